@@ -1,0 +1,76 @@
+# What people type. `make` alone lists it.
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+DESTDIR ?=
+CARGO ?= cargo
+INSTALL ?= install
+
+BUILT = $(or $(CARGO_TARGET_DIR),target)/release
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+ABI = $(shell sed -n 's/^.define SW_ABI_VERSION \([0-9]*\).*/\1/p' include/smolwf.h)
+# What rustc says a static libsmolwf.a needs beside libc (--print native-static-libs).
+LIBS_PRIVATE = -lgcc_s -lutil -lrt -lpthread -lm -ldl
+
+LIBS_INSTALLED = $(LIBDIR)/libsmolwf.so.$(VERSION) $(LIBDIR)/libsmolwf.so.$(ABI) \
+	$(LIBDIR)/libsmolwf.so $(LIBDIR)/libsmolwf.a $(LIBDIR)/pkgconfig/smolwf.pc
+FILES_INSTALLED = $(LIBS_INSTALLED) $(INCLUDEDIR)/smolwf.h $(DATADIR)/smolwf/smolwf.cdef
+
+# Suites that exist with the fault-injecting layer alone.
+FAULT_SUITES = $(patsubst tests/%.rs,--test %,$(shell grep -l 'cfg(feature = "fault")' tests/*.rs))
+
+# A tool that is missing is named and skipped, unless SW_REQUIRE_ALL=1.
+if_has = if $(1) >/dev/null 2>&1; then echo "$(3)"; $(3); \
+	elif [ "$(SW_REQUIRE_ALL)" = 1 ]; then echo "$(2) is missing"; exit 1; \
+	else echo "skipped: $(2) is missing"; fi
+FMT = $(CARGO) fmt --check
+CLIPPY = $(CARGO) clippy --locked --all-targets
+
+.PHONY: help demo build check test lint bench header install uninstall clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+demo: ## index a folder, kill it part-way, go on; DIR=path picks the folder
+	@scripts/demo.sh
+
+build: ## the release library, shared and static
+	$(CARGO) build --release --locked
+
+check: lint test ## everything that must hold before a change lands
+
+test: ## every test suite
+	$(CARGO) test --locked --no-fail-fast
+	$(if $(FAULT_SUITES),$(CARGO) test --locked --no-fail-fast --features fault $(FAULT_SUITES))
+
+lint: ## formatting and clippy, warnings are errors
+	@$(call if_has,$(CARGO) fmt --version,rustfmt,$(FMT))
+	@$(call if_has,$(CARGO) clippy --version,clippy,$(CLIPPY) -- -D warnings)
+	@$(call if_has,$(CARGO) clippy --version,clippy,$(CLIPPY) --features fault -- -D warnings)
+
+bench: ## how fast it is, beside the limits of this machine
+	$(CARGO) bench --locked
+
+header: ## write include/smolwf.h and include/smolwf.cdef anew
+	SW_UPDATE_HEADER=1 $(CARGO) test --locked --test header
+
+install: build ## to PREFIX (/usr/local), below DESTDIR
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(DATADIR)/smolwf
+	$(INSTALL) -m 755 $(BUILT)/libsmolwf.so $(DESTDIR)$(LIBDIR)/libsmolwf.so.$(VERSION)
+	ln -sf libsmolwf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libsmolwf.so.$(ABI)
+	ln -sf libsmolwf.so.$(ABI) $(DESTDIR)$(LIBDIR)/libsmolwf.so
+	$(INSTALL) -m 644 $(BUILT)/libsmolwf.a $(DESTDIR)$(LIBDIR)/libsmolwf.a
+	$(INSTALL) -m 644 include/smolwf.h $(DESTDIR)$(INCLUDEDIR)/smolwf.h
+	$(INSTALL) -m 644 include/smolwf.cdef $(DESTDIR)$(DATADIR)/smolwf/smolwf.cdef
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' smolwf.pc.in \
+		> $(DESTDIR)$(LIBDIR)/pkgconfig/smolwf.pc
+
+uninstall: ## takes away what install put there
+	rm -f $(addprefix $(DESTDIR),$(FILES_INSTALLED))
+	rmdir $(DESTDIR)$(DATADIR)/smolwf 2>/dev/null || true
+
+clean: ## removes what was built
+	$(CARGO) clean

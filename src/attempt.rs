@@ -1,0 +1,448 @@
+//! What `sw_attempt*` points to: the facts of a claim, and the calls that its holder makes.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::clock::Now;
+use crate::domain::attempt::{self, End, Finish, Lease};
+use crate::domain::claim::Claimed;
+use crate::domain::port::{Fence, StepKind, StepPort};
+use crate::domain::run::in_range;
+use crate::domain::step::{self, Begin, Decision, Found, Occurrences, Plan, Subject};
+use crate::domain::{AfterFail, Durability, FailOptions, query};
+use crate::error::{Error, Result};
+use crate::history::History;
+use crate::id::{self, Id};
+use crate::limits::DURATION_MS_MAX;
+use crate::step::Recorded;
+pub use crate::step::Step;
+use crate::store::{self, Entered, Store};
+use crate::text::Text;
+
+/// The JSON of an argument that was not given.
+pub(crate) const NULL: &str = "null";
+
+/// One worker's try at a run.
+pub struct Attempt {
+    store: Arc<Store>,
+    fence: Fence,
+    run: Id,
+    texts: Texts,
+    has_history: bool,
+    bell: u64,
+    lease_expires_at_ms: AtomicI64,
+    occurrences: Mutex<Occurrences>,
+    history: OnceLock<History>,
+    /// How it ended, with the fingerprint of what asked for that.
+    finished: Mutex<Option<([u8; 32], Result<Finish>)>>,
+}
+
+struct Texts {
+    id: Text,
+    run_id: Text,
+    root_run_id: Text,
+    parent_run_id: Option<Text>,
+    workflow: Text,
+    queue: Text,
+    args: Text,
+}
+
+/// What a begin came to.
+pub enum Begun {
+    /// Do the work, then complete or fail the step.
+    Run(Step),
+    /// Done before: the result is on the step.
+    Replayed(Step),
+    /// Failed for good before: the error is on the step.
+    Failed(Step),
+    /// It backs off.
+    Suspended,
+}
+
+impl Attempt {
+    /// Makes the handle of a claim.
+    pub(crate) fn new(store: Arc<Store>, claimed: Claimed, queue: String, now: Now) -> Attempt {
+        let run = claimed.run;
+        let bell = store::bell(&queue);
+        let texts = Texts {
+            id: query::attempt_id(run.run_id, claimed.fence.number, claimed.claimed_at_ms).into(),
+            run_id: id::write("run", run.run_id).into(),
+            root_run_id: id::write("run", run.root_run_id).into(),
+            parent_run_id: run.parent_run_id.map(|parent| id::write("run", parent).into()),
+            workflow: run.workflow.into(),
+            queue: queue.into(),
+            args: run.args.into(),
+        };
+        let attempt = Attempt {
+            store,
+            fence: claimed.fence,
+            run: run.run_id,
+            texts,
+            has_history: run.has_history,
+            bell,
+            lease_expires_at_ms: AtomicI64::new(0),
+            occurrences: Mutex::default(),
+            history: OnceLock::new(),
+            finished: Mutex::new(None),
+        };
+        attempt.note_lease(Lease { until_up_ms: claimed.lease_until_up_ms }, now);
+        attempt
+    }
+
+    /// Lends the attempt's id.
+    pub fn id(&self) -> &Text {
+        &self.texts.id
+    }
+
+    /// Lends the run's id.
+    pub fn run_id(&self) -> &Text {
+        &self.texts.run_id
+    }
+
+    /// Lends the id of the topmost run.
+    pub fn root_run_id(&self) -> &Text {
+        &self.texts.root_run_id
+    }
+
+    /// Lends the id of the run that submitted this one.
+    pub fn parent_run_id(&self) -> Option<&Text> {
+        self.texts.parent_run_id.as_ref()
+    }
+
+    /// Lends the workflow's name.
+    pub fn workflow(&self) -> &Text {
+        &self.texts.workflow
+    }
+
+    /// Lends the queue's name.
+    pub fn queue(&self) -> &Text {
+        &self.texts.queue
+    }
+
+    /// Lends the args, JSON.
+    pub fn args(&self) -> &Text {
+        &self.texts.args
+    }
+
+    /// Returns the attempt's number, from 1: the fencing token.
+    pub fn number(&self) -> u32 {
+        self.fence.number
+    }
+
+    /// Returns when the lease ends, Unix milliseconds, as far as this handle knows.
+    pub fn lease_expires_at_ms(&self) -> i64 {
+        self.lease_expires_at_ms.load(Ordering::Relaxed)
+    }
+
+    /// Returns the store that it was claimed from.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Extends the lease to `lease_ms` from now, its own length if 0.
+    pub fn heartbeat(&self, lease_ms: u32) -> Result<()> {
+        attempt::lease_length(lease_ms, 0)?;
+        let (fence, entered) = (self.fence, self.store.enter()?);
+        let lease = entered.write(Durability::Inherit, 0, move |tx, now| {
+            attempt::heartbeat(tx, fence, lease_ms, now)
+        })?;
+        self.note_lease(lease, self.store.now());
+        Ok(())
+    }
+
+    /// Looks whether the attempt may go on. Waits for no writer.
+    pub fn check(&self) -> Result<()> {
+        let (entered, now) = (self.store.enter()?, self.store.now());
+        entered.backend()?.read(|tx| attempt::check(tx, self.fence, now))
+    }
+
+    /// Ends the run with its result, JSON; `null` if `None`.
+    pub fn complete(&self, result: Option<String>) -> Result<()> {
+        self.finish(End::Complete(result.unwrap_or_else(|| NULL.into()))).map(|_| ())
+    }
+
+    /// Ends the attempt with an error, JSON; the run is tried again while tries are left.
+    pub fn fail(&self, error: Option<String>, options: FailOptions) -> Result<AfterFail> {
+        options.check()?;
+        match self.finish(End::Fail(error.unwrap_or_else(|| NULL.into()), options))? {
+            Finish::Failed(after) => Ok(after),
+            other => Err(Error::internal(format!("a failed attempt ended as {other:?}"))),
+        }
+    }
+
+    /// Gives the run back, claimable after `delay_ms`.
+    pub fn release(&self, delay_ms: i64) -> Result<()> {
+        in_range("delay_ms", delay_ms, DURATION_MS_MAX)?;
+        self.finish(End::Release(delay_ms)).map(|_| ())
+    }
+
+    /// Ends the attempt, once: the same end again answers as the first did, another is a conflict.
+    fn finish(&self, end: End) -> Result<Finish> {
+        let fingerprint = fingerprint(&end);
+        let entered = self.store.enter()?;
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*finished {
+            Some((first, answer)) if *first == fingerprint => return answer.clone(),
+            Some(_) => {
+                return Err(Error::conflict("the attempt has ended in another way"));
+            }
+            None => {}
+        }
+        let (fence, bytes) = (self.fence, end.bytes());
+        let finish = entered.write(Durability::Inherit, bytes, move |tx, now| {
+            attempt::finish(tx, fence, &end, now)
+        })?;
+        let answer = match finish {
+            Finish::Stopped(ended) => Err(attempt::stop_error(ended)),
+            stored => Ok(stored),
+        };
+        *finished = Some((fingerprint, answer.clone()));
+        entered.announce(self.bell)?;
+        answer
+    }
+
+    /// Begins a step: to be run, or answered from its record.
+    pub fn step_begin(self: &Arc<Self>, begin: Begin) -> Result<Begun> {
+        let plan = begin.plan()?;
+        let entered = self.store.enter()?;
+        let history = self.history(&entered)?;
+        let (occurrence, is_touched) = {
+            let mut occurrences = self.occurrences();
+            let occurrence = occurrences.open(&begin.name, begin.occurrence)?;
+            (occurrence, occurrences.is_touched(&begin.name, occurrence))
+        };
+        // Held open from here on: whatever answers without a step to run must let go of it.
+        let begun = match history.find(&begin.name, occurrence) {
+            Some(at) if !is_touched || history.found(at).state.is_final() => {
+                let found = *history.found(at);
+                self.decide(&entered, begin, plan, occurrence, Seen::InHistory(at, found))
+            }
+            _ => self.look_up(&entered, begin, plan, occurrence, is_touched),
+        };
+        match begun {
+            Ok(begun) => Ok(begun),
+            Err((name, error)) => {
+                self.occurrences().close(&name, occurrence, false);
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins a step whose record, if there is one, only the file has.
+    fn look_up(
+        self: &Arc<Self>,
+        entered: &Entered<'_>,
+        begin: Begin,
+        plan: Plan,
+        occurrence: u32,
+        is_touched: bool,
+    ) -> std::result::Result<Begun, (String, Error)> {
+        let is_elsewhere = is_touched || self.history.get().is_some_and(History::is_cut);
+        if !is_elsewhere {
+            return self.decide(entered, begin, plan, occurrence, Seen::Nowhere);
+        }
+        let run_key = self.fence.run_key;
+        let row = entered
+            .backend()
+            .and_then(|b| b.read(|tx| tx.step(run_key, StepKind::Step, &begin.name, occurrence)));
+        match row {
+            Ok(Some(row)) => self.decide(entered, begin, plan, occurrence, Seen::InFile(row.into())),
+            Ok(None) => self.decide(entered, begin, plan, occurrence, Seen::Nowhere),
+            Err(error) => Err((begin.name, error)),
+        }
+    }
+
+    fn decide(
+        self: &Arc<Self>,
+        entered: &Entered<'_>,
+        begin: Begin,
+        plan: Plan,
+        occurrence: u32,
+        seen: Seen,
+    ) -> std::result::Result<Begun, (String, Error)> {
+        let now = self.store.now();
+        match step::decide(seen.found().as_ref(), &plan, &begin.name, now) {
+            Ok(Decision::Replay) => {
+                self.occurrences().close(&begin.name, occurrence, true);
+                Ok(Begun::Replayed(seen.into_step(self, begin.name, occurrence)))
+            }
+            Ok(Decision::Failed) => {
+                self.occurrences().close(&begin.name, occurrence, true);
+                Ok(Begun::Failed(seen.into_step(self, begin.name, occurrence)))
+            }
+            Ok(Decision::Wait { .. }) => {
+                self.occurrences().close(&begin.name, occurrence, false);
+                Ok(Begun::Suspended)
+            }
+            Ok(Decision::Run { tries }) => {
+                let was_started = seen.is_started();
+                let subject = self.subject(begin.name, occurrence, tries, plan, now);
+                self.start(entered, subject, was_started)
+            }
+            Ok(Decision::Interrupted { tries }) => {
+                let subject = self.subject(begin.name, occurrence, tries, plan, now);
+                self.interrupt(entered, subject)
+            }
+            Err(error) => Err((begin.name, error)),
+        }
+    }
+
+    fn subject(
+        &self,
+        name: String,
+        occurrence: u32,
+        tries: u32,
+        plan: Plan,
+        now: Now,
+    ) -> Subject {
+        let started_at_ms = now.wall_ms;
+        Subject { fence: self.fence, name, occurrence, tries, started_at_ms, plan }
+    }
+
+    /// Lets a step run: after a look at the fence, or after its start is recorded. A start that was
+    /// recorded before is recorded anew, so that it counts as a try whoever drops the flag.
+    fn start(
+        self: &Arc<Self>,
+        entered: &Entered<'_>,
+        subject: Subject,
+        was_started: bool,
+    ) -> std::result::Result<Begun, (String, Error)> {
+        let (fence, now) = (self.fence, self.store.now());
+        let is_cleanup = subject.plan.is_cleanup;
+        let is_recorded = subject.plan.is_tracked || was_started;
+        let begun = if is_recorded {
+            let record = subject.clone();
+            entered.write(subject.plan.durability, 0, move |tx, now| step::start(tx, &record, now))
+        } else {
+            let backend = entered.backend();
+            backend.and_then(|b| b.read(|tx| step::may_run(tx, fence, is_cleanup, now)))
+        };
+        match begun {
+            Ok(()) => {
+                if is_recorded {
+                    self.occurrences().touch(&subject.name, subject.occurrence);
+                }
+                Ok(Begun::Run(Step::to_run(Arc::clone(self), subject)))
+            }
+            Err(error) => Err((subject.name, error)),
+        }
+    }
+
+    fn interrupt(
+        self: &Arc<Self>,
+        entered: &Entered<'_>,
+        subject: Subject,
+    ) -> std::result::Result<Begun, (String, Error)> {
+        let record = subject.clone();
+        let stored = entered.write(subject.plan.durability, 0, move |tx, now| {
+            step::interrupt(tx, &record, now)
+        });
+        match stored {
+            Ok(error) => {
+                self.occurrences().close(&subject.name, subject.occurrence, true);
+                let recorded = Recorded {
+                    name: subject.name.into(),
+                    occurrence: subject.occurrence,
+                    tries: subject.tries,
+                    result: None,
+                    error: Some(error.into()),
+                };
+                Ok(Begun::Failed(Step::recorded(Arc::clone(self), recorded)))
+            }
+            Err(error) => Err((subject.name, error)),
+        }
+    }
+
+    /// Returns the steps that earlier attempts recorded, read at the first begin.
+    fn history(&self, entered: &Entered<'_>) -> Result<&History> {
+        if let Some(history) = self.history.get() {
+            return Ok(history);
+        }
+        let mut history = History::default();
+        if self.has_history {
+            let run_key = self.fence.run_key;
+            entered.backend()?.read(|tx| {
+                tx.steps_walk(run_key, StepKind::Step, &mut |step| history.push(step))
+            })?;
+        }
+        Ok(self.history.get_or_init(|| history))
+    }
+
+    /// Lends the history that a replaying step lies in.
+    pub(crate) fn loaded_history(&self) -> Option<&History> {
+        self.history.get()
+    }
+
+    /// Locks the count of occurrences.
+    pub(crate) fn occurrences(&self) -> MutexGuard<'_, Occurrences> {
+        self.occurrences.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the run.
+    pub(crate) fn run(&self) -> Id {
+        self.run
+    }
+
+    /// Keeps what a write said of the lease.
+    pub(crate) fn note_lease(&self, lease: Lease, now: Now) {
+        let expires_at_ms = if lease.until_up_ms == i64::MAX {
+            i64::MAX
+        } else {
+            now.wall_ms.saturating_add(lease.until_up_ms.saturating_sub(now.up_ms))
+        };
+        self.lease_expires_at_ms.store(expires_at_ms, Ordering::Relaxed);
+    }
+}
+
+/// Where a step's record was seen.
+enum Seen {
+    Nowhere,
+    InHistory(u32, Found),
+    InFile(Box<crate::domain::port::StepRow>),
+}
+
+impl Seen {
+    fn found(&self) -> Option<Found> {
+        match self {
+            Seen::Nowhere => None,
+            Seen::InHistory(_, found) => Some(*found),
+            Seen::InFile(row) => Some(Found {
+                state: row.state,
+                tries: row.tries,
+                retry_at_ms: row.retry_at_ms,
+                input_hash: row.input_hash,
+            }),
+        }
+    }
+
+    fn is_started(&self) -> bool {
+        use crate::domain::port::StepState;
+        self.found().is_some_and(|found| found.state == StepState::Started)
+    }
+
+    fn into_step(self, attempt: &Arc<Attempt>, name: String, occurrence: u32) -> Step {
+        let attempt = Arc::clone(attempt);
+        match self {
+            Seen::InHistory(at, _) => Step::in_history(attempt, at),
+            Seen::InFile(row) => Step::recorded(attempt, Recorded::from(*row)),
+            Seen::Nowhere => Step::recorded(attempt, Recorded::empty(name, occurrence)),
+        }
+    }
+}
+
+/// Returns what tells one end from another: its kind, its payload, its options.
+fn fingerprint(end: &End) -> [u8; 32] {
+    let (kind, payload, numbers) = match end {
+        End::Complete(result) => (0u8, result.as_str(), [0, 0]),
+        End::Fail(error, options) => {
+            (1, error.as_str(), [i64::from(options.is_terminal), options.retry_after_ms])
+        }
+        End::Release(delay_ms) => (2, "", [*delay_ms, 0]),
+    };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[kind]);
+    for number in numbers {
+        hasher.update(&number.to_le_bytes());
+    }
+    *hasher.update(payload.as_bytes()).finalize().as_bytes()
+}

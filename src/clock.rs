@@ -1,0 +1,113 @@
+//! The only place that reads time.
+//!
+//! Two instants make a reading: the wall clock, which due times and records follow, and the time
+//! the machine was awake, which leases follow: it neither jumps when somebody sets the clock nor
+//! runs on while a laptop sleeps. A manual clock stands still until the host advances it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, Result};
+use crate::limits::INSTANT_MS_MAX;
+
+/// One reading of a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Unix milliseconds.
+    pub wall_ms: i64,
+    /// Milliseconds that the machine was awake since it booted.
+    pub up_ms: i64,
+}
+
+/// A source of readings.
+#[derive(Debug)]
+pub enum Clock {
+    /// The machine's own clocks; holds the function that reads the time awake.
+    System(fn() -> i64),
+    /// Frozen at a reading plus what the host has advanced since, in milliseconds.
+    Manual {
+        /// Where it started.
+        start: Now,
+        /// Milliseconds advanced so far.
+        advanced_ms: AtomicI64,
+    },
+}
+
+impl Clock {
+    /// Makes a clock that stands still at `start`.
+    pub fn manual(start: Now) -> Clock {
+        Clock::Manual { start, advanced_ms: AtomicI64::new(0) }
+    }
+
+    /// Reads the clock.
+    pub fn now(&self) -> Now {
+        match self {
+            Clock::System(uptime_ms) => Now { wall_ms: system_ms(), up_ms: uptime_ms() },
+            Clock::Manual { start, advanced_ms } => {
+                let advanced_ms = advanced_ms.load(Ordering::SeqCst);
+                Now { wall_ms: start.wall_ms + advanced_ms, up_ms: start.up_ms + advanced_ms }
+            }
+        }
+    }
+
+    /// Moves a manual clock on by `ms`, 0 or more; `Misuse` for the machine's clock.
+    pub fn advance(&self, ms: i64) -> Result<()> {
+        let Clock::Manual { start, advanced_ms } = self else {
+            return Err(Error::Misuse(
+                "the clock can be advanced only with SW_OPEN_MANUAL_CLOCK".into(),
+            ));
+        };
+        if ms < 0 {
+            return Err(Error::invalid(format!("ms is {ms}, a clock goes forward: 0 or more")));
+        }
+        let room = INSTANT_MS_MAX - start.wall_ms;
+        advanced_ms
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |so_far| {
+                so_far.checked_add(ms).filter(|sum| *sum <= room)
+            })
+            .map(|_| ())
+            .map_err(|_| Error::invalid(format!("ms is {ms}, which leads beyond the year 9999")))
+    }
+
+    /// Returns whether the host advances this clock.
+    pub fn is_manual(&self) -> bool {
+        matches!(self, Clock::Manual { .. })
+    }
+}
+
+/// Returns the system's Unix milliseconds; 0 when its clock stands before 1970.
+pub fn system_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(INSTANT_MS_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_one_thousand() -> Clock {
+        Clock::manual(Now { wall_ms: 1_000, up_ms: 10 })
+    }
+
+    #[test]
+    fn a_manual_clock_moves_both_instants_by_what_it_is_advanced() {
+        let clock = at_one_thousand();
+        assert_eq!(clock.now(), Now { wall_ms: 1_000, up_ms: 10 });
+        clock.advance(5).unwrap();
+        assert_eq!(clock.now(), Now { wall_ms: 1_005, up_ms: 15 });
+    }
+
+    #[test]
+    fn a_manual_clock_never_goes_back_nor_past_the_year_9999() {
+        let clock = at_one_thousand();
+        assert_eq!(clock.advance(-1).unwrap_err().code(), -2);
+        assert_eq!(clock.advance(i64::MAX).unwrap_err().code(), -2);
+        assert_eq!(clock.now().wall_ms, 1_000);
+    }
+
+    #[test]
+    fn the_machines_clock_cannot_be_advanced() {
+        assert_eq!(Clock::System(|| 0).advance(1).unwrap_err().code(), -1);
+    }
+}

@@ -1,0 +1,347 @@
+//! The life of an attempt after its claim: its lease, and every way it can end.
+//!
+//! Each script checks the fence first, in the transaction it writes in (P10).
+
+use super::port::{
+    EndedAttempt, Ended, Fence, LEASE_WHILE_ALIVE, Outcome, Port, RunEnd, Task, TaskState,
+};
+use super::run::in_range;
+use super::{engine_error, port::RunKey};
+use crate::clock::Now;
+use crate::error::{Error, Result};
+use crate::limits::{DURATION_MS_MAX, INSTANT_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN};
+
+/// How a failure is to be taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FailOptions {
+    /// No further try.
+    pub is_terminal: bool,
+    /// Milliseconds before the next try; 0 leaves it to the policy.
+    pub retry_after_ms: i64,
+}
+
+impl FailOptions {
+    /// Refuses a wait outside its range.
+    pub fn check(&self) -> Result<()> {
+        in_range("retry_after_ms", self.retry_after_ms, DURATION_MS_MAX)
+    }
+}
+
+/// What follows a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFail {
+    /// It will be tried again.
+    Retry {
+        /// When, Unix milliseconds.
+        at_ms: i64,
+    },
+    /// It failed for good.
+    Final,
+}
+
+/// What an end of an attempt came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// The run has its result.
+    Completed,
+    /// The attempt failed.
+    Failed(AfterFail),
+    /// The attempt gave the run back.
+    Released,
+    /// The end is stored, but the run had been cancelled or had timed out, and ended so.
+    Stopped(Ended),
+}
+
+/// How an attempt asks to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// With this JSON.
+    Complete(String),
+    /// With this JSON of what went wrong.
+    Fail(String, FailOptions),
+    /// Given back, claimable after this many milliseconds.
+    Release(i64),
+}
+
+impl End {
+    /// Returns how many payload bytes it writes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            End::Complete(payload) | End::Fail(payload, _) => payload.len(),
+            End::Release(_) => 0,
+        }
+    }
+}
+
+/// Where a lease stands after a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// End, milliseconds awake; `i64::MAX` while the owner lives.
+    pub until_up_ms: i64,
+}
+
+/// Refuses a lease length outside its range; 0 is `default_ms`.
+pub fn lease_length(lease_ms: u32, default_ms: u32) -> Result<u32> {
+    match lease_ms {
+        0 => Ok(default_ms),
+        LEASE_WHILE_ALIVE | LEASE_MS_MIN..=LEASE_MS_MAX => Ok(lease_ms),
+        _ => Err(Error::invalid(format!(
+            "lease_ms is {lease_ms}, it must be {LEASE_MS_MIN} to {LEASE_MS_MAX}, or SW_LEASE_WHILE_ALIVE"
+        ))),
+    }
+}
+
+/// Returns the end of a lease that begins now.
+pub fn lease_end(lease_ms: u32, now: Now) -> i64 {
+    if lease_ms == LEASE_WHILE_ALIVE {
+        i64::MAX
+    } else {
+        now.up_ms.saturating_add(i64::from(lease_ms))
+    }
+}
+
+/// Returns the task that an attempt holds, or says that it holds it no more.
+pub fn fenced(port: &mut dyn Port, fence: Fence) -> Result<Task> {
+    match port.task(fence.run_key)? {
+        Some(task) if task.state == TaskState::Running && task.fence == fence.number => Ok(task),
+        Some(task) => Err(Error::LeaseLost(
+            format!("attempt {} lost the run, its newest is {}", fence.number, task.fence).into(),
+        )),
+        None => Err(Error::LeaseLost(
+            format!("attempt {} has ended, and so has its run", fence.number).into(),
+        )),
+    }
+}
+
+/// Returns what an attempt must hear before it begins something new.
+pub fn stop_error(ended: Ended) -> Error {
+    Error::Cancelled(
+        if ended == Ended::TimedOut { "the run timed out" } else { "the run was cancelled" }.into(),
+    )
+}
+
+/// Looks whether an attempt may go on: holds the fence, and its run was not told to end.
+pub fn check(port: &mut dyn Port, fence: Fence, now: Now) -> Result<()> {
+    fenced(port, fence)?.must_end(now.wall_ms).map_or(Ok(()), |ended| Err(stop_error(ended)))
+}
+
+/// Extends a lease to `lease_ms` from now, its own length if 0; never shortens one (P11).
+pub fn heartbeat(port: &mut dyn Port, fence: Fence, lease_ms: u32, now: Now) -> Result<Lease> {
+    let task = fenced(port, fence)?;
+    if let Some(ended) = task.must_end(now.wall_ms) {
+        return Err(stop_error(ended));
+    }
+    let lease_ms = lease_length(lease_ms, task.lease_ms)?;
+    let until_up_ms = lease_end(lease_ms, now).max(task.lease_until_up_ms);
+    port.lease_set(fence.run_key, until_up_ms, lease_ms, task.losses)?;
+    Ok(Lease { until_up_ms })
+}
+
+/// Notes that an attempt has recorded something: the count of losses starts anew (P13), and at least
+/// half the lease stays ahead (P11). Writes nothing while two thirds are left and nothing was lost.
+pub fn progress(port: &mut dyn Port, task: &Task, now: Now) -> Result<Lease> {
+    let left = task.lease_until_up_ms.saturating_sub(now.up_ms);
+    let is_long = task.lease_until_up_ms == i64::MAX || left >= i64::from(task.lease_ms) * 2 / 3;
+    if is_long && task.losses == 0 {
+        return Ok(Lease { until_up_ms: task.lease_until_up_ms });
+    }
+    let until_up_ms = lease_end(task.lease_ms, now).max(task.lease_until_up_ms);
+    port.lease_set(task.run_key, until_up_ms, task.lease_ms, 0)?;
+    Ok(Lease { until_up_ms })
+}
+
+/// Ends an attempt as asked, or as its run was told to end. Asked again after an answer that was
+/// lost, it finds what it stored and says the same.
+pub fn finish(port: &mut dyn Port, fence: Fence, end: &End, now: Now) -> Result<Finish> {
+    let task = match fenced(port, fence) {
+        Ok(task) => task,
+        Err(lost @ Error::LeaseLost(_)) => return repeated(port, fence, end)?.ok_or(lost),
+        Err(other) => return Err(other),
+    };
+    if let Some(ended) = task.must_end(now.wall_ms) {
+        let error = if let End::Fail(error, _) = end { Some(error.clone()) } else { None };
+        close_attempt(port, &task, ended, error, now)?;
+        stop_run(port, &task, ended, now)?;
+        return Ok(Finish::Stopped(ended));
+    }
+    match end {
+        End::Complete(result) => complete(port, &task, result, now),
+        End::Fail(error, options) => fail(port, &task, error, *options, now),
+        End::Release(delay_ms) => release(port, &task, *delay_ms, now),
+    }
+}
+
+fn complete(port: &mut dyn Port, task: &Task, result: &str, now: Now) -> Result<Finish> {
+    close_attempt(port, task, Ended::Completed, None, now)?;
+    port.run_finish(
+        task.run_key,
+        &RunEnd { result: Some(result.into()), ..run_end(task, Outcome::Completed, now) },
+    )?;
+    Ok(Finish::Completed)
+}
+
+fn fail(
+    port: &mut dyn Port,
+    task: &Task,
+    error: &str,
+    options: FailOptions,
+    now: Now,
+) -> Result<Finish> {
+    let task = Task { failures: task.failures.saturating_add(1), ..task.clone() };
+    let policy = port.run_policy(task.run_key)?;
+    if options.is_terminal || task.tries() >= policy.max_attempts {
+        close_attempt(port, &task, Ended::Failed, None, now)?;
+        fail_run(port, &task, error.into(), now)?;
+        return Ok(Finish::Failed(AfterFail::Final));
+    }
+    let wait_ms = match options.retry_after_ms {
+        0 => policy.backoff.wait_ms(task.failures, task.run_key),
+        named => named,
+    };
+    close_attempt(port, &task, Ended::Retried, Some(error.into()), now)?;
+    let at_ms = yield_task(port, &task, wait_ms, now)?;
+    Ok(Finish::Failed(AfterFail::Retry { at_ms }))
+}
+
+fn release(port: &mut dyn Port, task: &Task, delay_ms: i64, now: Now) -> Result<Finish> {
+    close_attempt(port, task, Ended::Released, None, now)?;
+    yield_task(port, task, delay_ms, now)?;
+    Ok(Finish::Released)
+}
+
+/// Takes back a run whose attempt is gone: its lease lapsed or its owner died. One loss is charged,
+/// and with the last try the run fails, so that a run that kills every worker ends (P13).
+pub fn lose(port: &mut dyn Port, task: &Task, why: &str, now: Now) -> Result<()> {
+    let error = engine_error("lapsed", why);
+    if let Some(ended) = task.must_end(now.wall_ms) {
+        close_attempt(port, task, ended, Some(error), now)?;
+        return stop_run(port, task, ended, now);
+    }
+    let task = Task { losses: task.losses.saturating_add(1), ..task.clone() };
+    close_attempt(port, &task, Ended::Lost, Some(error), now)?;
+    if task.tries() >= port.run_policy(task.run_key)?.max_attempts {
+        let message = format!(
+            "{} attempts were lost in a row without progress after {} failures: {why}",
+            task.losses, task.failures
+        );
+        return fail_run(port, &task, engine_error("tries", &message), now);
+    }
+    yield_task(port, &task, 0, now).map(|_| ())
+}
+
+/// Ends a run whose time-out has passed while no attempt ran it.
+pub fn time_out(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
+    stop_run(port, task, Ended::TimedOut, now)
+}
+
+fn stop_run(port: &mut dyn Port, task: &Task, ended: Ended, now: Now) -> Result<()> {
+    if ended == Ended::TimedOut {
+        return fail_run(port, task, engine_error("timeout", "the run's time-out passed"), now);
+    }
+    let error = Some(engine_error("cancelled", "the run was cancelled"));
+    port.run_finish(task.run_key, &RunEnd { error, ..run_end(task, Outcome::Cancelled, now) })
+}
+
+fn fail_run(port: &mut dyn Port, task: &Task, error: String, now: Now) -> Result<()> {
+    let end = RunEnd { error: Some(error), ..run_end(task, Outcome::Failed, now) };
+    port.run_finish(task.run_key, &end)
+}
+
+fn run_end(task: &Task, outcome: Outcome, now: Now) -> RunEnd {
+    RunEnd {
+        outcome,
+        finished_at_ms: now.wall_ms,
+        attempts: task.fence,
+        tries: task.tries(),
+        result: None,
+        error: None,
+    }
+}
+
+fn close_attempt(
+    port: &mut dyn Port,
+    task: &Task,
+    ended: Ended,
+    error: Option<String>,
+    now: Now,
+) -> Result<()> {
+    port.attempt_insert(
+        task.run_key,
+        &EndedAttempt {
+            number: task.fence,
+            ended,
+            worker: task.worker.clone(),
+            started_at_ms: task.claimed_at_ms,
+            ended_at_ms: now.wall_ms,
+            error,
+        },
+    )
+}
+
+/// Puts a task back into its lane after `wait_ms` and returns when it is due.
+fn yield_task(port: &mut dyn Port, task: &Task, wait_ms: i64, now: Now) -> Result<i64> {
+    let at_ms = now.wall_ms.saturating_add(wait_ms).min(INSTANT_MS_MAX);
+    let task = if wait_ms > 0 {
+        Task { state: TaskState::Delayed, wake_at_ms: Some(at_ms), ..task.clone() }
+    } else {
+        Task { state: TaskState::Ready, wake_at_ms: None, ..task.clone() }
+    };
+    port.task_yield(&Task { due_at_ms: at_ms, owner_key: None, worker: None, ..task })?;
+    Ok(at_ms)
+}
+
+/// Looks whether this very end was stored before; the number of an attempt is never given twice, so
+/// its row can only be this attempt's own.
+fn repeated(port: &mut dyn Port, fence: Fence, end: &End) -> Result<Option<Finish>> {
+    let Some(attempt) = port.attempt_ended(fence.run_key, fence.number)? else { return Ok(None) };
+    Ok(match (attempt.ended, end) {
+        (Ended::Completed, End::Complete(result)) => {
+            let stored = port.run_end(fence.run_key)?.and_then(|run| run.result);
+            (stored.as_deref() == Some(result)).then_some(Finish::Completed)
+        }
+        (Ended::Failed, End::Fail(error, _)) => {
+            let stored = port.run_end(fence.run_key)?.and_then(|run| run.error);
+            (stored.as_deref() == Some(error)).then_some(Finish::Failed(AfterFail::Final))
+        }
+        (Ended::Retried, End::Fail(error, _)) if attempt.error.as_deref() == Some(error) => {
+            Some(Finish::Failed(AfterFail::Retry { at_ms: due_at_ms(port, fence.run_key)? }))
+        }
+        (Ended::Released, End::Release(_)) => Some(Finish::Released),
+        (ended @ (Ended::Cancelled | Ended::TimedOut), _) => Some(Finish::Stopped(ended)),
+        _ => None,
+    })
+}
+
+fn due_at_ms(port: &mut dyn Port, run_key: RunKey) -> Result<i64> {
+    Ok(port.task(run_key)?.map_or(0, |task| task.due_at_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_length_is_0_for_the_default_or_in_its_range() {
+        assert_eq!(lease_length(0, 30_000).unwrap(), 30_000);
+        assert_eq!(lease_length(1_000, 0).unwrap(), 1_000);
+        assert_eq!(lease_length(LEASE_WHILE_ALIVE, 0).unwrap(), LEASE_WHILE_ALIVE);
+        assert!(lease_length(999, 0).unwrap_err().to_string().contains("999"));
+        assert!(lease_length(3_600_001, 0).is_err());
+    }
+
+    #[test]
+    fn a_lease_while_alive_has_no_end() {
+        let now = Now { wall_ms: 0, up_ms: 7 };
+        assert_eq!(lease_end(LEASE_WHILE_ALIVE, now), i64::MAX);
+        assert_eq!(lease_end(1_000, now), 1_007);
+    }
+
+    #[test]
+    fn a_cancel_outranks_a_time_out_and_a_time_out_passes_by_itself() {
+        let task = Task { deadline_at_ms: Some(10), ..Task::new(1, 1) };
+        assert_eq!(task.must_end(9), None);
+        assert_eq!(task.must_end(10), Some(Ended::TimedOut));
+        let task = Task { is_cancel_asked: true, ..task };
+        assert_eq!(task.must_end(10), Some(Ended::Cancelled));
+    }
+}

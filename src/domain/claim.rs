@@ -1,0 +1,248 @@
+//! Claiming: sweeping what has come due, taking back what was lost, picking the next run.
+
+use std::sync::Arc;
+
+use super::attempt::{lease_end, lease_length, lose, time_out};
+use super::port::{ClaimedRun, Fence, LaneFilter, NewLease, Owner, OwnerKey, Port, TaskState};
+use super::run::{QUEUE_DEFAULT, in_range};
+use crate::clock::Now;
+use crate::error::{Error, Result};
+use crate::limits::{DURATION_MS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
+use crate::stop::Stop;
+
+/// What a worker asks for; 0 and `None` are the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Claim {
+    /// Queue; "default" if `None`.
+    pub queue: Option<String>,
+    /// Milliseconds to wait for a run; -1 without end.
+    pub wait_ms: i64,
+    /// Milliseconds of the lease.
+    pub lease_ms: u32,
+    /// How the worker names itself in histories.
+    pub worker: Option<String>,
+    /// Only these workflows.
+    pub workflows: Option<Vec<String>>,
+    /// Only these code versions, and runs without one.
+    pub code_versions: Option<Vec<String>>,
+    /// Ends the wait.
+    pub stop: Option<Arc<Stop>>,
+}
+
+impl Claim {
+    /// Refuses numbers outside their range.
+    pub fn check(&self) -> Result<()> {
+        if self.wait_ms != -1 {
+            in_range("wait_ms", self.wait_ms, DURATION_MS_MAX).map_err(|_| {
+                Error::invalid(format!(
+                    "wait_ms is {}, it must be 0 to {DURATION_MS_MAX}, or -1 to wait without limit",
+                    self.wait_ms
+                ))
+            })?;
+        }
+        lease_length(self.lease_ms, 0).map(|_| ())
+    }
+
+    /// Returns the lanes that match.
+    pub fn filter(&self) -> LaneFilter {
+        LaneFilter {
+            queue: self.queue.clone().unwrap_or_else(|| QUEUE_DEFAULT.into()),
+            owner_key: 0,
+            workflows: self.workflows.clone(),
+            code_versions: self.code_versions.clone(),
+        }
+    }
+}
+
+/// A look at the file from outside a transaction of the writer's, to tell whether a claim is worth
+/// its lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// Something is ready, due or lapsed now.
+    pub is_promising: bool,
+    /// When the next task comes due by itself, Unix milliseconds.
+    pub next_due_at_ms: Option<i64>,
+    /// When the next lease lapses, milliseconds awake.
+    pub next_lapse_up_ms: Option<i64>,
+    /// Owners in the file, whose life only the system can tell.
+    pub owners: Vec<Owner>,
+}
+
+impl Outlook {
+    /// Returns whether time has moved something that a sweep would find.
+    pub fn is_due(&self, now: Now) -> bool {
+        self.next_due_at_ms.is_some_and(|at| at <= now.wall_ms)
+            || self.next_lapse_up_ms.is_some_and(|at| at <= now.up_ms)
+    }
+}
+
+/// Looks what a claim would find.
+pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Outlook> {
+    let next_due_at_ms =
+        [port.next_wake_at_ms()?, port.next_deadline_at_ms()?].into_iter().flatten().min();
+    let owners = port.owners()?;
+    let mut next_lapse_up_ms = None;
+    for owner in &owners {
+        let end = port.first_lease_end(owner.owner_key)?;
+        next_lapse_up_ms = [next_lapse_up_ms, end].into_iter().flatten().min();
+    }
+    let seen = Outlook { is_promising: false, next_due_at_ms, next_lapse_up_ms, owners };
+    let is_promising = seen.is_due(now) || port.ready_head(filter)?.is_some();
+    Ok(Outlook { is_promising, ..seen })
+}
+
+/// Who claims and for how long.
+#[derive(Debug, Clone)]
+pub struct Claimer {
+    /// The handle as the file knows it, or is to know it: its key is 0 before its first claim.
+    pub owner: Owner,
+    /// Length of the lease.
+    pub lease_ms: u32,
+    /// How the worker names itself.
+    pub worker: Option<String>,
+    /// Lanes it looks at.
+    pub filter: LaneFilter,
+    /// Owners that were found dead.
+    pub dead: Vec<OwnerKey>,
+}
+
+/// A run as its claimer gets it.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Key of the claimer, given with its first claim.
+    pub owner_key: OwnerKey,
+    /// What every write of the attempt must show.
+    pub fence: Fence,
+    /// End of the lease, milliseconds awake.
+    pub lease_until_up_ms: i64,
+    /// When, Unix milliseconds.
+    pub claimed_at_ms: i64,
+    /// The run.
+    pub run: ClaimedRun,
+}
+
+/// What one transaction of a claim came to.
+#[derive(Debug, Clone)]
+pub enum Picked {
+    /// A run.
+    Run(Box<Claimed>),
+    /// Nothing, but a sweep reached its bound: ask again.
+    SweptOn,
+    /// Nothing.
+    Nothing,
+}
+
+/// Sweeps what has come due, bounded, and gives the first ready run of the claimer's lanes to it.
+pub fn claim(port: &mut dyn Port, claimer: &Claimer, now: Now) -> Result<Picked> {
+    let has_more = sweep(port, &claimer.dead, now)?;
+    let Some(run_key) = port.ready_head(&claimer.filter)? else {
+        return Ok(if has_more { Picked::SweptOn } else { Picked::Nothing });
+    };
+    let owner_key = owner_key(port, &claimer.owner, now)?;
+    let lease_until_up_ms = lease_end(claimer.lease_ms, now);
+    let number = port.task_claim(
+        run_key,
+        &NewLease {
+            owner_key,
+            lease_until_up_ms,
+            lease_ms: claimer.lease_ms,
+            claimed_at_ms: now.wall_ms,
+            worker: claimer.worker.clone(),
+        },
+    )?;
+    let run = port.claimed_run(run_key)?;
+    let fence = Fence { run_key, number };
+    Ok(Picked::Run(Box::new(Claimed {
+        owner_key,
+        fence,
+        lease_until_up_ms,
+        claimed_at_ms: now.wall_ms,
+        run,
+    })))
+}
+
+/// Returns the key of the claimer's row, written now if it has none: a run must never be held by an
+/// owner whom nobody can look up, or nobody could take it back.
+fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKey> {
+    let is_known =
+        owner.owner_key != 0 && port.owners()?.iter().any(|row| row.owner_key == owner.owner_key);
+    if is_known { Ok(owner.owner_key) } else { port.owner_insert(owner, now.wall_ms) }
+}
+
+/// Moves what time has moved: delays that are over, time-outs, lapsed leases, runs of the dead.
+/// Returns whether a bound was reached, so that more may be due.
+fn sweep(port: &mut dyn Port, dead: &[OwnerKey], now: Now) -> Result<bool> {
+    let woken = port.woken(now.wall_ms, SWEEP_DUE_MAX)?;
+    for run_key in &woken {
+        port.task_wake(*run_key)?;
+    }
+    let overdue = sweep_overdue(port, now)?;
+    let mut has_more = woken.len() == SWEEP_DUE_MAX as usize || overdue;
+    for owner in port.owners()? {
+        let is_dead = dead.contains(&owner.owner_key);
+        has_more |= sweep_owner(port, owner.owner_key, is_dead, now)?;
+    }
+    Ok(has_more)
+}
+
+fn sweep_overdue(port: &mut dyn Port, now: Now) -> Result<bool> {
+    let overdue = port.overdue(now.wall_ms, SWEEP_LOST_MAX)?;
+    for run_key in &overdue {
+        match port.task(*run_key)? {
+            Some(task) if task.state == TaskState::Running => port.task_set_timed_out(*run_key)?,
+            Some(task) => time_out(port, &task, now)?,
+            None => return Err(Error::Corrupt(format!("task {run_key} is indexed, not stored").into())),
+        }
+    }
+    Ok(overdue.len() == SWEEP_LOST_MAX as usize)
+}
+
+fn sweep_owner(port: &mut dyn Port, owner: OwnerKey, is_dead: bool, now: Now) -> Result<bool> {
+    let until_up_ms = if is_dead { i64::MAX } else { now.up_ms };
+    let why = if is_dead { "the process that ran it is gone" } else { "its lease lapsed" };
+    let lost = port.leased(owner, until_up_ms, SWEEP_LOST_MAX)?;
+    for run_key in &lost {
+        if let Some(task) = port.task(*run_key)? {
+            lose(port, &task, why, now)?;
+        }
+    }
+    let has_more = lost.len() == SWEEP_LOST_MAX as usize;
+    if is_dead && !has_more {
+        port.owner_delete(owner)?;
+    }
+    Ok(has_more)
+}
+
+/// Gives back the runs of a handle that closes in order: no try is charged (P13). Returns whether
+/// more may be left.
+pub fn give_back(port: &mut dyn Port, owner: OwnerKey, now: Now) -> Result<bool> {
+    let held = port.leased(owner, i64::MAX, SWEEP_LOST_MAX)?;
+    for run_key in &held {
+        if let Some(task) = port.task(*run_key)? {
+            let fence = Fence { run_key: *run_key, number: task.fence };
+            super::attempt::finish(port, fence, &super::attempt::End::Release(0), now)?;
+        }
+    }
+    let has_more = held.len() == SWEEP_LOST_MAX as usize;
+    if !has_more {
+        port.owner_delete(owner)?;
+    }
+    Ok(has_more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_bounded_or_forever() {
+        assert!(Claim { wait_ms: -1, ..Claim::default() }.check().is_ok());
+        assert!(Claim { wait_ms: -2, ..Claim::default() }.check().is_err());
+        assert!(Claim { lease_ms: 5, ..Claim::default() }.check().is_err());
+    }
+
+    #[test]
+    fn a_claim_without_a_queue_looks_into_the_default_one() {
+        assert_eq!(Claim::default().filter().queue, "default");
+    }
+}

@@ -1,0 +1,114 @@
+//! Rules and nouns: what may happen to a run, an attempt and a step, and in which order.
+//!
+//! What lives here are pure decisions, and short scripts over a transaction that is reached through
+//! the traits of [`port`]. What must not: SQL, threads, a look at a clock. Times and ids are
+//! arguments, so that each script can be run again after a lost transaction and does the same.
+
+#![forbid(unsafe_code)]
+
+pub mod attempt;
+pub mod claim;
+pub mod port;
+pub mod query;
+pub mod run;
+pub mod step;
+
+pub use attempt::{AfterFail, FailOptions};
+
+/// What an answer promises: to outlive the loss of power, or of the process alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// What the store was opened with; a store that says this means `Power`.
+    #[default]
+    Inherit,
+    /// Synced to the disk before the answer.
+    Power,
+    /// In the operating system's hands before the answer.
+    Process,
+}
+
+impl Durability {
+    /// Reads the integer of the C header: 0, 1 or 2.
+    pub const fn from_code(code: u32) -> Option<Durability> {
+        match code {
+            0 => Some(Durability::Inherit),
+            1 => Some(Durability::Power),
+            2 => Some(Durability::Process),
+            _ => None,
+        }
+    }
+
+    /// Returns this, or what `outer` says where this inherits.
+    pub const fn or(self, outer: Durability) -> Durability {
+        match self {
+            Durability::Inherit => outer,
+            Durability::Power | Durability::Process => self,
+        }
+    }
+}
+
+/// How tries are spaced: the wait doubles, or grows as `percent` says, up to a cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Milliseconds before the second try.
+    pub initial_ms: i64,
+    /// Milliseconds between two tries at most.
+    pub max_ms: i64,
+    /// Growth from one try to the next, in percent.
+    pub percent: u32,
+}
+
+impl Backoff {
+    /// Returns the milliseconds to wait after failure number `failures` (1 is the first), moved by
+    /// at most a tenth either way, so that runs that failed together do not come back together.
+    /// The same `seed` and number give the same wait.
+    pub fn wait_ms(&self, failures: u32, seed: i64) -> i64 {
+        let mut wait = self.initial_ms.min(self.max_ms) as f64;
+        let growth = f64::from(self.percent) / 100.0;
+        for _ in 1..failures.min(64) {
+            wait = (wait * growth).min(self.max_ms as f64);
+        }
+        let parts = [seed.to_le_bytes(), i64::from(failures).to_le_bytes()].concat();
+        let mut draw = [0; 4];
+        draw.copy_from_slice(&blake3::hash(&parts).as_bytes()[..4]);
+        let share = f64::from(u32::from_le_bytes(draw)) / f64::from(u32::MAX);
+        (wait * (0.9 + 0.2 * share)).round().min(self.max_ms as f64) as i64
+    }
+}
+
+/// Makes the JSON of an error that the engine itself stores on a run, attempt or step.
+pub fn engine_error(kind: &str, message: &str) -> String {
+    let message = crate::json::quote(message);
+    format!("{{\"$smolwf\":\"{kind}\",\"message\":{message}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND_TO_HOUR: Backoff = Backoff { initial_ms: 1_000, max_ms: 3_600_000, percent: 200 };
+
+    #[test]
+    fn a_backoff_doubles_within_a_tenth_and_stops_at_its_cap() {
+        for seed in 0..200 {
+            assert!((900..=1_100).contains(&SECOND_TO_HOUR.wait_ms(1, seed)));
+            assert!((3_600..=4_400).contains(&SECOND_TO_HOUR.wait_ms(3, seed)));
+            assert!((3_240_000..=3_600_000).contains(&SECOND_TO_HOUR.wait_ms(60, seed)));
+        }
+    }
+
+    #[test]
+    fn a_backoff_is_the_same_for_the_same_seed_and_differs_between_seeds() {
+        let waits: Vec<i64> = (0..50).map(|seed| SECOND_TO_HOUR.wait_ms(5, seed)).collect();
+        assert_eq!(waits[7], SECOND_TO_HOUR.wait_ms(5, 7));
+        assert!(waits.iter().any(|wait| *wait != waits[0]));
+    }
+
+    #[test]
+    fn an_engine_error_is_an_object_with_the_engines_key() {
+        assert_eq!(
+            engine_error("tries", "lost \"3\" times"),
+            r#"{"$smolwf":"tries","message":"lost \"3\" times"}"#
+        );
+    }
+}

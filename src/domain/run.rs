@@ -1,0 +1,212 @@
+//! Submitting runs.
+
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
+
+use super::port::{Lane, NewRun, OwnerKey, Port, Task, TaskState};
+use crate::clock::Now;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::limits::{
+    BACKOFF_PERCENT_MAX, DURATION_MS_MAX, INSTANT_MS_MAX, TRIES_MAX,
+};
+
+/// The queue of a submit or claim that names none.
+pub const QUEUE_DEFAULT: &str = "default";
+
+/// What a host asks for when it submits a run; 0 and `None` are the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Submit {
+    /// Name of the host's function.
+    pub workflow: String,
+    /// Queue; "default" if `None`.
+    pub queue: Option<String>,
+    /// JSON; `null` if `None`.
+    pub args: Option<String>,
+    /// Unix milliseconds before which it is not claimed.
+    pub run_at_ms: i64,
+    /// Milliseconds from max(now, run_at_ms) after which the run fails.
+    pub timeout_ms: i64,
+    /// Milliseconds before the second try.
+    pub backoff_initial_ms: i64,
+    /// Milliseconds between two tries at most.
+    pub backoff_max_ms: i64,
+    /// Lower goes first.
+    pub priority: i32,
+    /// Tries before the run fails.
+    pub max_attempts: u32,
+    /// Growth of the backoff, in percent, from 100.
+    pub backoff_percent: u32,
+    /// One run is made per (scope, key).
+    pub idempotency_key: Option<String>,
+    /// Scope of the key; "" if `None`.
+    pub idempotency_scope: Option<String>,
+    /// Gate that the run shares with others of its queue.
+    pub concurrency_key: Option<String>,
+    /// Version of the code that may run it.
+    pub code_version: Option<String>,
+    /// JSON object `{unit: limit}`.
+    pub budget: Option<String>,
+    /// JSON object of the host's own.
+    pub metadata: Option<String>,
+    /// Only the submitting handle may claim it while that is open.
+    pub is_local: bool,
+}
+
+/// What a submit answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// The run: a new one, or the one whose key matched.
+    pub run_id: Id,
+    /// Whether the key matched.
+    pub existed: bool,
+}
+
+impl Submit {
+    /// Refuses numbers outside their range and documents of the wrong form.
+    pub fn check(&self) -> Result<()> {
+        in_range("run_at_ms", self.run_at_ms, INSTANT_MS_MAX)?;
+        in_range("timeout_ms", self.timeout_ms, DURATION_MS_MAX)?;
+        in_range("backoff_initial_ms", self.backoff_initial_ms, DURATION_MS_MAX)?;
+        in_range("backoff_max_ms", self.backoff_max_ms, DURATION_MS_MAX)?;
+        in_range("max_attempts", i64::from(self.max_attempts), i64::from(TRIES_MAX))?;
+        check_percent(self.backoff_percent)?;
+        if self.idempotency_scope.is_some() && self.idempotency_key.is_none() {
+            return Err(Error::invalid("an idempotency_scope needs an idempotency_key beside it"));
+        }
+        if self.budget.is_some() {
+            return Err(Error::Unsupported("budgets are not served by this version".into()));
+        }
+        self.metadata.as_deref().map_or(Ok(()), check_object)
+    }
+}
+
+fn check_percent(percent: u32) -> Result<()> {
+    if percent == 0 || (100..=BACKOFF_PERCENT_MAX).contains(&percent) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "backoff_percent is {percent}, it must be 100 to {BACKOFF_PERCENT_MAX}, or 0 for the default"
+    )))
+}
+
+fn check_object(metadata: &str) -> Result<()> {
+    serde_json::from_str::<BTreeMap<String, IgnoredAny>>(metadata)
+        .map(|_| ())
+        .map_err(|_| Error::invalid("metadata is JSON but not an object"))
+}
+
+/// Refuses a number below 0 or above `max`.
+pub fn in_range(what: &str, value: i64, max: i64) -> Result<()> {
+    if (0..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{what} is {value}, it must be 0 to {max}")))
+}
+
+/// Writes a run, or finds the one that its idempotency key made before (P8).
+pub fn submit(
+    port: &mut dyn Port,
+    submit: &Submit,
+    run_id: Id,
+    local_owner: OwnerKey,
+    now: Now,
+) -> Result<Submitted> {
+    let idempotency = submit
+        .idempotency_key
+        .as_ref()
+        .map(|key| (submit.idempotency_scope.clone().unwrap_or_default(), key.clone()));
+    if let Some((scope, key)) = &idempotency
+        && let Some(run_id) = port.run_by_idempotency(scope, key)?
+    {
+        return Ok(Submitted { run_id, existed: true });
+    }
+    let lane_key = port.lane_make(&Lane {
+        queue: submit.queue.clone().unwrap_or_else(|| QUEUE_DEFAULT.into()),
+        workflow: submit.workflow.clone(),
+        code_version: submit.code_version.clone().unwrap_or_default(),
+        owner_key: local_owner,
+    })?;
+    let run = NewRun { run_id: Some(run_id), idempotency, ..new_run(submit, lane_key, now) };
+    let run_key = port.run_insert(&run)?;
+    port.task_insert(&new_task(submit, run_key, lane_key, now), run.concurrency_key.as_deref())?;
+    Ok(Submitted { run_id, existed: false })
+}
+
+fn new_run(submit: &Submit, lane_key: i64, now: Now) -> NewRun {
+    NewRun {
+        lane_key,
+        created_at_ms: now.wall_ms,
+        run_at_ms: named(submit.run_at_ms),
+        priority: submit.priority,
+        max_attempts: (submit.max_attempts > 0).then_some(submit.max_attempts),
+        timeout_ms: named(submit.timeout_ms),
+        backoff_initial_ms: named(submit.backoff_initial_ms),
+        backoff_max_ms: named(submit.backoff_max_ms),
+        backoff_percent: (submit.backoff_percent > 0).then_some(submit.backoff_percent),
+        concurrency_key: submit.concurrency_key.clone(),
+        metadata: submit.metadata.clone(),
+        args: submit.args.clone(),
+        ..NewRun::default()
+    }
+}
+
+fn named(ms: i64) -> Option<i64> {
+    (ms > 0).then_some(ms)
+}
+
+fn new_task(submit: &Submit, run_key: i64, lane_key: i64, now: Now) -> Task {
+    let due_at_ms = named(submit.run_at_ms).unwrap_or(now.wall_ms);
+    let is_due = due_at_ms <= now.wall_ms;
+    Task {
+        run_key,
+        lane_key,
+        state: if is_due { TaskState::Ready } else { TaskState::Delayed },
+        priority: submit.priority,
+        due_at_ms,
+        wake_at_ms: (!is_due).then_some(due_at_ms),
+        deadline_at_ms: named(submit.timeout_ms)
+            .map(|ms| due_at_ms.max(now.wall_ms).saturating_add(ms).min(INSTANT_MS_MAX)),
+        ..Task::new(run_key, lane_key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Now = Now { wall_ms: 1_000, up_ms: 0 };
+
+    #[test]
+    fn a_run_without_a_date_is_ready_at_once() {
+        let task = new_task(&Submit::default(), 1, 2, NOON);
+        assert_eq!((task.state, task.due_at_ms, task.wake_at_ms), (TaskState::Ready, 1_000, None));
+        assert_eq!(task.deadline_at_ms, None);
+    }
+
+    #[test]
+    fn a_time_out_counts_from_the_later_of_submission_and_start_date() {
+        let later = Submit { run_at_ms: 5_000, timeout_ms: 10, ..Submit::default() };
+        let task = new_task(&later, 1, 2, NOON);
+        assert_eq!((task.state, task.wake_at_ms), (TaskState::Delayed, Some(5_000)));
+        assert_eq!(task.deadline_at_ms, Some(5_010));
+        let past = Submit { run_at_ms: 500, timeout_ms: 10, ..Submit::default() };
+        assert_eq!(new_task(&past, 1, 2, NOON).deadline_at_ms, Some(1_010));
+    }
+
+    #[test]
+    fn numbers_outside_their_range_are_named_with_their_limit() {
+        let check = |submit: Submit| submit.check().unwrap_err().to_string();
+        assert!(check(Submit { run_at_ms: -1, ..Submit::default() }).contains("run_at_ms is -1"));
+        assert!(check(Submit { backoff_percent: 99, ..Submit::default() }).contains("99"));
+        let metadata = Some("[1]".into());
+        assert!(check(Submit { metadata, ..Submit::default() }).contains("not an object"));
+    }
+
+    #[test]
+    fn a_scope_without_a_key_is_refused() {
+        let scope = Some("s".into());
+        let submit = Submit { idempotency_scope: scope, ..Submit::default() };
+        assert_eq!(submit.check().unwrap_err().code(), -2);
+    }
+}

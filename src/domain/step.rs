@@ -1,0 +1,447 @@
+//! Steps: which occurrence a call means, whether it runs or replays, and what it records.
+
+use std::collections::HashMap;
+
+use super::attempt::{AfterFail, FailOptions, Lease, fenced, progress, stop_error};
+use super::port::{Fence, Port, StepKind, StepRow, StepState};
+use super::run::in_range;
+use super::{Backoff, Durability, engine_error};
+use crate::clock::Now;
+use crate::error::{Error, Result};
+use crate::json::hex;
+use crate::limits::{
+    BACKOFF_INITIAL_MS_DEFAULT, BACKOFF_MAX_MS_DEFAULT, BACKOFF_PERCENT_DEFAULT, DURATION_MS_MAX,
+    INSTANT_MS_MAX, OCCURRENCE_MAX, STEP_TRIES_DEFAULT, TRIES_MAX,
+};
+
+/// What a host asks for when it begins a step; 0 and `None` are the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Begin {
+    /// Name of the step.
+    pub name: String,
+    /// JSON whose hash must be the same on replay.
+    pub input: Option<String>,
+    /// The host's label, such as "agent".
+    pub kind: Option<String>,
+    /// Occurrence of the name, from 1; 0 is automatic.
+    pub occurrence: u32,
+    /// How durable its records are.
+    pub durability: Durability,
+    /// Tries before it fails for good.
+    pub max_attempts: u32,
+    /// Milliseconds before the second try.
+    pub backoff_initial_ms: i64,
+    /// Milliseconds between two tries at most.
+    pub backoff_max_ms: i64,
+    /// Record the start.
+    pub is_tracked: bool,
+    /// May begin on a run that was cancelled.
+    pub is_cleanup: bool,
+}
+
+/// The policy and labels of one begun step, checked, with defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The host's label.
+    pub label: Option<String>,
+    /// First half of the BLAKE3 of the canonical input.
+    pub input_hash: Option<[u8; 16]>,
+    /// Tries before it fails for good.
+    pub max_attempts: u32,
+    /// How tries are spaced.
+    pub backoff: Backoff,
+    /// How durable its records are.
+    pub durability: Durability,
+    /// Record the start.
+    pub is_tracked: bool,
+    /// May begin on a run that was cancelled.
+    pub is_cleanup: bool,
+}
+
+impl Begin {
+    /// Refuses numbers outside their range and inputs without a canonical form.
+    pub fn plan(&self) -> Result<Plan> {
+        in_range("occurrence", i64::from(self.occurrence), i64::from(OCCURRENCE_MAX))?;
+        in_range("max_attempts", i64::from(self.max_attempts), i64::from(TRIES_MAX))?;
+        in_range("backoff_initial_ms", self.backoff_initial_ms, DURATION_MS_MAX)?;
+        in_range("backoff_max_ms", self.backoff_max_ms, DURATION_MS_MAX)?;
+        Ok(Plan {
+            label: self.kind.clone(),
+            input_hash: self.input.as_deref().map(hash_input).transpose()?,
+            max_attempts: or_default(self.max_attempts, STEP_TRIES_DEFAULT),
+            backoff: Backoff {
+                initial_ms: or_default(self.backoff_initial_ms, BACKOFF_INITIAL_MS_DEFAULT),
+                max_ms: or_default(self.backoff_max_ms, BACKOFF_MAX_MS_DEFAULT),
+                percent: BACKOFF_PERCENT_DEFAULT,
+            },
+            durability: self.durability,
+            is_tracked: self.is_tracked,
+            is_cleanup: self.is_cleanup,
+        })
+    }
+}
+
+fn or_default<N: PartialEq + Default>(value: N, default: N) -> N {
+    if value == N::default() { default } else { value }
+}
+
+fn hash_input(input: &str) -> Result<[u8; 16]> {
+    crate::json::input_hash(input).map_err(|fault| fault.of("input"))
+}
+
+/// Which occurrences of each name an attempt has passed, and which are open in it.
+///
+/// An automatic begin means the lowest occurrence not passed. It is passed when its begin was
+/// answered from the record, or when this attempt finished it.
+#[derive(Debug, Default)]
+pub struct Occurrences {
+    names: HashMap<Box<str>, Name>,
+}
+
+#[derive(Debug, Default)]
+struct Name {
+    /// 1 to this are passed.
+    passed_to: u32,
+    /// Passed above that, each once.
+    passed_beyond: Vec<u32>,
+    open: Vec<u32>,
+    /// Of these this attempt has recorded a start or a failure that is not the end.
+    touched: Vec<u32>,
+}
+
+impl Occurrences {
+    /// Returns which occurrence a begin means and holds it open; 0 asks for the automatic one.
+    pub fn open(&mut self, name: &str, asked: u32) -> Result<u32> {
+        let entry = self.entry(name);
+        let is_in_the_way =
+            if asked == 0 { !entry.open.is_empty() } else { entry.open.contains(&asked) };
+        if is_in_the_way {
+            return Err(Error::conflict(format!(
+                "step {name:?} occurrence {} is open in this attempt: finish or free it, or name the occurrence",
+                entry.open.first().copied().unwrap_or(asked)
+            )));
+        }
+        let occurrence = if asked == 0 { entry.passed_to + 1 } else { asked };
+        entry.open.push(occurrence);
+        Ok(occurrence)
+    }
+
+    /// Lets go of an open occurrence; `is_passed` when the next automatic begin means the one after.
+    pub fn close(&mut self, name: &str, occurrence: u32, is_passed: bool) {
+        let entry = self.entry(name);
+        entry.open.retain(|open| *open != occurrence);
+        if is_passed {
+            entry.touched.retain(|touched| *touched != occurrence);
+            entry.pass(occurrence);
+        }
+    }
+
+    /// Notes that this attempt has recorded something of an occurrence that is not its end.
+    pub fn touch(&mut self, name: &str, occurrence: u32) {
+        let entry = self.entry(name);
+        if !entry.touched.contains(&occurrence) {
+            entry.touched.push(occurrence);
+        }
+    }
+
+    /// Returns whether this attempt has recorded or replayed something of an occurrence, so that what
+    /// was read before it began may be out of date.
+    pub fn is_touched(&self, name: &str, occurrence: u32) -> bool {
+        self.names.get(name).is_some_and(|entry| {
+            occurrence <= entry.passed_to
+                || entry.passed_beyond.contains(&occurrence)
+                || entry.touched.contains(&occurrence)
+        })
+    }
+
+    fn entry(&mut self, name: &str) -> &mut Name {
+        if !self.names.contains_key(name) {
+            self.names.insert(name.into(), Name::default());
+        }
+        self.names.get_mut(name).expect("inserted above")
+    }
+}
+
+impl Name {
+    fn pass(&mut self, occurrence: u32) {
+        if occurrence <= self.passed_to || self.passed_beyond.contains(&occurrence) {
+            return;
+        }
+        if occurrence > self.passed_to + 1 {
+            self.passed_beyond.push(occurrence);
+            return;
+        }
+        self.passed_to = occurrence;
+        while let Some(at) = self.passed_beyond.iter().position(|n| *n == self.passed_to + 1) {
+            self.passed_beyond.swap_remove(at);
+            self.passed_to += 1;
+        }
+    }
+}
+
+/// What a record of a step says, without its payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Where it stands.
+    pub state: StepState,
+    /// How often its work was started, as far as recorded.
+    pub tries: u32,
+    /// When it may be tried again.
+    pub retry_at_ms: Option<i64>,
+    /// Hash of the input it was begun with, if it had one.
+    pub input_hash: Option<[u8; 16]>,
+}
+
+/// What a begin comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Do the work; this is try number `tries`.
+    Run {
+        /// From 1.
+        tries: u32,
+    },
+    /// The result is recorded.
+    Replay,
+    /// The failure is recorded.
+    Failed,
+    /// It backs off.
+    Wait {
+        /// Until then, Unix milliseconds.
+        retry_at_ms: i64,
+    },
+    /// It was started as often as allowed and never ended: record that as its failure.
+    Interrupted {
+        /// Starts so far.
+        tries: u32,
+    },
+}
+
+/// Decides what a begin comes to, from what is recorded (P16, P19, P20).
+pub fn decide(found: Option<&Found>, plan: &Plan, name: &str, now: Now) -> Result<Decision> {
+    let Some(found) = found else { return Ok(Decision::Run { tries: 1 }) };
+    if let (Some(recorded), Some(given)) = (found.input_hash, plan.input_hash)
+        && recorded != given
+    {
+        return Err(Error::Nondeterminism(
+            format!(
+                "step {name:?} was recorded with input hash {}, it is begun with {}",
+                hex(&recorded),
+                hex(&given)
+            )
+            .into(),
+        ));
+    }
+    Ok(match found.state {
+        StepState::Done => Decision::Replay,
+        StepState::Failed => Decision::Failed,
+        StepState::Started if found.tries >= plan.max_attempts => {
+            Decision::Interrupted { tries: found.tries }
+        }
+        StepState::Started => Decision::Run { tries: found.tries + 1 },
+        StepState::BacksOff => match found.retry_at_ms {
+            Some(retry_at_ms) if retry_at_ms > now.wall_ms => Decision::Wait { retry_at_ms },
+            _ => Decision::Run { tries: found.tries + 1 },
+        },
+    })
+}
+
+/// Looks whether an attempt may do new work: it holds the fence and its run was not told to end,
+/// unless the step cleans up after that.
+pub fn may_run(port: &mut dyn Port, fence: Fence, is_cleanup: bool, now: Now) -> Result<()> {
+    let task = fenced(port, fence)?;
+    match task.must_end(now.wall_ms) {
+        Some(ended) if !is_cleanup => Err(stop_error(ended)),
+        _ => Ok(()),
+    }
+}
+
+/// A step as its records name it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The attempt.
+    pub fence: Fence,
+    /// Name.
+    pub name: String,
+    /// Occurrence, from 1.
+    pub occurrence: u32,
+    /// This try's number.
+    pub tries: u32,
+    /// When this try began, Unix milliseconds.
+    pub started_at_ms: i64,
+    /// Policy and labels.
+    pub plan: Plan,
+}
+
+impl Subject {
+    fn row(&self, state: StepState, now: Now) -> StepRow {
+        StepRow {
+            name: self.name.clone(),
+            occurrence: self.occurrence,
+            state,
+            tries: self.tries,
+            retry_at_ms: None,
+            label: self.plan.label.clone(),
+            input_hash: self.plan.input_hash,
+            started_at_ms: self.started_at_ms,
+            took_ms: now.wall_ms.saturating_sub(self.started_at_ms).max(0),
+            error: None,
+            result: None,
+        }
+    }
+}
+
+/// Records that a tracked step has begun. Not progress: a run that dies in the same step each time
+/// must run out of tries (P13).
+pub fn start(port: &mut dyn Port, subject: &Subject, now: Now) -> Result<()> {
+    may_run(port, subject.fence, subject.plan.is_cleanup, now)?;
+    put(port, subject, &subject.row(StepState::Started, now))
+}
+
+/// Records that a step was started as often as allowed and never ended; returns the stored error.
+pub fn interrupt(port: &mut dyn Port, subject: &Subject, now: Now) -> Result<String> {
+    fenced(port, subject.fence)?;
+    let message =
+        format!("started {} times and never ended: the process was lost in it", subject.tries);
+    let error = engine_error("interrupted", &message);
+    let row = StepRow { error: Some(error.clone()), ..subject.row(StepState::Failed, now) };
+    put(port, subject, &row)?;
+    Ok(error)
+}
+
+/// Records a step's result, once (P16).
+pub fn complete(port: &mut dyn Port, subject: &Subject, result: &str, now: Now) -> Result<Lease> {
+    let task = fenced(port, subject.fence)?;
+    let row = StepRow { result: Some(result.into()), ..subject.row(StepState::Done, now) };
+    put(port, subject, &row)?;
+    progress(port, &task, now)
+}
+
+/// Records a step's failure: for good, or with the time of the next try (P20).
+pub fn fail(
+    port: &mut dyn Port,
+    subject: &Subject,
+    error: &str,
+    options: FailOptions,
+    now: Now,
+) -> Result<(AfterFail, Lease)> {
+    let task = fenced(port, subject.fence)?;
+    let plan = &subject.plan;
+    let mut row = StepRow { error: Some(error.into()), ..subject.row(StepState::Failed, now) };
+    let mut after = AfterFail::Final;
+    if !options.is_terminal && subject.tries < plan.max_attempts {
+        let wait_ms = match options.retry_after_ms {
+            0 => plan.backoff.wait_ms(subject.tries, subject.fence.run_key),
+            named => named,
+        };
+        let at_ms = now.wall_ms.saturating_add(wait_ms).min(INSTANT_MS_MAX);
+        row.state = StepState::BacksOff;
+        row.retry_at_ms = Some(at_ms);
+        after = AfterFail::Retry { at_ms };
+    }
+    put(port, subject, &row)?;
+    Ok((after, progress(port, &task, now)?))
+}
+
+/// Writes a record; the same final record again is the same answer, another one a conflict.
+fn put(port: &mut dyn Port, subject: &Subject, row: &StepRow) -> Result<()> {
+    let run_key = subject.fence.run_key;
+    if port.step_record(run_key, StepKind::Step, row)? {
+        return Ok(());
+    }
+    let stored = port.step(run_key, StepKind::Step, &subject.name, subject.occurrence)?;
+    let is_same = stored.is_some_and(|stored| {
+        stored.state == row.state && stored.result == row.result && stored.error == row.error
+    });
+    if is_same {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "step {:?} occurrence {} is finished with another record",
+        subject.name, subject.occurrence
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Now = Now { wall_ms: 100, up_ms: 0 };
+
+    fn plan() -> Plan {
+        Begin::default().plan().unwrap()
+    }
+
+    fn found(state: StepState, tries: u32) -> Found {
+        Found { state, tries, retry_at_ms: Some(150), input_hash: None }
+    }
+
+    #[test]
+    fn automatic_occurrences_count_up_as_they_are_passed() {
+        let mut names = Occurrences::default();
+        assert_eq!(names.open("a", 0).unwrap(), 1);
+        names.close("a", 1, true);
+        assert_eq!(names.open("a", 0).unwrap(), 2);
+        assert_eq!(names.open("b", 0).unwrap(), 1);
+    }
+
+    #[test]
+    fn an_unfinished_step_means_the_same_occurrence_again() {
+        let mut names = Occurrences::default();
+        assert_eq!(names.open("a", 0).unwrap(), 1);
+        names.close("a", 1, false);
+        assert_eq!(names.open("a", 0).unwrap(), 1);
+    }
+
+    #[test]
+    fn an_open_step_bars_an_automatic_begin_of_its_name_but_no_other_occurrence() {
+        let mut names = Occurrences::default();
+        names.open("a", 0).unwrap();
+        assert_eq!(names.open("a", 0).unwrap_err().code(), -23);
+        assert_eq!(names.open("a", 1).unwrap_err().code(), -23);
+        assert_eq!(names.open("a", 2).unwrap(), 2);
+    }
+
+    #[test]
+    fn explicit_occurrences_passed_out_of_order_are_skipped_once_reached() {
+        let mut names = Occurrences::default();
+        for occurrence in [3, 1, 2, 2] {
+            names.close("a", occurrence, true);
+        }
+        assert_eq!(names.open("a", 0).unwrap(), 4);
+    }
+
+    #[test]
+    fn nothing_recorded_runs_as_the_first_try() {
+        assert_eq!(decide(None, &plan(), "a", NOW).unwrap(), Decision::Run { tries: 1 });
+    }
+
+    #[test]
+    fn a_step_that_backs_off_waits_until_its_time() {
+        let backs_off = found(StepState::BacksOff, 1);
+        let waits = decide(Some(&backs_off), &plan(), "a", NOW).unwrap();
+        assert_eq!(waits, Decision::Wait { retry_at_ms: 150 });
+        let later = Now { wall_ms: 150, up_ms: 0 };
+        let runs = decide(Some(&backs_off), &plan(), "a", later).unwrap();
+        assert_eq!(runs, Decision::Run { tries: 2 });
+    }
+
+    #[test]
+    fn a_tracked_start_without_an_end_counts_as_a_try() {
+        let at_most_once = Plan { max_attempts: 1, ..plan() };
+        let started = found(StepState::Started, 1);
+        assert_eq!(decide(Some(&started), &plan(), "a", NOW).unwrap(), Decision::Run { tries: 2 });
+        let interrupted = decide(Some(&started), &at_most_once, "a", NOW).unwrap();
+        assert_eq!(interrupted, Decision::Interrupted { tries: 1 });
+    }
+
+    #[test]
+    fn hashes_are_compared_only_if_both_sides_gave_one() {
+        let hashed = Found { input_hash: Some([1; 16]), ..found(StepState::Done, 1) };
+        assert_eq!(decide(Some(&hashed), &plan(), "a", NOW).unwrap(), Decision::Replay);
+        let other = Plan { input_hash: Some([2; 16]), ..plan() };
+        let error = decide(Some(&hashed), &other, "a", NOW).unwrap_err();
+        assert_eq!(error.code(), -22);
+        assert!(error.to_string().contains(&"01".repeat(16)), "{error}");
+        assert!(error.to_string().contains(&"02".repeat(16)), "{error}");
+    }
+}

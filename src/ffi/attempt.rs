@@ -1,0 +1,457 @@
+//! A claimed run in a worker's hands, until it ends.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use super::args::{owned, raw};
+use super::codes::{SW_FAILED, SW_OK, SW_SUSPEND};
+use super::constants::{SW_FAIL_TERMINAL, SW_FAIL_TEXT};
+use super::error::sw_error;
+use super::guard::{Door, guard, quiet};
+use super::handle::Handle;
+use super::options::sw_fail_options;
+use crate::attempt::Attempt;
+use crate::domain::{AfterFail, FailOptions};
+use crate::error::{Error, Result};
+use crate::json;
+
+/// One worker's try at a run, under a lease. Any thread may use it at any time. Freed by
+/// sw_attempt_free.
+///
+/// \since 0.1
+pub struct sw_attempt {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sw_attempt {
+    type Body = Arc<Attempt>;
+    const TAG: u64 = u64::from_le_bytes(*b"sw_attem");
+    const NAME: &'static str = "sw_attempt";
+    const IS_OF_PROCESS: bool = true;
+}
+
+impl Door {
+    /// Takes what went wrong, as JSON, and how it is to be taken. Plain text becomes a JSON
+    /// string.
+    pub(super) fn failure(
+        &self,
+        error: (*const c_char, usize),
+        options: *const sw_fail_options,
+        payload_bytes_max: usize,
+    ) -> Result<(Option<String>, FailOptions)> {
+        let options: sw_fail_options = self.options(options)?;
+        let raw = raw("error", error.0, error.1);
+        let error = if options.flags & SW_FAIL_TEXT == 0 {
+            self.payload(raw, payload_bytes_max)?
+        } else {
+            let text = self.text(raw, payload_bytes_max)?;
+            text.map(|text| quoted(text, payload_bytes_max)).transpose()?
+        };
+        let is_terminal = options.flags & SW_FAIL_TERMINAL != 0;
+        Ok((error, FailOptions { is_terminal, retry_after_ms: options.retry_after_ms }))
+    }
+}
+
+/// Quotes a text; the quotes and escapes count towards the limit.
+fn quoted(text: &str, max: usize) -> Result<String> {
+    let quoted = json::quote(text);
+    if quoted.len() <= max {
+        return owned(&quoted);
+    }
+    let sentence = format!("error has more than {max} bytes as a JSON string, the limit");
+    Err(Error::TooBig(sentence.into()))
+}
+
+/// Returns the code of what follows a failure.
+pub(super) fn after(after: &AfterFail) -> i32 {
+    match after {
+        AfterFail::Retry { .. } => SW_SUSPEND,
+        AfterFail::Final => SW_FAILED,
+    }
+}
+
+/// Returns the id of an attempt, `attempt_…` in the form of sw_new_id.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_id(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        quiet(std::ptr::null(), |door| {
+            door.lend(door.peek(attempt).map(|attempt| attempt.id()), out_len)
+        })
+    }
+}
+
+/// Returns the id of the run that the attempt is at.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_run_id(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        quiet(std::ptr::null(), |door| {
+            door.lend(door.peek(attempt).map(|attempt| attempt.run_id()), out_len)
+        })
+    }
+}
+
+/// Returns the id of the run at the top of the run's tree: its own when nobody submitted it as a
+/// child.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_root_run_id(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        quiet(std::ptr::null(), |door| {
+            door.lend(door.peek(attempt).map(|attempt| attempt.root_run_id()), out_len)
+        })
+    }
+}
+
+/// Returns the id of the run that submitted this one as a child.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
+///         for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_parent_run_id(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        quiet(std::ptr::null(), |door| {
+            door.lend(door.peek(attempt).and_then(|attempt| attempt.parent_run_id()), out_len)
+        })
+    }
+}
+
+/// Returns the name of the workflow to run.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_workflow(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        quiet(std::ptr::null(), |door| {
+            door.lend(door.peek(attempt).map(|attempt| attempt.workflow()), out_len)
+        })
+    }
+}
+
+/// Returns the name of the queue it was claimed from.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_queue(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        quiet(std::ptr::null(), |door| {
+            door.lend(door.peek(attempt).map(|attempt| attempt.queue()), out_len)
+        })
+    }
+}
+
+/// Returns the arguments of the run: JSON, byte for byte as submitted; "null" when none were
+/// given.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_args(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        quiet(std::ptr::null(), |door| {
+            door.lend(door.peek(attempt).map(|attempt| attempt.args()), out_len)
+        })
+    }
+}
+
+/// Returns the number of the attempt within its run. It grows with each claim and is the fence:
+/// writes of an attempt with a lower number than the newest are refused.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \return from 1; 0 for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_number(attempt: *const sw_attempt) -> u32 {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe { quiet(0, |door| door.peek(attempt).map_or(0, |attempt| attempt.number())) }
+}
+
+/// Returns when the lease lapses, as far as this handle knows: each heartbeat and each write
+/// through the attempt may move it on.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \return Unix milliseconds, by the store's clock; INT64_MAX for SW_LEASE_WHILE_ALIVE; 0 for what
+///         is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_lease_expires_at_ms(attempt: *const sw_attempt) -> i64 {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe {
+        quiet(0, |door| door.peek(attempt).map_or(0, |attempt| attempt.lease_expires_at_ms()))
+    }
+}
+
+/// Extends the lease of a claimed attempt, so that no other worker takes it over. Never shortens
+/// it.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says.
+///
+/// \param attempt   from sw_run_claim
+/// \param lease_ms  milliseconds from now, 1000 to 3600000, or SW_LEASE_WHILE_ALIVE; 0 keeps the
+///                  claim's length
+/// \param err       receives an owned error on failure; may be NULL
+/// \retval SW_OK              the lease runs at least until now + lease_ms
+/// \retval SW_ERR_MISUSE      attempt is no attempt
+/// \retval SW_ERR_INVALID     lease_ms is out of its range
+/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results
+///                            will be refused
+/// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; the lease is not extended
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_heartbeat(
+    attempt: *mut sw_attempt,
+    lease_ms: u32,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            door.body(attempt)?.heartbeat(lease_ms)?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Looks whether the attempt may go on. Writes nothing and extends no lease.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
+///
+/// \param attempt  from sw_run_claim
+/// \param err      receives an owned error on failure; may be NULL
+/// \retval SW_OK              the attempt holds the run
+/// \retval SW_ERR_MISUSE      attempt is no attempt
+/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+///
+/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_check(
+    attempt: *mut sw_attempt,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            door.body(attempt)?.check()?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Ends the attempt and its run with a result. The run is completed, which is final.
+///
+/// Repeated through the same handle with the same bytes it answers as the first call did.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says.
+///
+/// \param attempt  from sw_run_claim; still to be freed
+/// \param result,result_len  JSON; absent is null
+/// \param err  receives an owned error on failure; may be NULL
+/// \retval SW_OK              the run is completed
+/// \retval SW_ERR_MISUSE      attempt is no attempt, or result is NULL with a length
+/// \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
+/// \retval SW_ERR_TOO_BIG     result is above the store's limit
+/// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+/// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
+///                            stored, and the run ends as cancelled or failed
+/// \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_complete(
+    attempt: *mut sw_attempt,
+    result: *const c_char,
+    result_len: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let attempt = door.body(attempt)?;
+            let max = attempt.store().payload_bytes_max();
+            let result = door.payload(raw("result", result, result_len), max)?;
+            attempt.complete(result)?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Ends the attempt with an error. While tries are left the run comes back after its backoff;
+/// otherwise, or with SW_FAIL_TERMINAL, it is failed, which is final.
+///
+/// Repeated through the same handle with the same bytes it answers as the first call did.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says.
+///
+/// \param attempt  from sw_run_claim; still to be freed
+/// \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
+/// \param options  NULL for all defaults
+/// \param err      receives an owned error on failure; may be NULL
+/// \retval SW_SUSPEND          the run will be tried again
+/// \retval SW_FAILED           the run is failed
+/// \retval SW_ERR_MISUSE       attempt is no attempt, or error is NULL with a length
+/// \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
+///                             retry_after_ms is out of its range
+/// \retval SW_ERR_TOO_BIG      error is above the store's limit
+/// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+/// \retval SW_ERR_LEASE_LOST   another attempt took over; nothing is stored
+/// \retval SW_ERR_CANCELLED    the run was cancelled or timed out; this end of the attempt is
+///                             stored, and the run ends as cancelled or failed
+/// \retval SW_ERR_CONFLICT     this handle has ended the attempt otherwise
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_fail(
+    attempt: *mut sw_attempt,
+    error: *const c_char,
+    error_len: usize,
+    options: *const sw_fail_options,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let attempt = door.body(attempt)?;
+            let max = attempt.store().payload_bytes_max();
+            let (error, options) = door.failure((error, error_len), options, max)?;
+            Ok(after(&attempt.fail(error, options)?))
+        })
+    }
+}
+
+/// Ends the attempt by giving its run back; no try is charged. For a worker that shuts down, or
+/// cannot run it now.
+///
+/// Repeated through the same handle with the same delay it answers as the first call did.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says.
+///
+/// \param attempt   from sw_run_claim; still to be freed
+/// \param delay_ms  milliseconds before the run may be claimed again, from 0
+/// \param err       receives an owned error on failure; may be NULL
+/// \retval SW_OK              the run is given back
+/// \retval SW_ERR_MISUSE      attempt is no attempt
+/// \retval SW_ERR_INVALID     delay_ms is out of its range
+/// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+/// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
+///                            stored, and the run ends as cancelled or failed
+/// \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_release(
+    attempt: *mut sw_attempt,
+    delay_ms: i64,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            door.body(attempt)?.release(delay_ms)?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Frees an attempt and the views it lent. Does not end it: an attempt that was not ended keeps
+/// its run until the lease lapses or the store is closed. Its steps live on until they are freed.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim; NULL does nothing; in a forked child an attempt of its
+///                 parent leaks
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_free(attempt: *mut sw_attempt) {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe { quiet((), |door| drop(door.take(attempt))) };
+}

@@ -1,0 +1,114 @@
+//! Errors as objects of the caller.
+
+use std::ffi::c_char;
+
+use super::codes::{SW_ERR_MISUSE, SW_OK};
+use super::guard::quiet;
+use super::handle::{self, Handle};
+use crate::error::Error;
+use crate::text::Text;
+
+/// What went wrong in one call: a code, SQLite's code, a sentence. Immutable; freed by
+/// sw_error_free.
+///
+/// \since 0.1
+pub struct sw_error {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sw_error {
+    type Body = Report;
+    const TAG: u64 = u64::from_le_bytes(*b"sw_error");
+    const NAME: &'static str = "sw_error";
+    const IS_OF_PROCESS: bool = false;
+}
+
+/// What an error object holds.
+pub(super) struct Report {
+    code: i32,
+    engine_code: i32,
+    is_retryable: bool,
+    message: Text,
+}
+
+/// Makes the object of an error.
+pub(super) fn make(error: &Error) -> *mut sw_error {
+    handle::put(Report {
+        code: error.code(),
+        engine_code: error.engine_code(),
+        is_retryable: error.is_retryable(),
+        message: Text::from(error.to_string()),
+    })
+}
+
+/// Returns the code of an error: what the call returned.
+///
+/// Any thread; never blocks.
+///
+/// \param error  from the last argument of a call; NULL is no error
+/// \retval SW_OK          error is NULL
+/// \retval SW_ERR_MISUSE  error is not an sw_error, or the call returned that
+/// \return any code below 0, as the call returned it
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_error_code(error: *const sw_error) -> i32 {
+    if error.is_null() {
+        return SW_OK;
+    }
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe {
+        quiet(SW_ERR_MISUSE, |door| door.peek(error).map_or(SW_ERR_MISUSE, |report| report.code))
+    }
+}
+
+/// Returns the code of the layer below: SQLite's extended result code, or a negated errno.
+///
+/// Any thread; never blocks.
+///
+/// \param error  from the last argument of a call; NULL is no error
+/// \return 0 when neither was involved, and for NULL
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_error_engine_code(error: *const sw_error) -> i32 {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe { quiet(0, |door| door.peek(error).map_or(0, |report| report.engine_code)) }
+}
+
+/// Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM.
+///
+/// Any thread; never blocks.
+///
+/// \param error  from the last argument of a call; NULL is no error
+/// \return 1 if so, else 0; 0 for NULL
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_error_is_retryable(error: *const sw_error) -> i32 {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe { quiet(0, |door| door.peek(error).map_or(0, |report| i32::from(report.is_retryable))) }
+}
+
+/// Returns the sentence of an error: lower case, with the value and the limit, never a payload.
+///
+/// Any thread; never blocks.
+///
+/// \param error  from the last argument of a call; NULL is no error
+/// \return text, NUL-terminated, that lives until sw_error_free; never NULL: "" for NULL
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_error_message(error: *const sw_error) -> *const c_char {
+    let none = c"".as_ptr();
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe { quiet(none, |door| door.peek(error).map_or(none, |report| report.message.as_ptr())) }
+}
+
+/// Frees an error. Its message dies with it.
+///
+/// Any thread; never blocks.
+///
+/// \param error  from the last argument of a call; NULL does nothing
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_error_free(error: *mut sw_error) {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe { quiet((), |door| drop(door.take(error))) };
+}

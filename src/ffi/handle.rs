@@ -1,0 +1,169 @@
+//! Handles: what the opaque pointers of C really point to.
+//!
+//! Each starts with a tag that names its kind and is read on entry, so that a handle of the wrong
+//! kind is an error and not a crash. `_free` overwrites the tag before the memory goes back; that
+//! catches many a use after free, and promises nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::guard::Door;
+use crate::error::{Error, Result};
+use crate::process;
+
+/// The tag of memory that was a handle.
+const FREED: u64 = u64::from_le_bytes(*b"sw_freed");
+
+/// A kind of handle: the opaque type that C names, and what stands behind it.
+pub(super) trait Handle: Sized {
+    /// What the handle holds.
+    type Body: Send + Sync + 'static;
+    /// First eight bytes in memory.
+    const TAG: u64;
+    /// Name in C.
+    const NAME: &'static str;
+    /// Whether the body belongs to the process that made it: a child after a fork may not use it.
+    const IS_OF_PROCESS: bool;
+}
+
+/// Every kind with its tag, to say which was given.
+const KINDS: [(u64, &str); 6] = [
+    (super::store::sw_store::TAG, super::store::sw_store::NAME),
+    (super::attempt::sw_attempt::TAG, super::attempt::sw_attempt::NAME),
+    (super::step::sw_step::TAG, super::step::sw_step::NAME),
+    (super::stop::sw_stop::TAG, super::stop::sw_stop::NAME),
+    (super::text::sw_text::TAG, super::text::sw_text::NAME),
+    (super::error::sw_error::TAG, super::error::sw_error::NAME),
+];
+
+/// The memory of a handle. The order of fields is fixed: the tag is read before the kind is known.
+#[repr(C)]
+pub(super) struct Shell<B> {
+    tag: AtomicU64,
+    generation: u32,
+    body: B,
+}
+
+/// Makes a handle, which the caller owns.
+pub(super) fn put<H: Handle>(body: H::Body) -> *mut H {
+    let generation = if H::IS_OF_PROCESS { process::generation() } else { 0 };
+    let shell = Shell { tag: AtomicU64::new(H::TAG), generation, body };
+    Box::into_raw(Box::new(shell)).cast()
+}
+
+/// Returns the shell behind a pointer, or what is wrong with the pointer.
+///
+/// # Safety
+/// `handle` is NULL, misaligned, or points to a handle of any kind that is not freed yet.
+unsafe fn shell<'a, H: Handle>(handle: *const H) -> Result<&'a Shell<H::Body>> {
+    let shell = handle.cast::<Shell<H::Body>>();
+    if shell.is_null() {
+        return Err(Error::Misuse(format!("the {} is NULL", H::NAME).into()));
+    }
+    if !shell.is_aligned() {
+        return Err(Error::Misuse(format!("the {} is not an aligned pointer", H::NAME).into()));
+    }
+    // SAFETY: by this function's contract the memory is a handle, and those start with their tag.
+    let tag = unsafe { AtomicU64::from_ptr(shell.cast::<u64>().cast_mut()) };
+    let tag = tag.load(Ordering::Relaxed);
+    if tag != H::TAG {
+        return Err(wrong_kind(H::NAME, tag));
+    }
+    // SAFETY: the tag says that `put` made it with this body; nobody has an exclusive reference.
+    Ok(unsafe { &*shell })
+}
+
+/// Says what was given where another kind belongs.
+fn wrong_kind(wanted: &str, tag: u64) -> Error {
+    let found = KINDS.iter().find(|(known, _)| *known == tag).map(|(_, name)| *name);
+    Error::Misuse(match (found, tag) {
+        (Some(found), _) => format!("a {found} was given where a {wanted} belongs").into(),
+        (None, FREED) => format!("the {wanted} was freed").into(),
+        (None, _) => format!("the pointer is not a {wanted}").into(),
+    })
+}
+
+impl Door {
+    /// Lends the body of a handle for the call.
+    pub(super) fn body<'d, H: Handle>(&'d self, handle: *const H) -> Result<&'d H::Body> {
+        // SAFETY: the C caller vouches that the handle is not freed during the call.
+        let shell: &'d Shell<H::Body> = unsafe { shell(handle) }?;
+        if H::IS_OF_PROCESS && shell.generation != process::generation() {
+            return Err(Error::Forked);
+        }
+        Ok(&shell.body)
+    }
+
+    /// Lends the body of a handle to an accessor, which reads memory only: after a fork as before.
+    pub(super) fn peek<'d, H: Handle>(&'d self, handle: *const H) -> Option<&'d H::Body> {
+        // SAFETY: as above.
+        let shell: Result<&'d Shell<H::Body>> = unsafe { shell(handle) };
+        shell.ok().map(|shell| &shell.body)
+    }
+
+    /// Takes a handle back to free it. None for NULL, for what is no such handle, and for a handle
+    /// of the parent in its child: that one leaks, since its locks and descriptors are not ours.
+    pub(super) fn take<H: Handle>(&self, handle: *mut H) -> Option<Box<Shell<H::Body>>> {
+        self.body::<H>(handle).ok()?;
+        let shell = handle.cast::<Shell<H::Body>>();
+        // SAFETY: `body` found a live handle of this kind, and the C caller gives it up now.
+        let shell = unsafe { Box::from_raw(shell) };
+        shell.tag.store(FREED, Ordering::Relaxed);
+        // The compiler may not drop the write to memory that is about to be freed.
+        std::hint::black_box(&shell.tag);
+        Some(shell)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::guard::quiet;
+    use crate::ffi::stop::sw_stop;
+    use crate::ffi::text::sw_text;
+    use crate::text::Text;
+
+    /// Says what `body` answers for a pointer taken as a text.
+    fn fault(handle: *const sw_text) -> String {
+        // SAFETY: each test gives NULL, a misaligned pointer or a live handle.
+        unsafe { quiet(String::new(), |door| door.body(handle).unwrap_err().to_string()) }
+    }
+
+    #[test]
+    fn a_pointer_that_is_no_such_handle_is_named() {
+        assert_eq!(fault(std::ptr::null()), "the sw_text is NULL");
+        assert_eq!(
+            fault(std::ptr::without_provenance(0x1001)),
+            "the sw_text is not an aligned pointer"
+        );
+        let junk = [0x55u64; 8];
+        assert_eq!(fault(junk.as_ptr().cast()), "the pointer is not a sw_text");
+        let freed = [FREED; 8];
+        assert_eq!(fault(freed.as_ptr().cast()), "the sw_text was freed");
+    }
+
+    #[test]
+    fn a_handle_of_another_kind_is_named() {
+        let stop = put::<sw_stop>(std::sync::Arc::new(crate::stop::Stop::new()));
+        assert_eq!(fault(stop.cast()), "a sw_stop was given where a sw_text belongs");
+        // SAFETY: the handle is live and freed once.
+        assert!(unsafe { quiet(None, |door| door.take(stop)) }.is_some());
+    }
+
+    #[test]
+    fn taking_a_handle_returns_its_body_once_and_overwrites_the_tag() {
+        let text = put::<sw_text>(Text::from("hello"));
+        // SAFETY: the handle is live and given up here.
+        let shell = unsafe { quiet(None, |door| door.take(text)) }.unwrap();
+        assert_eq!(shell.body.as_str(), "hello");
+        assert_eq!(shell.tag.load(Ordering::Relaxed), FREED);
+    }
+
+    #[test]
+    fn every_kind_has_a_tag_and_a_name_of_its_own() {
+        let mut tags: Vec<u64> = KINDS.iter().map(|(tag, _)| *tag).collect();
+        tags.push(FREED);
+        tags.sort_unstable();
+        tags.dedup();
+        assert_eq!(tags.len(), KINDS.len() + 1);
+    }
+}

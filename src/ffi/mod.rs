@@ -1,0 +1,42 @@
+//! The door: the C functions of `include/smolwf.h`.
+//!
+//! Nothing is decided here. Each export unpacks what the C caller gave, makes one call into the
+//! crate and packs the answer; `guard` keeps panics inside and turns errors into codes and objects.
+//! The documentation of an exported item is written for the reader of the C header, which is
+//! generated from these files in the order in which they stand below.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `codes`, `constants`, `options` | what C calls answers, limits, flags; the option structs |
+//! | `version`, `error`, `text` | versions, errors, texts, ids |
+//! | `store`, `run`, `stop`, `attempt`, `step`, `query` | the topics |
+//! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
+
+#![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
+#![allow(clippy::missing_safety_doc, reason = "the header's text says it, in words for C")]
+#![allow(non_camel_case_types, reason = "types carry their C names")]
+
+pub mod codes;
+pub mod constants;
+pub mod options;
+
+pub mod version;
+
+pub mod error;
+pub mod text;
+
+pub mod store;
+
+pub mod run;
+pub mod stop;
+
+pub mod attempt;
+
+pub mod step;
+
+pub mod query;
+
+mod args;
+mod guard;
+mod handle;
+mod out;

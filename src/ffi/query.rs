@@ -1,0 +1,101 @@
+//! Looking at runs.
+
+use std::ffi::c_char;
+
+use super::args::raw;
+use super::codes::SW_OK;
+use super::error::sw_error;
+use super::guard::guard;
+use super::store::sw_store;
+use super::text::sw_text;
+use crate::text::Text;
+
+/// Shows a run as a JSON document: run_id, task_id, root_run_id, parent_run_id, workflow, queue,
+/// state, priority, args, result, error, attempts, tries, max_attempts, run_at_ms, created_at_ms,
+/// updated_at_ms, finished_at_ms, metadata, code_version, waiting_for. Times are Unix
+/// milliseconds, what is absent is null, payloads are embedded as JSON. Keys are only ever added.
+///
+/// The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
+/// "cancelled"; the last three are final.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
+///
+/// \param store  an open store
+/// \param run_id,run_id_len  from a submit or a claim
+/// \param out  receives the document, freed by sw_text_free; NULL on failure
+/// \param err  receives an owned error on failure; may be NULL
+/// \retval SW_OK             the document is in out
+/// \retval SW_ERR_MISUSE     store is no store, out is NULL, or run_id is NULL with a length
+/// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+/// \retval SW_ERR_NOT_FOUND  no such run
+///
+/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_run_get(
+    store: *mut sw_store,
+    run_id: *const c_char,
+    run_id_len: usize,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let store = door.store(store)?;
+            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
+            out.give(Text::from(store.run_get(run_id)?));
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Shows what happened in a run, page by page, as a JSON document: run (as sw_run_get), attempts
+/// (attempt_id, number, worker, state, started_at_ms, ended_at_ms, error), steps (step_id, name,
+/// occurrence, kind, state, tries, input_hash, result, error, started_at_ms, ended_at_ms),
+/// signals, children, events, next. Keys are only ever added.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
+///
+/// \param store  an open store
+/// \param run_id,run_id_len  from a submit or a claim
+/// \param cursor,cursor_len  what next said in the page before; absent is the first page
+/// \param limit  entries in the page, 1 to 10000; 0 is 1000
+/// \param out    receives the document, freed by sw_text_free; NULL on failure. Its next is null
+///               on the last page
+/// \param err    receives an owned error on failure; may be NULL
+/// \retval SW_OK             the document is in out
+/// \retval SW_ERR_MISUSE     store is no store, out is NULL, or a text is NULL with a length
+/// \retval SW_ERR_INVALID    run_id is absent, a text is out of its form, cursor is no cursor of
+///                           this call, or limit is above 10000
+/// \retval SW_ERR_NOT_FOUND  no such run
+/// \retval SW_ERR_TOO_BIG    cursor has more than 1024 bytes
+///
+/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_run_history(
+    store: *mut sw_store,
+    run_id: *const c_char,
+    run_id_len: usize,
+    cursor: *const c_char,
+    cursor_len: usize,
+    limit: u32,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let store = door.store(store)?;
+            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
+            let cursor = door.optional_key(raw("cursor", cursor, cursor_len))?;
+            out.give(Text::from(store.run_history(run_id, cursor, limit)?));
+            Ok(SW_OK)
+        })
+    }
+}

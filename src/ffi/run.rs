@@ -1,0 +1,225 @@
+//! Submitting, finding and claiming runs.
+
+use std::ffi::c_char;
+
+use super::args::raw;
+use super::attempt::sw_attempt;
+use super::codes::{SW_EXISTS, SW_NONE, SW_OK};
+use super::constants::SW_SUBMIT_LOCAL;
+use super::error::sw_error;
+use super::guard::{Door, guard};
+use super::options::{sw_claim_options, sw_submit_options};
+use super::store::sw_store;
+use crate::domain::claim::Claim;
+use crate::domain::run::Submit;
+use crate::error::Result;
+
+impl Door {
+    /// Takes the options of a submit; workflow and args are filled in by the caller.
+    fn submit(&self, options: &sw_submit_options, payload_bytes_max: usize) -> Result<Submit> {
+        let o = options;
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        let name = |what, start, len| self.optional_name(raw(what, start, len)).map(own);
+        let key = |what, start, len| self.optional_key(raw(what, start, len)).map(own);
+        let document =
+            |what, start, len| self.document(raw(what, start, len), payload_bytes_max).map(own);
+        let (scope, scope_len) = (o.idempotency_scope, o.idempotency_scope_len);
+        Ok(Submit {
+            queue: name("queue", o.queue, o.queue_len)?,
+            run_at_ms: o.run_at_ms,
+            timeout_ms: o.timeout_ms,
+            backoff_initial_ms: o.backoff_initial_ms,
+            backoff_max_ms: o.backoff_max_ms,
+            priority: o.priority,
+            max_attempts: o.max_attempts,
+            backoff_percent: o.backoff_percent,
+            idempotency_key: key("idempotency_key", o.idempotency_key, o.idempotency_key_len)?,
+            idempotency_scope: key("idempotency_scope", scope, scope_len)?,
+            concurrency_key: key("concurrency_key", o.concurrency_key, o.concurrency_key_len)?,
+            code_version: name("code_version", o.code_version, o.code_version_len)?,
+            budget: document("budget", o.budget, o.budget_len)?,
+            metadata: document("metadata", o.metadata, o.metadata_len)?,
+            is_local: o.flags & SW_SUBMIT_LOCAL != 0,
+            ..Submit::default()
+        })
+    }
+
+    /// Takes the options of a claim; the queue is filled in by the caller.
+    fn claim(&self, options: &sw_claim_options, payload_bytes_max: usize) -> Result<Claim> {
+        let o = options;
+        let worker = self.optional_name(raw("worker", o.worker, o.worker_len))?;
+        let names = |what, start, len| self.names(raw(what, start, len), payload_bytes_max);
+        Ok(Claim {
+            queue: None,
+            wait_ms: o.wait_ms,
+            lease_ms: o.lease_ms,
+            worker: worker.map(str::to_owned),
+            workflows: names("workflows", o.workflows, o.workflows_len)?,
+            code_versions: names("code_versions", o.code_versions, o.code_versions_len)?,
+            stop: if o.stop.is_null() { None } else { Some(self.body(o.stop)?.clone()) },
+        })
+    }
+}
+
+/// Submits a run: the wish that a worker runs the host's function `workflow` with `args`.
+///
+/// With an idempotency key, one run is made per (scope, key) for as long as it exists; a repeated
+/// submit answers SW_EXISTS and its id, whatever the other arguments.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says; so is what SW_EXISTS confirms.
+///
+/// \param store  an open store
+/// \param workflow,workflow_len  name of the host's function
+/// \param args,args_len  JSON; absent is null
+/// \param options     NULL for all defaults
+/// \param out_run_id  receives the run's id and its NUL
+/// \param cap         bytes of out_run_id, at least SW_ID_CAP
+/// \param err         receives an owned error on failure; may be NULL
+/// \retval SW_OK               the run is submitted; its id is written
+/// \retval SW_EXISTS           the key matched; the id of the run it made is written
+/// \retval SW_ERR_MISUSE       store is no store, out_run_id is NULL, or a text is NULL with a
+///                             length
+/// \retval SW_ERR_INVALID      workflow is absent; a text, args or an option is out of its form or
+///                             range; a scope without a key; cap is below SW_ID_CAP
+/// \retval SW_ERR_TOO_BIG      a text or args is above its limit
+/// \retval SW_ERR_UNSUPPORTED  an unknown option or flag, or a budget, which this version does not
+///                             serve yet
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_run_submit(
+    store: *mut sw_store,
+    workflow: *const c_char,
+    workflow_len: usize,
+    args: *const c_char,
+    args_len: usize,
+    options: *const sw_submit_options,
+    out_run_id: *mut c_char,
+    cap: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out_run_id = door.out_id("out_run_id", out_run_id, cap)?;
+            let store = door.store(store)?;
+            let payload_bytes_max = store.payload_bytes_max();
+            let submit = Submit {
+                workflow: door.name(raw("workflow", workflow, workflow_len))?.to_owned(),
+                args: door.payload(raw("args", args, args_len), payload_bytes_max)?,
+                ..door.submit(&door.options(options)?, payload_bytes_max)?
+            };
+            let submitted = store.submit(submit)?;
+            out_run_id.set(&submitted.run_id)?;
+            Ok(if submitted.existed { SW_EXISTS } else { SW_OK })
+        })
+    }
+}
+
+/// Finds the run that an idempotency key made.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. What it finds is durable, as the
+/// store's durability says.
+///
+/// \param store  an open store
+/// \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is the
+///                    scope ""
+/// \param idempotency_key,idempotency_key_len  as it was submitted
+/// \param out_run_id  receives the run's id and its NUL
+/// \param cap         bytes of out_run_id, at least SW_ID_CAP
+/// \param err         receives an owned error on failure; may be NULL
+/// \retval SW_OK           the id is written
+/// \retval SW_NONE         no run exists under that scope and key
+/// \retval SW_ERR_MISUSE   store is no store, out_run_id is NULL, or a text is NULL with a length
+/// \retval SW_ERR_INVALID  the key is absent or empty, a text is no UTF-8 or holds a NUL, or cap
+///                         is below SW_ID_CAP
+/// \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
+///
+/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_run_find(
+    store: *mut sw_store,
+    idempotency_scope: *const c_char,
+    idempotency_scope_len: usize,
+    idempotency_key: *const c_char,
+    idempotency_key_len: usize,
+    out_run_id: *mut c_char,
+    cap: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out_run_id = door.out_id("out_run_id", out_run_id, cap)?;
+            let store = door.store(store)?;
+            let scope = raw("idempotency_scope", idempotency_scope, idempotency_scope_len);
+            let scope = door.optional_key(scope)?.unwrap_or_default();
+            let key = door.key(raw("idempotency_key", idempotency_key, idempotency_key_len))?;
+            let Some(run_id) = store.find(scope, key)? else { return Ok(SW_NONE) };
+            out_run_id.set(&run_id)?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Claims the next run of a queue, under a lease. Among ready runs the lower priority goes first,
+/// then what was due earlier, then what was submitted earlier. Runs whose lease lapsed, or whose
+/// process died, are claimed anew.
+///
+/// The attempt must end by complete, fail or release, or else its run comes back when the lease
+/// lapses or the store is closed. An empty queue takes no lock.
+///
+/// Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
+/// disk or lock, up to the busy timeout. Durable when it returns an attempt, as the store's
+/// durability says.
+///
+/// \param store  an open store
+/// \param queue,queue_len  name of the queue; absent is "default"
+/// \param options  NULL for all defaults
+/// \param out      receives the attempt, freed by sw_attempt_free; NULL on failure and for SW_NONE
+/// \param err      receives an owned error on failure; may be NULL
+/// \retval SW_OK               the attempt is in out
+/// \retval SW_NONE             nothing to claim until wait_ms passed or the stop fired
+/// \retval SW_ERR_MISUSE       store is no store, stop is no stop, out is NULL, or a text is NULL
+///                             with a length
+/// \retval SW_ERR_INVALID      a text or an option is out of its form or range
+/// \retval SW_ERR_TOO_BIG      a text is above its limit
+/// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+/// \retval SW_ERR_CLOSED       also when the store is shut down during the wait
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_run_claim(
+    store: *mut sw_store,
+    queue: *const c_char,
+    queue_len: usize,
+    options: *const sw_claim_options,
+    out: *mut *mut sw_attempt,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let store = door.store(store)?;
+            let queue = door.optional_name(raw("queue", queue, queue_len))?;
+            let options = door.options(options)?;
+            let claim = Claim {
+                queue: queue.map(str::to_owned),
+                ..door.claim(&options, store.payload_bytes_max())?
+            };
+            let Some(attempt) = store.claim(claim)? else { return Ok(SW_NONE) };
+            out.give(attempt);
+            Ok(SW_OK)
+        })
+    }
+}

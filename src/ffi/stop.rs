@@ -1,0 +1,76 @@
+//! What ends a wait from outside.
+
+use std::sync::Arc;
+
+use super::codes::SW_OK;
+use super::error::sw_error;
+use super::guard::{guard, quiet};
+use super::handle::Handle;
+use crate::stop::Stop;
+
+/// A flag that ends waits: a call that waits carries it, another thread or a signal handler fires
+/// it. Made by sw_stop_new, freed by sw_stop_free; belongs to no store.
+///
+/// \since 0.1
+pub struct sw_stop {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sw_stop {
+    type Body = Arc<Stop>;
+    const TAG: u64 = u64::from_le_bytes(*b"sw_stop.");
+    const NAME: &'static str = "sw_stop";
+    const IS_OF_PROCESS: bool = false;
+}
+
+/// Makes a stop that has not fired.
+///
+/// Any thread; never blocks.
+///
+/// \param out  receives the stop, freed by sw_stop_free; NULL on failure
+/// \param err  receives an owned error on failure; may be NULL
+/// \retval SW_OK          the stop is made
+/// \retval SW_ERR_MISUSE  out is NULL
+/// \retval SW_ERR_PANIC   a defect of the library
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_stop_new(out: *mut *mut sw_stop, err: *mut *mut sw_error) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            door.out_handle(out)?.give(Arc::new(Stop::new()));
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Fires a stop: the waits that carry it end, and later ones end at once, with SW_NONE or
+/// SW_TIMEOUT. There is no way back. Firing again does nothing.
+///
+/// Any thread, and a signal handler too; never blocks.
+///
+/// \param stop  from sw_stop_new; NULL does nothing
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_stop_fire(stop: *mut sw_stop) {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe {
+        quiet((), |door| {
+            if let Some(stop) = door.peek(stop) {
+                stop.fire();
+            }
+        });
+    }
+}
+
+/// Frees a stop. Waits that carry it go on; they can then not be ended by it.
+///
+/// Any thread; never blocks.
+///
+/// \param stop  from sw_stop_new; NULL does nothing
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_stop_free(stop: *mut sw_stop) {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe { quiet((), |door| drop(door.take(stop))) };
+}

@@ -1,0 +1,423 @@
+//! Opening a store, its schema, its clock, and its end.
+
+use std::ffi::{CStr, c_char};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+use super::codes::SW_OK;
+use super::constants::{
+    SW_OPEN_ALLOW_NETWORK_FS, SW_OPEN_MANUAL_CLOCK, SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY,
+};
+use super::error::sw_error;
+use super::guard::{Door, guard, quiet};
+use super::handle::Handle;
+use super::options::sw_store_options;
+use super::text::sw_text;
+use crate::domain::Durability;
+use crate::error::{Error, Result};
+use crate::store::{Store, StoreOptions};
+use crate::text::Text;
+
+/// An open store: one file, or a place in memory. Any thread may use it at any time. A file may be
+/// opened many times, in one process and in many. Ended by sw_store_close.
+///
+/// \since 0.1
+pub struct sw_store {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sw_store {
+    type Body = Open;
+    const TAG: u64 = u64::from_le_bytes(*b"sw_store");
+    const NAME: &'static str = "sw_store";
+    const IS_OF_PROCESS: bool = true;
+}
+
+/// What a store handle holds.
+pub(super) struct Open {
+    store: Arc<Store>,
+    is_shelved: AtomicBool,
+}
+
+/// Closed handles whose memory is kept, so that a call on one answers SW_ERR_CLOSED.
+const SHELF_LEN: usize = 256;
+
+/// The handles closed last. No lock: a child may be forked while another thread closes.
+static SHELF: [AtomicPtr<sw_store>; SHELF_LEN] =
+    [const { AtomicPtr::new(std::ptr::null_mut()) }; SHELF_LEN];
+
+/// How many handles were put on the shelf so far.
+static SHELVED: AtomicUsize = AtomicUsize::new(0);
+
+impl Door {
+    /// Lends the store behind a handle.
+    pub(super) fn store(&self, store: *const sw_store) -> Result<&Arc<Store>> {
+        Ok(&self.body(store)?.store)
+    }
+
+    /// Shuts a closed handle's memory away, and frees the one that is longest there.
+    fn shelve(&self, store: *mut sw_store) {
+        let place = &SHELF[SHELVED.fetch_add(1, Ordering::Relaxed) % SHELF_LEN];
+        drop(self.take(place.swap(store, Ordering::AcqRel)));
+    }
+}
+
+/// Turns what C asks for into what the store takes.
+fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
+    let has = |flag| options.flags & flag != 0;
+    let durability = Durability::from_code(options.durability).ok_or_else(|| {
+        let sentence = format!("durability is {}, it must be 0, 1 or 2", options.durability);
+        Error::invalid(sentence)
+    })?;
+    Ok(StoreOptions {
+        create: !has(SW_OPEN_NO_CREATE),
+        read_only: has(SW_OPEN_READ_ONLY),
+        manual_clock: has(SW_OPEN_MANUAL_CLOCK),
+        allow_network_fs: has(SW_OPEN_ALLOW_NETWORK_FS),
+        busy_timeout_ms: options.busy_timeout_ms,
+        durability,
+        max_readers: options.max_readers,
+        lease_default_ms: options.lease_default_ms,
+        payload_bytes_max: options.payload_bytes_max,
+    })
+}
+
+/// Opens the store in a file, creating the file with mode 0600 unless told not to. Does not
+/// migrate: call sw_store_init next. Every refusal is made here, before one byte of the file
+/// changes.
+///
+/// Beside the file stand its -wal and -shm, which are SQLite's, and its -smolwf, which is this
+/// library's; do not remove them while the store is open anywhere.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout.
+///
+/// \param path     path of the file, NUL-terminated, to 4087 bytes
+/// \param options  NULL for all defaults
+/// \param out      receives the store, ended by sw_store_close; NULL on failure
+/// \param err      receives an owned error on failure; may be NULL
+/// \retval SW_OK                  the store is open
+/// \retval SW_ERR_MISUSE          path or out is NULL
+/// \retval SW_ERR_INVALID         path is empty or too long, or an option is out of its range
+/// \retval SW_ERR_UNSUPPORTED     an unknown option or flag, a file system of a network or of a
+///                                shared folder, a file with a second hard link, or a -smolwf file
+///                                of another version
+/// \retval SW_ERR_FORKED          the file was open in the parent when this process was forked
+/// \retval SW_ERR_SECOND_COPY     another copy of this library in this process has the file open
+/// \retval SW_ERR_SCHEMA_NEW      the file is of a newer library
+/// \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library
+/// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
+/// \retval SW_ERR_BUSY            another process held a lock for the whole time-out
+/// \retval SW_ERR_IO              reading or writing failed
+/// \retval SW_ERR_FULL            no room for the files beside it
+/// \retval SW_ERR_READONLY        the file or its directory cannot be written, and the options do
+///                                not say SW_OPEN_READ_ONLY
+/// \retval SW_ERR_CORRUPT         the file is damaged
+/// \retval SW_ERR_NOMEM           memory ran out
+/// \retval SW_ERR_NOT_A_STORE     the file is not a SQLite database
+/// \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right
+/// \retval SW_ERR_WAL_LOST        the -wal was taken away by another SQLite in this process
+/// \retval SW_ERR_INTERNAL        a defect of the library
+/// \retval SW_ERR_PANIC           a defect of the library
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_open(
+    path: *const c_char,
+    options: *const sw_store_options,
+    out: *mut *mut sw_store,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let path = door.path(path)?;
+            let options = store_options(&door.options(options)?)?;
+            let store = Store::open(path, &options)?;
+            out.give(Open { store, is_shelved: AtomicBool::new(false) });
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Opens a store in memory, which dies with its handle. For tests of hosts; call sw_store_init
+/// next.
+///
+/// Any thread; never blocks.
+///
+/// \param options  NULL for all defaults; the flags about files mean nothing here
+/// \param out      receives the store, ended by sw_store_close; NULL on failure
+/// \param err      receives an owned error on failure; may be NULL
+/// \retval SW_OK               the store is open
+/// \retval SW_ERR_MISUSE       out is NULL
+/// \retval SW_ERR_INVALID      an option is out of its range
+/// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+/// \retval SW_ERR_NOMEM        memory ran out
+/// \retval SW_ERR_INTERNAL     a defect of the library
+/// \retval SW_ERR_PANIC        a defect of the library
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_open_in_memory(
+    options: *const sw_store_options,
+    out: *mut *mut sw_store,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let options = store_options(&door.options(options)?)?;
+            let store = Store::open_in_memory(&options)?;
+            out.give(Open { store, is_shelved: AtomicBool::new(false) });
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Migrates the store to the newest schema this library has; a new file gets its tables. Any
+/// number of processes may do so at once. All pending migrations are applied, or none.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable against the loss of
+/// power when it returns.
+///
+/// \param store        an open store
+/// \param out_applied  receives how many migrations were applied now, 0 when none was pending
+/// \param err          receives an owned error on failure; may be NULL
+/// \retval SW_OK                  the schema is the newest
+/// \retval SW_ERR_MISUSE          store is no store, or out_applied is NULL
+/// \retval SW_ERR_SCHEMA_NEW      another process has made the file newer than this library
+/// \retval SW_ERR_SCHEMA_FOREIGN  sw_* tables appeared that are not of this library
+/// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_init(
+    store: *mut sw_store,
+    out_applied: *mut u32,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out_applied = door.out("out_applied", out_applied)?;
+            out_applied.set(door.store(store)?.init()?);
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Migrates the store up to one version of the schema; for hosts that roll out in two steps. Calls
+/// about runs work with the newest version only.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable against the loss of
+/// power when it returns.
+///
+/// \param store        an open store
+/// \param target       the version, from 0; see sw_store_schema_version
+/// \param out_applied  receives how many migrations were applied now, 0 when none was pending
+/// \param err          receives an owned error on failure; may be NULL
+/// \retval SW_OK                  the schema is target
+/// \retval SW_ERR_MISUSE          store is no store, or out_applied is NULL
+/// \retval SW_ERR_INVALID         target is below 0
+/// \retval SW_ERR_TARGET_OLDER    target is below the version of the file
+/// \retval SW_ERR_SCHEMA_NEW      target, or the file by now, is newer than this library
+/// \retval SW_ERR_SCHEMA_FOREIGN  sw_* tables appeared that are not of this library
+/// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_migrate(
+    store: *mut sw_store,
+    target: i64,
+    out_applied: *mut u32,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out_applied = door.out("out_applied", out_applied)?;
+            out_applied.set(door.store(store)?.migrate(target)?);
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Returns the version of the schema in the file, and the newest that this library has.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout.
+///
+/// \param store        an open store
+/// \param out_current  receives the version in the file, 0 when nothing was applied yet
+/// \param out_newest   receives the version that sw_store_init goes to
+/// \param err          receives an owned error on failure; may be NULL
+/// \retval SW_OK          both are written
+/// \retval SW_ERR_MISUSE  store is no store, or out_current or out_newest is NULL
+///
+/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+/// SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_schema_version(
+    store: *mut sw_store,
+    out_current: *mut i64,
+    out_newest: *mut i64,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out_current = door.out("out_current", out_current)?;
+            let out_newest = door.out("out_newest", out_newest)?;
+            let (current, newest) = door.store(store)?.schema_version()?;
+            out_current.set(current);
+            out_newest.set(newest);
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Lists the migrations applied to the file, ascending:
+/// `[{"id":1,"introduced_version":"0.1.0","applied_time":1760000000000}]`, times in Unix
+/// milliseconds.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout.
+///
+/// \param store  an open store
+/// \param out    receives the JSON, freed by sw_text_free; NULL on failure
+/// \param err    receives an owned error on failure; may be NULL
+/// \retval SW_OK          the list is in out; `[]` when nothing was applied yet
+/// \retval SW_ERR_MISUSE  store is no store, or out is NULL
+///
+/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+/// SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_migrations(
+    store: *mut sw_store,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            out.give(Text::from(door.store(store)?.migrations()?));
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Returns the path of the file.
+///
+/// Any thread; never blocks.
+///
+/// \param store  an open store
+/// \return NUL-terminated, as the system takes it, living until sw_store_close; NULL for a store
+///         in memory, and for what is no store
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char {
+    let none = std::ptr::null();
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe {
+        quiet(none, |door| {
+            let path = door.peek(store).and_then(|open| open.store.path());
+            path.map_or(none, CStr::as_ptr)
+        })
+    }
+}
+
+/// Moves the manual clock on: sleeps, backoffs and leases that come due by it are due at once, and
+/// waits that they end return. A host tests thirty days in a millisecond.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout.
+///
+/// \param store  a store opened with SW_OPEN_MANUAL_CLOCK
+/// \param ms     milliseconds to go forward, from 0
+/// \param err    receives an owned error on failure; may be NULL
+/// \retval SW_OK           the clock has moved
+/// \retval SW_ERR_MISUSE   store is no store, or was opened without SW_OPEN_MANUAL_CLOCK
+/// \retval SW_ERR_INVALID  ms is below 0, or would pass the year 9999
+/// \retval SW_ERR_CLOSED   the store was shut down or closed
+/// \retval SW_ERR_FORKED   the store was opened before a fork
+/// \retval SW_ERR_PANIC    a defect of the library
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_advance_clock(
+    store: *mut sw_store,
+    ms: i64,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            door.store(store)?.advance_clock(ms)?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Returns the store's clock: the system's, or the manual one.
+///
+/// Any thread; never blocks.
+///
+/// \param store  an open store
+/// \return Unix milliseconds; 0 for what is no store
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe { quiet(0, |door| door.peek(store).map_or(0, |open| open.store.now_ms())) }
+}
+
+/// Ends the use of a store from any thread: waits return, later calls are SW_ERR_CLOSED. Calls
+/// that are writing finish. Doing it again does nothing. Nothing is freed: sw_store_close comes
+/// after.
+///
+/// Any thread; never blocks.
+///
+/// \param store  an open store; NULL does nothing
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_shutdown(store: *mut sw_store) {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe {
+        quiet((), |door| {
+            if let Ok(store) = door.store(store) {
+                store.shutdown();
+            }
+        });
+    }
+}
+
+/// Closes a store: shuts it down, waits for calls in flight to return, and gives the open attempts
+/// of this handle back at once, so that others may claim their runs without a try being charged.
+///
+/// Attempts and steps made from it answer SW_ERR_CLOSED and are still freed by their own _free. A
+/// later call on the store itself finds SW_ERR_CLOSED while few stores were closed since; do not
+/// count on it.
+///
+/// Any thread; waits for calls in flight, which sw_store_shutdown ends. Durable when it returns.
+///
+/// \param store  an open store; NULL does nothing; in a forked child a store of its parent leaks
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_close(store: *mut sw_store) {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe {
+        quiet((), |door| {
+            let Ok(open) = door.body(store) else { return };
+            open.store.close();
+            if !open.is_shelved.swap(true, Ordering::AcqRel) {
+                door.shelve(store);
+            }
+        });
+    }
+}

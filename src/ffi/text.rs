@@ -1,0 +1,135 @@
+//! Texts that a call hands out, ids, and JSON strings.
+
+use std::ffi::c_char;
+
+use super::args::{absent, raw};
+use super::codes::SW_OK;
+use super::error::sw_error;
+use super::guard::{Door, guard, quiet};
+use super::handle::Handle;
+use crate::text::{Text, TextRef};
+use crate::{id, json, limits};
+
+/// An immutable text that a call made for the caller, often a JSON document. Freed by
+/// sw_text_free.
+///
+/// \since 0.1
+pub struct sw_text {
+    _opaque: [u8; 0],
+}
+
+impl Handle for sw_text {
+    type Body = Text;
+    const TAG: u64 = u64::from_le_bytes(*b"sw_text.");
+    const NAME: &'static str = "sw_text";
+    const IS_OF_PROCESS: bool = false;
+}
+
+impl Door {
+    /// Lends a text to C for as long as what holds it lives; NULL and 0 when there is none.
+    pub(super) fn lend<'t>(
+        &self,
+        text: Option<impl Into<TextRef<'t>>>,
+        out_len: *mut usize,
+    ) -> *const c_char {
+        let text = text.map(Into::into);
+        self.set_len(out_len, text.map_or(0, TextRef::len));
+        text.map_or(std::ptr::null(), TextRef::as_ptr)
+    }
+}
+
+/// Returns the bytes of a text.
+///
+/// Any thread; never blocks.
+///
+/// \param text     from a call of this library
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return UTF-8, NUL-terminated, that lives until sw_text_free; NULL when text is NULL
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_text_data(text: *const sw_text, out_len: *mut usize) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe { quiet(std::ptr::null(), |door| door.lend(door.peek(text), out_len)) }
+}
+
+/// Frees a text. What sw_text_data returned dies with it.
+///
+/// Any thread; never blocks.
+///
+/// \param text  from a call of this library; NULL does nothing
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_text_free(text: *mut sw_text) {
+    // SAFETY: the only pointer is an argument, which the header binds.
+    unsafe { quiet((), |door| drop(door.take(text))) };
+}
+
+/// Makes an id: `<prefix>_<ULID>`, the ULID in 26 lower-case Crockford characters.
+///
+/// Unique, URL-safe, and within a process strictly increasing as text for one prefix, from any
+/// number of threads. A forked child has a sequence of its own.
+///
+/// Any thread; never blocks.
+///
+/// \param prefix,prefix_len  `[a-z][a-z0-9_]{0,30}`
+/// \param out_id  receives the id and its NUL
+/// \param cap     bytes of out_id, at least SW_ID_CAP
+/// \param err     receives an owned error on failure; may be NULL
+/// \retval SW_OK              the id is written
+/// \retval SW_ERR_MISUSE      out_id is NULL, or prefix is NULL with a length
+/// \retval SW_ERR_INVALID     the prefix has another form, or cap is below SW_ID_CAP
+/// \retval SW_ERR_TOO_BIG     the prefix has more than 255 bytes
+/// \retval SW_ERR_PANIC       a defect of the library
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_new_id(
+    prefix: *const c_char,
+    prefix_len: usize,
+    out_id: *mut c_char,
+    cap: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out_id = door.out_id("out_id", out_id, cap)?;
+            let prefix = door.name(raw("prefix", prefix, prefix_len))?;
+            id::check_prefix(prefix)?;
+            out_id.set(&id::write(prefix, id::new_id()))?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Writes a text as a JSON string with its quotes, for hosts without a JSON writer.
+///
+/// Any thread; never blocks.
+///
+/// \param text,text_len  UTF-8 to 512 MiB; may be empty and may hold NULs
+/// \param out  receives the JSON, freed by sw_text_free; NULL on failure
+/// \param err  receives an owned error on failure; may be NULL
+/// \retval SW_OK           the JSON string is in out
+/// \retval SW_ERR_MISUSE   out is NULL, or text is NULL with a length
+/// \retval SW_ERR_INVALID  text is absent, or not UTF-8
+/// \retval SW_ERR_TOO_BIG  text has more than 512 MiB
+/// \retval SW_ERR_PANIC    a defect of the library
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_json_quote(
+    text: *const c_char,
+    text_len: usize,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let max = usize::try_from(limits::PAYLOAD_BYTES_MAX).unwrap_or(usize::MAX);
+            let text = door.text(raw("text", text, text_len), max)?;
+            let text = text.ok_or_else(|| absent("text"))?;
+            out.give(Text::from(json::quote(text)));
+            Ok(SW_OK)
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! Every bound of the library, with its unit and the reason for it.
+
+/// Bytes in a name: workflow, queue, step, signal, worker. Names are keys of indexes.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Bytes in an idempotency key or scope. A key is indexed, so it must fit a quarter of a page.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// Bytes in one JSON payload unless the store's options say otherwise: 16 MiB.
+pub const PAYLOAD_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
+
+/// Bytes in one JSON payload at most, whatever the options say: SQLite's own limit on a row is 10^9.
+pub const PAYLOAD_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Levels of nesting in one JSON payload. Deeper text has broken parsers in hosts.
+pub const JSON_DEPTH_MAX: usize = 100;
+
+/// Bytes of a path, with its NUL. Linux' own `PATH_MAX`.
+pub const PATH_BYTES_MAX: usize = 4096;
+
+/// Room that a caller gives for an id, in bytes with the NUL: 31 of prefix, `_`, 26, NUL, spare.
+pub const ID_CAP: usize = 64;
+
+/// Milliseconds that a call waits for a lock unless the store's options say otherwise.
+pub const BUSY_TIMEOUT_MS_DEFAULT: u32 = 5_000;
+
+/// Milliseconds that a call may be told to wait for a lock: a day.
+pub const BUSY_TIMEOUT_MS_MAX: u32 = 86_400_000;
+
+/// Milliseconds of a lease unless the store or the claim says otherwise.
+pub const LEASE_MS_DEFAULT: u32 = 30_000;
+
+/// Milliseconds of the shortest lease: below it the clock tick and a sync eat it up.
+pub const LEASE_MS_MIN: u32 = 1_000;
+
+/// Milliseconds of the longest lease. Longer work says `SW_LEASE_WHILE_ALIVE` or heartbeats.
+pub const LEASE_MS_MAX: u32 = 3_600_000;
+
+/// Read connections of a store unless its options say otherwise.
+pub const READERS_DEFAULT: u32 = 4;
+
+/// Read connections of a store at most; each costs about 100 KiB and three descriptors.
+pub const READERS_MAX: u32 = 64;
+
+/// Jobs that may queue for the writer of a file before callers wait to enqueue.
+pub const WRITE_QUEUE_LEN_MAX: usize = 4_096;
+
+/// Jobs in one transaction. Larger batches gain nothing measurable and lengthen the slowest call.
+pub const WRITE_BATCH_LEN_MAX: usize = 256;
+
+/// Payload bytes in one transaction, so that a batch of large results does not swell the log.
+pub const WRITE_BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Pages in the write-ahead log at which the leader checkpoints.
+pub const CHECKPOINT_PAGES: i32 = 2_000;
+
+/// Pages in the log at which a checkpoint also waits for readers, so that the log starts over.
+pub const CHECKPOINT_PAGES_HARD: i32 = 16_000;
+
+/// Prepared statements kept per connection; above the number of statements we have.
+pub const STATEMENTS_CACHED: usize = 160;
+
+/// Tries of a run unless its submit says otherwise.
+pub const RUN_TRIES_DEFAULT: u32 = 3;
+
+/// Tries of a step unless its begin says otherwise.
+pub const STEP_TRIES_DEFAULT: u32 = 3;
+
+/// Tries at most, of a run or a step.
+pub const TRIES_MAX: u32 = 1_000_000;
+
+/// Milliseconds before the second try.
+pub const BACKOFF_INITIAL_MS_DEFAULT: i64 = 1_000;
+
+/// Milliseconds between two tries at most: an hour.
+pub const BACKOFF_MAX_MS_DEFAULT: i64 = 3_600_000;
+
+/// Growth of the backoff from one try to the next, in percent.
+pub const BACKOFF_PERCENT_DEFAULT: u32 = 200;
+
+/// Growth of the backoff at most, in percent.
+pub const BACKOFF_PERCENT_MAX: u32 = 10_000;
+
+/// Milliseconds in any duration or wait that a caller names: a hundred years.
+pub const DURATION_MS_MAX: i64 = 100 * 366 * 86_400_000;
+
+/// Instants that a caller names, in Unix milliseconds: the year 9999.
+pub const INSTANT_MS_MAX: i64 = 253_402_300_799_999;
+
+/// Occurrences of one step name in a run.
+pub const OCCURRENCE_MAX: u32 = 1_000_000_000;
+
+/// Rows that one sweep of a claim moves: due delays. Bounds the longest transaction.
+pub const SWEEP_DUE_MAX: u32 = 256;
+
+/// Rows that one sweep of a claim ends or takes back: lapsed leases, dead owners, deadlines.
+pub const SWEEP_LOST_MAX: u32 = 64;
+
+/// Milliseconds between two looks at whether other owners still live, in a busy claimer.
+pub const OWNER_PROBE_MS: i64 = 250;
+
+/// Milliseconds that a waiting claimer sleeps at most before it looks again: a sender may have died
+/// between its commit and its bell.
+pub const WAIT_SLICE_MS: u64 = 500;
+
+/// Bytes of recorded steps that an attempt holds in memory; above it steps are looked up one by one.
+pub const PRELOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of args above which they stand apart from the run's row, which is rewritten at its end.
+pub const ARGS_INLINE_BYTES_MAX: usize = 2_048;
+
+/// Items of a page of history when the caller names none.
+pub const PAGE_LEN_DEFAULT: u32 = 1_000;
+
+/// Items of a page at most.
+pub const PAGE_LEN_MAX: u32 = 10_000;

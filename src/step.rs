@@ -1,0 +1,257 @@
+//! What `sw_step*` points to: a step to run, or one answered from its record.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::attempt::{Attempt, NULL};
+use crate::domain::attempt::{AfterFail, FailOptions, Lease};
+use crate::domain::port::{StepKind, StepRow};
+use crate::domain::query;
+use crate::domain::step::{self, Subject};
+use crate::error::{Error, Result};
+use crate::text::{Text, TextRef};
+
+/// One memoised call of a run, as its holder sees it.
+pub struct Step {
+    attempt: Arc<Attempt>,
+    source: Source,
+    id: OnceLock<Text>,
+}
+
+enum Source {
+    /// A record in the attempt's history.
+    History(u32),
+    /// A record read by itself.
+    Record(Box<Recorded>),
+    /// Work to be done.
+    Work(Box<Work>),
+}
+
+/// A record that lies outside the history.
+pub(crate) struct Recorded {
+    pub(crate) name: Text,
+    pub(crate) occurrence: u32,
+    pub(crate) tries: u32,
+    pub(crate) result: Option<Text>,
+    pub(crate) error: Option<Text>,
+}
+
+struct Work {
+    subject: Subject,
+    name: Text,
+    retry_at_ms: AtomicI64,
+    /// How it was finished, with the fingerprint of what asked for that.
+    finished: Mutex<Option<([u8; 32], Done)>>,
+}
+
+#[derive(Clone, Copy)]
+enum Done {
+    Completed,
+    Failed(AfterFail),
+}
+
+impl From<StepRow> for Recorded {
+    fn from(row: StepRow) -> Recorded {
+        Recorded {
+            name: row.name.into(),
+            occurrence: row.occurrence,
+            tries: row.tries,
+            result: row.result.map(Text::from),
+            error: row.error.map(Text::from),
+        }
+    }
+}
+
+impl Recorded {
+    /// Makes a record that says nothing.
+    pub(crate) fn empty(name: String, occurrence: u32) -> Recorded {
+        Recorded { name: name.into(), occurrence, tries: 0, result: None, error: None }
+    }
+}
+
+impl Step {
+    pub(crate) fn in_history(attempt: Arc<Attempt>, at: u32) -> Step {
+        Step { attempt, source: Source::History(at), id: OnceLock::new() }
+    }
+
+    pub(crate) fn recorded(attempt: Arc<Attempt>, recorded: Recorded) -> Step {
+        Step { attempt, source: Source::Record(Box::new(recorded)), id: OnceLock::new() }
+    }
+
+    pub(crate) fn to_run(attempt: Arc<Attempt>, subject: Subject) -> Step {
+        let name = Text::from(subject.name.as_str());
+        let finished = Mutex::new(None);
+        let work = Work { subject, name, retry_at_ms: AtomicI64::new(0), finished };
+        Step { attempt, source: Source::Work(Box::new(work)), id: OnceLock::new() }
+    }
+
+    /// Lends the step's id: the same in every attempt.
+    pub fn id(&self) -> &Text {
+        self.id.get_or_init(|| {
+            let name = self.name();
+            query::step_id(self.attempt.run(), StepKind::Step, name.as_str(), self.occurrence()).into()
+        })
+    }
+
+    /// Lends the name.
+    pub fn name(&self) -> TextRef<'_> {
+        match &self.source {
+            Source::History(at) => self
+                .attempt
+                .loaded_history()
+                .and_then(|history| history.name(*at))
+                .expect("a step in a history was found there by its name"),
+            Source::Record(record) => record.name.lend(),
+            Source::Work(work) => work.name.lend(),
+        }
+    }
+
+    /// Lends the recorded result, JSON.
+    pub fn result(&self) -> Option<TextRef<'_>> {
+        match &self.source {
+            Source::History(at) => self.attempt.loaded_history()?.result(*at),
+            Source::Record(record) => record.result.as_ref().map(Text::lend),
+            Source::Work(_) => None,
+        }
+    }
+
+    /// Lends the recorded error, JSON.
+    pub fn error(&self) -> Option<TextRef<'_>> {
+        match &self.source {
+            Source::History(at) => self.attempt.loaded_history()?.error(*at),
+            Source::Record(record) => record.error.as_ref().map(Text::lend),
+            Source::Work(_) => None,
+        }
+    }
+
+    /// Returns the occurrence of the name, from 1.
+    pub fn occurrence(&self) -> u32 {
+        match &self.source {
+            Source::History(at) => {
+                self.attempt.loaded_history().map_or(0, |history| history.occurrence(*at))
+            }
+            Source::Record(record) => record.occurrence,
+            Source::Work(work) => work.subject.occurrence,
+        }
+    }
+
+    /// Returns how often the work was started, as far as recorded, this time included.
+    pub fn tries(&self) -> u32 {
+        match &self.source {
+            Source::History(at) => {
+                self.attempt.loaded_history().map_or(0, |history| history.found(*at).tries)
+            }
+            Source::Record(record) => record.tries,
+            Source::Work(work) => work.subject.tries,
+        }
+    }
+
+    /// Returns when a failed step may be tried again, Unix milliseconds; 0 when it may not, or has
+    /// not failed.
+    pub fn retry_at_ms(&self) -> i64 {
+        match &self.source {
+            Source::History(_) | Source::Record(_) => 0,
+            Source::Work(work) => work.retry_at_ms.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Returns the attempt that it belongs to.
+    pub fn attempt(&self) -> &Arc<Attempt> {
+        &self.attempt
+    }
+
+    /// Records the result, JSON; `null` if `None`.
+    pub fn complete(&self, result: Option<String>) -> Result<()> {
+        let result = result.unwrap_or_else(|| NULL.into());
+        let fingerprint = fingerprint(0, &result, FailOptions::default());
+        let bytes = result.len();
+        self.finish(fingerprint, bytes, move |tx, subject, now| {
+            Ok((Done::Completed, step::complete(tx, subject, &result, now)?))
+        })
+        .map(|_| ())
+    }
+
+    /// Records a failure, JSON: for good, or with the time of the next try.
+    pub fn fail(&self, error: Option<String>, options: FailOptions) -> Result<AfterFail> {
+        options.check()?;
+        let error = error.unwrap_or_else(|| NULL.into());
+        let fingerprint = fingerprint(1, &error, options);
+        let bytes = error.len();
+        let done = self.finish(fingerprint, bytes, move |tx, subject, now| {
+            let (after, lease) = step::fail(tx, subject, &error, options, now)?;
+            Ok((Done::Failed(after), lease))
+        })?;
+        match done {
+            Done::Failed(after) => Ok(after),
+            Done::Completed => Err(Error::internal("a failed step was completed")),
+        }
+    }
+
+    /// Finishes the step, once: the same finish again answers as the first did, another is a conflict.
+    fn finish(
+        &self,
+        fingerprint: [u8; 32],
+        bytes: usize,
+        mut record: impl FnMut(
+            &mut crate::storage::sqlite::tx::Tx<'_>,
+            &Subject,
+            crate::clock::Now,
+        ) -> Result<(Done, Lease)>
+        + Send
+        + 'static,
+    ) -> Result<Done> {
+        let Source::Work(work) = &self.source else {
+            return Err(Error::conflict("the step is answered from its record, it cannot be finished"));
+        };
+        let entered = self.attempt.store().enter()?;
+        let mut finished = work.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*finished {
+            Some((first, done)) if *first == fingerprint => return Ok(*done),
+            Some(_) => return Err(Error::conflict("the step is finished in another way")),
+            None => {}
+        }
+        let subject = work.subject.clone();
+        let (done, lease) =
+            entered.write(work.subject.plan.durability, bytes, move |tx, now| {
+                record(tx, &subject, now)
+            })?;
+        *finished = Some((fingerprint, done));
+        self.attempt.note_lease(lease, self.attempt.store().now());
+        self.note_done(work, done);
+        Ok(done)
+    }
+
+    fn note_done(&self, work: &Work, done: Done) {
+        let Subject { name, occurrence, .. } = &work.subject;
+        let mut occurrences = self.attempt.occurrences();
+        match done {
+            Done::Failed(AfterFail::Retry { at_ms }) => {
+                work.retry_at_ms.store(at_ms, Ordering::Relaxed);
+                occurrences.touch(name, *occurrence);
+                occurrences.close(name, *occurrence, false);
+            }
+            Done::Completed | Done::Failed(AfterFail::Final) => {
+                occurrences.close(name, *occurrence, true);
+            }
+        }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        let Source::Work(work) = &mut self.source else { return };
+        let finished = work.finished.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if finished.is_none() {
+            let Subject { name, occurrence, .. } = &work.subject;
+            self.attempt.occurrences().close(name, *occurrence, false);
+        }
+    }
+}
+
+/// Returns what tells one finish from another: its kind, its payload, its options.
+fn fingerprint(kind: u8, payload: &str, options: FailOptions) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[kind, options.is_terminal.into()]);
+    hasher.update(&options.retry_after_ms.to_le_bytes());
+    *hasher.update(payload.as_bytes()).finalize().as_bytes()
+}

@@ -1,0 +1,187 @@
+//! The writer's bench: its connection, and one batch of jobs carried through a transaction on it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use rusqlite::Connection;
+
+use super::migrate::{self, Schema};
+use super::os;
+use super::tx::Tx;
+use super::writer::Job;
+use super::{map, vfs};
+use crate::error::{Error, Result};
+use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD};
+
+/// The connection that writes, and what is known of the file beneath it.
+pub struct Bench {
+    conn: Connection,
+    schema: migrate::Seen,
+    log: Option<Log>,
+    /// Pages in the log after the last commit, as SQLite's hook tells.
+    log_pages: Arc<AtomicI32>,
+}
+
+/// The write-ahead log as it was when the file was opened: another file under its name means that
+/// somebody took it away, and with it what was acknowledged (P36).
+struct Log {
+    path: PathBuf,
+    inode: u64,
+}
+
+/// Returns the path of the log of a file.
+pub fn log_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+impl Bench {
+    /// Takes a connection with its pragmas set; `path` is absent for a store in memory.
+    pub fn new(
+        conn: Connection,
+        path: Option<&Path>,
+        log_pages: Arc<AtomicI32>,
+    ) -> Result<Bench> {
+        let log = path
+            .map(|path| {
+                let path = log_path(path);
+                let inode = os::identity(&path)
+                    .map_err(|error| Error::from_os("the write-ahead log cannot be seen", &error))?
+                    .ino;
+                Ok::<Log, Error>(Log { path, inode })
+            })
+            .transpose()?;
+        Ok(Bench { conn, schema: migrate::Seen::default(), log, log_pages })
+    }
+
+    /// Returns the connection.
+    pub fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Returns what schema the file has, looked up anew only when it changed.
+    pub fn schema(&mut self) -> Result<Schema> {
+        self.schema.look(&self.conn)
+    }
+
+    /// Runs a batch in one transaction. Returns for each job the error that its answer must be, or
+    /// `None` when it kept its own.
+    pub fn commit(&mut self, batch: &[Arc<dyn Job>]) -> Vec<Option<Error>> {
+        let mut failures = vec![None; batch.len()];
+        if let Some(lost) = self.attempt(batch, &mut failures) {
+            // A full disk or a failed read can take the whole transaction down, savepoints and all.
+            // The job it happened in has its code; each other runs again, alone.
+            for (at, job) in batch.iter().enumerate().filter(|(at, _)| *at != lost) {
+                let mut failure = [None];
+                self.attempt(std::slice::from_ref(job), &mut failure);
+                failures[at] = failure[0].take();
+            }
+        }
+        failures
+    }
+
+    /// Runs jobs in one transaction; returns the index of the job in which the transaction was lost.
+    fn attempt(&mut self, jobs: &[Arc<dyn Job>], failures: &mut [Option<Error>]) -> Option<usize> {
+        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+            failures.fill(Some(error));
+            return None;
+        }
+        let schema = self.schema();
+        let mut has_work = false;
+        for (at, job) in jobs.iter().enumerate() {
+            if let Some(refusal) = refusal(&schema, job.is_schema_free()) {
+                failures[at] = Some(refusal);
+                continue;
+            }
+            let verdict = self.run(&**job, jobs.len() > 1);
+            has_work |= verdict.is_ok();
+            failures[at] = verdict.err();
+            if self.conn.is_autocommit() {
+                return Some(at);
+            }
+        }
+        if let Err(error) = self.execute(if has_work { "COMMIT" } else { "ROLLBACK" }) {
+            self.roll_back();
+            for failure in failures.iter_mut().filter(|failure| failure.is_none()) {
+                *failure = Some(error.clone());
+            }
+        }
+        None
+    }
+
+    /// Runs one job so that nothing of it stays when it fails. Alone in its transaction it needs no
+    /// savepoint: the transaction is rolled back.
+    fn run(&self, job: &dyn Job, is_shared: bool) -> Result<()> {
+        if is_shared {
+            self.execute("SAVEPOINT job")?;
+        }
+        let verdict = job.run(&mut Tx::new(&self.conn));
+        if !is_shared || self.conn.is_autocommit() {
+            return verdict;
+        }
+        if verdict.is_err() {
+            self.execute("ROLLBACK TO job")?;
+        }
+        self.execute("RELEASE job")?;
+        verdict
+    }
+
+    fn roll_back(&self) {
+        if !self.conn.is_autocommit() {
+            // Failing to roll back leaves nothing to do: the next BEGIN says what is wrong.
+            let _ = self.execute("ROLLBACK");
+        }
+    }
+
+    /// Makes everything committed so far safe from the loss of power.
+    pub fn sync(&self) -> Result<()> {
+        vfs::sync_wal(&self.conn)
+    }
+
+    /// Fails when the log was taken away: what we append to it, nobody will ever see.
+    pub fn check_log(&self) -> Result<()> {
+        let Some(log) = &self.log else { return Ok(()) };
+        match os::identity(&log.path) {
+            Ok(identity) if identity.ino == log.inode => Ok(()),
+            Ok(_) | Err(_) => Err(Error::WalLost(
+                "the write-ahead log was removed or replaced while the store was open: \
+                 has a second SQLite in this process opened the file?"
+                    .into(),
+            )),
+        }
+    }
+
+    /// Moves the log into the file when it is long, with the turnstile open and the callers
+    /// answered. A passive checkpoint waits for nobody; one that readers held up for long waits for
+    /// them, so that the log starts over and does not grow without end.
+    pub fn checkpoint_if_due(&self, is_poisoned: bool) {
+        let pages = self.log_pages.load(Ordering::Relaxed);
+        if is_poisoned || self.log.is_none() || pages < CHECKPOINT_PAGES {
+            return;
+        }
+        let mode = if pages < CHECKPOINT_PAGES_HARD { "PASSIVE" } else { "RESTART" };
+        // A checkpoint that fails leaves the log as it is; the next commit tries again.
+        let _ = self.conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
+        self.log_pages.store(0, Ordering::Relaxed);
+    }
+
+    /// Leaves the log where it is when the connection closes: after a failed sync nothing may be
+    /// moved from it into the file.
+    pub fn keep_log(&self) {
+        // Refused only for a connection that is not open.
+        let _ = vfs::no_checkpoint_on_close(&self.conn, true);
+    }
+
+    fn execute(&self, sql: &str) -> Result<()> {
+        self.conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(|_| ()).map_err(map)
+    }
+}
+
+fn refusal(schema: &Result<Schema>, is_schema_free: bool) -> Option<Error> {
+    match schema {
+        Ok(schema) => schema.refusal(is_schema_free),
+        Err(error) => Some(error.clone()),
+    }
+}

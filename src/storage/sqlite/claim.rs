@@ -1,0 +1,224 @@
+//! What a claim reads and writes: heads of lanes, what is due, owners and their leases.
+
+use rusqlite::named_params;
+
+use super::run::read_id;
+use super::tx::Tx;
+use crate::domain::port::{
+    ClaimPort, ClaimedRun, LaneFilter, NewLease, Owner, OwnerKey, RunKey,
+};
+use crate::error::{Error, Result};
+
+// One probe of the ready index per lane of the queue, whatever the number of ready tasks. Filters
+// come as JSON arrays, so that one statement serves them all.
+const READY_HEAD: &str = "
+SELECT t.task_key
+FROM sw_workflow_lanes AS l
+JOIN sw_workflow_tasks AS t ON t.task_key = (
+    SELECT h.task_key
+    FROM sw_workflow_tasks AS h
+    WHERE h.lane_key = l.lane_key AND h.state = 1
+    ORDER BY h.priority, h.due_at_ms, h.task_key
+    LIMIT 1
+)
+WHERE l.queue = :queue
+    AND l.owner_key IN (0, :owner_key)
+    AND (:workflows IS NULL OR l.workflow IN (SELECT value FROM json_each(:workflows)))
+    AND (:versions IS NULL OR l.code_version = ''
+        OR l.code_version IN (SELECT value FROM json_each(:versions)))
+ORDER BY t.priority, t.due_at_ms, t.task_key
+LIMIT 1";
+
+const NEXT_WAKE: &str = "
+SELECT wake_at_ms
+FROM sw_workflow_tasks
+WHERE wake_at_ms IS NOT NULL
+ORDER BY wake_at_ms, task_key
+LIMIT 1";
+
+const NEXT_DEADLINE: &str = "
+SELECT deadline_at_ms
+FROM sw_workflow_tasks
+WHERE deadline_at_ms IS NOT NULL
+ORDER BY deadline_at_ms, task_key
+LIMIT 1";
+
+const WOKEN: &str = "
+SELECT task_key
+FROM sw_workflow_tasks
+WHERE wake_at_ms <= ?1
+ORDER BY wake_at_ms, task_key
+LIMIT ?2";
+
+const OVERDUE: &str = "
+SELECT task_key
+FROM sw_workflow_tasks
+WHERE deadline_at_ms <= ?1
+ORDER BY deadline_at_ms, task_key
+LIMIT ?2";
+
+const TASK_WAKE: &str = "
+UPDATE sw_workflow_tasks
+SET state = 1, due_at_ms = wake_at_ms, wake_at_ms = NULL
+WHERE task_key = ?1";
+
+const OWNERS: &str = "
+SELECT owner_key, mark, boot, pid
+FROM sw_workflow_owners
+ORDER BY owner_key
+LIMIT 10000";
+
+const FIRST_LEASE_END: &str = "
+SELECT lease_until_up_ms
+FROM sw_workflow_tasks
+WHERE owner_key = ?1
+ORDER BY lease_until_up_ms, task_key
+LIMIT 1";
+
+const LEASED: &str = "
+SELECT task_key
+FROM sw_workflow_tasks
+WHERE owner_key = ?1 AND lease_until_up_ms <= ?2
+ORDER BY lease_until_up_ms, task_key
+LIMIT ?3";
+
+const OWNER_INSERT: &str = "
+INSERT INTO sw_workflow_owners (mark, boot, pid, opened_at_ms)
+VALUES (?1, ?2, ?3, ?4)";
+
+const OWNER_DELETE: &str = "
+DELETE FROM sw_workflow_owners
+WHERE owner_key = ?1";
+
+const TASK_CLAIM: &str = "
+UPDATE sw_workflow_tasks
+SET state = 2, fence = fence + 1, owner_key = ?2, lease_until_up_ms = ?3, lease_ms = ?4,
+    claimed_at_ms = ?5, worker = ?6
+WHERE task_key = ?1 AND state = 1
+RETURNING fence";
+
+const CLAIMED_RUN: &str = "
+SELECT r.run_id, t.run_id, p.run_id, l.workflow, coalesce(b.body, r.args, 'null'),
+    EXISTS (SELECT 1 FROM sw_workflow_steps AS s WHERE s.run_key = r.run_key)
+FROM sw_workflow_runs AS r
+JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
+LEFT JOIN sw_workflow_runs AS p ON p.run_key = r.parent_key
+LEFT JOIN sw_payloads AS b ON b.payload_key = r.args_key
+WHERE r.run_key = ?1";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[
+    READY_HEAD,
+    NEXT_WAKE,
+    NEXT_DEADLINE,
+    WOKEN,
+    OVERDUE,
+    TASK_WAKE,
+    OWNERS,
+    FIRST_LEASE_END,
+    LEASED,
+    OWNER_INSERT,
+    OWNER_DELETE,
+    TASK_CLAIM,
+    CLAIMED_RUN,
+];
+
+impl ClaimPort for Tx<'_> {
+    fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>> {
+        self.one(
+            READY_HEAD,
+            named_params! {
+                ":queue": filter.queue,
+                ":owner_key": filter.owner_key,
+                ":workflows": names_json(filter.workflows.as_deref()),
+                ":versions": names_json(filter.code_versions.as_deref()),
+            },
+            |row| row.get(0),
+        )
+    }
+
+    fn next_wake_at_ms(&mut self) -> Result<Option<i64>> {
+        self.one(NEXT_WAKE, [], |row| row.get(0))
+    }
+
+    fn next_deadline_at_ms(&mut self) -> Result<Option<i64>> {
+        self.one(NEXT_DEADLINE, [], |row| row.get(0))
+    }
+
+    fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
+        self.all(WOKEN, (now_ms, limit), |row| row.get(0))
+    }
+
+    fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
+        self.all(OVERDUE, (now_ms, limit), |row| row.get(0))
+    }
+
+    fn task_wake(&mut self, run_key: RunKey) -> Result<()> {
+        self.execute(TASK_WAKE, [run_key]).map(|_| ())
+    }
+
+    fn owners(&mut self) -> Result<Vec<Owner>> {
+        self.all(OWNERS, [], |row| {
+            Ok(Owner {
+                owner_key: row.get(0)?,
+                mark: row.get::<_, i64>(1)?.cast_unsigned(),
+                boot: row.get(2)?,
+                pid: row.get(3)?,
+            })
+        })
+    }
+
+    fn first_lease_end(&mut self, owner_key: OwnerKey) -> Result<Option<i64>> {
+        self.one(FIRST_LEASE_END, [owner_key], |row| row.get(0))
+    }
+
+    fn leased(&mut self, owner_key: OwnerKey, until_up_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
+        self.all(LEASED, (owner_key, until_up_ms, limit), |row| row.get(0))
+    }
+
+    fn owner_insert(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey> {
+        let mark = owner.mark.cast_signed();
+        self.insert(OWNER_INSERT, (mark, owner.boot, owner.pid, opened_at_ms))
+    }
+
+    fn owner_delete(&mut self, owner_key: OwnerKey) -> Result<()> {
+        self.execute(OWNER_DELETE, [owner_key]).map(|_| ())
+    }
+
+    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<u32> {
+        self.one(
+            TASK_CLAIM,
+            (
+                run_key,
+                lease.owner_key,
+                lease.lease_until_up_ms,
+                lease.lease_ms,
+                lease.claimed_at_ms,
+                &lease.worker,
+            ),
+            |row| row.get(0),
+        )?
+        .ok_or_else(|| Error::internal("a ready task was not ready"))
+    }
+
+    fn claimed_run(&mut self, run_key: RunKey) -> Result<ClaimedRun> {
+        self.one(CLAIMED_RUN, [run_key], |row| {
+            let parent: Option<[u8; 16]> = row.get(2)?;
+            Ok(ClaimedRun {
+                run_id: read_id(row, 0)?,
+                root_run_id: read_id(row, 1)?,
+                parent_run_id: parent.map(crate::id::Id::from_bytes),
+                workflow: row.get(3)?,
+                args: row.get(4)?,
+                has_history: row.get(5)?,
+            })
+        })?
+        .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
+    }
+}
+
+fn names_json(names: Option<&[String]>) -> Option<String> {
+    let names = names?.iter().map(|name| crate::json::quote(name)).collect::<Vec<_>>();
+    Some(format!("[{}]", names.join(",")))
+}

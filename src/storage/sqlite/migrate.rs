@@ -1,0 +1,311 @@
+//! The schema's numbered steps: which the file has seen, whether they are ours, applying the rest.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::map;
+use crate::error::{Error, Result};
+
+/// One schema step, embedded from `migrations/`.
+#[derive(Debug)]
+pub struct Migration {
+    /// Number, from 1.
+    pub id: i64,
+    /// The step's text.
+    pub sql: &'static str,
+}
+
+/// All steps in order. `tests/migrate.rs` holds this list against the folder.
+pub const MIGRATIONS: [Migration; 4] = [
+    Migration { id: 1, sql: include_str!("../../../migrations/0001_store.sql") },
+    Migration { id: 2, sql: include_str!("../../../migrations/0002_waiting.sql") },
+    Migration { id: 3, sql: include_str!("../../../migrations/0003_budgets.sql") },
+    Migration { id: 4, sql: include_str!("../../../migrations/0004_queues.sql") },
+];
+
+/// Number of the newest step.
+pub const NEWEST: i64 = MIGRATIONS.len() as i64;
+
+/// "smol" in the header of a file that was nobody's before.
+const APPLICATION_ID: i64 = 0x736d_6f6c;
+
+const TABLES_OURS: &str = "
+SELECT name
+FROM sqlite_schema
+WHERE type = 'table' AND name GLOB 'sw_*'
+ORDER BY name
+LIMIT 100";
+
+const RECORDS: &str = "
+SELECT id, checksum
+FROM sw_migrations
+ORDER BY id";
+
+const RECORD_INSERT: &str = "
+INSERT INTO sw_migrations (id, introduced_version, applied_time, checksum)
+VALUES (?1, ?2, ?3, ?4)";
+
+const RECORDS_FULL: &str = "
+SELECT id, introduced_version, applied_time
+FROM sw_migrations
+ORDER BY id";
+
+const STORE_INSERT: &str = "
+INSERT INTO sw_store (one, store_id, lineage, created_at_ms, clock_ms)
+VALUES (1, ?1, 1, ?2, 0)
+ON CONFLICT DO NOTHING";
+
+impl Migration {
+    /// Returns the library version that brought the step: its first line names it.
+    pub fn introduced_version(&self) -> &'static str {
+        let first = self.sql.lines().next().unwrap_or_default();
+        first.strip_prefix("-- introduced_version: ").unwrap_or("unknown").trim()
+    }
+
+    /// Returns what the file records to know the step again.
+    pub fn checksum(&self) -> [u8; 32] {
+        *blake3::hash(self.sql.as_bytes()).as_bytes()
+    }
+}
+
+/// What schema a file has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schema {
+    /// Steps 1 to this are applied, and are ours; 0 is an empty file.
+    Ours(i64),
+    /// It goes beyond what this library knows.
+    New(i64),
+    /// It has `sw_*` tables that are not ours.
+    Foreign(String),
+    /// This step was applied from another text.
+    Edited(i64),
+}
+
+impl Schema {
+    /// Returns the error that a call must answer on such a file; a schema-free call needs only that
+    /// the file can be migrated.
+    pub fn refusal(&self, is_schema_free: bool) -> Option<Error> {
+        match self {
+            Schema::Ours(NEWEST) => None,
+            Schema::Ours(_) if is_schema_free => None,
+            Schema::Ours(current) => {
+                Some(Error::SchemaOld { current: *current, newest: NEWEST })
+            }
+            Schema::New(found) => Some(Error::SchemaNew { found: *found, newest: NEWEST }),
+            Schema::Foreign(why) => Some(Error::SchemaForeign(why.clone().into())),
+            Schema::Edited(id) => Some(Error::SchemaEdited { id: *id }),
+        }
+    }
+}
+
+/// What a connection last saw, good until SQLite's schema cookie moves.
+#[derive(Debug, Default)]
+pub struct Seen {
+    last: Option<(i64, Schema)>,
+}
+
+impl Seen {
+    /// Returns the file's schema, inside the transaction that is open on `conn`. The cookie is read
+    /// each time, so that a migration by another process is never missed (P3).
+    pub fn look(&mut self, conn: &Connection) -> Result<Schema> {
+        let cookie = cookie(conn)?;
+        match &self.last {
+            Some((seen, schema)) if *seen == cookie => Ok(schema.clone()),
+            _ => {
+                let schema = inspect(conn)?;
+                self.last = Some((cookie, schema.clone()));
+                Ok(schema)
+            }
+        }
+    }
+}
+
+fn cookie(conn: &Connection) -> Result<i64> {
+    conn.prepare_cached("PRAGMA schema_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(map)
+}
+
+/// Reads what schema a file has, without trusting that its tables are ours.
+pub fn inspect(conn: &Connection) -> Result<Schema> {
+    let tables = tables_ours(conn).map_err(map)?;
+    if tables.is_empty() {
+        return Ok(Schema::Ours(0));
+    }
+    if !tables.iter().any(|table| table == "sw_migrations") {
+        return Ok(Schema::Foreign(format!("it has a table {}, but no sw_migrations", tables[0])));
+    }
+    match records(conn) {
+        Ok(records) => Ok(compare(&records)),
+        Err(rusqlite::Error::SqlInputError { .. }) => {
+            Ok(Schema::Foreign("its sw_migrations has other columns".into()))
+        }
+        Err(rusqlite::Error::InvalidColumnType(..)) => {
+            Ok(Schema::Foreign("its sw_migrations has columns of another type".into()))
+        }
+        Err(error) => Err(map(error)),
+    }
+}
+
+fn tables_ours(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    conn.prepare(TABLES_OURS)?.query_map([], |row| row.get(0))?.collect()
+}
+
+fn records(conn: &Connection) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+    conn.prepare(RECORDS)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+fn compare(records: &[(i64, Vec<u8>)]) -> Schema {
+    for ((id, checksum), ours) in records.iter().zip(&MIGRATIONS) {
+        if *id != ours.id {
+            return Schema::Foreign(format!("its sw_migrations lacks step {}", ours.id));
+        }
+        if checksum != &ours.checksum() {
+            return Schema::Edited(*id);
+        }
+    }
+    match records.last() {
+        None => Schema::Foreign("its sw_migrations is empty".into()),
+        Some((last, _)) if *last > NEWEST => Schema::New(*last),
+        Some((last, _)) => Schema::Ours(*last),
+    }
+}
+
+/// Applies the steps up to `target`, the newest if `None`, inside the transaction that is open.
+/// Returns how many were applied now.
+pub fn apply(conn: &Connection, target: Option<i64>, now_ms: i64) -> Result<u32> {
+    let schema = inspect(conn)?;
+    if let Some(refusal) = schema.refusal(true) {
+        return Err(refusal);
+    }
+    let Schema::Ours(current) = schema else {
+        return Err(Error::internal("a schema that is not ours passed"));
+    };
+    let target = checked(target, current)?;
+    let mut applied = 0;
+    for migration in MIGRATIONS.iter().filter(|m| m.id > current && m.id <= target) {
+        apply_one(conn, migration, now_ms).map_err(map)?;
+        applied += 1;
+    }
+    if current == 0 && applied > 0 {
+        claim_file(conn, now_ms).map_err(map)?;
+    }
+    Ok(applied)
+}
+
+/// Returns the step to go to, or why it cannot be.
+fn checked(target: Option<i64>, current: i64) -> Result<i64> {
+    match target {
+        None => Ok(NEWEST),
+        Some(target) if target < 0 => {
+            Err(Error::invalid(format!("target is {target}, it must be 0 to {NEWEST}")))
+        }
+        Some(target) if target > NEWEST => Err(Error::SchemaNew { found: target, newest: NEWEST }),
+        Some(target) if target < current => Err(Error::TargetOlder { current, target }),
+        Some(target) => Ok(target),
+    }
+}
+
+fn apply_one(conn: &Connection, migration: &Migration, now_ms: i64) -> rusqlite::Result<()> {
+    conn.execute_batch(migration.sql)?;
+    let checksum = migration.checksum();
+    let version = migration.introduced_version();
+    conn.execute(RECORD_INSERT, params![migration.id, version, now_ms, checksum.as_slice()])?;
+    Ok(())
+}
+
+/// Says in a new file whose it is; the application id of a file that is somebody's stays.
+fn claim_file(conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+    conn.execute(STORE_INSERT, params![crate::id::new_id().to_bytes().as_slice(), now_ms])?;
+    let application_id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application_id == 0 {
+        conn.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
+    }
+    Ok(())
+}
+
+/// Returns how many steps are applied; 0 for a file without our tables.
+pub fn version(conn: &Connection) -> Result<i64> {
+    match inspect(conn)? {
+        Schema::Ours(current) => Ok(current),
+        refused @ (Schema::New(_) | Schema::Foreign(_) | Schema::Edited(_)) => {
+            Err(refused.refusal(true).unwrap_or_else(|| Error::internal("a schema is in doubt")))
+        }
+    }
+}
+
+/// Returns the applied steps as JSON: `[{"id","introduced_version","applied_time"}]`, ascending.
+pub fn list(conn: &Connection) -> Result<String> {
+    let has_any = conn
+        .query_row(TABLES_OURS, [], |_| Ok(()))
+        .optional()
+        .map_err(map)?
+        .is_some();
+    if !has_any {
+        return Ok("[]".into());
+    }
+    let rows = list_rows(conn).map_err(map)?;
+    Ok(format!("[{}]", rows.join(",")))
+}
+
+fn list_rows(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    conn.prepare(RECORDS_FULL)?
+        .query_map([], |row| {
+            let (id, version, at): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let version = crate::json::quote(&version);
+            Ok(format!(r#"{{"id":{id},"introduced_version":{version},"applied_time":{at}}}"#))
+        })?
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_numbered_from_1_without_gaps_and_name_their_version() {
+        for (at, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(migration.id, at as i64 + 1);
+            assert_eq!(migration.introduced_version(), "0.1.0");
+        }
+    }
+
+    #[test]
+    fn each_step_applies_to_the_one_before_and_the_records_say_so() {
+        let conn = Connection::open_in_memory().unwrap();
+        for target in 1..=NEWEST {
+            assert_eq!(apply(&conn, Some(target), 7).unwrap(), 1);
+            assert_eq!(inspect(&conn).unwrap(), Schema::Ours(target));
+        }
+        assert_eq!(apply(&conn, None, 7).unwrap(), 0);
+        assert_eq!(apply(&conn, Some(1), 7).unwrap_err().code(), -27);
+        assert_eq!(apply(&conn, Some(99), 7).unwrap_err().code(), -25);
+        assert!(list(&conn).unwrap().starts_with(r#"[{"id":1,"introduced_version":"0.1.0""#));
+    }
+
+    #[test]
+    fn an_edited_a_newer_and_a_foreign_schema_are_told_apart() {
+        let conn = Connection::open_in_memory().unwrap();
+        apply(&conn, None, 7).unwrap();
+        conn.execute_batch("UPDATE sw_migrations SET checksum = x'00' WHERE id = 2").unwrap();
+        assert_eq!(inspect(&conn).unwrap(), Schema::Edited(2));
+        let conn = Connection::open_in_memory().unwrap();
+        apply(&conn, None, 7).unwrap();
+        conn.execute(RECORD_INSERT, params![NEWEST + 1, "9.9.9", 1, [0u8].as_slice()]).unwrap();
+        assert_eq!(inspect(&conn).unwrap(), Schema::New(NEWEST + 1));
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE sw_workflow_runs (x)").unwrap();
+        assert!(matches!(inspect(&conn).unwrap(), Schema::Foreign(_)));
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE sw_migrations (id INTEGER PRIMARY KEY, applied_time)").unwrap();
+        assert!(matches!(inspect(&conn).unwrap(), Schema::Foreign(_)));
+    }
+
+    #[test]
+    fn the_application_id_of_somebodys_file_stays() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("PRAGMA application_id = 5; CREATE TABLE mine (x)").unwrap();
+        apply(&conn, None, 7).unwrap();
+        let id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).unwrap();
+        assert_eq!(id, 5);
+    }
+}

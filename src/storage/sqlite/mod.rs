@@ -1,0 +1,264 @@
+//! The backend over SQLite: files, the handles on them, and how SQLite's faults read.
+//!
+//! A file that is open in this process is one [`File`], whatever the number of handles: they share
+//! its writer, its side file and its bells. Each handle has its own readers.
+
+pub mod bench;
+#[cfg(any(test, feature = "fault"))]
+pub mod fault;
+pub mod migrate;
+pub mod open;
+pub mod os;
+pub mod readers;
+pub mod side;
+pub mod tx;
+pub mod vfs;
+pub mod writer;
+
+mod attempt;
+mod claim;
+mod query;
+mod run;
+mod step;
+mod store;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::ErrorCode;
+
+use self::readers::Readers;
+use self::side::Side;
+use self::tx::Tx;
+use self::writer::{Order, Writer};
+use crate::clock::Now;
+use crate::error::{Error, Result};
+use crate::process::{self, Tracked};
+
+/// Every statement of the topics, so that one test prepares each and refuses a scan in its plan.
+pub fn statements() -> Vec<&'static str> {
+    let topics = [
+        attempt::STATEMENTS,
+        claim::STATEMENTS,
+        query::STATEMENTS,
+        run::STATEMENTS,
+        step::STATEMENTS,
+        store::STATEMENTS,
+    ];
+    topics.concat()
+}
+
+/// What identifies an open file: its device, its inode, and whether it is open for reading only.
+pub(crate) type FileKey = (u64, u64, bool);
+
+/// The files that are open in this process, with the number of handles on each.
+#[derive(Debug, Default)]
+pub struct Files {
+    open: HashMap<FileKey, (Arc<File>, usize)>,
+}
+
+/// One database file that is open in this process.
+pub struct File {
+    key: Option<FileKey>,
+    path: Option<PathBuf>,
+    // Dropped in this order: the connection closes before the side file's locks are let go.
+    writer: Option<Writer>,
+    side: Arc<Side>,
+    /// Marks of the owners in this process: its own locks a process cannot see.
+    owners: Mutex<HashSet<u64>>,
+    _tracked: Option<Tracked>,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("File").field("key", &self.key).field("path", &self.path).finish()
+    }
+}
+
+/// One handle's access to a file.
+pub struct Backend {
+    file: Arc<File>,
+    readers: Readers,
+}
+
+impl Backend {
+    /// Opens a database file, or joins the handles that have it open.
+    pub fn open(path: &Path, settings: &open::Settings) -> Result<Backend> {
+        open::open(path, settings)
+    }
+
+    /// Makes a database in memory.
+    pub fn in_memory(settings: &open::Settings) -> Result<Backend> {
+        open::in_memory(settings)
+    }
+
+    /// Runs `work` on the committed state, in one read transaction that waits for no writer (P31).
+    pub fn read<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        match &self.file.writer {
+            Some(writer) if self.file.path.is_none() => readers::read_bench(writer, work),
+            _ => self.readers.read(false, work),
+        }
+    }
+
+    /// Runs `work` as [`Backend::read`] does, on a file of any schema of ours.
+    pub fn read_any<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        match &self.file.writer {
+            Some(writer) if self.file.path.is_none() => work(&mut Tx::new(writer.bench().conn())),
+            _ => self.readers.read(true, work),
+        }
+    }
+
+    /// Runs `work` as a job of the writer; see [`Writer::run`].
+    pub fn write<T, Work>(&self, order: Order, work: Work) -> Result<T>
+    where
+        T: Send + 'static,
+        Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
+    {
+        self.file
+            .writer
+            .as_ref()
+            .ok_or_else(|| Error::ReadOnly("the store was opened with SW_OPEN_READ_ONLY".into()))?
+            .run(order, work)
+    }
+
+    /// Returns the side file: bells and the locks of owners.
+    pub fn side(&self) -> &Arc<Side> {
+        &self.file.side
+    }
+
+    /// Returns the path that names the file for good; `None` in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.file.path.as_deref()
+    }
+
+    /// Holds an owner's lock, which tells every process that it lives.
+    pub fn lock_owner(&self, mark: u64) -> Result<()> {
+        let mut owners = self.owners();
+        if !owners.contains(&mark) && !self.file.side.lock_owner(mark)? {
+            return Err(Error::internal("another owner has this owner's mark"));
+        }
+        owners.insert(mark);
+        Ok(())
+    }
+
+    /// Lets go of an owner's lock.
+    pub fn unlock_owner(&self, mark: u64) {
+        if self.owners().remove(&mark) {
+            self.file.side.unlock_owner(mark);
+        }
+    }
+
+    /// Returns whether an owner lives, in this process or another.
+    pub fn owner_is_alive(&self, mark: u64) -> Result<bool> {
+        // Under the lock, since a mark is locked first and noted after.
+        let owners = self.owners();
+        Ok(owners.contains(&mark) || self.file.side.owner_is_alive(mark)?)
+    }
+
+    fn owners(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.file.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of the file; the last handle closes it.
+    pub fn close(self) {
+        let Backend { file, readers } = self;
+        drop(readers);
+        let Some(key) = file.key else { return };
+        // The last reference is dropped under the lock, so that nobody opens the file while it closes.
+        let mut files = process::state().files.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(file);
+        if let Some((_, handles)) = files.open.get_mut(&key) {
+            *handles -= 1;
+            if *handles == 0 {
+                files.open.remove(&key);
+            }
+        }
+    }
+}
+
+/// Reads a fault of SQLite as an error of ours.
+pub fn map(error: rusqlite::Error) -> Error {
+    let text = error.to_string();
+    let Some(failure) = error.sqlite_error() else {
+        return Error::Corrupt(format!("the file holds what the schema does not allow: {text}").into());
+    };
+    let engine_code = failure.extended_code;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open: every other code is ours")]
+    match failure.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            Error::Busy("another program kept a lock on the file for the whole time-out".into())
+        }
+        ErrorCode::DiskFull => Error::Full("the disk, or the quota, is full".into()),
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+            Error::ReadOnly("the file cannot be written".into())
+        }
+        ErrorCode::DatabaseCorrupt => Error::Corrupt("the file is damaged".into()),
+        ErrorCode::OutOfMemory => Error::NoMem,
+        ErrorCode::NotADatabase => Error::NotAStore("the file is not a SQLite database".into()),
+        ErrorCode::TooBig => Error::TooBig("a row is larger than SQLite can hold".into()),
+        ErrorCode::CannotOpen => Error::CannotOpen { engine_code, sentence: text.into() },
+        ErrorCode::SystemIoFailure if engine_code == rusqlite::ffi::SQLITE_IOERR_NOMEM => Error::NoMem,
+        ErrorCode::SystemIoFailure => Error::Io { engine_code, sentence: text.into() },
+        ErrorCode::Unknown if text.contains("no such ") => {
+            Error::Corrupt(format!("the file lacks a part of its schema: {text}").into())
+        }
+        _ => Error::internal(format!("SQLite answered {engine_code}: {text}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    fn migrated() -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        migrate::apply(&conn, None, 1).unwrap();
+        conn
+    }
+
+    #[test]
+    fn every_statement_prepares_and_none_scans_a_table() {
+        let conn = migrated();
+        for sql in statements() {
+            let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let parameters = explain.parameter_count();
+            let values = vec![rusqlite::types::Null; parameters];
+            let plan: Vec<String> = explain
+                .query_map(rusqlite::params_from_iter(values), |row| row.get(3))
+                .unwrap()
+                .collect::<rusqlite::Result<_>>()
+                .unwrap();
+            for line in plan {
+                assert!(!is_scan(&line), "{line}\n in {sql}");
+            }
+        }
+    }
+
+    /// Walking a partial index from its head, the few owners, a filter's JSON or a page of keys is no
+    /// scan of a table; all of them are bounded by a LIMIT.
+    fn is_scan(line: &str) -> bool {
+        let harmless = ["CONSTANT ROW", "json_each", "sw_workflow_owners", "page", "USING INDEX", "USING COVERING INDEX"];
+        let newest_row = line.ends_with("sw_workflow_runs")
+            || line.ends_with("sw_workflow_steps")
+            || line.ends_with("sw_workflow_signals")
+            || line.ends_with("sw_workflow_events");
+        line.starts_with("SCAN") && !newest_row && !harmless.iter().any(|part| line.contains(part))
+    }
+
+    #[test]
+    fn faults_of_sqlite_read_as_errors_of_ours() {
+        let fault = |code: i32| {
+            map(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)).code()
+        };
+        assert_eq!(fault(rusqlite::ffi::SQLITE_BUSY), -40);
+        assert_eq!(fault(rusqlite::ffi::SQLITE_IOERR_FSYNC), -41);
+        assert_eq!(fault(rusqlite::ffi::SQLITE_FULL), -42);
+        assert_eq!(fault(rusqlite::ffi::SQLITE_READONLY_DBMOVED), -43);
+        assert_eq!(fault(rusqlite::ffi::SQLITE_CORRUPT), -44);
+        assert_eq!(fault(rusqlite::ffi::SQLITE_NOTADB), -46);
+        assert_eq!(fault(rusqlite::ffi::SQLITE_CONSTRAINT), -60);
+    }
+}

@@ -1,0 +1,681 @@
+//! The operating system behind safe functions: files, byte locks, shared pages, futexes, clocks.
+//!
+//! Here stands what the side file needs and `std` does not have. Nothing here knows SQLite, stores or
+//! queues. Every function may be called from any thread.
+
+#![allow(unsafe_code, reason = "system calls that std has no form for")]
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!(
+    "smolwf builds on 64-bit Linux only: it rests on open-file-description locks and shared futexes"
+);
+
+/// Bytes of a shared page. Fixed, and not the machine's page size, as it is a format of the file.
+pub const PAGE_BYTES: usize = 4096;
+
+/// 32-bit words in a shared page.
+pub const PAGE_WORDS: usize = PAGE_BYTES / 4;
+
+/// Times that a file may appear and vanish beneath `open_side` before it gives up.
+const OPEN_TRIES: u32 = 16;
+
+// ---------------------------------------------------------------------------------------------
+// Files
+
+/// Opens the file for reading and writing, making it with exactly `mode` when it is absent.
+///
+/// The descriptor is close-on-exec. A symbolic link as last part of the path is refused, and so is
+/// anything but a regular file.
+pub fn open_side(path: &Path, mode: u32) -> io::Result<OwnedFd> {
+    for _ in 0..OPEN_TRIES {
+        match side_options().create_new(true).mode(mode).open(path) {
+            Ok(file) => {
+                // The mode given to open passes through the umask; this one does not.
+                file.set_permissions(Permissions::from_mode(mode))?;
+                return Ok(file.into());
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        match side_options().open(path) {
+            Ok(file) => return regular(file),
+            // Somebody removed it in between: make it once more.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("the file appears and vanishes"))
+}
+
+/// Makes an empty file with exactly `mode`; `false` when something of that name is there already.
+///
+/// Only for a file that nobody has open: the descriptor used is closed again, and closing any
+/// descriptor of a database file drops SQLite's locks on it.
+pub fn create_private(path: &Path, mode: u32) -> io::Result<bool> {
+    match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
+        Ok(file) => file.set_permissions(Permissions::from_mode(mode)).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What `stat` tells of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Device that holds the file.
+    pub dev: u64,
+    /// Number of the file on its device.
+    pub ino: u64,
+    /// Hard links.
+    pub links: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Permission bits, such as `0o600`.
+    pub mode: u32,
+    /// Whether it is a regular file.
+    pub is_file: bool,
+}
+
+/// Returns what `stat` tells of the path, symbolic links followed. Never opens the file.
+pub fn identity(path: &Path) -> io::Result<Identity> {
+    fs::metadata(path).map(|facts| Identity {
+        dev: facts.dev(),
+        ino: facts.ino(),
+        links: facts.nlink(),
+        size: facts.len(),
+        mode: facts.mode() & 0o7777,
+        is_file: facts.is_file(),
+    })
+}
+
+/// Returns the kind of file system when it is one that several machines may share, else `None`.
+///
+/// The path must exist; for a file still to be made, ask for its folder.
+pub fn remote_file_system(path: &Path) -> io::Result<Option<&'static str>> {
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
+    let mut facts = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the path ends in NUL and the kernel writes a whole statfs to the room given.
+    let code = unsafe { libc::statfs(path.as_ptr(), facts.as_mut_ptr()) };
+    if code != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call answered 0, so it filled the structure.
+    let facts = unsafe { facts.assume_init() };
+    // The type of the field differs between machines, and the numbers are 32 bits on all of them.
+    Ok(remote_name(facts.f_type as u32))
+}
+
+/// Names the file systems that are a network's, a cluster's or a virtual machine's shared folder.
+///
+/// The numbers are those of the kernel's `magic.h` and of each file system's own source.
+const fn remote_name(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x0000_6969 => "NFS",
+        0x0000_517B => "SMB",
+        0xFF53_4D42 => "CIFS",
+        0xFE53_4D42 => "SMB2",
+        0x0102_1997 => "9p",
+        0x6573_5546 => "FUSE",
+        0x00C3_6400 => "Ceph",
+        0x0BD0_0BD0 => "Lustre",
+        0x786F_4256 => "a VirtualBox shared folder",
+        0x7C7C_6673 => "a Parallels shared folder",
+        0xBACB_ACBC => "a VMware shared folder",
+        0x5346_414F | 0x6B41_4653 => "AFS",
+        0x7375_7245 => "Coda",
+        0x0000_564C => "NCP",
+        0x0116_1970 => "GFS2",
+        0x7461_636F => "OCFS2",
+        0x4750_4653 => "GPFS",
+        0x1983_0326 => "BeeGFS",
+        _ => return None,
+    })
+}
+
+fn side_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options
+}
+
+fn regular(file: File) -> io::Result<OwnedFd> {
+    if file.metadata()?.is_file() {
+        Ok(file.into())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Byte locks
+
+/// Takes the lock on one byte for the descriptor's open file description; `false` when another
+/// description has it. Never waits.
+///
+/// The byte need not exist. Taking a lock that the same description holds succeeds again, so threads
+/// of one process that share a descriptor do not exclude each other. The kernel frees the lock with
+/// the last descriptor of the description, however its process ends.
+pub fn try_lock(file: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
+    match set_lock(file, offset, libc::F_WRLCK) {
+        Ok(()) => Ok(true),
+        Err(error) if is_taken(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Frees the lock on one byte; free bytes are left alone.
+pub fn unlock(file: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
+    set_lock(file, offset, libc::F_UNLCK)
+}
+
+/// Returns whether an open file description other than this one holds the byte.
+pub fn is_locked_by_other(file: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
+    let mut region = one_byte(offset, libc::F_WRLCK)?;
+    // SAFETY: the descriptor is open while borrowed, and the command reads and writes one flock.
+    let code =
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, ptr::from_mut(&mut region)) };
+    if code != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(i32::from(region.l_type) != libc::F_UNLCK)
+}
+
+fn set_lock(file: BorrowedFd<'_>, offset: u64, kind: libc::c_int) -> io::Result<()> {
+    let region = one_byte(offset, kind)?;
+    // SAFETY: the descriptor is open while borrowed, and the command reads one flock.
+    let code = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, ptr::from_ref(&region)) };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn one_byte(offset: u64, kind: libc::c_int) -> io::Result<libc::flock> {
+    let l_start = libc::off_t::try_from(offset).map_err(io::Error::other)?;
+    // The process id must be 0 in requests for this kind of lock.
+    Ok(libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start,
+        l_len: 1,
+        l_pid: 0,
+    })
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES))
+}
+
+// ---------------------------------------------------------------------------------------------
+// Shared pages
+
+/// One mapped page of words: of a file, and then shared with every process that maps it, or of
+/// memory alone.
+#[derive(Debug)]
+pub struct Page {
+    start: NonNull<u8>,
+}
+
+// SAFETY: the page is reached as atomic words only, and the mapping belongs to the process.
+unsafe impl Send for Page {}
+// SAFETY: as above; atomic words may be used by any number of threads at once.
+unsafe impl Sync for Page {}
+
+impl Page {
+    /// Maps the first page of the file, after making sure that the disk has room for it.
+    ///
+    /// A hole in the file would kill the process with SIGBUS at the first write on a full disk; here
+    /// it is an ordinary error (`ENOSPC`).
+    pub fn of_file(file: BorrowedFd<'_>) -> io::Result<Page> {
+        allocate(file)?;
+        Page::map(libc::MAP_SHARED, file.as_raw_fd())
+    }
+
+    /// Maps a page of zeros that no other process sees.
+    pub fn of_memory() -> io::Result<Page> {
+        Page::map(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+    }
+
+    /// Returns the page as 32-bit words.
+    pub fn words(&self) -> &[AtomicU32] {
+        let words = self.start.cast::<AtomicU32>().as_ptr();
+        // SAFETY: the mapping is aligned, `PAGE_BYTES` long, holds plain bytes and lives until the
+        // drop of self; all access of this process is atomic, words and long words do not overlap
+        // in use.
+        unsafe { std::slice::from_raw_parts(words, PAGE_WORDS) }
+    }
+
+    /// Returns the page as 64-bit words; number `n` lies on the 32-bit words `2n` and `2n + 1`.
+    ///
+    /// A place in the page is used in one width only, by whoever lays the page out.
+    pub fn long_words(&self) -> &[AtomicU64] {
+        let words = self.start.cast::<AtomicU64>().as_ptr();
+        // SAFETY: as in `words`; the start of a mapping is aligned to far more than 8 bytes.
+        unsafe { std::slice::from_raw_parts(words, PAGE_BYTES / 8) }
+    }
+
+    fn map(flags: libc::c_int, fd: libc::c_int) -> io::Result<Page> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: the kernel picks the address, so no mapping of anybody's is replaced.
+        let start = unsafe { libc::mmap(ptr::null_mut(), PAGE_BYTES, access, flags, fd, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mapped at zero"))?;
+        Ok(Page { start })
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with this length, and nothing borrowed from self outlives it.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), PAGE_BYTES) };
+    }
+}
+
+/// Gives the first page of the file real blocks.
+fn allocate(file: BorrowedFd<'_>) -> io::Result<()> {
+    loop {
+        // SAFETY: the descriptor is open while borrowed; the call answers with an errno.
+        match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, PAGE_BYTES as libc::off_t) } {
+            0 => return Ok(()),
+            libc::EINTR => {}
+            libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS => return fill(file),
+            errno => return Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+}
+
+/// Allocates by writing the last byte, for C libraries that do not do so where the file system
+/// cannot allocate. A whole block comes with it, and nobody uses that byte, so that a process which
+/// has the page mapped already loses nothing.
+fn fill(file: BorrowedFd<'_>) -> io::Result<()> {
+    let file = File::from(file.try_clone_to_owned()?);
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0], PAGE_BYTES as u64 - 1)
+}
+
+// ---------------------------------------------------------------------------------------------
+// Futexes
+
+/// The longest single sleep. Longer waits are made of several; the kernel's own limits are far off.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+/// Sleeps until the word is woken, differs from `expected`, or the time is over; also wakes for no
+/// reason, so look again. Works between processes when the word lies in a shared page.
+pub fn futex_wait(word: &AtomicU32, expected: u32, timeout: Duration) {
+    wait(word, expected, timeout, libc::FUTEX_WAIT);
+}
+
+/// Wakes up to `count` sleepers of a word in a shared page.
+pub fn futex_wake(word: &AtomicU32, count: u32) {
+    wake(word, count, libc::FUTEX_WAKE);
+}
+
+/// As `futex_wait`, for a word that only this process uses.
+pub fn futex_wait_private(word: &AtomicU32, expected: u32, timeout: Duration) {
+    wait(word, expected, timeout, libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG);
+}
+
+/// Wakes every sleeper of a word that only this process uses. Safe in a signal handler.
+pub fn futex_wake_private(word: &AtomicU32) {
+    wake(word, u32::MAX, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG);
+}
+
+/// Sleeps as `futex_wait` on a shared word and a private one at once, each with its expected value.
+///
+/// Returns `false`, at once, when this kernel cannot (Linux before 5.16, or a sandbox forbids it).
+pub fn futex_wait_two(
+    shared: (&AtomicU32, u32),
+    private: (&AtomicU32, u32),
+    timeout: Duration,
+) -> bool {
+    static CANNOT: AtomicBool = AtomicBool::new(false);
+    if CANNOT.load(Ordering::Relaxed) {
+        return false;
+    }
+    let answer = wait_two(shared, private, timeout);
+    let can = !matches!(answer, Some(libc::ENOSYS | libc::EPERM | libc::EINVAL));
+    if !can {
+        CANNOT.store(true, Ordering::Relaxed);
+    }
+    can
+}
+
+fn wait(word: &AtomicU32, expected: u32, timeout: Duration, operation: libc::c_int) {
+    let timeout = timespec(timeout.min(SLEEP_MAX));
+    // SAFETY: the word is a live aligned u32 and the time lives through the call. Every answer,
+    // errors included, means "look again", so none is read.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            operation,
+            expected,
+            ptr::from_ref(&timeout),
+            ptr::null::<u32>(),
+            0_u32,
+        )
+    };
+}
+
+fn wake(word: &AtomicU32, count: u32, operation: libc::c_int) {
+    // The kernel reads the count as a signed number.
+    let count = count.min(i32::MAX as u32);
+    // SAFETY: the word is a live aligned u32; waking touches no memory of ours.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, count) };
+}
+
+fn wait_two(
+    shared: (&AtomicU32, u32),
+    private: (&AtomicU32, u32),
+    timeout: Duration,
+) -> Option<i32> {
+    let waiters = [
+        waiter(shared.0, shared.1, libc::FUTEX2_SIZE_U32),
+        waiter(private.0, private.1, libc::FUTEX2_SIZE_U32 | libc::FUTEX2_PRIVATE),
+    ];
+    // This call alone takes an instant where its elder takes a duration.
+    let until = timespec(monotonic().saturating_add(timeout.min(SLEEP_MAX)));
+    // SAFETY: both words are live aligned u32s; the array and the time live through the call.
+    let code = unsafe {
+        libc::syscall(
+            libc::SYS_futex_waitv,
+            waiters.as_ptr(),
+            waiters.len() as u32,
+            0_u32,
+            ptr::from_ref(&until),
+            libc::CLOCK_MONOTONIC,
+        )
+    };
+    if code < 0 { io::Error::last_os_error().raw_os_error() } else { None }
+}
+
+/// One entry of `futex_waitv`, as in the kernel's `futex.h`.
+#[repr(C)]
+struct Waiter {
+    val: u64,
+    uaddr: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+fn waiter(word: &AtomicU32, expected: u32, flags: libc::c_int) -> Waiter {
+    let uaddr = word.as_ptr().expose_provenance() as u64;
+    Waiter { val: u64::from(expected), uaddr, flags: flags as u32, reserved: 0 }
+}
+
+fn timespec(time: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: libc::c_long::from(time.subsec_nanos() as i32),
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Clocks and names
+
+/// Milliseconds that the machine was awake since it booted. Never goes back, stands still while the
+/// machine sleeps, and is the same in every process of the machine.
+pub fn uptime_ms() -> i64 {
+    monotonic().as_millis() as i64
+}
+
+/// Returns 16 bytes that differ from one boot of the machine to the next; zeros when unknown.
+pub fn boot_id() -> [u8; 16] {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .ok()
+        .and_then(|text| parse_uuid(text.trim()))
+        .unwrap_or_default()
+}
+
+/// Returns the number of the namespace that gives process ids their meaning; 0 when unknown.
+pub fn pid_space() -> u64 {
+    fs::metadata("/proc/self/ns/pid").map_or(0, |facts| facts.ino())
+}
+
+fn monotonic() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock exists on every Linux, and the call writes one timespec to the room given.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let mut digits = text.bytes().filter(|byte| *byte != b'-');
+    let mut bytes = [0; 16];
+    for byte in &mut bytes {
+        let high = char::from(digits.next()?).to_digit(16)?;
+        let low = char::from(digits.next()?).to_digit(16)?;
+        *byte = (high * 16 + low) as u8;
+    }
+    digits.next().is_none().then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_new_side_file_has_its_mode_and_is_close_on_exec() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("side");
+
+        let file = open_side(&path, 0o640).unwrap();
+
+        let facts = identity(&path).unwrap();
+        assert_eq!((facts.mode, facts.links, facts.size, facts.is_file), (0o640, 1, 0, true));
+        // SAFETY: asks a descriptor that is open for its flags.
+        let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) };
+        assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+    }
+
+    #[test]
+    fn an_existing_side_file_keeps_its_mode_and_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("side");
+        fs::write(&path, b"abc").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o604)).unwrap();
+
+        open_side(&path, 0o600).unwrap();
+
+        let facts = identity(&path).unwrap();
+        assert_eq!((facts.mode, facts.size), (0o604, 3));
+    }
+
+    #[test]
+    fn a_side_file_behind_a_link_or_of_another_kind_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("target"), &link).unwrap();
+
+        let error = open_side(&link, 0o600).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
+        assert!(open_side(folder.path(), 0o600).is_err());
+        assert!(!folder.path().join("target").exists());
+    }
+
+    #[test]
+    fn a_private_file_is_made_once_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+
+        assert!(create_private(&path, 0o600).unwrap());
+        fs::write(&path, b"x").unwrap();
+        assert!(!create_private(&path, 0o600).unwrap());
+
+        let facts = identity(&path).unwrap();
+        assert_eq!((facts.mode, facts.size), (0o600, 1));
+        assert!(create_private(&folder.path().join("none/db"), 0o600).is_err());
+    }
+
+    #[test]
+    fn a_byte_is_held_by_one_description_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("side");
+        let one = open_side(&path, 0o600).unwrap();
+        let two = open_side(&path, 0o600).unwrap();
+        let byte = (1 << 50) + 7;
+
+        assert!(try_lock(one.as_fd(), byte).unwrap());
+        assert!(!try_lock(two.as_fd(), byte).unwrap());
+        assert!(try_lock(two.as_fd(), byte + 1).unwrap());
+        assert!(is_locked_by_other(two.as_fd(), byte).unwrap());
+        assert!(!is_locked_by_other(one.as_fd(), byte).unwrap());
+
+        unlock(one.as_fd(), byte).unwrap();
+        assert!(!is_locked_by_other(two.as_fd(), byte).unwrap());
+        assert!(try_lock(two.as_fd(), byte).unwrap());
+    }
+
+    #[test]
+    fn an_offset_beyond_every_file_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = open_side(&folder.path().join("side"), 0o600).unwrap();
+        assert!(try_lock(file.as_fd(), u64::MAX).is_err());
+    }
+
+    #[test]
+    fn two_mappings_of_one_file_show_the_same_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = open_side(&folder.path().join("side"), 0o600).unwrap();
+        let one = Page::of_file(file.as_fd()).unwrap();
+        let two = Page::of_file(file.as_fd()).unwrap();
+
+        one.words()[PAGE_WORDS - 2].store(7, Ordering::SeqCst);
+        one.long_words()[3].store(1 << 40, Ordering::SeqCst);
+
+        assert_eq!(two.words()[PAGE_WORDS - 2].load(Ordering::SeqCst), 7);
+        assert_eq!(two.long_words()[3].load(Ordering::SeqCst), 1 << 40);
+        let facts = File::from(file).metadata().unwrap();
+        assert_eq!(facts.len(), PAGE_BYTES as u64);
+        assert!(facts.blocks() * 512 >= PAGE_BYTES as u64, "the page is a hole");
+    }
+
+    #[test]
+    fn filling_by_hand_makes_a_page_and_keeps_what_is_mapped() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = open_side(&folder.path().join("side"), 0o600).unwrap();
+        fill(file.as_fd()).unwrap();
+        let page = Page::of_file(file.as_fd()).unwrap();
+        page.words()[0].store(9, Ordering::SeqCst);
+
+        fill(file.as_fd()).unwrap();
+
+        assert_eq!(page.words()[0].load(Ordering::SeqCst), 9);
+    }
+
+    #[test]
+    fn a_page_of_memory_starts_with_zeros() {
+        let page = Page::of_memory().unwrap();
+        assert!(page.words().iter().all(|word| word.load(Ordering::SeqCst) == 0));
+    }
+
+    #[test]
+    fn a_word_that_changed_already_is_not_slept_on() {
+        let word = AtomicU32::new(2);
+        let (far, other) = (Duration::from_secs(600), AtomicU32::new(0));
+        futex_wait(&word, 1, far);
+        futex_wait_private(&word, 1, far);
+        futex_wait_two((&word, 1), (&other, 0), far);
+        futex_wait_two((&other, 0), (&word, 1), far);
+    }
+
+    #[test]
+    fn a_sleep_on_two_words_ends_with_either() {
+        for rung in [0, 1] {
+            let words = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
+            let sleeper = {
+                let words = Arc::clone(&words);
+                std::thread::spawn(move || {
+                    while words[0].load(Ordering::SeqCst) + words[1].load(Ordering::SeqCst) == 0 {
+                        let slept = Duration::from_secs(60);
+                        if !futex_wait_two((&words[0], 0), (&words[1], 0), slept) {
+                            std::thread::yield_now();
+                        }
+                    }
+                })
+            };
+            words[rung].store(1, Ordering::SeqCst);
+            futex_wake(&words[0], u32::MAX);
+            futex_wake_private(&words[1]);
+            sleeper.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_cannot_sleep_on_two_words_is_told_at_once() {
+        let child = crate::process::forking::fork(|| {
+            forbid(libc::SYS_futex_waitv);
+            let (one, two) = (AtomicU32::new(0), AtomicU32::new(0));
+            let far = Duration::from_secs(600);
+            let slept = [(); 2].map(|()| futex_wait_two((&one, 0), (&two, 0), far));
+            i32::from(slept != [false, false])
+        });
+        assert_eq!(child.exit_code(), 0);
+    }
+
+    /// Makes a system call answer ENOSYS from now on, as on a kernel that does not have it.
+    fn forbid(call: libc::c_long) {
+        let step =
+            |code: u32, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf, k };
+        let (load, compare) = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, libc::BPF_JMP);
+        let mut steps = [
+            step(load, 0, 0),
+            step(compare | libc::BPF_JEQ | libc::BPF_K, 1, call as u32),
+            step(libc::BPF_RET, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+            step(libc::BPF_RET, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+        // SAFETY: gives up the right to gain rights, for the calling child process.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+        let mode = libc::SECCOMP_MODE_FILTER;
+        // SAFETY: the program and its steps live through the call, which copies them.
+        let code = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, ptr::from_ref(&program)) };
+        assert_eq!(code, 0);
+    }
+
+    #[test]
+    fn the_clock_of_the_machine_does_not_go_back() {
+        let first = uptime_ms();
+        assert!(first > 0);
+        assert!(uptime_ms() >= first);
+    }
+
+    #[test]
+    fn boot_and_process_space_are_known_and_steady() {
+        assert_ne!(boot_id(), [0; 16]);
+        assert_eq!(boot_id(), boot_id());
+        assert_ne!(pid_space(), 0);
+    }
+
+    #[test]
+    fn a_uuid_is_sixteen_bytes_or_nothing() {
+        let bytes = parse_uuid("00010203-0405-0607-0809-0a0b0c0d0eff").unwrap();
+        assert_eq!((bytes[1], bytes[15]), (1, 255));
+        assert_eq!(parse_uuid("00"), None);
+        assert_eq!(parse_uuid("00010203-0405-0607-0809-0a0b0c0d0eff0"), None);
+        assert_eq!(parse_uuid("zz010203-0405-0607-0809-0a0b0c0d0eff"), None);
+    }
+
+    #[test]
+    fn network_and_shared_folder_file_systems_are_named() {
+        assert_eq!(remote_name(0x6969), Some("NFS"));
+        assert_eq!(remote_name(0xFF53_4D42), Some("CIFS"));
+        assert_eq!(remote_name(0x6573_5546), Some("FUSE"));
+        // ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS, F2FS.
+        let local = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x794C_7630, 0x2FC1_2FC1];
+        assert!(local.into_iter().chain([0xF2F5_2010]).all(|magic| remote_name(magic).is_none()));
+        assert_eq!(remote_file_system(Path::new("/proc")).unwrap(), None);
+        assert!(remote_file_system(Path::new("/no such folder")).is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! What documents read.
+
+use rusqlite::Row;
+
+use super::attempt::read_attempt;
+use super::map;
+use super::run::{read_id, read_outcome};
+use super::step::read_step;
+use super::tx::Tx;
+use crate::domain::port::{EndedAttempt, RunKey, StepKind, StepRow};
+use crate::domain::query::{QueryPort, RunRow};
+use crate::error::{Error, Result};
+use crate::id::Id;
+
+// A run that is being pruned (outcome 4) is gone for every reader from the first moment (P34).
+const RUN_ROW: &str = "
+SELECT r.run_key, r.run_id, t.run_id, p.run_id, r.lane_key, l.queue, l.workflow, l.code_version,
+    r.outcome, r.priority, r.max_attempts, r.attempts, r.tries, r.created_at_ms, r.run_at_ms,
+    r.finished_at_ms, coalesce(b.body, r.args), r.result, r.error, r.metadata
+FROM sw_workflow_runs AS r
+JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
+LEFT JOIN sw_workflow_runs AS p ON p.run_key = r.parent_key
+LEFT JOIN sw_payloads AS b ON b.payload_key = r.args_key
+WHERE r.run_id = ?1 AND r.outcome IS NOT 4";
+
+const ATTEMPTS_AFTER: &str = "
+SELECT number, ended, worker, started_at_ms, ended_at_ms, error
+FROM sw_workflow_attempts
+WHERE run_key = ?1 AND number > ?2
+ORDER BY number
+LIMIT ?3";
+
+// The index is of (run, kind, name, occurrence); the order of recording needs a sort of the run's
+// keys, never of its payloads.
+const STEPS_AFTER: &str = "
+SELECT s.name, s.occurrence, s.state, s.tries, s.retry_at_ms, s.input_hash, s.error, s.result,
+    s.label, s.started_at_ms, s.took_ms, s.step_key, s.kind
+FROM (
+    SELECT step_key
+    FROM sw_workflow_steps
+    WHERE run_key = ?1 AND step_key > ?2
+    ORDER BY step_key
+    LIMIT ?3
+) AS page
+JOIN sw_workflow_steps AS s ON s.step_key = page.step_key
+ORDER BY s.step_key";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[RUN_ROW, ATTEMPTS_AFTER, STEPS_AFTER];
+
+impl QueryPort for Tx<'_> {
+    fn run_row(&mut self, run_id: Id) -> Result<Option<RunRow>> {
+        let row = self.one(RUN_ROW, [run_id.to_bytes()], |row| {
+            Ok((row.get::<_, Option<i64>>(8)?, read_run(row)?))
+        })?;
+        row.map(|(outcome, run)| {
+            Ok(RunRow { outcome: outcome.map(read_outcome).transpose()?, ..run })
+        })
+        .transpose()
+    }
+
+    fn attempts_after(
+        &mut self,
+        run_key: RunKey,
+        after: u32,
+        limit: u32,
+    ) -> Result<Vec<EndedAttempt>> {
+        self.all(ATTEMPTS_AFTER, (run_key, after, limit), read_attempt)?.into_iter().collect()
+    }
+
+    fn steps_after(
+        &mut self,
+        run_key: RunKey,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, StepKind, StepRow)>> {
+        self.all(STEPS_AFTER, (run_key, after, limit), |row| Ok(read_step_of_run(row)))?
+            .into_iter()
+            .collect()
+    }
+}
+
+fn read_step_of_run(row: &Row<'_>) -> Result<(i64, StepKind, StepRow)> {
+    let step_key = row.get(11).map_err(map)?;
+    let kind = match row.get(12).map_err(map)? {
+        0i64 => StepKind::Step,
+        other => return Err(Error::Corrupt(format!("a step has the kind {other}").into())),
+    };
+    Ok((step_key, kind, read_step(row, 0)?))
+}
+
+fn read_run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    let parent: Option<[u8; 16]> = row.get(3)?;
+    Ok(RunRow {
+        run_key: row.get(0)?,
+        run_id: read_id(row, 1)?,
+        root_run_id: read_id(row, 2)?,
+        parent_run_id: parent.map(Id::from_bytes),
+        lane_key: row.get(4)?,
+        queue: row.get(5)?,
+        workflow: row.get(6)?,
+        code_version: row.get(7)?,
+        outcome: None,
+        priority: row.get(9)?,
+        max_attempts: row.get(10)?,
+        attempts: row.get(11)?,
+        tries: row.get(12)?,
+        created_at_ms: row.get(13)?,
+        run_at_ms: row.get(14)?,
+        finished_at_ms: row.get(15)?,
+        args: row.get(16)?,
+        result: row.get(17)?,
+        error: row.get(18)?,
+        metadata: row.get(19)?,
+    })
+}

@@ -1,0 +1,204 @@
+//! Rows of runs: submitting, finding, and how they ended.
+
+use rusqlite::{Row, named_params};
+
+use super::tx::Tx;
+use crate::domain::Backoff;
+use crate::domain::port::{
+    Lane, LaneKey, NewRun, Outcome, RunEnd, RunKey, RunPolicy, RunPort, Task, TaskState,
+};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::limits::{
+    ARGS_INLINE_BYTES_MAX, BACKOFF_INITIAL_MS_DEFAULT, BACKOFF_MAX_MS_DEFAULT,
+    BACKOFF_PERCENT_DEFAULT, RUN_TRIES_DEFAULT,
+};
+
+const LANE: &str = "
+SELECT lane_key
+FROM sw_workflow_lanes
+WHERE queue = ?1 AND workflow = ?2 AND code_version = ?3 AND owner_key = ?4";
+
+const LANE_INSERT: &str = "
+INSERT INTO sw_workflow_lanes (queue, workflow, code_version, owner_key)
+VALUES (?1, ?2, ?3, ?4)";
+
+const RUN_BY_IDEMPOTENCY: &str = "
+SELECT run_id
+FROM sw_workflow_runs
+WHERE idem_scope = ?1 AND idem_key = ?2";
+
+const RUN_BY_ID: &str = "
+SELECT run_key
+FROM sw_workflow_runs
+WHERE run_id = ?1";
+
+const PAYLOAD_INSERT: &str = "
+INSERT INTO sw_payloads (body)
+VALUES (?1)";
+
+const RUN_INSERT: &str = "
+INSERT INTO sw_workflow_runs (
+    run_id, lane_key, parent_key, root_key, created_at_ms, run_at_ms, priority, max_attempts,
+    timeout_ms, backoff_initial_ms, backoff_max_ms, backoff_percent, concurrency_key, idem_scope,
+    idem_key, metadata, args_key, args
+)
+VALUES (
+    :run_id, :lane_key, :parent_key, :root_key, :created_at_ms, :run_at_ms, :priority,
+    :max_attempts, :timeout_ms, :backoff_initial_ms, :backoff_max_ms, :backoff_percent,
+    :concurrency_key, :idem_scope, :idem_key, :metadata, :args_key, :args
+)";
+
+const TASK_INSERT: &str = "
+INSERT INTO sw_workflow_tasks (
+    task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
+    losses, flags, waits_left, gate
+)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, 0, 0, ?8)";
+
+const RUN_POLICY: &str = "
+SELECT max_attempts, backoff_initial_ms, backoff_max_ms, backoff_percent
+FROM sw_workflow_runs
+WHERE run_key = ?1";
+
+const RUN_END: &str = "
+SELECT outcome, finished_at_ms, attempts, tries, result, error
+FROM sw_workflow_runs
+WHERE run_key = ?1 AND outcome IS NOT NULL";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[
+    LANE,
+    LANE_INSERT,
+    RUN_BY_IDEMPOTENCY,
+    RUN_BY_ID,
+    PAYLOAD_INSERT,
+    RUN_INSERT,
+    TASK_INSERT,
+    RUN_POLICY,
+    RUN_END,
+];
+
+impl RunPort for Tx<'_> {
+    fn lane_make(&mut self, lane: &Lane) -> Result<LaneKey> {
+        let names = (&lane.queue, &lane.workflow, &lane.code_version, lane.owner_key);
+        match self.one(LANE, names, |row| row.get(0))? {
+            Some(lane_key) => Ok(lane_key),
+            None => self.insert(LANE_INSERT, names),
+        }
+    }
+
+    fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<Id>> {
+        self.one(RUN_BY_IDEMPOTENCY, (scope, key), |row| read_id(row, 0))
+    }
+
+    fn run_by_id(&mut self, run_id: Id) -> Result<Option<RunKey>> {
+        self.one(RUN_BY_ID, [run_id.to_bytes()], |row| row.get(0))
+    }
+
+    fn run_insert(&mut self, run: &NewRun) -> Result<RunKey> {
+        let run_id = run.run_id.ok_or_else(|| Error::internal("a run without an id"))?;
+        let is_large = run.args.as_ref().is_some_and(|args| args.len() > ARGS_INLINE_BYTES_MAX);
+        let args_key =
+            if is_large { Some(self.insert(PAYLOAD_INSERT, [&run.args])?) } else { None };
+        let (idem_scope, idem_key) = run.idempotency.clone().unzip();
+        self.insert(
+            RUN_INSERT,
+            named_params! {
+                ":run_id": run_id.to_bytes(),
+                ":lane_key": run.lane_key,
+                ":parent_key": run.parent_key,
+                ":root_key": run.root_key,
+                ":created_at_ms": run.created_at_ms,
+                ":run_at_ms": run.run_at_ms,
+                ":priority": run.priority,
+                ":max_attempts": run.max_attempts,
+                ":timeout_ms": run.timeout_ms,
+                ":backoff_initial_ms": run.backoff_initial_ms,
+                ":backoff_max_ms": run.backoff_max_ms,
+                ":backoff_percent": run.backoff_percent,
+                ":concurrency_key": run.concurrency_key,
+                ":idem_scope": idem_scope,
+                ":idem_key": idem_key,
+                ":metadata": run.metadata,
+                ":args_key": args_key,
+                ":args": if is_large { None } else { run.args.as_deref() },
+            },
+        )
+    }
+
+    fn task_insert(&mut self, task: &Task, gate: Option<&str>) -> Result<()> {
+        self.execute(
+            TASK_INSERT,
+            (
+                task.run_key,
+                task.lane_key,
+                state_number(task.state),
+                task.priority,
+                task.due_at_ms,
+                task.wake_at_ms,
+                task.deadline_at_ms,
+                gate,
+            ),
+        )
+        .map(|_| ())
+    }
+
+    fn run_policy(&mut self, run_key: RunKey) -> Result<RunPolicy> {
+        self.one(RUN_POLICY, [run_key], |row| {
+            let max_ms: Option<i64> = row.get(2)?;
+            Ok(RunPolicy {
+                max_attempts: row.get::<_, Option<u32>>(0)?.unwrap_or(RUN_TRIES_DEFAULT),
+                backoff: Backoff {
+                    initial_ms: row.get::<_, Option<i64>>(1)?.unwrap_or(BACKOFF_INITIAL_MS_DEFAULT),
+                    max_ms: max_ms.unwrap_or(BACKOFF_MAX_MS_DEFAULT),
+                    percent: row.get::<_, Option<u32>>(3)?.unwrap_or(BACKOFF_PERCENT_DEFAULT),
+                },
+            })
+        })?
+        .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
+    }
+
+    fn run_end(&mut self, run_key: RunKey) -> Result<Option<RunEnd>> {
+        let end = self.one(RUN_END, [run_key], |row| {
+            let outcome: i64 = row.get(0)?;
+            let end = RunEnd {
+                outcome: Outcome::Completed,
+                finished_at_ms: row.get(1)?,
+                attempts: row.get(2)?,
+                tries: row.get(3)?,
+                result: row.get(4)?,
+                error: row.get(5)?,
+            };
+            Ok((outcome, end))
+        })?;
+        end.map(|(number, end)| Ok(RunEnd { outcome: read_outcome(number)?, ..end })).transpose()
+    }
+}
+
+/// Returns the number that stands in the file for a state.
+pub(super) fn state_number(state: TaskState) -> i64 {
+    match state {
+        TaskState::Delayed => 0,
+        TaskState::Ready => 1,
+        TaskState::Running => 2,
+        TaskState::Waiting => 3,
+        TaskState::Paused => 4,
+        TaskState::Blocked => 5,
+    }
+}
+
+/// Reads an id column.
+pub(super) fn read_id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
+    row.get::<_, [u8; 16]>(column).map(Id::from_bytes)
+}
+
+/// Reads the number of an outcome.
+pub(super) fn read_outcome(number: i64) -> Result<Outcome> {
+    match number {
+        1 => Ok(Outcome::Completed),
+        2 => Ok(Outcome::Failed),
+        3 => Ok(Outcome::Cancelled),
+        _ => Err(Error::Corrupt(format!("a run has the outcome {number}").into())),
+    }
+}

@@ -1,0 +1,148 @@
+//! Rows of steps.
+
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+
+use super::map;
+use super::tx::Tx;
+use crate::domain::port::{RunKey, StepKind, StepPort, StepRow, StepState, StepView};
+use crate::error::{Error, Result};
+
+const STEP: &str = "
+SELECT name, occurrence, state, tries, retry_at_ms, input_hash, error, result, label,
+    started_at_ms, took_ms
+FROM sw_workflow_steps
+WHERE run_key = ?1 AND kind = ?2 AND name = ?3 AND occurrence = ?4";
+
+// Writes over a record of a start or a backoff, never over a finished one (P16).
+const STEP_RECORD: &str = "
+INSERT INTO sw_workflow_steps (
+    run_key, kind, name, occurrence, state, tries, retry_at_ms, label, input_hash, started_at_ms,
+    took_ms, error, result
+)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+ON CONFLICT (run_key, kind, name, occurrence) DO UPDATE
+SET state = excluded.state, tries = excluded.tries, retry_at_ms = excluded.retry_at_ms,
+    label = excluded.label, input_hash = coalesce(excluded.input_hash, input_hash),
+    started_at_ms = excluded.started_at_ms, took_ms = excluded.took_ms, error = excluded.error,
+    result = excluded.result
+WHERE state IN (1, 4)";
+
+const STEPS_WALK: &str = "
+SELECT name, occurrence, state, tries, retry_at_ms, input_hash, error, result
+FROM sw_workflow_steps
+WHERE run_key = ?1 AND kind = ?2";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[STEP, STEP_RECORD, STEPS_WALK];
+
+impl StepPort for Tx<'_> {
+    fn step(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        name: &str,
+        occurrence: u32,
+    ) -> Result<Option<StepRow>> {
+        let row = self.one(STEP, (run_key, kind as i64, name, occurrence), |row| {
+            Ok(read_step(row, 0))
+        })?;
+        row.transpose()
+    }
+
+    fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<bool> {
+        let changed = self.execute(
+            STEP_RECORD,
+            (
+                run_key,
+                kind as i64,
+                &row.name,
+                row.occurrence,
+                row.state as i64,
+                row.tries,
+                row.retry_at_ms,
+                &row.label,
+                row.input_hash,
+                row.started_at_ms,
+                row.took_ms,
+                &row.error,
+                &row.result,
+            ),
+        )?;
+        Ok(changed > 0)
+    }
+
+    fn steps_walk(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        each: &mut dyn FnMut(StepView<'_>) -> bool,
+    ) -> Result<()> {
+        let mut statement = self.prepare(STEPS_WALK)?;
+        let mut rows = statement.query((run_key, kind as i64)).map_err(map)?;
+        while let Some(row) = rows.next().map_err(map)? {
+            if !each(view(row)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn view<'row>(row: &'row Row<'_>) -> Result<StepView<'row>> {
+    Ok(StepView {
+        name: text(row, 0)?.unwrap_or_default(),
+        occurrence: row.get(1).map_err(map)?,
+        state: read_state(row.get(2).map_err(map)?)?,
+        tries: row.get(3).map_err(map)?,
+        retry_at_ms: row.get(4).map_err(map)?,
+        input_hash: row.get(5).map_err(map)?,
+        error: text(row, 6)?,
+        result: text(row, 7)?,
+    })
+}
+
+fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<Option<&'row str>> {
+    match row.get_ref(column).map_err(map)? {
+        ValueRef::Null => Ok(None),
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| Error::Corrupt("a recorded step holds text that is not UTF-8".into())),
+        ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => {
+            Err(Error::Corrupt("a recorded step holds something other than text".into()))
+        }
+    }
+}
+
+/// Reads name, occurrence, state, tries, retry_at_ms, input_hash, error, result, label, started_at_ms,
+/// took_ms from column `first` on.
+pub(super) fn read_step(row: &Row<'_>, first: usize) -> Result<StepRow> {
+    let get = |column: usize| first + column;
+    let state = read_state(row.get(get(2)).map_err(map)?)?;
+    let step = || -> rusqlite::Result<StepRow> {
+        Ok(StepRow {
+            name: row.get(get(0))?,
+            occurrence: row.get(get(1))?,
+            state,
+            tries: row.get(get(3))?,
+            retry_at_ms: row.get(get(4))?,
+            input_hash: row.get(get(5))?,
+            error: row.get(get(6))?,
+            result: row.get(get(7))?,
+            label: row.get(get(8))?,
+            started_at_ms: row.get(get(9))?,
+            took_ms: row.get(get(10))?,
+        })
+    };
+    step().map_err(map)
+}
+
+fn read_state(number: i64) -> Result<StepState> {
+    Ok(match number {
+        1 => StepState::Started,
+        2 => StepState::Done,
+        3 => StepState::Failed,
+        4 => StepState::BacksOff,
+        _ => return Err(Error::Corrupt(format!("a step has the state {number}").into())),
+    })
+}

@@ -1,0 +1,40 @@
+//! Rows about the file itself: its schema and its clock.
+
+use super::migrate;
+use super::tx::Tx;
+use crate::domain::port::StorePort;
+use crate::error::Result;
+
+const CLOCK_SET: &str = "
+UPDATE sw_store
+SET clock_ms = max(clock_ms, ?1)
+WHERE one = 1";
+
+// The newest row of each table that grows with time; what ended later than that, ended through an
+// attempt whose row is found by its run.
+const LATEST: &str = "
+SELECT max(
+    coalesce((SELECT clock_ms FROM sw_store WHERE one = 1), 0),
+    coalesce((SELECT created_at_ms FROM sw_workflow_runs ORDER BY run_key DESC LIMIT 1), 0),
+    coalesce((SELECT finished_at_ms FROM sw_workflow_runs ORDER BY run_key DESC LIMIT 1), 0),
+    coalesce((SELECT started_at_ms + took_ms FROM sw_workflow_steps ORDER BY step_key DESC LIMIT 1), 0),
+    coalesce((SELECT sent_at_ms FROM sw_workflow_signals ORDER BY signal_key DESC LIMIT 1), 0),
+    coalesce((SELECT at_ms FROM sw_workflow_events ORDER BY seq DESC LIMIT 1), 0)
+)";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[CLOCK_SET, LATEST];
+
+impl StorePort for Tx<'_> {
+    fn migrate(&mut self, target: Option<i64>, now_ms: i64) -> Result<u32> {
+        migrate::apply(self.conn, target, now_ms)
+    }
+
+    fn clock_set(&mut self, clock_ms: i64) -> Result<()> {
+        self.execute(CLOCK_SET, [clock_ms]).map(|_| ())
+    }
+
+    fn latest_ms(&mut self) -> Result<i64> {
+        self.one(LATEST, [], |row| row.get(0)).map(|latest| latest.unwrap_or(0))
+    }
+}

@@ -1,0 +1,64 @@
+//! One transaction as the domain sees it: the traits of the port over a connection.
+//!
+//! Each topic implements its own trait in its own file, beside its SQL.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
+
+use super::map;
+use crate::error::Result;
+
+/// A transaction that is open on a connection.
+pub struct Tx<'conn> {
+    pub(super) conn: &'conn Connection,
+}
+
+impl<'conn> Tx<'conn> {
+    /// Wraps a connection on which a transaction is open.
+    pub fn new(conn: &'conn Connection) -> Tx<'conn> {
+        Tx { conn }
+    }
+
+    /// Returns the connection.
+    pub fn conn(&self) -> &'conn Connection {
+        self.conn
+    }
+
+    /// Returns a statement, prepared once per connection.
+    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'conn>> {
+        self.conn.prepare_cached(sql).map_err(map)
+    }
+
+    /// Runs a statement and returns how many rows it changed.
+    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
+        self.prepare(sql)?.execute(params).map_err(map)
+    }
+
+    /// Runs an insert and returns the key of the new row.
+    pub(super) fn insert(&self, sql: &str, params: impl Params) -> Result<i64> {
+        self.prepare(sql)?.insert(params).map_err(map)
+    }
+
+    /// Returns the first row, if there is one.
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        self.prepare(sql)?.query_row(params, read).optional().map_err(map)
+    }
+
+    /// Returns all rows.
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut statement = self.prepare(sql)?;
+        let rows = statement.query_map(params, read).map_err(map)?;
+        rows.collect::<rusqlite::Result<Vec<T>>>().map_err(map)
+    }
+}
+
+impl crate::domain::port::Port for Tx<'_> {}

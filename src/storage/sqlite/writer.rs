@@ -1,0 +1,341 @@
+//! The writer: one connection per file and process, fed by a queue, led by one of its callers.
+//!
+//! Whoever finds no leader leads: it passes the turnstile, takes the jobs queued so far, runs each in
+//! a savepoint of one immediate transaction, commits once, lets the next process in, answers the jobs
+//! that ask for no more than the commit, syncs the log once and answers the rest. The others sleep
+//! until their answer is there. So a lone caller pays one commit and one sync, sixty-four share them,
+//! and no thread of the library's own is needed.
+//!
+//! Lock order: the queue's mutex is never held while another lock is taken. The bench (the
+//! connection) and the turnstile belong to the leader alone.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use super::bench::Bench;
+use super::side::Side;
+use super::tx::Tx;
+use crate::clock::{Clock, Now};
+use crate::domain::Durability;
+use crate::error::{Error, Result};
+use crate::limits::{WRITE_BATCH_BYTES_MAX, WRITE_BATCH_LEN_MAX, WRITE_QUEUE_LEN_MAX};
+
+/// How a job wants to be handled.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// What its answer promises; `Inherit` means `Power`.
+    pub durability: Durability,
+    /// Milliseconds that it waits for its turn.
+    pub busy_timeout_ms: u32,
+    /// Payload bytes it writes, about.
+    pub bytes: usize,
+    /// Whether it works without our tables: a migration.
+    pub is_schema_free: bool,
+    /// Where its one reading of the time comes from.
+    pub clock: Arc<Clock>,
+}
+
+/// The writer of one file.
+pub struct Writer {
+    queue: Mutex<Queue>,
+    room: Condvar,
+    bench: Mutex<Bench>,
+    side: Arc<Side>,
+    is_poisoned: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Arc<dyn Job>>,
+    is_led: bool,
+}
+
+impl Writer {
+    /// Makes the writer of an open file.
+    pub fn new(bench: Bench, side: Arc<Side>) -> Writer {
+        Writer {
+            queue: Mutex::default(),
+            room: Condvar::new(),
+            bench: Mutex::new(bench),
+            side,
+            is_poisoned: AtomicBool::new(false),
+        }
+    }
+
+    /// Runs `work` in a transaction with whatever else is queued, and returns once its answer is as
+    /// durable as ordered. `work` may run more than once: a transaction can be lost half-way.
+    pub fn run<T, Work>(&self, order: Order, work: Work) -> Result<T>
+    where
+        T: Send + 'static,
+        Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
+    {
+        let deadline = Instant::now() + Duration::from_millis(order.busy_timeout_ms.into());
+        let ticket = Arc::new(Ticket::new(order, deadline, work));
+        let job: Arc<dyn Job> = ticket.clone();
+        if self.enqueue(job, deadline)? || ticket.door.wait() == Call::Lead {
+            self.lead(&*ticket);
+        }
+        ticket.answer()
+    }
+
+    /// Lends the connection between batches: for reading a store in memory, and for closing.
+    pub fn bench(&self) -> MutexGuard<'_, Bench> {
+        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether a sync has failed, or the log was lost, since the file was opened.
+    pub fn is_poisoned(&self) -> bool {
+        self.is_poisoned.load(Ordering::Acquire)
+    }
+
+    /// Queues a job and returns whether its caller is to lead.
+    fn enqueue(&self, job: Arc<dyn Job>, deadline: Instant) -> Result<bool> {
+        let mut queue = self.queue();
+        while queue.jobs.len() >= WRITE_QUEUE_LEN_MAX {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::Busy(
+                    format!("{WRITE_QUEUE_LEN_MAX} writes were queued for the whole time-out").into(),
+                ));
+            }
+            queue = self
+                .room
+                .wait_timeout(queue, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        queue.jobs.push_back(job);
+        Ok(!std::mem::replace(&mut queue.is_led, true))
+    }
+
+    /// Carries one batch through, then names the next leader. The leader's own job is at the front
+    /// of the queue: it found the queue empty, or was called from its front.
+    fn lead(&self, own: &dyn Job) {
+        match self.side.enter(own.deadline()) {
+            Ok(pass) => {
+                let batch = self.take_batch();
+                self.carry(&batch, || drop(pass));
+            }
+            Err(busy) => {
+                self.queue().jobs.pop_front();
+                own.finish(Some(busy));
+            }
+        }
+        self.hand_over();
+    }
+
+    /// Runs a batch to its answers. `leave` opens the turnstile to the next process.
+    fn carry(&self, batch: &[Arc<dyn Job>], leave: impl FnOnce()) {
+        let mut bench = self.bench();
+        if self.is_poisoned() {
+            leave();
+            return finish_all(batch, &Error::Poisoned);
+        }
+        let mut failures = bench.commit(batch);
+        leave();
+        if let Err(lost) = bench.check_log() {
+            self.poison(&bench);
+            failures.iter_mut().filter(|f| f.is_none()).for_each(|f| *f = Some(lost.clone()));
+        }
+        let mut sleepers = Vec::with_capacity(batch.len());
+        for (job, failure) in batch.iter().zip(failures) {
+            if job.needs_sync() && failure.is_none() {
+                sleepers.push(job);
+            } else {
+                job.finish(failure);
+            }
+        }
+        let failure = if sleepers.is_empty() { None } else { bench.sync().err() };
+        if failure.is_some() {
+            self.poison(&bench);
+        }
+        for job in sleepers {
+            job.finish(failure.clone());
+        }
+        bench.checkpoint_if_due(self.is_poisoned());
+    }
+
+    fn poison(&self, bench: &Bench) {
+        self.is_poisoned.store(true, Ordering::Release);
+        bench.keep_log();
+    }
+
+    fn take_batch(&self) -> Vec<Arc<dyn Job>> {
+        let mut queue = self.queue();
+        let mut bytes = 0;
+        let mut count = 0;
+        for job in queue.jobs.iter().take(WRITE_BATCH_LEN_MAX) {
+            bytes += job.bytes();
+            if count > 0 && bytes > WRITE_BATCH_BYTES_MAX {
+                break;
+            }
+            count += 1;
+        }
+        let was_full = queue.jobs.len() >= WRITE_QUEUE_LEN_MAX;
+        let batch = queue.jobs.drain(..count).collect();
+        if was_full {
+            self.room.notify_all();
+        }
+        batch
+    }
+
+    fn hand_over(&self) {
+        let mut queue = self.queue();
+        match queue.jobs.front() {
+            Some(next) => next.call_to_lead(),
+            None => queue.is_led = false,
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn finish_all(batch: &[Arc<dyn Job>], error: &Error) {
+    for job in batch {
+        job.finish(Some(error.clone()));
+    }
+}
+
+/// One write, as the leader sees it.
+pub trait Job: Send + Sync {
+    /// Runs the work and keeps its value; the error says that nothing of it may stay.
+    fn run(&self, tx: &mut Tx<'_>) -> Result<()>;
+    /// Answers the caller: with the value kept, or with `failure`.
+    fn finish(&self, failure: Option<Error>);
+    /// Tells the caller to lead.
+    fn call_to_lead(&self);
+    /// Whether a good answer waits for the sync.
+    fn needs_sync(&self) -> bool;
+    /// Whether it works without our tables.
+    fn is_schema_free(&self) -> bool;
+    /// When its caller gives up.
+    fn deadline(&self) -> Instant;
+    /// Payload bytes it writes, about.
+    fn bytes(&self) -> usize;
+}
+
+/// A job and the door its caller waits at.
+struct Ticket<T, Work> {
+    order: Order,
+    deadline: Instant,
+    slot: Mutex<Slot<T, Work>>,
+    door: Door,
+}
+
+struct Slot<T, Work> {
+    work: Work,
+    now: Option<Now>,
+    value: Option<Result<T>>,
+}
+
+impl<T, Work> Ticket<T, Work> {
+    fn new(order: Order, deadline: Instant, work: Work) -> Self {
+        let slot = Mutex::new(Slot { work, now: None, value: None });
+        Ticket { order, deadline, slot, door: Door::new() }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot<T, Work>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self) -> Result<T> {
+        let value = self.slot().value.take();
+        value.unwrap_or_else(|| Err(Error::internal("a write was never answered")))
+    }
+}
+
+impl<T, Work> Job for Ticket<T, Work>
+where
+    T: Send,
+    Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send,
+{
+    fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let mut slot = self.slot();
+        let now = *slot.now.get_or_insert_with(|| self.order.clock.now());
+        let work = &mut slot.work;
+        let value = catch_unwind(AssertUnwindSafe(|| work(tx, now)))
+            .unwrap_or_else(|panic| Err(Error::Panic(panic_text(&*panic).into())));
+        let verdict = value.as_ref().map(|_| ()).map_err(Error::clone);
+        slot.value = Some(value);
+        verdict
+    }
+
+    fn finish(&self, failure: Option<Error>) {
+        if let Some(error) = failure {
+            self.slot().value = Some(Err(error));
+        }
+        self.door.open(Call::Answered);
+    }
+
+    fn call_to_lead(&self) {
+        self.door.open(Call::Lead);
+    }
+
+    fn needs_sync(&self) -> bool {
+        self.order.durability != Durability::Process
+    }
+
+    fn is_schema_free(&self) -> bool {
+        self.order.is_schema_free
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn bytes(&self) -> usize {
+        self.order.bytes
+    }
+}
+
+/// Returns what a panic said.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the library panicked: {}", text.unwrap_or("no text"))
+}
+
+/// Where a caller sleeps until it is answered or called to lead.
+struct Door {
+    call: AtomicU8,
+    sleeper: Thread,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    None = 0,
+    Lead = 1,
+    Answered = 2,
+}
+
+impl Door {
+    fn new() -> Door {
+        Door { call: AtomicU8::new(Call::None as u8), sleeper: std::thread::current() }
+    }
+
+    fn open(&self, call: Call) {
+        self.call.store(call as u8, Ordering::Release);
+        // A caller that leads is awake: waking it would leave it a token that ends its next park.
+        if self.sleeper.id() != std::thread::current().id() {
+            self.sleeper.unpark();
+        }
+    }
+
+    fn wait(&self) -> Call {
+        loop {
+            match self.call.load(Ordering::Acquire) {
+                call if call == Call::Lead as u8 => return Call::Lead,
+                call if call == Call::Answered as u8 => return Call::Answered,
+                _ => std::thread::park(),
+            }
+        }
+    }
+}

@@ -1,0 +1,557 @@
+//! What `sw_store*` points to: a backend, a clock, an owner, and the calls on them.
+//!
+//! A call enters (the store is not shut down, not of another process), carries a script of the
+//! domain to a reader or to the writer, and rings whoever waits for what it changed.
+
+use std::ffi::{CStr, CString};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+
+use crate::attempt::Attempt;
+use crate::clock::{Clock, Now, system_ms};
+use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
+use crate::domain::port::{Owner, StorePort};
+use crate::domain::run::{self, Submit};
+use crate::domain::{Durability, attempt, query};
+use crate::error::{Error, Result};
+use crate::id;
+use crate::limits::{
+    BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, OWNER_PROBE_MS,
+    PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX, WAIT_SLICE_MS,
+};
+use crate::process;
+use crate::storage::sqlite::migrate::{self, NEWEST};
+use crate::storage::sqlite::open::Settings;
+use crate::storage::sqlite::tx::Tx;
+use crate::storage::sqlite::writer::Order;
+use crate::storage::sqlite::{Backend, os};
+
+/// How a store is opened; 0 and `false` are the defaults.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreOptions {
+    /// Make the file if there is none.
+    pub create: bool,
+    /// Refuse every write.
+    pub read_only: bool,
+    /// Freeze the clock until the host advances it.
+    pub manual_clock: bool,
+    /// Serve network file systems and files with several names.
+    pub allow_network_fs: bool,
+    /// Milliseconds that a call waits for a lock.
+    pub busy_timeout_ms: u32,
+    /// What answers promise.
+    pub durability: Durability,
+    /// Read connections at most.
+    pub max_readers: u32,
+    /// Milliseconds of a lease whose claim names none.
+    pub lease_default_ms: u32,
+    /// Bytes in one payload at most.
+    pub payload_bytes_max: u64,
+}
+
+/// What a submit answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// The run: a new one, or the one whose key matched.
+    pub run_id: String,
+    /// Whether the key matched.
+    pub existed: bool,
+}
+
+/// An open store.
+pub struct Store {
+    /// Taken out by `close`, which thereby waits for calls in flight.
+    backend: RwLock<Option<Backend>>,
+    clock: Arc<Clock>,
+    path: Option<CString>,
+    owner: OwnerState,
+    busy_timeout_ms: u32,
+    durability: Durability,
+    lease_default_ms: u32,
+    payload_bytes_max: usize,
+    generation: u32,
+    is_shut_down: AtomicBool,
+    /// When this handle last looked whether other owners live, milliseconds awake.
+    probed_at_up_ms: AtomicI64,
+}
+
+/// This handle as the file knows it.
+struct OwnerState {
+    mark: u64,
+    boot: [u8; 16],
+    /// 0 before the first claim.
+    key: AtomicI64,
+}
+
+/// A call in flight: the store cannot close beneath it.
+pub(crate) struct Entered<'store> {
+    store: &'store Store,
+    guard: RwLockReadGuard<'store, Option<Backend>>,
+}
+
+impl Store {
+    /// Opens the store in a file.
+    pub fn open(path: &Path, options: &StoreOptions) -> Result<Arc<Store>> {
+        let settings = settings(options)?;
+        let backend = Backend::open(path, &settings)?;
+        let name = backend.path().unwrap_or(path).as_os_str().as_bytes();
+        let name = CString::new(name).map_err(|_| Error::invalid("path holds a NUL"))?;
+        Store::new(backend, Some(name), options)
+    }
+
+    /// Makes a store in memory.
+    pub fn open_in_memory(options: &StoreOptions) -> Result<Arc<Store>> {
+        let backend = Backend::in_memory(&settings(options)?)?;
+        Store::new(backend, None, options)
+    }
+
+    fn new(backend: Backend, path: Option<CString>, options: &StoreOptions) -> Result<Arc<Store>> {
+        let made = Store::assemble(&backend, path, options);
+        let mut store = match made {
+            Ok(store) => store,
+            Err(error) => {
+                backend.close();
+                return Err(error);
+            }
+        };
+        store.backend = RwLock::new(Some(backend));
+        Ok(Arc::new(store))
+    }
+
+    fn assemble(
+        backend: &Backend,
+        path: Option<CString>,
+        options: &StoreOptions,
+    ) -> Result<Store> {
+        let clock = if options.manual_clock { manual_clock(backend)? } else { Clock::System(os::uptime_ms) };
+        let default = |value: u32, default: u32| if value == 0 { default } else { value };
+        let payload_bytes = match options.payload_bytes_max {
+            0 => PAYLOAD_BYTES_DEFAULT,
+            named => named,
+        };
+        Ok(Store {
+            backend: RwLock::new(None),
+            clock: Arc::new(clock),
+            path,
+            owner: OwnerState { mark: new_mark(), boot: os::boot_id(), key: AtomicI64::new(0) },
+            busy_timeout_ms: default(options.busy_timeout_ms, BUSY_TIMEOUT_MS_DEFAULT),
+            durability: options.durability.or(Durability::Power),
+            lease_default_ms: default(options.lease_default_ms, LEASE_MS_DEFAULT),
+            payload_bytes_max: usize::try_from(payload_bytes).unwrap_or(usize::MAX),
+            generation: process::generation(),
+            is_shut_down: AtomicBool::new(false),
+            probed_at_up_ms: AtomicI64::new(0),
+        })
+    }
+
+    /// Migrates to the newest schema; returns how many steps were applied now.
+    pub fn init(&self) -> Result<u32> {
+        self.apply(None)
+    }
+
+    /// Migrates up to `target`.
+    pub fn migrate(&self, target: i64) -> Result<u32> {
+        self.apply(Some(target))
+    }
+
+    fn apply(&self, target: Option<i64>) -> Result<u32> {
+        let order = Order { is_schema_free: true, ..self.order(Durability::Power, 0) };
+        self.enter()?.backend()?.write(order, move |tx, _| tx.migrate(target, system_ms()))
+    }
+
+    /// Returns the file's schema version, 0 for none, and this library's.
+    pub fn schema_version(&self) -> Result<(i64, i64)> {
+        let current = self.enter()?.backend()?.read_any(|tx| migrate::version(tx.conn()))?;
+        Ok((current, NEWEST))
+    }
+
+    /// Returns the applied migrations as JSON.
+    pub fn migrations(&self) -> Result<String> {
+        self.enter()?.backend()?.read_any(|tx| migrate::list(tx.conn()))
+    }
+
+    /// Returns the path of the file; `None` in memory.
+    pub fn path(&self) -> Option<&CStr> {
+        self.path.as_deref()
+    }
+
+    /// Moves a manual clock on and wakes whoever waits for what thereby comes due.
+    pub fn advance_clock(&self, ms: i64) -> Result<()> {
+        let entered = self.enter()?;
+        self.clock.advance(ms)?;
+        let clock_ms = self.clock.now().wall_ms;
+        let order = self.order(Durability::Process, 0);
+        match entered.backend()?.write(order, move |tx, _| tx.clock_set(clock_ms)) {
+            // The next manual clock on a file without our tables, or one that only reads, starts
+            // where the system's stands.
+            Ok(()) | Err(Error::SchemaOld { .. } | Error::ReadOnly(_)) => {}
+            Err(error) => return Err(error),
+        }
+        entered.announce_all()
+    }
+
+    /// Returns the store's time, Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now().wall_ms
+    }
+
+    /// Returns how many bytes a payload may have.
+    pub fn payload_bytes_max(&self) -> usize {
+        self.payload_bytes_max
+    }
+
+    /// Submits a run.
+    pub fn submit(&self, submit: Submit) -> Result<Submitted> {
+        submit.check()?;
+        let entered = self.enter()?;
+        if submit.is_local {
+            return Err(Error::Unsupported("SW_SUBMIT_LOCAL is not served by this version".into()));
+        }
+        let bell = bell(submit.queue.as_deref().unwrap_or(run::QUEUE_DEFAULT));
+        let run_id = id::new_id();
+        let bytes = submit.args.as_ref().map_or(0, String::len);
+        let order = self.order(Durability::Inherit, bytes);
+        let submitted = entered
+            .backend()?
+            .write(order, move |tx, now| run::submit(tx, &submit, run_id, 0, now))?;
+        if !submitted.existed {
+            entered.announce(bell)?;
+        }
+        Ok(Submitted {
+            run_id: id::write("run", submitted.run_id),
+            existed: submitted.existed,
+        })
+    }
+
+    /// Returns the run that an idempotency key made.
+    pub fn find(&self, scope: &str, key: &str) -> Result<Option<String>> {
+        use crate::domain::port::RunPort;
+        let found = self.enter()?.backend()?.read(|tx| tx.run_by_idempotency(scope, key))?;
+        Ok(found.map(|run_id| id::write("run", run_id)))
+    }
+
+    /// Returns a run's document.
+    pub fn run_get(&self, run_id: &str) -> Result<String> {
+        self.enter()?.backend()?.read(|tx| query::run_get(tx, run_id))
+    }
+
+    /// Returns a page of a run's history.
+    pub fn run_history(&self, run_id: &str, cursor: Option<&str>, limit: u32) -> Result<String> {
+        self.enter()?.backend()?.read(|tx| query::run_history(tx, run_id, cursor, limit))
+    }
+
+    /// Claims a run, waiting for one as long as asked.
+    pub fn claim(self: &Arc<Self>, claim: Claim) -> Result<Option<Arc<Attempt>>> {
+        claim.check()?;
+        let lease_ms = attempt::lease_length(claim.lease_ms, self.lease_default_ms)?;
+        let entered = self.enter()?;
+        let side = entered.backend()?.side();
+        let bell = side.bell(bell(&claim.filter().queue));
+        let until = wait_end(claim.wait_ms);
+        loop {
+            // Taken before the look, so that whatever is announced after it ends the sleep.
+            let seen = side.seen(bell);
+            let outlook = match self.claim_now(&entered, &claim, lease_ms)? {
+                Glance::Got(attempt) => return Ok(Some(attempt)),
+                Glance::Nothing(outlook) => outlook,
+            };
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let is_stopped = claim.stop.as_ref().is_some_and(|stop| stop.is_fired());
+            if is_stopped || left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            self.check_open()?;
+            let sleep = self.until_due(&outlook).min(left.unwrap_or(Duration::MAX));
+            side.wait(bell, seen, sleep, claim.stop.as_deref());
+            self.check_open()?;
+        }
+    }
+
+    /// Looks without a lock, and claims only when the look promises something (P14).
+    fn claim_now(
+        self: &Arc<Self>,
+        entered: &Entered<'_>,
+        claim: &Claim,
+        lease_ms: u32,
+    ) -> Result<Glance> {
+        let now = self.clock.now();
+        let filter = claim.filter();
+        let outlook = entered.backend()?.read(|tx| claim::outlook(tx, &filter, now))?;
+        let dead = self.dead_owners(entered, &outlook, now)?;
+        if !outlook.is_promising && dead.is_empty() {
+            return Ok(Glance::Nothing(outlook));
+        }
+        let sweeps = !dead.is_empty() || outlook.is_due(now);
+        let claimer = Claimer {
+            owner: self.owner(entered)?,
+            lease_ms,
+            worker: claim.worker.clone(),
+            filter,
+            dead,
+        };
+        let picked = self.pick(entered, &claimer)?;
+        if sweeps {
+            // What was swept may be ready in any queue, or have ended.
+            entered.announce_all()?;
+        }
+        match picked {
+            Some(claimed) => {
+                self.owner.key.store(claimed.owner_key, Ordering::Relaxed);
+                let queue = claimer.filter.queue;
+                let attempt = Attempt::new(Arc::clone(self), *claimed, queue, self.clock.now());
+                Ok(Glance::Got(Arc::new(attempt)))
+            }
+            None => Ok(Glance::Nothing(outlook)),
+        }
+    }
+
+    fn pick(
+        &self,
+        entered: &Entered<'_>,
+        claimer: &Claimer,
+    ) -> Result<Option<Box<claim::Claimed>>> {
+        loop {
+            let claimer = claimer.clone();
+            let order = self.order(Durability::Inherit, 0);
+            match entered.backend()?.write(order, move |tx, now| claim::claim(tx, &claimer, now))? {
+                Picked::Run(claimed) => return Ok(Some(claimed)),
+                Picked::Nothing => return Ok(None),
+                Picked::SweptOn => {}
+            }
+        }
+    }
+
+    /// Returns the owners in the file that are gone. Asked seldom while there is work, and whenever
+    /// the answer would be that there is none (P12).
+    fn dead_owners(&self, entered: &Entered<'_>, outlook: &Outlook, now: Now) -> Result<Vec<i64>> {
+        let probed_at = self.probed_at_up_ms.load(Ordering::Relaxed);
+        let is_recent = (0..OWNER_PROBE_MS).contains(&now.up_ms.saturating_sub(probed_at));
+        if outlook.is_promising && is_recent {
+            return Ok(Vec::new());
+        }
+        self.probed_at_up_ms.store(now.up_ms, Ordering::Relaxed);
+        let mut dead = Vec::new();
+        for owner in &outlook.owners {
+            let is_alive =
+                owner.boot == self.owner.boot && entered.backend()?.owner_is_alive(owner.mark)?;
+            if !is_alive {
+                dead.push(owner.owner_key);
+            }
+        }
+        Ok(dead)
+    }
+
+    /// Returns this handle as an owner, its lock held from here on.
+    fn owner(&self, entered: &Entered<'_>) -> Result<Owner> {
+        let owner_key = self.owner.key.load(Ordering::Relaxed);
+        if owner_key == 0 {
+            entered.backend()?.lock_owner(self.owner.mark)?;
+        }
+        Ok(Owner {
+            owner_key,
+            mark: self.owner.mark,
+            boot: self.owner.boot,
+            pid: std::process::id(),
+        })
+    }
+
+    /// Returns how long a waiting claimer may sleep until something comes due by itself.
+    fn until_due(&self, outlook: &Outlook) -> Duration {
+        let slice = Duration::from_millis(WAIT_SLICE_MS);
+        if self.clock.is_manual() {
+            return slice;
+        }
+        let now = self.clock.now();
+        let due = outlook.next_due_at_ms.map(|at| at - now.wall_ms);
+        let lapse = outlook.next_lapse_up_ms.map(|at| at.saturating_sub(now.up_ms));
+        let next = [due, lapse].into_iter().flatten().min().unwrap_or(i64::MAX);
+        Duration::from_millis(next.max(1).cast_unsigned()).min(slice)
+    }
+
+    /// Ends every wait; later calls answer `Closed`.
+    pub fn shutdown(&self) {
+        if self.generation == process::generation()
+            && !self.is_shut_down.swap(true, Ordering::SeqCst)
+        {
+            let backend = self.backend.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(backend) = &*backend {
+                backend.side().ring_all();
+                backend.side().ring_change();
+            }
+        }
+    }
+
+    /// Shuts down, waits for calls in flight, gives the handle's attempts back, closes the file.
+    pub fn close(&self) {
+        if self.generation != process::generation() {
+            return;
+        }
+        self.shutdown();
+        let backend = self.backend.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(backend) = backend else { return };
+        self.give_back(&backend);
+        backend.unlock_owner(self.owner.mark);
+        backend.close();
+    }
+
+    /// A run that cannot be given back is found by the next claimer: the owner's lock is let go.
+    fn give_back(&self, backend: &Backend) {
+        let owner_key = self.owner.key.load(Ordering::Relaxed);
+        if owner_key == 0 {
+            return;
+        }
+        let once = || {
+            let order = self.order(Durability::Process, 0);
+            backend.write(order, move |tx, now| claim::give_back(tx, owner_key, now))
+        };
+        while matches!(once(), Ok(true)) {}
+        backend.side().ring_all();
+        backend.side().change();
+    }
+
+    /// Enters the store for one call.
+    pub(crate) fn enter(&self) -> Result<Entered<'_>> {
+        self.check_open()?;
+        let guard = self.backend.read().unwrap_or_else(PoisonError::into_inner);
+        if guard.is_none() {
+            return Err(Error::Closed);
+        }
+        Ok(Entered { store: self, guard })
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.generation != process::generation() {
+            return Err(Error::Forked);
+        }
+        if self.is_shut_down.load(Ordering::SeqCst) {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+
+    /// Reads the store's clock.
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Returns the order of a write with this durability, about this large.
+    pub(crate) fn order(&self, durability: Durability, bytes: usize) -> Order {
+        Order {
+            durability: durability.or(self.durability),
+            busy_timeout_ms: self.busy_timeout_ms,
+            bytes,
+            is_schema_free: false,
+            clock: Arc::clone(&self.clock),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.generation == process::generation() {
+            self.close();
+        } else {
+            // Closing the parent's connections in its child would take the parent's log away.
+            let backend = self.backend.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(backend.take());
+        }
+    }
+}
+
+impl Entered<'_> {
+    /// Returns the backend.
+    pub(crate) fn backend(&self) -> Result<&Backend> {
+        self.guard.as_ref().ok_or(Error::Closed)
+    }
+
+    /// Tells claimers of a queue, and whoever watches the store, that something changed there.
+    pub(crate) fn announce(&self, bell: u64) -> Result<()> {
+        let side = self.backend()?.side();
+        side.ring(side.bell(bell));
+        side.change();
+        Ok(())
+    }
+
+    /// Tells the claimers of all queues that time or a sweep has changed something.
+    fn announce_all(&self) -> Result<()> {
+        let side = self.backend()?.side();
+        side.ring_all();
+        side.change();
+        Ok(())
+    }
+
+    /// Runs a write with this durability, about this large.
+    pub(crate) fn write<T, Work>(&self, durability: Durability, bytes: usize, work: Work) -> Result<T>
+    where
+        T: Send + 'static,
+        Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
+    {
+        self.backend()?.write(self.store.order(durability, bytes), work)
+    }
+}
+
+/// What one look of a claimer came to.
+enum Glance {
+    Got(Arc<Attempt>),
+    Nothing(Outlook),
+}
+
+/// Returns which of the bells belongs to a queue, before it is known how many there are. The same in
+/// every process that runs this version; another version looks once in a slice of its wait.
+pub(crate) fn bell(queue: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    queue.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn wait_end(wait_ms: i64) -> Option<Instant> {
+    let wait = Duration::from_millis(u64::try_from(wait_ms).ok()?);
+    Instant::now().checked_add(wait)
+}
+
+/// Returns where an owner's lock is: 48 random bits, so that two owners never share a byte.
+fn new_mark() -> u64 {
+    let mut low = [0; 8];
+    low[..6].copy_from_slice(&id::new_id().to_bytes()[10..]);
+    let parts = [low.as_slice(), &std::process::id().to_le_bytes(), &os::uptime_ms().to_le_bytes()];
+    let hash = blake3::hash(&parts.concat());
+    low[..6].copy_from_slice(&hash.as_bytes()[..6]);
+    u64::from_le_bytes(low)
+}
+
+fn settings(options: &StoreOptions) -> Result<Settings> {
+    let limit = |what: &str, value: u64, max: u64| {
+        if value <= max {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("{what} is {value}, it must be 0 to {max}")))
+    };
+    limit("busy_timeout_ms", options.busy_timeout_ms.into(), BUSY_TIMEOUT_MS_MAX.into())?;
+    limit("max_readers", options.max_readers.into(), READERS_MAX.into())?;
+    limit("payload_bytes_max", options.payload_bytes_max, PAYLOAD_BYTES_MAX)?;
+    attempt::lease_length(options.lease_default_ms, LEASE_MS_DEFAULT)
+        .map_err(|error| Error::invalid(format!("lease_default_ms: {error}")))?;
+    let default = |value: u32, default: u32| if value == 0 { default } else { value };
+    Ok(Settings {
+        can_create: options.create,
+        is_read_only: options.read_only,
+        allows_network_fs: options.allow_network_fs,
+        busy_timeout_ms: default(options.busy_timeout_ms, BUSY_TIMEOUT_MS_DEFAULT),
+        max_readers: default(options.max_readers, READERS_DEFAULT),
+    })
+}
+
+/// Starts where the system's clock stands, or later where the file has seen later times.
+fn manual_clock(backend: &Backend) -> Result<Clock> {
+    let latest_ms = match backend.read(|tx| tx.latest_ms()) {
+        Ok(latest_ms) => latest_ms,
+        Err(Error::SchemaOld { .. }) => 0,
+        Err(error) => return Err(error),
+    };
+    let wall_ms = system_ms().max(latest_ms);
+    Ok(Clock::manual(Now { wall_ms, up_ms: os::uptime_ms() }))
+}

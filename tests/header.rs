@@ -1,0 +1,337 @@
+//! The C header: committed as generated, read by every compiler, exported as declared, laid out as
+//! in Rust, and documented to the last constant.
+//!
+//! `SW_UPDATE_HEADER=1 cargo test --test header` rewrites the committed files from the sources.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{env, fs};
+
+use smolwf::ffi::options::LAYOUTS;
+
+/// One declaration of the header with the comment before it.
+struct Declaration {
+    comment: String,
+    code: String,
+}
+
+/// One function of the header.
+struct Function {
+    returns: String,
+    name: String,
+    /// Type and name of each.
+    parameters: Vec<(String, String)>,
+    comment: String,
+}
+
+/// Reads what the build made from the sources.
+fn made(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("OUT_DIR")).join(name)).unwrap()
+}
+
+fn committed(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Splits the header into declarations: constants, types and their fields, functions.
+fn declarations() -> Vec<Declaration> {
+    let header = made("smolwf.h");
+    let mut found = Vec::new();
+    let (mut comment, mut code) = (String::new(), String::new());
+    let mut is_comment = false;
+    for line in header.lines().skip_while(|line| *line != "#include <stdint.h>").skip(1) {
+        let text = line.trim();
+        if text.starts_with("/*") {
+            comment.clear();
+            is_comment = !text.ends_with("*/");
+        } else if is_comment {
+            comment.push_str(text.trim_start_matches(['*', '/', ' ']));
+            comment.push('\n');
+            is_comment = !text.ends_with("*/");
+        } else if is_declaration(text) || !code.is_empty() {
+            let _ = write!(code, " {text}");
+            if text.ends_with([';', '{']) || text.starts_with("#define") {
+                let code = std::mem::take(&mut code).trim().to_owned();
+                found.push(Declaration { comment: std::mem::take(&mut comment), code });
+            }
+        }
+    }
+    found
+}
+
+/// Tells the declarations from what encloses them.
+fn is_declaration(line: &str) -> bool {
+    let is_around = line.starts_with("#if")
+        || line.starts_with("#endif")
+        || line.starts_with('}')
+        || line.starts_with("extern");
+    !line.is_empty() && !is_around
+}
+
+/// Returns the functions of the header.
+fn functions() -> Vec<Function> {
+    declarations().into_iter().filter_map(function).collect()
+}
+
+fn function(declaration: Declaration) -> Option<Function> {
+    let code = declaration.code.strip_suffix(");")?;
+    let (head, parameters) = code.split_once('(')?;
+    let (returns, name) = type_and_name(head);
+    let parameters = parameters.split(',').map(str::trim).filter(|text| *text != "void");
+    let parameters = parameters.map(type_and_name).collect();
+    Some(Function { returns, name, parameters, comment: declaration.comment })
+}
+
+/// Splits `const char *name` into `const char *` and `name`.
+fn type_and_name(text: &str) -> (String, String) {
+    let at = text.rfind([' ', '*']).unwrap() + 1;
+    (text[..at].trim().to_owned(), text[at..].to_owned())
+}
+
+/// Returns whether a tool is there. One that every machine has must be there when
+/// `SW_REQUIRE_ALL` is set; a missing one is said, not passed over.
+fn has_tool(tool: &str, is_everywhere: bool) -> bool {
+    if Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    let is_required = env::var_os("SW_REQUIRE_ALL").is_some_and(|value| value == "1");
+    assert!(!(is_required && is_everywhere), "{tool} is not installed and SW_REQUIRE_ALL is set");
+    eprintln!("skipped with {tool}: it is not installed");
+    false
+}
+
+/// Runs a tool to its end and returns what it said.
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}\n{said}");
+    output
+}
+
+/// Compiles sources that include the header alone and twice, in each of the standards.
+fn compile(compilers: &[(&str, bool)], standards: &[&str], extension: &str) {
+    let room = tempfile::tempdir().unwrap();
+    let once = room.path().join("once").with_extension(extension);
+    fs::write(&once, "#include \"smolwf.h\"\n").unwrap();
+    let twice = room.path().join("twice").with_extension(extension);
+    let uses = "int32_t main_code(void) { return SW_ERR_MISUSE - SW_OK; }\n";
+    let text =
+        format!("#include \"smolwf.h\"\n#include \"smolwf.h\"\nint32_t main_code(void);\n{uses}");
+    fs::write(&twice, text).unwrap();
+    for (compiler, is_everywhere) in compilers {
+        if !has_tool(compiler, *is_everywhere) {
+            continue;
+        }
+        for standard in standards {
+            run(Command::new(compiler)
+                .arg(format!("-std={standard}"))
+                .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I"])
+                .arg(env!("OUT_DIR"))
+                .args([&once, &twice]));
+        }
+    }
+}
+
+/// Finds the shared library that Cargo built with this test.
+fn library() -> PathBuf {
+    let own = env::current_exe().unwrap();
+    let found = own.ancestors().skip(1).take(2).map(|room| room.join("libsmolwf.so"));
+    found
+        .into_iter()
+        .find(|path| path.exists())
+        .expect("the shared library stands beside its tests")
+}
+
+#[test]
+fn the_committed_files_are_what_the_sources_give() {
+    let mut exports: Vec<String> = functions().into_iter().map(|f| f.name).collect();
+    exports.sort();
+    let files = [
+        ("include/smolwf.h", made("smolwf.h")),
+        ("include/smolwf.cdef", made("smolwf.cdef")),
+        ("tests/exports.txt", exports.join("\n") + "\n"),
+    ];
+    for (path, made) in files {
+        if env::var_os("SW_UPDATE_HEADER").is_some_and(|value| value == "1") {
+            fs::write(committed(path), &made).unwrap();
+        }
+        let found = fs::read_to_string(committed(path)).unwrap_or_default();
+        let line = found.lines().zip(made.lines()).take_while(|(a, b)| a == b).count() + 1;
+        let how = "SW_UPDATE_HEADER=1 cargo test --test header";
+        assert!(found == made, "{path} differs from line {line} on; make it anew: {how}");
+    }
+}
+
+#[test]
+fn the_header_is_read_by_every_c_compiler_in_every_standard() {
+    compile(&[("gcc", true), ("clang", false)], &["c99", "c11", "c17"], "c");
+}
+
+#[test]
+fn the_header_is_read_by_every_cpp_compiler_in_every_standard() {
+    compile(&[("g++", true), ("clang++", false)], &["c++11", "c++17", "c++20"], "cpp");
+}
+
+#[test]
+fn the_library_exports_the_functions_of_the_header_and_nothing_else() {
+    if !has_tool("nm", true) {
+        return;
+    }
+    let output = run(Command::new("nm").args(["-D", "--defined-only"]).arg(library()));
+    let symbols = String::from_utf8(output.stdout).unwrap();
+    let exported: BTreeSet<&str> =
+        symbols.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+    let functions = functions();
+    let declared: BTreeSet<&str> = functions.iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(exported, declared);
+}
+
+#[test]
+fn the_library_has_its_soname_and_stays_loaded() {
+    if !has_tool("readelf", true) {
+        return;
+    }
+    let output = run(Command::new("readelf").arg("-d").arg(library()));
+    let section = String::from_utf8(output.stdout).unwrap();
+    assert!(section.contains("soname: [libsmolwf.so.0]"), "{section}");
+    assert!(section.contains("NODELETE"), "{section}");
+}
+
+#[test]
+fn the_option_structs_lie_in_c_as_in_rust_without_a_gap() {
+    if !has_tool("gcc", true) {
+        return;
+    }
+    let room = tempfile::tempdir().unwrap();
+    let (source, probe) = (room.path().join("probe.c"), room.path().join("probe"));
+    fs::write(&source, probe_text()).unwrap();
+    run(Command::new("gcc").args(["-std=c99", "-Wall", "-Werror", "-I"]).args([
+        Path::new(env!("OUT_DIR")),
+        &source,
+        Path::new("-o"),
+        &probe,
+    ]));
+    let said = String::from_utf8(run(&mut Command::new(&probe)).stdout).unwrap();
+    let mut expected = String::new();
+    for layout in LAYOUTS {
+        let _ = writeln!(expected, "{} {}", layout.name, layout.size);
+        let mut end = 0;
+        for field in layout.fields {
+            assert_eq!(field.offset, end, "a gap before {} of {}", field.name, layout.name);
+            end += field.size;
+            let _ = writeln!(expected, "{} {} {}", field.name, field.offset, field.size);
+        }
+        assert_eq!(layout.size, end, "a gap at the end of {}", layout.name);
+    }
+    assert_eq!(said, expected);
+}
+
+/// Writes a C program that prints where every field of the header's structs lies.
+fn probe_text() -> String {
+    let mut text = String::from("#include <stdio.h>\n#include \"smolwf.h\"\nint main(void) {\n");
+    let mut within = String::new();
+    for declaration in declarations() {
+        let code = declaration.code;
+        if let Some(name) = code.strip_prefix("typedef struct ").and_then(|c| c.strip_suffix(" {"))
+        {
+            within = name.to_owned();
+            let _ = writeln!(text, "printf(\"{name} %zu\\n\", sizeof({name}));");
+        } else if !code.contains('(') && !code.starts_with("typedef") && !code.starts_with('#') {
+            let (_, field) = type_and_name(code.trim_end_matches(';'));
+            let offset = format!("offsetof({within}, {field})");
+            let size = format!("sizeof((({within} *)0)->{field})");
+            let _ = writeln!(text, "printf(\"{field} %zu %zu\\n\", {offset}, {size});");
+        }
+    }
+    text + "return 0; }\n"
+}
+
+#[test]
+fn every_declaration_is_documented() {
+    let declarations = declarations();
+    assert!(declarations.len() > 150, "only {} declarations were found", declarations.len());
+    let mut is_field = false;
+    for Declaration { comment, code } in &declarations {
+        is_field &= !code.starts_with(['#', 't']) && !code.contains('(');
+        assert!(!comment.trim().is_empty(), "no comment: {code}");
+        let says_since = comment.contains("\\since 0.");
+        assert!(says_since || is_field, "no \\since: {code}");
+        is_field |= code.ends_with('{');
+    }
+}
+
+#[test]
+fn every_function_says_what_each_parameter_is_and_how_it_blocks() {
+    const CLASSES: [&str; 3] =
+        ["never blocks", "may block on disk or lock, up to the busy timeout", "waits "];
+    for Function { name, parameters, comment, .. } in functions() {
+        let text = comment.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(CLASSES.iter().any(|class| text.contains(class)), "{name} says no class");
+        assert!(text.contains("Any thread"), "{name} does not say who may call it");
+        let documented = comment.lines().filter_map(|line| line.strip_prefix("\\param "));
+        let documented: Vec<&str> = documented
+            .filter_map(|line| line.split_whitespace().next())
+            .flat_map(|names| names.split(','))
+            .collect();
+        let declared: Vec<&str> = parameters.iter().map(|(_, name)| name.as_str()).collect();
+        assert_eq!(documented, declared, "the parameters of {name}, in order");
+    }
+}
+
+#[test]
+fn every_function_lists_the_codes_it_may_return() {
+    let constants: BTreeSet<String> = declarations()
+        .iter()
+        .filter_map(|d| d.code.strip_prefix("#define ")?.split(' ').next().map(str::to_owned))
+        .collect();
+    for Function { name, returns, parameters, comment } in functions() {
+        let words = comment.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let is_constant = |word: &&str| word.starts_with("SW_") && *word != "SW_UNKNOWN";
+        for word in words.filter(is_constant) {
+            assert!(constants.contains(word), "{name} names {word}, which is no constant");
+        }
+        if parameters.last().is_some_and(|(_, name)| name == "err") {
+            assert_eq!(returns, "int32_t", "{name}");
+            assert!(comment.contains("\\retval SW_"), "{name} names no outcome");
+            assert!(comment.contains("SW_ERR_PANIC"), "{name} does not list its errors");
+        } else if returns != "void" {
+            let is_told = comment.contains("\\return ") || comment.contains("\\retval ");
+            assert!(is_told, "{name} does not say what it returns");
+        }
+    }
+}
+
+#[test]
+fn only_types_that_every_language_has_cross() {
+    let plain = ["int32_t", "uint32_t", "int64_t", "uint64_t", "size_t", "void", "char"];
+    for Function { name, returns, parameters, .. } in functions() {
+        let mut types: Vec<String> = parameters.into_iter().map(|(of, _)| of).collect();
+        types.push(returns);
+        for of in types {
+            let stars = of.matches('*').count();
+            let base = of.replace("const ", "").replace(['*', ' '], "");
+            let is_ours = base.starts_with("sw_") && stars > 0;
+            let is_known = plain.contains(&base.as_str()) || is_ours;
+            assert!(is_known && stars < 3, "{name} has the type {of}");
+        }
+    }
+}
+
+#[test]
+fn the_cdef_is_declarations_and_plain_numbers() {
+    let (cdef, header) = (made("smolwf.cdef"), made("smolwf.h"));
+    for line in cdef.lines().filter(|line| line.contains('#')) {
+        let number = line.strip_prefix("#define ").and_then(|line| line.split_once(' '));
+        assert!(number.is_some_and(|(_, value)| value.parse::<i128>().is_ok()), "{line}");
+    }
+    assert!(!cdef.contains("/*") && !cdef.contains("//") && !cdef.contains("extern"));
+    for function in functions() {
+        assert!(cdef.contains(&format!("{}(", function.name)), "{} is missing", function.name);
+    }
+    let count = |text: &str| text.lines().filter(|line| line.starts_with("#define SW_")).count();
+    assert_eq!(count(&cdef), count(&header));
+}

@@ -1,0 +1,222 @@
+//! What `make install` puts down is all that a C program needs: header, pkg-config file and both
+//! libraries. The README's program is the judge.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+const SIGKILL: i32 = 9;
+
+/// Installs once for all tests of this file. The folder lies below the target folder.
+fn prefix() -> &'static Path {
+    static PREFIX: OnceLock<PathBuf> = OnceLock::new();
+    PREFIX.get_or_init(|| {
+        let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("installed");
+        clear(&prefix);
+        run(make("install").arg(format!("PREFIX={}", prefix.display())));
+        prefix
+    })
+}
+
+fn clear(folder: &Path) {
+    if folder.exists() {
+        fs::remove_dir_all(folder).expect("remove the folder of an earlier test run");
+    }
+}
+
+/// Calls make for this repository, building where this test was built.
+fn make(target: &str) -> Command {
+    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp");
+    let mut make = Command::new("make");
+    make.arg("-C").arg(REPOSITORY).arg(target).arg(format!("CARGO={}", env!("CARGO")));
+    make.env("CARGO_TARGET_DIR", target_dir);
+    for inherited in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR", "PREFIX", "LIBDIR"] {
+        make.env_remove(inherited);
+    }
+    make
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    output
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A tool beside Rust and the C compiler: without it the test says so and passes, unless
+/// SW_REQUIRE_ALL=1.
+fn is_there(tool: &str) -> bool {
+    let is_there = Command::new(tool).arg("--version").output().is_ok();
+    let is_required = std::env::var("SW_REQUIRE_ALL").is_ok_and(|value| value == "1");
+    assert!(is_there || !is_required, "{tool} is missing");
+    if !is_there {
+        eprintln!("skipped: {tool} is missing");
+    }
+    is_there
+}
+
+fn pkg_config(arguments: &[&str]) -> Vec<String> {
+    let output = run(Command::new("pkg-config")
+        .args(arguments)
+        .arg("smolwf")
+        .env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig")));
+    text(&output.stdout).split_whitespace().map(str::to_owned).collect()
+}
+
+/// Compiles the README's program with the given flags of the linker.
+fn compile(folder: &Path, link: &[String]) -> PathBuf {
+    let program = folder.join("quickstart");
+    run(Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+        .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
+        .args(pkg_config(&["--cflags"]))
+        .arg(Path::new(REPOSITORY).join("examples/c/quickstart.c"))
+        .arg("-o")
+        .arg(&program)
+        .args(link));
+    program
+}
+
+/// Runs the program as its transcript says and writes down what it prints.
+fn transcript(program: &Path, folder: &Path) -> String {
+    let mut said = String::new();
+    for (arguments, signal) in [(vec!["crash"], Some(SIGKILL)), (vec![], None), (vec![], None)] {
+        let output = Command::new(program)
+            .args(&arguments)
+            .current_dir(folder)
+            .env("LD_LIBRARY_PATH", prefix().join("lib"))
+            .output()
+            .expect("start the program");
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.signal(), signal, "{arguments:?}: {errors}");
+        assert!(signal.is_some() || output.status.success(), "{arguments:?}: {errors}");
+        let line = [vec!["$ quickstart"], arguments].concat().join(" ");
+        said += &format!("{line}\n{}", text(&output.stdout));
+    }
+    said
+}
+
+fn expected() -> String {
+    let path = Path::new(REPOSITORY).join("examples/expected/quickstart.txt");
+    fs::read_to_string(path).expect("the transcript")
+}
+
+/// Returns the dynamic names, or all global ones of an archive, that a library defines.
+fn defined_names(library: &Path, option: &str) -> Vec<String> {
+    let output = run(Command::new("nm").args([option, "--defined-only"]).arg(library));
+    let listing = text(&output.stdout);
+    let names = listing.lines().filter_map(|line| line.split_whitespace().nth(2));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_shared_library_and_pkg_config_are_enough_for_the_quickstart() {
+    if !is_there("pkg-config") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = compile(folder.path(), &pkg_config(&["--libs"]));
+    assert_eq!(transcript(&program, folder.path()), expected());
+}
+
+#[test]
+fn the_static_library_and_pkg_config_are_enough_for_the_quickstart() {
+    if !is_there("pkg-config") || !is_there("readelf") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let archive = prefix().join("lib/libsmolwf.a").display().to_string();
+    let as_archive = |flag: String| if flag == "-lsmolwf" { archive.clone() } else { flag };
+    let link: Vec<_> = pkg_config(&["--static", "--libs"]).into_iter().map(as_archive).collect();
+    let program = compile(folder.path(), &link);
+    assert_eq!(transcript(&program, folder.path()), expected());
+    let needed = text(&run(Command::new("readelf").arg("-d").arg(&program)).stdout);
+    assert!(!needed.contains("smolwf"), "it needs the shared library:\n{needed}");
+}
+
+#[test]
+fn the_shared_library_is_found_by_its_soname_and_exports_sw_names_alone() {
+    if !is_there("readelf") || !is_there("nm") {
+        return;
+    }
+    let lib = prefix().join("lib");
+    let real = lib.join(concat!("libsmolwf.so.", env!("CARGO_PKG_VERSION")));
+    for link in ["libsmolwf.so", "libsmolwf.so.0"] {
+        assert_eq!(fs::canonicalize(lib.join(link)).expect(link), real.canonicalize().expect("it"));
+    }
+    let dynamic = text(&run(Command::new("readelf").arg("-d").arg(&real)).stdout);
+    assert!(dynamic.contains("Library soname: [libsmolwf.so.0]"), "{dynamic}");
+    let names = defined_names(&real, "-D");
+    let foreign: Vec<_> = names.iter().filter(|name| !name.starts_with("sw_")).collect();
+    assert!(names.contains(&"sw_store_open".to_owned()), "{names:?}");
+    assert_eq!(foreign, Vec::<&String>::new());
+}
+
+#[test]
+fn pkg_config_tells_the_version_of_the_package() {
+    if is_there("pkg-config") {
+        assert_eq!(pkg_config(&["--modversion"]), [env!("CARGO_PKG_VERSION")]);
+    }
+}
+
+#[test]
+fn uninstall_takes_away_every_file_that_install_put_below_destdir() {
+    let stage = tempfile::tempdir().expect("a folder");
+    let destdir = format!("DESTDIR={}", stage.path().display());
+    run(make("install").args([&destdir, "PREFIX=/opt/smolwf"]));
+    let installed = files(stage.path());
+    assert_eq!(
+        installed,
+        [
+            "opt/smolwf/include/smolwf.h",
+            "opt/smolwf/lib/libsmolwf.a",
+            "opt/smolwf/lib/libsmolwf.so",
+            "opt/smolwf/lib/libsmolwf.so.0",
+            concat!("opt/smolwf/lib/libsmolwf.so.", env!("CARGO_PKG_VERSION")),
+            "opt/smolwf/lib/pkgconfig/smolwf.pc",
+            "opt/smolwf/share/smolwf/smolwf.cdef",
+        ]
+    );
+    let pc = fs::read_to_string(stage.path().join("opt/smolwf/lib/pkgconfig/smolwf.pc"));
+    assert!(pc.is_ok_and(|pc| pc.starts_with("prefix=/opt/smolwf\n") && !pc.contains('@')));
+    run(make("uninstall").args([&destdir, "PREFIX=/opt/smolwf"]));
+    assert_eq!(files(stage.path()), Vec::<String>::new());
+}
+
+/// Lists the files below a folder, links as they are, sorted.
+fn files(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("entry")) {
+            if entry.file_type().expect("type").is_dir() {
+                folders.push(entry.path());
+            } else {
+                let path = entry.path();
+                found.push(path.strip_prefix(root).expect("below").display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_readme_shows_the_quickstart_as_it_is() {
+    let readme = fs::read_to_string(Path::new(REPOSITORY).join("README.md")).expect("README.md");
+    let program = fs::read_to_string(Path::new(REPOSITORY).join("examples/c/quickstart.c"));
+    let blocks = readme.split("```c\n").skip(1).filter_map(|rest| rest.split_once("```"));
+    let shown = blocks.map(|(block, _)| block).find(|block| block.contains("sw_store_open"));
+    assert_eq!(shown.expect("a C block with sw_store_open"), program.expect("quickstart.c"));
+}
