@@ -58,10 +58,11 @@ header: ## write include/smolwf.h and include/smolwf.cdef anew
 
 install: build ## to PREFIX (/usr/local), below DESTDIR
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(DATADIR)/smolwf
-	$(INSTALL) -m 755 $(BUILT)/libsmolwf.so $(DESTDIR)$(LIBDIR)/libsmolwf.so.$(VERSION)
+	$(INSTALL) -s -m 755 $(BUILT)/libsmolwf.so $(DESTDIR)$(LIBDIR)/libsmolwf.so.$(VERSION)
 	ln -sf libsmolwf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libsmolwf.so.$(ABI)
 	ln -sf libsmolwf.so.$(ABI) $(DESTDIR)$(LIBDIR)/libsmolwf.so
-	$(INSTALL) -m 644 $(BUILT)/libsmolwf.a $(DESTDIR)$(LIBDIR)/libsmolwf.a
+	scripts/static-library.sh $(BUILT) $(DESTDIR)$(LIBDIR)/libsmolwf.a
+	chmod 644 $(DESTDIR)$(LIBDIR)/libsmolwf.a
 	$(INSTALL) -m 644 include/smolwf.h $(DESTDIR)$(INCLUDEDIR)/smolwf.h
 	$(INSTALL) -m 644 include/smolwf.cdef $(DESTDIR)$(DATADIR)/smolwf/smolwf.cdef
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::clock::Now;
 use crate::domain::attempt::{self, End, Finish, Lease};
 use crate::domain::claim::Claimed;
-use crate::domain::port::{Fence, StepKind, StepPort};
+use crate::domain::port::{Fence, Hold, StepKind, StepPort};
 use crate::domain::run::in_range;
 use crate::domain::step::{self, Begin, Decision, Found, Occurrences, Plan, Subject};
 use crate::domain::{AfterFail, Durability, FailOptions, query};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::id::{self, Id};
-use crate::limits::DURATION_MS_MAX;
+use crate::limits::{DURATION_MS_MAX, LOOK_MS};
 use crate::step::Recorded;
 pub use crate::step::Step;
 use crate::store::{self, Entered, Store};
@@ -32,9 +32,18 @@ pub struct Attempt {
     bell: u64,
     lease_expires_at_ms: AtomicI64,
     occurrences: Mutex<Occurrences>,
+    look: Mutex<Option<Look>>,
     history: OnceLock<History>,
     /// How it ended, with the fingerprint of what asked for that.
     finished: Mutex<Option<([u8; 32], Result<Finish>)>>,
+}
+
+/// What a look at the fence found, and how long that is good.
+struct Look {
+    /// The count of orders before the look.
+    orders: u32,
+    good_until_up_ms: i64,
+    deadline_at_ms: i64,
 }
 
 struct Texts {
@@ -82,6 +91,7 @@ impl Attempt {
             bell,
             lease_expires_at_ms: AtomicI64::new(0),
             occurrences: Mutex::default(),
+            look: Mutex::new(None),
             history: OnceLock::new(),
             finished: Mutex::new(None),
         };
@@ -197,6 +207,7 @@ impl Attempt {
             stored => Ok(stored),
         };
         *finished = Some((fingerprint, answer.clone()));
+        *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
         entered.announce(self.bell)?;
         answer
     }
@@ -310,12 +321,16 @@ impl Attempt {
         let (fence, now) = (self.fence, self.store.now());
         let is_cleanup = subject.plan.is_cleanup;
         let is_recorded = subject.plan.is_tracked || was_started;
-        let begun = if is_recorded {
+        let begun = if !is_recorded && !is_cleanup && self.has_looked(entered, now) {
+            Ok(())
+        } else if is_recorded {
             let record = subject.clone();
             entered.write(subject.plan.durability, 0, move |tx, now| step::start(tx, &record, now))
         } else {
+            let orders = entered.orders();
             let backend = entered.backend();
-            backend.and_then(|b| b.read(|tx| step::may_run(tx, fence, is_cleanup, now)))
+            let hold = backend.and_then(|b| b.read(|tx| step::may_run(tx, fence, is_cleanup, now)));
+            hold.map(|hold| self.note_look(orders, &hold, now))
         };
         match begun {
             Ok(()) => {
@@ -381,6 +396,27 @@ impl Attempt {
     /// Returns the run.
     pub(crate) fn run(&self) -> Id {
         self.run
+    }
+
+    /// Returns whether a look at the fence within the last second still holds: its lease runs, its
+    /// time-out has not passed, and no process has taken a run over or cancelled one since. So a step
+    /// that begins right after another one does not touch the file. The write at its end looks anew.
+    fn has_looked(&self, entered: &Entered<'_>, now: Now) -> bool {
+        let look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        look.as_ref().is_some_and(|look| {
+            now.up_ms < look.good_until_up_ms
+                && now.wall_ms < look.deadline_at_ms
+                && look.orders == entered.orders()
+        })
+    }
+
+    fn note_look(&self, orders: u32, hold: &Hold, now: Now) {
+        let good_until_up_ms = now.up_ms.saturating_add(LOOK_MS).min(hold.lease_until_up_ms);
+        let deadline_at_ms = hold.deadline_at_ms.unwrap_or(i64::MAX);
+        let is_told_to_end = hold.must_end(now.wall_ms).is_some();
+        let look = Look { orders, good_until_up_ms, deadline_at_ms };
+        *self.look.lock().unwrap_or_else(PoisonError::into_inner) =
+            (!is_told_to_end).then_some(look);
     }
 
     /// Keeps what a write said of the lease.

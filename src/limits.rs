@@ -103,6 +103,10 @@ pub const OWNER_PROBE_MS: i64 = 250;
 /// between its commit and its bell.
 pub const WAIT_SLICE_MS: u64 = 500;
 
+/// Milliseconds for which a look at the fence is good while no order is given: a process that cancels
+/// or takes over may die between its commit and the word that tells of it.
+pub const LOOK_MS: i64 = 1_000;
+
 /// Bytes of recorded steps that an attempt holds in memory; above it steps are looked up one by one.
 pub const PRELOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 

@@ -294,9 +294,12 @@ extern "C" fn after_fork() {
 /// Forking in tests: the child runs one closure and is gone, without the test runner's threads.
 #[cfg(test)]
 pub(crate) mod forking {
-    /// A child process, reaped by `exit_code`.
+    /// A child process. Killed when dropped, so that a test that fails leaves none behind.
     #[derive(Debug)]
-    pub(crate) struct Child(libc::pid_t);
+    pub(crate) struct Child {
+        pid: libc::pid_t,
+        is_reaped: bool,
+    }
 
     /// Forks; the child runs the closure and exits with its answer, or with 99 when it panics.
     pub(crate) fn fork(work: impl FnOnce() -> i32) -> Child {
@@ -308,20 +311,36 @@ pub(crate) mod forking {
             // SAFETY: ends the child at once, without the parent's exit handlers.
             unsafe { libc::_exit(result.unwrap_or(99)) };
         }
-        Child(pid)
+        Child { pid, is_reaped: false }
     }
 
     impl Child {
         /// Waits for the end of the child; 128 and the signal when it was killed.
-        pub(crate) fn exit_code(self) -> i32 {
-            let mut status = 0;
-            // SAFETY: waits for a child of ours that nobody else reaps.
-            let pid = unsafe { libc::waitpid(self.0, &mut status, 0) };
-            assert_eq!(pid, self.0);
+        pub(crate) fn exit_code(mut self) -> i32 {
+            let status = self.reap();
             if libc::WIFEXITED(status) {
                 libc::WEXITSTATUS(status)
             } else {
                 128 + libc::WTERMSIG(status)
+            }
+        }
+
+        fn reap(&mut self) -> i32 {
+            let mut status = 0;
+            // SAFETY: waits for a child of ours that nobody else reaps.
+            let pid = unsafe { libc::waitpid(self.pid, &mut status, 0) };
+            assert_eq!(pid, self.pid);
+            self.is_reaped = true;
+            status
+        }
+    }
+
+    impl Drop for Child {
+        fn drop(&mut self) {
+            if !self.is_reaped {
+                // SAFETY: the number is a child's that was not reaped, so it is still that child's.
+                unsafe { libc::kill(self.pid, libc::SIGKILL) };
+                self.reap();
             }
         }
     }

@@ -476,9 +476,16 @@ impl Entered<'_> {
         Ok(())
     }
 
-    /// Tells the claimers of all queues that time or a sweep has changed something.
+    /// Returns the count of orders given to running attempts.
+    pub(crate) fn orders(&self) -> u32 {
+        self.guard.as_ref().map_or(0, |backend| backend.side().orders())
+    }
+
+    /// Tells the claimers of all queues, and the attempts that run, that time or a sweep has changed
+    /// something.
     fn announce_all(&self) -> Result<()> {
         let side = self.backend()?.side();
+        side.order();
         side.ring_all();
         side.change();
         Ok(())

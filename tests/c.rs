@@ -17,7 +17,7 @@ use std::time::SystemTime;
 const SUPPORT: [&str; 3] = ["support.c", "fixture.c", "reader.c"];
 
 /// The programs, one a topic.
-const TOPICS: [&str; 15] = [
+const TOPICS: [&str; 16] = [
     "attempt",
     "claim",
     "document",
@@ -32,6 +32,7 @@ const TOPICS: [&str; 15] = [
     "step_failure",
     "store",
     "threads",
+    "timeout",
     "version",
 ];
 
@@ -122,6 +123,11 @@ fn threads_and_processes_share_the_work() {
 #[test]
 fn threads_and_processes_share_the_work_at_full_speed() {
     run("threads", Flavour::Plain);
+}
+
+#[test]
+fn runs_time_out_as_the_header_says() {
+    run("timeout", Flavour::Sanitized);
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn expected() -> String {
     fs::read_to_string(path).expect("the transcript")
 }
 
-/// Returns the dynamic names, or all global ones of an archive, that a library defines.
+/// Returns the names that a library defines: `-D` the dynamic ones, `-g` the global ones of an archive.
 fn defined_names(library: &Path, option: &str) -> Vec<String> {
     let output = run(Command::new("nm").args([option, "--defined-only"]).arg(library));
     let listing = text(&output.stdout);
@@ -157,7 +157,19 @@ fn the_shared_library_is_found_by_its_soname_and_exports_sw_names_alone() {
     }
     let dynamic = text(&run(Command::new("readelf").arg("-d").arg(&real)).stdout);
     assert!(dynamic.contains("Library soname: [libsmolwf.so.0]"), "{dynamic}");
-    let names = defined_names(&real, "-D");
+    assert_shows_sw_names_alone(&defined_names(&real, "-D"));
+}
+
+/// A host may bring its own SQLite: the one inside the archive must not stand in for it.
+#[test]
+fn the_static_library_shows_sw_names_alone() {
+    if is_there("nm") {
+        let names = defined_names(&prefix().join("lib/libsmolwf.a"), "-g");
+        assert_shows_sw_names_alone(&names);
+    }
+}
+
+fn assert_shows_sw_names_alone(names: &[String]) {
     let foreign: Vec<_> = names.iter().filter(|name| !name.starts_with("sw_")).collect();
     assert!(names.contains(&"sw_store_open".to_owned()), "{names:?}");
     assert_eq!(foreign, Vec::<&String>::new());

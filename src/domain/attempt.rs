@@ -3,7 +3,7 @@
 //! Each script checks the fence first, in the transaction it writes in (P10).
 
 use super::port::{
-    EndedAttempt, Ended, Fence, LEASE_WHILE_ALIVE, Outcome, Port, RunEnd, Task, TaskState,
+    EndedAttempt, Ended, Fence, Hold, LEASE_WHILE_ALIVE, Outcome, Port, RunEnd, Task, TaskState,
 };
 use super::run::in_range;
 use super::{engine_error, port::RunKey};
@@ -100,8 +100,16 @@ pub fn lease_end(lease_ms: u32, now: Now) -> i64 {
     }
 }
 
+/// Returns what an attempt holds, or says that it holds it no more.
+pub fn fenced(port: &mut dyn Port, fence: Fence) -> Result<Hold> {
+    match port.hold(fence)? {
+        Some(hold) => Ok(hold),
+        None => held_task(port, fence).map(|task| task.hold()),
+    }
+}
+
 /// Returns the task that an attempt holds, or says that it holds it no more.
-pub fn fenced(port: &mut dyn Port, fence: Fence) -> Result<Task> {
+fn held_task(port: &mut dyn Port, fence: Fence) -> Result<Task> {
     match port.task(fence.run_key)? {
         Some(task) if task.state == TaskState::Running && task.fence == fence.number => Ok(task),
         Some(task) => Err(Error::LeaseLost(
@@ -127,33 +135,33 @@ pub fn check(port: &mut dyn Port, fence: Fence, now: Now) -> Result<()> {
 
 /// Extends a lease to `lease_ms` from now, its own length if 0; never shortens one (P11).
 pub fn heartbeat(port: &mut dyn Port, fence: Fence, lease_ms: u32, now: Now) -> Result<Lease> {
-    let task = fenced(port, fence)?;
-    if let Some(ended) = task.must_end(now.wall_ms) {
+    let hold = fenced(port, fence)?;
+    if let Some(ended) = hold.must_end(now.wall_ms) {
         return Err(stop_error(ended));
     }
-    let lease_ms = lease_length(lease_ms, task.lease_ms)?;
-    let until_up_ms = lease_end(lease_ms, now).max(task.lease_until_up_ms);
-    port.lease_set(fence.run_key, until_up_ms, lease_ms, task.losses)?;
+    let lease_ms = lease_length(lease_ms, hold.lease_ms)?;
+    let until_up_ms = lease_end(lease_ms, now).max(hold.lease_until_up_ms);
+    port.lease_set(fence.run_key, until_up_ms, lease_ms, hold.losses)?;
     Ok(Lease { until_up_ms })
 }
 
 /// Notes that an attempt has recorded something: the count of losses starts anew (P13), and at least
 /// half the lease stays ahead (P11). Writes nothing while two thirds are left and nothing was lost.
-pub fn progress(port: &mut dyn Port, task: &Task, now: Now) -> Result<Lease> {
-    let left = task.lease_until_up_ms.saturating_sub(now.up_ms);
-    let is_long = task.lease_until_up_ms == i64::MAX || left >= i64::from(task.lease_ms) * 2 / 3;
-    if is_long && task.losses == 0 {
-        return Ok(Lease { until_up_ms: task.lease_until_up_ms });
+pub fn progress(port: &mut dyn Port, fence: Fence, hold: &Hold, now: Now) -> Result<Lease> {
+    let left = hold.lease_until_up_ms.saturating_sub(now.up_ms);
+    let is_long = hold.lease_until_up_ms == i64::MAX || left >= i64::from(hold.lease_ms) * 2 / 3;
+    if is_long && hold.losses == 0 {
+        return Ok(Lease { until_up_ms: hold.lease_until_up_ms });
     }
-    let until_up_ms = lease_end(task.lease_ms, now).max(task.lease_until_up_ms);
-    port.lease_set(task.run_key, until_up_ms, task.lease_ms, 0)?;
+    let until_up_ms = lease_end(hold.lease_ms, now).max(hold.lease_until_up_ms);
+    port.lease_set(fence.run_key, until_up_ms, hold.lease_ms, 0)?;
     Ok(Lease { until_up_ms })
 }
 
 /// Ends an attempt as asked, or as its run was told to end. Asked again after an answer that was
 /// lost, it finds what it stored and says the same.
 pub fn finish(port: &mut dyn Port, fence: Fence, end: &End, now: Now) -> Result<Finish> {
-    let task = match fenced(port, fence) {
+    let task = match held_task(port, fence) {
         Ok(task) => task,
         Err(lost @ Error::LeaseLost(_)) => return repeated(port, fence, end)?.ok_or(lost),
         Err(other) => return Err(other),

@@ -135,6 +135,42 @@ impl Task {
         self.failures.saturating_add(self.losses)
     }
 
+    /// Returns what the hot writes of its attempt must know.
+    pub fn hold(&self) -> Hold {
+        Hold {
+            is_cancel_asked: self.is_cancel_asked,
+            is_timed_out: self.is_timed_out,
+            deadline_at_ms: self.deadline_at_ms,
+            losses: self.losses,
+            lease_until_up_ms: self.lease_until_up_ms,
+            lease_ms: self.lease_ms,
+        }
+    }
+
+    /// Returns whether the run must end with its running attempt, whatever that attempt says.
+    pub fn must_end(&self, now_ms: i64) -> Option<Ended> {
+        self.hold().must_end(now_ms)
+    }
+}
+
+/// What the hot writes of an attempt must know of its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// A cancel was asked while it ran.
+    pub is_cancel_asked: bool,
+    /// Its time-out passed while it ran.
+    pub is_timed_out: bool,
+    /// When the run's time-out passes.
+    pub deadline_at_ms: Option<i64>,
+    /// Attempts lost in a row without progress.
+    pub losses: u32,
+    /// End of the lease, milliseconds awake.
+    pub lease_until_up_ms: i64,
+    /// Length of the lease.
+    pub lease_ms: u32,
+}
+
+impl Hold {
     /// Returns whether the run must end with its running attempt, whatever that attempt says.
     pub fn must_end(&self, now_ms: i64) -> Option<Ended> {
         if self.is_cancel_asked {
@@ -357,6 +393,8 @@ pub trait ClaimPort {
 
 /// Ending attempts, and keeping them alive.
 pub trait AttemptPort {
+    /// Returns what the task of a run says to the attempt that holds this fence.
+    fn hold(&mut self, fence: Fence) -> Result<Option<Hold>>;
     /// Returns the task of an open run.
     fn task(&mut self, run_key: RunKey) -> Result<Option<Task>>;
     /// Writes the lease and the count of losses of a running task.

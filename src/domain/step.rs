@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::attempt::{AfterFail, FailOptions, Lease, fenced, progress, stop_error};
-use super::port::{Fence, Port, StepKind, StepRow, StepState};
+use super::port::{Fence, Hold, Port, StepKind, StepRow, StepState};
 use super::run::in_range;
 use super::{Backoff, Durability, engine_error};
 use crate::clock::Now;
@@ -247,11 +247,11 @@ pub fn decide(found: Option<&Found>, plan: &Plan, name: &str, now: Now) -> Resul
 
 /// Looks whether an attempt may do new work: it holds the fence and its run was not told to end,
 /// unless the step cleans up after that.
-pub fn may_run(port: &mut dyn Port, fence: Fence, is_cleanup: bool, now: Now) -> Result<()> {
-    let task = fenced(port, fence)?;
-    match task.must_end(now.wall_ms) {
+pub fn may_run(port: &mut dyn Port, fence: Fence, is_cleanup: bool, now: Now) -> Result<Hold> {
+    let hold = fenced(port, fence)?;
+    match hold.must_end(now.wall_ms) {
         Some(ended) if !is_cleanup => Err(stop_error(ended)),
-        _ => Ok(()),
+        Some(_) | None => Ok(hold),
     }
 }
 
@@ -310,10 +310,10 @@ pub fn interrupt(port: &mut dyn Port, subject: &Subject, now: Now) -> Result<Str
 
 /// Records a step's result, once (P16).
 pub fn complete(port: &mut dyn Port, subject: &Subject, result: &str, now: Now) -> Result<Lease> {
-    let task = fenced(port, subject.fence)?;
+    let hold = fenced(port, subject.fence)?;
     let row = StepRow { result: Some(result.into()), ..subject.row(StepState::Done, now) };
     put(port, subject, &row)?;
-    progress(port, &task, now)
+    progress(port, subject.fence, &hold, now)
 }
 
 /// Records a step's failure: for good, or with the time of the next try (P20).
@@ -324,7 +324,7 @@ pub fn fail(
     options: FailOptions,
     now: Now,
 ) -> Result<(AfterFail, Lease)> {
-    let task = fenced(port, subject.fence)?;
+    let hold = fenced(port, subject.fence)?;
     let plan = &subject.plan;
     let mut row = StepRow { error: Some(error.into()), ..subject.row(StepState::Failed, now) };
     let mut after = AfterFail::Final;
@@ -339,7 +339,7 @@ pub fn fail(
         after = AfterFail::Retry { at_ms };
     }
     put(port, subject, &row)?;
-    Ok((after, progress(port, &task, now)?))
+    Ok((after, progress(port, subject.fence, &hold, now)?))
 }
 
 /// Writes a record; the same final record again is the same answer, another one a conflict.

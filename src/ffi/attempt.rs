@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use super::args::{owned, raw};
+use super::args::raw;
 use super::codes::{SW_FAILED, SW_OK, SW_SUSPEND};
 use super::constants::{SW_FAIL_TERMINAL, SW_FAIL_TEXT};
 use super::error::sw_error;
@@ -56,9 +56,10 @@ impl Door {
 fn quoted(text: &str, max: usize) -> Result<String> {
     let quoted = json::quote(text);
     if quoted.len() <= max {
-        return owned(&quoted);
+        return Ok(quoted);
     }
-    let sentence = format!("error has more than {max} bytes as a JSON string, the limit");
+    let bytes = quoted.len();
+    let sentence = format!("error has {bytes} bytes as a JSON string, at most {max} are allowed");
     Err(Error::TooBig(sentence.into()))
 }
 
@@ -70,7 +71,7 @@ pub(super) fn after(after: &AfterFail) -> i32 {
     }
 }
 
-/// Returns the id of an attempt, `attempt_…` in the form of sw_new_id.
+/// Returns the id of an attempt, attempt_ and a ULID.
 ///
 /// Any thread; never blocks.
 ///
@@ -269,8 +270,9 @@ pub unsafe extern "C" fn sw_attempt_lease_expires_at_ms(attempt: *const sw_attem
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; the lease is not extended
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
-/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_heartbeat(
@@ -299,7 +301,8 @@ pub unsafe extern "C" fn sw_attempt_heartbeat(
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
 ///
 /// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+/// SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_check(
@@ -335,8 +338,9 @@ pub unsafe extern "C" fn sw_attempt_check(
 /// \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
-/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_complete(
@@ -382,8 +386,9 @@ pub unsafe extern "C" fn sw_attempt_complete(
 /// \retval SW_ERR_CONFLICT     this handle has ended the attempt otherwise
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
-/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_fail(
@@ -424,8 +429,9 @@ pub unsafe extern "C" fn sw_attempt_fail(
 /// \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
-/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_release(

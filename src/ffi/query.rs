@@ -30,7 +30,8 @@ use crate::text::Text;
 /// \retval SW_ERR_NOT_FOUND  no such run
 ///
 /// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+/// SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_get(
@@ -62,7 +63,7 @@ pub unsafe extern "C" fn sw_run_get(
 /// \param store  an open store
 /// \param run_id,run_id_len  from a submit or a claim
 /// \param cursor,cursor_len  what next said in the page before; absent is the first page
-/// \param limit  entries in the page, 1 to 10000; 0 is 1000
+/// \param limit  attempts and steps in the page, together, 1 to 10000; 0 is 1000
 /// \param out    receives the document, freed by sw_text_free; NULL on failure. Its next is null
 ///               on the last page
 /// \param err    receives an owned error on failure; may be NULL
@@ -71,10 +72,10 @@ pub unsafe extern "C" fn sw_run_get(
 /// \retval SW_ERR_INVALID    run_id is absent, a text is out of its form, cursor is no cursor of
 ///                           this call, or limit is above 10000
 /// \retval SW_ERR_NOT_FOUND  no such run
-/// \retval SW_ERR_TOO_BIG    cursor has more than 1024 bytes
 ///
 /// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+/// SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_history(
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn sw_run_history(
             let out = door.out_handle(out)?;
             let store = door.store(store)?;
             let run_id = door.id(raw("run_id", run_id, run_id_len))?;
-            let cursor = door.optional_key(raw("cursor", cursor, cursor_len))?;
+            let cursor = door.cursor(raw("cursor", cursor, cursor_len))?;
             out.give(Text::from(store.run_history(run_id, cursor, limit)?));
             Ok(SW_OK)
         })

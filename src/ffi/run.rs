@@ -87,8 +87,9 @@ impl Door {
 ///                             serve yet
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
-/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_submit(
@@ -140,7 +141,8 @@ pub unsafe extern "C" fn sw_run_submit(
 /// \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
 ///
 /// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+/// SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_find(
@@ -194,8 +196,9 @@ pub unsafe extern "C" fn sw_run_find(
 /// \retval SW_ERR_CLOSED       also when the store is shut down during the wait
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
-/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_claim(

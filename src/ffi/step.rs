@@ -104,8 +104,9 @@ impl Door {
 /// \retval SW_ERR_CONFLICT        the step is open in this attempt
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
-/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_begin(
@@ -158,8 +159,9 @@ pub unsafe extern "C" fn sw_step_begin(
 /// \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
-/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_complete(
@@ -202,8 +204,9 @@ pub unsafe extern "C" fn sw_step_complete(
 /// \retval SW_ERR_CONFLICT     the step was finished otherwise, or was replayed
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
-/// SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_fail(
@@ -223,7 +226,7 @@ pub unsafe extern "C" fn sw_step_fail(
     }
 }
 
-/// Returns the id of a step, `step_…` in the form of sw_new_id; the same whenever it replays.
+/// Returns the id of a step, step_ and a ULID; the same whenever it replays.
 ///
 /// Any thread; never blocks.
 ///
@@ -255,7 +258,8 @@ pub unsafe extern "C" fn sw_step_name(step: *const sw_step, out_len: *mut usize)
     }
 }
 
-/// Returns the recorded result: JSON, byte for byte as it was completed.
+/// Returns the recorded result of a step that begin answered with SW_REPLAYED: JSON, byte for byte
+/// as it was completed.
 ///
 /// Any thread; never blocks.
 ///
@@ -277,8 +281,8 @@ pub unsafe extern "C" fn sw_step_result(
     }
 }
 
-/// Returns the recorded error: JSON, byte for byte as it failed; an object with the key "$smolwf"
-/// when the library recorded it.
+/// Returns the recorded error of a step that begin answered with SW_FAILED: JSON, byte for byte as
+/// it failed; an object with the key "$smolwf" when the library recorded it.
 ///
 /// Any thread; never blocks.
 ///

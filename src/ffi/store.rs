@@ -1,8 +1,8 @@
 //! Opening a store, its schema, its clock, and its end.
 
 use std::ffi::{CStr, c_char};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::codes::SW_OK;
 use super::constants::{
@@ -33,14 +33,29 @@ impl Handle for sw_store {
     const IS_OF_PROCESS: bool = true;
 }
 
-/// What a store handle holds.
+/// What a store handle holds: a store until it is closed, nothing after.
 pub(super) struct Open {
-    store: Arc<Store>,
-    is_shelved: AtomicBool,
+    store: RwLock<Option<Arc<Store>>>,
 }
 
-/// Closed handles whose memory is kept, so that a call on one answers SW_ERR_CLOSED.
-const SHELF_LEN: usize = 256;
+impl Open {
+    fn new(store: Arc<Store>) -> Open {
+        Open { store: RwLock::new(Some(store)) }
+    }
+
+    fn store(&self) -> Result<Arc<Store>> {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        store.clone().ok_or(Error::Closed)
+    }
+
+    fn take(&self) -> Option<Arc<Store>> {
+        self.store.write().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Closed handles whose memory is kept, so that a call on one answers SW_ERR_CLOSED and does not
+/// read what is no longer there. Each takes some forty bytes.
+const SHELF_LEN: usize = 1_024;
 
 /// The handles closed last. No lock: a child may be forked while another thread closes.
 static SHELF: [AtomicPtr<sw_store>; SHELF_LEN] =
@@ -50,12 +65,12 @@ static SHELF: [AtomicPtr<sw_store>; SHELF_LEN] =
 static SHELVED: AtomicUsize = AtomicUsize::new(0);
 
 impl Door {
-    /// Lends the store behind a handle.
-    pub(super) fn store(&self, store: *const sw_store) -> Result<&Arc<Store>> {
-        Ok(&self.body(store)?.store)
+    /// Takes a hold of the store behind a handle.
+    pub(super) fn store(&self, store: *const sw_store) -> Result<Arc<Store>> {
+        self.body(store)?.store()
     }
 
-    /// Shuts a closed handle's memory away, and frees the one that is longest there.
+    /// Puts a closed handle's memory on the shelf, and frees what lay longest there.
     fn shelve(&self, store: *mut sw_store) {
         let place = &SHELF[SHELVED.fetch_add(1, Ordering::Relaxed) % SHELF_LEN];
         drop(self.take(place.swap(store, Ordering::AcqRel)));
@@ -133,7 +148,7 @@ pub unsafe extern "C" fn sw_store_open(
             let path = door.path(path)?;
             let options = store_options(&door.options(options)?)?;
             let store = Store::open(path, &options)?;
-            out.give(Open { store, is_shelved: AtomicBool::new(false) });
+            out.give(Open::new(store));
             Ok(SW_OK)
         })
     }
@@ -167,7 +182,7 @@ pub unsafe extern "C" fn sw_store_open_in_memory(
             let out = door.out_handle(out)?;
             let options = store_options(&door.options(options)?)?;
             let store = Store::open_in_memory(&options)?;
-            out.give(Open { store, is_shelved: AtomicBool::new(false) });
+            out.give(Open::new(store));
             Ok(SW_OK)
         })
     }
@@ -328,8 +343,9 @@ pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char 
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe {
         quiet(none, |door| {
-            let path = door.peek(store).and_then(|open| open.store.path());
-            path.map_or(none, CStr::as_ptr)
+            // The pointer outlives this hold: the handle has its own until it is closed.
+            let store = door.store(store);
+            store.map_or(none, |store| store.path().map_or(none, CStr::as_ptr))
         })
     }
 }
@@ -345,9 +361,11 @@ pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char 
 /// \retval SW_OK           the clock has moved
 /// \retval SW_ERR_MISUSE   store is no store, or was opened without SW_OPEN_MANUAL_CLOCK
 /// \retval SW_ERR_INVALID  ms is below 0, or would pass the year 9999
-/// \retval SW_ERR_CLOSED   the store was shut down or closed
-/// \retval SW_ERR_FORKED   the store was opened before a fork
-/// \retval SW_ERR_PANIC    a defect of the library
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_advance_clock(
@@ -369,12 +387,12 @@ pub unsafe extern "C" fn sw_store_advance_clock(
 /// Any thread; never blocks.
 ///
 /// \param store  an open store
-/// \return Unix milliseconds; 0 for what is no store
+/// \return Unix milliseconds; 0 for what is no open store
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet(0, |door| door.peek(store).map_or(0, |open| open.store.now_ms())) }
+    unsafe { quiet(0, |door| door.store(store).map_or(0, |store| store.now_ms())) }
 }
 
 /// Ends the use of a store from any thread: waits return, later calls are SW_ERR_CLOSED. Calls
@@ -400,9 +418,9 @@ pub unsafe extern "C" fn sw_store_shutdown(store: *mut sw_store) {
 /// Closes a store: shuts it down, waits for calls in flight to return, and gives the open attempts
 /// of this handle back at once, so that others may claim their runs without a try being charged.
 ///
-/// Attempts and steps made from it answer SW_ERR_CLOSED and are still freed by their own _free. A
-/// later call on the store itself finds SW_ERR_CLOSED while few stores were closed since; do not
-/// count on it.
+/// Attempts and steps made from it answer SW_ERR_CLOSED and are still freed by their own _free. So
+/// does a later call on the store itself, until a thousand others were closed; then its memory is
+/// gone.
 ///
 /// Any thread; waits for calls in flight, which sw_store_shutdown ends. Durable when it returns.
 ///
@@ -414,10 +432,84 @@ pub unsafe extern "C" fn sw_store_close(store: *mut sw_store) {
     unsafe {
         quiet((), |door| {
             let Ok(open) = door.body(store) else { return };
-            open.store.close();
-            if !open.is_shelved.swap(true, Ordering::AcqRel) {
+            let Ok(held) = open.store() else { return };
+            held.close();
+            if open.take().is_some() {
                 door.shelve(store);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::codes::{SW_ERR_CLOSED, SW_ERR_INVALID, SW_ERR_MISUSE, SW_ERR_UNSUPPORTED};
+    use std::ptr::{null, null_mut};
+
+    /// Opens a store in memory with the given options; returns the answer and the handle.
+    fn open(options: *const sw_store_options) -> (i32, *mut sw_store) {
+        let mut store = std::ptr::dangling_mut();
+        // SAFETY: the options are NULL or a local of the test, the place is a local of ours.
+        let code = unsafe { sw_store_open_in_memory(options, &raw mut store, null_mut()) };
+        (code, store)
+    }
+
+    fn init(store: *mut sw_store) -> i32 {
+        let mut applied = 0;
+        // SAFETY: the store is not yet gone from the shelf, the place is a local of ours.
+        unsafe { sw_store_init(store, &raw mut applied, null_mut()) }
+    }
+
+    fn close(store: *mut sw_store) {
+        // SAFETY: as above.
+        unsafe { sw_store_close(store) };
+    }
+
+    #[test]
+    fn a_closed_store_answers_closed_and_is_closed_once() {
+        let (code, store) = open(null());
+        assert_eq!(code, SW_OK);
+        assert_eq!(init(store), SW_OK);
+        close(store);
+        assert_eq!(init(store), SW_ERR_CLOSED);
+        close(store);
+        assert_eq!(init(store), SW_ERR_CLOSED);
+        // SAFETY: closed, and still on the shelf.
+        assert!(unsafe { sw_store_path(store) }.is_null());
+        // SAFETY: as above.
+        assert_eq!(unsafe { sw_store_now_ms(store) }, 0);
+    }
+
+    #[test]
+    fn a_store_shut_down_answers_closed_until_it_is_closed() {
+        let (_, store) = open(null());
+        // SAFETY: the store is open.
+        unsafe { sw_store_shutdown(store) };
+        assert_eq!(init(store), SW_ERR_CLOSED);
+        close(store);
+    }
+
+    #[test]
+    fn what_is_no_store_is_misuse() {
+        assert_eq!(init(null_mut()), SW_ERR_MISUSE);
+        close(null_mut());
+    }
+
+    #[test]
+    fn an_option_out_of_range_opens_nothing() {
+        let size = u32::try_from(size_of::<sw_store_options>()).unwrap();
+        let options = sw_store_options {
+            struct_size: size,
+            flags: 0,
+            busy_timeout_ms: 0,
+            durability: 3,
+            max_readers: 0,
+            lease_default_ms: 0,
+            payload_bytes_max: 0,
+        };
+        assert_eq!(open(&raw const options), (SW_ERR_INVALID, null_mut()));
+        let options = sw_store_options { flags: 16, durability: 0, ..options };
+        assert_eq!(open(&raw const options), (SW_ERR_UNSUPPORTED, null_mut()));
     }
 }

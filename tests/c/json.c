@@ -126,6 +126,8 @@ TEST(a_payload_has_at_most_16_mib) {
     check_kept(store, text_of(16 * MIB), 16 * MIB, __LINE__);
     CHECK_CODE(SW_ERR_TOO_BIG, submit_args(store, text_of(16 * MIB + 1), 16 * MIB + 1));
     CHECK_CODE(SW_ERR_TOO_BIG, submit_args(store, text_of(17 * MIB), SW_NTS));
+    CHECK_SAYS("16777216");
+    CHECK_CODE(SW_ERR_TOO_BIG, submit_args(store, text_of(17 * MIB), 17 * MIB));
     CHECK_SAYS("17825792");
     CHECK_SAYS("16777216");
     CHECK_NOTHING_TO_CLAIM(store);

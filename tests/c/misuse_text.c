@@ -30,7 +30,8 @@ static void tear_down(void) {
 
 /* ---- Texts -------------------------------------------------------------------------------- */
 
-enum text_class { NAME, KEY, RUN_ID, PREFIX, PAYLOAD };
+/* A token is what the library gave out: an id, a cursor. */
+enum text_class { NAME, KEY, TOKEN, PREFIX, PAYLOAD };
 
 /* One text parameter of one function; `call` hands it over, all else being right. */
 struct text_parameter {
@@ -143,21 +144,21 @@ TEXT_PARAMETER(key_of_a_find, KEY, false) {
     return code;
 }
 
-TEXT_PARAMETER(run_id_of_a_get, RUN_ID, false) {
+TEXT_PARAMETER(run_id_of_a_get, TOKEN, false) {
     sw_text *out = POISON(sw_text);
     int32_t code = sw_run_get(store, text, len, &out, ERR);
     CHECK(out == NULL);
     return code;
 }
 
-TEXT_PARAMETER(run_id_of_a_history, RUN_ID, false) {
+TEXT_PARAMETER(run_id_of_a_history, TOKEN, false) {
     sw_text *out = POISON(sw_text);
     int32_t code = sw_run_history(store, text, len, ABSENT, 0, &out, ERR);
     CHECK(out == NULL);
     return code;
 }
 
-TEXT_PARAMETER(cursor_of_a_history, NAME, true) {
+TEXT_PARAMETER(cursor_of_a_history, TOKEN, true) {
     sw_text *out = POISON(sw_text);
     const char *run_id = sw_attempt_run_id(attempt, NULL);
     int32_t code = sw_run_history(store, NTS(run_id), text, len, 0, &out, ERR);
@@ -263,15 +264,28 @@ TEST(a_text_with_an_inner_nul_or_bad_utf8_is_invalid) {
     tear_down();
 }
 
-TEST(a_name_over_its_length_is_refused) {
+TEST(a_name_over_its_length_is_too_big) {
     set_up();
     FOR_EACH_TEXT_PARAMETER(parameter) {
-        if (parameter->is == PAYLOAD) continue;
+        if (parameter->is == PAYLOAD || parameter->is == TOKEN) continue;
+        /* A prefix of 32 bytes is none; one of 256 would be no name either. */
+        int32_t also = parameter->is == PREFIX ? SW_ERR_INVALID : SW_ERR_TOO_BIG;
         size_t len = len_max_of(parameter) + 1;
-        check_refused_text(parameter, "too long", NTS(repeated('a', len)), SW_ERR_INVALID,
-                           parameter->is == RUN_ID ? SW_ERR_NOT_FOUND : SW_ERR_TOO_BIG);
-        check_refused_text(parameter, "far too long", NTS(repeated('a', 1000000)), SW_ERR_INVALID,
-                           parameter->is == RUN_ID ? SW_ERR_NOT_FOUND : SW_ERR_TOO_BIG);
+        check_refused_text(parameter, "too long", NTS(repeated('a', len)), SW_ERR_TOO_BIG, also);
+        check_refused_text(parameter, "far too long", repeated('a', 1000000), 1000000,
+                           SW_ERR_TOO_BIG, also);
+    }
+    tear_down();
+}
+
+TEST(an_id_or_a_cursor_over_its_length_is_refused) {
+    set_up();
+    FOR_EACH_TEXT_PARAMETER(parameter) {
+        if (parameter->is != TOKEN) continue;
+        check_refused_text(parameter, "too long", NTS(repeated('a', 65)), SW_ERR_INVALID,
+                           SW_ERR_NOT_FOUND);
+        check_refused_text(parameter, "far too long", repeated('a', 1000000), 1000000,
+                           SW_ERR_INVALID, SW_ERR_NOT_FOUND);
     }
     tear_down();
 }

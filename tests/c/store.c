@@ -87,9 +87,8 @@ TEST(migrate_goes_up_to_the_newest_and_never_down_or_beyond) {
     applied = 77;
     CHECK_CODE(SW_ERR_TARGET_OLDER, sw_store_migrate(store, 0, &applied, ERR));
     CHECK_CODE(SW_ERR_SCHEMA_NEW, sw_store_migrate(store, newest + 1, &applied, ERR));
-    CHECK_CODE_IN(sw_store_migrate(store, -1, &applied, ERR), SW_ERR_INVALID, SW_ERR_TARGET_OLDER);
-    CHECK_CODE_IN(sw_store_migrate(store, INT64_MIN, &applied, ERR), SW_ERR_INVALID,
-                  SW_ERR_TARGET_OLDER);
+    CHECK_CODE(SW_ERR_INVALID, sw_store_migrate(store, -1, &applied, ERR));
+    CHECK_CODE(SW_ERR_INVALID, sw_store_migrate(store, INT64_MIN, &applied, ERR));
     CHECK_CODE(SW_ERR_SCHEMA_NEW, sw_store_migrate(store, INT64_MAX, &applied, ERR));
     CHECK_INT(77, applied);
     CHECK_INT(newest, current_version(store));

@@ -157,11 +157,14 @@ TEST(a_quoted_text_reads_back_as_the_same_text) {
     check_quoted(NTS("\x01\x1f\x7f"));
     check_quoted(NTS("gr\xc3\xbc\xc3\x9f""e \xe2\x82\xac \xf0\x9f\x98\x80"));
     check_quoted("only this, not that", 9);
+    check_quoted("a\0b", 3);
 }
 
 TEST(quoting_a_text_that_is_not_utf8_is_refused) {
     sw_text *quoted = POISON(sw_text);
     CHECK_CODE(SW_ERR_INVALID, sw_json_quote(NTS("a\xff"), &quoted, ERR));
+    CHECK(quoted == NULL);
+    CHECK_CODE(SW_ERR_INVALID, sw_json_quote(ABSENT, &quoted, ERR));
     CHECK(quoted == NULL);
 }
 

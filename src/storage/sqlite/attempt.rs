@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use super::run::state_number;
 use super::tx::Tx;
-use crate::domain::port::{AttemptPort, EndedAttempt, Ended, RunEnd, RunKey, Task, TaskState};
+use crate::domain::port::{AttemptPort, EndedAttempt, Ended, Fence, Hold, RunEnd, RunKey, Task, TaskState};
 use crate::error::{Error, Result};
 
 const TASK: &str = "
@@ -12,6 +12,12 @@ SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_m
     losses, flags, owner_key, lease_until_up_ms, lease_ms, claimed_at_ms, worker
 FROM sw_workflow_tasks
 WHERE task_key = ?1";
+
+// The look at the fence that each hot write begins with (P10).
+const HOLD: &str = "
+SELECT flags, deadline_at_ms, losses, lease_until_up_ms, lease_ms
+FROM sw_workflow_tasks
+WHERE task_key = ?1 AND fence = ?2 AND state = 2";
 
 const LEASE_SET: &str = "
 UPDATE sw_workflow_tasks
@@ -52,6 +58,7 @@ WHERE run_key = ?1";
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     TASK,
+    HOLD,
     LEASE_SET,
     TASK_YIELD,
     TASK_SET_TIMED_OUT,
@@ -65,6 +72,20 @@ const FLAG_CANCEL_ASKED: i64 = 1;
 const FLAG_TIMED_OUT: i64 = 2;
 
 impl AttemptPort for Tx<'_> {
+    fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {
+        self.one(HOLD, (fence.run_key, fence.number), |row| {
+            let flags: i64 = row.get(0)?;
+            Ok(Hold {
+                is_cancel_asked: flags & FLAG_CANCEL_ASKED != 0,
+                is_timed_out: flags & FLAG_TIMED_OUT != 0,
+                deadline_at_ms: row.get(1)?,
+                losses: row.get(2)?,
+                lease_until_up_ms: row.get(3)?,
+                lease_ms: row.get(4)?,
+            })
+        })
+    }
+
     fn task(&mut self, run_key: RunKey) -> Result<Option<Task>> {
         let task = self.one(TASK, [run_key], |row| Ok((row.get(2)?, read_task(row)?)))?;
         task.map(|(number, task)| Ok(Task { state: read_state(number)?, ..task })).transpose()

@@ -57,6 +57,8 @@ const CHANGE_WORD: usize = 48;
 const WAITED_WORD: usize = 80;
 /// The count of changes, as number of a 64-bit word: the 32-bit words 64 and 65.
 const CHANGES_LONG_WORD: usize = 32;
+/// The count of orders to running attempts: cancels, takeovers.
+const ORDERS_WORD: usize = 96;
 const BELLS_WORD: usize = 128;
 const _: () = assert!(BELLS_WORD + BELLS <= os::PAGE_WORDS);
 
@@ -184,6 +186,18 @@ impl Side {
     /// Returns the number of changes told of so far. Never goes back while the store is open.
     pub fn changes(&self) -> u64 {
         self.change_count().load(Ordering::SeqCst)
+    }
+
+    /// Returns the number of orders given so far to attempts that run. As long as it stands still, an
+    /// attempt that looked once need not look again whether it was told to end.
+    pub fn orders(&self) -> u32 {
+        self.page.words()[ORDERS_WORD].load(Ordering::SeqCst)
+    }
+
+    /// Counts an order: to be called after the commit that cancels a running attempt or takes its
+    /// run over, and before the answer.
+    pub fn order(&self) {
+        self.page.words()[ORDERS_WORD].fetch_add(1, Ordering::SeqCst);
     }
 
     /// Counts a change and wakes those who wait for any.
@@ -647,6 +661,17 @@ mod tests {
     }
 
     #[test]
+    fn a_store_opens_again_although_a_process_being_started_has_the_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = new_db(folder.path());
+        let side = Side::open(&db, 0o600).unwrap();
+        let _inherited = side.file().unwrap().unwrap().try_clone_to_owned().unwrap();
+        drop(side);
+
+        Side::open(&db, 0o600).unwrap();
+    }
+
+    #[test]
     fn a_side_file_of_another_layout_or_kind_is_refused_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let db = new_db(folder.path());
@@ -825,7 +850,10 @@ mod tests {
         if let Some((role, side)) = role() {
             let stop = Stop::new();
             let stop = (role == "with a stop").then_some(&stop);
+            let started = Instant::now();
             assert!(side.wait(7, side.seen(7), LONG, stop));
+            // A wait that nobody woke sees at its end that the bell was rung.
+            assert!(started.elapsed() < LONG / 2, "rung, but not woken");
             return;
         }
         for role in ["without a stop", "with a stop"] {

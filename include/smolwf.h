@@ -1,0 +1,1904 @@
+/*
+ * smolwf.h: durable workflows in one file, for every language.
+ *
+ * Generated from src/ffi by the build; edit there, then `make header`.
+ *
+ *
+ * THE IDEA
+ *
+ * A host submits a run of a named workflow. A worker claims it and gets an attempt under a lease.
+ * The worker's own code runs from the top and wraps every expensive, non-repeatable thing in a
+ * step: begin answers "run it" or "replayed, here is the result"; complete makes the result
+ * durable. If the process dies, another attempt starts from the top, and every finished step
+ * replays. Nothing else is needed: no server, no thread, no snapshot of the host's memory.
+ *
+ *   sw_store *store;  sw_attempt *attempt;  sw_step *step;  sw_error *err;
+ *   char id[SW_ID_CAP];
+ *   size_t len;
+ *
+ *   if (sw_store_open("app.db", NULL, &store, &err) < 0) return report(err);
+ *   if (sw_store_init(store, &applied, &err) < 0) return report(err);
+ *   sw_run_submit(store, "invoice", SW_NTS, "{\"order\":7}", SW_NTS, NULL, id, sizeof id, &err);
+ *
+ *   while (sw_run_claim(store, NULL, 0, NULL, &attempt, &err) == SW_OK) {
+ *     int32_t rc = sw_step_begin(attempt, "charge", SW_NTS, NULL, 0, NULL, &step, &err);
+ *     if (rc == SW_OK) {                                   // not done yet: do it, then record it
+ *       char *receipt = charge_the_card(sw_attempt_args(attempt, &len));
+ *       rc = sw_step_complete(step, receipt, SW_NTS, &err);
+ *       free(receipt);
+ *     } else if (rc == SW_REPLAYED) {                      // done by an earlier attempt
+ *       puts(sw_step_result(step, &len));
+ *     }
+ *     sw_step_free(step);
+ *     if (rc >= 0) sw_attempt_complete(attempt, "\"paid\"", SW_NTS, &err);
+ *     sw_attempt_free(attempt);
+ *   }
+ *   sw_store_close(store);
+ *
+ *
+ * CONVENTIONS
+ *
+ * Codes     int32_t: 0 is OK, above 0 a normal outcome that is no failure, below 0 an error. Treat
+ *           an error you do not know as its class: -1 to -19 the caller, -20 to -39 the state,
+ *           -40 to -59 the environment, -60 to -69 the library. BUSY, IO and NOMEM may be retried.
+ * Arguments object, inputs, options, outputs, error. Outputs are written on success only (>= 0);
+ *           handle and text outputs are set to NULL first. An output pointer that is NULL is
+ *           SW_ERR_MISUSE, but for out_len of the accessors and err.
+ * Text in   pointer and length, UTF-8, copied before the call returns; a length of SW_NTS means
+ *           NUL-terminated. NULL with a length of 0 or SW_NTS is absent; NULL with another length
+ *           is SW_ERR_MISUSE; absent where text is required, and empty where a name, id or key is
+ *           meant, is SW_ERR_INVALID. Names have at most 255 bytes, keys 1024 (SW_ERR_TOO_BIG), and
+ *           no NUL within. Only file paths must be NUL-terminated.
+ * JSON in   text of RFC 8259, any value, at most 16 MiB (an option of the store; SW_ERR_TOO_BIG)
+ *           and 100 levels deep. SW_ERR_INVALID names the byte offset of a fault. Absent arguments
+ *           and results read as null. Payloads come back byte for byte. An object with the key
+ *           "$smolwf" is refused: the library marks its own errors so.
+ * Text out  views, NUL-terminated, that live as long as the object they are asked of. Ids are
+ *           written into the caller's memory, at least SW_ID_CAP bytes of it.
+ * Options   flat structs. Zero the struct, set struct_size to its sizeof; zero is the default in
+ *           every field and NULL means all defaults. A shorter struct than the library's is
+ *           extended with zeros (below 8 bytes: SW_ERR_INVALID); a longer one whose unknown tail
+ *           is not all zero, an unknown flag, or a reserved field that is not zero is
+ *           SW_ERR_UNSUPPORTED. A struct_size above 4096 is SW_ERR_UNSUPPORTED too.
+ * Times     durations and time-outs in milliseconds: 0 answers now, SW_FOREVER has no limit,
+ *           other negatives are SW_ERR_INVALID. Instants are Unix milliseconds.
+ * Repeats   finishing a step or an attempt again, through the same handle with the same bytes,
+ *           answers as the first call did, so that IO and BUSY may be retried; other bytes are
+ *           SW_ERR_CONFLICT.
+ *
+ * ERRORS
+ *
+ * The last argument, sw_error **err, may be NULL. Else it is set to NULL first and, when the code is
+ * below 0, to an object of the caller: code, SQLite's code, one sentence. Free it with
+ * sw_error_free. There is no errno, no text per thread, no text per handle. When a call returns an
+ * error, nothing of it is stored, but for SW_ERR_CANCELLED at the end of an attempt (the end is
+ * stored) and IO, FULL, WAL_LOST, POISONED at a commit (it may or may not be: repeat the finish).
+ *
+ * OWNERSHIP
+ *
+ * What a call hands out is the caller's, until its own _free or _close. Never use free() on it.
+ * _free(NULL) and _close(NULL) do nothing. sw_store_shutdown, from any thread, wakes every waiter;
+ * sw_store_close waits for calls in flight and gives the open attempts of the handle back. Attempts
+ * and steps of a closed store answer SW_ERR_CLOSED and are still freed, in any order. A handle of
+ * the wrong kind is SW_ERR_MISUSE. Using a handle after its _free is undefined.
+ *
+ * THREADS
+ *
+ * Every handle may be used from any thread at any time; none belongs to a thread. Each function
+ * says one of: never blocks; may block on disk or lock, up to the busy timeout; waits. The library
+ * starts no thread, installs no handler of signals or panics, and marks every descriptor
+ * close-on-exec. Do not unload it.
+ *
+ * FORK
+ *
+ * In a child, a call on a handle made before the fork is SW_ERR_FORKED, and _close or _free there
+ * leaks on purpose. The child may open other files; opening one that was open at the fork is
+ * SW_ERR_FORKED too. Open stores after the fork.
+ *
+ * ONE SQLITE PER FILE
+ *
+ * Never open the file with a second SQLite in the same process, nor read or copy it there: closing
+ * any descriptor of it drops the locks of this library, and the next commit is lost without a word.
+ * Other processes may read it with any SQLite.
+ *
+ * Codes that most calls share are listed by name at each function and explained at their #define.
+ */
+
+#ifndef SMOLWF_H
+#define SMOLWF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Codes ------------------------------------------------------------------------------------- */
+
+/**
+ * Done.
+ * \since 0.1
+ */
+#define SW_OK 0
+
+/**
+ * Nothing is there now: no run to claim, no run under the key.
+ * \since 0.1
+ */
+#define SW_NONE 1
+
+/**
+ * The wait ended before what it waited for came.
+ * \since 0.1
+ */
+#define SW_TIMEOUT 2
+
+/**
+ * Done before: the recorded answer is attached and the work must not run again.
+ * \since 0.1
+ */
+#define SW_REPLAYED 3
+
+/**
+ * The key matched: the id of what exists was returned and nothing was made.
+ * \since 0.1
+ */
+#define SW_EXISTS 4
+
+/**
+ * Not ready: suspend the attempt, or ask again later.
+ * \since 0.1
+ */
+#define SW_SUSPEND 5
+
+/**
+ * A memoised failure, a failed child or a final failure. The call itself succeeded.
+ * \since 0.1
+ */
+#define SW_FAILED 6
+
+/**
+ * A pointer that cannot be meant: NULL, a handle of another kind or a freed one, NULL text with a
+ * length; or a call without the flag it needs. The calling program is wrong.
+ * \since 0.1
+ */
+#define SW_ERR_MISUSE -1
+
+/**
+ * An argument outside its range or form; the message names the value and the limit.
+ * \since 0.1
+ */
+#define SW_ERR_INVALID -2
+
+/**
+ * No such run, step or page.
+ * \since 0.1
+ */
+#define SW_ERR_NOT_FOUND -3
+
+/**
+ * A text or payload above its limit.
+ * \since 0.1
+ */
+#define SW_ERR_TOO_BIG -5
+
+/**
+ * An option, flag, file system or feature that this library does not serve.
+ * \since 0.1
+ */
+#define SW_ERR_UNSUPPORTED -6
+
+/**
+ * The store was shut down or closed.
+ * \since 0.1
+ */
+#define SW_ERR_CLOSED -7
+
+/**
+ * The handle, or the file, was opened before a fork and this process is the child.
+ * \since 0.1
+ */
+#define SW_ERR_FORKED -8
+
+/**
+ * Another copy of this library in this process holds the file.
+ * \since 0.1
+ */
+#define SW_ERR_SECOND_COPY -9
+
+/**
+ * Another attempt took over, or the run has ended: stop work, results will be refused.
+ * \since 0.1
+ */
+#define SW_ERR_LEASE_LOST -20
+
+/**
+ * The run was cancelled. At the end of an attempt, that end was stored all the same.
+ * \since 0.1
+ */
+#define SW_ERR_CANCELLED -21
+
+/**
+ * A step was begun with another input than the one recorded.
+ * \since 0.1
+ */
+#define SW_ERR_NONDETERMINISM -22
+
+/**
+ * The state of the thing forbids the call, such as finishing twice with different bytes.
+ * \since 0.1
+ */
+#define SW_ERR_CONFLICT -23
+
+/**
+ * The file has an older schema, or none yet: call sw_store_init or sw_store_migrate.
+ * \since 0.1
+ */
+#define SW_ERR_SCHEMA_OLD -24
+
+/**
+ * The file, or the target asked for, is newer than this library. Nothing was written.
+ * \since 0.1
+ */
+#define SW_ERR_SCHEMA_NEW -25
+
+/**
+ * The file has sw_* tables that are not of this library. Nothing was written.
+ * \since 0.1
+ */
+#define SW_ERR_SCHEMA_FOREIGN -26
+
+/**
+ * The target of a migration is below the version of the file; there is no way back.
+ * \since 0.1
+ */
+#define SW_ERR_TARGET_OLDER -27
+
+/**
+ * A budget does not allow the amount asked; nothing was taken.
+ * \since 0.1
+ */
+#define SW_ERR_BUDGET -28
+
+/**
+ * A migration applied to the file differs from the one this library has.
+ * \since 0.1
+ */
+#define SW_ERR_SCHEMA_EDITED -29
+
+/**
+ * A lock was held by another process for the whole busy timeout. May be retried.
+ * \since 0.1
+ */
+#define SW_ERR_BUSY -40
+
+/**
+ * Reading, writing or syncing failed. May be retried.
+ * \since 0.1
+ */
+#define SW_ERR_IO -41
+
+/**
+ * The disk, or a quota, is full. What was acknowledged before stays.
+ * \since 0.1
+ */
+#define SW_ERR_FULL -42
+
+/**
+ * The store was opened read-only, or its medium cannot be written.
+ * \since 0.1
+ */
+#define SW_ERR_READONLY -43
+
+/**
+ * The file is damaged.
+ * \since 0.1
+ */
+#define SW_ERR_CORRUPT -44
+
+/**
+ * Memory ran out. May be retried.
+ * \since 0.1
+ */
+#define SW_ERR_NOMEM -45
+
+/**
+ * The file is not a SQLite database. Nothing was written.
+ * \since 0.1
+ */
+#define SW_ERR_NOT_A_STORE -46
+
+/**
+ * The file cannot be opened or made.
+ * \since 0.1
+ */
+#define SW_ERR_CANNOT_OPEN -47
+
+/**
+ * A rule of the library's own did not hold. Please report it with the message.
+ * \since 0.1
+ */
+#define SW_ERR_INTERNAL -60
+
+/**
+ * The library's code panicked; only that call's work was rolled back. Please report it.
+ * \since 0.1
+ */
+#define SW_ERR_PANIC -61
+
+/**
+ * An earlier sync of the store failed: writes are refused until every handle on the file is
+ * closed and it is opened again. Reading goes on.
+ * \since 0.1
+ */
+#define SW_ERR_POISONED -62
+
+/**
+ * The write-ahead log was taken away by another SQLite in this process; see the first page.
+ * \since 0.1
+ */
+#define SW_ERR_WAL_LOST -63
+
+/* Constants --------------------------------------------------------------------------------- */
+
+/**
+ * The ABI this header describes. 0 is the preview, which may still change; give it to
+ * sw_abi_check.
+ * \since 0.1
+ */
+#define SW_ABI_VERSION 0
+
+/**
+ * First part of the version of the header.
+ * \since 0.1
+ */
+#define SW_VERSION_MAJOR 0
+
+/**
+ * Second part of the version of the header.
+ * \since 0.1
+ */
+#define SW_VERSION_MINOR 1
+
+/**
+ * Third part of the version of the header.
+ * \since 0.1
+ */
+#define SW_VERSION_PATCH 0
+
+/**
+ * Version of the header in one number: major << 16 | minor << 8 | patch. Compare with
+ * sw_version_number, which is the library's.
+ * \since 0.1
+ */
+#define SW_VERSION_NUMBER 256
+
+/**
+ * Length that says: the text ends at its NUL. The largest size_t.
+ * \since 0.1
+ */
+#define SW_NTS 18446744073709551615ull
+
+/**
+ * Time-out without limit.
+ * \since 0.1
+ */
+#define SW_FOREVER -1
+
+/**
+ * Bytes that the memory for an id must have at least, with its NUL.
+ * \since 0.1
+ */
+#define SW_ID_CAP 64
+
+/**
+ * Length of a lease that holds for as long as the process that claimed lives and has the store
+ * open. If it dies, the run is claimable within a second.
+ * \since 0.1
+ */
+#define SW_LEASE_WHILE_ALIVE 4294967295u
+
+/**
+ * Durability: what was answered survives the loss of power.
+ * \since 0.1
+ */
+#define SW_DURABILITY_POWER 1
+
+/**
+ * Durability: what was answered survives the death of the process, and the loss of power once any
+ * later call with SW_DURABILITY_POWER has answered. Saves a sync of the disk per call.
+ * \since 0.1
+ */
+#define SW_DURABILITY_PROCESS 2
+
+/**
+ * Flag of sw_store_options: the file must exist already, else SW_ERR_CANNOT_OPEN.
+ * \since 0.1
+ */
+#define SW_OPEN_NO_CREATE 1
+
+/**
+ * Flag of sw_store_options: nothing is written through this handle; writers answer
+ * SW_ERR_READONLY. Implies SW_OPEN_NO_CREATE.
+ * \since 0.1
+ */
+#define SW_OPEN_READ_ONLY 2
+
+/**
+ * Flag of sw_store_options: the store's clock stands still until sw_store_advance_clock. It
+ * starts at the later of the system's time and the latest time in the file. For tests of hosts.
+ * \since 0.1
+ */
+#define SW_OPEN_MANUAL_CLOCK 4
+
+/**
+ * Flag of sw_store_options: do not refuse file systems of a network or of a shared folder, nor a
+ * file with a second hard link. Locks and syncs may then not hold what this header promises.
+ * \since 0.1
+ */
+#define SW_OPEN_ALLOW_NETWORK_FS 8
+
+/**
+ * Flag of sw_submit_options: only the handle that submits the run may claim it, while that handle
+ * is open; any handle afterwards.
+ * \since 0.1
+ */
+#define SW_SUBMIT_LOCAL 1
+
+/**
+ * Flag of sw_fail_options: this failure is final, whatever tries are left.
+ * \since 0.1
+ */
+#define SW_FAIL_TERMINAL 1
+
+/**
+ * Flag of sw_fail_options: the error is plain text, to be stored as a JSON string. It may be
+ * empty and may hold NULs.
+ * \since 0.1
+ */
+#define SW_FAIL_TEXT 2
+
+/**
+ * Flag of sw_step_options: the start is recorded too, so that others see the step running and a
+ * start without an end counts as a try. With max_attempts 1 such a step is never run twice: begin
+ * answers SW_FAILED, with an error marked "interrupted". Costs one more commit.
+ * \since 0.1
+ */
+#define SW_STEP_TRACK 1
+
+/**
+ * Flag of sw_step_options: the step undoes something and may begin on a run that was cancelled.
+ * \since 0.1
+ */
+#define SW_STEP_CLEANUP 2
+
+/* Types ------------------------------------------------------------------------------------- */
+
+/**
+ * One worker's try at a run, under a lease. Any thread may use it at any time. Freed by
+ * sw_attempt_free.
+ *
+ * \since 0.1
+ */
+typedef struct sw_attempt sw_attempt;
+
+/**
+ * What went wrong in one call: a code, SQLite's code, a sentence. Immutable; freed by
+ * sw_error_free.
+ *
+ * \since 0.1
+ */
+typedef struct sw_error sw_error;
+
+/**
+ * One memoised call of a run: to be done now, or with what was recorded. Any thread may use it at
+ * any time. Freed by sw_step_free.
+ *
+ * \since 0.1
+ */
+typedef struct sw_step sw_step;
+
+/**
+ * A flag that ends waits: a call that waits carries it, another thread or a signal handler fires
+ * it. Made by sw_stop_new, freed by sw_stop_free; belongs to no store.
+ *
+ * \since 0.1
+ */
+typedef struct sw_stop sw_stop;
+
+/**
+ * An open store: one file, or a place in memory. Any thread may use it at any time. A file may be
+ * opened many times, in one process and in many. Ended by sw_store_close.
+ *
+ * \since 0.1
+ */
+typedef struct sw_store sw_store;
+
+/**
+ * An immutable text that a call made for the caller, often a JSON document. Freed by
+ * sw_text_free.
+ *
+ * \since 0.1
+ */
+typedef struct sw_text sw_text;
+
+/**
+ * Options of sw_store_open and sw_store_open_in_memory. Zero in a field is its default.
+ *
+ * \since 0.1
+ */
+typedef struct sw_store_options {
+  /**
+   * sizeof(sw_store_options).
+   */
+  uint32_t struct_size;
+  /**
+   * SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY, SW_OPEN_MANUAL_CLOCK, SW_OPEN_ALLOW_NETWORK_FS, or 0.
+   */
+  uint32_t flags;
+  /**
+   * Milliseconds that a call waits for a lock, 1 to 86400000; 0 is 5000.
+   */
+  uint32_t busy_timeout_ms;
+  /**
+   * SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is POWER.
+   */
+  uint32_t durability;
+  /**
+   * Connections that read side by side, 1 to 64; 0 is 4.
+   */
+  uint32_t max_readers;
+  /**
+   * Milliseconds of a lease when the claim names none, 1000 to 3600000 or
+   * SW_LEASE_WHILE_ALIVE; 0 is 30000.
+   */
+  uint32_t lease_default_ms;
+  /**
+   * Bytes of one JSON payload at most, 1 to 536870912; 0 is 16777216.
+   */
+  uint64_t payload_bytes_max;
+} sw_store_options;
+
+/**
+ * Options of sw_run_submit. Zero in a field is its default.
+ *
+ * \since 0.1
+ */
+typedef struct sw_submit_options {
+  /**
+   * sizeof(sw_submit_options).
+   */
+  uint32_t struct_size;
+  /**
+   * SW_SUBMIT_LOCAL, or 0.
+   */
+  uint32_t flags;
+  /**
+   * Name of the queue; absent is "default".
+   */
+  const char *queue;
+  /**
+   * Bytes of queue, or SW_NTS.
+   */
+  size_t queue_len;
+  /**
+   * Unix milliseconds before which the run is not claimed; 0 is now. At most the year 9999.
+   */
+  int64_t run_at_ms;
+  /**
+   * Milliseconds from the later of now and run_at_ms after which the run fails with an error
+   * marked "timeout"; 0 is never.
+   */
+  int64_t timeout_ms;
+  /**
+   * Milliseconds before the second try; 0 is 1000.
+   */
+  int64_t backoff_initial_ms;
+  /**
+   * Milliseconds between two tries at most; 0 is 3600000. Each wait moves by up to a tenth.
+   */
+  int64_t backoff_max_ms;
+  /**
+   * The lower goes first among ready runs; any value.
+   */
+  int32_t priority;
+  /**
+   * Tries before the run fails for good, to 1000000; 0 is 3.
+   */
+  uint32_t max_attempts;
+  /**
+   * Growth of the wait from one try to the next in percent, 100 to 10000; 0 is 200.
+   */
+  uint32_t backoff_percent;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Key under which one run is made and no second one, for as long as the first exists, to 1024
+   * bytes; absent is none.
+   */
+  const char *idempotency_key;
+  /**
+   * Bytes of idempotency_key, or SW_NTS.
+   */
+  size_t idempotency_key_len;
+  /**
+   * Scope within which the key counts, to 1024 bytes; absent is the scope "".
+   */
+  const char *idempotency_scope;
+  /**
+   * Bytes of idempotency_scope, or SW_NTS.
+   */
+  size_t idempotency_scope_len;
+  /**
+   * Runs of one queue with the same key share its limit per key, to 1024 bytes; absent is none.
+   */
+  const char *concurrency_key;
+  /**
+   * Bytes of concurrency_key, or SW_NTS.
+   */
+  size_t concurrency_key_len;
+  /**
+   * Version of the code that may run it, a name; absent is any worker.
+   */
+  const char *code_version;
+  /**
+   * Bytes of code_version, or SW_NTS.
+   */
+  size_t code_version_len;
+  /**
+   * JSON object `{unit: limit}`; absent is without limits.
+   */
+  const char *budget;
+  /**
+   * Bytes of budget, or SW_NTS.
+   */
+  size_t budget_len;
+  /**
+   * JSON object of the host's own, shown with the run; absent is none.
+   */
+  const char *metadata;
+  /**
+   * Bytes of metadata, or SW_NTS.
+   */
+  size_t metadata_len;
+} sw_submit_options;
+
+/**
+ * Options of sw_run_claim. Zero in a field is its default.
+ *
+ * \since 0.1
+ */
+typedef struct sw_claim_options {
+  /**
+   * sizeof(sw_claim_options).
+   */
+  uint32_t struct_size;
+  /**
+   * 0.
+   */
+  uint32_t flags;
+  /**
+   * Milliseconds to wait for a run; 0 does not wait, SW_FOREVER has no limit.
+   */
+  int64_t wait_ms;
+  /**
+   * Milliseconds of the lease, 1000 to 3600000 or SW_LEASE_WHILE_ALIVE; 0 is the store's.
+   */
+  uint32_t lease_ms;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Name of the worker, shown in the history; absent is none.
+   */
+  const char *worker;
+  /**
+   * Bytes of worker, or SW_NTS.
+   */
+  size_t worker_len;
+  /**
+   * JSON array of the workflows to take, such as `["invoice"]`; absent is all.
+   */
+  const char *workflows;
+  /**
+   * Bytes of workflows, or SW_NTS.
+   */
+  size_t workflows_len;
+  /**
+   * JSON array of the code versions to take; runs without one are taken too. Absent is all.
+   */
+  const char *code_versions;
+  /**
+   * Bytes of code_versions, or SW_NTS.
+   */
+  size_t code_versions_len;
+  /**
+   * From sw_stop_new: ends the wait when fired, with SW_NONE. NULL is none.
+   */
+  sw_stop *stop;
+} sw_claim_options;
+
+/**
+ * Options of sw_attempt_fail and sw_step_fail. Zero in a field is its default.
+ *
+ * \since 0.1
+ */
+typedef struct sw_fail_options {
+  /**
+   * sizeof(sw_fail_options).
+   */
+  uint32_t struct_size;
+  /**
+   * SW_FAIL_TERMINAL, SW_FAIL_TEXT, or 0.
+   */
+  uint32_t flags;
+  /**
+   * Milliseconds until the next try; 0 is what the backoff says.
+   */
+  int64_t retry_after_ms;
+} sw_fail_options;
+
+/**
+ * Options of sw_step_begin. Zero in a field is its default.
+ *
+ * \since 0.1
+ */
+typedef struct sw_step_options {
+  /**
+   * sizeof(sw_step_options).
+   */
+  uint32_t struct_size;
+  /**
+   * SW_STEP_TRACK, SW_STEP_CLEANUP, or 0.
+   */
+  uint32_t flags;
+  /**
+   * Label shown in the history, such as "agent", a name; absent is none.
+   */
+  const char *kind;
+  /**
+   * Bytes of kind, or SW_NTS.
+   */
+  size_t kind_len;
+  /**
+   * Which call of this name in the run is meant, 1 to 1000000000; 0 is the lowest that this
+   * attempt has not passed.
+   */
+  uint32_t occurrence;
+  /**
+   * SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is the store's.
+   */
+  uint32_t durability;
+  /**
+   * Tries before the step fails for good, to 1000000; 0 is 3.
+   */
+  uint32_t max_attempts;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Milliseconds before the second try; 0 is 1000. Doubles, moved by up to a tenth.
+   */
+  int64_t backoff_initial_ms;
+  /**
+   * Milliseconds between two tries at most; 0 is 3600000.
+   */
+  int64_t backoff_max_ms;
+} sw_step_options;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/* Version ----------------------------------------------------------------------------------- */
+
+/**
+ * Returns the version of the library, such as "0.1.0".
+ *
+ * Any thread; never blocks.
+ *
+ * \return static text, NUL-terminated; never NULL and never freed
+ * \since 0.1
+ */
+const char *sw_version(void);
+
+/**
+ * Returns the version of the library as one number: major << 16 | minor << 8 | patch.
+ *
+ * Any thread; never blocks.
+ *
+ * \return such as 256 for 0.1.0
+ * \since 0.1
+ */
+uint32_t sw_version_number(void);
+
+/**
+ * Returns the ABI of the library, which SW_ABI_VERSION of the header it was built with names.
+ *
+ * Any thread; never blocks.
+ *
+ * \return 0 while in preview
+ * \since 0.1
+ */
+uint32_t sw_abi_version(void);
+
+/**
+ * Tells whether the library serves programs built with a header. Call it once after loading.
+ *
+ * Any thread; never blocks.
+ *
+ * \param header_abi  SW_ABI_VERSION of the header the program was built with
+ * \retval SW_OK               it does
+ * \retval SW_ERR_UNSUPPORTED  it does not: the library is of another ABI
+ * \since 0.1
+ */
+int32_t sw_abi_check(uint32_t header_abi);
+
+/**
+ * Returns how the library was built, as a JSON object: library, version, abi_version,
+ * sqlite_version, sqlite_source_id, sqlite_compile_options, durability, panic, target, is_debug.
+ * Keys are only ever added.
+ *
+ * Any thread; never blocks.
+ *
+ * \return static text, NUL-terminated; never NULL and never freed
+ * \since 0.1
+ */
+const char *sw_build_info(void);
+
+/**
+ * Returns the name of a code, such as "SW_ERR_BUSY" for -40.
+ *
+ * Any thread; never blocks.
+ *
+ * \param code  any integer
+ * \return static text, NUL-terminated, never freed; "SW_UNKNOWN" for an integer that is no code
+ * \since 0.1
+ */
+const char *sw_code_name(int32_t code);
+
+/* Errors ------------------------------------------------------------------------------------ */
+
+/**
+ * Returns the code of an error: what the call returned.
+ *
+ * Any thread; never blocks.
+ *
+ * \param error  from the last argument of a call; NULL is no error
+ * \retval SW_OK          error is NULL
+ * \retval SW_ERR_MISUSE  error is not an sw_error, or the call returned that
+ * \return any code below 0, as the call returned it
+ * \since 0.1
+ */
+int32_t sw_error_code(const sw_error *error);
+
+/**
+ * Returns the code of the layer below: SQLite's extended result code, or a negated errno.
+ *
+ * Any thread; never blocks.
+ *
+ * \param error  from the last argument of a call; NULL is no error
+ * \return 0 when neither was involved, and for NULL
+ * \since 0.1
+ */
+int32_t sw_error_engine_code(const sw_error *error);
+
+/**
+ * Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM.
+ *
+ * Any thread; never blocks.
+ *
+ * \param error  from the last argument of a call; NULL is no error
+ * \return 1 if so, else 0; 0 for NULL
+ * \since 0.1
+ */
+int32_t sw_error_is_retryable(const sw_error *error);
+
+/**
+ * Returns the sentence of an error: lower case, with the value and the limit, never a payload.
+ *
+ * Any thread; never blocks.
+ *
+ * \param error  from the last argument of a call; NULL is no error
+ * \return text, NUL-terminated, that lives until sw_error_free; never NULL: "" for NULL
+ * \since 0.1
+ */
+const char *sw_error_message(const sw_error *error);
+
+/**
+ * Frees an error. Its message dies with it.
+ *
+ * Any thread; never blocks.
+ *
+ * \param error  from the last argument of a call; NULL does nothing
+ * \since 0.1
+ */
+void sw_error_free(sw_error *error);
+
+/* Texts and ids ----------------------------------------------------------------------------- */
+
+/**
+ * Returns the bytes of a text.
+ *
+ * Any thread; never blocks.
+ *
+ * \param text     from a call of this library
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return UTF-8, NUL-terminated, that lives until sw_text_free; NULL when text is NULL
+ * \since 0.1
+ */
+const char *sw_text_data(const sw_text *text, size_t *out_len);
+
+/**
+ * Frees a text. What sw_text_data returned dies with it.
+ *
+ * Any thread; never blocks.
+ *
+ * \param text  from a call of this library; NULL does nothing
+ * \since 0.1
+ */
+void sw_text_free(sw_text *text);
+
+/**
+ * Makes an id: `<prefix>_<ULID>`, the ULID in 26 lower-case Crockford characters.
+ *
+ * Unique, URL-safe, and within a process strictly increasing as text for one prefix, from any
+ * number of threads. A forked child has a sequence of its own.
+ *
+ * Any thread; never blocks.
+ *
+ * \param prefix,prefix_len  `[a-z][a-z0-9_]{0,30}`
+ * \param out_id  receives the id and its NUL
+ * \param cap     bytes of out_id, at least SW_ID_CAP
+ * \param err     receives an owned error on failure; may be NULL
+ * \retval SW_OK              the id is written
+ * \retval SW_ERR_MISUSE      out_id is NULL, or prefix is NULL with a length
+ * \retval SW_ERR_INVALID     the prefix has another form, or cap is below SW_ID_CAP
+ * \retval SW_ERR_TOO_BIG     the prefix has more than 255 bytes
+ * \retval SW_ERR_PANIC       a defect of the library
+ * \since 0.1
+ */
+int32_t sw_new_id(const char *prefix, size_t prefix_len, char *out_id, size_t cap, sw_error **err);
+
+/**
+ * Writes a text as a JSON string with its quotes, for hosts without a JSON writer.
+ *
+ * Any thread; never blocks.
+ *
+ * \param text,text_len  UTF-8 to 512 MiB; may be empty and may hold NULs
+ * \param out  receives the JSON, freed by sw_text_free; NULL on failure
+ * \param err  receives an owned error on failure; may be NULL
+ * \retval SW_OK           the JSON string is in out
+ * \retval SW_ERR_MISUSE   out is NULL, or text is NULL with a length
+ * \retval SW_ERR_INVALID  text is absent, or not UTF-8
+ * \retval SW_ERR_TOO_BIG  text has more than 512 MiB
+ * \retval SW_ERR_PANIC    a defect of the library
+ * \since 0.1
+ */
+int32_t sw_json_quote(const char *text, size_t text_len, sw_text **out, sw_error **err);
+
+/* Store ------------------------------------------------------------------------------------- */
+
+/**
+ * Opens the store in a file, creating the file with mode 0600 unless told not to. Does not
+ * migrate: call sw_store_init next. Every refusal is made here, before one byte of the file
+ * changes.
+ *
+ * Beside the file stand its -wal and -shm, which are SQLite's, and its -smolwf, which is this
+ * library's; do not remove them while the store is open anywhere.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout.
+ *
+ * \param path     path of the file, NUL-terminated, to 4087 bytes
+ * \param options  NULL for all defaults
+ * \param out      receives the store, ended by sw_store_close; NULL on failure
+ * \param err      receives an owned error on failure; may be NULL
+ * \retval SW_OK                  the store is open
+ * \retval SW_ERR_MISUSE          path or out is NULL
+ * \retval SW_ERR_INVALID         path is empty or too long, or an option is out of its range
+ * \retval SW_ERR_UNSUPPORTED     an unknown option or flag, a file system of a network or of a
+ *                                shared folder, a file with a second hard link, or a -smolwf file
+ *                                of another version
+ * \retval SW_ERR_FORKED          the file was open in the parent when this process was forked
+ * \retval SW_ERR_SECOND_COPY     another copy of this library in this process has the file open
+ * \retval SW_ERR_SCHEMA_NEW      the file is of a newer library
+ * \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library
+ * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
+ * \retval SW_ERR_BUSY            another process held a lock for the whole time-out
+ * \retval SW_ERR_IO              reading or writing failed
+ * \retval SW_ERR_FULL            no room for the files beside it
+ * \retval SW_ERR_READONLY        the file or its directory cannot be written, and the options do
+ *                                not say SW_OPEN_READ_ONLY
+ * \retval SW_ERR_CORRUPT         the file is damaged
+ * \retval SW_ERR_NOMEM           memory ran out
+ * \retval SW_ERR_NOT_A_STORE     the file is not a SQLite database
+ * \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right
+ * \retval SW_ERR_WAL_LOST        the -wal was taken away by another SQLite in this process
+ * \retval SW_ERR_INTERNAL        a defect of the library
+ * \retval SW_ERR_PANIC           a defect of the library
+ * \since 0.1
+ */
+int32_t sw_store_open(const char *path,
+                      const sw_store_options *options,
+                      sw_store **out,
+                      sw_error **err);
+
+/**
+ * Opens a store in memory, which dies with its handle. For tests of hosts; call sw_store_init
+ * next.
+ *
+ * Any thread; never blocks.
+ *
+ * \param options  NULL for all defaults; the flags about files mean nothing here
+ * \param out      receives the store, ended by sw_store_close; NULL on failure
+ * \param err      receives an owned error on failure; may be NULL
+ * \retval SW_OK               the store is open
+ * \retval SW_ERR_MISUSE       out is NULL
+ * \retval SW_ERR_INVALID      an option is out of its range
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_NOMEM        memory ran out
+ * \retval SW_ERR_INTERNAL     a defect of the library
+ * \retval SW_ERR_PANIC        a defect of the library
+ * \since 0.1
+ */
+int32_t sw_store_open_in_memory(const sw_store_options *options, sw_store **out, sw_error **err);
+
+/**
+ * Migrates the store to the newest schema this library has; a new file gets its tables. Any
+ * number of processes may do so at once. All pending migrations are applied, or none.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable against the loss of
+ * power when it returns.
+ *
+ * \param store        an open store
+ * \param out_applied  receives how many migrations were applied now, 0 when none was pending
+ * \param err          receives an owned error on failure; may be NULL
+ * \retval SW_OK                  the schema is the newest
+ * \retval SW_ERR_MISUSE          store is no store, or out_applied is NULL
+ * \retval SW_ERR_SCHEMA_NEW      another process has made the file newer than this library
+ * \retval SW_ERR_SCHEMA_FOREIGN  sw_* tables appeared that are not of this library
+ * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_store_init(sw_store *store, uint32_t *out_applied, sw_error **err);
+
+/**
+ * Migrates the store up to one version of the schema; for hosts that roll out in two steps. Calls
+ * about runs work with the newest version only.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable against the loss of
+ * power when it returns.
+ *
+ * \param store        an open store
+ * \param target       the version, from 0; see sw_store_schema_version
+ * \param out_applied  receives how many migrations were applied now, 0 when none was pending
+ * \param err          receives an owned error on failure; may be NULL
+ * \retval SW_OK                  the schema is target
+ * \retval SW_ERR_MISUSE          store is no store, or out_applied is NULL
+ * \retval SW_ERR_INVALID         target is below 0
+ * \retval SW_ERR_TARGET_OLDER    target is below the version of the file
+ * \retval SW_ERR_SCHEMA_NEW      target, or the file by now, is newer than this library
+ * \retval SW_ERR_SCHEMA_FOREIGN  sw_* tables appeared that are not of this library
+ * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_store_migrate(sw_store *store, int64_t target, uint32_t *out_applied, sw_error **err);
+
+/**
+ * Returns the version of the schema in the file, and the newest that this library has.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout.
+ *
+ * \param store        an open store
+ * \param out_current  receives the version in the file, 0 when nothing was applied yet
+ * \param out_newest   receives the version that sw_store_init goes to
+ * \param err          receives an owned error on failure; may be NULL
+ * \retval SW_OK          both are written
+ * \retval SW_ERR_MISUSE  store is no store, or out_current or out_newest is NULL
+ *
+ * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+ * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * \since 0.1
+ */
+int32_t sw_store_schema_version(sw_store *store,
+                                int64_t *out_current,
+                                int64_t *out_newest,
+                                sw_error **err);
+
+/**
+ * Lists the migrations applied to the file, ascending:
+ * `[{"id":1,"introduced_version":"0.1.0","applied_time":1760000000000}]`, times in Unix
+ * milliseconds.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout.
+ *
+ * \param store  an open store
+ * \param out    receives the JSON, freed by sw_text_free; NULL on failure
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK          the list is in out; `[]` when nothing was applied yet
+ * \retval SW_ERR_MISUSE  store is no store, or out is NULL
+ *
+ * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+ * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * \since 0.1
+ */
+int32_t sw_store_migrations(sw_store *store, sw_text **out, sw_error **err);
+
+/**
+ * Returns the path of the file.
+ *
+ * Any thread; never blocks.
+ *
+ * \param store  an open store
+ * \return NUL-terminated, as the system takes it, living until sw_store_close; NULL for a store
+ *         in memory, and for what is no store
+ * \since 0.1
+ */
+const char *sw_store_path(const sw_store *store);
+
+/**
+ * Moves the manual clock on: sleeps, backoffs and leases that come due by it are due at once, and
+ * waits that they end return. A host tests thirty days in a millisecond.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout.
+ *
+ * \param store  a store opened with SW_OPEN_MANUAL_CLOCK
+ * \param ms     milliseconds to go forward, from 0
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK           the clock has moved
+ * \retval SW_ERR_MISUSE   store is no store, or was opened without SW_OPEN_MANUAL_CLOCK
+ * \retval SW_ERR_INVALID  ms is below 0, or would pass the year 9999
+ * \retval SW_ERR_CLOSED   the store was shut down or closed
+ * \retval SW_ERR_FORKED   the store was opened before a fork
+ * \retval SW_ERR_PANIC    a defect of the library
+ * \since 0.1
+ */
+int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
+
+/**
+ * Returns the store's clock: the system's, or the manual one.
+ *
+ * Any thread; never blocks.
+ *
+ * \param store  an open store
+ * \return Unix milliseconds; 0 for what is no open store
+ * \since 0.1
+ */
+int64_t sw_store_now_ms(const sw_store *store);
+
+/**
+ * Ends the use of a store from any thread: waits return, later calls are SW_ERR_CLOSED. Calls
+ * that are writing finish. Doing it again does nothing. Nothing is freed: sw_store_close comes
+ * after.
+ *
+ * Any thread; never blocks.
+ *
+ * \param store  an open store; NULL does nothing
+ * \since 0.1
+ */
+void sw_store_shutdown(sw_store *store);
+
+/**
+ * Closes a store: shuts it down, waits for calls in flight to return, and gives the open attempts
+ * of this handle back at once, so that others may claim their runs without a try being charged.
+ *
+ * Attempts and steps made from it answer SW_ERR_CLOSED and are still freed by their own _free. So
+ * does a later call on the store itself, until a thousand others were closed; then its memory is
+ * gone.
+ *
+ * Any thread; waits for calls in flight, which sw_store_shutdown ends. Durable when it returns.
+ *
+ * \param store  an open store; NULL does nothing; in a forked child a store of its parent leaks
+ * \since 0.1
+ */
+void sw_store_close(sw_store *store);
+
+/* Runs: submit, find, claim ----------------------------------------------------------------- */
+
+/**
+ * Submits a run: the wish that a worker runs the host's function `workflow` with `args`.
+ *
+ * With an idempotency key, one run is made per (scope, key) for as long as it exists; a repeated
+ * submit answers SW_EXISTS and its id, whatever the other arguments.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says; so is what SW_EXISTS confirms.
+ *
+ * \param store  an open store
+ * \param workflow,workflow_len  name of the host's function
+ * \param args,args_len  JSON; absent is null
+ * \param options     NULL for all defaults
+ * \param out_run_id  receives the run's id and its NUL
+ * \param cap         bytes of out_run_id, at least SW_ID_CAP
+ * \param err         receives an owned error on failure; may be NULL
+ * \retval SW_OK               the run is submitted; its id is written
+ * \retval SW_EXISTS           the key matched; the id of the run it made is written
+ * \retval SW_ERR_MISUSE       store is no store, out_run_id is NULL, or a text is NULL with a
+ *                             length
+ * \retval SW_ERR_INVALID      workflow is absent; a text, args or an option is out of its form or
+ *                             range; a scope without a key; cap is below SW_ID_CAP
+ * \retval SW_ERR_TOO_BIG      a text or args is above its limit
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag, or a budget, which this version does not
+ *                             serve yet
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+ * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_submit(sw_store *store,
+                      const char *workflow,
+                      size_t workflow_len,
+                      const char *args,
+                      size_t args_len,
+                      const sw_submit_options *options,
+                      char *out_run_id,
+                      size_t cap,
+                      sw_error **err);
+
+/**
+ * Finds the run that an idempotency key made.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. What it finds is durable, as the
+ * store's durability says.
+ *
+ * \param store  an open store
+ * \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is the
+ *                    scope ""
+ * \param idempotency_key,idempotency_key_len  as it was submitted
+ * \param out_run_id  receives the run's id and its NUL
+ * \param cap         bytes of out_run_id, at least SW_ID_CAP
+ * \param err         receives an owned error on failure; may be NULL
+ * \retval SW_OK           the id is written
+ * \retval SW_NONE         no run exists under that scope and key
+ * \retval SW_ERR_MISUSE   store is no store, out_run_id is NULL, or a text is NULL with a length
+ * \retval SW_ERR_INVALID  the key is absent or empty, a text is no UTF-8 or holds a NUL, or cap
+ *                         is below SW_ID_CAP
+ * \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
+ *
+ * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * \since 0.1
+ */
+int32_t sw_run_find(sw_store *store,
+                    const char *idempotency_scope,
+                    size_t idempotency_scope_len,
+                    const char *idempotency_key,
+                    size_t idempotency_key_len,
+                    char *out_run_id,
+                    size_t cap,
+                    sw_error **err);
+
+/**
+ * Claims the next run of a queue, under a lease. Among ready runs the lower priority goes first,
+ * then what was due earlier, then what was submitted earlier. Runs whose lease lapsed, or whose
+ * process died, are claimed anew.
+ *
+ * The attempt must end by complete, fail or release, or else its run comes back when the lease
+ * lapses or the store is closed. An empty queue takes no lock.
+ *
+ * Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
+ * disk or lock, up to the busy timeout. Durable when it returns an attempt, as the store's
+ * durability says.
+ *
+ * \param store  an open store
+ * \param queue,queue_len  name of the queue; absent is "default"
+ * \param options  NULL for all defaults
+ * \param out      receives the attempt, freed by sw_attempt_free; NULL on failure and for SW_NONE
+ * \param err      receives an owned error on failure; may be NULL
+ * \retval SW_OK               the attempt is in out
+ * \retval SW_NONE             nothing to claim until wait_ms passed or the stop fired
+ * \retval SW_ERR_MISUSE       store is no store, stop is no stop, out is NULL, or a text is NULL
+ *                             with a length
+ * \retval SW_ERR_INVALID      a text or an option is out of its form or range
+ * \retval SW_ERR_TOO_BIG      a text is above its limit
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_CLOSED       also when the store is shut down during the wait
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+ * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_claim(sw_store *store,
+                     const char *queue,
+                     size_t queue_len,
+                     const sw_claim_options *options,
+                     sw_attempt **out,
+                     sw_error **err);
+
+/* Stops: ending a wait ---------------------------------------------------------------------- */
+
+/**
+ * Makes a stop that has not fired.
+ *
+ * Any thread; never blocks.
+ *
+ * \param out  receives the stop, freed by sw_stop_free; NULL on failure
+ * \param err  receives an owned error on failure; may be NULL
+ * \retval SW_OK          the stop is made
+ * \retval SW_ERR_MISUSE  out is NULL
+ * \retval SW_ERR_PANIC   a defect of the library
+ * \since 0.1
+ */
+int32_t sw_stop_new(sw_stop **out, sw_error **err);
+
+/**
+ * Fires a stop: the waits that carry it end, and later ones end at once, with SW_NONE or
+ * SW_TIMEOUT. There is no way back. Firing again does nothing.
+ *
+ * Any thread, and a signal handler too; never blocks.
+ *
+ * \param stop  from sw_stop_new; NULL does nothing
+ * \since 0.1
+ */
+void sw_stop_fire(sw_stop *stop);
+
+/**
+ * Frees a stop. Waits that carry it go on; they can then not be ended by it.
+ *
+ * Any thread; never blocks.
+ *
+ * \param stop  from sw_stop_new; NULL does nothing
+ * \since 0.1
+ */
+void sw_stop_free(sw_stop *stop);
+
+/* Attempts: what was claimed, until it ends ------------------------------------------------- */
+
+/**
+ * Returns the id of an attempt, attempt_ and a ULID.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+ * \since 0.1
+ */
+const char *sw_attempt_id(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the id of the run that the attempt is at.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+ * \since 0.1
+ */
+const char *sw_attempt_run_id(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the id of the run at the top of the run's tree: its own when nobody submitted it as a
+ * child.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+ * \since 0.1
+ */
+const char *sw_attempt_root_run_id(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the id of the run that submitted this one as a child.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
+ *         for what is no attempt
+ * \since 0.1
+ */
+const char *sw_attempt_parent_run_id(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the name of the workflow to run.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+ * \since 0.1
+ */
+const char *sw_attempt_workflow(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the name of the queue it was claimed from.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+ * \since 0.1
+ */
+const char *sw_attempt_queue(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the arguments of the run: JSON, byte for byte as submitted; "null" when none were
+ * given.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
+ * \since 0.1
+ */
+const char *sw_attempt_args(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the number of the attempt within its run. It grows with each claim and is the fence:
+ * writes of an attempt with a lower number than the newest are refused.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \return from 1; 0 for what is no attempt
+ * \since 0.1
+ */
+uint32_t sw_attempt_number(const sw_attempt *attempt);
+
+/**
+ * Returns when the lease lapses, as far as this handle knows: each heartbeat and each write
+ * through the attempt may move it on.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \return Unix milliseconds, by the store's clock; INT64_MAX for SW_LEASE_WHILE_ALIVE; 0 for what
+ *         is no attempt
+ * \since 0.1
+ */
+int64_t sw_attempt_lease_expires_at_ms(const sw_attempt *attempt);
+
+/**
+ * Extends the lease of a claimed attempt, so that no other worker takes it over. Never shortens
+ * it.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param attempt   from sw_run_claim
+ * \param lease_ms  milliseconds from now, 1000 to 3600000, or SW_LEASE_WHILE_ALIVE; 0 keeps the
+ *                  claim's length
+ * \param err       receives an owned error on failure; may be NULL
+ * \retval SW_OK              the lease runs at least until now + lease_ms
+ * \retval SW_ERR_MISUSE      attempt is no attempt
+ * \retval SW_ERR_INVALID     lease_ms is out of its range
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results
+ *                            will be refused
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; the lease is not extended
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+ * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_attempt_heartbeat(sw_attempt *attempt, uint32_t lease_ms, sw_error **err);
+
+/**
+ * Looks whether the attempt may go on. Writes nothing and extends no lease.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
+ *
+ * \param attempt  from sw_run_claim
+ * \param err      receives an owned error on failure; may be NULL
+ * \retval SW_OK              the attempt holds the run
+ * \retval SW_ERR_MISUSE      attempt is no attempt
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+ *
+ * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * \since 0.1
+ */
+int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
+
+/**
+ * Ends the attempt and its run with a result. The run is completed, which is final.
+ *
+ * Repeated through the same handle with the same bytes it answers as the first call did.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param attempt  from sw_run_claim; still to be freed
+ * \param result,result_len  JSON; absent is null
+ * \param err  receives an owned error on failure; may be NULL
+ * \retval SW_OK              the run is completed
+ * \retval SW_ERR_MISUSE      attempt is no attempt, or result is NULL with a length
+ * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
+ * \retval SW_ERR_TOO_BIG     result is above the store's limit
+ * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
+ *                            stored, and the run ends as cancelled or failed
+ * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+ * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_attempt_complete(sw_attempt *attempt,
+                            const char *result,
+                            size_t result_len,
+                            sw_error **err);
+
+/**
+ * Ends the attempt with an error. While tries are left the run comes back after its backoff;
+ * otherwise, or with SW_FAIL_TERMINAL, it is failed, which is final.
+ *
+ * Repeated through the same handle with the same bytes it answers as the first call did.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param attempt  from sw_run_claim; still to be freed
+ * \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
+ * \param options  NULL for all defaults
+ * \param err      receives an owned error on failure; may be NULL
+ * \retval SW_SUSPEND          the run will be tried again
+ * \retval SW_FAILED           the run is failed
+ * \retval SW_ERR_MISUSE       attempt is no attempt, or error is NULL with a length
+ * \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
+ *                             retry_after_ms is out of its range
+ * \retval SW_ERR_TOO_BIG      error is above the store's limit
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_LEASE_LOST   another attempt took over; nothing is stored
+ * \retval SW_ERR_CANCELLED    the run was cancelled or timed out; this end of the attempt is
+ *                             stored, and the run ends as cancelled or failed
+ * \retval SW_ERR_CONFLICT     this handle has ended the attempt otherwise
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+ * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_attempt_fail(sw_attempt *attempt,
+                        const char *error,
+                        size_t error_len,
+                        const sw_fail_options *options,
+                        sw_error **err);
+
+/**
+ * Ends the attempt by giving its run back; no try is charged. For a worker that shuts down, or
+ * cannot run it now.
+ *
+ * Repeated through the same handle with the same delay it answers as the first call did.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param attempt   from sw_run_claim; still to be freed
+ * \param delay_ms  milliseconds before the run may be claimed again, from 0
+ * \param err       receives an owned error on failure; may be NULL
+ * \retval SW_OK              the run is given back
+ * \retval SW_ERR_MISUSE      attempt is no attempt
+ * \retval SW_ERR_INVALID     delay_ms is out of its range
+ * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
+ *                            stored, and the run ends as cancelled or failed
+ * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+ * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err);
+
+/**
+ * Frees an attempt and the views it lent. Does not end it: an attempt that was not ended keeps
+ * its run until the lease lapses or the store is closed. Its steps live on until they are freed.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim; NULL does nothing; in a forked child an attempt of its
+ *                 parent leaks
+ * \since 0.1
+ */
+void sw_attempt_free(sw_attempt *attempt);
+
+/* Steps ------------------------------------------------------------------------------------- */
+
+/**
+ * Begins a step: says whether its work is to be done now, or hands out what was recorded.
+ *
+ * A step is known by (run, name, occurrence). With occurrence 0 it is the lowest occurrence of
+ * the name that this attempt has not passed; it is passed when begin answered SW_REPLAYED or
+ * SW_FAILED, and when this attempt completed it or failed it for good. While it is open in this
+ * attempt, an automatic begin of the name is SW_ERR_CONFLICT: calls side by side use distinct
+ * names, or name the occurrence.
+ *
+ * Work that was begun may be done more than once, when the process dies before complete; its
+ * result is recorded once. SW_STEP_TRACK with max_attempts 1 makes that at most once.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. A replay writes nothing and
+ * waits for no writer. A begin that answers SW_OK writes only with SW_STEP_TRACK, then durable
+ * when it returns, as the step's durability says.
+ *
+ * \param attempt  from sw_run_claim
+ * \param name,name_len  name of the step
+ * \param input,input_len  JSON that must mean the same whenever the step is begun; absent is not
+ *                 compared
+ * \param options  NULL for all defaults
+ * \param out      receives the step, freed by sw_step_free, for SW_OK, SW_REPLAYED and SW_FAILED;
+ *                 NULL otherwise
+ * \param err      receives an owned error on failure; may be NULL
+ * \retval SW_OK                  do the work, then sw_step_complete or sw_step_fail
+ * \retval SW_REPLAYED            done before; sw_step_result has the result
+ * \retval SW_FAILED              failed for good before; sw_step_error has the error
+ * \retval SW_SUSPEND             it backs off after a failure; ask again later
+ * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a
+ *                                length
+ * \retval SW_ERR_INVALID         name is absent; a text, input or option is out of its form or
+ *                                range; input has a key twice, an integer beyond 2^53-1 either
+ *                                way, or a number beyond binary64
+ * \retval SW_ERR_TOO_BIG         a text or input is above its limit
+ * \retval SW_ERR_UNSUPPORTED     an unknown option or flag
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out, and this is no cleanup
+ * \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named
+ * \retval SW_ERR_CONFLICT        the step is open in this attempt
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+ * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_step_begin(sw_attempt *attempt,
+                      const char *name,
+                      size_t name_len,
+                      const char *input,
+                      size_t input_len,
+                      const sw_step_options *options,
+                      sw_step **out,
+                      sw_error **err);
+
+/**
+ * Records the result of a step, once and for all: every later attempt replays it.
+ *
+ * Finished work is recorded on a cancelled run too. Repeated through the same handle with the
+ * same bytes it answers as the first call did.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * step's durability says.
+ *
+ * \param step  from sw_step_begin, which answered SW_OK; still to be freed
+ * \param result,result_len  JSON; absent is null
+ * \param err  receives an owned error on failure; may be NULL
+ * \retval SW_OK              the result is recorded
+ * \retval SW_ERR_MISUSE      step is no step, or result is NULL with a length
+ * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
+ * \retval SW_ERR_TOO_BIG     result is above the store's limit
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+ * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, sw_error **err);
+
+/**
+ * Records that a step failed. While tries are left it may be begun again at sw_step_retry_at_ms;
+ * otherwise, or with SW_FAIL_TERMINAL, the failure is recorded for good and replays.
+ *
+ * Repeated through the same handle with the same bytes it answers as the first call did.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * step's durability says.
+ *
+ * \param step  from sw_step_begin, which answered SW_OK; still to be freed
+ * \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
+ * \param options  NULL for all defaults
+ * \param err      receives an owned error on failure; may be NULL
+ * \retval SW_SUSPEND          it may be begun again at sw_step_retry_at_ms
+ * \retval SW_FAILED           it is failed for good
+ * \retval SW_ERR_MISUSE       step is no step, or error is NULL with a length
+ * \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
+ *                             retry_after_ms is out of its range
+ * \retval SW_ERR_TOO_BIG      error is above the store's limit
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_CONFLICT     the step was finished otherwise, or was replayed
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
+ * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_step_fail(sw_step *step,
+                     const char *error,
+                     size_t error_len,
+                     const sw_fail_options *options,
+                     sw_error **err);
+
+/**
+ * Returns the id of a step, step_ and a ULID; the same whenever it replays.
+ *
+ * Any thread; never blocks.
+ *
+ * \param step     from sw_step_begin
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_step_free; NULL for what is no step
+ * \since 0.1
+ */
+const char *sw_step_id(const sw_step *step, size_t *out_len);
+
+/**
+ * Returns the name of a step, as it was begun.
+ *
+ * Any thread; never blocks.
+ *
+ * \param step     from sw_step_begin
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_step_free; NULL for what is no step
+ * \since 0.1
+ */
+const char *sw_step_name(const sw_step *step, size_t *out_len);
+
+/**
+ * Returns the recorded result: JSON, byte for byte as it was completed.
+ *
+ * Any thread; never blocks.
+ *
+ * \param step     from sw_step_begin
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_step_free; NULL when there is none, and for
+ *         what is no step
+ * \since 0.1
+ */
+const char *sw_step_result(const sw_step *step, size_t *out_len);
+
+/**
+ * Returns the recorded error: JSON, byte for byte as it failed; an object with the key "$smolwf"
+ * when the library recorded it.
+ *
+ * Any thread; never blocks.
+ *
+ * \param step     from sw_step_begin
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_step_free; NULL when there is none, and for
+ *         what is no step
+ * \since 0.1
+ */
+const char *sw_step_error(const sw_step *step, size_t *out_len);
+
+/**
+ * Returns which call of its name in the run a step is.
+ *
+ * Any thread; never blocks.
+ *
+ * \param step  from sw_step_begin
+ * \return from 1; 0 for what is no step
+ * \since 0.1
+ */
+uint32_t sw_step_occurrence(const sw_step *step);
+
+/**
+ * Returns how often the work of a step was begun, as far as recorded, with this time when begin
+ * answered SW_OK.
+ *
+ * Any thread; never blocks.
+ *
+ * \param step  from sw_step_begin
+ * \return from 1; 0 for what is no step
+ * \since 0.1
+ */
+uint32_t sw_step_tries(const sw_step *step);
+
+/**
+ * Returns when a step that failed may be begun again.
+ *
+ * Any thread; never blocks.
+ *
+ * \param step  from sw_step_begin
+ * \return Unix milliseconds; 0 when it did not fail, or failed for good; 0 for what is no step
+ * \since 0.1
+ */
+int64_t sw_step_retry_at_ms(const sw_step *step);
+
+/**
+ * Frees a step and the views it lent. Does not finish it: the next begin of the name means the
+ * same occurrence.
+ *
+ * Any thread; never blocks.
+ *
+ * \param step  from sw_step_begin; NULL does nothing; in a forked child a step of its parent
+ *              leaks
+ * \since 0.1
+ */
+void sw_step_free(sw_step *step);
+
+/* Looking ----------------------------------------------------------------------------------- */
+
+/**
+ * Shows a run as a JSON document: run_id, task_id, root_run_id, parent_run_id, workflow, queue,
+ * state, priority, args, result, error, attempts, tries, max_attempts, run_at_ms, created_at_ms,
+ * updated_at_ms, finished_at_ms, metadata, code_version, waiting_for. Times are Unix
+ * milliseconds, what is absent is null, payloads are embedded as JSON. Keys are only ever added.
+ *
+ * The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
+ * "cancelled"; the last three are final.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
+ *
+ * \param store  an open store
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param out  receives the document, freed by sw_text_free; NULL on failure
+ * \param err  receives an owned error on failure; may be NULL
+ * \retval SW_OK             the document is in out
+ * \retval SW_ERR_MISUSE     store is no store, out is NULL, or run_id is NULL with a length
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+ * \retval SW_ERR_NOT_FOUND  no such run
+ *
+ * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * \since 0.1
+ */
+int32_t sw_run_get(sw_store *store,
+                   const char *run_id,
+                   size_t run_id_len,
+                   sw_text **out,
+                   sw_error **err);
+
+/**
+ * Shows what happened in a run, page by page, as a JSON document: run (as sw_run_get), attempts
+ * (attempt_id, number, worker, state, started_at_ms, ended_at_ms, error), steps (step_id, name,
+ * occurrence, kind, state, tries, input_hash, result, error, started_at_ms, ended_at_ms),
+ * signals, children, events, next. Keys are only ever added.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
+ *
+ * \param store  an open store
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param cursor,cursor_len  what next said in the page before; absent is the first page
+ * \param limit  entries in the page, 1 to 10000; 0 is 1000
+ * \param out    receives the document, freed by sw_text_free; NULL on failure. Its next is null
+ *               on the last page
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK             the document is in out
+ * \retval SW_ERR_MISUSE     store is no store, out is NULL, or a text is NULL with a length
+ * \retval SW_ERR_INVALID    run_id is absent, a text is out of its form, cursor is no cursor of
+ *                           this call, or limit is above 10000
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_TOO_BIG    cursor has more than 1024 bytes
+ *
+ * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * \since 0.1
+ */
+int32_t sw_run_history(sw_store *store,
+                       const char *run_id,
+                       size_t run_id_len,
+                       const char *cursor,
+                       size_t cursor_len,
+                       uint32_t limit,
+                       sw_text **out,
+                       sw_error **err);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* SMOLWF_H */
