@@ -13,6 +13,7 @@
 -- sw_payloads            large args, kept apart from the run's row, which is rewritten at its end
 -- sw_workflow_signals    messages to runs, FIFO per name                              (0002)
 -- sw_workflow_waits      what waiting tasks wait for                                  (0002)
+-- sw_workflow_cascades   ended runs whose children are still to be ended              (0002)
 -- sw_workflow_events     the append-only log                                          (0002)
 -- sw_budget_*            limits, reservations, the append-only ledger and its totals  (0003)
 -- sw_workflow_queues, _gates, _schedules   limits of queues, and what fires by itself (0004)
@@ -148,12 +149,12 @@ CREATE TABLE sw_workflow_attempts (
 CREATE TABLE sw_workflow_steps (
     step_key            INTEGER PRIMARY KEY,
     run_key             INTEGER NOT NULL,
-    kind                INTEGER NOT NULL,   -- 0 step 1 sleep 2 signal 3 child submit 4 await
+    kind                INTEGER NOT NULL,   -- 0 step 1 sleep 2 await 3 child submit: four name spaces
     name                TEXT NOT NULL,
     occurrence          INTEGER NOT NULL,
-    state               INTEGER NOT NULL,   -- 1 started (tracked) 2 done 3 failed for good 4 backs off 5 timed out
+    state               INTEGER NOT NULL,   -- 1 started (tracked) 2 done 3 failed for good 4 backs off 5 timed out 6 asked
     tries               INTEGER NOT NULL,
-    retry_at_ms         INTEGER,
+    retry_at_ms         INTEGER,            -- state 4: the next try; state 6: the time-out
     label               TEXT,
     input_hash          BLOB,
     started_at_ms       INTEGER NOT NULL,

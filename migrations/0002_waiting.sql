@@ -23,11 +23,17 @@ CREATE TABLE sw_workflow_waits (
     target_key          INTEGER NOT NULL,   -- run that ends, run that is signalled, root that pays
     name                TEXT NOT NULL,      -- '' for children, signal name, budget unit
     task_key            INTEGER NOT NULL,   -- who waits
-    amount              INTEGER NOT NULL,   -- 0 unless a budget
+    amount              INTEGER NOT NULL,   -- 1: counts down waits_left; else 0, or what a budget owes
     PRIMARY KEY (kind, target_key, name, task_key)
 ) STRICT, WITHOUT ROWID;
 -- Dropping all waits of a task that wakes or ends.
 CREATE INDEX waits_of_task ON sw_workflow_waits (task_key);
+
+-- A cancel or time-out that has not reached all descendants yet: the sweeps of claims go on with it.
+CREATE TABLE sw_workflow_cascades (
+    run_key             INTEGER PRIMARY KEY,
+    after_key           INTEGER NOT NULL    -- children up to this one have been seen to
+) STRICT;
 
 -- seq is max + 1 inside the writer's transaction: commit order, without gaps.
 CREATE TABLE sw_workflow_events (

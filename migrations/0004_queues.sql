@@ -15,11 +15,8 @@ CREATE TABLE sw_workflow_gates (
     queue               TEXT NOT NULL,
     gate                TEXT NOT NULL,      -- concurrency key
     running             INTEGER NOT NULL,
-    blocked             INTEGER NOT NULL,
     PRIMARY KEY (queue, gate)
 ) STRICT, WITHOUT ROWID;
--- Which gates to let in after a limit was raised.
-CREATE INDEX gates_open ON sw_workflow_gates (queue, running, gate) WHERE blocked > 0;
 
 CREATE TABLE sw_workflow_schedules (
     name                TEXT PRIMARY KEY,

@@ -1,6 +1,7 @@
 //! What `sw_attempt*` points to: the facts of a claim, and the calls that its holder makes.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::clock::Now;
@@ -9,6 +10,7 @@ use crate::domain::claim::Claimed;
 use crate::domain::port::{Fence, Hold, StepKind, StepPort};
 use crate::domain::run::in_range;
 use crate::domain::step::{self, Begin, Decision, Found, Occurrences, Plan, Subject};
+use crate::domain::wait::{self, Wait};
 use crate::domain::{AfterFail, Durability, FailOptions, query};
 use crate::error::{Error, Result};
 use crate::history::History;
@@ -16,6 +18,7 @@ use crate::id::{self, Id};
 use crate::limits::{DURATION_MS_MAX, LOOK_MS};
 use crate::step::Recorded;
 pub use crate::step::Step;
+use crate::storage::sqlite::tx::Tx;
 use crate::store::{self, Entered, Store};
 use crate::text::Text;
 
@@ -29,9 +32,12 @@ pub struct Attempt {
     run: Id,
     texts: Texts,
     has_history: bool,
+    has_children: AtomicBool,
     bell: u64,
     lease_expires_at_ms: AtomicI64,
-    occurrences: Mutex<Occurrences>,
+    /// Of steps, sleeps, awaits and child submits, by the number of their kind.
+    occurrences: [Mutex<Occurrences>; 4],
+    waits: Mutex<HashMap<(StepKind, Box<str>, u32), Wait>>,
     look: Mutex<Option<Look>>,
     history: OnceLock<History>,
     /// How it ended, with the fingerprint of what asked for that.
@@ -88,9 +94,11 @@ impl Attempt {
             run: run.run_id,
             texts,
             has_history: run.has_history,
+            has_children: AtomicBool::new(run.has_history),
             bell,
             lease_expires_at_ms: AtomicI64::new(0),
-            occurrences: Mutex::default(),
+            occurrences: Default::default(),
+            waits: Mutex::default(),
             look: Mutex::new(None),
             history: OnceLock::new(),
             finished: Mutex::new(None),
@@ -186,9 +194,36 @@ impl Attempt {
         self.finish(End::Release(delay_ms)).map(|_| ())
     }
 
+    /// Parks the run on the wait set: everything that answered "not yet" since the claim and was not
+    /// answered otherwise (P24). Again is the same as once.
+    pub fn suspend(&self) -> Result<()> {
+        if self.occurrences().is_any_open() {
+            self.store.enter()?;
+            return Err(self.check().err().filter(is_fence_error).unwrap_or_else(|| {
+                Error::conflict("a step is begun and neither finished nor freed")
+            }));
+        }
+        let waits: Vec<Wait> =
+            self.waits.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let fence = self.fence;
+        self.end_once(*blake3::hash(b"suspend").as_bytes(), 0, move |tx, now| {
+            wait::suspend(tx, fence, &waits, now)
+        })
+        .map(|_| ())
+    }
+
     /// Ends the attempt, once: the same end again answers as the first did, another is a conflict.
     fn finish(&self, end: End) -> Result<Finish> {
-        let fingerprint = fingerprint(&end);
+        let (fence, bytes) = (self.fence, end.bytes());
+        self.end_once(fingerprint(&end), bytes, move |tx, now| attempt::finish(tx, fence, &end, now))
+    }
+
+    fn end_once(
+        &self,
+        fingerprint: [u8; 32],
+        bytes: usize,
+        work: impl FnMut(&mut Tx<'_>, Now) -> Result<Finish> + Send + 'static,
+    ) -> Result<Finish> {
         let entered = self.store.enter()?;
         let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         match &*finished {
@@ -198,17 +233,19 @@ impl Attempt {
             }
             None => {}
         }
-        let (fence, bytes) = (self.fence, end.bytes());
-        let finish = entered.write(Durability::Inherit, bytes, move |tx, now| {
-            attempt::finish(tx, fence, &end, now)
-        })?;
+        let finish = entered.write(Durability::Inherit, bytes, work)?;
         let answer = match finish {
             Finish::Stopped(ended) => Err(attempt::stop_error(ended)),
             stored => Ok(stored),
         };
         *finished = Some((fingerprint, answer.clone()));
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        entered.announce(self.bell)?;
+        if self.is_in_tree() {
+            // Its end may wake a parent in another queue, or end children.
+            entered.announce_all()?;
+        } else {
+            entered.announce(self.bell)?;
+        }
         answer
     }
 
@@ -223,7 +260,7 @@ impl Attempt {
             (occurrence, occurrences.is_touched(&begin.name, occurrence))
         };
         // Held open from here on: whatever answers without a step to run must let go of it.
-        let begun = match history.find(&begin.name, occurrence) {
+        let begun = match history.find(StepKind::Step, &begin.name, occurrence) {
             Some(at) if !is_touched || history.found(at).state.is_final() => {
                 let found = *history.found(at);
                 self.decide(&entered, begin, plan, occurrence, Seen::InHistory(at, found))
@@ -272,6 +309,7 @@ impl Attempt {
         seen: Seen,
     ) -> std::result::Result<Begun, (String, Error)> {
         let now = self.store.now();
+        self.note_wait(StepKind::Step, &begin.name, occurrence, None);
         match step::decide(seen.found().as_ref(), &plan, &begin.name, now) {
             Ok(Decision::Replay) => {
                 self.occurrences().close(&begin.name, occurrence, true);
@@ -281,8 +319,10 @@ impl Attempt {
                 self.occurrences().close(&begin.name, occurrence, true);
                 Ok(Begun::Failed(seen.into_step(self, begin.name, occurrence)))
             }
-            Ok(Decision::Wait { .. }) => {
+            Ok(Decision::Wait { retry_at_ms }) => {
                 self.occurrences().close(&begin.name, occurrence, false);
+                let wait = Wait { at_ms: Some(retry_at_ms), ..Wait::default() };
+                self.note_wait(StepKind::Step, &begin.name, occurrence, Some(wait));
                 Ok(Begun::Suspended)
             }
             Ok(Decision::Run { tries }) => {
@@ -377,7 +417,7 @@ impl Attempt {
         if self.has_history {
             let run_key = self.fence.run_key;
             entered.backend()?.read(|tx| {
-                tx.steps_walk(run_key, StepKind::Step, &mut |step| history.push(step))
+                tx.steps_walk(run_key, &mut |step| history.push(step))
             })?;
         }
         Ok(self.history.get_or_init(|| history))
@@ -388,9 +428,44 @@ impl Attempt {
         self.history.get()
     }
 
-    /// Locks the count of occurrences.
+    /// Locks the count of occurrences of steps.
     pub(crate) fn occurrences(&self) -> MutexGuard<'_, Occurrences> {
-        self.occurrences.lock().unwrap_or_else(PoisonError::into_inner)
+        self.occurrences_of(StepKind::Step)
+    }
+
+    /// Locks the count of occurrences of a name space.
+    pub(crate) fn occurrences_of(&self, kind: StepKind) -> MutexGuard<'_, Occurrences> {
+        self.occurrences[kind as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that an occurrence answered "not yet", or, with `None`, that it was answered otherwise:
+    /// what is noted is the attempt's wait set (P24).
+    pub(crate) fn note_wait(&self, kind: StepKind, name: &str, occurrence: u32, wait: Option<Wait>) {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        match wait {
+            Some(wait) => {
+                waits.insert((kind, name.into(), occurrence), wait);
+            }
+            None if waits.is_empty() => {}
+            None => {
+                waits.remove(&(kind, Box::from(name), occurrence));
+            }
+        }
+    }
+
+    /// Returns what every write of the attempt must show.
+    pub(crate) fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    /// Returns whether the run has a parent, or has submitted children through this attempt or before.
+    fn is_in_tree(&self) -> bool {
+        self.texts.parent_run_id.is_some() || self.has_children.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the run has children.
+    pub(crate) fn note_children(&self) {
+        self.has_children.store(true, Ordering::Relaxed);
     }
 
     /// Returns the run.
@@ -428,6 +503,10 @@ impl Attempt {
         };
         self.lease_expires_at_ms.store(expires_at_ms, Ordering::Relaxed);
     }
+}
+
+fn is_fence_error(error: &Error) -> bool {
+    matches!(error, Error::LeaseLost(_) | Error::Closed | Error::Forked)
 }
 
 /// Where a step's record was seen.

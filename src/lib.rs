@@ -19,6 +19,7 @@
 
 pub mod attempt;
 pub mod clock;
+pub mod control;
 pub mod domain;
 pub mod error;
 pub mod ffi;
@@ -32,3 +33,5 @@ pub mod stop;
 pub mod storage;
 pub mod store;
 pub mod text;
+pub mod wait;
+pub mod watch;

@@ -118,3 +118,15 @@ pub const PAGE_LEN_DEFAULT: u32 = 1_000;
 
 /// Items of a page at most.
 pub const PAGE_LEN_MAX: u32 = 10_000;
+
+/// Entries in the list of one await.
+pub const WAITS_MAX: usize = 10_000;
+
+/// Runs in one submit or claim of many: bounds the longest transaction.
+pub const MANY_MAX: usize = 10_000;
+
+/// Runs that one sweep of a cancel ends or flags.
+pub const SWEEP_CASCADE_MAX: u32 = 256;
+
+/// Ancestors that a claim looks at for a cancel; deeper trees are reached by the sweeps.
+pub const ANCESTORS_MAX: u32 = 64;

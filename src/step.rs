@@ -8,6 +8,7 @@ use crate::domain::attempt::{AfterFail, FailOptions, Lease};
 use crate::domain::port::{StepKind, StepRow};
 use crate::domain::query;
 use crate::domain::step::{self, Subject};
+use crate::domain::wait::Wait;
 use crate::error::{Error, Result};
 use crate::text::{Text, TextRef};
 
@@ -229,6 +230,8 @@ impl Step {
                 work.retry_at_ms.store(at_ms, Ordering::Relaxed);
                 occurrences.touch(name, *occurrence);
                 occurrences.close(name, *occurrence, false);
+                let wait = Wait { at_ms: Some(at_ms), ..Wait::default() };
+                self.attempt.note_wait(StepKind::Step, name, *occurrence, Some(wait));
             }
             Done::Completed | Done::Failed(AfterFail::Final) => {
                 occurrences.close(name, *occurrence, true);

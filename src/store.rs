@@ -12,15 +12,17 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use crate::attempt::Attempt;
+use crate::control::unless_read_only;
 use crate::clock::{Clock, Now, system_ms};
 use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
-use crate::domain::port::{Owner, StorePort};
+use crate::domain::port::{LaneFilter, Owner, StorePort};
 use crate::domain::run::{self, Submit};
 use crate::domain::{Durability, attempt, query};
+use crate::wait::at_index;
 use crate::error::{Error, Result};
 use crate::id;
 use crate::limits::{
-    BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, OWNER_PROBE_MS,
+    BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, MANY_MAX, OWNER_PROBE_MS,
     PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX, WAIT_SLICE_MS,
 };
 use crate::process;
@@ -60,6 +62,12 @@ pub struct Submitted {
     pub run_id: String,
     /// Whether the key matched.
     pub existed: bool,
+}
+
+impl From<run::Submitted> for Submitted {
+    fn from(submitted: run::Submitted) -> Submitted {
+        Submitted { run_id: id::write("run", submitted.run_id), existed: submitted.existed }
+    }
 }
 
 /// An open store.
@@ -207,24 +215,44 @@ impl Store {
     /// Submits a run.
     pub fn submit(&self, submit: Submit) -> Result<Submitted> {
         submit.check()?;
-        let entered = self.enter()?;
-        if submit.is_local {
-            return Err(Error::Unsupported("SW_SUBMIT_LOCAL is not served by this version".into()));
+        self.submit_all(vec![submit])?.pop().ok_or_else(|| Error::internal("a run was not submitted"))
+    }
+
+    /// Submits runs in one commit, all or none; an error names the item.
+    pub fn submit_many(&self, submits: Vec<Submit>) -> Result<Vec<Submitted>> {
+        for (at, submit) in submits.iter().enumerate() {
+            submit.check().map_err(|error| at_index(at, error))?;
         }
-        let bell = bell(submit.queue.as_deref().unwrap_or(run::QUEUE_DEFAULT));
-        let run_id = id::new_id();
-        let bytes = submit.args.as_ref().map_or(0, String::len);
-        let order = self.order(Durability::Inherit, bytes);
-        let submitted = entered
-            .backend()?
-            .write(order, move |tx, now| run::submit(tx, &submit, run_id, 0, now))?;
-        if !submitted.existed {
+        if submits.is_empty() || submits.len() > MANY_MAX {
+            return Err(Error::invalid(format!(
+                "items has {} entries, it must have 1 to {MANY_MAX}",
+                submits.len()
+            )));
+        }
+        self.submit_all(submits)
+    }
+
+    fn submit_all(&self, submits: Vec<Submit>) -> Result<Vec<Submitted>> {
+        let entered = self.enter()?;
+        let queue = |submit: &Submit| bell(submit.queue.as_deref().unwrap_or(run::QUEUE_DEFAULT));
+        let mut bells: Vec<u64> = submits.iter().map(queue).collect();
+        bells.sort_unstable();
+        bells.dedup();
+        let bytes = submits.iter().map(|s| s.args.as_ref().map_or(0, String::len)).sum();
+        let has_local = submits.iter().any(|submit| submit.is_local);
+        let owner = if has_local { Some(self.owner(&entered)?) } else { None };
+        let items: Vec<_> = submits.into_iter().map(|submit| (submit, id::new_id())).collect();
+        let (submitted, owner_key) = entered.write(Durability::Inherit, bytes, move |tx, now| {
+            let owner = owner.as_ref().map(|owner| claim::owner_key(tx, owner, now)).transpose()?;
+            Ok((run::submit_many(tx, &items, owner.unwrap_or(0), now)?, owner))
+        })?;
+        if let Some(owner_key) = owner_key {
+            self.owner.key.store(owner_key, Ordering::Relaxed);
+        }
+        for bell in bells {
             entered.announce(bell)?;
         }
-        Ok(Submitted {
-            run_id: id::write("run", submitted.run_id),
-            existed: submitted.existed,
-        })
+        Ok(submitted.into_iter().map(Submitted::from).collect())
     }
 
     /// Returns the run that an idempotency key made.
@@ -246,6 +274,11 @@ impl Store {
 
     /// Claims a run, waiting for one as long as asked.
     pub fn claim(self: &Arc<Self>, claim: Claim) -> Result<Option<Arc<Attempt>>> {
+        Ok(self.claim_many(claim, 1)?.pop())
+    }
+
+    /// Claims up to `max` runs in one commit, waiting for the first as long as asked.
+    pub fn claim_many(self: &Arc<Self>, claim: Claim, max: u32) -> Result<Vec<Arc<Attempt>>> {
         claim.check()?;
         let lease_ms = attempt::lease_length(claim.lease_ms, self.lease_default_ms)?;
         let entered = self.enter()?;
@@ -255,14 +288,14 @@ impl Store {
         loop {
             // Taken before the look, so that whatever is announced after it ends the sleep.
             let seen = side.seen(bell);
-            let outlook = match self.claim_now(&entered, &claim, lease_ms)? {
-                Glance::Got(attempt) => return Ok(Some(attempt)),
+            let outlook = match self.claim_now(&entered, &claim, lease_ms, max)? {
+                Glance::Got(attempts) => return Ok(attempts),
                 Glance::Nothing(outlook) => outlook,
             };
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let is_stopped = claim.stop.as_ref().is_some_and(|stop| stop.is_fired());
             if is_stopped || left.is_some_and(|left| left.is_zero()) {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             self.check_open()?;
             let sleep = self.until_due(&outlook).min(left.unwrap_or(Duration::MAX));
@@ -277,6 +310,7 @@ impl Store {
         entered: &Entered<'_>,
         claim: &Claim,
         lease_ms: u32,
+        max: u32,
     ) -> Result<Glance> {
         let now = self.clock.now();
         let filter = claim.filter();
@@ -293,34 +327,32 @@ impl Store {
             filter,
             dead,
         };
-        let picked = self.pick(entered, &claimer)?;
+        let picked = self.pick(entered, &claimer, max)?;
         if sweeps {
             // What was swept may be ready in any queue, or have ended.
             entered.announce_all()?;
         }
-        match picked {
-            Some(claimed) => {
-                self.owner.key.store(claimed.owner_key, Ordering::Relaxed);
-                let queue = claimer.filter.queue;
-                let attempt = Attempt::new(Arc::clone(self), *claimed, queue, self.clock.now());
-                Ok(Glance::Got(Arc::new(attempt)))
-            }
-            None => Ok(Glance::Nothing(outlook)),
-        }
+        let Some(first) = picked.first() else { return Ok(Glance::Nothing(outlook)) };
+        self.owner.key.store(first.owner_key, Ordering::Relaxed);
+        let (queue, now) = (claimer.filter.queue, self.clock.now());
+        let attempt =
+            |claimed| Arc::new(Attempt::new(Arc::clone(self), claimed, queue.clone(), now));
+        Ok(Glance::Got(picked.into_iter().map(attempt).collect()))
     }
 
     fn pick(
         &self,
         entered: &Entered<'_>,
         claimer: &Claimer,
-    ) -> Result<Option<Box<claim::Claimed>>> {
+        max: u32,
+    ) -> Result<Vec<claim::Claimed>> {
         loop {
             let claimer = claimer.clone();
-            let order = self.order(Durability::Inherit, 0);
-            match entered.backend()?.write(order, move |tx, now| claim::claim(tx, &claimer, now))? {
-                Picked::Run(claimed) => return Ok(Some(claimed)),
-                Picked::Nothing => return Ok(None),
-                Picked::SweptOn => {}
+            let Picked { runs, has_more } = entered.write(Durability::Inherit, 0, move |tx, now| {
+                claim::claim(tx, &claimer, max, now)
+            })?;
+            if !runs.is_empty() || !has_more {
+                return Ok(runs);
             }
         }
     }
@@ -357,6 +389,24 @@ impl Store {
             boot: self.owner.boot,
             pid: std::process::id(),
         })
+    }
+
+    /// Moves what has come due in any queue, and returns how long to sleep until the next comes.
+    pub(crate) fn sweep(&self, entered: &Entered<'_>) -> Result<Duration> {
+        let now = self.clock.now();
+        let outlook = entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
+        let dead = self.dead_owners(entered, &outlook, now)?;
+        if outlook.is_promising || !dead.is_empty() {
+            let swept = entered.write(Durability::Inherit, 0, move |tx, now| {
+                claim::sweep(tx, &dead, now)
+            });
+            if unless_read_only(swept)?.is_none() {
+                // Somebody who may write will sweep.
+                return Ok(Duration::from_millis(WAIT_SLICE_MS));
+            }
+            entered.announce_all()?;
+        }
+        Ok(self.until_due(&outlook))
     }
 
     /// Returns how long a waiting claimer may sleep until something comes due by itself.
@@ -423,7 +473,7 @@ impl Store {
         Ok(Entered { store: self, guard })
     }
 
-    fn check_open(&self) -> Result<()> {
+    pub(crate) fn check_open(&self) -> Result<()> {
         if self.generation != process::generation() {
             return Err(Error::Forked);
         }
@@ -483,7 +533,7 @@ impl Entered<'_> {
 
     /// Tells the claimers of all queues, and the attempts that run, that time or a sweep has changed
     /// something.
-    fn announce_all(&self) -> Result<()> {
+    pub(crate) fn announce_all(&self) -> Result<()> {
         let side = self.backend()?.side();
         side.order();
         side.ring_all();
@@ -503,7 +553,7 @@ impl Entered<'_> {
 
 /// What one look of a claimer came to.
 enum Glance {
-    Got(Arc<Attempt>),
+    Got(Vec<Arc<Attempt>>),
     Nothing(Outlook),
 }
 
@@ -515,7 +565,7 @@ pub(crate) fn bell(queue: &str) -> u64 {
     hasher.finish()
 }
 
-fn wait_end(wait_ms: i64) -> Option<Instant> {
+pub(crate) fn wait_end(wait_ms: i64) -> Option<Instant> {
     let wait = Duration::from_millis(u64::try_from(wait_ms).ok()?);
     Instant::now().checked_add(wait)
 }

@@ -3,9 +3,11 @@
 //! Each script checks the fence first, in the transaction it writes in (P10).
 
 use super::port::{
-    EndedAttempt, Ended, Fence, Hold, LEASE_WHILE_ALIVE, Outcome, Port, RunEnd, Task, TaskState,
+    EndedAttempt, Ended, Fence, Hold, LEASE_WHILE_ALIVE, Outcome, Port, RunEnd, Target, Task,
+    TaskState,
 };
 use super::run::in_range;
+use super::wait::wake;
 use super::{engine_error, port::RunKey};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -48,6 +50,8 @@ pub enum Finish {
     Failed(AfterFail),
     /// The attempt gave the run back.
     Released,
+    /// The run is parked on what it waits for.
+    Suspended,
     /// The end is stored, but the run had been cancelled or had timed out, and ended so.
     Stopped(Ended),
 }
@@ -109,7 +113,7 @@ pub fn fenced(port: &mut dyn Port, fence: Fence) -> Result<Hold> {
 }
 
 /// Returns the task that an attempt holds, or says that it holds it no more.
-fn held_task(port: &mut dyn Port, fence: Fence) -> Result<Task> {
+pub(super) fn held_task(port: &mut dyn Port, fence: Fence) -> Result<Task> {
     match port.task(fence.run_key)? {
         Some(task) if task.state == TaskState::Running && task.fence == fence.number => Ok(task),
         Some(task) => Err(Error::LeaseLost(
@@ -181,10 +185,8 @@ pub fn finish(port: &mut dyn Port, fence: Fence, end: &End, now: Now) -> Result<
 
 fn complete(port: &mut dyn Port, task: &Task, result: &str, now: Now) -> Result<Finish> {
     close_attempt(port, task, Ended::Completed, None, now)?;
-    port.run_finish(
-        task.run_key,
-        &RunEnd { result: Some(result.into()), ..run_end(task, Outcome::Completed, now) },
-    )?;
+    let end = RunEnd { result: Some(result.into()), ..run_end(task, Outcome::Completed, now) };
+    end_run(port, task, end, now)?;
     Ok(Finish::Completed)
 }
 
@@ -242,17 +244,39 @@ pub fn time_out(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
     stop_run(port, task, Ended::TimedOut, now)
 }
 
-fn stop_run(port: &mut dyn Port, task: &Task, ended: Ended, now: Now) -> Result<()> {
+/// Ends a run that was cancelled or timed out, and has its children ended too (P26).
+pub(super) fn stop_run(port: &mut dyn Port, task: &Task, ended: Ended, now: Now) -> Result<()> {
+    port.cascade_insert(task.run_key)?;
     if ended == Ended::TimedOut {
         return fail_run(port, task, engine_error("timeout", "the run's time-out passed"), now);
     }
-    let error = Some(engine_error("cancelled", "the run was cancelled"));
-    port.run_finish(task.run_key, &RunEnd { error, ..run_end(task, Outcome::Cancelled, now) })
+    // The reason of a cancel that met a running attempt stands in the run's row already.
+    end_run(port, task, run_end(task, Outcome::Cancelled, now), now)
 }
 
 fn fail_run(port: &mut dyn Port, task: &Task, error: String, now: Now) -> Result<()> {
-    let end = RunEnd { error: Some(error), ..run_end(task, Outcome::Failed, now) };
-    port.run_finish(task.run_key, &end)
+    end_run(port, task, RunEnd { error: Some(error), ..run_end(task, Outcome::Failed, now) }, now)
+}
+
+/// Ends a run: its task goes, its limits are given back, and a parent that waits for it wakes.
+fn end_run(port: &mut dyn Port, task: &Task, end: RunEnd, now: Now) -> Result<()> {
+    leave(port, task)?;
+    port.run_finish(task.run_key, &end)?;
+    wake(port, task.run_key, &Target::Child(task.run_key), now)
+}
+
+/// Gives back what a run that ceases to run held of its queue's limits, and lets the next one in.
+pub(super) fn leave(port: &mut dyn Port, task: &Task) -> Result<()> {
+    if task.state != TaskState::Running {
+        return Ok(());
+    }
+    let gate = task.gate.as_deref();
+    if let Some(queue) = port.running_remove(task.lane_key, gate)?
+        && gate.is_some()
+    {
+        port.unblock(&queue, gate, 1)?;
+    }
+    Ok(())
 }
 
 fn run_end(task: &Task, outcome: Outcome, now: Now) -> RunEnd {
@@ -266,7 +290,7 @@ fn run_end(task: &Task, outcome: Outcome, now: Now) -> RunEnd {
     }
 }
 
-fn close_attempt(
+pub(super) fn close_attempt(
     port: &mut dyn Port,
     task: &Task,
     ended: Ended,
@@ -288,8 +312,11 @@ fn close_attempt(
 
 /// Puts a task back into its lane after `wait_ms` and returns when it is due.
 fn yield_task(port: &mut dyn Port, task: &Task, wait_ms: i64, now: Now) -> Result<i64> {
+    leave(port, task)?;
     let at_ms = now.wall_ms.saturating_add(wait_ms).min(INSTANT_MS_MAX);
-    let task = if wait_ms > 0 {
+    let task = if task.is_pause_asked {
+        Task { state: TaskState::Paused, wake_at_ms: None, ..task.clone() }
+    } else if wait_ms > 0 {
         Task { state: TaskState::Delayed, wake_at_ms: Some(at_ms), ..task.clone() }
     } else {
         Task { state: TaskState::Ready, wake_at_ms: None, ..task.clone() }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::attempt::{lease_end, lease_length, lose, time_out};
-use super::port::{ClaimedRun, Fence, LaneFilter, NewLease, Owner, OwnerKey, Port, TaskState};
+use super::port::{
+    ClaimedRun, Fence, LaneFilter, NewLease, Owner, OwnerKey, Port, QueueLimits, RunKey, TaskState,
+};
 use super::run::{QUEUE_DEFAULT, in_range};
 use crate::clock::Now;
 use crate::error::{Error, Result};
-use crate::limits::{DURATION_MS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
+use crate::limits::{ANCESTORS_MAX, DURATION_MS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
 use crate::stop::Stop;
 
 /// What a worker asks for; 0 and `None` are the defaults.
@@ -87,8 +89,14 @@ pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Out
         next_lapse_up_ms = [next_lapse_up_ms, end].into_iter().flatten().min();
     }
     let seen = Outlook { is_promising: false, next_due_at_ms, next_lapse_up_ms, owners };
-    let is_promising = seen.is_due(now) || port.ready_head(filter)?.is_some();
+    let is_promising = seen.is_due(now)
+        || !port.cascades(1)?.is_empty()
+        || (!is_full(port, &filter.queue)? && port.ready_head(filter)?.is_some());
     Ok(Outlook { is_promising, ..seen })
+}
+
+fn is_full(port: &mut dyn Port, queue: &str) -> Result<bool> {
+    Ok(port.queue(queue)?.is_some_and(|(limits, running)| limits.is_full(running)))
 }
 
 /// Who claims and for how long.
@@ -122,48 +130,119 @@ pub struct Claimed {
 }
 
 /// What one transaction of a claim came to.
-#[derive(Debug, Clone)]
-pub enum Picked {
-    /// A run.
-    Run(Box<Claimed>),
-    /// Nothing, but a sweep reached its bound: ask again.
-    SweptOn,
-    /// Nothing.
-    Nothing,
+#[derive(Debug, Clone, Default)]
+pub struct Picked {
+    /// Runs, in the order of the claim.
+    pub runs: Vec<Claimed>,
+    /// A sweep reached its bound: there may be more.
+    pub has_more: bool,
 }
 
-/// Sweeps what has come due, bounded, and gives the first ready run of the claimer's lanes to it.
-pub fn claim(port: &mut dyn Port, claimer: &Claimer, now: Now) -> Result<Picked> {
-    let has_more = sweep(port, &claimer.dead, now)?;
-    let Some(run_key) = port.ready_head(&claimer.filter)? else {
-        return Ok(if has_more { Picked::SweptOn } else { Picked::Nothing });
-    };
-    let owner_key = owner_key(port, &claimer.owner, now)?;
+/// Sweeps what has come due, bounded, and gives up to `max` ready runs of the claimer's lanes to it.
+pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Result<Picked> {
+    let mut picked =
+        Picked { has_more: sweep(port, &claimer.dead, now)?, runs: Vec::new() };
+    let mut owner = claimer.owner.clone();
+    while picked.runs.len() < max as usize {
+        let Some((run_key, limits_apply)) = pick(port, &claimer.filter, now)? else { break };
+        let Some(run_key) = run_key else {
+            picked.has_more = true;
+            break;
+        };
+        owner.owner_key = owner_key(port, &owner, now)?;
+        let claimed = take(port, claimer, owner.owner_key, run_key, now)?;
+        if limits_apply {
+            let gate = port.task(run_key)?.and_then(|task| task.gate);
+            port.running_add(&claimer.filter.queue, gate.as_deref())?;
+        }
+        picked.runs.push(claimed);
+    }
+    Ok(picked)
+}
+
+/// Gives one ready run to the claimer.
+fn take(
+    port: &mut dyn Port,
+    claimer: &Claimer,
+    owner_key: OwnerKey,
+    run_key: RunKey,
+    now: Now,
+) -> Result<Claimed> {
     let lease_until_up_ms = lease_end(claimer.lease_ms, now);
-    let number = port.task_claim(
-        run_key,
-        &NewLease {
-            owner_key,
-            lease_until_up_ms,
-            lease_ms: claimer.lease_ms,
-            claimed_at_ms: now.wall_ms,
-            worker: claimer.worker.clone(),
-        },
-    )?;
+    let lease = NewLease {
+        owner_key,
+        lease_until_up_ms,
+        lease_ms: claimer.lease_ms,
+        claimed_at_ms: now.wall_ms,
+        worker: claimer.worker.clone(),
+    };
+    let number = port.task_claim(run_key, &lease)?;
     let run = port.claimed_run(run_key)?;
     let fence = Fence { run_key, number };
-    Ok(Picked::Run(Box::new(Claimed {
-        owner_key,
-        fence,
-        lease_until_up_ms,
-        claimed_at_ms: now.wall_ms,
-        run,
-    })))
+    Ok(Claimed { owner_key, fence, lease_until_up_ms, claimed_at_ms: now.wall_ms, run })
+}
+
+/// Returns the next run that may be claimed, and whether its queue has limits to count it in. `None`
+/// is nothing; no run is that the bound on setting runs aside was reached.
+fn pick(
+    port: &mut dyn Port,
+    filter: &LaneFilter,
+    now: Now,
+) -> Result<Option<(Option<RunKey>, bool)>> {
+    let limits = match port.queue(&filter.queue)? {
+        Some((limits, running)) if limits.is_full(running) => return Ok(None),
+        Some((limits, _)) => Some(limits),
+        None => None,
+    };
+    for _ in 0..SWEEP_DUE_MAX {
+        let Some(run_key) = port.ready_head(filter)? else { return Ok(None) };
+        if is_abandoned(port, run_key)? {
+            end_abandoned(port, run_key, now)?;
+        } else if is_held_back(port, &filter.queue, run_key, limits.as_ref())? {
+            port.task_block(run_key)?;
+        } else {
+            return Ok(Some((Some(run_key), limits.is_some())));
+        }
+    }
+    Ok(Some((None, limits.is_some())))
+}
+
+/// Returns whether as many runs hold the fence behind this run's gate as its queue allows.
+fn is_held_back(
+    port: &mut dyn Port,
+    queue: &str,
+    run_key: RunKey,
+    limits: Option<&QueueLimits>,
+) -> Result<bool> {
+    let Some(most) = limits.and_then(|limits| limits.concurrency_per_key) else { return Ok(false) };
+    let Some(gate) = port.task(run_key)?.and_then(|task| task.gate) else { return Ok(false) };
+    Ok(port.gate_running(queue, &gate)? >= most)
+}
+
+/// Returns whether an ancestor was cancelled: its sweep may not have come here yet, and no descendant
+/// is claimed after a cancel (P26).
+fn is_abandoned(port: &mut dyn Port, run_key: RunKey) -> Result<bool> {
+    let mut at = run_key;
+    for _ in 0..ANCESTORS_MAX {
+        match port.parent(at)? {
+            None => return Ok(false),
+            Some((_, true)) => return Ok(true),
+            Some((parent, false)) => at = parent,
+        }
+    }
+    Ok(false)
+}
+
+fn end_abandoned(port: &mut dyn Port, run_key: RunKey, now: Now) -> Result<()> {
+    match port.task(run_key)? {
+        Some(task) => super::control::cancel_task(port, &task, &super::wait::cancel_error(None), now),
+        None => Ok(()),
+    }
 }
 
 /// Returns the key of the claimer's row, written now if it has none: a run must never be held by an
 /// owner whom nobody can look up, or nobody could take it back.
-fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKey> {
+pub fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKey> {
     let is_known =
         owner.owner_key != 0 && port.owners()?.iter().any(|row| row.owner_key == owner.owner_key);
     if is_known { Ok(owner.owner_key) } else { port.owner_insert(owner, now.wall_ms) }
@@ -171,13 +250,14 @@ fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKey> {
 
 /// Moves what time has moved: delays that are over, time-outs, lapsed leases, runs of the dead.
 /// Returns whether a bound was reached, so that more may be due.
-fn sweep(port: &mut dyn Port, dead: &[OwnerKey], now: Now) -> Result<bool> {
+pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], now: Now) -> Result<bool> {
     let woken = port.woken(now.wall_ms, SWEEP_DUE_MAX)?;
-    for run_key in &woken {
-        port.task_wake(*run_key)?;
+    for (run_key, due_at_ms) in &woken {
+        port.task_wake(*run_key, *due_at_ms)?;
     }
     let overdue = sweep_overdue(port, now)?;
-    let mut has_more = woken.len() == SWEEP_DUE_MAX as usize || overdue;
+    let cascades = super::control::sweep_cascades(port, now)?;
+    let mut has_more = woken.len() == SWEEP_DUE_MAX as usize || overdue || cascades;
     for owner in port.owners()? {
         let is_dead = dead.contains(&owner.owner_key);
         has_more |= sweep_owner(port, owner.owner_key, is_dead, now)?;

@@ -7,11 +7,15 @@
 #![forbid(unsafe_code)]
 
 pub mod attempt;
+pub mod child;
 pub mod claim;
+pub mod control;
 pub mod port;
 pub mod query;
+pub mod queue;
 pub mod run;
 pub mod step;
+pub mod wait;
 
 pub use attempt::{AfterFail, FailOptions};
 

@@ -91,6 +91,10 @@ pub struct Task {
     pub is_cancel_asked: bool,
     /// Its time-out passed while it ran.
     pub is_timed_out: bool,
+    /// A pause was asked while it ran.
+    pub is_pause_asked: bool,
+    /// Its concurrency key.
+    pub gate: Option<String>,
     /// Who runs it.
     pub owner_key: Option<OwnerKey>,
     /// End of the lease, milliseconds awake.
@@ -122,6 +126,8 @@ impl Task {
             losses: 0,
             is_cancel_asked: false,
             is_timed_out: false,
+            is_pause_asked: false,
+            gate: None,
             owner_key: None,
             lease_until_up_ms: 0,
             lease_ms: 0,
@@ -313,7 +319,9 @@ pub trait RunPort {
     /// Writes a run.
     fn run_insert(&mut self, run: &NewRun) -> Result<RunKey>;
     /// Writes its task.
-    fn task_insert(&mut self, task: &Task, gate: Option<&str>) -> Result<()>;
+    fn task_insert(&mut self, task: &Task) -> Result<()>;
+    /// Returns what children of a run take from it.
+    fn lineage(&mut self, run_key: RunKey) -> Result<super::run::Parent>;
     /// Returns how often and how a run is tried.
     fn run_policy(&mut self, run_key: RunKey) -> Result<RunPolicy>;
     /// Returns how a run ended, if it did.
@@ -369,12 +377,12 @@ pub trait ClaimPort {
     fn next_wake_at_ms(&mut self) -> Result<Option<i64>>;
     /// Returns when the next time-out passes.
     fn next_deadline_at_ms(&mut self) -> Result<Option<i64>>;
-    /// Returns up to `limit` tasks whose wake time has come, earliest first.
-    fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
+    /// Returns up to `limit` tasks whose wake time has come, with that time, earliest first.
+    fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, i64)>>;
     /// Returns up to `limit` tasks whose time-out has passed, earliest first.
     fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
-    /// Makes a task ready, due since its wake time.
-    fn task_wake(&mut self, run_key: RunKey) -> Result<()>;
+    /// Makes a delayed or waiting task ready, due at `due_at_ms`, and drops what it waited for.
+    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<()>;
     /// Returns all owners in the file.
     fn owners(&mut self) -> Result<Vec<Owner>>;
     /// Returns when the first lease of an owner ends, milliseconds awake.
@@ -417,6 +425,18 @@ pub trait AttemptPort {
 pub enum StepKind {
     /// `sw_step_begin`.
     Step = 0,
+    /// `sw_sleep`.
+    Sleep = 1,
+    /// Awaits of signals and children, one or many.
+    Await = 2,
+    /// Submits of children.
+    Child = 3,
+}
+
+impl StepKind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [StepKind; 4] =
+        [StepKind::Step, StepKind::Sleep, StepKind::Await, StepKind::Child];
 }
 
 /// Where a recorded step stands; the numbers stand in the file.
@@ -430,12 +450,16 @@ pub enum StepState {
     Failed = 3,
     /// It failed and will be tried again.
     BacksOff = 4,
+    /// Its time-out passed before it came true.
+    TimedOut = 5,
+    /// It was asked for, and its deadline is fixed.
+    Asked = 6,
 }
 
 impl StepState {
     /// Returns whether the record never changes again (P16).
     pub const fn is_final(self) -> bool {
-        matches!(self, StepState::Done | StepState::Failed)
+        matches!(self, StepState::Done | StepState::Failed | StepState::TimedOut)
     }
 }
 
@@ -477,7 +501,6 @@ pub trait StepPort {
     fn steps_walk(
         &mut self,
         run_key: RunKey,
-        kind: StepKind,
         each: &mut dyn FnMut(StepView<'_>) -> bool,
     ) -> Result<()>;
 }
@@ -485,6 +508,8 @@ pub trait StepPort {
 /// A recorded step, borrowed from the row it stands in.
 #[derive(Debug, Clone, Copy)]
 pub struct StepView<'row> {
+    /// Name space.
+    pub kind: StepKind,
     /// Name.
     pub name: &'row str,
     /// Occurrence of the name, from 1.
@@ -513,8 +538,148 @@ pub trait StorePort {
     fn latest_ms(&mut self) -> Result<i64>;
 }
 
+/// How a child stands, as its parent asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChildState {
+    /// Key.
+    pub run_key: RunKey,
+    /// Run that submitted it.
+    pub parent_key: Option<RunKey>,
+    /// When it ended.
+    pub finished_at_ms: Option<i64>,
+}
+
+/// A message that nobody has taken yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Letter {
+    /// Key.
+    pub signal_key: i64,
+    /// When it was sent.
+    pub sent_at_ms: i64,
+}
+
+/// Something that a parked task waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The end of a run.
+    Child(RunKey),
+    /// A message under this name.
+    Signal(String),
+}
+
+/// Something that a parked task waits for, as documents show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// The end of a run.
+    Child(Id),
+    /// A message under this name.
+    Signal(String),
+}
+
+/// Parking tasks, and what wakes them.
+pub trait WaitPort {
+    /// Returns how a run stands.
+    fn child(&mut self, run_id: Id) -> Result<Option<ChildState>>;
+    /// Returns up to `limit` messages of a name that nobody took, oldest first.
+    fn letters(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Letter>>;
+    /// Returns whether a message was sent under this idempotency key.
+    fn letter_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool>;
+    /// Writes a message.
+    fn letter_insert(
+        &mut self,
+        run_key: RunKey,
+        name: &str,
+        key: Option<&str>,
+        payload: &str,
+        now_ms: i64,
+    ) -> Result<()>;
+    /// Takes a message for an await and returns its payload.
+    fn letter_take(&mut self, signal_key: i64, run_key: RunKey) -> Result<String>;
+    /// Notes that a task waits for something; `is_counted` when it is one of those that must all come.
+    fn wait_insert(&mut self, run_key: RunKey, target: &Target, is_counted: bool) -> Result<()>;
+    /// Drops all waits for something and returns who waited, and whether counted.
+    fn waits_take(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<(RunKey, bool)>>;
+    /// Counts down what a task waits for and returns what is left.
+    fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32>;
+    /// Parks a task: nobody runs it, and it wakes at `wake_at_ms` at the latest.
+    fn task_park(&mut self, run_key: RunKey, wake_at_ms: Option<i64>, waits_left: u32)
+    -> Result<()>;
+    /// Returns up to `limit` of what a parked task waits for.
+    fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>>;
+}
+
+/// Ending runs early, and bringing them back.
+pub trait ControlPort {
+    /// Notes that a running task is to end as cancelled; `reason` becomes the run's error.
+    fn task_ask_cancel(&mut self, run_key: RunKey, error: &str) -> Result<()>;
+    /// Notes or takes back that a running task is to pause.
+    fn task_ask_pause(&mut self, run_key: RunKey, is_asked: bool) -> Result<()>;
+    /// Sets the state, wake time and due time of a task that nobody runs, and drops its waits.
+    fn task_set_aside(&mut self, task: &Task) -> Result<()>;
+    /// Notes that the children of an ended run are to be ended.
+    fn cascade_insert(&mut self, run_key: RunKey) -> Result<()>;
+    /// Returns up to `limit` runs whose children are to be ended, with how far that went.
+    fn cascades(&mut self, limit: u32) -> Result<Vec<(RunKey, RunKey)>>;
+    /// Notes how far it went; `None` when all are seen to.
+    fn cascade_set(&mut self, run_key: RunKey, after_key: Option<RunKey>) -> Result<()>;
+    /// Returns up to `limit` children above `after_key`, whether open or not.
+    fn children_after(
+        &mut self,
+        run_key: RunKey,
+        after_key: RunKey,
+        limit: u32,
+    ) -> Result<Vec<RunKey>>;
+    /// Returns the run that submitted a run, and whether that one was cancelled or is to be.
+    fn parent(&mut self, run_key: RunKey) -> Result<Option<(RunKey, bool)>>;
+    /// Makes an ended run open again: its task is as given, memoised failures are gone.
+    fn run_reopen(&mut self, run_key: RunKey, task: &Task) -> Result<()>;
+    /// Returns what a task of this run looks like before its first claim.
+    fn task_of_run(&mut self, run_key: RunKey, now_ms: i64) -> Result<Task>;
+    /// Copies a run's row under a new id, open, without its parent and its idempotency key.
+    fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey>;
+    /// Copies the finished records of a run that were written before a step.
+    fn steps_copy(&mut self, from: RunKey, to: RunKey, before_step: i64) -> Result<()>;
+}
+
+/// The limits of a queue that was set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Runs that may hold the fence at once.
+    pub concurrency: Option<u32>,
+    /// The same for each concurrency key.
+    pub concurrency_per_key: Option<u32>,
+    /// Nothing is claimed.
+    pub is_paused: bool,
+}
+
+/// Limits of queues.
+pub trait QueuePort {
+    /// Returns a queue's limits and how many of its runs hold the fence; `None` for one never set.
+    fn queue(&mut self, queue: &str) -> Result<Option<(QueueLimits, u32)>>;
+    /// Writes a queue's limits, counting anew what runs in it and behind each of its gates.
+    fn queue_set(&mut self, queue: &str, limits: &QueueLimits) -> Result<()>;
+    /// Returns how many runs behind a gate hold the fence.
+    fn gate_running(&mut self, queue: &str, gate: &str) -> Result<u32>;
+    /// Counts a run that begins to hold the fence.
+    fn running_add(&mut self, queue: &str, gate: Option<&str>) -> Result<()>;
+    /// Counts a run that ceases to; returns its queue when that was set.
+    fn running_remove(&mut self, lane_key: LaneKey, gate: Option<&str>) -> Result<Option<String>>;
+    /// Holds a ready task back behind its gate.
+    fn task_block(&mut self, run_key: RunKey) -> Result<()>;
+    /// Lets in up to `limit` tasks that a queue's gates, or one of them, held back; returns how many.
+    fn unblock(&mut self, queue: &str, gate: Option<&str>, limit: u32) -> Result<u32>;
+}
+
 /// Everything over one transaction.
 pub trait Port:
-    RunPort + ClaimPort + AttemptPort + StepPort + StorePort + super::query::QueryPort
+    RunPort
+    + ClaimPort
+    + AttemptPort
+    + StepPort
+    + WaitPort
+    + ControlPort
+    + QueuePort
+    + StorePort
+    + super::query::QueryPort
 {
 }

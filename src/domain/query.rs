@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::port::{EndedAttempt, Ended, LaneKey, Outcome, Port, RunKey, StepKind, StepRow, StepState, Task, TaskState};
+use super::port::{EndedAttempt, Ended, LaneKey, Outcome, Port, RunKey, StepKind, StepRow, StepState, Task, TaskState, Waiting};
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::json::hex;
@@ -54,6 +54,21 @@ pub struct RunRow {
     pub metadata: Option<String>,
 }
 
+/// A message as histories show it.
+#[derive(Debug, Clone)]
+pub struct SignalRow {
+    /// Key.
+    pub signal_key: i64,
+    /// Name.
+    pub name: String,
+    /// JSON; gone once an await has taken it.
+    pub payload: Option<String>,
+    /// When it was sent.
+    pub sent_at_ms: i64,
+    /// Whether an await has taken it.
+    pub is_consumed: bool,
+}
+
 /// Reading what documents show.
 pub trait QueryPort {
     /// Returns a run's row.
@@ -68,6 +83,12 @@ pub trait QueryPort {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, StepKind, StepRow)>>;
+    /// Returns up to `limit` messages with a key above `after`, in the order they were sent.
+    fn signals_after(&mut self, run_key: RunKey, after: i64, limit: u32) -> Result<Vec<SignalRow>>;
+    /// Returns the rows of up to `limit` children with a key above `after`, in the order of their
+    /// submission.
+    fn child_rows_after(&mut self, run_key: RunKey, after: RunKey, limit: u32)
+    -> Result<Vec<RunRow>>;
 }
 
 /// A run as users see it. Keys are only ever added.
@@ -123,12 +144,29 @@ struct StepDocument<'row> {
 }
 
 #[derive(Serialize)]
+struct SignalDocument<'row> {
+    name: &'row str,
+    payload: Option<&'row RawValue>,
+    sent_at_ms: i64,
+    consumed: bool,
+}
+
+#[derive(Serialize)]
+struct ChildDocument<'row> {
+    run_id: String,
+    workflow: &'row str,
+    state: &'static str,
+    created_at_ms: i64,
+    finished_at_ms: Option<i64>,
+}
+
+#[derive(Serialize)]
 struct HistoryDocument<'row> {
     run: RunDocument<'row>,
     attempts: Vec<AttemptDocument<'row>>,
     steps: Vec<StepDocument<'row>>,
-    signals: [(); 0],
-    children: [(); 0],
+    signals: Vec<SignalDocument<'row>>,
+    children: Vec<ChildDocument<'row>>,
     events: [(); 0],
     next: Option<String>,
 }
@@ -136,8 +174,16 @@ struct HistoryDocument<'row> {
 /// Returns a run's document.
 pub fn run_get(port: &mut dyn Port, run_id: &str) -> Result<String> {
     let (row, task) = load(port, run_id)?;
-    let updated_at_ms = updated_at_ms(port, &row, task.as_ref())?;
-    to_text(&run_document(&row, task.as_ref(), updated_at_ms)?)
+    let shown = Shown::load(port, &row, task.as_ref())?;
+    to_text(&run_document(&row, task.as_ref(), &shown)?)
+}
+
+/// Returns the document of a run that has ended; `None` for one that is open.
+pub fn run_get_ended(port: &mut dyn Port, run_id: &str) -> Result<Option<String>> {
+    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
+    let id = id::parse("run", run_id).ok_or_else(not_found)?;
+    let run_key = port.run_by_id(id)?.ok_or_else(not_found)?;
+    if port.task(run_key)?.is_some() { Ok(None) } else { run_get(port, run_id).map(Some) }
 }
 
 /// Returns one page of a run's history: up to `limit` attempts and steps together, and the cursor of
@@ -148,36 +194,114 @@ pub fn run_history(
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<String> {
-    let limit = page_len(limit)?;
     let (row, task) = load(port, run_id)?;
+    let mut page = Page { left: page_len(limit)?, has_more: false };
     let from = cursor.map_or(Ok(Cursor::default()), Cursor::parse)?;
-    let attempts = port.attempts_after(row.run_key, from.attempt, limit + 1)?;
-    let (attempts, has_more_attempts) = cut(attempts, limit);
-    let left = limit - len_u32(&attempts);
-    let steps = port.steps_after(row.run_key, from.step, left + 1)?;
-    let (steps, has_more_steps) = cut(steps, left);
+    let run_key = row.run_key;
+    let attempts = page.take(|limit| port.attempts_after(run_key, from.attempt, limit))?;
+    let is_live = task.as_ref().is_some_and(|task| task.state == TaskState::Running);
+    let shows_live = is_live && !page.has_more && from.is_at_attempts();
+    let steps = page.take(|limit| port.steps_after(run_key, from.step, limit))?;
+    let signals = page.take(|limit| port.signals_after(run_key, from.signal, limit))?;
+    let children = page.take(|limit| port.child_rows_after(run_key, from.child, limit))?;
     let to = Cursor {
         attempt: attempts.last().map_or(from.attempt, |attempt| attempt.number),
         step: steps.last().map_or(from.step, |(key, ..)| *key),
+        signal: signals.last().map_or(from.signal, |signal| signal.signal_key),
+        child: children.last().map_or(from.child, |child| child.run_key),
     };
-    let updated_at_ms = updated_at_ms(port, &row, task.as_ref())?;
+    let shown = Shown::load(port, &row, task.as_ref())?;
     let mut attempt_documents =
-        attempts.iter().map(|a| attempt_document(row.run_id, a)).collect::<Result<Vec<_>>>()?;
-    if let Some(task) = task.as_ref().filter(|t| t.state == TaskState::Running)
-        && !has_more_attempts
-        && from.attempt < task.fence
-    {
+        attempts.iter().map(|a| attempt_document(&row, a)).collect::<Result<Vec<_>>>()?;
+    if let Some(task) = task.as_ref().filter(|_| shows_live) {
         attempt_documents.push(live_attempt(row.run_id, task));
     }
+    let states = children.iter().map(|c| child_state(port, c)).collect::<Result<Vec<_>>>()?;
     to_text(&HistoryDocument {
-        run: run_document(&row, task.as_ref(), updated_at_ms)?,
+        run: run_document(&row, task.as_ref(), &shown)?,
         attempts: attempt_documents,
         steps: steps.iter().map(|s| step_document(row.run_id, s)).collect::<Result<Vec<_>>>()?,
-        signals: [],
-        children: [],
+        signals: signals.iter().map(signal_document).collect::<Result<Vec<_>>>()?,
+        children: children.iter().zip(states).map(|(c, s)| child_document(c, s)).collect(),
         events: [],
-        next: (has_more_attempts || has_more_steps).then(|| to.write()),
+        next: page.has_more.then(|| to.write()),
     })
+}
+
+fn child_state(port: &mut dyn Port, child: &RunRow) -> Result<&'static str> {
+    let task = port.task(child.run_key)?;
+    Ok(run_state(child, task.as_ref()))
+}
+
+fn signal_document(signal: &SignalRow) -> Result<SignalDocument<'_>> {
+    Ok(SignalDocument {
+        name: &signal.name,
+        payload: payload(signal.payload.as_deref())?,
+        sent_at_ms: signal.sent_at_ms,
+        consumed: signal.is_consumed,
+    })
+}
+
+fn child_document<'row>(child: &'row RunRow, state: &'static str) -> ChildDocument<'row> {
+    ChildDocument {
+        run_id: id::write("run", child.run_id),
+        workflow: &child.workflow,
+        state,
+        created_at_ms: child.created_at_ms,
+        finished_at_ms: child.finished_at_ms,
+    }
+}
+
+/// What is left of a page while its sections are filled, one after the other.
+struct Page {
+    left: u32,
+    has_more: bool,
+}
+
+impl Page {
+    /// Fills the next section; a section that is cut leaves the later ones to the next page.
+    fn take<Row>(&mut self, mut rows: impl FnMut(u32) -> Result<Vec<Row>>) -> Result<Vec<Row>> {
+        if self.has_more {
+            return Ok(Vec::new());
+        }
+        let mut rows = rows(self.left + 1)?;
+        self.has_more = rows.len() > self.left as usize;
+        rows.truncate(self.left as usize);
+        self.left -= u32::try_from(rows.len()).unwrap_or(self.left);
+        Ok(rows)
+    }
+}
+
+/// What a run's document shows beside its rows.
+struct Shown {
+    updated_at_ms: i64,
+    waiting_for: Option<Box<RawValue>>,
+}
+
+/// Entries of `waiting_for` that are shown at most: a run may wait for ten thousand children.
+const WAITING_SHOWN_MAX: u32 = 100;
+
+impl Shown {
+    fn load(port: &mut dyn Port, row: &RunRow, task: Option<&Task>) -> Result<Shown> {
+        let updated_at_ms = updated_at_ms(port, row, task)?;
+        let waiting = task.filter(|task| task.state == TaskState::Waiting);
+        let waiting_for = waiting.map(|task| waiting_for(port, task)).transpose()?;
+        Ok(Shown { updated_at_ms, waiting_for })
+    }
+}
+
+fn waiting_for(port: &mut dyn Port, task: &Task) -> Result<Box<RawValue>> {
+    let mut entries: Vec<String> = port
+        .waits(task.run_key, WAITING_SHOWN_MAX)?
+        .into_iter()
+        .map(|waiting| match waiting {
+            Waiting::Signal(name) => format!("{{\"signal\":{}}}", crate::json::quote(&name)),
+            Waiting::Child(run) => format!("{{\"child\":\"{}\"}}", id::write("run", run)),
+        })
+        .collect();
+    entries.extend(task.wake_at_ms.map(|at_ms| format!("{{\"until_ms\":{at_ms}}}")));
+    RawValue::from_string(format!("[{}]", entries.join(",")))
+        .map_err(|error| Error::internal(format!("a list could not be written: {error}")))
 }
 
 fn page_len(limit: u32) -> Result<u32> {
@@ -190,36 +314,39 @@ fn page_len(limit: u32) -> Result<u32> {
     }
 }
 
-/// Where a page of history ended.
+/// Where a page of history ended, in each of its sections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Cursor {
     attempt: u32,
     step: i64,
+    signal: i64,
+    child: i64,
 }
 
 impl Cursor {
     fn parse(text: &str) -> Result<Cursor> {
-        let fields = text.strip_prefix("h1.").and_then(|rest| rest.split_once('.'));
-        fields
-            .and_then(|(attempt, step)| {
-                Some(Cursor { attempt: attempt.parse().ok()?, step: step.parse().ok()? })
-            })
-            .ok_or_else(|| Error::invalid("cursor is not one that sw_run_history gave as \"next\""))
+        let rest = text.strip_prefix("h1.").unwrap_or_default();
+        let numbers: Option<Vec<i64>> =
+            rest.split('.').map(|number| number.parse::<i64>().ok()).collect();
+        match numbers.as_deref() {
+            Some([attempt, step, signal, child]) if u32::try_from(*attempt).is_ok() => Ok(Cursor {
+                attempt: u32::try_from(*attempt).unwrap_or_default(),
+                step: *step,
+                signal: *signal,
+                child: *child,
+            }),
+            _ => Err(Error::invalid("cursor is not one that sw_run_history gave as \"next\"")),
+        }
     }
 
     fn write(self) -> String {
-        format!("h1.{}.{}", self.attempt, self.step)
+        format!("h1.{}.{}.{}.{}", self.attempt, self.step, self.signal, self.child)
     }
-}
 
-fn cut<Row>(mut rows: Vec<Row>, limit: u32) -> (Vec<Row>, bool) {
-    let has_more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    (rows, has_more)
-}
-
-fn len_u32<Row>(rows: &[Row]) -> u32 {
-    u32::try_from(rows.len()).unwrap_or(u32::MAX)
+    /// Returns whether the sections after the attempts have not begun.
+    fn is_at_attempts(self) -> bool {
+        (self.step, self.signal, self.child) == (0, 0, 0)
+    }
 }
 
 fn load(port: &mut dyn Port, run_id: &str) -> Result<(RunRow, Option<Task>)> {
@@ -242,7 +369,7 @@ fn updated_at_ms(port: &mut dyn Port, row: &RunRow, task: Option<&Task>) -> Resu
 fn run_document<'row>(
     row: &'row RunRow,
     task: Option<&Task>,
-    updated_at_ms: i64,
+    shown: &'row Shown,
 ) -> Result<RunDocument<'row>> {
     let counted = |ended: Option<u32>, open: Option<u32>| ended.or(open).unwrap_or(0);
     Ok(RunDocument {
@@ -262,11 +389,11 @@ fn run_document<'row>(
         max_attempts: row.max_attempts.unwrap_or(RUN_TRIES_DEFAULT),
         run_at_ms: row.run_at_ms.unwrap_or(row.created_at_ms),
         created_at_ms: row.created_at_ms,
-        updated_at_ms,
+        updated_at_ms: shown.updated_at_ms,
         finished_at_ms: row.finished_at_ms,
         metadata: payload(row.metadata.as_deref())?,
         code_version: Some(row.code_version.as_str()).filter(|version| !version.is_empty()),
-        waiting_for: None,
+        waiting_for: shown.waiting_for.as_deref(),
     })
 }
 
@@ -282,9 +409,15 @@ fn run_state(row: &RunRow, task: Option<&Task>) -> &'static str {
     }
 }
 
-fn attempt_document(run_id: Id, attempt: &EndedAttempt) -> Result<AttemptDocument<'_>> {
+fn attempt_document<'row>(
+    run: &'row RunRow,
+    attempt: &'row EndedAttempt,
+) -> Result<AttemptDocument<'row>> {
+    // The error of a run that failed for good stands in the run's row alone.
+    let is_last = matches!(attempt.ended, Ended::Failed | Ended::TimedOut);
+    let of_run = run.error.as_deref().filter(|_| is_last);
     Ok(AttemptDocument {
-        attempt_id: attempt_id(run_id, attempt.number, attempt.started_at_ms),
+        attempt_id: attempt_id(run.run_id, attempt.number, attempt.started_at_ms),
         number: attempt.number,
         worker: attempt.worker.as_deref(),
         state: match attempt.ended {
@@ -297,7 +430,7 @@ fn attempt_document(run_id: Id, attempt: &EndedAttempt) -> Result<AttemptDocumen
         },
         started_at_ms: attempt.started_at_ms,
         ended_at_ms: Some(attempt.ended_at_ms),
-        error: payload(attempt.error.as_deref())?,
+        error: payload(attempt.error.as_deref().or(of_run))?,
     })
 }
 
@@ -314,25 +447,32 @@ fn live_attempt(run_id: Id, task: &Task) -> AttemptDocument<'_> {
 }
 
 fn step_document(run_id: Id, (_, kind, row): &(i64, StepKind, StepRow)) -> Result<StepDocument<'_>> {
+    let has_ended = !matches!(row.state, StepState::Started | StepState::Asked);
     Ok(StepDocument {
         step_id: step_id(run_id, *kind, &row.name, row.occurrence),
         name: &row.name,
         occurrence: row.occurrence,
         kind: row.label.as_deref().unwrap_or(match kind {
             StepKind::Step => "step",
+            StepKind::Sleep => "sleep",
+            StepKind::Await => "await",
+            StepKind::Child => "child_submit",
         }),
         state: match row.state {
             StepState::Started => "running",
             StepState::Done => "completed",
             StepState::Failed => "failed",
             StepState::BacksOff => "backing_off",
+            StepState::TimedOut => "timed_out",
+            StepState::Asked => "waiting",
         },
         tries: row.tries,
         input_hash: row.input_hash.as_ref().map(hex),
-        result: payload(row.result.as_deref())?,
+        // Of an ask that is not answered the result column holds its deadlines.
+        result: payload(row.result.as_deref().filter(|_| row.state != StepState::Asked))?,
         error: payload(row.error.as_deref())?,
         started_at_ms: row.started_at_ms,
-        ended_at_ms: (row.state != StepState::Started).then_some(row.started_at_ms + row.took_ms),
+        ended_at_ms: has_ended.then_some(row.started_at_ms + row.took_ms),
     })
 }
 
@@ -371,9 +511,9 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_as_written_and_nothing_else_does() {
-        let cursor = Cursor { attempt: 7, step: 1 << 40 };
+        let cursor = Cursor { attempt: 7, step: 1 << 40, signal: 3, child: 9 };
         assert_eq!(Cursor::parse(&cursor.write()).unwrap(), cursor);
-        for bad in ["", "h1.", "h1.1", "h2.1.1", "h1.-1.0", "h1.1.x"] {
+        for bad in ["", "h1.", "h1.1", "h2.1.1.1.1", "h1.-1.0.0.0", "h1.1.x.0.0"] {
             assert_eq!(Cursor::parse(bad).unwrap_err().code(), -2, "{bad}");
         }
     }

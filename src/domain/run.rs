@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
-use super::port::{Lane, NewRun, OwnerKey, Port, Task, TaskState};
+use super::port::{Lane, NewRun, OwnerKey, Port, RunKey, Task, TaskState};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -104,12 +104,46 @@ pub fn in_range(what: &str, value: i64, max: i64) -> Result<()> {
     Err(Error::invalid(format!("{what} is {value}, it must be 0 to {max}")))
 }
 
+/// What a child takes from the run that submits it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// Its key.
+    pub run_key: RunKey,
+    /// Key of the topmost run.
+    pub root_key: RunKey,
+    /// Its queue.
+    pub queue: String,
+}
+
 /// Writes a run, or finds the one that its idempotency key made before (P8).
 pub fn submit(
     port: &mut dyn Port,
     submit: &Submit,
     run_id: Id,
     local_owner: OwnerKey,
+    now: Now,
+) -> Result<Submitted> {
+    submit_as(port, submit, run_id, local_owner, None, now)
+}
+
+/// Submits runs in one commit, all or none; an error names the first item it is about.
+pub fn submit_many(
+    port: &mut dyn Port,
+    items: &[(Submit, Id)],
+    owner_key: OwnerKey,
+    now: Now,
+) -> Result<Vec<Submitted>> {
+    let local = |item: &Submit| if item.is_local { owner_key } else { 0 };
+    items.iter().map(|(item, run_id)| submit(port, item, *run_id, local(item), now)).collect()
+}
+
+/// Writes a run as [`submit`] does, below a parent or on its own.
+pub(super) fn submit_as(
+    port: &mut dyn Port,
+    submit: &Submit,
+    run_id: Id,
+    local_owner: OwnerKey,
+    parent: Option<&Parent>,
     now: Now,
 ) -> Result<Submitted> {
     let idempotency = submit
@@ -122,14 +156,22 @@ pub fn submit(
         return Ok(Submitted { run_id, existed: true });
     }
     let lane_key = port.lane_make(&Lane {
-        queue: submit.queue.clone().unwrap_or_else(|| QUEUE_DEFAULT.into()),
+        queue: submit.queue.clone().unwrap_or_else(|| {
+            parent.map_or_else(|| QUEUE_DEFAULT.into(), |parent| parent.queue.clone())
+        }),
         workflow: submit.workflow.clone(),
         code_version: submit.code_version.clone().unwrap_or_default(),
         owner_key: local_owner,
     })?;
-    let run = NewRun { run_id: Some(run_id), idempotency, ..new_run(submit, lane_key, now) };
+    let run = NewRun {
+        run_id: Some(run_id),
+        idempotency,
+        parent_key: parent.map(|parent| parent.run_key),
+        root_key: parent.map(|parent| parent.root_key),
+        ..new_run(submit, lane_key, now)
+    };
     let run_key = port.run_insert(&run)?;
-    port.task_insert(&new_task(submit, run_key, lane_key, now), run.concurrency_key.as_deref())?;
+    port.task_insert(&new_task(submit, run_key, lane_key, now))?;
     Ok(Submitted { run_id, existed: false })
 }
 
@@ -167,6 +209,7 @@ fn new_task(submit: &Submit, run_key: i64, lane_key: i64, now: Now) -> Task {
         wake_at_ms: (!is_due).then_some(due_at_ms),
         deadline_at_ms: named(submit.timeout_ms)
             .map(|ms| due_at_ms.max(now.wall_ms).saturating_add(ms).min(INSTANT_MS_MAX)),
+        gate: submit.concurrency_key.clone(),
         ..Task::new(run_key, lane_key)
     }
 }

@@ -110,6 +110,11 @@ struct Name {
 }
 
 impl Occurrences {
+    /// Returns whether any occurrence of any name is open.
+    pub fn is_any_open(&self) -> bool {
+        self.names.values().any(|name| !name.open.is_empty())
+    }
+
     /// Returns which occurrence a begin means and holds it open; 0 asks for the automatic one.
     pub fn open(&mut self, name: &str, asked: u32) -> Result<u32> {
         let entry = self.entry(name);
@@ -234,6 +239,9 @@ pub fn decide(found: Option<&Found>, plan: &Plan, name: &str, now: Now) -> Resul
     Ok(match found.state {
         StepState::Done => Decision::Replay,
         StepState::Failed => Decision::Failed,
+        StepState::TimedOut | StepState::Asked => {
+            return Err(Error::Corrupt(format!("step {name:?} is recorded as an await").into()));
+        }
         StepState::Started if found.tries >= plan.max_attempts => {
             Decision::Interrupted { tries: found.tries }
         }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 const TASK: &str = "
 SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
-    losses, flags, owner_key, lease_until_up_ms, lease_ms, claimed_at_ms, worker
+    losses, flags, owner_key, lease_until_up_ms, lease_ms, claimed_at_ms, worker, gate
 FROM sw_workflow_tasks
 WHERE task_key = ?1";
 
@@ -26,7 +26,8 @@ WHERE task_key = ?1";
 
 const TASK_YIELD: &str = "
 UPDATE sw_workflow_tasks
-SET state = ?2, due_at_ms = ?3, wake_at_ms = ?4, failures = ?5, losses = ?6, owner_key = NULL,
+SET state = ?2, due_at_ms = ?3, wake_at_ms = ?4, failures = ?5, losses = ?6, flags = flags & ~4,
+    owner_key = NULL,
     lease_until_up_ms = NULL, lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
 WHERE task_key = ?1";
 
@@ -50,9 +51,14 @@ const TASK_DELETE: &str = "
 DELETE FROM sw_workflow_tasks
 WHERE task_key = ?1";
 
+const WAITS_DROP: &str = "
+DELETE FROM sw_workflow_waits
+WHERE task_key = ?1";
+
 const RUN_FINISH: &str = "
 UPDATE sw_workflow_runs
-SET outcome = ?2, finished_at_ms = ?3, attempts = ?4, tries = ?5, result = ?6, error = ?7
+SET outcome = ?2, finished_at_ms = ?3, attempts = ?4, tries = ?5, result = ?6,
+    error = CASE ?2 WHEN 3 THEN coalesce(?7, error) ELSE ?7 END
 WHERE run_key = ?1";
 
 /// Every statement of this file, for the test of their plans.
@@ -65,11 +71,13 @@ pub(super) const STATEMENTS: &[&str] = &[
     ATTEMPT_INSERT,
     ATTEMPT_ENDED,
     TASK_DELETE,
+    WAITS_DROP,
     RUN_FINISH,
 ];
 
 const FLAG_CANCEL_ASKED: i64 = 1;
 const FLAG_TIMED_OUT: i64 = 2;
+const FLAG_PAUSE_ASKED: i64 = 4;
 
 impl AttemptPort for Tx<'_> {
     fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {
@@ -143,6 +151,7 @@ impl AttemptPort for Tx<'_> {
 
     fn run_finish(&mut self, run_key: RunKey, end: &RunEnd) -> Result<()> {
         self.execute(TASK_DELETE, [run_key])?;
+        self.execute(WAITS_DROP, [run_key])?;
         self.execute(
             RUN_FINISH,
             (
@@ -174,6 +183,8 @@ fn read_task(row: &Row<'_>) -> rusqlite::Result<Task> {
         losses: row.get(9)?,
         is_cancel_asked: flags & FLAG_CANCEL_ASKED != 0,
         is_timed_out: flags & FLAG_TIMED_OUT != 0,
+        is_pause_asked: flags & FLAG_PAUSE_ASKED != 0,
+        gate: row.get(16)?,
         owner_key: row.get(11)?,
         lease_until_up_ms: row.get::<_, Option<i64>>(12)?.unwrap_or(0),
         lease_ms: row.get::<_, Option<u32>>(13)?.unwrap_or(0),

@@ -22,7 +22,8 @@ JOIN sw_workflow_tasks AS t ON t.task_key = (
     LIMIT 1
 )
 WHERE l.queue = :queue
-    AND l.owner_key IN (0, :owner_key)
+    AND (l.owner_key IN (0, :owner_key)
+        OR NOT EXISTS (SELECT 1 FROM sw_workflow_owners AS o WHERE o.owner_key = l.owner_key))
     AND (:workflows IS NULL OR l.workflow IN (SELECT value FROM json_each(:workflows)))
     AND (:versions IS NULL OR l.code_version = ''
         OR l.code_version IN (SELECT value FROM json_each(:versions)))
@@ -44,7 +45,7 @@ ORDER BY deadline_at_ms, task_key
 LIMIT 1";
 
 const WOKEN: &str = "
-SELECT task_key
+SELECT task_key, wake_at_ms
 FROM sw_workflow_tasks
 WHERE wake_at_ms <= ?1
 ORDER BY wake_at_ms, task_key
@@ -59,7 +60,11 @@ LIMIT ?2";
 
 const TASK_WAKE: &str = "
 UPDATE sw_workflow_tasks
-SET state = 1, due_at_ms = wake_at_ms, wake_at_ms = NULL
+SET state = 1, due_at_ms = ?2, wake_at_ms = NULL, waits_left = 0
+WHERE task_key = ?1 AND state IN (0, 3)";
+
+const WAITS_DROP: &str = "
+DELETE FROM sw_workflow_waits
 WHERE task_key = ?1";
 
 const OWNERS: &str = "
@@ -115,6 +120,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     WOKEN,
     OVERDUE,
     TASK_WAKE,
+    WAITS_DROP,
     OWNERS,
     FIRST_LEASE_END,
     LEASED,
@@ -146,16 +152,17 @@ impl ClaimPort for Tx<'_> {
         self.one(NEXT_DEADLINE, [], |row| row.get(0))
     }
 
-    fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
-        self.all(WOKEN, (now_ms, limit), |row| row.get(0))
+    fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, i64)>> {
+        self.all(WOKEN, (now_ms, limit), |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
         self.all(OVERDUE, (now_ms, limit), |row| row.get(0))
     }
 
-    fn task_wake(&mut self, run_key: RunKey) -> Result<()> {
-        self.execute(TASK_WAKE, [run_key]).map(|_| ())
+    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<()> {
+        self.execute(TASK_WAKE, (run_key, due_at_ms))?;
+        self.execute(WAITS_DROP, [run_key]).map(|_| ())
     }
 
     fn owners(&mut self) -> Result<Vec<Owner>> {

@@ -17,10 +17,13 @@ pub mod writer;
 
 mod attempt;
 mod claim;
+mod control;
 mod query;
+mod queue;
 mod run;
 mod step;
 mod store;
+mod wait;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -42,10 +45,13 @@ pub fn statements() -> Vec<&'static str> {
     let topics = [
         attempt::STATEMENTS,
         claim::STATEMENTS,
+        control::STATEMENTS,
         query::STATEMENTS,
+        queue::STATEMENTS,
         run::STATEMENTS,
         step::STATEMENTS,
         store::STATEMENTS,
+        wait::STATEMENTS,
     ];
     topics.concat()
 }

@@ -5,11 +5,11 @@ use rusqlite::Row;
 use super::attempt::read_attempt;
 use super::map;
 use super::run::{read_id, read_outcome};
-use super::step::read_step;
+use super::step::{read_kind, read_step};
 use super::tx::Tx;
 use crate::domain::port::{EndedAttempt, RunKey, StepKind, StepRow};
-use crate::domain::query::{QueryPort, RunRow};
-use crate::error::{Error, Result};
+use crate::domain::query::{QueryPort, RunRow, SignalRow};
+use crate::error::Result;
 use crate::id::Id;
 
 // A run that is being pruned (outcome 4) is gone for every reader from the first moment (P34).
@@ -46,18 +46,34 @@ FROM (
 JOIN sw_workflow_steps AS s ON s.step_key = page.step_key
 ORDER BY s.step_key";
 
+const SIGNALS_AFTER: &str = "
+SELECT signal_key, name, payload, sent_at_ms, consumed_by IS NOT NULL
+FROM sw_workflow_signals
+WHERE run_key = ?1 AND signal_key > ?2
+ORDER BY signal_key
+LIMIT ?3";
+
+// Without payloads: a history shows that a child is there, sw_run_get what it carries.
+const CHILD_ROWS_AFTER: &str = "
+SELECT r.run_key, r.run_id, t.run_id, NULL, r.lane_key, l.queue, l.workflow, l.code_version,
+    r.outcome, r.priority, r.max_attempts, r.attempts, r.tries, r.created_at_ms, r.run_at_ms,
+    r.finished_at_ms, NULL, NULL, NULL, NULL
+FROM sw_workflow_runs AS r
+JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
+WHERE r.parent_key = ?1 AND r.run_key > ?2 AND r.outcome IS NOT 4
+ORDER BY r.run_key
+LIMIT ?3";
+
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] = &[RUN_ROW, ATTEMPTS_AFTER, STEPS_AFTER];
+pub(super) const STATEMENTS: &[&str] = &[RUN_ROW, ATTEMPTS_AFTER, STEPS_AFTER, SIGNALS_AFTER, CHILD_ROWS_AFTER];
 
 impl QueryPort for Tx<'_> {
     fn run_row(&mut self, run_id: Id) -> Result<Option<RunRow>> {
         let row = self.one(RUN_ROW, [run_id.to_bytes()], |row| {
             Ok((row.get::<_, Option<i64>>(8)?, read_run(row)?))
         })?;
-        row.map(|(outcome, run)| {
-            Ok(RunRow { outcome: outcome.map(read_outcome).transpose()?, ..run })
-        })
-        .transpose()
+        row.map(with_outcome).transpose()
     }
 
     fn attempts_after(
@@ -79,14 +95,38 @@ impl QueryPort for Tx<'_> {
             .into_iter()
             .collect()
     }
+
+    fn signals_after(&mut self, run_key: RunKey, after: i64, limit: u32) -> Result<Vec<SignalRow>> {
+        self.all(SIGNALS_AFTER, (run_key, after, limit), |row| {
+            Ok(SignalRow {
+                signal_key: row.get(0)?,
+                name: row.get(1)?,
+                payload: row.get(2)?,
+                sent_at_ms: row.get(3)?,
+                is_consumed: row.get(4)?,
+            })
+        })
+    }
+
+    fn child_rows_after(
+        &mut self,
+        run_key: RunKey,
+        after: RunKey,
+        limit: u32,
+    ) -> Result<Vec<RunRow>> {
+        let read = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(8)?, read_run(row)?));
+        let rows = self.all(CHILD_ROWS_AFTER, (run_key, after, limit), read)?;
+        rows.into_iter().map(with_outcome).collect()
+    }
+}
+
+fn with_outcome((outcome, run): (Option<i64>, RunRow)) -> Result<RunRow> {
+    Ok(RunRow { outcome: outcome.map(read_outcome).transpose()?, ..run })
 }
 
 fn read_step_of_run(row: &Row<'_>) -> Result<(i64, StepKind, StepRow)> {
     let step_key = row.get(11).map_err(map)?;
-    let kind = match row.get(12).map_err(map)? {
-        0i64 => StepKind::Step,
-        other => return Err(Error::Corrupt(format!("a step has the kind {other}").into())),
-    };
+    let kind = read_kind(row.get(12).map_err(map)?)?;
     Ok((step_key, kind, read_step(row, 0)?))
 }
 

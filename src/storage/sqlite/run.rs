@@ -7,6 +7,7 @@ use crate::domain::Backoff;
 use crate::domain::port::{
     Lane, LaneKey, NewRun, Outcome, RunEnd, RunKey, RunPolicy, RunPort, Task, TaskState,
 };
+use crate::domain::run::Parent;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::limits::{
@@ -56,6 +57,12 @@ INSERT INTO sw_workflow_tasks (
 )
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, 0, 0, ?8)";
 
+const LINEAGE: &str = "
+SELECT coalesce(r.root_key, r.run_key), l.queue
+FROM sw_workflow_runs AS r
+JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+WHERE r.run_key = ?1";
+
 const RUN_POLICY: &str = "
 SELECT max_attempts, backoff_initial_ms, backoff_max_ms, backoff_percent
 FROM sw_workflow_runs
@@ -75,6 +82,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     PAYLOAD_INSERT,
     RUN_INSERT,
     TASK_INSERT,
+    LINEAGE,
     RUN_POLICY,
     RUN_END,
 ];
@@ -127,7 +135,7 @@ impl RunPort for Tx<'_> {
         )
     }
 
-    fn task_insert(&mut self, task: &Task, gate: Option<&str>) -> Result<()> {
+    fn task_insert(&mut self, task: &Task) -> Result<()> {
         self.execute(
             TASK_INSERT,
             (
@@ -138,10 +146,17 @@ impl RunPort for Tx<'_> {
                 task.due_at_ms,
                 task.wake_at_ms,
                 task.deadline_at_ms,
-                gate,
+                &task.gate,
             ),
         )
         .map(|_| ())
+    }
+
+    fn lineage(&mut self, run_key: RunKey) -> Result<Parent> {
+        self.one(LINEAGE, [run_key], |row| {
+            Ok(Parent { run_key, root_key: row.get(0)?, queue: row.get(1)? })
+        })?
+        .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
     }
 
     fn run_policy(&mut self, run_key: RunKey) -> Result<RunPolicy> {

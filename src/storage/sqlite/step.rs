@@ -26,12 +26,12 @@ SET state = excluded.state, tries = excluded.tries, retry_at_ms = excluded.retry
     label = excluded.label, input_hash = coalesce(excluded.input_hash, input_hash),
     started_at_ms = excluded.started_at_ms, took_ms = excluded.took_ms, error = excluded.error,
     result = excluded.result
-WHERE state IN (1, 4)";
+WHERE state IN (1, 4, 6)";
 
 const STEPS_WALK: &str = "
-SELECT name, occurrence, state, tries, retry_at_ms, input_hash, error, result
+SELECT name, occurrence, state, tries, retry_at_ms, input_hash, error, result, kind
 FROM sw_workflow_steps
-WHERE run_key = ?1 AND kind = ?2";
+WHERE run_key = ?1";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[STEP, STEP_RECORD, STEPS_WALK];
@@ -75,11 +75,10 @@ impl StepPort for Tx<'_> {
     fn steps_walk(
         &mut self,
         run_key: RunKey,
-        kind: StepKind,
         each: &mut dyn FnMut(StepView<'_>) -> bool,
     ) -> Result<()> {
         let mut statement = self.prepare(STEPS_WALK)?;
-        let mut rows = statement.query((run_key, kind as i64)).map_err(map)?;
+        let mut rows = statement.query([run_key]).map_err(map)?;
         while let Some(row) = rows.next().map_err(map)? {
             if !each(view(row)?) {
                 break;
@@ -91,6 +90,7 @@ impl StepPort for Tx<'_> {
 
 fn view<'row>(row: &'row Row<'_>) -> Result<StepView<'row>> {
     Ok(StepView {
+        kind: read_kind(row.get(8).map_err(map)?)?,
         name: text(row, 0)?.unwrap_or_default(),
         occurrence: row.get(1).map_err(map)?,
         state: read_state(row.get(2).map_err(map)?)?,
@@ -137,12 +137,22 @@ pub(super) fn read_step(row: &Row<'_>, first: usize) -> Result<StepRow> {
     step().map_err(map)
 }
 
+/// Reads the number of a name space.
+pub(super) fn read_kind(number: i64) -> Result<StepKind> {
+    StepKind::ALL
+        .into_iter()
+        .find(|kind| *kind as i64 == number)
+        .ok_or_else(|| Error::Corrupt(format!("a step has the kind {number}").into()))
+}
+
 fn read_state(number: i64) -> Result<StepState> {
     Ok(match number {
         1 => StepState::Started,
         2 => StepState::Done,
         3 => StepState::Failed,
         4 => StepState::BacksOff,
+        5 => StepState::TimedOut,
+        6 => StepState::Asked,
         _ => return Err(Error::Corrupt(format!("a step has the state {number}").into())),
     })
 }

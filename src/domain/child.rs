@@ -1,0 +1,90 @@
+//! Children: runs that a run submits. Their name is their key: each is submitted once (P25).
+
+use super::attempt::{Lease, fenced, progress, stop_error};
+use super::port::{Fence, Port, StepKind, StepRow, StepState};
+use super::run::{Parent, Submit, submit_as};
+use crate::clock::Now;
+use crate::error::{Error, Result};
+use crate::id::{self, Id};
+
+/// A child to be submitted, with the occurrence that its call means.
+#[derive(Debug, Clone)]
+pub struct NewChild {
+    /// Name.
+    pub name: String,
+    /// Occurrence of the name, from 1.
+    pub occurrence: u32,
+    /// What to run; an absent queue is the parent's.
+    pub submit: Submit,
+    /// Id that it gets if it is new.
+    pub run_id: Id,
+}
+
+impl NewChild {
+    /// Refuses what only a topmost run can have.
+    pub fn check(&self) -> Result<()> {
+        if self.submit.idempotency_key.is_some() {
+            return Err(Error::invalid("a child has no idempotency_key: its name is its key"));
+        }
+        if self.submit.budget.is_some() {
+            return Err(Error::invalid("a child has no budget: the topmost run holds it"));
+        }
+        self.submit.check()
+    }
+}
+
+/// Submits children in one commit. Returns for each its id and whether it was submitted before.
+pub fn submit(
+    port: &mut dyn Port,
+    fence: Fence,
+    children: &[NewChild],
+    now: Now,
+) -> Result<(Vec<(Id, bool)>, Lease)> {
+    let hold = fenced(port, fence)?;
+    if let Some(ended) = hold.must_end(now.wall_ms) {
+        return Err(stop_error(ended));
+    }
+    let parent = port.lineage(fence.run_key)?;
+    let mut submitted = Vec::with_capacity(children.len());
+    for child in children {
+        submitted.push(submit_one(port, fence, &parent, child, now)?);
+    }
+    Ok((submitted, progress(port, fence, &hold, now)?))
+}
+
+fn submit_one(
+    port: &mut dyn Port,
+    fence: Fence,
+    parent: &Parent,
+    child: &NewChild,
+    now: Now,
+) -> Result<(Id, bool)> {
+    let run_key = fence.run_key;
+    if let Some(row) = port.step(run_key, StepKind::Child, &child.name, child.occurrence)? {
+        return Ok((recorded(row.result.as_deref())?, true));
+    }
+    let child_id = submit_as(port, &child.submit, child.run_id, 0, Some(parent), now)?.run_id;
+    let row = StepRow {
+        name: child.name.clone(),
+        occurrence: child.occurrence,
+        state: StepState::Done,
+        tries: 1,
+        retry_at_ms: None,
+        label: None,
+        input_hash: None,
+        started_at_ms: now.wall_ms,
+        took_ms: 0,
+        error: None,
+        result: Some(format!("\"{}\"", id::write("run", child_id))),
+    };
+    if !port.step_record(run_key, StepKind::Child, &row)? {
+        return Err(Error::internal(format!("child {:?} was submitted twice", child.name)));
+    }
+    Ok((child_id, false))
+}
+
+/// Reads the id of a child from the record of its submit.
+pub fn recorded(result: Option<&str>) -> Result<Id> {
+    let text = result.unwrap_or_default().trim_matches('"');
+    id::parse("run", text).ok_or_else(|| Error::Corrupt("a child's record has no run id".into()))
+}

@@ -1,0 +1,67 @@
+//! Limits of queues: how many runs may hold the fence at once, in all and behind each key.
+
+use serde::Deserialize;
+
+use super::port::{Port, QueueLimits};
+use crate::error::{Error, Result};
+use crate::limits::SWEEP_DUE_MAX;
+
+/// The settings document of `sw_queue_set`. What it does not name is lifted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    concurrency: Option<u32>,
+    concurrency_per_key: Option<u32>,
+    #[serde(default)]
+    paused: bool,
+}
+
+impl QueueLimits {
+    /// Reads the settings document `{"concurrency", "concurrency_per_key", "paused"}`.
+    pub fn read(settings: &str) -> Result<QueueLimits> {
+        let settings: Settings = serde_json::from_str(settings)
+            .map_err(|error| Error::invalid(format!("settings: {error}")))?;
+        for (what, limit) in [
+            ("concurrency", settings.concurrency),
+            ("concurrency_per_key", settings.concurrency_per_key),
+        ] {
+            if limit == Some(0) {
+                return Err(Error::invalid(format!(
+                    "{what} is 0, it must be at least 1: to stop a queue, set \"paused\""
+                )));
+            }
+        }
+        Ok(QueueLimits {
+            concurrency: settings.concurrency,
+            concurrency_per_key: settings.concurrency_per_key,
+            is_paused: settings.paused,
+        })
+    }
+
+    /// Returns whether nothing may be claimed while `running` of its runs hold the fence.
+    pub fn is_full(&self, running: u32) -> bool {
+        self.is_paused || self.concurrency.is_some_and(|most| running >= most)
+    }
+}
+
+/// Sets a queue's limits and lets in what the old ones held back. Returns whether more is to be let in.
+pub fn set(port: &mut dyn Port, queue: &str, limits: &QueueLimits) -> Result<bool> {
+    port.queue_set(queue, limits)?;
+    Ok(port.unblock(queue, None, SWEEP_DUE_MAX)? == SWEEP_DUE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_name_limits_and_what_they_leave_out_is_lifted() {
+        let limits = QueueLimits::read(r#"{"concurrency":8}"#).unwrap();
+        assert_eq!((limits.concurrency, limits.concurrency_per_key), (Some(8), None));
+        assert!(limits.is_full(8) && !limits.is_full(7));
+        assert!(QueueLimits::read(r#"{"paused":true}"#).unwrap().is_full(0));
+        for bad in ["[]", r#"{"x":1}"#, r#"{"concurrency":0}"#, r#"{"concurrency":-1}"#] {
+            assert_eq!(QueueLimits::read(bad).unwrap_err().code(), -2, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Rows of messages, and of what parked tasks wait for.
+
+use super::run::read_id;
+use super::tx::Tx;
+use crate::domain::port::{ChildState, Letter, RunKey, Target, WaitPort, Waiting};
+use crate::error::Result;
+use crate::id::Id;
+
+const CHILD: &str = "
+SELECT run_key, parent_key, finished_at_ms
+FROM sw_workflow_runs
+WHERE run_id = ?1 AND outcome IS NOT 4";
+
+const LETTERS: &str = "
+SELECT signal_key, sent_at_ms
+FROM sw_workflow_signals
+WHERE run_key = ?1 AND name = ?2 AND consumed_by IS NULL
+ORDER BY signal_key
+LIMIT ?3";
+
+const LETTER_EXISTS: &str = "
+SELECT 1
+FROM sw_workflow_signals
+WHERE run_key = ?1 AND name = ?2 AND idem_key = ?3";
+
+const LETTER_INSERT: &str = "
+INSERT INTO sw_workflow_signals (run_key, name, idem_key, sent_at_ms, payload)
+VALUES (?1, ?2, ?3, ?4, ?5)";
+
+// The payload moves into the record of the await; the row stays, so that its key is known.
+const LETTER_TAKE: &str = "
+UPDATE sw_workflow_signals
+SET consumed_by = ?2, payload = NULL
+WHERE signal_key = ?1 AND consumed_by IS NULL";
+
+const LETTER_PAYLOAD: &str = "
+SELECT payload
+FROM sw_workflow_signals
+WHERE signal_key = ?1";
+
+const WAIT_INSERT: &str = "
+INSERT INTO sw_workflow_waits (kind, target_key, name, task_key, amount)
+VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (kind, target_key, name, task_key) DO UPDATE
+SET amount = min(amount, excluded.amount)";
+
+const WAITS_TAKE: &str = "
+DELETE FROM sw_workflow_waits
+WHERE kind = ?1 AND target_key = ?2 AND name = ?3
+RETURNING task_key, amount";
+
+const WAIT_COUNT_DOWN: &str = "
+UPDATE sw_workflow_tasks
+SET waits_left = max(waits_left - 1, 0)
+WHERE task_key = ?1
+RETURNING waits_left";
+
+const TASK_PARK: &str = "
+UPDATE sw_workflow_tasks
+SET state = 3, wake_at_ms = ?2, waits_left = ?3, owner_key = NULL, lease_until_up_ms = NULL,
+    lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
+WHERE task_key = ?1";
+
+const WAITS: &str = "
+SELECT w.kind, w.name, r.run_id
+FROM sw_workflow_waits AS w
+JOIN sw_workflow_runs AS r ON r.run_key = w.target_key
+WHERE w.task_key = ?1
+ORDER BY w.kind, w.target_key, w.name
+LIMIT ?2";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[
+    CHILD,
+    LETTERS,
+    LETTER_EXISTS,
+    LETTER_INSERT,
+    LETTER_TAKE,
+    LETTER_PAYLOAD,
+    WAIT_INSERT,
+    WAITS_TAKE,
+    WAIT_COUNT_DOWN,
+    TASK_PARK,
+    WAITS,
+];
+
+const KIND_CHILD: i64 = 1;
+const KIND_SIGNAL: i64 = 2;
+
+/// Returns kind, target and name of the row that stands for a target of this run.
+fn row_of(run_key: RunKey, target: &Target) -> (i64, RunKey, &str) {
+    match target {
+        Target::Child(child_key) => (KIND_CHILD, *child_key, ""),
+        Target::Signal(name) => (KIND_SIGNAL, run_key, name),
+    }
+}
+
+impl WaitPort for Tx<'_> {
+    fn child(&mut self, run_id: Id) -> Result<Option<ChildState>> {
+        self.one(CHILD, [run_id.to_bytes()], |row| {
+            Ok(ChildState {
+                run_key: row.get(0)?,
+                parent_key: row.get(1)?,
+                finished_at_ms: row.get(2)?,
+            })
+        })
+    }
+
+    fn letters(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Letter>> {
+        self.all(LETTERS, (run_key, name, limit), |row| {
+            Ok(Letter { signal_key: row.get(0)?, sent_at_ms: row.get(1)? })
+        })
+    }
+
+    fn letter_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool> {
+        Ok(self.one(LETTER_EXISTS, (run_key, name, key), |_| Ok(()))?.is_some())
+    }
+
+    fn letter_insert(
+        &mut self,
+        run_key: RunKey,
+        name: &str,
+        key: Option<&str>,
+        payload: &str,
+        now_ms: i64,
+    ) -> Result<()> {
+        self.execute(LETTER_INSERT, (run_key, name, key, now_ms, payload)).map(|_| ())
+    }
+
+    fn letter_take(&mut self, signal_key: i64, run_key: RunKey) -> Result<String> {
+        let payload: Option<Option<String>> =
+            self.one(LETTER_PAYLOAD, [signal_key], |row| row.get(0))?;
+        self.execute(LETTER_TAKE, (signal_key, run_key))?;
+        Ok(payload.flatten().unwrap_or_else(|| "null".into()))
+    }
+
+    fn wait_insert(&mut self, run_key: RunKey, target: &Target, is_counted: bool) -> Result<()> {
+        let (kind, target_key, name) = row_of(run_key, target);
+        self.execute(WAIT_INSERT, (kind, target_key, name, run_key, is_counted)).map(|_| ())
+    }
+
+    fn waits_take(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<(RunKey, bool)>> {
+        let (kind, target_key, name) = row_of(target_of, target);
+        self.all(WAITS_TAKE, (kind, target_key, name), |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32> {
+        Ok(self.one(WAIT_COUNT_DOWN, [run_key], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    fn task_park(
+        &mut self,
+        run_key: RunKey,
+        wake_at_ms: Option<i64>,
+        waits_left: u32,
+    ) -> Result<()> {
+        self.execute(TASK_PARK, (run_key, wake_at_ms, waits_left)).map(|_| ())
+    }
+
+    fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>> {
+        self.all(WAITS, (run_key, limit), |row| {
+            let kind: i64 = row.get(0)?;
+            Ok(if kind == KIND_SIGNAL {
+                Waiting::Signal(row.get(1)?)
+            } else {
+                Waiting::Child(read_id(row, 2)?)
+            })
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! The calls of an attempt that wait: sleeps, messages, children, any and all of them.
+//!
+//! A call asks: its record answers, or a look at the file without a lock, or the writer when an answer
+//! or a deadline must be recorded. What answers "not yet" joins the attempt's wait set.
+
+use std::collections::HashMap;
+
+use crate::attempt::Attempt;
+use crate::domain::child::{self, NewChild};
+use crate::domain::port::StepKind;
+use crate::domain::run::{Submit, in_range};
+use crate::domain::wait::{self, Answer, Ask, Form, Member};
+use crate::domain::Durability;
+use crate::error::{Error, Result};
+use crate::id;
+use crate::limits::DURATION_MS_MAX;
+use crate::store::Entered;
+
+/// What a waiting call answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waited {
+    /// It came true; JSON.
+    Ready(String),
+    /// The child failed or was cancelled; JSON.
+    Failed(String),
+    /// Its time-out passed first.
+    TimedOut,
+    /// Not yet: suspend the attempt, or ask again.
+    NotYet,
+}
+
+/// A child's id, and whether it was submitted before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubmittedChild {
+    /// Public id.
+    pub run_id: String,
+    /// Whether this call found it submitted.
+    pub existed: bool,
+}
+
+impl Attempt {
+    /// Sleeps: ready once the deadline that the first call fixed has come (P22).
+    pub fn sleep(&self, name: &str, duration_ms: i64) -> Result<Waited> {
+        in_range("duration_ms", duration_ms, DURATION_MS_MAX)?;
+        self.wait(Form::Sleep, name, vec![Member::Sleep(duration_ms)], -1)
+    }
+
+    /// Awaits the next message under a name (P23).
+    pub fn signal_await(&self, name: &str, timeout_ms: i64) -> Result<Waited> {
+        self.wait(Form::Signal, name, vec![Member::Signal(name.into())], timeout_ms)
+    }
+
+    /// Awaits the end of a child.
+    pub fn child_await(&self, run_id: &str, timeout_ms: i64) -> Result<Waited> {
+        self.wait(Form::Child, run_id, vec![Member::Child(wait::child_id(run_id)?)], timeout_ms)
+    }
+
+    /// Awaits the earliest of several; see [`wait::members`] for the list.
+    pub fn await_any(&self, name: &str, waits: &str, timeout_ms: i64) -> Result<Waited> {
+        self.wait(Form::Any, name, wait::members(waits)?, timeout_ms)
+    }
+
+    /// Awaits several, all of them.
+    pub fn await_all(&self, name: &str, waits: &str, timeout_ms: i64) -> Result<Waited> {
+        self.wait(Form::All, name, wait::members(waits)?, timeout_ms)
+    }
+
+    fn wait(
+        &self,
+        form: Form,
+        name: &str,
+        members: Vec<Member>,
+        timeout_ms: i64,
+    ) -> Result<Waited> {
+        check_timeout(timeout_ms)?;
+        let entered = self.store().enter()?;
+        let kind = form.kind();
+        let occurrence = self.occurrences_of(kind).open(name, 0)?;
+        let ask =
+            Ask { fence: self.fence(), form, name: name.into(), occurrence, members, timeout_ms };
+        let answer = self.answer(&entered, &ask);
+        let is_passed = matches!(
+            answer,
+            Ok(Answer::Ready(_) | Answer::Failed(_) | Answer::TimedOut)
+        );
+        self.occurrences_of(kind).close(name, occurrence, is_passed);
+        let waited = answer?;
+        let pending = if let Answer::NotYet(wait) = &waited { Some(wait.clone()) } else { None };
+        self.note_wait(kind, name, occurrence, pending);
+        Ok(match waited {
+            Answer::Ready(value) => Waited::Ready(value),
+            Answer::Failed(error) => Waited::Failed(error),
+            Answer::TimedOut => Waited::TimedOut,
+            Answer::NotYet(_) => Waited::NotYet,
+        })
+    }
+
+    fn answer(&self, entered: &Entered<'_>, ask: &Ask) -> Result<Answer> {
+        let now = self.store().now();
+        if let Some(answer) = entered.backend()?.read(|tx| wait::ask(tx, ask, false, now))? {
+            return Ok(answer);
+        }
+        let ask = ask.clone();
+        entered
+            .write(Durability::Inherit, 0, move |tx, now| wait::ask(tx, &ask, true, now))?
+            .ok_or_else(|| Error::internal("an ask was not answered"))
+    }
+
+    /// Submits a child, once per name and occurrence (P25).
+    pub fn child_submit(&self, name: &str, submit: Submit) -> Result<SubmittedChild> {
+        let mut submitted = self.child_submit_many(vec![(name.to_owned(), submit)])?;
+        submitted.pop().ok_or_else(|| Error::internal("a child was not submitted"))
+    }
+
+    /// Submits children in one commit.
+    pub fn child_submit_many(&self, items: Vec<(String, Submit)>) -> Result<Vec<SubmittedChild>> {
+        let entered = self.store().enter()?;
+        let mut opened = Opened::of(self);
+        let mut children = Vec::with_capacity(items.len());
+        for (at, (name, submit)) in items.into_iter().enumerate() {
+            if submit.is_local {
+                return Err(Error::Unsupported("a child cannot be SW_SUBMIT_LOCAL".into()));
+            }
+            let occurrence = opened.open(&name)?;
+            let child = NewChild { name, occurrence, submit, run_id: id::new_id() };
+            child.check().map_err(|error| at_index(at, error))?;
+            children.push(child);
+        }
+        let (submitted, bells) = self.submit_children(&entered, children)?;
+        opened.is_passed = true;
+        self.note_children();
+        for bell in bells {
+            entered.announce(bell)?;
+        }
+        Ok(submitted)
+    }
+
+    fn submit_children(
+        &self,
+        entered: &Entered<'_>,
+        children: Vec<NewChild>,
+    ) -> Result<(Vec<SubmittedChild>, Vec<u64>)> {
+        let fence = self.fence();
+        let own = self.queue().as_str();
+        let mut bells: Vec<u64> = children
+            .iter()
+            .map(|child| crate::store::bell(child.submit.queue.as_deref().unwrap_or(own)))
+            .collect();
+        bells.sort_unstable();
+        bells.dedup();
+        let bytes = children.iter().map(|c| c.submit.args.as_ref().map_or(0, String::len)).sum();
+        let (submitted, lease) = entered.write(Durability::Inherit, bytes, move |tx, now| {
+            child::submit(tx, fence, &children, now)
+        })?;
+        self.note_lease(lease, self.store().now());
+        let submitted = submitted
+            .into_iter()
+            .map(|(run_id, existed)| SubmittedChild { run_id: id::write("run", run_id), existed })
+            .collect();
+        Ok((submitted, bells))
+    }
+}
+
+/// Names an item of a list in the sentence of what is wrong with it.
+pub(crate) fn at_index(at: usize, error: Error) -> Error {
+    match error {
+        Error::Invalid(sentence) => Error::Invalid(format!("items[{at}]: {sentence}").into()),
+        Error::TooBig(sentence) => Error::TooBig(format!("items[{at}]: {sentence}").into()),
+        Error::Unsupported(sentence) => {
+            Error::Unsupported(format!("items[{at}]: {sentence}").into())
+        }
+        other => other,
+    }
+}
+
+/// Refuses a time-out outside its range; -1 is without limit.
+pub(crate) fn check_timeout(timeout_ms: i64) -> Result<()> {
+    if timeout_ms == -1 || (0..=DURATION_MS_MAX).contains(&timeout_ms) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "timeout_ms is {timeout_ms}, it must be 0 to {DURATION_MS_MAX}, or -1 for no limit"
+    )))
+}
+
+/// Occurrences of children that a call holds open; closed when it ends, however it ends.
+struct Opened<'attempt> {
+    attempt: &'attempt Attempt,
+    /// The occurrences opened of each name, from the first to the last.
+    names: HashMap<String, (u32, u32)>,
+    is_passed: bool,
+}
+
+impl<'attempt> Opened<'attempt> {
+    fn of(attempt: &'attempt Attempt) -> Opened<'attempt> {
+        Opened { attempt, names: HashMap::new(), is_passed: false }
+    }
+
+    /// Opens the next occurrence of a name that this call has not opened yet.
+    fn open(&mut self, name: &str) -> Result<u32> {
+        let mut occurrences = self.attempt.occurrences_of(StepKind::Child);
+        let asked = self.names.get(name).map_or(0, |(_, last)| last + 1);
+        let occurrence = occurrences.open(name, asked)?;
+        self.names.entry(name.into()).or_insert((occurrence, occurrence)).1 = occurrence;
+        Ok(occurrence)
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        let mut occurrences = self.attempt.occurrences_of(StepKind::Child);
+        for (name, (first, last)) in &self.names {
+            for occurrence in *first..=*last {
+                occurrences.close(name, occurrence, self.is_passed);
+            }
+        }
+    }
+}
