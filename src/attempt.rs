@@ -37,12 +37,15 @@ pub struct Attempt {
     lease_expires_at_ms: AtomicI64,
     /// Of steps, sleeps, awaits and child submits, by the number of their kind.
     occurrences: [Mutex<Occurrences>; 4],
-    waits: Mutex<HashMap<(StepKind, Box<str>, u32), Wait>>,
+    waits: Mutex<HashMap<Asked, Wait>>,
     look: Mutex<Option<Look>>,
     history: OnceLock<History>,
     /// How it ended, with the fingerprint of what asked for that.
     finished: Mutex<Option<([u8; 32], Result<Finish>)>>,
 }
+
+/// Name space, name and occurrence of a call that answered "not yet".
+type Asked = (StepKind, Box<str>, u32);
 
 /// What a look at the fence found, and how long that is good.
 struct Look {
@@ -182,10 +185,11 @@ impl Attempt {
     /// Ends the attempt with an error, JSON; the run is tried again while tries are left.
     pub fn fail(&self, error: Option<String>, options: FailOptions) -> Result<AfterFail> {
         options.check()?;
-        match self.finish(End::Fail(error.unwrap_or_else(|| NULL.into()), options))? {
-            Finish::Failed(after) => Ok(after),
-            other => Err(Error::internal(format!("a failed attempt ended as {other:?}"))),
-        }
+        let finish = self.finish(End::Fail(error.unwrap_or_else(|| NULL.into()), options))?;
+        let Finish::Failed(after) = finish else {
+            return Err(Error::internal(format!("a failed attempt ended as {finish:?}")));
+        };
+        Ok(after)
     }
 
     /// Gives the run back, claimable after `delay_ms`.
@@ -234,10 +238,8 @@ impl Attempt {
             None => {}
         }
         let finish = entered.write(Durability::Inherit, bytes, work)?;
-        let answer = match finish {
-            Finish::Stopped(ended) => Err(attempt::stop_error(ended)),
-            stored => Ok(stored),
-        };
+        let answer =
+            if let Finish::Stopped(ended) = finish { Err(attempt::stop_error(ended)) } else { Ok(finish) };
         *finished = Some((fingerprint, answer.clone()));
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if self.is_in_tree() {

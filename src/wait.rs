@@ -162,15 +162,13 @@ impl Attempt {
 }
 
 /// Names an item of a list in the sentence of what is wrong with it.
-pub(crate) fn at_index(at: usize, error: Error) -> Error {
-    match error {
-        Error::Invalid(sentence) => Error::Invalid(format!("items[{at}]: {sentence}").into()),
-        Error::TooBig(sentence) => Error::TooBig(format!("items[{at}]: {sentence}").into()),
-        Error::Unsupported(sentence) => {
-            Error::Unsupported(format!("items[{at}]: {sentence}").into())
-        }
-        other => other,
+pub(crate) fn at_index(at: usize, mut error: Error) -> Error {
+    if let Error::Invalid(sentence) | Error::TooBig(sentence) | Error::Unsupported(sentence) =
+        &mut error
+    {
+        *sentence = format!("items[{at}]: {sentence}").into();
     }
+    error
 }
 
 /// Refuses a time-out outside its range; -1 is without limit.

@@ -104,17 +104,16 @@ fn resolve(path: &Path) -> Result<PathBuf> {
 }
 
 fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
-    let engine_code = error.raw_os_error().map_or(0, |errno| -errno);
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => Error::Full(format!("{}: {error}", path.display()).into()),
-        std::io::ErrorKind::ReadOnlyFilesystem => {
-            Error::ReadOnly(format!("{}: {error}", path.display()).into())
-        }
-        _ => Error::CannotOpen {
-            engine_code,
-            sentence: format!("{} cannot be opened: {error}", path.display()).into(),
-        },
+    use std::io::ErrorKind;
+    let sentence = format!("{} cannot be opened: {error}", path.display()).into();
+    let is_of = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
+    if is_of(&[ErrorKind::StorageFull, ErrorKind::QuotaExceeded]) {
+        return Error::Full(sentence);
     }
+    if is_of(&[ErrorKind::ReadOnlyFilesystem]) {
+        return Error::ReadOnly(sentence);
+    }
+    Error::CannotOpen { engine_code: error.raw_os_error().map_or(0, |errno| -errno), sentence }
 }
 
 fn refuse_remote(path: &Path, settings: &Settings) -> Result<()> {
