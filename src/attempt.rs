@@ -174,10 +174,11 @@ impl Attempt {
     /// Ends the attempt with an error, JSON; the run is tried again while tries are left.
     pub fn fail(&self, error: Option<String>, options: FailOptions) -> Result<AfterFail> {
         options.check()?;
-        match self.finish(End::Fail(error.unwrap_or_else(|| NULL.into()), options))? {
-            Finish::Failed(after) => Ok(after),
-            other => Err(Error::internal(format!("a failed attempt ended as {other:?}"))),
-        }
+        let finish = self.finish(End::Fail(error.unwrap_or_else(|| NULL.into()), options))?;
+        let Finish::Failed(after) = finish else {
+            return Err(Error::internal(format!("a failed attempt ended as {finish:?}")));
+        };
+        Ok(after)
     }
 
     /// Gives the run back, claimable after `delay_ms`.
@@ -202,9 +203,10 @@ impl Attempt {
         let finish = entered.write(Durability::Inherit, bytes, move |tx, now| {
             attempt::finish(tx, fence, &end, now)
         })?;
-        let answer = match finish {
-            Finish::Stopped(ended) => Err(attempt::stop_error(ended)),
-            stored => Ok(stored),
+        let answer = if let Finish::Stopped(ended) = finish {
+            Err(attempt::stop_error(ended))
+        } else {
+            Ok(finish)
         };
         *finished = Some((fingerprint, answer.clone()));
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -257,7 +259,9 @@ impl Attempt {
             .backend()
             .and_then(|b| b.read(|tx| tx.step(run_key, StepKind::Step, &begin.name, occurrence)));
         match row {
-            Ok(Some(row)) => self.decide(entered, begin, plan, occurrence, Seen::InFile(row.into())),
+            Ok(Some(row)) => {
+                self.decide(entered, begin, plan, occurrence, Seen::InFile(row.into()))
+            }
             Ok(None) => self.decide(entered, begin, plan, occurrence, Seen::Nowhere),
             Err(error) => Err((begin.name, error)),
         }
@@ -298,14 +302,7 @@ impl Attempt {
         }
     }
 
-    fn subject(
-        &self,
-        name: String,
-        occurrence: u32,
-        tries: u32,
-        plan: Plan,
-        now: Now,
-    ) -> Subject {
+    fn subject(&self, name: String, occurrence: u32, tries: u32, plan: Plan, now: Now) -> Subject {
         let started_at_ms = now.wall_ms;
         Subject { fence: self.fence, name, occurrence, tries, started_at_ms, plan }
     }
@@ -349,9 +346,8 @@ impl Attempt {
         subject: Subject,
     ) -> std::result::Result<Begun, (String, Error)> {
         let record = subject.clone();
-        let stored = entered.write(subject.plan.durability, 0, move |tx, now| {
-            step::interrupt(tx, &record, now)
-        });
+        let stored = entered
+            .write(subject.plan.durability, 0, move |tx, now| step::interrupt(tx, &record, now));
         match stored {
             Ok(error) => {
                 self.occurrences().close(&subject.name, subject.occurrence, true);

@@ -122,12 +122,12 @@ impl Store {
         Ok(Arc::new(store))
     }
 
-    fn assemble(
-        backend: &Backend,
-        path: Option<CString>,
-        options: &StoreOptions,
-    ) -> Result<Store> {
-        let clock = if options.manual_clock { manual_clock(backend)? } else { Clock::System(os::uptime_ms) };
+    fn assemble(backend: &Backend, path: Option<CString>, options: &StoreOptions) -> Result<Store> {
+        let clock = if options.manual_clock {
+            manual_clock(backend)?
+        } else {
+            Clock::System(os::uptime_ms)
+        };
         let default = |value: u32, default: u32| if value == 0 { default } else { value };
         let payload_bytes = match options.payload_bytes_max {
             0 => PAYLOAD_BYTES_DEFAULT,
@@ -221,10 +221,7 @@ impl Store {
         if !submitted.existed {
             entered.announce(bell)?;
         }
-        Ok(Submitted {
-            run_id: id::write("run", submitted.run_id),
-            existed: submitted.existed,
-        })
+        Ok(Submitted { run_id: id::write("run", submitted.run_id), existed: submitted.existed })
     }
 
     /// Returns the run that an idempotency key made.
@@ -492,7 +489,12 @@ impl Entered<'_> {
     }
 
     /// Runs a write with this durability, about this large.
-    pub(crate) fn write<T, Work>(&self, durability: Durability, bytes: usize, work: Work) -> Result<T>
+    pub(crate) fn write<T, Work>(
+        &self,
+        durability: Durability,
+        bytes: usize,
+        work: Work,
+    ) -> Result<T>
     where
         T: Send + 'static,
         Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,

@@ -3,7 +3,7 @@
 //! Each script checks the fence first, in the transaction it writes in (P10).
 
 use super::port::{
-    EndedAttempt, Ended, Fence, Hold, LEASE_WHILE_ALIVE, Outcome, Port, RunEnd, Task, TaskState,
+    Ended, EndedAttempt, Fence, Hold, LEASE_WHILE_ALIVE, Outcome, Port, RunEnd, Task, TaskState,
 };
 use super::run::in_range;
 use super::{engine_error, port::RunKey};

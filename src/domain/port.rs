@@ -398,8 +398,13 @@ pub trait AttemptPort {
     /// Returns the task of an open run.
     fn task(&mut self, run_key: RunKey) -> Result<Option<Task>>;
     /// Writes the lease and the count of losses of a running task.
-    fn lease_set(&mut self, run_key: RunKey, until_up_ms: i64, lease_ms: u32, losses: u32)
-    -> Result<()>;
+    fn lease_set(
+        &mut self,
+        run_key: RunKey,
+        until_up_ms: i64,
+        lease_ms: u32,
+        losses: u32,
+    ) -> Result<()>;
     /// Takes a task out of its attempt's hands: its state, times and counts as given.
     fn task_yield(&mut self, task: &Task) -> Result<()>;
     /// Notes that a running task's time-out has passed, so that sweeps see it no more.
@@ -469,8 +474,13 @@ pub struct StepRow {
 /// Recording steps.
 pub trait StepPort {
     /// Returns one step.
-    fn step(&mut self, run_key: RunKey, kind: StepKind, name: &str, occurrence: u32)
-    -> Result<Option<StepRow>>;
+    fn step(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        name: &str,
+        occurrence: u32,
+    ) -> Result<Option<StepRow>>;
     /// Writes a step, over an unfinished record of it; `false` when it is finished already.
     fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<bool>;
     /// Hands every recorded step of a run to `each` until it answers `false`.

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::port::{EndedAttempt, Ended, LaneKey, Outcome, Port, RunKey, StepKind, StepRow, StepState, Task, TaskState};
+use super::port::{
+    Ended, EndedAttempt, LaneKey, Outcome, Port, RunKey, StepKind, StepRow, StepState, Task,
+    TaskState,
+};
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::json::hex;
@@ -59,8 +62,12 @@ pub trait QueryPort {
     /// Returns a run's row.
     fn run_row(&mut self, run_id: Id) -> Result<Option<RunRow>>;
     /// Returns up to `limit` ended attempts with a number above `after`, in order.
-    fn attempts_after(&mut self, run_key: RunKey, after: u32, limit: u32)
-    -> Result<Vec<EndedAttempt>>;
+    fn attempts_after(
+        &mut self,
+        run_key: RunKey,
+        after: u32,
+        limit: u32,
+    ) -> Result<Vec<EndedAttempt>>;
     /// Returns up to `limit` steps with a key above `after`, in the order they were first recorded.
     fn steps_after(
         &mut self,
@@ -278,7 +285,9 @@ fn run_state(row: &RunRow, task: Option<&Task>) -> &'static str {
         (None, Some(TaskState::Running)) => "running",
         (None, Some(TaskState::Waiting)) => "waiting",
         (None, Some(TaskState::Paused)) => "paused",
-        (None, Some(TaskState::Delayed | TaskState::Ready | TaskState::Blocked) | None) => "pending",
+        (None, Some(TaskState::Delayed | TaskState::Ready | TaskState::Blocked) | None) => {
+            "pending"
+        }
     }
 }
 
@@ -313,7 +322,10 @@ fn live_attempt(run_id: Id, task: &Task) -> AttemptDocument<'_> {
     }
 }
 
-fn step_document(run_id: Id, (_, kind, row): &(i64, StepKind, StepRow)) -> Result<StepDocument<'_>> {
+fn step_document(
+    run_id: Id,
+    (_, kind, row): &(i64, StepKind, StepRow),
+) -> Result<StepDocument<'_>> {
     Ok(StepDocument {
         step_id: step_id(run_id, *kind, &row.name, row.occurrence),
         name: &row.name,
@@ -354,8 +366,9 @@ pub fn step_id(run_id: Id, kind: StepKind, name: &str, occurrence: u32) -> Strin
 /// Returns a stored payload as a value to embed: it was checked on its way in.
 fn payload(json: Option<&str>) -> Result<Option<&RawValue>> {
     json.map(|json| {
-        serde_json::from_str(json)
-            .map_err(|error| Error::Corrupt(format!("a stored payload is not JSON: {error}").into()))
+        serde_json::from_str(json).map_err(|error| {
+            Error::Corrupt(format!("a stored payload is not JSON: {error}").into())
+        })
     })
     .transpose()
 }

@@ -1,5 +1,7 @@
 //! The writer's bench: its connection, and one batch of jobs carried through a transaction on it.
 
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -26,7 +28,7 @@ pub struct Bench {
 /// The write-ahead log as it was when the file was opened: another file under its name means that
 /// somebody took it away, and with it what was acknowledged (P36).
 struct Log {
-    path: PathBuf,
+    path: CString,
     inode: u64,
 }
 
@@ -39,17 +41,14 @@ pub fn log_path(path: &Path) -> PathBuf {
 
 impl Bench {
     /// Takes a connection with its pragmas set; `path` is absent for a store in memory.
-    pub fn new(
-        conn: Connection,
-        path: Option<&Path>,
-        log_pages: Arc<AtomicI32>,
-    ) -> Result<Bench> {
+    pub fn new(conn: Connection, path: Option<&Path>, log_pages: Arc<AtomicI32>) -> Result<Bench> {
         let log = path
             .map(|path| {
-                let path = log_path(path);
-                let inode = os::identity(&path)
-                    .map_err(|error| Error::from_os("the write-ahead log cannot be seen", &error))?
-                    .ino;
+                let path = CString::new(log_path(path).into_os_string().into_vec())
+                    .map_err(|_| Error::invalid("a path must not hold a NUL"))?;
+                let inode = os::inode(&path).map_err(|error| {
+                    Error::from_os("the write-ahead log cannot be seen", &error)
+                })?;
                 Ok::<Log, Error>(Log { path, inode })
             })
             .transpose()?;
@@ -143,8 +142,8 @@ impl Bench {
     /// Fails when the log was taken away: what we append to it, nobody will ever see.
     pub fn check_log(&self) -> Result<()> {
         let Some(log) = &self.log else { return Ok(()) };
-        match os::identity(&log.path) {
-            Ok(identity) if identity.ino == log.inode => Ok(()),
+        match os::inode(&log.path) {
+            Ok(inode) if inode == log.inode => Ok(()),
             Ok(_) | Err(_) => Err(Error::WalLost(
                 "the write-ahead log was removed or replaced while the store was open: \
                  has a second SQLite in this process opened the file?"

@@ -77,7 +77,8 @@ pub fn in_memory(settings: &Settings) -> Result<Backend> {
     set_pragmas(&conn, settings.busy_timeout_ms)?;
     let side = Arc::new(Side::in_memory()?);
     let writer = Some(Writer::new(Bench::new(conn, None, Arc::default())?, Arc::clone(&side)));
-    let file = File { key: None, path: None, writer, side, owners: Mutex::default(), _tracked: None };
+    let file =
+        File { key: None, path: None, writer, side, owners: Mutex::default(), _tracked: None };
     let readers = Readers::new(PathBuf::new(), Access::Shared, settings.busy_timeout_ms, 0);
     Ok(Backend { file: Arc::new(file), readers })
 }
@@ -104,17 +105,16 @@ fn resolve(path: &Path) -> Result<PathBuf> {
 }
 
 fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
-    let engine_code = error.raw_os_error().map_or(0, |errno| -errno);
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => Error::Full(format!("{}: {error}", path.display()).into()),
-        std::io::ErrorKind::ReadOnlyFilesystem => {
-            Error::ReadOnly(format!("{}: {error}", path.display()).into())
-        }
-        _ => Error::CannotOpen {
-            engine_code,
-            sentence: format!("{} cannot be opened: {error}", path.display()).into(),
-        },
+    use std::io::ErrorKind;
+    let sentence = format!("{} cannot be opened: {error}", path.display()).into();
+    let is_of = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
+    if is_of(&[ErrorKind::StorageFull, ErrorKind::QuotaExceeded]) {
+        return Error::Full(sentence);
     }
+    if is_of(&[ErrorKind::ReadOnlyFilesystem]) {
+        return Error::ReadOnly(sentence);
+    }
+    Error::CannotOpen { engine_code: error.raw_os_error().map_or(0, |errno| -errno), sentence }
 }
 
 fn refuse_remote(path: &Path, settings: &Settings) -> Result<()> {
@@ -159,28 +159,33 @@ fn refuse_identity(path: &Path, identity: &os::Identity, settings: &Settings) ->
     Ok(())
 }
 
-fn open_file(
-    path: &Path,
-    identity: &os::Identity,
-    settings: &Settings,
-) -> Result<(File, Access)> {
+fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Result<(File, Access)> {
     let access = examine(path, identity.size, settings.busy_timeout_ms)?;
     let key = Some((identity.dev, identity.ino, settings.is_read_only));
     let path = path.to_path_buf();
     if settings.is_read_only {
         let tracked = track_only(identity)?;
         let side = Arc::new(Side::in_memory()?);
-        let file = File { key, path: Some(path), writer: None, side, owners: Mutex::default(), _tracked: tracked };
+        let file = File {
+            key,
+            path: Some(path),
+            writer: None,
+            side,
+            owners: Mutex::default(),
+            _tracked: tracked,
+        };
         return Ok((file, access));
     }
     // The side file is as readable as the file that it stands beside, and never executable.
     let side = Arc::new(Side::open(&path, identity.mode & 0o666)?);
     let deadline = Instant::now() + Duration::from_millis(settings.busy_timeout_ms.into());
     let pass = side.enter(deadline)?;
+    side.begin_boot();
     let bench = open_bench(&path, settings.busy_timeout_ms)?;
     drop(pass);
     let writer = Some(Writer::new(bench, Arc::clone(&side)));
-    let file = File { key, path: Some(path), writer, side, owners: Mutex::default(), _tracked: None };
+    let file =
+        File { key, path: Some(path), writer, side, owners: Mutex::default(), _tracked: None };
     Ok((file, Access::Shared))
 }
 
@@ -201,8 +206,8 @@ fn examine(path: &Path, size: u64, busy_timeout_ms: u32) -> Result<Access> {
     }
     examine_header(path, has_log)?;
     let access = if has_log { Access::Shared } else { Access::Immutable };
-    let schema = connect_reader(path, access, busy_timeout_ms)
-        .and_then(|conn| migrate::inspect(&conn))?;
+    let schema =
+        connect_reader(path, access, busy_timeout_ms).and_then(|conn| migrate::inspect(&conn))?;
     schema.refusal(true).map_or(Ok(access), Err)
 }
 
@@ -212,7 +217,9 @@ fn examine_header(path: &Path, has_log: bool) -> Result<()> {
         return Ok(());
     }
     if !header.bytes.starts_with(MAGIC) {
-        return Err(Error::NotAStore(format!("{} is not a SQLite database", path.display()).into()));
+        return Err(Error::NotAStore(
+            format!("{} is not a SQLite database", path.display()).into(),
+        ));
     }
     let number = |from: usize, to: usize| {
         header.bytes[from..to].iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte))
@@ -266,9 +273,7 @@ pub fn connect_reader(path: &Path, access: Access, busy_timeout_ms: u32) -> Resu
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = match access {
         Access::Shared => connect(path, flags)?,
-        Access::Immutable => {
-            connect(&immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?
-        }
+        Access::Immutable => connect(&immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?,
     };
     vfs::no_checkpoint_on_close(&conn, true)?;
     set_pragmas(&conn, busy_timeout_ms)?;

@@ -59,6 +59,12 @@ const WAITED_WORD: usize = 80;
 const CHANGES_LONG_WORD: usize = 32;
 /// The count of orders to running attempts: cancels, takeovers.
 const ORDERS_WORD: usize = 96;
+/// A hash of the boot in which the counts of commits were begun.
+const BOOT_WORD: usize = 8;
+const SYNC_WORD: usize = 104;
+/// The counts of commits made and synced, as numbers of 64-bit words: the 32-bit words 112 to 115.
+const COMMITTED_LONG_WORD: usize = 56;
+const SYNCED_LONG_WORD: usize = 57;
 const BELLS_WORD: usize = 128;
 const _: () = assert!(BELLS_WORD + BELLS <= os::PAGE_WORDS);
 
@@ -66,6 +72,7 @@ const _: () = assert!(BELLS_WORD + BELLS <= os::PAGE_WORDS);
 
 const NEXT: Turn = Turn { byte: 1 << 40, word: NEXT_WORD };
 const WRITE: Turn = Turn { byte: (1 << 40) + 1, word: WRITE_WORD };
+const SYNC: Turn = Turn { byte: (1 << 40) + 2, word: SYNC_WORD };
 const OWNER_BASE: u64 = 1 << 41;
 const COPY_BASE: u64 = 1 << 50;
 const _: () = assert!(OWNER_BASE + (1 << MARK_BITS) < COPY_BASE);
@@ -86,6 +93,16 @@ pub struct Side {
     path: PathBuf,
     generation: u32,
     is_entered: AtomicBool,
+}
+
+/// The turn to sync. Dropping it wakes all who wait for a sync: one may serve them all.
+struct SyncTurn<'a>(&'a Side);
+
+impl Drop for SyncTurn<'_> {
+    fn drop(&mut self) {
+        self.0.free(SYNC.byte);
+        self.0.turn_bell(SYNC).ring(u32::MAX);
+    }
 }
 
 /// The right to write, from `Side::enter`. Dropping it lets the next process in.
@@ -153,6 +170,52 @@ impl Side {
             None => self.take_in_order(file, deadline)?,
         };
         Ok(Pass { _write: Some(write), _entry: entry })
+    }
+
+    /// Begins the counts of commits anew after the machine was booted: what the page held of them may
+    /// be older than the log. To be called with the turn to write, before the first commit.
+    pub fn begin_boot(&self) {
+        let boot = os::boot_id();
+        let hash = u32::from_le_bytes([boot[0], boot[1], boot[2], boot[3]]) | 1;
+        if self.page.words()[BOOT_WORD].swap(hash, Ordering::SeqCst) != hash {
+            self.synced().store(0, Ordering::SeqCst);
+            self.committed().store(0, Ordering::SeqCst);
+        }
+    }
+
+    /// Counts a commit and returns its number. To be called with the turn to write, right after it, so
+    /// that every smaller number is in the log already.
+    pub fn note_commit(&self) -> u64 {
+        self.committed().fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Makes the commit of this number safe: by `sync`, or by the sync of another process that began
+    /// after it was made, since a sync covers all commits before it. So processes share syncs too.
+    ///
+    /// Waits for another's sync for one slice, not longer: it may have been stopped in the midst.
+    pub fn sync_once(&self, number: u64, mut sync: impl FnMut() -> Result<()>) -> Result<()> {
+        let Some(file) = self.file()? else { return sync() };
+        let bell = self.turn_bell(SYNC);
+        let give_up = Instant::now() + TURN_SLICE;
+        loop {
+            let seen = bell.seen();
+            if self.is_synced(number) {
+                return Ok(());
+            }
+            let turn = self.take_sync(file)?;
+            let left = give_up.saturating_duration_since(Instant::now());
+            if turn.is_none() && !left.is_zero() {
+                bell.sleep(seen, left, None);
+                continue;
+            }
+            if self.is_synced(number) {
+                return Ok(());
+            }
+            let up_to = self.committed().load(Ordering::SeqCst);
+            sync()?;
+            self.synced().fetch_max(up_to, Ordering::SeqCst);
+            return Ok(());
+        }
     }
 
     /// Returns which bell belongs to a queue.
@@ -251,13 +314,19 @@ impl Side {
         }
     }
 
+    /// Takes the turn to sync, if it is free.
+    fn take_sync(&self, file: BorrowedFd<'_>) -> Result<Option<SyncTurn<'_>>> {
+        let is_taken = os::try_lock(file, SYNC.byte).map_err(|error| self.lock_error(&error))?;
+        Ok(is_taken.then(|| SyncTurn(self)))
+    }
+
     /// Takes WRITE when it is free and nobody waits for it.
     fn take_unwaited(&self, file: BorrowedFd<'_>) -> Result<Option<Held<'_>>> {
         if self.waited().load(Ordering::SeqCst) != 0 {
             return Ok(None);
         }
         let is_taken = os::try_lock(file, WRITE.byte).map_err(|error| self.lock_error(&error))?;
-        Ok(is_taken.then_some(Held { side: self, turn: WRITE }))
+        Ok(is_taken.then(|| Held { side: self, turn: WRITE }))
     }
 
     /// Queues at NEXT for the right to wait for WRITE.
@@ -327,6 +396,18 @@ impl Side {
 
     fn waited(&self) -> &AtomicU32 {
         &self.page.words()[WAITED_WORD]
+    }
+
+    fn committed(&self) -> &AtomicU64 {
+        &self.page.long_words()[COMMITTED_LONG_WORD]
+    }
+
+    fn is_synced(&self, number: u64) -> bool {
+        self.synced().load(Ordering::SeqCst) >= number
+    }
+
+    fn synced(&self) -> &AtomicU64 {
+        &self.page.long_words()[SYNCED_LONG_WORD]
     }
 
     fn change_count(&self) -> &AtomicU64 {

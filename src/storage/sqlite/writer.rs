@@ -99,14 +99,11 @@ impl Writer {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Error::Busy(
-                    format!("{WRITE_QUEUE_LEN_MAX} writes were queued for the whole time-out").into(),
+                    format!("{WRITE_QUEUE_LEN_MAX} writes were queued for the whole time-out")
+                        .into(),
                 ));
             }
-            queue = self
-                .room
-                .wait_timeout(queue, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            queue = self.room.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         queue.jobs.push_back(job);
         Ok(!std::mem::replace(&mut queue.is_led, true))
@@ -136,6 +133,7 @@ impl Writer {
             return finish_all(batch, &Error::Poisoned);
         }
         let mut failures = bench.commit(batch);
+        let number = self.side.note_commit();
         leave();
         if let Err(lost) = bench.check_log() {
             self.poison(&bench);
@@ -149,7 +147,9 @@ impl Writer {
                 job.finish(failure);
             }
         }
-        let failure = if sleepers.is_empty() { None } else { bench.sync().err() };
+        let sync = || bench.sync();
+        let failure =
+            if sleepers.is_empty() { None } else { self.side.sync_once(number, sync).err() };
         if failure.is_some() {
             self.poison(&bench);
         }
