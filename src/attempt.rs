@@ -322,7 +322,9 @@ impl Attempt {
             Ok(())
         } else if is_recorded {
             let record = subject.clone();
-            entered.write(subject.plan.durability, 0, move |tx, now| step::start(tx, &record, now))
+            let lease = entered
+                .write(subject.plan.durability, 0, move |tx, now| step::start(tx, &record, now));
+            lease.map(|lease| self.note_lease(lease, now))
         } else {
             let orders = entered.orders();
             let backend = entered.backend();
@@ -349,7 +351,8 @@ impl Attempt {
         let stored = entered
             .write(subject.plan.durability, 0, move |tx, now| step::interrupt(tx, &record, now));
         match stored {
-            Ok(error) => {
+            Ok((error, lease)) => {
+                self.note_lease(lease, self.store.now());
                 self.occurrences().close(&subject.name, subject.occurrence, true);
                 let recorded = Recorded {
                     name: subject.name.into(),

@@ -223,8 +223,10 @@ fn wait_for_facts(db: &Path, bytes: u64, actor: &mut Actor, draws: &mut Draws) {
     while noted() < goal {
         assert!(!actor.has_ended(), "it ended by itself");
         assert!(started.elapsed() < PATIENCE, "it does nothing");
+        // Polls.
         std::thread::sleep(Duration::from_micros(200));
     }
+    // The instant of the kill, drawn.
     std::thread::sleep(Duration::from_micros(draws.below(3_000)));
 }
 

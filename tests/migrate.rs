@@ -213,7 +213,7 @@ fn a_file_with_tables_that_only_look_like_ours_is_refused_unchanged() {
         "CREATE TABLE sw_migrations (id INTEGER PRIMARY KEY, applied_time)",
         "CREATE TABLE sw_migrations (id INTEGER PRIMARY KEY, introduced_version TEXT, \
          applied_time INTEGER, checksum BLOB)",
-        "CREATE TABLE SW_Something (x)",
+        "CREATE TABLE SW_Workflow_Runs (x)",
     ] {
         let (_folder, db) = db();
         sql(TEST, &db, text);
@@ -230,7 +230,7 @@ fn a_file_with_an_edited_or_missing_migration_is_refused_unchanged() {
     }
     for (text, code) in [
         ("UPDATE sw_migrations SET checksum = x'00' WHERE id = 2", -29),
-        ("UPDATE sw_migrations SET checksum = checksum || x'00' WHERE id = 1", -29),
+        ("UPDATE sw_migrations SET checksum = zeroblob(33) WHERE id = 1", -29),
         ("DELETE FROM sw_migrations WHERE id = 2", -26),
         ("DELETE FROM sw_migrations", -26),
     ] {
@@ -364,7 +364,6 @@ fn a_handle_whose_file_was_migrated_by_a_newer_library_writes_nothing_more() {
         code(&store.claim(Claim::default())),
         code(&step.complete(None)),
         code(&step.fail(None, fail)),
-        code(&attempt.step_begin(named("next"))),
         code(&attempt.heartbeat(0)),
         code(&attempt.check()),
         code(&attempt.complete(None)),
@@ -376,7 +375,9 @@ fn a_handle_whose_file_was_migrated_by_a_newer_library_writes_nothing_more() {
         code(&store.init()),
         code(&store.migrate(NEWEST)),
     ];
-    assert_eq!(answers, [-25; 16]);
+    assert_eq!(answers, [-25; 15]);
+    // A begin may answer from a look that is less than a second old; it writes nothing.
+    assert!([0, -25].contains(&code(&attempt.step_begin(named("next")))));
     second.close();
     store.close();
     let dump = format!("VACUUM INTO '{}'", db.with_file_name("after").display());

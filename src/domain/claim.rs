@@ -192,7 +192,9 @@ fn sweep_overdue(port: &mut dyn Port, now: Now) -> Result<bool> {
             Some(task) if task.state == TaskState::Running => port.task_set_timed_out(*run_key)?,
             Some(task) => time_out(port, &task, now)?,
             None => {
-                return Err(Error::Corrupt(format!("task {run_key} is indexed, not stored").into()));
+                return Err(Error::Corrupt(
+                    format!("task {run_key} is indexed, not stored").into(),
+                ));
             }
         }
     }

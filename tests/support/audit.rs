@@ -33,7 +33,7 @@ const FAULTS: [(&str, &str); 10] = [
     (
         "a task of an owner that nobody knows",
         "SELECT task_key FROM sw_workflow_tasks
-         WHERE owner_key NOT IN (SELECT owner_key FROM sw_workflow_owners)",
+         WHERE owner_key IS NOT NULL AND owner_key NOT IN (SELECT owner_key FROM sw_workflow_owners)",
     ),
     (
         "a delayed task without a wake time, or another with one",

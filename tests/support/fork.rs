@@ -31,10 +31,11 @@ fn reap(pid: libc::pid_t) -> i32 {
         if reaped == pid {
             break;
         }
-        if started.elapsed() > PATIENCE / 4 {
+        if started.elapsed() > PATIENCE / 8 {
             // SAFETY: the child was not reaped yet, so the number is still its own.
             unsafe { libc::kill(pid, libc::SIGKILL) };
         }
+        // Polls.
         std::thread::sleep(Duration::from_millis(1));
     }
     if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) }

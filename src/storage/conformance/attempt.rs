@@ -87,7 +87,7 @@ pub(super) fn every_write_keeps_at_least_half_the_lease_ahead(bed: &mut dyn Bed)
             0 => drop(step::complete(port, &step, "1", at(now)).unwrap()),
             1 => drop(step::fail(port, &step, "1", FailOptions::default(), at(now)).unwrap()),
             2 => drop(heartbeat(port, fence, 0, at(now)).unwrap()),
-            _ => step::start(port, &step, at(now)).unwrap(),
+            _ => drop(step::start(port, &step, at(now)).unwrap()),
         });
         let ahead = bed.task(key).unwrap().lease_until_up_ms;
         assert!(ahead >= now + 5_000, "round {round}: {} ms ahead", ahead - now);

@@ -219,7 +219,7 @@ pub(super) fn an_interrupted_step_is_memoised_as_failed(bed: &mut dyn Bed) {
     let begin = Begin { is_tracked: true, max_attempts: 1, ..Begin::default() };
     let step = subject(fence, "s", begin, at(10));
     bed.tx(|port| step::start(port, &step, at(10)).unwrap());
-    let error = bed.tx(|port| step::interrupt(port, &step, at(20)).unwrap());
+    let (error, _) = bed.tx(|port| step::interrupt(port, &step, at(20)).unwrap());
     assert!(error.starts_with(&engine_error("interrupted", "")[..24]), "{error}");
     let stored = row(bed, fence, "s", 1).unwrap();
     assert_eq!((stored.state, stored.error), (StepState::Failed, Some(error)));

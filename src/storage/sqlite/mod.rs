@@ -6,6 +6,7 @@
 pub mod bench;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
+pub mod flush;
 pub mod migrate;
 pub mod open;
 pub mod os;
@@ -258,6 +259,7 @@ mod tests {
             "USING COVERING INDEX",
         ];
         let newest_row = line.ends_with("sw_workflow_runs")
+            || line.ends_with("sw_workflow_attempts")
             || line.ends_with("sw_workflow_steps")
             || line.ends_with("sw_workflow_signals")
             || line.ends_with("sw_workflow_events");

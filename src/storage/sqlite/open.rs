@@ -165,6 +165,9 @@ fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Resul
     let path = path.to_path_buf();
     if settings.is_read_only {
         let tracked = track_only(identity)?;
+        // Immutable only where nobody can write: elsewhere others do, and pages would be read torn.
+        let is_shared = connect_reader(&path, Access::Shared, settings.busy_timeout_ms).is_ok();
+        let access = if is_shared { Access::Shared } else { access };
         let side = Arc::new(Side::in_memory()?);
         let file = File {
             key,

@@ -39,7 +39,7 @@ pub const BELLS: usize = 64;
 pub const MARK_BITS: u32 = 48;
 
 /// Sleep of a process in the turnstile at most: a holder that was killed rings nobody.
-const TURN_SLICE: Duration = Duration::from_millis(20);
+pub(super) const TURN_SLICE: Duration = Duration::from_millis(20);
 
 /// Sleep of a wait that carries a stop at most, on kernels that cannot wait for two words.
 const STOP_SLICE: Duration = Duration::from_millis(10);
@@ -60,11 +60,11 @@ const CHANGES_LONG_WORD: usize = 32;
 /// The count of orders to running attempts: cancels, takeovers.
 const ORDERS_WORD: usize = 96;
 /// A hash of the boot in which the counts of commits were begun.
-const BOOT_WORD: usize = 8;
+pub(super) const BOOT_WORD: usize = 8;
 const SYNC_WORD: usize = 104;
 /// The counts of commits made and synced, as numbers of 64-bit words: the 32-bit words 112 to 115.
-const COMMITTED_LONG_WORD: usize = 56;
-const SYNCED_LONG_WORD: usize = 57;
+pub(super) const COMMITTED_LONG_WORD: usize = 56;
+pub(super) const SYNCED_LONG_WORD: usize = 57;
 const BELLS_WORD: usize = 128;
 const _: () = assert!(BELLS_WORD + BELLS <= os::PAGE_WORDS);
 
@@ -72,37 +72,27 @@ const _: () = assert!(BELLS_WORD + BELLS <= os::PAGE_WORDS);
 
 const NEXT: Turn = Turn { byte: 1 << 40, word: NEXT_WORD };
 const WRITE: Turn = Turn { byte: (1 << 40) + 1, word: WRITE_WORD };
-const SYNC: Turn = Turn { byte: (1 << 40) + 2, word: SYNC_WORD };
+pub(super) const SYNC: Turn = Turn { byte: (1 << 40) + 2, word: SYNC_WORD };
 const OWNER_BASE: u64 = 1 << 41;
 const COPY_BASE: u64 = 1 << 50;
 const _: () = assert!(OWNER_BASE + (1 << MARK_BITS) < COPY_BASE);
 
 /// One of the two locks of the turnstile, with the word that those sleep on who wait for it.
 #[derive(Debug, Clone, Copy)]
-struct Turn {
-    byte: u64,
-    word: usize,
+pub(super) struct Turn {
+    pub(super) byte: u64,
+    pub(super) word: usize,
 }
 
 /// The side file of a store, or its stand-in for a store in memory.
 #[derive(Debug)]
 pub struct Side {
-    page: Page,
+    pub(super) page: Page,
     /// `None` for a store in memory, which no other process can reach.
     tracked: Option<Tracked>,
     path: PathBuf,
     generation: u32,
     is_entered: AtomicBool,
-}
-
-/// The turn to sync. Dropping it wakes all who wait for a sync: one may serve them all.
-struct SyncTurn<'a>(&'a Side);
-
-impl Drop for SyncTurn<'_> {
-    fn drop(&mut self) {
-        self.0.free(SYNC.byte);
-        self.0.turn_bell(SYNC).ring(u32::MAX);
-    }
 }
 
 /// The right to write, from `Side::enter`. Dropping it lets the next process in.
@@ -170,52 +160,6 @@ impl Side {
             None => self.take_in_order(file, deadline)?,
         };
         Ok(Pass { _write: Some(write), _entry: entry })
-    }
-
-    /// Begins the counts of commits anew after the machine was booted: what the page held of them may
-    /// be older than the log. To be called with the turn to write, before the first commit.
-    pub fn begin_boot(&self) {
-        let boot = os::boot_id();
-        let hash = u32::from_le_bytes([boot[0], boot[1], boot[2], boot[3]]) | 1;
-        if self.page.words()[BOOT_WORD].swap(hash, Ordering::SeqCst) != hash {
-            self.synced().store(0, Ordering::SeqCst);
-            self.committed().store(0, Ordering::SeqCst);
-        }
-    }
-
-    /// Counts a commit and returns its number. To be called with the turn to write, right after it, so
-    /// that every smaller number is in the log already.
-    pub fn note_commit(&self) -> u64 {
-        self.committed().fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    /// Makes the commit of this number safe: by `sync`, or by the sync of another process that began
-    /// after it was made, since a sync covers all commits before it. So processes share syncs too.
-    ///
-    /// Waits for another's sync for one slice, not longer: it may have been stopped in the midst.
-    pub fn sync_once(&self, number: u64, mut sync: impl FnMut() -> Result<()>) -> Result<()> {
-        let Some(file) = self.file()? else { return sync() };
-        let bell = self.turn_bell(SYNC);
-        let give_up = Instant::now() + TURN_SLICE;
-        loop {
-            let seen = bell.seen();
-            if self.is_synced(number) {
-                return Ok(());
-            }
-            let turn = self.take_sync(file)?;
-            let left = give_up.saturating_duration_since(Instant::now());
-            if turn.is_none() && !left.is_zero() {
-                bell.sleep(seen, left, None);
-                continue;
-            }
-            if self.is_synced(number) {
-                return Ok(());
-            }
-            let up_to = self.committed().load(Ordering::SeqCst);
-            sync()?;
-            self.synced().fetch_max(up_to, Ordering::SeqCst);
-            return Ok(());
-        }
     }
 
     /// Returns which bell belongs to a queue.
@@ -314,12 +258,6 @@ impl Side {
         }
     }
 
-    /// Takes the turn to sync, if it is free.
-    fn take_sync(&self, file: BorrowedFd<'_>) -> Result<Option<SyncTurn<'_>>> {
-        let is_taken = os::try_lock(file, SYNC.byte).map_err(|error| self.lock_error(&error))?;
-        Ok(is_taken.then(|| SyncTurn(self)))
-    }
-
     /// Takes WRITE when it is free and nobody waits for it.
     fn take_unwaited(&self, file: BorrowedFd<'_>) -> Result<Option<Held<'_>>> {
         if self.waited().load(Ordering::SeqCst) != 0 {
@@ -368,7 +306,7 @@ impl Side {
     }
 
     /// Returns the descriptor, `None` for a store in memory, an error in a forked child.
-    fn file(&self) -> Result<Option<BorrowedFd<'_>>> {
+    pub(super) fn file(&self) -> Result<Option<BorrowedFd<'_>>> {
         if process::generation() != self.generation {
             return Err(Error::Forked);
         }
@@ -376,7 +314,7 @@ impl Side {
     }
 
     /// Frees a byte. The kernel refuses that only for a descriptor that is not open.
-    fn free(&self, byte: u64) {
+    pub(super) fn free(&self, byte: u64) {
         if let Ok(Some(file)) = self.file() {
             let _ = os::unlock(file, byte);
         }
@@ -390,24 +328,12 @@ impl Side {
         Bell(&self.page.words()[CHANGE_WORD])
     }
 
-    fn turn_bell(&self, turn: Turn) -> Bell<'_> {
+    pub(super) fn turn_bell(&self, turn: Turn) -> Bell<'_> {
         Bell(&self.page.words()[turn.word])
     }
 
     fn waited(&self) -> &AtomicU32 {
         &self.page.words()[WAITED_WORD]
-    }
-
-    fn committed(&self) -> &AtomicU64 {
-        &self.page.long_words()[COMMITTED_LONG_WORD]
-    }
-
-    fn is_synced(&self, number: u64) -> bool {
-        self.synced().load(Ordering::SeqCst) >= number
-    }
-
-    fn synced(&self) -> &AtomicU64 {
-        &self.page.long_words()[SYNCED_LONG_WORD]
     }
 
     fn change_count(&self) -> &AtomicU64 {
@@ -422,7 +348,7 @@ impl Side {
         )
     }
 
-    fn lock_error(&self, error: &io::Error) -> Error {
+    pub(super) fn lock_error(&self, error: &io::Error) -> Error {
         Error::from_os(&format!("lock a byte of {}", show(&self.path)), error)
     }
 }
@@ -493,10 +419,10 @@ const SLEEPER: u32 = 1;
 
 /// A word to sleep on, in any number of processes.
 #[derive(Debug, Clone, Copy)]
-struct Bell<'a>(&'a AtomicU32);
+pub(super) struct Bell<'a>(&'a AtomicU32);
 
 impl Bell<'_> {
-    fn seen(self) -> u32 {
+    pub(super) fn seen(self) -> u32 {
         self.0.load(Ordering::SeqCst) & !SLEEPER
     }
 
@@ -504,7 +430,7 @@ impl Bell<'_> {
     ///
     /// Count and bit change at once. Apart, a sleeper that sets the bit in between could see the new
     /// count and lose its bit: it would sleep through the next ring.
-    fn ring(self, count: u32) {
+    pub(super) fn ring(self, count: u32) {
         let next = |word: u32| Some((word & !SLEEPER).wrapping_add(SLEEPER << 1));
         let old = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
         if old.is_ok_and(|word| word & SLEEPER != 0) {
@@ -518,7 +444,7 @@ impl Bell<'_> {
     }
 
     /// Sleeps once, unless the count is another than `seen`. May wake for no reason.
-    fn sleep(self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
+    pub(super) fn sleep(self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
         let asleep = seen | SLEEPER;
         let old = self.0.compare_exchange(seen, asleep, Ordering::SeqCst, Ordering::SeqCst);
         if old.is_err_and(|word| word != asleep) {
@@ -1150,6 +1076,7 @@ mod tests {
         let end = far();
         while !is_so() {
             assert!(Instant::now() < end, "waited in vain");
+            // Polls.
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -100,7 +100,12 @@ impl Bed {
     fn commit(&self, jobs: &[Arc<Plain>]) -> Vec<Option<i32>> {
         let batch: Vec<Arc<dyn Job>> = jobs.iter().map(|job| job.clone() as Arc<dyn Job>).collect();
         let mut bench = self.backend().file.writer.as_ref().unwrap().bench();
-        bench.commit(&batch).into_iter().map(|failure| failure.map(|error| error.code())).collect()
+        bench
+            .commit(&batch, Duration::from_secs(5))
+            .unwrap()
+            .into_iter()
+            .map(|failure| failure.map(|error| error.code()))
+            .collect()
     }
 
     fn commits(&self) -> usize {
@@ -183,6 +188,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < PATIENCE, "never came: {what}");
+        // Polls.
         thread::sleep(Duration::from_millis(1));
     }
 }
