@@ -26,6 +26,7 @@ pub struct Bench {
     log_pages: Arc<AtomicI32>,
     /// Pages in it when a checkpoint last was left unfinished; 0 after a whole one.
     checkpointed_pages: i32,
+    busy_timeout: Duration,
 }
 
 /// The write-ahead log as it was when the file was opened: another file under its name means that
@@ -44,7 +45,12 @@ pub fn log_path(path: &Path) -> PathBuf {
 
 impl Bench {
     /// Takes a connection with its pragmas set; `path` is absent for a store in memory.
-    pub fn new(conn: Connection, path: Option<&Path>, log_pages: Arc<AtomicI32>) -> Result<Bench> {
+    pub fn new(
+        conn: Connection,
+        path: Option<&Path>,
+        log_pages: Arc<AtomicI32>,
+        busy_timeout: Duration,
+    ) -> Result<Bench> {
         let log = path
             .map(|path| {
                 let path = CString::new(log_path(path).into_os_string().into_vec())
@@ -55,7 +61,14 @@ impl Bench {
                 Ok::<Log, Error>(Log { path, inode })
             })
             .transpose()?;
-        Ok(Bench { conn, schema: migrate::Seen::default(), log, log_pages, checkpointed_pages: 0 })
+        Ok(Bench {
+            conn,
+            schema: migrate::Seen::default(),
+            log,
+            log_pages,
+            checkpointed_pages: 0,
+            busy_timeout,
+        })
     }
 
     /// Returns the connection.
@@ -79,26 +92,28 @@ impl Bench {
         patience: Duration,
     ) -> Result<Vec<Option<Error>>> {
         self.conn.busy_timeout(patience).map_err(map)?;
+        let begun = self.execute("BEGIN IMMEDIATE");
+        self.conn.busy_timeout(self.busy_timeout).map_err(map)?;
+        begun?;
         let mut failures = vec![None; batch.len()];
-        if let Some(lost) = self.attempt(batch, &mut failures)? {
+        if let Some(lost) = self.attempt(batch, &mut failures) {
             // A full disk or a failed read can take the whole transaction down, savepoints and all.
             // The job it happened in has its code; each other runs again, alone.
             for (at, job) in batch.iter().enumerate().filter(|(at, _)| *at != lost) {
                 let mut failure = [None];
-                let attempt = self.attempt(std::slice::from_ref(job), &mut failure);
-                failures[at] = failure[0].take().or(attempt.err());
+                if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+                    failures[at] = Some(error);
+                    continue;
+                }
+                self.attempt(std::slice::from_ref(job), &mut failure);
+                failures[at] = failure[0].take();
             }
         }
         Ok(failures)
     }
 
-    /// Runs jobs in one transaction; returns the index of the job in which the transaction was lost.
-    fn attempt(
-        &mut self,
-        jobs: &[Arc<dyn Job>],
-        failures: &mut [Option<Error>],
-    ) -> Result<Option<usize>> {
-        self.execute("BEGIN IMMEDIATE")?;
+    /// Runs jobs in the transaction that is open, and ends it; returns the index of the job in which the transaction was lost.
+    fn attempt(&mut self, jobs: &[Arc<dyn Job>], failures: &mut [Option<Error>]) -> Option<usize> {
         let schema = self.schema();
         let mut has_work = false;
         for (at, job) in jobs.iter().enumerate() {
@@ -113,7 +128,7 @@ impl Bench {
                 // Also when the job hid it: what it wrote is gone.
                 let lost = || Error::internal("the transaction was lost beneath a write");
                 failures[at].get_or_insert_with(lost);
-                return Ok(Some(at));
+                return Some(at);
             }
         }
         if let Err(error) = self.execute(if has_work { "COMMIT" } else { "ROLLBACK" }) {
@@ -122,7 +137,7 @@ impl Bench {
                 *failure = Some(error.clone());
             }
         }
-        Ok(None)
+        None
     }
 
     /// Runs one job so that nothing of it stays when it fails. Alone in its transaction it needs no

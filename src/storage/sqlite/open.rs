@@ -76,7 +76,9 @@ pub fn in_memory(settings: &Settings) -> Result<Backend> {
     let conn = Connection::open_in_memory().map_err(map)?;
     set_pragmas(&conn, settings.busy_timeout_ms)?;
     let side = Arc::new(Side::in_memory()?);
-    let writer = Some(Writer::new(Bench::new(conn, None, Arc::default())?, Arc::clone(&side)));
+    let busy_timeout = Duration::from_millis(settings.busy_timeout_ms.into());
+    let writer =
+        Some(Writer::new(Bench::new(conn, None, Arc::default(), busy_timeout)?, Arc::clone(&side)));
     let file =
         File { key: None, path: None, writer, side, owners: Mutex::default(), _tracked: None };
     let readers = Readers::new(PathBuf::new(), Access::Shared, settings.busy_timeout_ms, 0);
@@ -255,7 +257,7 @@ fn open_bench(path: &Path, busy_timeout_ms: u32) -> Result<Bench> {
         Ok(())
     }))
     .map_err(map)?;
-    Bench::new(conn, Some(path), pages)
+    Bench::new(conn, Some(path), pages, Duration::from_millis(busy_timeout_ms.into()))
 }
 
 /// Opens a connection. Test builds put the layer that can fail between SQLite and its files.
