@@ -1,6 +1,6 @@
 //! Writes the C header and its plain form into `OUT_DIR`, and names the shared library for the
-//! linker. Never writes into the source tree: `tests/header.rs` compares what is committed with what
-//! is made here, and rewrites it when asked to.
+//! linker. Never writes into the source tree: `tests/header.rs` compares what is committed with
+//! what is made here, and rewrites it when asked to.
 
 #![allow(clippy::print_stdout, reason = "how a build script speaks to Cargo")]
 
@@ -61,8 +61,8 @@ fn name_library() {
     }
 }
 
-/// Makes the header. Each source is read alone, without asking Cargo about the package: the exported
-/// functions do not depend on features.
+/// Makes the header. Each source is read alone, without asking Cargo about the package: the
+/// exported functions do not depend on features.
 fn header(package: &Path) -> Result<String, Box<dyn Error>> {
     let config = cbindgen::Config::from_file(package.join("cbindgen.toml"))?;
     let mut builder = cbindgen::Builder::new().with_config(config);

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use support::{Contender, Host, PROCESS, POWER, Raw, Work, race, result_200, sample_time};
+use support::{Contender, Host, POWER, PROCESS, Raw, Work, race, result_200, sample_time};
 
 fn main() {
     if let Ok(path) = std::env::var("SW_BENCH_CHILD") {
@@ -52,7 +52,12 @@ fn main() {
 }
 
 /// Each thread does steps of a run of its own; returns steps per second of all.
-fn threads(host: Host, count: u32, durability: u32, latencies: Option<&std::sync::Mutex<Vec<u64>>>) -> f64 {
+fn threads(
+    host: Host,
+    count: u32,
+    durability: u32,
+    latencies: Option<&std::sync::Mutex<Vec<u64>>>,
+) -> f64 {
     let works: Vec<Work> = (0..count).map(|_| host.begin()).collect();
     let done = AtomicU64::new(0);
     let started = Instant::now();

@@ -14,7 +14,7 @@
  *
  *   sw_store *store;  sw_attempt *attempt;  sw_step *step;  sw_error *err;
  *   char id[SW_ID_CAP];
- *   size_t len;
+ *   size_t len;  uint32_t applied;
  *
  *   if (sw_store_open("app.db", NULL, &store, &err) < 0) return report(err);
  *   if (sw_store_init(store, &applied, &err) < 0) return report(err);
@@ -30,7 +30,11 @@
  *       puts(sw_step_result(step, &len));
  *     }
  *     sw_step_free(step);
- *     if (rc >= 0) sw_attempt_complete(attempt, "\"paid\"", SW_NTS, &err);
+ *     if (rc == SW_OK || rc == SW_REPLAYED) {
+ *       sw_attempt_complete(attempt, "\"paid\"", SW_NTS, &err);
+ *     } else {
+ *       sw_attempt_fail(attempt, "\"unpaid\"", SW_NTS, NULL, &err);  // tried again, or the end
+ *     }
  *     sw_attempt_free(attempt);
  *   }
  *   sw_store_close(store);
@@ -1159,9 +1163,11 @@ const char *sw_store_path(const sw_store *store);
  * \retval SW_OK           the clock has moved
  * \retval SW_ERR_MISUSE   store is no store, or was opened without SW_OPEN_MANUAL_CLOCK
  * \retval SW_ERR_INVALID  ms is below 0, or would pass the year 9999
- * \retval SW_ERR_CLOSED   the store was shut down or closed
- * \retval SW_ERR_FORKED   the store was opened before a fork
- * \retval SW_ERR_PANIC    a defect of the library
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
@@ -1233,8 +1239,9 @@ void sw_store_close(sw_store *store);
  *                             serve yet
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
- * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_submit(sw_store *store,
@@ -1268,7 +1275,8 @@ int32_t sw_run_submit(sw_store *store,
  * \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+ * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
  * \since 0.1
  */
 int32_t sw_run_find(sw_store *store,
@@ -1307,8 +1315,9 @@ int32_t sw_run_find(sw_store *store,
  * \retval SW_ERR_CLOSED       also when the store is shut down during the wait
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
- * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_claim(sw_store *store,
@@ -1488,8 +1497,9 @@ int64_t sw_attempt_lease_expires_at_ms(const sw_attempt *attempt);
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; the lease is not extended
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
- * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_heartbeat(sw_attempt *attempt, uint32_t lease_ms, sw_error **err);
@@ -1507,7 +1517,8 @@ int32_t sw_attempt_heartbeat(sw_attempt *attempt, uint32_t lease_ms, sw_error **
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+ * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
  * \since 0.1
  */
 int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
@@ -1533,8 +1544,9 @@ int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
  * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
- * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_complete(sw_attempt *attempt,
@@ -1568,8 +1580,9 @@ int32_t sw_attempt_complete(sw_attempt *attempt,
  * \retval SW_ERR_CONFLICT     this handle has ended the attempt otherwise
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
- * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_fail(sw_attempt *attempt,
@@ -1599,8 +1612,9 @@ int32_t sw_attempt_fail(sw_attempt *attempt,
  * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
- * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err);
@@ -1660,8 +1674,9 @@ void sw_attempt_free(sw_attempt *attempt);
  * \retval SW_ERR_CONFLICT        the step is open in this attempt
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
- * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_step_begin(sw_attempt *attempt,
@@ -1693,8 +1708,9 @@ int32_t sw_step_begin(sw_attempt *attempt,
  * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
- * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, sw_error **err);
@@ -1723,8 +1739,9 @@ int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, s
  * \retval SW_ERR_CONFLICT     the step was finished otherwise, or was replayed
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL, SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM,
- * SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_step_fail(sw_step *step,
@@ -1758,7 +1775,8 @@ const char *sw_step_id(const sw_step *step, size_t *out_len);
 const char *sw_step_name(const sw_step *step, size_t *out_len);
 
 /**
- * Returns the recorded result: JSON, byte for byte as it was completed.
+ * Returns the recorded result of a step that begin answered with SW_REPLAYED: JSON, byte for byte
+ * as it was completed.
  *
  * Any thread; never blocks.
  *
@@ -1771,8 +1789,8 @@ const char *sw_step_name(const sw_step *step, size_t *out_len);
 const char *sw_step_result(const sw_step *step, size_t *out_len);
 
 /**
- * Returns the recorded error: JSON, byte for byte as it failed; an object with the key "$smolwf"
- * when the library recorded it.
+ * Returns the recorded error of a step that begin answered with SW_FAILED: JSON, byte for byte as
+ * it failed; an object with the key "$smolwf" when the library recorded it.
  *
  * Any thread; never blocks.
  *
@@ -1853,7 +1871,8 @@ void sw_step_free(sw_step *step);
  * \retval SW_ERR_NOT_FOUND  no such run
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+ * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
  * \since 0.1
  */
 int32_t sw_run_get(sw_store *store,
@@ -1873,7 +1892,7 @@ int32_t sw_run_get(sw_store *store,
  * \param store  an open store
  * \param run_id,run_id_len  from a submit or a claim
  * \param cursor,cursor_len  what next said in the page before; absent is the first page
- * \param limit  entries in the page, 1 to 10000; 0 is 1000
+ * \param limit  attempts and steps in the page, together, 1 to 10000; 0 is 1000
  * \param out    receives the document, freed by sw_text_free; NULL on failure. Its next is null
  *               on the last page
  * \param err    receives an owned error on failure; may be NULL
@@ -1882,10 +1901,10 @@ int32_t sw_run_get(sw_store *store,
  * \retval SW_ERR_INVALID    run_id is absent, a text is out of its form, cursor is no cursor of
  *                           this call, or limit is above 10000
  * \retval SW_ERR_NOT_FOUND  no such run
- * \retval SW_ERR_TOO_BIG    cursor has more than 1024 bytes
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+ * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
  * \since 0.1
  */
 int32_t sw_run_history(sw_store *store,

@@ -88,7 +88,7 @@ prove() {
             }
             printf "  %d files were begun after the kill and have one line each, from process %s\n", later, second
             if (bad || in_flight > 1 || again > 2 || !recorded_count || !later) { print "NOT PROVEN"; exit 1 }
-            printf "proof: no finished file was worked on twice (%d finished before the kill, %d lines of theirs in the log)\n", recorded_count, once
+            printf "proof: no finished file was worked on twice (finished before the kill: %d, their lines in the log: %d)\n", recorded_count, once
         }' "$scratch/recorded" "$scratch/log-at-kill" "$state"/run_*.log
 }
 

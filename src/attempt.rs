@@ -219,7 +219,9 @@ impl Attempt {
     /// Ends the attempt, once: the same end again answers as the first did, another is a conflict.
     fn finish(&self, end: End) -> Result<Finish> {
         let (fence, bytes) = (self.fence, end.bytes());
-        self.end_once(fingerprint(&end), bytes, move |tx, now| attempt::finish(tx, fence, &end, now))
+        self.end_once(fingerprint(&end), bytes, move |tx, now| {
+            attempt::finish(tx, fence, &end, now)
+        })
     }
 
     fn end_once(
@@ -238,8 +240,11 @@ impl Attempt {
             None => {}
         }
         let finish = entered.write(Durability::Inherit, bytes, work)?;
-        let answer =
-            if let Finish::Stopped(ended) = finish { Err(attempt::stop_error(ended)) } else { Ok(finish) };
+        let answer = if let Finish::Stopped(ended) = finish {
+            Err(attempt::stop_error(ended))
+        } else {
+            Ok(finish)
+        };
         *finished = Some((fingerprint, answer.clone()));
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if self.is_in_tree() {
@@ -296,7 +301,9 @@ impl Attempt {
             .backend()
             .and_then(|b| b.read(|tx| tx.step(run_key, StepKind::Step, &begin.name, occurrence)));
         match row {
-            Ok(Some(row)) => self.decide(entered, begin, plan, occurrence, Seen::InFile(row.into())),
+            Ok(Some(row)) => {
+                self.decide(entered, begin, plan, occurrence, Seen::InFile(row.into()))
+            }
             Ok(None) => self.decide(entered, begin, plan, occurrence, Seen::Nowhere),
             Err(error) => Err((begin.name, error)),
         }
@@ -340,14 +347,7 @@ impl Attempt {
         }
     }
 
-    fn subject(
-        &self,
-        name: String,
-        occurrence: u32,
-        tries: u32,
-        plan: Plan,
-        now: Now,
-    ) -> Subject {
+    fn subject(&self, name: String, occurrence: u32, tries: u32, plan: Plan, now: Now) -> Subject {
         let started_at_ms = now.wall_ms;
         Subject { fence: self.fence, name, occurrence, tries, started_at_ms, plan }
     }
@@ -367,7 +367,9 @@ impl Attempt {
             Ok(())
         } else if is_recorded {
             let record = subject.clone();
-            entered.write(subject.plan.durability, 0, move |tx, now| step::start(tx, &record, now))
+            let lease = entered
+                .write(subject.plan.durability, 0, move |tx, now| step::start(tx, &record, now));
+            lease.map(|lease| self.note_lease(lease, now))
         } else {
             let orders = entered.orders();
             let backend = entered.backend();
@@ -391,11 +393,11 @@ impl Attempt {
         subject: Subject,
     ) -> std::result::Result<Begun, (String, Error)> {
         let record = subject.clone();
-        let stored = entered.write(subject.plan.durability, 0, move |tx, now| {
-            step::interrupt(tx, &record, now)
-        });
+        let stored = entered
+            .write(subject.plan.durability, 0, move |tx, now| step::interrupt(tx, &record, now));
         match stored {
-            Ok(error) => {
+            Ok((error, lease)) => {
+                self.note_lease(lease, self.store.now());
                 self.occurrences().close(&subject.name, subject.occurrence, true);
                 let recorded = Recorded {
                     name: subject.name.into(),
@@ -418,9 +420,7 @@ impl Attempt {
         let mut history = History::default();
         if self.has_history {
             let run_key = self.fence.run_key;
-            entered.backend()?.read(|tx| {
-                tx.steps_walk(run_key, &mut |step| history.push(step))
-            })?;
+            entered.backend()?.read(|tx| tx.steps_walk(run_key, &mut |step| history.push(step)))?;
         }
         Ok(self.history.get_or_init(|| history))
     }
@@ -442,7 +442,13 @@ impl Attempt {
 
     /// Notes that an occurrence answered "not yet", or, with `None`, that it was answered otherwise:
     /// what is noted is the attempt's wait set (P24).
-    pub(crate) fn note_wait(&self, kind: StepKind, name: &str, occurrence: u32, wait: Option<Wait>) {
+    pub(crate) fn note_wait(
+        &self,
+        kind: StepKind,
+        name: &str,
+        occurrence: u32,
+        wait: Option<Wait>,
+    ) {
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         match wait {
             Some(wait) => {

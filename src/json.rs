@@ -87,7 +87,7 @@ pub fn has_engine_key(text: &str) -> bool {
 ///
 /// # Errors
 /// What [`check`] refuses, and what has no one meaning in it: a key twice in one object, an integer
-/// beyond ±(2^53 - 1), a number beyond binary64, a surrogate escape without its partner.
+/// beyond +-(2^53 - 1), a number beyond binary64, a surrogate escape without its partner.
 pub fn canonical(text: &str) -> Result<String, Fault> {
     let mut writer = Canonical::new(text);
     scan(text, |token| writer.take(&token))?;

@@ -11,7 +11,7 @@
 //! - [`domain`]: rules and nouns; pure decisions, and scripts over a transaction.
 //! - [`storage`]: rows, SQL, transactions, locks.
 //!
-//! Calls travel host → ffi → store → domain ← storage. What every floor may use and what imports
+//! Calls travel host -> ffi -> store -> domain <- storage. What every floor may use and what imports
 //! nothing of ours: [`error`], [`limits`], [`clock`], [`id`], [`json`], [`text`], [`stop`],
 //! [`process`].
 //!

@@ -468,6 +468,7 @@ mod tests {
         drop(holder);
         // The child may still be on its way to its handler.
         let is_free = (0..60_000).any(|_| {
+            // Polls.
             std::thread::sleep(Duration::from_millis(1));
             !os::is_locked_by_other(probe.as_fd(), 5).unwrap()
         });

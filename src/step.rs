@@ -90,7 +90,8 @@ impl Step {
     pub fn id(&self) -> &Text {
         self.id.get_or_init(|| {
             let name = self.name();
-            query::step_id(self.attempt.run(), StepKind::Step, name.as_str(), self.occurrence()).into()
+            query::step_id(self.attempt.run(), StepKind::Step, name.as_str(), self.occurrence())
+                .into()
         })
     }
 
@@ -202,7 +203,9 @@ impl Step {
         + 'static,
     ) -> Result<Done> {
         let Source::Work(work) = &self.source else {
-            return Err(Error::conflict("the step is answered from its record, it cannot be finished"));
+            return Err(Error::conflict(
+                "the step is answered from its record, it cannot be finished",
+            ));
         };
         let entered = self.attempt.store().enter()?;
         let mut finished = work.finished.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,13 +12,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use crate::attempt::Attempt;
-use crate::control::unless_read_only;
 use crate::clock::{Clock, Now, system_ms};
+use crate::control::unless_read_only;
 use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
 use crate::domain::port::{LaneFilter, Owner, StorePort};
 use crate::domain::run::{self, Submit};
 use crate::domain::{Durability, attempt, query};
-use crate::wait::at_index;
 use crate::error::{Error, Result};
 use crate::id;
 use crate::limits::{
@@ -31,6 +30,7 @@ use crate::storage::sqlite::open::Settings;
 use crate::storage::sqlite::tx::Tx;
 use crate::storage::sqlite::writer::Order;
 use crate::storage::sqlite::{Backend, os};
+use crate::wait::at_index;
 
 /// How a store is opened; 0 and `false` are the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -130,12 +130,12 @@ impl Store {
         Ok(Arc::new(store))
     }
 
-    fn assemble(
-        backend: &Backend,
-        path: Option<CString>,
-        options: &StoreOptions,
-    ) -> Result<Store> {
-        let clock = if options.manual_clock { manual_clock(backend)? } else { Clock::System(os::uptime_ms) };
+    fn assemble(backend: &Backend, path: Option<CString>, options: &StoreOptions) -> Result<Store> {
+        let clock = if options.manual_clock {
+            manual_clock(backend)?
+        } else {
+            Clock::System(os::uptime_ms)
+        };
         let default = |value: u32, default: u32| if value == 0 { default } else { value };
         let payload_bytes = match options.payload_bytes_max {
             0 => PAYLOAD_BYTES_DEFAULT,
@@ -215,7 +215,9 @@ impl Store {
     /// Submits a run.
     pub fn submit(&self, submit: Submit) -> Result<Submitted> {
         submit.check()?;
-        self.submit_all(vec![submit])?.pop().ok_or_else(|| Error::internal("a run was not submitted"))
+        self.submit_all(vec![submit])?
+            .pop()
+            .ok_or_else(|| Error::internal("a run was not submitted"))
     }
 
     /// Submits runs in one commit, all or none; an error names the item.
@@ -242,10 +244,12 @@ impl Store {
         let has_local = submits.iter().any(|submit| submit.is_local);
         let owner = if has_local { Some(self.owner(&entered)?) } else { None };
         let items: Vec<_> = submits.into_iter().map(|submit| (submit, id::new_id())).collect();
-        let (submitted, owner_key) = entered.write(Durability::Inherit, bytes, move |tx, now| {
-            let owner = owner.as_ref().map(|owner| claim::owner_key(tx, owner, now)).transpose()?;
-            Ok((run::submit_many(tx, &items, owner.unwrap_or(0), now)?, owner))
-        })?;
+        let (submitted, owner_key) =
+            entered.write(Durability::Inherit, bytes, move |tx, now| {
+                let owner =
+                    owner.as_ref().map(|owner| claim::owner_key(tx, owner, now)).transpose()?;
+                Ok((run::submit_many(tx, &items, owner.unwrap_or(0), now)?, owner))
+            })?;
         if let Some(owner_key) = owner_key {
             self.owner.key.store(owner_key, Ordering::Relaxed);
         }
@@ -313,7 +317,8 @@ impl Store {
         max: u32,
     ) -> Result<Glance> {
         let now = self.clock.now();
-        let filter = claim.filter();
+        let owner_key = self.owner.key.load(Ordering::Relaxed);
+        let filter = LaneFilter { owner_key, ..claim.filter() };
         let outlook = entered.backend()?.read(|tx| claim::outlook(tx, &filter, now))?;
         let dead = self.dead_owners(entered, &outlook, now)?;
         if !outlook.is_promising && dead.is_empty() {
@@ -348,9 +353,10 @@ impl Store {
     ) -> Result<Vec<claim::Claimed>> {
         loop {
             let claimer = claimer.clone();
-            let Picked { runs, has_more } = entered.write(Durability::Inherit, 0, move |tx, now| {
-                claim::claim(tx, &claimer, max, now)
-            })?;
+            let Picked { runs, has_more } =
+                entered.write(Durability::Inherit, 0, move |tx, now| {
+                    claim::claim(tx, &claimer, max, now)
+                })?;
             if !runs.is_empty() || !has_more {
                 return Ok(runs);
             }
@@ -394,12 +400,12 @@ impl Store {
     /// Moves what has come due in any queue, and returns how long to sleep until the next comes.
     pub(crate) fn sweep(&self, entered: &Entered<'_>) -> Result<Duration> {
         let now = self.clock.now();
-        let outlook = entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
+        let outlook =
+            entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
         let dead = self.dead_owners(entered, &outlook, now)?;
         if outlook.is_promising || !dead.is_empty() {
-            let swept = entered.write(Durability::Inherit, 0, move |tx, now| {
-                claim::sweep(tx, &dead, now)
-            });
+            let swept =
+                entered.write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, now));
             if unless_read_only(swept)?.is_none() {
                 // Somebody who may write will sweep.
                 return Ok(Duration::from_millis(WAIT_SLICE_MS));
@@ -542,7 +548,12 @@ impl Entered<'_> {
     }
 
     /// Runs a write with this durability, about this large.
-    pub(crate) fn write<T, Work>(&self, durability: Durability, bytes: usize, work: Work) -> Result<T>
+    pub(crate) fn write<T, Work>(
+        &self,
+        durability: Durability,
+        bytes: usize,
+        work: Work,
+    ) -> Result<T>
     where
         T: Send + 'static,
         Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,

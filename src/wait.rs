@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 
 use crate::attempt::Attempt;
+use crate::domain::Durability;
 use crate::domain::child::{self, NewChild};
 use crate::domain::port::StepKind;
 use crate::domain::run::{Submit, in_range};
 use crate::domain::wait::{self, Answer, Ask, Form, Member};
-use crate::domain::Durability;
 use crate::error::{Error, Result};
 use crate::id;
 use crate::limits::DURATION_MS_MAX;
@@ -79,10 +79,8 @@ impl Attempt {
         let ask =
             Ask { fence: self.fence(), form, name: name.into(), occurrence, members, timeout_ms };
         let answer = self.answer(&entered, &ask);
-        let is_passed = matches!(
-            answer,
-            Ok(Answer::Ready(_) | Answer::Failed(_) | Answer::TimedOut)
-        );
+        let is_passed =
+            matches!(answer, Ok(Answer::Ready(_) | Answer::Failed(_) | Answer::TimedOut));
         self.occurrences_of(kind).close(name, occurrence, is_passed);
         let waited = answer?;
         let pending = if let Answer::NotYet(wait) = &waited { Some(wait.clone()) } else { None };

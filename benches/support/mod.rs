@@ -186,8 +186,7 @@ impl Host {
 
     pub fn claim(self) -> Option<Work> {
         let mut attempt = null_mut();
-        let code =
-            unsafe { sw_run_claim(self.0, null(), 0, null(), &mut attempt, null_mut()) };
+        let code = unsafe { sw_run_claim(self.0, null(), 0, null(), &mut attempt, null_mut()) };
         assert!(code >= 0, "claim answered {code}");
         (code == 0).then_some(Work(attempt))
     }

@@ -3,7 +3,7 @@
 //! Each script checks the fence first, in the transaction it writes in (P10).
 
 use super::port::{
-    EndedAttempt, Ended, Fence, Hold, LEASE_WHILE_ALIVE, Outcome, Port, RunEnd, Target, Task,
+    Ended, EndedAttempt, Fence, Hold, LEASE_WHILE_ALIVE, Outcome, Port, RunEnd, Target, Task,
     TaskState,
 };
 use super::run::in_range;
@@ -152,13 +152,24 @@ pub fn heartbeat(port: &mut dyn Port, fence: Fence, lease_ms: u32, now: Now) -> 
 /// Notes that an attempt has recorded something: the count of losses starts anew (P13), and at least
 /// half the lease stays ahead (P11). Writes nothing while two thirds are left and nothing was lost.
 pub fn progress(port: &mut dyn Port, fence: Fence, hold: &Hold, now: Now) -> Result<Lease> {
+    keep_lease(port, fence, hold, 0, now)
+}
+
+/// Keeps at least half the lease ahead of a write (P11), with this count of losses.
+pub fn keep_lease(
+    port: &mut dyn Port,
+    fence: Fence,
+    hold: &Hold,
+    losses: u32,
+    now: Now,
+) -> Result<Lease> {
     let left = hold.lease_until_up_ms.saturating_sub(now.up_ms);
     let is_long = hold.lease_until_up_ms == i64::MAX || left >= i64::from(hold.lease_ms) * 2 / 3;
-    if is_long && hold.losses == 0 {
+    if is_long && hold.losses == losses {
         return Ok(Lease { until_up_ms: hold.lease_until_up_ms });
     }
     let until_up_ms = lease_end(hold.lease_ms, now).max(hold.lease_until_up_ms);
-    port.lease_set(fence.run_key, until_up_ms, hold.lease_ms, 0)?;
+    port.lease_set(fence.run_key, until_up_ms, hold.lease_ms, losses)?;
     Ok(Lease { until_up_ms })
 }
 

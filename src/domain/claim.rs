@@ -140,8 +140,7 @@ pub struct Picked {
 
 /// Sweeps what has come due, bounded, and gives up to `max` ready runs of the claimer's lanes to it.
 pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Result<Picked> {
-    let mut picked =
-        Picked { has_more: sweep(port, &claimer.dead, now)?, runs: Vec::new() };
+    let mut picked = Picked { has_more: sweep(port, &claimer.dead, now)?, runs: Vec::new() };
     let mut owner = claimer.owner.clone();
     while picked.runs.len() < max as usize {
         let Some((run_key, limits_apply)) = pick(port, &claimer.filter, now)? else { break };
@@ -235,7 +234,9 @@ fn is_abandoned(port: &mut dyn Port, run_key: RunKey) -> Result<bool> {
 
 fn end_abandoned(port: &mut dyn Port, run_key: RunKey, now: Now) -> Result<()> {
     match port.task(run_key)? {
-        Some(task) => super::control::cancel_task(port, &task, &super::wait::cancel_error(None), now),
+        Some(task) => {
+            super::control::cancel_task(port, &task, &super::wait::cancel_error(None), now)
+        }
         None => Ok(()),
     }
 }
@@ -271,7 +272,11 @@ fn sweep_overdue(port: &mut dyn Port, now: Now) -> Result<bool> {
         match port.task(*run_key)? {
             Some(task) if task.state == TaskState::Running => port.task_set_timed_out(*run_key)?,
             Some(task) => time_out(port, &task, now)?,
-            None => return Err(Error::Corrupt(format!("task {run_key} is indexed, not stored").into())),
+            None => {
+                return Err(Error::Corrupt(
+                    format!("task {run_key} is indexed, not stored").into(),
+                ));
+            }
         }
     }
     Ok(overdue.len() == SWEEP_LOST_MAX as usize)

@@ -76,8 +76,9 @@ pub fn pause(port: &mut dyn Port, run_id: &str) -> Result<()> {
     match task.state {
         TaskState::Paused => Ok(()),
         TaskState::Running => port.task_ask_pause(run_key, true),
-        TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => port
-            .task_set_aside(&Task { state: TaskState::Paused, wake_at_ms: None, ..task }),
+        TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => {
+            port.task_set_aside(&Task { state: TaskState::Paused, wake_at_ms: None, ..task })
+        }
     }
 }
 

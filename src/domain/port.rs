@@ -406,8 +406,13 @@ pub trait AttemptPort {
     /// Returns the task of an open run.
     fn task(&mut self, run_key: RunKey) -> Result<Option<Task>>;
     /// Writes the lease and the count of losses of a running task.
-    fn lease_set(&mut self, run_key: RunKey, until_up_ms: i64, lease_ms: u32, losses: u32)
-    -> Result<()>;
+    fn lease_set(
+        &mut self,
+        run_key: RunKey,
+        until_up_ms: i64,
+        lease_ms: u32,
+        losses: u32,
+    ) -> Result<()>;
     /// Takes a task out of its attempt's hands: its state, times and counts as given.
     fn task_yield(&mut self, task: &Task) -> Result<()>;
     /// Notes that a running task's time-out has passed, so that sweeps see it no more.
@@ -493,8 +498,13 @@ pub struct StepRow {
 /// Recording steps.
 pub trait StepPort {
     /// Returns one step.
-    fn step(&mut self, run_key: RunKey, kind: StepKind, name: &str, occurrence: u32)
-    -> Result<Option<StepRow>>;
+    fn step(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        name: &str,
+        occurrence: u32,
+    ) -> Result<Option<StepRow>>;
     /// Writes a step, over an unfinished record of it; `false` when it is finished already.
     fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<bool>;
     /// Hands every recorded step of a run to `each` until it answers `false`.
@@ -602,8 +612,12 @@ pub trait WaitPort {
     /// Counts down what a task waits for and returns what is left.
     fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32>;
     /// Parks a task: nobody runs it, and it wakes at `wake_at_ms` at the latest.
-    fn task_park(&mut self, run_key: RunKey, wake_at_ms: Option<i64>, waits_left: u32)
-    -> Result<()>;
+    fn task_park(
+        &mut self,
+        run_key: RunKey,
+        wake_at_ms: Option<i64>,
+        waits_left: u32,
+    ) -> Result<()>;
     /// Returns up to `limit` of what a parked task waits for.
     fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>>;
 }

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::port::{EndedAttempt, Ended, LaneKey, Outcome, Port, RunKey, StepKind, StepRow, StepState, Task, TaskState, Waiting};
+use super::port::{
+    Ended, EndedAttempt, LaneKey, Outcome, Port, RunKey, StepKind, StepRow, StepState, Task,
+    TaskState, Waiting,
+};
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::json::hex;
@@ -74,8 +77,12 @@ pub trait QueryPort {
     /// Returns a run's row.
     fn run_row(&mut self, run_id: Id) -> Result<Option<RunRow>>;
     /// Returns up to `limit` ended attempts with a number above `after`, in order.
-    fn attempts_after(&mut self, run_key: RunKey, after: u32, limit: u32)
-    -> Result<Vec<EndedAttempt>>;
+    fn attempts_after(
+        &mut self,
+        run_key: RunKey,
+        after: u32,
+        limit: u32,
+    ) -> Result<Vec<EndedAttempt>>;
     /// Returns up to `limit` steps with a key above `after`, in the order they were first recorded.
     fn steps_after(
         &mut self,
@@ -87,8 +94,12 @@ pub trait QueryPort {
     fn signals_after(&mut self, run_key: RunKey, after: i64, limit: u32) -> Result<Vec<SignalRow>>;
     /// Returns the rows of up to `limit` children with a key above `after`, in the order of their
     /// submission.
-    fn child_rows_after(&mut self, run_key: RunKey, after: RunKey, limit: u32)
-    -> Result<Vec<RunRow>>;
+    fn child_rows_after(
+        &mut self,
+        run_key: RunKey,
+        after: RunKey,
+        limit: u32,
+    ) -> Result<Vec<RunRow>>;
 }
 
 /// A run as users see it. Keys are only ever added.
@@ -199,13 +210,17 @@ pub fn run_history(
     let from = cursor.map_or(Ok(Cursor::default()), Cursor::parse)?;
     let run_key = row.run_key;
     let attempts = page.take(|limit| port.attempts_after(run_key, from.attempt, limit))?;
-    let is_live = task.as_ref().is_some_and(|task| task.state == TaskState::Running);
-    let shows_live = is_live && !page.has_more && from.is_at_attempts();
+    let live = task.as_ref().filter(|task| task.state == TaskState::Running);
+    // Shown once: the cursor goes past its number.
+    let live = live.filter(|task| !page.has_more && from.attempt < task.fence);
     let steps = page.take(|limit| port.steps_after(run_key, from.step, limit))?;
     let signals = page.take(|limit| port.signals_after(run_key, from.signal, limit))?;
     let children = page.take(|limit| port.child_rows_after(run_key, from.child, limit))?;
     let to = Cursor {
-        attempt: attempts.last().map_or(from.attempt, |attempt| attempt.number),
+        attempt: live
+            .map(|task| task.fence)
+            .or(attempts.last().map(|attempt| attempt.number))
+            .unwrap_or(from.attempt),
         step: steps.last().map_or(from.step, |(key, ..)| *key),
         signal: signals.last().map_or(from.signal, |signal| signal.signal_key),
         child: children.last().map_or(from.child, |child| child.run_key),
@@ -213,7 +228,7 @@ pub fn run_history(
     let shown = Shown::load(port, &row, task.as_ref())?;
     let mut attempt_documents =
         attempts.iter().map(|a| attempt_document(&row, a)).collect::<Result<Vec<_>>>()?;
-    if let Some(task) = task.as_ref().filter(|_| shows_live) {
+    if let Some(task) = live {
         attempt_documents.push(live_attempt(row.run_id, task));
     }
     let states = children.iter().map(|c| child_state(port, c)).collect::<Result<Vec<_>>>()?;
@@ -342,11 +357,6 @@ impl Cursor {
     fn write(self) -> String {
         format!("h1.{}.{}.{}.{}", self.attempt, self.step, self.signal, self.child)
     }
-
-    /// Returns whether the sections after the attempts have not begun.
-    fn is_at_attempts(self) -> bool {
-        (self.step, self.signal, self.child) == (0, 0, 0)
-    }
 }
 
 fn load(port: &mut dyn Port, run_id: &str) -> Result<(RunRow, Option<Task>)> {
@@ -405,7 +415,9 @@ fn run_state(row: &RunRow, task: Option<&Task>) -> &'static str {
         (None, Some(TaskState::Running)) => "running",
         (None, Some(TaskState::Waiting)) => "waiting",
         (None, Some(TaskState::Paused)) => "paused",
-        (None, Some(TaskState::Delayed | TaskState::Ready | TaskState::Blocked) | None) => "pending",
+        (None, Some(TaskState::Delayed | TaskState::Ready | TaskState::Blocked) | None) => {
+            "pending"
+        }
     }
 }
 
@@ -446,7 +458,10 @@ fn live_attempt(run_id: Id, task: &Task) -> AttemptDocument<'_> {
     }
 }
 
-fn step_document(run_id: Id, (_, kind, row): &(i64, StepKind, StepRow)) -> Result<StepDocument<'_>> {
+fn step_document(
+    run_id: Id,
+    (_, kind, row): &(i64, StepKind, StepRow),
+) -> Result<StepDocument<'_>> {
     let has_ended = !matches!(row.state, StepState::Started | StepState::Asked);
     Ok(StepDocument {
         step_id: step_id(run_id, *kind, &row.name, row.occurrence),
@@ -494,8 +509,9 @@ pub fn step_id(run_id: Id, kind: StepKind, name: &str, occurrence: u32) -> Strin
 /// Returns a stored payload as a value to embed: it was checked on its way in.
 fn payload(json: Option<&str>) -> Result<Option<&RawValue>> {
     json.map(|json| {
-        serde_json::from_str(json)
-            .map_err(|error| Error::Corrupt(format!("a stored payload is not JSON: {error}").into()))
+        serde_json::from_str(json).map_err(|error| {
+            Error::Corrupt(format!("a stored payload is not JSON: {error}").into())
+        })
     })
     .transpose()
 }

@@ -7,9 +7,7 @@ use super::port::{Lane, NewRun, OwnerKey, Port, RunKey, Task, TaskState};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::limits::{
-    BACKOFF_PERCENT_MAX, DURATION_MS_MAX, INSTANT_MS_MAX, TRIES_MAX,
-};
+use crate::limits::{BACKOFF_PERCENT_MAX, DURATION_MS_MAX, INSTANT_MS_MAX, TRIES_MAX};
 
 /// The queue of a submit or claim that names none.
 pub const QUEUE_DEFAULT: &str = "default";

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::attempt::{AfterFail, FailOptions, Lease, fenced, progress, stop_error};
+use super::attempt::{AfterFail, FailOptions, Lease, fenced, keep_lease, progress, stop_error};
 use super::port::{Fence, Hold, Port, StepKind, StepRow, StepState};
 use super::run::in_range;
 use super::{Backoff, Durability, engine_error};
@@ -300,20 +300,21 @@ impl Subject {
 
 /// Records that a tracked step has begun. Not progress: a run that dies in the same step each time
 /// must run out of tries (P13).
-pub fn start(port: &mut dyn Port, subject: &Subject, now: Now) -> Result<()> {
-    may_run(port, subject.fence, subject.plan.is_cleanup, now)?;
-    put(port, subject, &subject.row(StepState::Started, now))
+pub fn start(port: &mut dyn Port, subject: &Subject, now: Now) -> Result<Lease> {
+    let hold = may_run(port, subject.fence, subject.plan.is_cleanup, now)?;
+    put(port, subject, &subject.row(StepState::Started, now))?;
+    keep_lease(port, subject.fence, &hold, hold.losses, now)
 }
 
 /// Records that a step was started as often as allowed and never ended; returns the stored error.
-pub fn interrupt(port: &mut dyn Port, subject: &Subject, now: Now) -> Result<String> {
-    fenced(port, subject.fence)?;
+pub fn interrupt(port: &mut dyn Port, subject: &Subject, now: Now) -> Result<(String, Lease)> {
+    let hold = fenced(port, subject.fence)?;
     let message =
         format!("started {} times and never ended: the process was lost in it", subject.tries);
     let error = engine_error("interrupted", &message);
     let row = StepRow { error: Some(error.clone()), ..subject.row(StepState::Failed, now) };
     put(port, subject, &row)?;
-    Ok(error)
+    Ok((error, progress(port, subject.fence, &hold, now)?))
 }
 
 /// Records a step's result, once (P16).

@@ -6,9 +6,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::attempt::{Finish, close_attempt, fenced, held_task, leave, stop_error, stop_run};
+use super::attempt::{
+    Finish, close_attempt, fenced, held_task, leave, progress, stop_error, stop_run,
+};
 use super::engine_error;
-use super::port::{Ended, Fence, Outcome, Port, RunKey, StepKind, StepRow, StepState, Target, TaskState};
+use super::port::{
+    Ended, Fence, Outcome, Port, RunKey, StepKind, StepRow, StepState, Target, TaskState,
+};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -113,8 +117,8 @@ struct MemberText {
 
 /// Reads the list of an await: 1 to 10,000 of `{"signal"}`, `{"child"}`, `{"sleep_ms"}`.
 pub fn members(waits: &str) -> Result<Vec<Member>> {
-    let list: Vec<MemberText> = serde_json::from_str(waits)
-        .map_err(|error| Error::invalid(format!("waits: {error}")))?;
+    let list: Vec<MemberText> =
+        serde_json::from_str(waits).map_err(|error| Error::invalid(format!("waits: {error}")))?;
     if list.is_empty() || list.len() > WAITS_MAX {
         return Err(Error::invalid(format!(
             "waits has {} entries, it must have 1 to {WAITS_MAX}",
@@ -173,8 +177,12 @@ enum Source {
 /// Answers an ask: from its record, from what has come true, or with what to wait for. `None` says
 /// that the answer must be written and this transaction only reads.
 pub fn ask(port: &mut dyn Port, ask: &Ask, can_write: bool, now: Now) -> Result<Option<Answer>> {
-    if let Some(ended) = fenced(port, ask.fence)?.must_end(now.wall_ms) {
+    let hold = fenced(port, ask.fence)?;
+    if let Some(ended) = hold.must_end(now.wall_ms) {
         return Err(stop_error(ended));
+    }
+    if can_write {
+        progress(port, ask.fence, &hold, now)?;
     }
     let row = port.step(ask.fence.run_key, ask.form.kind(), &ask.name, ask.occurrence)?;
     if let Some(answer) = row.as_ref().map(|row| recorded(ask, row)).transpose()?.flatten() {
@@ -317,10 +325,9 @@ fn letter(port: &mut dyn Port, ask: &Ask, at: usize, name: &str) -> Result<Optio
     let rank = ask.members[..at].iter().filter(is_same).count();
     let limit = u32::try_from(rank + 1).unwrap_or(u32::MAX);
     let letters = port.letters(ask.fence.run_key, name, limit)?;
-    Ok(letters.get(rank).map(|letter| Come {
-        at_ms: letter.sent_at_ms,
-        source: Source::Letter(letter.signal_key),
-    }))
+    Ok(letters
+        .get(rank)
+        .map(|letter| Come { at_ms: letter.sent_at_ms, source: Source::Letter(letter.signal_key) }))
 }
 
 fn ended_child(port: &mut dyn Port, parent_key: RunKey, run_id: Id) -> Result<Option<Come>> {
@@ -339,12 +346,7 @@ fn child_of(
 }
 
 /// Takes what was chosen and records the answer, in one commit.
-fn settle(
-    port: &mut dyn Port,
-    ask: &Ask,
-    chosen: &[(usize, Come)],
-    now: Now,
-) -> Result<Answer> {
+fn settle(port: &mut dyn Port, ask: &Ask, chosen: &[(usize, Come)], now: Now) -> Result<Answer> {
     let mut taken = Vec::with_capacity(chosen.len());
     for (at, come) in chosen {
         taken.push((*at, take(port, ask.fence.run_key, &come.source)?));

@@ -1,7 +1,7 @@
 //! What comes in: names, keys, JSON and paths, checked at the door.
 //!
-//! The rules are those of the header's first page. What passes is valid UTF-8 within its limit; what
-//! the text means is for the layers below.
+//! The rules are those of the header's first page. What passes is valid UTF-8 within its limit;
+//! what the text means is for the layers below.
 
 use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;

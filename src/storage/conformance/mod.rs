@@ -1,1 +1,299 @@
 //! The contract of a backend as tests, generic over how one is made.
+//!
+//! Each file holds the claims of one topic: functions over a [`Bed`], which is one empty store and
+//! the transactions on it. [`conforms`] runs them all for one way to make a bed. Whoever adds a
+//! method to a trait of [`crate::domain::port`] adds a claim here; whoever writes another backend
+//! adds a bed and runs the same claims.
+//!
+//! Most claims go through the scripts of the domain, since those are what a backend must carry; time
+//! is a number, so no claim waits for anything.
+
+#![cfg(test)]
+
+mod attempt;
+mod claim;
+mod query;
+mod run;
+mod step;
+mod store;
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use tempfile::TempDir;
+
+use super::sqlite::migrate;
+use super::sqlite::tx::Tx;
+use crate::clock::Now;
+use crate::domain::attempt::{End, Finish, finish};
+use crate::domain::claim::{Claimed, Claimer, Picked};
+use crate::domain::port::{Fence, LaneFilter, Owner, OwnerKey, Port, RunKey, Task};
+use crate::domain::run::{QUEUE_DEFAULT, Submit, Submitted};
+use crate::domain::step::{Begin, Subject};
+use crate::error::Result;
+use crate::id::Id;
+
+/// One store, empty but for its schema.
+trait Bed {
+    /// Runs `work` in one transaction, and keeps what it wrote or not.
+    fn transact(&mut self, is_kept: bool, work: &mut dyn FnMut(&mut dyn Port));
+    /// Returns everything that is stored, in a form that two states can be compared by.
+    fn dump(&mut self) -> String;
+}
+
+impl dyn Bed + '_ {
+    /// Runs `work` in one transaction and keeps what it wrote.
+    fn tx<T>(&mut self, work: impl FnOnce(&mut dyn Port) -> T) -> T {
+        once(|work| self.transact(true, work), work)
+    }
+
+    /// Runs `work` in one transaction, which is then undone.
+    fn undone<T>(&mut self, work: impl FnOnce(&mut dyn Port) -> T) -> T {
+        once(|work| self.transact(false, work), work)
+    }
+
+    /// Runs `work`, which must fail with this code and change nothing.
+    fn refused<T>(&mut self, code: i32, work: impl FnOnce(&mut dyn Port) -> Result<T>) -> String {
+        let before = self.dump();
+        let error = self.tx(work).map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        assert_eq!(self.dump(), before, "refused, and changed all the same");
+        error.to_string()
+    }
+
+    fn submit(&mut self, number: u8, submit: &Submit, now: Now) -> Submitted {
+        self.tx(|port| crate::domain::run::submit(port, submit, run_id(number), 0, now)).unwrap()
+    }
+
+    /// Submits a plain run of the default queue and returns its key.
+    fn run(&mut self, number: u8, now: Now) -> RunKey {
+        self.submit(number, &plain(), now);
+        self.tx(|port| port.run_by_id(run_id(number)).unwrap().unwrap())
+    }
+
+    /// Claims as a claimer that asks again as long as a sweep was cut.
+    fn claim(&mut self, claimer: &Claimer, now: Now) -> Option<Box<Claimed>> {
+        loop {
+            let picked = self.tx(|port| crate::domain::claim::claim(port, claimer, 1, now));
+            let Picked { mut runs, has_more } = picked.unwrap();
+            if !runs.is_empty() || !has_more {
+                return runs.pop().map(Box::new);
+            }
+        }
+    }
+
+    /// Claims for owner 1, which takes what comes.
+    fn claimed(&mut self, now: Now) -> Box<Claimed> {
+        let owner_key = self.owner_key(1);
+        self.claim(&claimer(1, owner_key), now).expect("nothing to claim")
+    }
+
+    fn owner_key(&mut self, mark: u64) -> OwnerKey {
+        let owners = self.tx(|port| port.owners().unwrap());
+        owners.iter().find(|owner| owner.mark == mark).map_or(0, |owner| owner.owner_key)
+    }
+
+    fn task(&mut self, run_key: RunKey) -> Option<Task> {
+        self.tx(|port| port.task(run_key).unwrap())
+    }
+
+    fn finish(&mut self, fence: Fence, end: &End, now: Now) -> Result<Finish> {
+        self.tx(|port| finish(port, fence, end, now))
+    }
+}
+
+fn once<T>(
+    transact: impl FnOnce(&mut dyn FnMut(&mut dyn Port)),
+    work: impl FnOnce(&mut dyn Port) -> T,
+) -> T {
+    let (mut work, mut answer) = (Some(work), None);
+    transact(&mut |port| answer = work.take().map(|work| work(port)));
+    answer.expect("a bed runs the work once")
+}
+
+/// Both clocks at the same number.
+fn at(ms: i64) -> Now {
+    Now { wall_ms: ms, up_ms: ms }
+}
+
+fn run_id(number: u8) -> Id {
+    Id::from_bytes([number; 16])
+}
+
+fn plain() -> Submit {
+    Submit { workflow: "w".into(), ..Submit::default() }
+}
+
+fn claimer(mark: u64, owner_key: OwnerKey) -> Claimer {
+    Claimer {
+        owner: Owner { owner_key, mark, boot: [7; 16], pid: 11 },
+        lease_ms: 10_000,
+        worker: Some(format!("worker {mark}")),
+        filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },
+        dead: Vec::new(),
+    }
+}
+
+/// A step of an attempt, on its first try.
+fn subject(fence: Fence, name: &str, begin: Begin, now: Now) -> Subject {
+    Subject {
+        fence,
+        name: name.into(),
+        occurrence: begin.occurrence.max(1),
+        tries: 1,
+        started_at_ms: now.wall_ms,
+        plan: begin.plan().unwrap(),
+    }
+}
+
+/// A sequence of numbers that looks random and is the same each time.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
+
+/// Makes a test of each claim for the beds that `$make` makes.
+macro_rules! conforms {
+    ($backend:ident, $make:expr, $($topic:ident: $($claim:ident)*;)*) => {
+        mod $backend {
+            $(mod $topic {
+                $(#[test]
+                fn $claim() {
+                    crate::storage::conformance::$topic::$claim(&mut $make());
+                })*
+            })*
+        }
+    };
+}
+
+/// Every claim, once.
+macro_rules! every_claim {
+    ($backend:ident, $make:expr) => {
+        conforms! {
+            $backend, $make,
+            run:
+                one_key_makes_one_run_whatever_else_is_asked
+                a_key_counts_within_its_scope
+                a_key_stays_taken_after_its_run_has_ended
+                runs_without_a_key_are_all_made
+                an_undone_submit_leaves_nothing_and_its_key_is_free
+                a_lane_is_made_once_for_its_four_names
+                args_come_back_byte_for_byte_whatever_their_size
+                a_policy_that_was_not_named_is_the_default
+                a_run_has_no_end_while_it_is_open;
+            claim:
+                ready_runs_go_by_priority_then_due_time_then_submission
+                a_claimed_run_is_claimed_by_nobody_else
+                each_claim_raises_the_attempt_number
+                a_claimer_sees_its_queue_and_the_workflows_it_named
+                a_claimer_of_code_versions_also_takes_runs_without_one
+                a_lane_of_one_owner_is_for_that_owner
+                a_run_is_claimed_when_it_is_due_and_not_before
+                a_sweep_of_due_runs_is_bounded_and_goes_on
+                an_outlook_promises_what_a_claim_finds
+                a_lapsed_lease_is_claimed_by_the_next_worker
+                a_lease_while_alive_lapses_with_its_owner_alone
+                the_runs_of_the_dead_are_taken_back_in_bounded_sweeps
+                losses_in_a_row_without_progress_use_up_the_tries
+                progress_starts_the_count_of_losses_anew
+                an_orderly_close_gives_all_back_and_charges_nothing
+                an_owner_is_written_once_and_its_key_never_again
+                a_run_that_timed_out_in_the_queue_fails
+                a_run_that_timed_out_in_an_attempt_ends_with_that_attempt
+                claims_agree_with_a_plain_model_over_random_histories;
+            attempt:
+                a_stale_attempt_changes_nothing
+                a_lapsed_lease_that_nobody_took_over_still_works
+                a_heartbeat_extends_the_lease_and_never_shortens_it
+                every_write_keeps_at_least_half_the_lease_ahead
+                a_completed_run_has_its_result_and_no_task
+                a_failure_is_tried_again_after_its_backoff_until_the_tries_are_used_up
+                a_terminal_failure_ends_the_run_at_once
+                a_named_wait_outranks_the_backoff
+                a_release_charges_no_try_however_often
+                the_same_end_again_is_the_same_answer
+                another_end_of_an_ended_attempt_is_lost;
+            step:
+                a_result_is_recorded_once
+                a_result_comes_back_byte_for_byte
+                steps_are_told_apart_by_run_name_and_occurrence
+                a_start_is_replaced_by_its_end_and_replaces_none
+                a_failure_stores_its_tries_and_the_time_of_the_next
+                a_failure_with_no_try_left_is_for_good
+                a_stale_attempt_records_nothing
+                an_input_hash_stays_with_its_step
+                a_start_without_an_end_is_no_progress
+                a_walk_visits_each_step_until_told_to_stop
+                an_interrupted_step_is_memoised_as_failed;
+            query:
+                a_run_document_tells_each_state
+                a_history_pages_through_everything_once
+                a_cursor_stays_valid_while_steps_are_added
+                an_unknown_run_is_not_found
+                payloads_are_embedded_as_they_were_given;
+            store:
+                migrating_again_changes_nothing
+                the_clock_of_a_file_never_goes_back
+                the_latest_instant_is_no_earlier_than_any_recorded;
+        }
+    };
+}
+
+every_claim!(sqlite_in_memory, crate::storage::conformance::in_memory);
+every_claim!(sqlite_in_a_file, crate::storage::conformance::in_a_file);
+
+/// A store of SQLite's on a connection of its own.
+struct SqliteBed {
+    conn: Connection,
+    _folder: Option<TempDir>,
+}
+
+fn in_memory() -> SqliteBed {
+    SqliteBed::new(Connection::open_in_memory().unwrap(), None)
+}
+
+fn in_a_file() -> SqliteBed {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = Connection::open(folder.path().join("db")).unwrap();
+    conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF").unwrap();
+    SqliteBed::new(conn, Some(folder))
+}
+
+impl SqliteBed {
+    fn new(conn: Connection, folder: Option<TempDir>) -> SqliteBed {
+        conn.set_prepared_statement_cache_capacity(200);
+        migrate::apply(&conn, None, 1).unwrap();
+        SqliteBed { conn, _folder: folder }
+    }
+}
+
+impl Bed for SqliteBed {
+    fn transact(&mut self, is_kept: bool, work: &mut dyn FnMut(&mut dyn Port)) {
+        self.conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+        work(&mut Tx::new(&self.conn));
+        self.conn.execute_batch(if is_kept { "COMMIT" } else { "ROLLBACK" }).unwrap();
+    }
+
+    fn dump(&mut self) -> String {
+        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+        let mut tables = self.conn.prepare(tables).unwrap();
+        let tables: Vec<String> =
+            tables.query_map([], |row| row.get(0)).and_then(Iterator::collect).unwrap();
+        let mut text = String::new();
+        for table in tables {
+            let mut rows = self.conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = rows.column_count();
+            let mut rows = rows.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values: Vec<Value> = (0..columns).map(|at| row.get(at).unwrap()).collect();
+                text.push_str(&format!("{table}: {values:?}\n"));
+            }
+        }
+        text
+    }
+}

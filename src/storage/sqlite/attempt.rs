@@ -4,7 +4,9 @@ use rusqlite::Row;
 
 use super::run::state_number;
 use super::tx::Tx;
-use crate::domain::port::{AttemptPort, EndedAttempt, Ended, Fence, Hold, RunEnd, RunKey, Task, TaskState};
+use crate::domain::port::{
+    AttemptPort, Ended, EndedAttempt, Fence, Hold, RunEnd, RunKey, Task, TaskState,
+};
 use crate::error::{Error, Result};
 
 const TASK: &str = "

@@ -1,8 +1,11 @@
 //! The writer's bench: its connection, and one batch of jobs carried through a transaction on it.
 
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -21,12 +24,15 @@ pub struct Bench {
     log: Option<Log>,
     /// Pages in the log after the last commit, as SQLite's hook tells.
     log_pages: Arc<AtomicI32>,
+    /// Pages in it when a checkpoint last was left unfinished; 0 after a whole one.
+    checkpointed_pages: i32,
+    busy_timeout: Duration,
 }
 
 /// The write-ahead log as it was when the file was opened: another file under its name means that
 /// somebody took it away, and with it what was acknowledged (P36).
 struct Log {
-    path: PathBuf,
+    path: CString,
     inode: u64,
 }
 
@@ -43,17 +49,26 @@ impl Bench {
         conn: Connection,
         path: Option<&Path>,
         log_pages: Arc<AtomicI32>,
+        busy_timeout: Duration,
     ) -> Result<Bench> {
         let log = path
             .map(|path| {
-                let path = log_path(path);
-                let inode = os::identity(&path)
-                    .map_err(|error| Error::from_os("the write-ahead log cannot be seen", &error))?
-                    .ino;
+                let path = CString::new(log_path(path).into_os_string().into_vec())
+                    .map_err(|_| Error::invalid("a path must not hold a NUL"))?;
+                let inode = os::inode(&path).map_err(|error| {
+                    Error::from_os("the write-ahead log cannot be seen", &error)
+                })?;
                 Ok::<Log, Error>(Log { path, inode })
             })
             .transpose()?;
-        Ok(Bench { conn, schema: migrate::Seen::default(), log, log_pages })
+        Ok(Bench {
+            conn,
+            schema: migrate::Seen::default(),
+            log,
+            log_pages,
+            checkpointed_pages: 0,
+            busy_timeout,
+        })
     }
 
     /// Returns the connection.
@@ -68,26 +83,37 @@ impl Bench {
 
     /// Runs a batch in one transaction. Returns for each job the error that its answer must be, or
     /// `None` when it kept its own.
-    pub fn commit(&mut self, batch: &[Arc<dyn Job>]) -> Vec<Option<Error>> {
+    ///
+    /// Waits for SQLite's own lock, which another program may hold, as long as `patience`; then the
+    /// whole is `Busy` and nothing has run.
+    pub fn commit(
+        &mut self,
+        batch: &[Arc<dyn Job>],
+        patience: Duration,
+    ) -> Result<Vec<Option<Error>>> {
+        self.conn.busy_timeout(patience).map_err(map)?;
+        let begun = self.execute("BEGIN IMMEDIATE");
+        self.conn.busy_timeout(self.busy_timeout).map_err(map)?;
+        begun?;
         let mut failures = vec![None; batch.len()];
         if let Some(lost) = self.attempt(batch, &mut failures) {
             // A full disk or a failed read can take the whole transaction down, savepoints and all.
             // The job it happened in has its code; each other runs again, alone.
             for (at, job) in batch.iter().enumerate().filter(|(at, _)| *at != lost) {
                 let mut failure = [None];
+                if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+                    failures[at] = Some(error);
+                    continue;
+                }
                 self.attempt(std::slice::from_ref(job), &mut failure);
                 failures[at] = failure[0].take();
             }
         }
-        failures
+        Ok(failures)
     }
 
-    /// Runs jobs in one transaction; returns the index of the job in which the transaction was lost.
+    /// Runs jobs in the transaction that is open, and ends it; returns the index of the job in which the transaction was lost.
     fn attempt(&mut self, jobs: &[Arc<dyn Job>], failures: &mut [Option<Error>]) -> Option<usize> {
-        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
-            failures.fill(Some(error));
-            return None;
-        }
         let schema = self.schema();
         let mut has_work = false;
         for (at, job) in jobs.iter().enumerate() {
@@ -99,6 +125,9 @@ impl Bench {
             has_work |= verdict.is_ok();
             failures[at] = verdict.err();
             if self.conn.is_autocommit() {
+                // Also when the job hid it: what it wrote is gone.
+                let lost = || Error::internal("the transaction was lost beneath a write");
+                failures[at].get_or_insert_with(lost);
                 return Some(at);
             }
         }
@@ -143,8 +172,8 @@ impl Bench {
     /// Fails when the log was taken away: what we append to it, nobody will ever see.
     pub fn check_log(&self) -> Result<()> {
         let Some(log) = &self.log else { return Ok(()) };
-        match os::identity(&log.path) {
-            Ok(identity) if identity.ino == log.inode => Ok(()),
+        match os::inode(&log.path) {
+            Ok(inode) if inode == log.inode => Ok(()),
             Ok(_) | Err(_) => Err(Error::WalLost(
                 "the write-ahead log was removed or replaced while the store was open: \
                  has a second SQLite in this process opened the file?"
@@ -155,16 +184,27 @@ impl Bench {
 
     /// Moves the log into the file when it is long, with the turnstile open and the callers
     /// answered. A passive checkpoint waits for nobody; one that readers held up for long waits for
-    /// them, so that the log starts over and does not grow without end.
-    pub fn checkpoint_if_due(&self, is_poisoned: bool) {
+    /// them, so that the log starts over and does not grow without end. After one that could not be
+    /// finished the log must grow by as much again before the next, or a reader that stays would make
+    /// every commit wait.
+    pub fn checkpoint_if_due(&mut self, is_poisoned: bool) {
         let pages = self.log_pages.load(Ordering::Relaxed);
-        if is_poisoned || self.log.is_none() || pages < CHECKPOINT_PAGES {
+        if pages < self.checkpointed_pages {
+            self.checkpointed_pages = 0;
+        }
+        let grown = pages - self.checkpointed_pages;
+        if is_poisoned || self.log.is_none() || grown < CHECKPOINT_PAGES {
             return;
         }
-        let mode = if pages < CHECKPOINT_PAGES_HARD { "PASSIVE" } else { "RESTART" };
-        // A checkpoint that fails leaves the log as it is; the next commit tries again.
-        let _ = self.conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
-        self.log_pages.store(0, Ordering::Relaxed);
+        let is_hard = pages >= CHECKPOINT_PAGES_HARD && grown >= CHECKPOINT_PAGES_HARD / 2;
+        let mode = if is_hard { "RESTART" } else { "PASSIVE" };
+        // A checkpoint that fails leaves the log as it is; a later commit tries again.
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let is_whole = self.conn.query_row(&sql, [], |row| {
+            Ok(row.get::<_, i32>(0)? == 0 && row.get::<_, i32>(1)? == row.get::<_, i32>(2)?)
+        });
+        self.checkpointed_pages = if is_whole.unwrap_or(false) { 0 } else { pages };
+        self.log_pages.store(self.checkpointed_pages, Ordering::Relaxed);
     }
 
     /// Leaves the log where it is when the connection closes: after a failed sync nothing may be

@@ -4,9 +4,7 @@ use rusqlite::named_params;
 
 use super::run::read_id;
 use super::tx::Tx;
-use crate::domain::port::{
-    ClaimPort, ClaimedRun, LaneFilter, NewLease, Owner, OwnerKey, RunKey,
-};
+use crate::domain::port::{ClaimPort, ClaimedRun, LaneFilter, NewLease, Owner, OwnerKey, RunKey};
 use crate::error::{Error, Result};
 
 // One probe of the ready index per lane of the queue, whatever the number of ready tasks. Filters

@@ -87,9 +87,7 @@ impl Schema {
         match self {
             Schema::Ours(NEWEST) => None,
             Schema::Ours(_) if is_schema_free => None,
-            Schema::Ours(current) => {
-                Some(Error::SchemaOld { current: *current, newest: NEWEST })
-            }
+            Schema::Ours(current) => Some(Error::SchemaOld { current: *current, newest: NEWEST }),
             Schema::New(found) => Some(Error::SchemaNew { found: *found, newest: NEWEST }),
             Schema::Foreign(why) => Some(Error::SchemaForeign(why.clone().into())),
             Schema::Edited(id) => Some(Error::SchemaEdited { id: *id }),
@@ -235,11 +233,7 @@ pub fn version(conn: &Connection) -> Result<i64> {
 
 /// Returns the applied steps as JSON: `[{"id","introduced_version","applied_time"}]`, ascending.
 pub fn list(conn: &Connection) -> Result<String> {
-    let has_any = conn
-        .query_row(TABLES_OURS, [], |_| Ok(()))
-        .optional()
-        .map_err(map)?
-        .is_some();
+    let has_any = conn.query_row(TABLES_OURS, [], |_| Ok(())).optional().map_err(map)?.is_some();
     if !has_any {
         return Ok("[]".into());
     }
@@ -296,7 +290,8 @@ mod tests {
         conn.execute_batch("CREATE TABLE sw_workflow_runs (x)").unwrap();
         assert!(matches!(inspect(&conn).unwrap(), Schema::Foreign(_)));
         let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch("CREATE TABLE sw_migrations (id INTEGER PRIMARY KEY, applied_time)").unwrap();
+        conn.execute_batch("CREATE TABLE sw_migrations (id INTEGER PRIMARY KEY, applied_time)")
+            .unwrap();
         assert!(matches!(inspect(&conn).unwrap(), Schema::Foreign(_)));
     }
 

@@ -6,6 +6,7 @@
 pub mod bench;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
+pub mod flush;
 pub mod migrate;
 pub mod open;
 pub mod os;
@@ -24,6 +25,8 @@ mod run;
 mod step;
 mod store;
 mod wait;
+#[cfg(test)]
+mod writer_tests;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -188,10 +191,15 @@ impl Backend {
 pub fn map(error: rusqlite::Error) -> Error {
     let text = error.to_string();
     let Some(failure) = error.sqlite_error() else {
-        return Error::Corrupt(format!("the file holds what the schema does not allow: {text}").into());
+        return Error::Corrupt(
+            format!("the file holds what the schema does not allow: {text}").into(),
+        );
     };
     let engine_code = failure.extended_code;
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open: every other code is ours")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enum is open: every other code is ours"
+    )]
     match failure.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             Error::Busy("another program kept a lock on the file for the whole time-out".into())
@@ -205,7 +213,9 @@ pub fn map(error: rusqlite::Error) -> Error {
         ErrorCode::NotADatabase => Error::NotAStore("the file is not a SQLite database".into()),
         ErrorCode::TooBig => Error::TooBig("a row is larger than SQLite can hold".into()),
         ErrorCode::CannotOpen => Error::CannotOpen { engine_code, sentence: text.into() },
-        ErrorCode::SystemIoFailure if engine_code == rusqlite::ffi::SQLITE_IOERR_NOMEM => Error::NoMem,
+        ErrorCode::SystemIoFailure if engine_code == rusqlite::ffi::SQLITE_IOERR_NOMEM => {
+            Error::NoMem
+        }
         ErrorCode::SystemIoFailure => Error::Io { engine_code, sentence: text.into() },
         ErrorCode::Unknown if text.contains("no such ") => {
             Error::Corrupt(format!("the file lacks a part of its schema: {text}").into())
@@ -246,8 +256,17 @@ mod tests {
     /// Walking a partial index from its head, the few owners, a filter's JSON or a page of keys is no
     /// scan of a table; all of them are bounded by a LIMIT.
     fn is_scan(line: &str) -> bool {
-        let harmless = ["CONSTANT ROW", "json_each", "sw_workflow_owners", "sw_workflow_cascades", "page", "USING INDEX", "USING COVERING INDEX"];
+        let harmless = [
+            "CONSTANT ROW",
+            "json_each",
+            "sw_workflow_owners",
+            "sw_workflow_cascades",
+            "page",
+            "USING INDEX",
+            "USING COVERING INDEX",
+        ];
         let newest_row = line.ends_with("sw_workflow_runs")
+            || line.ends_with("sw_workflow_attempts")
             || line.ends_with("sw_workflow_steps")
             || line.ends_with("sw_workflow_signals")
             || line.ends_with("sw_workflow_events");

@@ -76,8 +76,11 @@ pub fn in_memory(settings: &Settings) -> Result<Backend> {
     let conn = Connection::open_in_memory().map_err(map)?;
     set_pragmas(&conn, settings.busy_timeout_ms)?;
     let side = Arc::new(Side::in_memory()?);
-    let writer = Some(Writer::new(Bench::new(conn, None, Arc::default())?, Arc::clone(&side)));
-    let file = File { key: None, path: None, writer, side, owners: Mutex::default(), _tracked: None };
+    let busy_timeout = Duration::from_millis(settings.busy_timeout_ms.into());
+    let writer =
+        Some(Writer::new(Bench::new(conn, None, Arc::default(), busy_timeout)?, Arc::clone(&side)));
+    let file =
+        File { key: None, path: None, writer, side, owners: Mutex::default(), _tracked: None };
     let readers = Readers::new(PathBuf::new(), Access::Shared, settings.busy_timeout_ms, 0);
     Ok(Backend { file: Arc::new(file), readers })
 }
@@ -158,28 +161,36 @@ fn refuse_identity(path: &Path, identity: &os::Identity, settings: &Settings) ->
     Ok(())
 }
 
-fn open_file(
-    path: &Path,
-    identity: &os::Identity,
-    settings: &Settings,
-) -> Result<(File, Access)> {
+fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Result<(File, Access)> {
     let access = examine(path, identity.size, settings.busy_timeout_ms)?;
     let key = Some((identity.dev, identity.ino, settings.is_read_only));
     let path = path.to_path_buf();
     if settings.is_read_only {
         let tracked = track_only(identity)?;
+        // Immutable only where nobody can write: elsewhere others do, and pages would be read torn.
+        let is_shared = connect_reader(&path, Access::Shared, settings.busy_timeout_ms).is_ok();
+        let access = if is_shared { Access::Shared } else { access };
         let side = Arc::new(Side::in_memory()?);
-        let file = File { key, path: Some(path), writer: None, side, owners: Mutex::default(), _tracked: tracked };
+        let file = File {
+            key,
+            path: Some(path),
+            writer: None,
+            side,
+            owners: Mutex::default(),
+            _tracked: tracked,
+        };
         return Ok((file, access));
     }
     // The side file is as readable as the file that it stands beside, and never executable.
     let side = Arc::new(Side::open(&path, identity.mode & 0o666)?);
     let deadline = Instant::now() + Duration::from_millis(settings.busy_timeout_ms.into());
     let pass = side.enter(deadline)?;
+    side.begin_boot();
     let bench = open_bench(&path, settings.busy_timeout_ms)?;
     drop(pass);
     let writer = Some(Writer::new(bench, Arc::clone(&side)));
-    let file = File { key, path: Some(path), writer, side, owners: Mutex::default(), _tracked: None };
+    let file =
+        File { key, path: Some(path), writer, side, owners: Mutex::default(), _tracked: None };
     Ok((file, Access::Shared))
 }
 
@@ -200,8 +211,8 @@ fn examine(path: &Path, size: u64, busy_timeout_ms: u32) -> Result<Access> {
     }
     examine_header(path, has_log)?;
     let access = if has_log { Access::Shared } else { Access::Immutable };
-    let schema = connect_reader(path, access, busy_timeout_ms)
-        .and_then(|conn| migrate::inspect(&conn))?;
+    let schema =
+        connect_reader(path, access, busy_timeout_ms).and_then(|conn| migrate::inspect(&conn))?;
     schema.refusal(true).map_or(Ok(access), Err)
 }
 
@@ -211,7 +222,9 @@ fn examine_header(path: &Path, has_log: bool) -> Result<()> {
         return Ok(());
     }
     if !header.bytes.starts_with(MAGIC) {
-        return Err(Error::NotAStore(format!("{} is not a SQLite database", path.display()).into()));
+        return Err(Error::NotAStore(
+            format!("{} is not a SQLite database", path.display()).into(),
+        ));
     }
     let number = |from: usize, to: usize| {
         header.bytes[from..to].iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte))
@@ -244,7 +257,7 @@ fn open_bench(path: &Path, busy_timeout_ms: u32) -> Result<Bench> {
         Ok(())
     }))
     .map_err(map)?;
-    Bench::new(conn, Some(path), pages)
+    Bench::new(conn, Some(path), pages, Duration::from_millis(busy_timeout_ms.into()))
 }
 
 /// Opens a connection. Test builds put the layer that can fail between SQLite and its files.
@@ -265,9 +278,7 @@ pub fn connect_reader(path: &Path, access: Access, busy_timeout_ms: u32) -> Resu
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = match access {
         Access::Shared => connect(path, flags)?,
-        Access::Immutable => {
-            connect(&immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?
-        }
+        Access::Immutable => connect(&immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?,
     };
     vfs::no_checkpoint_on_close(&conn, true)?;
     set_pragmas(&conn, busy_timeout_ms)?;

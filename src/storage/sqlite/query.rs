@@ -66,7 +66,8 @@ ORDER BY r.run_key
 LIMIT ?3";
 
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] = &[RUN_ROW, ATTEMPTS_AFTER, STEPS_AFTER, SIGNALS_AFTER, CHILD_ROWS_AFTER];
+pub(super) const STATEMENTS: &[&str] =
+    &[RUN_ROW, ATTEMPTS_AFTER, STEPS_AFTER, SIGNALS_AFTER, CHILD_ROWS_AFTER];
 
 impl QueryPort for Tx<'_> {
     fn run_row(&mut self, run_id: Id) -> Result<Option<RunRow>> {

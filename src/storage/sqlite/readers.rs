@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::map;
 use super::migrate::Seen;
 use super::open::{self, Access};
 use super::tx::Tx;
 use super::writer::Writer;
-use super::map;
 use crate::error::{Error, Result};
 
 /// The read connections of one handle.
@@ -146,10 +146,7 @@ impl Drop for Transaction<'_> {
 }
 
 /// Reads a store in memory, which has no connection but the writer's: between two batches.
-pub fn read_bench<T>(
-    writer: &Writer,
-    work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
-) -> Result<T> {
+pub fn read_bench<T>(writer: &Writer, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
     let mut bench = writer.bench();
     if let Some(refusal) = bench.schema()?.refusal(false) {
         return Err(refusal);

@@ -39,7 +39,7 @@ pub const BELLS: usize = 64;
 pub const MARK_BITS: u32 = 48;
 
 /// Sleep of a process in the turnstile at most: a holder that was killed rings nobody.
-const TURN_SLICE: Duration = Duration::from_millis(20);
+pub(super) const TURN_SLICE: Duration = Duration::from_millis(20);
 
 /// Sleep of a wait that carries a stop at most, on kernels that cannot wait for two words.
 const STOP_SLICE: Duration = Duration::from_millis(10);
@@ -59,6 +59,12 @@ const WAITED_WORD: usize = 80;
 const CHANGES_LONG_WORD: usize = 32;
 /// The count of orders to running attempts: cancels, takeovers.
 const ORDERS_WORD: usize = 96;
+/// A hash of the boot in which the counts of commits were begun.
+pub(super) const BOOT_WORD: usize = 8;
+const SYNC_WORD: usize = 104;
+/// The counts of commits made and synced, as numbers of 64-bit words: the 32-bit words 112 to 115.
+pub(super) const COMMITTED_LONG_WORD: usize = 56;
+pub(super) const SYNCED_LONG_WORD: usize = 57;
 const BELLS_WORD: usize = 128;
 const _: () = assert!(BELLS_WORD + BELLS <= os::PAGE_WORDS);
 
@@ -66,21 +72,22 @@ const _: () = assert!(BELLS_WORD + BELLS <= os::PAGE_WORDS);
 
 const NEXT: Turn = Turn { byte: 1 << 40, word: NEXT_WORD };
 const WRITE: Turn = Turn { byte: (1 << 40) + 1, word: WRITE_WORD };
+pub(super) const SYNC: Turn = Turn { byte: (1 << 40) + 2, word: SYNC_WORD };
 const OWNER_BASE: u64 = 1 << 41;
 const COPY_BASE: u64 = 1 << 50;
 const _: () = assert!(OWNER_BASE + (1 << MARK_BITS) < COPY_BASE);
 
 /// One of the two locks of the turnstile, with the word that those sleep on who wait for it.
 #[derive(Debug, Clone, Copy)]
-struct Turn {
-    byte: u64,
-    word: usize,
+pub(super) struct Turn {
+    pub(super) byte: u64,
+    pub(super) word: usize,
 }
 
 /// The side file of a store, or its stand-in for a store in memory.
 #[derive(Debug)]
 pub struct Side {
-    page: Page,
+    pub(super) page: Page,
     /// `None` for a store in memory, which no other process can reach.
     tracked: Option<Tracked>,
     path: PathBuf,
@@ -257,7 +264,7 @@ impl Side {
             return Ok(None);
         }
         let is_taken = os::try_lock(file, WRITE.byte).map_err(|error| self.lock_error(&error))?;
-        Ok(is_taken.then_some(Held { side: self, turn: WRITE }))
+        Ok(is_taken.then(|| Held { side: self, turn: WRITE }))
     }
 
     /// Queues at NEXT for the right to wait for WRITE.
@@ -299,7 +306,7 @@ impl Side {
     }
 
     /// Returns the descriptor, `None` for a store in memory, an error in a forked child.
-    fn file(&self) -> Result<Option<BorrowedFd<'_>>> {
+    pub(super) fn file(&self) -> Result<Option<BorrowedFd<'_>>> {
         if process::generation() != self.generation {
             return Err(Error::Forked);
         }
@@ -307,7 +314,7 @@ impl Side {
     }
 
     /// Frees a byte. The kernel refuses that only for a descriptor that is not open.
-    fn free(&self, byte: u64) {
+    pub(super) fn free(&self, byte: u64) {
         if let Ok(Some(file)) = self.file() {
             let _ = os::unlock(file, byte);
         }
@@ -321,7 +328,7 @@ impl Side {
         Bell(&self.page.words()[CHANGE_WORD])
     }
 
-    fn turn_bell(&self, turn: Turn) -> Bell<'_> {
+    pub(super) fn turn_bell(&self, turn: Turn) -> Bell<'_> {
         Bell(&self.page.words()[turn.word])
     }
 
@@ -341,7 +348,7 @@ impl Side {
         )
     }
 
-    fn lock_error(&self, error: &io::Error) -> Error {
+    pub(super) fn lock_error(&self, error: &io::Error) -> Error {
         Error::from_os(&format!("lock a byte of {}", show(&self.path)), error)
     }
 }
@@ -412,10 +419,10 @@ const SLEEPER: u32 = 1;
 
 /// A word to sleep on, in any number of processes.
 #[derive(Debug, Clone, Copy)]
-struct Bell<'a>(&'a AtomicU32);
+pub(super) struct Bell<'a>(&'a AtomicU32);
 
 impl Bell<'_> {
-    fn seen(self) -> u32 {
+    pub(super) fn seen(self) -> u32 {
         self.0.load(Ordering::SeqCst) & !SLEEPER
     }
 
@@ -423,7 +430,7 @@ impl Bell<'_> {
     ///
     /// Count and bit change at once. Apart, a sleeper that sets the bit in between could see the new
     /// count and lose its bit: it would sleep through the next ring.
-    fn ring(self, count: u32) {
+    pub(super) fn ring(self, count: u32) {
         let next = |word: u32| Some((word & !SLEEPER).wrapping_add(SLEEPER << 1));
         let old = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
         if old.is_ok_and(|word| word & SLEEPER != 0) {
@@ -437,7 +444,7 @@ impl Bell<'_> {
     }
 
     /// Sleeps once, unless the count is another than `seen`. May wake for no reason.
-    fn sleep(self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
+    pub(super) fn sleep(self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
         let asleep = seen | SLEEPER;
         let old = self.0.compare_exchange(seen, asleep, Ordering::SeqCst, Ordering::SeqCst);
         if old.is_err_and(|word| word != asleep) {
@@ -1069,6 +1076,7 @@ mod tests {
         let end = far();
         while !is_so() {
             assert!(Instant::now() < end, "waited in vain");
+            // Polls.
             std::thread::sleep(Duration::from_millis(1));
         }
     }

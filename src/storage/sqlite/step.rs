@@ -44,9 +44,8 @@ impl StepPort for Tx<'_> {
         name: &str,
         occurrence: u32,
     ) -> Result<Option<StepRow>> {
-        let row = self.one(STEP, (run_key, kind as i64, name, occurrence), |row| {
-            Ok(read_step(row, 0))
-        })?;
+        let row =
+            self.one(STEP, (run_key, kind as i64, name, occurrence), |row| Ok(read_step(row, 0)))?;
         row.transpose()
     }
 

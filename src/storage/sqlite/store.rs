@@ -10,14 +10,13 @@ UPDATE sw_store
 SET clock_ms = max(clock_ms, ?1)
 WHERE one = 1";
 
-// The newest row of each table that grows with time; what ended later than that, ended through an
-// attempt whose row is found by its run.
+// Reads every run, attempt and step: a manual clock is for tests, and opening one may take as long.
 const LATEST: &str = "
 SELECT max(
     coalesce((SELECT clock_ms FROM sw_store WHERE one = 1), 0),
-    coalesce((SELECT created_at_ms FROM sw_workflow_runs ORDER BY run_key DESC LIMIT 1), 0),
-    coalesce((SELECT finished_at_ms FROM sw_workflow_runs ORDER BY run_key DESC LIMIT 1), 0),
-    coalesce((SELECT started_at_ms + took_ms FROM sw_workflow_steps ORDER BY step_key DESC LIMIT 1), 0),
+    coalesce((SELECT max(max(created_at_ms, coalesce(finished_at_ms, 0))) FROM sw_workflow_runs), 0),
+    coalesce((SELECT max(ended_at_ms) FROM sw_workflow_attempts), 0),
+    coalesce((SELECT max(started_at_ms + took_ms) FROM sw_workflow_steps), 0),
     coalesce((SELECT sent_at_ms FROM sw_workflow_signals ORDER BY signal_key DESC LIMIT 1), 0),
     coalesce((SELECT at_ms FROM sw_workflow_events ORDER BY seq DESC LIMIT 1), 0)
 )";

@@ -76,8 +76,11 @@ impl Writer {
         let deadline = Instant::now() + Duration::from_millis(order.busy_timeout_ms.into());
         let ticket = Arc::new(Ticket::new(order, deadline, work));
         let job: Arc<dyn Job> = ticket.clone();
-        if self.enqueue(job, deadline)? || ticket.door.wait() == Call::Lead {
-            self.lead(&*ticket);
+        if self.enqueue(job, deadline)? {
+            self.lead();
+        }
+        while ticket.door.wait() == Call::Lead {
+            self.lead();
         }
         ticket.answer()
     }
@@ -99,43 +102,69 @@ impl Writer {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Error::Busy(
-                    format!("{WRITE_QUEUE_LEN_MAX} writes were queued for the whole time-out").into(),
+                    format!("{WRITE_QUEUE_LEN_MAX} writes were queued for the whole time-out")
+                        .into(),
                 ));
             }
-            queue = self
-                .room
-                .wait_timeout(queue, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            queue = self.room.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         queue.jobs.push_back(job);
         Ok(!std::mem::replace(&mut queue.is_led, true))
     }
 
-    /// Carries one batch through, then names the next leader. The leader's own job is at the front
-    /// of the queue: it found the queue empty, or was called from its front.
-    fn lead(&self, own: &dyn Job) {
-        match self.side.enter(own.deadline()) {
+    /// Carries one batch through, then names the next leader. It waits for its turn no longer than the
+    /// most hasty of the queue; whose time is over is told so, the rest stay queued.
+    fn lead(&self) {
+        match self.side.enter(self.first_deadline()) {
             Ok(pass) => {
                 let batch = self.take_batch();
-                self.carry(&batch, || drop(pass));
+                self.carry(batch, || drop(pass));
             }
-            Err(busy) => {
-                self.queue().jobs.pop_front();
-                own.finish(Some(busy));
+            Err(error) => {
+                let waiting = self.queue().jobs.drain(..).collect();
+                self.give_up(waiting, &error);
             }
         }
         self.hand_over();
     }
 
+    fn first_deadline(&self) -> Instant {
+        let queue = self.queue();
+        queue.jobs.iter().map(|job| job.deadline()).min().unwrap_or_else(Instant::now)
+    }
+
+    /// Tells those whose time is over, or all when it is not time that is missing, and queues the
+    /// others again at the front.
+    fn give_up(&self, jobs: Vec<Arc<dyn Job>>, error: &Error) {
+        let now = Instant::now();
+        let is_busy = matches!(error, Error::Busy(_));
+        let (patient, hasty): (Vec<_>, Vec<_>) =
+            jobs.into_iter().partition(|job| is_busy && job.deadline() > now);
+        let mut queue = self.queue();
+        for job in patient.into_iter().rev() {
+            queue.jobs.push_front(job);
+        }
+        drop(queue);
+        finish_all(&hasty, error);
+    }
+
     /// Runs a batch to its answers. `leave` opens the turnstile to the next process.
-    fn carry(&self, batch: &[Arc<dyn Job>], leave: impl FnOnce()) {
+    fn carry(&self, batch: Vec<Arc<dyn Job>>, leave: impl FnOnce()) {
         let mut bench = self.bench();
         if self.is_poisoned() {
             leave();
-            return finish_all(batch, &Error::Poisoned);
+            return finish_all(&batch, &Error::Poisoned);
         }
-        let mut failures = bench.commit(batch);
+        let deadline = batch.iter().map(|job| job.deadline()).min().unwrap_or_else(Instant::now);
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let mut failures = match bench.commit(&batch, patience) {
+            Ok(failures) => failures,
+            Err(error) => {
+                leave();
+                return self.give_up(batch, &error);
+            }
+        };
+        let number = self.side.note_commit();
         leave();
         if let Err(lost) = bench.check_log() {
             self.poison(&bench);
@@ -149,7 +178,9 @@ impl Writer {
                 job.finish(failure);
             }
         }
-        let failure = if sleepers.is_empty() { None } else { bench.sync().err() };
+        let sync = || bench.sync();
+        let failure =
+            if sleepers.is_empty() { None } else { self.side.sync_once(number, sync).err() };
         if failure.is_some() {
             self.poison(&bench);
         }
@@ -332,7 +363,11 @@ impl Door {
     fn wait(&self) -> Call {
         loop {
             match self.call.load(Ordering::Acquire) {
-                call if call == Call::Lead as u8 => return Call::Lead,
+                call if call == Call::Lead as u8 => {
+                    // Taken: whoever leads and is not answered waits again.
+                    self.call.store(Call::None as u8, Ordering::Release);
+                    return Call::Lead;
+                }
                 call if call == Call::Answered as u8 => return Call::Answered,
                 _ => std::thread::park(),
             }

@@ -1,0 +1,144 @@
+//! Claims about submitting and finding runs.
+
+use super::{Bed, at, plain, run_id};
+use crate::domain::Backoff;
+use crate::domain::attempt::End;
+use crate::domain::port::{Lane, Outcome, RunPolicy};
+use crate::domain::run::{self, Submit};
+use crate::limits::ARGS_INLINE_BYTES_MAX;
+
+fn keyed(scope: Option<&str>, key: &str) -> Submit {
+    Submit {
+        idempotency_scope: scope.map(Into::into),
+        idempotency_key: Some(key.into()),
+        ..plain()
+    }
+}
+
+/// P8.
+pub(super) fn one_key_makes_one_run_whatever_else_is_asked(bed: &mut dyn Bed) {
+    let first = bed.submit(1, &keyed(None, "k"), at(5));
+    assert_eq!((first.run_id, first.existed), (run_id(1), false));
+    let before = bed.dump();
+    let other = Submit {
+        workflow: "another".into(),
+        queue: Some("elsewhere".into()),
+        args: Some("[1]".into()),
+        run_at_ms: 9_000,
+        ..keyed(None, "k")
+    };
+    let second = bed.submit(2, &other, at(6));
+    assert_eq!((second.run_id, second.existed), (run_id(1), true));
+    assert_eq!(bed.dump(), before);
+    assert_eq!(bed.tx(|port| port.run_by_idempotency("", "k").unwrap()), Some(run_id(1)));
+}
+
+/// P8: an absent scope is the scope "".
+pub(super) fn a_key_counts_within_its_scope(bed: &mut dyn Bed) {
+    assert!(!bed.submit(1, &keyed(None, "k"), at(5)).existed);
+    assert!(!bed.submit(2, &keyed(Some("s"), "k"), at(5)).existed);
+    assert!(!bed.submit(3, &keyed(Some("s"), "K"), at(5)).existed);
+    assert!(!bed.submit(4, &keyed(Some("S"), "k"), at(5)).existed);
+    assert_eq!(bed.submit(5, &keyed(Some(""), "k"), at(5)).run_id, run_id(1));
+    assert_eq!(bed.submit(6, &keyed(Some("s"), "k"), at(5)).run_id, run_id(2));
+    assert_eq!(bed.tx(|port| port.run_by_idempotency("s", "nobody").unwrap()), None);
+}
+
+/// P8: for as long as the row exists, not for as long as the run is open.
+pub(super) fn a_key_stays_taken_after_its_run_has_ended(bed: &mut dyn Bed) {
+    bed.submit(1, &keyed(None, "k"), at(5));
+    let fence = bed.claimed(at(6)).fence;
+    bed.finish(fence, &End::Complete("1".into()), at(7)).unwrap();
+    let again = bed.submit(2, &keyed(None, "k"), at(8));
+    assert_eq!((again.run_id, again.existed), (run_id(1), true));
+}
+
+pub(super) fn runs_without_a_key_are_all_made(bed: &mut dyn Bed) {
+    let keys: Vec<i64> = (1..=20).map(|number| bed.run(number, at(5))).collect();
+    assert!(keys.is_sorted_by(|a, b| a < b), "keys grow: {keys:?}");
+    assert!(keys.iter().all(|key| bed.task(*key).is_some()));
+}
+
+/// P7.
+pub(super) fn an_undone_submit_leaves_nothing_and_its_key_is_free(bed: &mut dyn Bed) {
+    let before = bed.dump();
+    let submit = keyed(None, "k");
+    let undone = bed.undone(|port| run::submit(port, &submit, run_id(1), 0, at(5)).unwrap());
+    assert!(!undone.existed);
+    assert_eq!(bed.dump(), before);
+    assert!(!bed.submit(2, &submit, at(6)).existed);
+}
+
+pub(super) fn a_lane_is_made_once_for_its_four_names(bed: &mut dyn Bed) {
+    let lane = |queue: &str, workflow: &str, version: &str, owner_key| Lane {
+        queue: queue.into(),
+        workflow: workflow.into(),
+        code_version: version.into(),
+        owner_key,
+    };
+    let lanes = [
+        lane("q", "w", "", 0),
+        lane("Q", "w", "", 0),
+        lane("q", "w2", "", 0),
+        lane("q", "w", "1", 0),
+        lane("q", "w", "", 3),
+        lane("w", "q", "", 0),
+    ];
+    let make = |bed: &mut dyn Bed| -> Vec<i64> {
+        bed.tx(|port| lanes.iter().map(|lane| port.lane_make(lane).unwrap()).collect())
+    };
+    let first = make(bed);
+    assert_eq!(make(bed), first);
+    let distinct: std::collections::HashSet<_> = first.iter().collect();
+    assert_eq!(distinct.len(), lanes.len());
+}
+
+/// Payloads come back byte for byte as given; absent args read as `null`.
+pub(super) fn args_come_back_byte_for_byte_whatever_their_size(bed: &mut dyn Bed) {
+    let sizes = [0, 1, ARGS_INLINE_BYTES_MAX - 2, ARGS_INLINE_BYTES_MAX - 1, 1 << 20];
+    let texts = sizes.map(|size| format!("\"{}\"", "x".repeat(size)));
+    let odd = ["{ \"a\" : 1e3,\t\"a\":\"\\u0000ü\u{1F600}\" }".to_owned(), "[\n]".to_owned()];
+    let given: Vec<String> = texts.into_iter().chain(odd).collect();
+    for (number, args) in given.iter().enumerate() {
+        bed.submit(number as u8 + 1, &Submit { args: Some(args.clone()), ..plain() }, at(5));
+    }
+    bed.submit(99, &plain(), at(5));
+    for args in &given {
+        assert_eq!(&bed.claimed(at(6)).run.args, args);
+    }
+    assert_eq!(bed.claimed(at(6)).run.args, "null");
+}
+
+pub(super) fn a_policy_that_was_not_named_is_the_default(bed: &mut dyn Bed) {
+    let key = bed.run(1, at(5));
+    let policy = bed.tx(|port| port.run_policy(key).unwrap());
+    let backoff = Backoff { initial_ms: 1_000, max_ms: 3_600_000, percent: 200 };
+    assert_eq!(policy, RunPolicy { max_attempts: 3, backoff });
+    let named = Submit {
+        max_attempts: 7,
+        backoff_initial_ms: 5,
+        backoff_max_ms: 50,
+        backoff_percent: 100,
+        ..plain()
+    };
+    bed.submit(2, &named, at(5));
+    let policy = bed.tx(|port| {
+        let key = port.run_by_id(run_id(2)).unwrap().unwrap();
+        port.run_policy(key).unwrap()
+    });
+    let backoff = Backoff { initial_ms: 5, max_ms: 50, percent: 100 };
+    assert_eq!(policy, RunPolicy { max_attempts: 7, backoff });
+}
+
+pub(super) fn a_run_has_no_end_while_it_is_open(bed: &mut dyn Bed) {
+    let key = bed.run(1, at(5));
+    assert_eq!(bed.tx(|port| port.run_end(key).unwrap()), None);
+    let fence = bed.claimed(at(6)).fence;
+    assert_eq!(bed.tx(|port| port.run_end(key).unwrap()), None);
+    bed.finish(fence, &End::Complete("[1]".into()), at(9)).unwrap();
+    let end = bed.tx(|port| port.run_end(key).unwrap()).unwrap();
+    assert_eq!((end.outcome, end.finished_at_ms), (Outcome::Completed, 9));
+    assert_eq!((end.attempts, end.tries), (1, 0));
+    assert_eq!((end.result.as_deref(), end.error), (Some("[1]"), None));
+    assert_eq!(bed.tx(|port| port.run_by_id(run_id(2)).unwrap()), None);
+}
