@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, 
 use std::time::Duration;
 
 use crate::id::Source;
-use crate::storage::sqlite::Files;
+use crate::storage::sqlite::{Files, vfs};
 
 /// What all stores of the process share.
 #[derive(Default)]
@@ -258,20 +258,51 @@ fn watch_forks() {
 
 extern "C" fn before_fork() {
     FORKERS.fetch_add(1, Ordering::SeqCst);
-    for _ in 0..GATE_ROUNDS {
-        if OPENERS.load(Ordering::SeqCst) == 0 {
-            return;
-        }
+    let mut rounds = 0;
+    while OPENERS.load(Ordering::SeqCst) != 0 && rounds < GATE_ROUNDS {
         std::thread::sleep(GATE_SLEEP);
+        rounds += 1;
     }
+    hold_mutexes();
 }
 
 extern "C" fn after_fork_in_parent() {
+    free_mutexes();
     leave(&FORKERS);
+}
+
+/// Which of SQLite's mutexes the forking thread holds, a bit each. One thread forks at a time: the C
+/// library holds a lock of its own from the first handler to the last.
+static HELD: AtomicU32 = AtomicU32::new(0);
+
+/// Takes SQLite's process-wide mutexes, so that the child finds none held by a thread it lacks. One
+/// that stays taken for as long as all rounds together is left, as a signal handler that forks in the
+/// midst of SQLite would otherwise wait for itself.
+fn hold_mutexes() {
+    let (mut held, mut rounds, mut which) = (0, 0, 0);
+    while let Some(is_mine) = vfs::try_mutex(which) {
+        if is_mine {
+            held |= 1 << which;
+        } else if rounds < GATE_ROUNDS {
+            rounds += 1;
+            std::thread::sleep(GATE_SLEEP);
+            continue;
+        }
+        which += 1;
+    }
+    HELD.store(held, Ordering::SeqCst);
+}
+
+fn free_mutexes() {
+    let held = HELD.swap(0, Ordering::SeqCst);
+    for which in (0..u32::BITS as usize).rev().filter(|which| held & (1 << which) != 0) {
+        vfs::leave_mutex(which);
+    }
 }
 
 /// Makes the child a process of its own. Async-signal-safe.
 extern "C" fn after_fork() {
+    free_mutexes();
     FORKERS.store(0, Ordering::SeqCst);
     OPENERS.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::SeqCst);

@@ -5,6 +5,8 @@
 //! read is a failure too; some run a second time plain, and some under valgrind. A tool that is
 //! missing is a printed skip, or a failure where `SW_REQUIRE_ALL=1` asks for everything.
 
+#![allow(clippy::print_stdout, reason = "closing lines and skips are told")]
+
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -244,9 +244,12 @@ fn end_abandoned(port: &mut dyn Port, run_key: RunKey, now: Now) -> Result<()> {
 /// Returns the key of the claimer's row, written now if it has none: a run must never be held by an
 /// owner whom nobody can look up, or nobody could take it back.
 pub fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKey> {
-    let is_known =
-        owner.owner_key != 0 && port.owners()?.iter().any(|row| row.owner_key == owner.owner_key);
-    if is_known { Ok(owner.owner_key) } else { port.owner_insert(owner, now.wall_ms) }
+    // By its mark, not its key: the first claims of two threads are both without a key.
+    let is_it = |row: &&Owner| row.mark == owner.mark && row.boot == owner.boot;
+    match port.owners()?.iter().find(is_it) {
+        Some(row) => Ok(row.owner_key),
+        None => port.owner_insert(owner, now.wall_ms),
+    }
 }
 
 /// Moves what time has moved: delays that are over, time-outs, lapsed leases, runs of the dead.

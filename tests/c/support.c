@@ -373,7 +373,7 @@ void in_threads(int count, void (*body)(int index, void *shared), void *shared) 
 
 /* ---- Processes ---------------------------------------------------------------------------- */
 
-void in_forked_child(void (*body)(void *shared), void *shared) {
+bool in_forked_child(void (*body)(void *shared), void *shared) {
     int status = 0;
     fflush(NULL);
     pid_t pid = fork();
@@ -386,9 +386,9 @@ void in_forked_child(void (*body)(void *shared), void *shared) {
         fflush(stdout);
         _exit(atomic_load(&failures) == 0 ? 0 : 1);
     }
-    if (waitpid(pid, &status, 0) != pid || status != 0) {
-        fail_at(__FILE__, __LINE__, "the forked child failed (wait status %d)", status);
-    }
+    if (waitpid(pid, &status, 0) == pid && status == 0) return true;
+    fail_at(__FILE__, __LINE__, "the forked child failed (wait status %d)", status);
+    return false;
 }
 
 /* Runs in the new process between fork and exec. */

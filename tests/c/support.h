@@ -162,7 +162,7 @@ struct companion *thread_start(void (*body)(void *shared), void *shared);
 void thread_join(struct companion *companion);
 
 /* Runs the body in a forked child of this process, not started anew, and passes on its failures. */
-void in_forked_child(void (*body)(void *shared), void *shared);
+bool in_forked_child(void (*body)(void *shared), void *shared);
 
 /* This program started again in a role; its standard input and output are pipes to the caller. */
 struct child {

@@ -31,7 +31,7 @@ const APPLICATION_ID: i64 = 0x736d_6f6c;
 const TABLES_OURS: &str = "
 SELECT name
 FROM sqlite_schema
-WHERE type = 'table' AND name GLOB 'sw_*'
+WHERE type = 'table' AND name LIKE 'sw!_%' ESCAPE '!'
 ORDER BY name
 LIMIT 100";
 
@@ -129,7 +129,7 @@ pub fn inspect(conn: &Connection) -> Result<Schema> {
     if tables.is_empty() {
         return Ok(Schema::Ours(0));
     }
-    if !tables.iter().any(|table| table == "sw_migrations") {
+    if !tables.iter().any(|table| table.eq_ignore_ascii_case("sw_migrations")) {
         return Ok(Schema::Foreign(format!("it has a table {}, but no sw_migrations", tables[0])));
     }
     match records(conn) {

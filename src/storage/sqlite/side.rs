@@ -19,7 +19,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -119,7 +119,11 @@ impl Side {
         let tracked = process::track(db.dev, db.ino, || os::open_side(&path, mode).map(Some))
             .map_err(|error| cannot_open(&path, &error))?;
         let file = tracked.file().ok_or(Error::Forked)?;
-        let page = Page::of_file(file).map_err(|error| cannot_open(&path, &error))?;
+        // Through a descriptor of its own: a mapping that a forked child inherits keeps alive what it
+        // was mapped through, and with that descriptor's locks a dead parent would seem to live.
+        let page = os::open_side(&path, mode)
+            .and_then(|mapped| Page::of_file(mapped.as_fd()))
+            .map_err(|error| cannot_open(&path, &error))?;
         claim_format(&page, &path)?;
         if !os::try_lock(file, copy_byte()).map_err(|error| cannot_open(&path, &error))? {
             return Err(Error::SecondCopy(

@@ -86,6 +86,39 @@ pub fn no_checkpoint_on_close(connection: &Connection, is_on: bool) -> Result<()
     )
 }
 
+/// SQLite's process-wide mutexes, the outer ones first: a thread that has one may want a later one.
+const MUTEXES: [c_int; 9] = [
+    ffi::SQLITE_MUTEX_STATIC_MAIN,
+    ffi::SQLITE_MUTEX_STATIC_OPEN,
+    ffi::SQLITE_MUTEX_STATIC_VFS1,
+    ffi::SQLITE_MUTEX_STATIC_VFS2,
+    ffi::SQLITE_MUTEX_STATIC_VFS3,
+    ffi::SQLITE_MUTEX_STATIC_LRU,
+    ffi::SQLITE_MUTEX_STATIC_PMEM,
+    ffi::SQLITE_MUTEX_STATIC_PRNG,
+    ffi::SQLITE_MUTEX_STATIC_MEM,
+];
+
+/// Takes one of SQLite's process-wide mutexes unless another thread has it; `which` counts from 0.
+/// `None` when there is no such mutex. A thread that forks holds them all, so that its child finds
+/// none locked by a thread that it does not have.
+pub fn try_mutex(which: usize) -> Option<bool> {
+    let id = *MUTEXES.get(which)?;
+    // SAFETY: answers with a mutex that lives as long as the process.
+    let mutex = unsafe { ffi::sqlite3_mutex_alloc(id) };
+    // SAFETY: the mutex is one of SQLite's own.
+    Some(unsafe { ffi::sqlite3_mutex_try(mutex) } == ffi::SQLITE_OK)
+}
+
+/// Lets go of a mutex that `try_mutex` took, in the thread that took it or in its forked child.
+pub fn leave_mutex(which: usize) {
+    let Some(id) = MUTEXES.get(which) else { return };
+    // SAFETY: answers with a mutex that lives as long as the process.
+    let mutex = unsafe { ffi::sqlite3_mutex_alloc(*id) };
+    // SAFETY: this thread has taken it.
+    unsafe { ffi::sqlite3_mutex_leave(mutex) };
+}
+
 /// Returns the identifier of the SQLite that is built in: date, time and hash of its sources.
 pub fn source_id() -> &'static str {
     // SAFETY: takes nothing.
