@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::port::QueueLimits;
 use crate::domain::{Durability, control, query, queue, wait};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id;
 use crate::stop::Stop;
 use crate::store::{Entered, Store, wait_end};
@@ -181,14 +181,5 @@ impl Store {
     /// Returns the store's count of changes.
     pub fn changes(&self) -> Result<u64> {
         Ok(self.enter()?.changes())
-    }
-}
-
-/// Keeps the error of a store that does not write out of a wait, which can do without.
-pub(crate) fn unless_read_only<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::ReadOnly(_)) => Ok(None),
-        Err(error) => Err(error),
     }
 }

@@ -157,6 +157,16 @@ impl Error {
         matches!(self, Error::Busy(_) | Error::Io { .. } | Error::NoMem)
     }
 
+    /// Names an item of a list in the sentence of what is wrong with it.
+    pub fn at_index(mut self, at: usize) -> Error {
+        if let Error::Invalid(sentence) | Error::TooBig(sentence) | Error::Unsupported(sentence) =
+            &mut self
+        {
+            *sentence = format!("items[{at}]: {sentence}").into();
+        }
+        self
+    }
+
     /// Makes an `Invalid` from anything that reads as a sentence.
     pub fn invalid(sentence: impl Into<Sentence>) -> Error {
         Error::Invalid(sentence.into())

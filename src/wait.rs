@@ -121,7 +121,7 @@ impl Attempt {
             }
             let occurrence = opened.open(&name)?;
             let child = NewChild { name, occurrence, submit, run_id: id::new_id() };
-            child.check().map_err(|error| at_index(at, error))?;
+            child.check().map_err(|error| error.at_index(at))?;
             children.push(child);
         }
         let (submitted, bells) = self.submit_children(&entered, children)?;
@@ -157,16 +157,6 @@ impl Attempt {
             .collect();
         Ok((submitted, bells))
     }
-}
-
-/// Names an item of a list in the sentence of what is wrong with it.
-pub(crate) fn at_index(at: usize, mut error: Error) -> Error {
-    if let Error::Invalid(sentence) | Error::TooBig(sentence) | Error::Unsupported(sentence) =
-        &mut error
-    {
-        *sentence = format!("items[{at}]: {sentence}").into();
-    }
-    error
 }
 
 /// Refuses a time-out outside its range; -1 is without limit.

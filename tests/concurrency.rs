@@ -1,6 +1,10 @@
 //! Many threads in one process: on one handle, on several handles of one file, while it closes.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what it wants and refuses the rest"
+)]
 
 mod support;
 

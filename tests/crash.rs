@@ -3,6 +3,10 @@
 //! absent; and the store goes on.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what it wants and refuses the rest"
+)]
 
 mod support;
 

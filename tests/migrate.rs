@@ -279,6 +279,29 @@ fn a_crashed_file_that_is_not_ours_is_refused_unchanged() {
     }
 }
 
+/// P3: a log without its shared memory is what a copy of a crashed store is.
+#[test]
+fn a_copy_of_a_crashed_file_that_is_not_ours_is_refused_unchanged() {
+    const TEST: &str = "a_copy_of_a_crashed_file_that_is_not_ours_is_refused_unchanged";
+    if let Some(role) = Role::mine() {
+        let _store = open(&role.db);
+        connect(&role.db).execute_batch(NEWER).unwrap();
+        say("done");
+        listen();
+        return;
+    }
+    let _guard = Guard::new(TEST);
+    let (_folder, db) = db();
+    let mut host = Actor::start(TEST, "host", &db, "");
+    assert_eq!(host.hear(), "done");
+    host.kill();
+    let (_copies, copy) = self::db();
+    for name in ["db", "db-wal"] {
+        std::fs::copy(db.with_file_name(name), copy.with_file_name(name)).unwrap();
+    }
+    assert_refused(&copy, &[-25]);
+}
+
 /// P6: and when it is ours, what its log holds is served.
 #[test]
 fn a_crashed_file_that_is_ours_is_opened_with_what_its_log_holds() {

@@ -3,6 +3,14 @@
 //!
 //! Counts come from the layer that can fail (syncs, writes) and from the log itself (commits).
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::type_complexity,
+    clippy::too_many_lines,
+    clippy::unit_arg,
+    reason = "a test says what it wants and refuses the rest"
+)]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -3,6 +3,8 @@
 //! A call enters (the store is not shut down, not of another process), carries a script of the
 //! domain to a reader or to the writer, and rings whoever waits for what it changed.
 
+mod claim;
+
 use std::ffi::{CStr, CString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
@@ -11,18 +13,16 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use crate::attempt::Attempt;
 use crate::clock::{Clock, Now, system_ms};
-use crate::control::unless_read_only;
-use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
-use crate::domain::port::{LaneFilter, Owner, StorePort};
+use crate::domain::claim as claims;
+use crate::domain::port::StorePort;
 use crate::domain::run::{self, Submit};
 use crate::domain::{Durability, attempt, query};
 use crate::error::{Error, Result};
 use crate::id;
 use crate::limits::{
-    BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, MANY_MAX, OWNER_PROBE_MS,
-    PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX, WAIT_SLICE_MS,
+    BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, MANY_MAX,
+    PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX,
 };
 use crate::process;
 use crate::storage::sqlite::migrate::{self, NEWEST};
@@ -30,7 +30,6 @@ use crate::storage::sqlite::open::Settings;
 use crate::storage::sqlite::tx::Tx;
 use crate::storage::sqlite::writer::Order;
 use crate::storage::sqlite::{Backend, os};
-use crate::wait::at_index;
 
 /// How a store is opened; 0 and `false` are the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -223,7 +222,7 @@ impl Store {
     /// Submits runs in one commit, all or none; an error names the item.
     pub fn submit_many(&self, submits: Vec<Submit>) -> Result<Vec<Submitted>> {
         for (at, submit) in submits.iter().enumerate() {
-            submit.check().map_err(|error| at_index(at, error))?;
+            submit.check().map_err(|error| error.at_index(at))?;
         }
         if submits.is_empty() || submits.len() > MANY_MAX {
             return Err(Error::invalid(format!(
@@ -247,7 +246,7 @@ impl Store {
         let (submitted, owner_key) =
             entered.write(Durability::Inherit, bytes, move |tx, now| {
                 let owner =
-                    owner.as_ref().map(|owner| claim::owner_key(tx, owner, now)).transpose()?;
+                    owner.as_ref().map(|owner| claims::owner_key(tx, owner, now)).transpose()?;
                 Ok((run::submit_many(tx, &items, owner.unwrap_or(0), now)?, owner))
             })?;
         if let Some(owner_key) = owner_key {
@@ -274,158 +273,6 @@ impl Store {
     /// Returns a page of a run's history.
     pub fn run_history(&self, run_id: &str, cursor: Option<&str>, limit: u32) -> Result<String> {
         self.enter()?.backend()?.read(|tx| query::run_history(tx, run_id, cursor, limit))
-    }
-
-    /// Claims a run, waiting for one as long as asked.
-    pub fn claim(self: &Arc<Self>, claim: Claim) -> Result<Option<Arc<Attempt>>> {
-        Ok(self.claim_many(claim, 1)?.pop())
-    }
-
-    /// Claims up to `max` runs in one commit, waiting for the first as long as asked.
-    pub fn claim_many(self: &Arc<Self>, claim: Claim, max: u32) -> Result<Vec<Arc<Attempt>>> {
-        claim.check()?;
-        let lease_ms = attempt::lease_length(claim.lease_ms, self.lease_default_ms)?;
-        let entered = self.enter()?;
-        let side = entered.backend()?.side();
-        let bell = side.bell(bell(&claim.filter().queue));
-        let until = wait_end(claim.wait_ms);
-        loop {
-            // Taken before the look, so that whatever is announced after it ends the sleep.
-            let seen = side.seen(bell);
-            let outlook = match self.claim_now(&entered, &claim, lease_ms, max)? {
-                Glance::Got(attempts) => return Ok(attempts),
-                Glance::Nothing(outlook) => outlook,
-            };
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let is_stopped = claim.stop.as_ref().is_some_and(|stop| stop.is_fired());
-            if is_stopped || left.is_some_and(|left| left.is_zero()) {
-                return Ok(Vec::new());
-            }
-            self.check_open()?;
-            let sleep = self.until_due(&outlook).min(left.unwrap_or(Duration::MAX));
-            side.wait(bell, seen, sleep, claim.stop.as_deref());
-            self.check_open()?;
-        }
-    }
-
-    /// Looks without a lock, and claims only when the look promises something (P14).
-    fn claim_now(
-        self: &Arc<Self>,
-        entered: &Entered<'_>,
-        claim: &Claim,
-        lease_ms: u32,
-        max: u32,
-    ) -> Result<Glance> {
-        let now = self.clock.now();
-        let owner_key = self.owner.key.load(Ordering::Relaxed);
-        let filter = LaneFilter { owner_key, ..claim.filter() };
-        let outlook = entered.backend()?.read(|tx| claim::outlook(tx, &filter, now))?;
-        let dead = self.dead_owners(entered, &outlook, now)?;
-        if !outlook.is_promising && dead.is_empty() {
-            return Ok(Glance::Nothing(outlook));
-        }
-        let sweeps = !dead.is_empty() || outlook.is_due(now);
-        let claimer = Claimer {
-            owner: self.owner(entered)?,
-            lease_ms,
-            worker: claim.worker.clone(),
-            filter,
-            dead,
-        };
-        let picked = self.pick(entered, &claimer, max)?;
-        if sweeps {
-            // What was swept may be ready in any queue, or have ended.
-            entered.announce_all()?;
-        }
-        let Some(first) = picked.first() else { return Ok(Glance::Nothing(outlook)) };
-        self.owner.key.store(first.owner_key, Ordering::Relaxed);
-        let (queue, now) = (claimer.filter.queue, self.clock.now());
-        let attempt =
-            |claimed| Arc::new(Attempt::new(Arc::clone(self), claimed, queue.clone(), now));
-        Ok(Glance::Got(picked.into_iter().map(attempt).collect()))
-    }
-
-    fn pick(
-        &self,
-        entered: &Entered<'_>,
-        claimer: &Claimer,
-        max: u32,
-    ) -> Result<Vec<claim::Claimed>> {
-        loop {
-            let claimer = claimer.clone();
-            let Picked { runs, has_more } =
-                entered.write(Durability::Inherit, 0, move |tx, now| {
-                    claim::claim(tx, &claimer, max, now)
-                })?;
-            if !runs.is_empty() || !has_more {
-                return Ok(runs);
-            }
-        }
-    }
-
-    /// Returns the owners in the file that are gone. Asked seldom while there is work, and whenever
-    /// the answer would be that there is none (P12).
-    fn dead_owners(&self, entered: &Entered<'_>, outlook: &Outlook, now: Now) -> Result<Vec<i64>> {
-        let probed_at = self.probed_at_up_ms.load(Ordering::Relaxed);
-        let is_recent = (0..OWNER_PROBE_MS).contains(&now.up_ms.saturating_sub(probed_at));
-        if outlook.is_promising && is_recent {
-            return Ok(Vec::new());
-        }
-        self.probed_at_up_ms.store(now.up_ms, Ordering::Relaxed);
-        let mut dead = Vec::new();
-        for owner in &outlook.owners {
-            let is_alive =
-                owner.boot == self.owner.boot && entered.backend()?.owner_is_alive(owner.mark)?;
-            if !is_alive {
-                dead.push(owner.owner_key);
-            }
-        }
-        Ok(dead)
-    }
-
-    /// Returns this handle as an owner, its lock held from here on.
-    fn owner(&self, entered: &Entered<'_>) -> Result<Owner> {
-        let owner_key = self.owner.key.load(Ordering::Relaxed);
-        if owner_key == 0 {
-            entered.backend()?.lock_owner(self.owner.mark)?;
-        }
-        Ok(Owner {
-            owner_key,
-            mark: self.owner.mark,
-            boot: self.owner.boot,
-            pid: std::process::id(),
-        })
-    }
-
-    /// Moves what has come due in any queue, and returns how long to sleep until the next comes.
-    pub(crate) fn sweep(&self, entered: &Entered<'_>) -> Result<Duration> {
-        let now = self.clock.now();
-        let outlook =
-            entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
-        let dead = self.dead_owners(entered, &outlook, now)?;
-        if outlook.is_promising || !dead.is_empty() {
-            let swept =
-                entered.write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, now));
-            if unless_read_only(swept)?.is_none() {
-                // Somebody who may write will sweep.
-                return Ok(Duration::from_millis(WAIT_SLICE_MS));
-            }
-            entered.announce_all()?;
-        }
-        Ok(self.until_due(&outlook))
-    }
-
-    /// Returns how long a waiting claimer may sleep until something comes due by itself.
-    fn until_due(&self, outlook: &Outlook) -> Duration {
-        let slice = Duration::from_millis(WAIT_SLICE_MS);
-        if self.clock.is_manual() {
-            return slice;
-        }
-        let now = self.clock.now();
-        let due = outlook.next_due_at_ms.map(|at| at - now.wall_ms);
-        let lapse = outlook.next_lapse_up_ms.map(|at| at.saturating_sub(now.up_ms));
-        let next = [due, lapse].into_iter().flatten().min().unwrap_or(i64::MAX);
-        Duration::from_millis(next.max(1).cast_unsigned()).min(slice)
     }
 
     /// Ends every wait; later calls answer `Closed`.
@@ -462,7 +309,7 @@ impl Store {
         }
         let once = || {
             let order = self.order(Durability::Process, 0);
-            backend.write(order, move |tx, now| claim::give_back(tx, owner_key, now))
+            backend.write(order, move |tx, now| claims::give_back(tx, owner_key, now))
         };
         while matches!(once(), Ok(true)) {}
         backend.side().ring_all();
@@ -560,12 +407,6 @@ impl Entered<'_> {
     {
         self.backend()?.write(self.store.order(durability, bytes), work)
     }
-}
-
-/// What one look of a claimer came to.
-enum Glance {
-    Got(Vec<Arc<Attempt>>),
-    Nothing(Outlook),
 }
 
 /// Returns which of the bells belongs to a queue, before it is known how many there are. The same in

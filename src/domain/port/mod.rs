@@ -3,6 +3,12 @@
 //! Methods read and write rows and do not branch on state: the scripts of this floor decide. Ids and
 //! times come in as arguments, a backend invents neither.
 
+mod outside;
+mod waiting;
+
+pub use outside::{ControlPort, QueueLimits, QueuePort};
+pub use waiting::{ChildState, Letter, Target, WaitPort, Waiting};
+
 use crate::error::Result;
 use crate::id::Id;
 
@@ -241,7 +247,7 @@ pub struct RunPolicy {
     /// Tries before the run fails.
     pub max_attempts: u32,
     /// How tries are spaced.
-    pub backoff: super::Backoff,
+    pub backoff: crate::domain::Backoff,
 }
 
 /// Names of a lane.
@@ -321,7 +327,7 @@ pub trait RunPort {
     /// Writes its task.
     fn task_insert(&mut self, task: &Task) -> Result<()>;
     /// Returns what children of a run take from it.
-    fn lineage(&mut self, run_key: RunKey) -> Result<super::run::Parent>;
+    fn lineage(&mut self, run_key: RunKey) -> Result<crate::domain::run::Parent>;
     /// Returns how often and how a run is tried.
     fn run_policy(&mut self, run_key: RunKey) -> Result<RunPolicy>;
     /// Returns how a run ended, if it did.
@@ -548,142 +554,6 @@ pub trait StorePort {
     fn latest_ms(&mut self) -> Result<i64>;
 }
 
-/// How a child stands, as its parent asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChildState {
-    /// Key.
-    pub run_key: RunKey,
-    /// Run that submitted it.
-    pub parent_key: Option<RunKey>,
-    /// When it ended.
-    pub finished_at_ms: Option<i64>,
-}
-
-/// A message that nobody has taken yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Letter {
-    /// Key.
-    pub signal_key: i64,
-    /// When it was sent.
-    pub sent_at_ms: i64,
-}
-
-/// Something that a parked task waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// The end of a run.
-    Child(RunKey),
-    /// A message under this name.
-    Signal(String),
-}
-
-/// Something that a parked task waits for, as documents show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waiting {
-    /// The end of a run.
-    Child(Id),
-    /// A message under this name.
-    Signal(String),
-}
-
-/// Parking tasks, and what wakes them.
-pub trait WaitPort {
-    /// Returns how a run stands.
-    fn child(&mut self, run_id: Id) -> Result<Option<ChildState>>;
-    /// Returns up to `limit` messages of a name that nobody took, oldest first.
-    fn letters(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Letter>>;
-    /// Returns whether a message was sent under this idempotency key.
-    fn letter_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool>;
-    /// Writes a message.
-    fn letter_insert(
-        &mut self,
-        run_key: RunKey,
-        name: &str,
-        key: Option<&str>,
-        payload: &str,
-        now_ms: i64,
-    ) -> Result<()>;
-    /// Takes a message for an await and returns its payload.
-    fn letter_take(&mut self, signal_key: i64, run_key: RunKey) -> Result<String>;
-    /// Notes that a task waits for something; `is_counted` when it is one of those that must all come.
-    fn wait_insert(&mut self, run_key: RunKey, target: &Target, is_counted: bool) -> Result<()>;
-    /// Drops all waits for something and returns who waited, and whether counted.
-    fn waits_take(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<(RunKey, bool)>>;
-    /// Counts down what a task waits for and returns what is left.
-    fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32>;
-    /// Parks a task: nobody runs it, and it wakes at `wake_at_ms` at the latest.
-    fn task_park(
-        &mut self,
-        run_key: RunKey,
-        wake_at_ms: Option<i64>,
-        waits_left: u32,
-    ) -> Result<()>;
-    /// Returns up to `limit` of what a parked task waits for.
-    fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>>;
-}
-
-/// Ending runs early, and bringing them back.
-pub trait ControlPort {
-    /// Notes that a running task is to end as cancelled; `reason` becomes the run's error.
-    fn task_ask_cancel(&mut self, run_key: RunKey, error: &str) -> Result<()>;
-    /// Notes or takes back that a running task is to pause.
-    fn task_ask_pause(&mut self, run_key: RunKey, is_asked: bool) -> Result<()>;
-    /// Sets the state, wake time and due time of a task that nobody runs, and drops its waits.
-    fn task_set_aside(&mut self, task: &Task) -> Result<()>;
-    /// Notes that the children of an ended run are to be ended.
-    fn cascade_insert(&mut self, run_key: RunKey) -> Result<()>;
-    /// Returns up to `limit` runs whose children are to be ended, with how far that went.
-    fn cascades(&mut self, limit: u32) -> Result<Vec<(RunKey, RunKey)>>;
-    /// Notes how far it went; `None` when all are seen to.
-    fn cascade_set(&mut self, run_key: RunKey, after_key: Option<RunKey>) -> Result<()>;
-    /// Returns up to `limit` children above `after_key`, whether open or not.
-    fn children_after(
-        &mut self,
-        run_key: RunKey,
-        after_key: RunKey,
-        limit: u32,
-    ) -> Result<Vec<RunKey>>;
-    /// Returns the run that submitted a run, and whether that one was cancelled or is to be.
-    fn parent(&mut self, run_key: RunKey) -> Result<Option<(RunKey, bool)>>;
-    /// Makes an ended run open again: its task is as given, memoised failures are gone.
-    fn run_reopen(&mut self, run_key: RunKey, task: &Task) -> Result<()>;
-    /// Returns what a task of this run looks like before its first claim.
-    fn task_of_run(&mut self, run_key: RunKey, now_ms: i64) -> Result<Task>;
-    /// Copies a run's row under a new id, open, without its parent and its idempotency key.
-    fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey>;
-    /// Copies the finished records of a run that were written before a step.
-    fn steps_copy(&mut self, from: RunKey, to: RunKey, before_step: i64) -> Result<()>;
-}
-
-/// The limits of a queue that was set.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct QueueLimits {
-    /// Runs that may hold the fence at once.
-    pub concurrency: Option<u32>,
-    /// The same for each concurrency key.
-    pub concurrency_per_key: Option<u32>,
-    /// Nothing is claimed.
-    pub is_paused: bool,
-}
-
-/// Limits of queues.
-pub trait QueuePort {
-    /// Returns a queue's limits and how many of its runs hold the fence; `None` for one never set.
-    fn queue(&mut self, queue: &str) -> Result<Option<(QueueLimits, u32)>>;
-    /// Writes a queue's limits, counting anew what runs in it and behind each of its gates.
-    fn queue_set(&mut self, queue: &str, limits: &QueueLimits) -> Result<()>;
-    /// Returns how many runs behind a gate hold the fence.
-    fn gate_running(&mut self, queue: &str, gate: &str) -> Result<u32>;
-    /// Counts a run that begins to hold the fence.
-    fn running_add(&mut self, queue: &str, gate: Option<&str>) -> Result<()>;
-    /// Counts a run that ceases to; returns its queue when that was set.
-    fn running_remove(&mut self, lane_key: LaneKey, gate: Option<&str>) -> Result<Option<String>>;
-    /// Holds a ready task back behind its gate.
-    fn task_block(&mut self, run_key: RunKey) -> Result<()>;
-    /// Lets in up to `limit` tasks that a queue's gates, or one of them, held back; returns how many.
-    fn unblock(&mut self, queue: &str, gate: Option<&str>, limit: u32) -> Result<u32>;
-}
-
 /// Everything over one transaction.
 pub trait Port:
     RunPort
@@ -694,6 +564,6 @@ pub trait Port:
     + ControlPort
     + QueuePort
     + StorePort
-    + super::query::QueryPort
+    + crate::domain::query::QueryPort
 {
 }

@@ -1,0 +1,79 @@
+//! What a backend gives to runs that wait: messages, children, and what wakes the parked.
+
+use super::RunKey;
+use crate::error::Result;
+use crate::id::Id;
+
+/// How a child stands, as its parent asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChildState {
+    /// Key.
+    pub run_key: RunKey,
+    /// Run that submitted it.
+    pub parent_key: Option<RunKey>,
+    /// When it ended.
+    pub finished_at_ms: Option<i64>,
+}
+
+/// A message that nobody has taken yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Letter {
+    /// Key.
+    pub signal_key: i64,
+    /// When it was sent.
+    pub sent_at_ms: i64,
+}
+
+/// Something that a parked task waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The end of a run.
+    Child(RunKey),
+    /// A message under this name.
+    Signal(String),
+}
+
+/// Something that a parked task waits for, as documents show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// The end of a run.
+    Child(Id),
+    /// A message under this name.
+    Signal(String),
+}
+
+/// Parking tasks, and what wakes them.
+pub trait WaitPort {
+    /// Returns how a run stands.
+    fn child(&mut self, run_id: Id) -> Result<Option<ChildState>>;
+    /// Returns up to `limit` messages of a name that nobody took, oldest first.
+    fn letters(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Letter>>;
+    /// Returns whether a message was sent under this idempotency key.
+    fn letter_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool>;
+    /// Writes a message.
+    fn letter_insert(
+        &mut self,
+        run_key: RunKey,
+        name: &str,
+        key: Option<&str>,
+        payload: &str,
+        now_ms: i64,
+    ) -> Result<()>;
+    /// Takes a message for an await and returns its payload.
+    fn letter_take(&mut self, signal_key: i64, run_key: RunKey) -> Result<String>;
+    /// Notes that a task waits for something; `is_counted` when it is one of those that must all come.
+    fn wait_insert(&mut self, run_key: RunKey, target: &Target, is_counted: bool) -> Result<()>;
+    /// Drops all waits for something and returns who waited, and whether counted.
+    fn waits_take(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<(RunKey, bool)>>;
+    /// Counts down what a task waits for and returns what is left.
+    fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32>;
+    /// Parks a task: nobody runs it, and it wakes at `wake_at_ms` at the latest.
+    fn task_park(
+        &mut self,
+        run_key: RunKey,
+        wake_at_ms: Option<i64>,
+        waits_left: u32,
+    ) -> Result<()>;
+    /// Returns up to `limit` of what a parked task waits for.
+    fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>>;
+}

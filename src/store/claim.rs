@@ -1,0 +1,175 @@
+//! Claiming from a store: a look without a lock, then the writer; sweeping what has come due; owners.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Entered, Store, bell, wait_end};
+use crate::attempt::Attempt;
+use crate::clock::Now;
+use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
+use crate::domain::port::{LaneFilter, Owner};
+use crate::domain::{Durability, attempt};
+use crate::error::{Error, Result};
+use crate::limits::{OWNER_PROBE_MS, WAIT_SLICE_MS};
+
+impl Store {
+    /// Claims a run, waiting for one as long as asked.
+    pub fn claim(self: &Arc<Self>, claim: Claim) -> Result<Option<Arc<Attempt>>> {
+        Ok(self.claim_many(claim, 1)?.pop())
+    }
+
+    /// Claims up to `max` runs in one commit, waiting for the first as long as asked.
+    pub fn claim_many(self: &Arc<Self>, claim: Claim, max: u32) -> Result<Vec<Arc<Attempt>>> {
+        claim.check()?;
+        let lease_ms = attempt::lease_length(claim.lease_ms, self.lease_default_ms)?;
+        let entered = self.enter()?;
+        let side = entered.backend()?.side();
+        let bell = side.bell(bell(&claim.filter().queue));
+        let until = wait_end(claim.wait_ms);
+        loop {
+            // Taken before the look, so that whatever is announced after it ends the sleep.
+            let seen = side.seen(bell);
+            let outlook = match self.claim_now(&entered, &claim, lease_ms, max)? {
+                Glance::Got(attempts) => return Ok(attempts),
+                Glance::Nothing(outlook) => outlook,
+            };
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let is_stopped = claim.stop.as_ref().is_some_and(|stop| stop.is_fired());
+            if is_stopped || left.is_some_and(|left| left.is_zero()) {
+                return Ok(Vec::new());
+            }
+            self.check_open()?;
+            let sleep = self.until_due(&outlook).min(left.unwrap_or(Duration::MAX));
+            side.wait(bell, seen, sleep, claim.stop.as_deref());
+            self.check_open()?;
+        }
+    }
+
+    /// Looks without a lock, and claims only when the look promises something (P14).
+    fn claim_now(
+        self: &Arc<Self>,
+        entered: &Entered<'_>,
+        claim: &Claim,
+        lease_ms: u32,
+        max: u32,
+    ) -> Result<Glance> {
+        let now = self.clock.now();
+        let owner_key = self.owner.key.load(Ordering::Relaxed);
+        let filter = LaneFilter { owner_key, ..claim.filter() };
+        let outlook = entered.backend()?.read(|tx| claim::outlook(tx, &filter, now))?;
+        let dead = self.dead_owners(entered, &outlook, now)?;
+        if !outlook.is_promising && dead.is_empty() {
+            return Ok(Glance::Nothing(outlook));
+        }
+        let sweeps = !dead.is_empty() || outlook.is_due(now);
+        let claimer = Claimer {
+            owner: self.owner(entered)?,
+            lease_ms,
+            worker: claim.worker.clone(),
+            filter,
+            dead,
+        };
+        let picked = self.pick(entered, &claimer, max)?;
+        if sweeps {
+            // What was swept may be ready in any queue, or have ended.
+            entered.announce_all()?;
+        }
+        let Some(first) = picked.first() else { return Ok(Glance::Nothing(outlook)) };
+        self.owner.key.store(first.owner_key, Ordering::Relaxed);
+        let (queue, now) = (claimer.filter.queue, self.clock.now());
+        let attempt =
+            |claimed| Arc::new(Attempt::new(Arc::clone(self), claimed, queue.clone(), now));
+        Ok(Glance::Got(picked.into_iter().map(attempt).collect()))
+    }
+
+    fn pick(
+        &self,
+        entered: &Entered<'_>,
+        claimer: &Claimer,
+        max: u32,
+    ) -> Result<Vec<claim::Claimed>> {
+        loop {
+            let claimer = claimer.clone();
+            let Picked { runs, has_more } =
+                entered.write(Durability::Inherit, 0, move |tx, now| {
+                    claim::claim(tx, &claimer, max, now)
+                })?;
+            if !runs.is_empty() || !has_more {
+                return Ok(runs);
+            }
+        }
+    }
+
+    /// Returns the owners in the file that are gone. Asked seldom while there is work, and whenever
+    /// the answer would be that there is none (P12).
+    fn dead_owners(&self, entered: &Entered<'_>, outlook: &Outlook, now: Now) -> Result<Vec<i64>> {
+        let probed_at = self.probed_at_up_ms.load(Ordering::Relaxed);
+        let is_recent = (0..OWNER_PROBE_MS).contains(&now.up_ms.saturating_sub(probed_at));
+        if outlook.is_promising && is_recent {
+            return Ok(Vec::new());
+        }
+        self.probed_at_up_ms.store(now.up_ms, Ordering::Relaxed);
+        let mut dead = Vec::new();
+        for owner in &outlook.owners {
+            let is_alive =
+                owner.boot == self.owner.boot && entered.backend()?.owner_is_alive(owner.mark)?;
+            if !is_alive {
+                dead.push(owner.owner_key);
+            }
+        }
+        Ok(dead)
+    }
+
+    /// Returns this handle as an owner, its lock held from here on.
+    pub(super) fn owner(&self, entered: &Entered<'_>) -> Result<Owner> {
+        let owner_key = self.owner.key.load(Ordering::Relaxed);
+        if owner_key == 0 {
+            entered.backend()?.lock_owner(self.owner.mark)?;
+        }
+        Ok(Owner {
+            owner_key,
+            mark: self.owner.mark,
+            boot: self.owner.boot,
+            pid: std::process::id(),
+        })
+    }
+
+    /// Moves what has come due in any queue, and returns how long to sleep until the next comes.
+    pub(crate) fn sweep(&self, entered: &Entered<'_>) -> Result<Duration> {
+        let now = self.clock.now();
+        let outlook =
+            entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
+        let dead = self.dead_owners(entered, &outlook, now)?;
+        if outlook.is_promising || !dead.is_empty() {
+            let swept =
+                entered.write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, now));
+            match swept {
+                Ok(_) => entered.announce_all()?,
+                // Somebody who may write will sweep.
+                Err(Error::ReadOnly(_)) => return Ok(Duration::from_millis(WAIT_SLICE_MS)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.until_due(&outlook))
+    }
+
+    /// Returns how long a waiting claimer may sleep until something comes due by itself.
+    fn until_due(&self, outlook: &Outlook) -> Duration {
+        let slice = Duration::from_millis(WAIT_SLICE_MS);
+        if self.clock.is_manual() {
+            return slice;
+        }
+        let now = self.clock.now();
+        let due = outlook.next_due_at_ms.map(|at| at - now.wall_ms);
+        let lapse = outlook.next_lapse_up_ms.map(|at| at.saturating_sub(now.up_ms));
+        let next = [due, lapse].into_iter().flatten().min().unwrap_or(i64::MAX);
+        Duration::from_millis(next.max(1).cast_unsigned()).min(slice)
+    }
+}
+
+/// What one look of a claimer came to.
+enum Glance {
+    Got(Vec<Arc<Attempt>>),
+    Nothing(Outlook),
+}
