@@ -188,6 +188,19 @@ TEST(forking_while_other_threads_write_leaves_a_child_that_works) {
     sw_store_close(loop.store);
 }
 
+static void fork_in_a_thread(int index, void *shared) {
+    struct inherited paths = {.other_path = lend_format("%s-%d", (const char *)shared, index)};
+    for (int i = 0; i < 8 && in_forked_child(work_on_another_file, &paths); i++) continue;
+}
+
+TEST(threads_may_fork_at_the_same_time) {
+    sw_store *store = store_open(temp_path("parent.db"), 0);
+    in_threads(4, fork_in_a_thread, (void *)temp_path("child.db"));
+    submit(store, "w", NULL);
+    finish(claim(store), "1");
+    sw_store_close(store);
+}
+
 #endif
 
 /*

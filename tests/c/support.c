@@ -199,8 +199,8 @@ struct lent {
     _Alignas(16) unsigned char bytes[];
 };
 
-static pthread_mutex_t lent_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct lent *first_lent;
+/* No lock: a child may be forked while another thread borrows. */
+static _Atomic(struct lent *) first_lent;
 static char *folder;
 
 void *lend(size_t size) {
@@ -209,10 +209,8 @@ void *lend(size_t size) {
         fprintf(stderr, "out of memory in the harness\n");
         exit(1);
     }
-    pthread_mutex_lock(&lent_lock);
-    lent->next = first_lent;
-    first_lent = lent;
-    pthread_mutex_unlock(&lent_lock);
+    lent->next = atomic_load(&first_lent);
+    while (!atomic_compare_exchange_weak(&first_lent, &lent->next, lent)) continue;
     return lent->bytes;
 }
 
@@ -234,10 +232,9 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 }
 
 static void take_back_what_was_lent(void) {
-    while (first_lent != NULL) {
-        struct lent *next = first_lent->next;
-        free(first_lent);
-        first_lent = next;
+    for (struct lent *lent = atomic_exchange(&first_lent, NULL), *next; lent != NULL; lent = next) {
+        next = lent->next;
+        free(lent);
     }
     if (folder == NULL) return;
     nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
