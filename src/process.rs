@@ -271,8 +271,8 @@ extern "C" fn after_fork_in_parent() {
     leave(&FORKERS);
 }
 
-/// Which of SQLite's mutexes the forking thread holds, a bit each. One thread forks at a time: the C
-/// library holds a lock of its own from the first handler to the last.
+/// Which of SQLite's mutexes the forking thread holds, a bit each. Threads that fork at once come one
+/// after the other: the first mutex is held from one handler to the next.
 static HELD: AtomicU32 = AtomicU32::new(0);
 
 /// Takes SQLite's process-wide mutexes, so that the child finds none held by a thread it lacks. One
