@@ -37,7 +37,8 @@ const ROUNDS: u64 = 8;
 // The one that is killed
 
 /// What a process was told, in the order it was told. Each fact is one write to an append-only file,
-/// so that it outlives the process as the store must.
+/// so that it outlives the process as the store must. A kill can cut a write short: so a fact begins
+/// with the end of a line, and says at its own end that it is whole.
 struct Facts(File);
 
 impl Facts {
@@ -46,9 +47,12 @@ impl Facts {
     }
 
     fn note(&self, fields: [&str; 4]) {
-        (&self.0).write_all(format!("{}\n", fields.join("\t")).as_bytes()).unwrap();
+        (&self.0).write_all(format!("\n{}{WHOLE}", fields.join("\t")).as_bytes()).unwrap();
     }
 }
+
+/// The end of a fact.
+const WHOLE: &str = "\t.";
 
 fn facts_path(db: &Path) -> PathBuf {
     db.with_file_name("facts")
@@ -256,10 +260,8 @@ fn verify(db: &Path) -> usize {
 
 fn read_facts(db: &Path) -> Vec<[String; 4]> {
     let text = std::fs::read_to_string(facts_path(db)).unwrap_or_default();
-    // A kill between two bytes of a write leaves a line without its end, which says nothing.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole
-        .lines()
+    text.lines()
+        .filter_map(|line| line.strip_suffix(WHOLE))
         .map(|line| {
             let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
             fields.try_into().unwrap_or_else(|fields| panic!("not a fact: {fields:?}"))

@@ -17,6 +17,9 @@ use super::{map, vfs};
 use crate::error::{Error, Result};
 use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD};
 
+/// How long a checkpoint waits for readers.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
+
 /// The connection that writes, and what is known of the file beneath it.
 pub struct Bench {
     conn: Connection,
@@ -26,6 +29,8 @@ pub struct Bench {
     log_pages: Arc<AtomicI32>,
     /// Pages in it when a checkpoint last was left unfinished; 0 after a whole one.
     checkpointed_pages: i32,
+    /// Pages in it when a checkpoint last waited for readers.
+    waited_pages: i32,
     busy_timeout: Duration,
 }
 
@@ -67,6 +72,7 @@ impl Bench {
             log,
             log_pages,
             checkpointed_pages: 0,
+            waited_pages: 0,
             busy_timeout,
         })
     }
@@ -192,17 +198,27 @@ impl Bench {
         if pages < self.checkpointed_pages {
             self.checkpointed_pages = 0;
         }
+        if pages < self.waited_pages {
+            self.waited_pages = 0;
+        }
         let grown = pages - self.checkpointed_pages;
         if is_poisoned || self.log.is_none() || grown < CHECKPOINT_PAGES {
             return;
         }
-        let is_hard = pages >= CHECKPOINT_PAGES_HARD && grown >= CHECKPOINT_PAGES_HARD / 2;
+        let is_hard = pages >= CHECKPOINT_PAGES_HARD
+            && pages - self.waited_pages >= CHECKPOINT_PAGES_HARD / 2;
+        if is_hard {
+            self.waited_pages = pages;
+            // It holds SQLite's own lock meanwhile, and other programs wait for that.
+            let _ = self.conn.busy_timeout(CHECKPOINT_WAIT.min(self.busy_timeout));
+        }
         let mode = if is_hard { "RESTART" } else { "PASSIVE" };
         // A checkpoint that fails leaves the log as it is; a later commit tries again.
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let is_whole = self.conn.query_row(&sql, [], |row| {
             Ok(row.get::<_, i32>(0)? == 0 && row.get::<_, i32>(1)? == row.get::<_, i32>(2)?)
         });
+        let _ = self.conn.busy_timeout(self.busy_timeout);
         self.checkpointed_pages = if is_whole.unwrap_or(false) { 0 } else { pages };
         self.log_pages.store(self.checkpointed_pages, Ordering::Relaxed);
     }

@@ -122,6 +122,7 @@ impl Writer {
             }
             Err(error) => {
                 let waiting = self.queue().jobs.drain(..).collect();
+                self.room.notify_all();
                 self.give_up(waiting, &error);
             }
         }
