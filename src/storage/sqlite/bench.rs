@@ -156,8 +156,10 @@ impl Bench {
         if !is_shared || self.conn.is_autocommit() {
             return verdict;
         }
-        if verdict.is_err() {
-            self.execute("ROLLBACK TO job")?;
+        if verdict.is_err() && self.execute("ROLLBACK TO job").is_err() {
+            // Nothing of it may stay: the others run again without it.
+            self.roll_back();
+            return verdict;
         }
         self.execute("RELEASE job")?;
         verdict
