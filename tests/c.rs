@@ -217,6 +217,7 @@ fn build(topic: &str, flavour: Flavour, folder: &Path) -> PathBuf {
         .arg(&program)
         .arg(sources().join(format!("{topic}.c")))
         .args(SUPPORT.map(|name| sources().join(name)))
+        .args(rooms(topic))
         .arg("-L")
         .arg(folder)
         .arg("-lsmolwf")
@@ -225,6 +226,12 @@ fn build(topic: &str, flavour: Flavour, folder: &Path) -> PathBuf {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{topic}.c does not build:\n{errors}");
     program
+}
+
+/// The files in the folder named like the topic, if it has one: a topic too large for one file.
+fn rooms(topic: &str) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(sources().join(topic)) else { return Vec::new() };
+    entries.map(|entry| entry.expect("a folder can be listed").path()).collect()
 }
 
 /// Puts the library under both its names, for the linker and for the loader, into the folder.

@@ -1,18 +1,22 @@
 /*
  * Every function of the header in the wrong hands: NULL and foreign objects, NULL outputs, texts
  * that cannot be, numbers out of range. Each answers a code, none crashes, and outputs stay as
- * they were or become NULL. The last test holds the table against the header itself.
+ * they were or become NULL. The rows stand in misuse/; the last test holds the table against the
+ * header itself.
  */
-#include "support.h"
+#include "misuse.h"
 
 #include <ctype.h>
 
 /* ---- What is handed about ----------------------------------------------------------------- */
 
-enum kind { STORE, ATTEMPT, STEP, TEXT, ERROR, STOP, KINDS };
+void *living[KINDS];
+static const char *const kind_names[KINDS] = {
+    [STORE] = "a store", [ATTEMPT] = "an attempt", [STEP] = "a step",
+    [TEXT] = "a text",   [ERROR] = "an error",     [STOP] = "a stop",
+};
 
-/* One living object of each kind, and memory that is none of ours. */
-static void *living[KINDS];
+/* Memory that is none of ours. */
 static _Alignas(16) unsigned char foreign[1024];
 
 static void set_up(void) {
@@ -50,252 +54,56 @@ static void tear_down(void) {
     sw_store_close(living[STORE]);
 }
 
+/* ---- The rows ----------------------------------------------------------------------------- */
+
 static const char *covered[256];
 static size_t covered_count;
+static struct object_call *first_object_call;
+static struct output_call *first_output_call;
+static struct id_call *first_id_call;
 
-static void cover(const char *function) {
+void cover(const char *function) {
     for (size_t i = 0; i < covered_count; i++) {
         if (strcmp(covered[i], function) == 0) return;
     }
     if (covered_count < COUNT_OF(covered)) covered[covered_count++] = function;
 }
 
-/* The call, noted as covered. */
-#define CALL(function, ...) (cover(#function), function(__VA_ARGS__))
-
-/* ---- Objects ------------------------------------------------------------------------------ */
-
-/* What a function that gives no code answers in its place. */
-#define NO_CODE 1000
-
-struct object_call {
-    const char *function;
-    enum kind kind;
-    int32_t (*call)(void *object, sw_error **err);
-    struct object_call *next;
-};
-
-static struct object_call *first_object_call;
-
-static void add_object_call(struct object_call *call) {
+void add_object_call(struct object_call *call) {
     call->next = first_object_call;
     first_object_call = call;
     cover(call->function);
 }
 
-/* A call of the function on `object`, all else being right; it checks its outputs itself. */
-#define ON(object_kind, function)                                                                  \
-    static int32_t on_##function(void *object, sw_error **err);                                    \
-    __attribute__((constructor)) static void add_##function(void) {                                \
-        static struct object_call call = {#function, object_kind, on_##function, NULL};            \
-        add_object_call(&call);                                                                    \
-    }                                                                                              \
-    static int32_t on_##function(void *object, sw_error **err)
+void add_output_call(struct output_call *call) {
+    call->next = first_output_call;
+    first_output_call = call;
+    cover(call->function);
+}
 
-static int32_t with_text_set_to_null(int32_t code, const sw_text *text) {
+void add_id_call(struct id_call *call) {
+    call->next = first_id_call;
+    first_id_call = call;
+    cover(call->function);
+}
+
+int32_t with_text_set_to_null(int32_t code, const sw_text *text) {
     CHECK(text == NULL);
     return code;
 }
 
-/* A view of a wrong object is NULL and empty. */
-static int32_t no_view(const char *view, size_t len) {
+int32_t no_view(const char *view, size_t len) {
     CHECK(view == NULL);
     CHECK_INT(0, len);
     return NO_CODE;
 }
 
-static int32_t no_number(int64_t number) {
+int32_t no_number(int64_t number) {
     CHECK_INT(0, number);
     return NO_CODE;
 }
 
-ON(STORE, sw_store_init) {
-    uint32_t applied = 77;
-    int32_t code = sw_store_init(object, &applied, err);
-    CHECK_INT(77, applied);
-    return code;
-}
-
-ON(STORE, sw_store_migrate) {
-    uint32_t applied = 77;
-    int32_t code = sw_store_migrate(object, 1, &applied, err);
-    CHECK_INT(77, applied);
-    return code;
-}
-
-ON(STORE, sw_store_schema_version) {
-    int64_t current = 77, newest = 78;
-    int32_t code = sw_store_schema_version(object, &current, &newest, err);
-    CHECK(current == 77 && newest == 78);
-    return code;
-}
-
-ON(STORE, sw_store_migrations) {
-    sw_text *text = POISON(sw_text);
-    int32_t code = sw_store_migrations(object, &text, err);
-    return with_text_set_to_null(code, text);
-}
-
-ON(STORE, sw_store_path) {
-    (void)err;
-    CHECK(sw_store_path(object) == NULL);
-    return NO_CODE;
-}
-
-ON(STORE, sw_store_advance_clock) {
-    return sw_store_advance_clock(object, 1, err);
-}
-
-ON(STORE, sw_store_now_ms) {
-    (void)err;
-    CHECK(sw_store_now_ms(object) <= 0);
-    return NO_CODE;
-}
-
-ON(STORE, sw_store_shutdown) {
-    (void)err;
-    sw_store_shutdown(object);
-    return NO_CODE;
-}
-
-ON(STORE, sw_store_close) {
-    (void)err;
-    sw_store_close(object);
-    return NO_CODE;
-}
-
-ON(STORE, sw_run_submit) {
-    char id[SW_ID_CAP] = "untouched";
-    int32_t code = sw_run_submit(object, NTS("w"), ABSENT, NULL, id, sizeof id, err);
-    CHECK_TEXT("untouched", id);
-    return code;
-}
-
-ON(STORE, sw_run_find) {
-    char id[SW_ID_CAP] = "untouched";
-    int32_t code = sw_run_find(object, ABSENT, NTS("k"), id, sizeof id, err);
-    CHECK_TEXT("untouched", id);
-    return code;
-}
-
-ON(STORE, sw_run_claim) {
-    sw_attempt *attempt = POISON(sw_attempt);
-    int32_t code = sw_run_claim(object, ABSENT, NULL, &attempt, err);
-    CHECK(attempt == NULL);
-    return code;
-}
-
-ON(STORE, sw_run_get) {
-    sw_text *text = POISON(sw_text);
-    int32_t code =
-        sw_run_get(object, NTS(sw_attempt_run_id(living[ATTEMPT], NULL)), &text, err);
-    return with_text_set_to_null(code, text);
-}
-
-ON(STORE, sw_run_history) {
-    sw_text *text = POISON(sw_text);
-    int32_t code = sw_run_history(object, NTS(sw_attempt_run_id(living[ATTEMPT], NULL)), ABSENT, 0,
-                                  &text, err);
-    return with_text_set_to_null(code, text);
-}
-
-#define ON_VIEW(kind, function)                                                                    \
-    ON(kind, function) {                                                                           \
-        size_t len = 77;                                                                           \
-        (void)err;                                                                                 \
-        CHECK(function(object, NULL) == NULL);                                                     \
-        const char *view = function(object, &len);                                                 \
-        return no_view(view, len);                                                                 \
-    }
-
-ON_VIEW(ATTEMPT, sw_attempt_id)
-ON_VIEW(ATTEMPT, sw_attempt_run_id)
-ON_VIEW(ATTEMPT, sw_attempt_root_run_id)
-ON_VIEW(ATTEMPT, sw_attempt_parent_run_id)
-ON_VIEW(ATTEMPT, sw_attempt_workflow)
-ON_VIEW(ATTEMPT, sw_attempt_queue)
-ON_VIEW(ATTEMPT, sw_attempt_args)
-ON_VIEW(STEP, sw_step_id)
-ON_VIEW(STEP, sw_step_name)
-ON_VIEW(STEP, sw_step_result)
-ON_VIEW(STEP, sw_step_error)
-ON_VIEW(TEXT, sw_text_data)
-
-#define ON_NUMBER(kind, function)                                                                  \
-    ON(kind, function) {                                                                           \
-        (void)err;                                                                                 \
-        return no_number((int64_t)function(object));                                               \
-    }
-
-ON_NUMBER(ATTEMPT, sw_attempt_number)
-ON_NUMBER(ATTEMPT, sw_attempt_lease_expires_at_ms)
-ON_NUMBER(STEP, sw_step_occurrence)
-ON_NUMBER(STEP, sw_step_tries)
-ON_NUMBER(STEP, sw_step_retry_at_ms)
-ON_NUMBER(ERROR, sw_error_engine_code)
-ON_NUMBER(ERROR, sw_error_is_retryable)
-
-ON(ERROR, sw_error_code) {
-    (void)err;
-    CHECK(sw_error_code(object) <= 0);
-    return NO_CODE;
-}
-
-ON(ERROR, sw_error_message) {
-    (void)err;
-    const char *message = sw_error_message(object);
-    CHECK(message == NULL || strlen(message) < 1000);
-    return NO_CODE;
-}
-
-#define ON_FREE(kind, function)                                                                    \
-    ON(kind, function) {                                                                           \
-        (void)err;                                                                                 \
-        function(object);                                                                          \
-        return NO_CODE;                                                                            \
-    }
-
-ON_FREE(ATTEMPT, sw_attempt_free)
-ON_FREE(STEP, sw_step_free)
-ON_FREE(TEXT, sw_text_free)
-ON_FREE(ERROR, sw_error_free)
-ON_FREE(STOP, sw_stop_free)
-ON_FREE(STOP, sw_stop_fire)
-
-ON(ATTEMPT, sw_attempt_heartbeat) {
-    return sw_attempt_heartbeat(object, 0, err);
-}
-
-ON(ATTEMPT, sw_attempt_check) {
-    return sw_attempt_check(object, err);
-}
-
-ON(ATTEMPT, sw_attempt_complete) {
-    return sw_attempt_complete(object, NTS("2"), err);
-}
-
-ON(ATTEMPT, sw_attempt_fail) {
-    return sw_attempt_fail(object, NTS("2"), NULL, err);
-}
-
-ON(ATTEMPT, sw_attempt_release) {
-    return sw_attempt_release(object, 0, err);
-}
-
-ON(ATTEMPT, sw_step_begin) {
-    sw_step *step = POISON(sw_step);
-    int32_t code = sw_step_begin(object, NTS("s"), ABSENT, NULL, &step, err);
-    CHECK(step == NULL);
-    return code;
-}
-
-ON(STEP, sw_step_complete) {
-    return sw_step_complete(object, NTS("2"), err);
-}
-
-ON(STEP, sw_step_fail) {
-    return sw_step_fail(object, NTS("2"), NULL, err);
-}
+/* ---- Objects ------------------------------------------------------------------------------ */
 
 static void check_object(const struct object_call *call, void *object, const char *what) {
     int32_t code = CODE_OF(call->call(object, ERR));
@@ -315,12 +123,10 @@ TEST(null_in_place_of_an_object_is_misuse) {
 }
 
 TEST(a_handle_of_the_wrong_kind_is_misuse_and_stays_whole) {
-    static const char *const names[] = {"a store", "an attempt", "a step", "a text", "an error",
-                                        "a stop"};
     set_up();
     for (struct object_call *call = first_object_call; call != NULL; call = call->next) {
         for (int kind = 0; kind < KINDS; kind++) {
-            if (kind != (int)call->kind) check_object(call, living[kind], names[kind]);
+            if (kind != (int)call->kind) check_object(call, living[kind], kind_names[kind]);
         }
     }
     tear_down();
@@ -356,46 +162,29 @@ TEST(a_stop_of_the_wrong_kind_in_the_options_of_a_claim_is_misuse) {
 
 TEST(null_in_place_of_an_output_is_misuse_and_nothing_is_done) {
     set_up();
-    sw_store *store = living[STORE];
-    const char *path = temp_path("new.db"), *run_id = sw_attempt_run_id(living[ATTEMPT], NULL);
-    submit(store, "w", NULL);
-    CHECK_CODE(SW_ERR_MISUSE, CALL(sw_new_id, NTS("run"), NULL, SW_ID_CAP, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, CALL(sw_json_quote, NTS("x"), NULL, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, CALL(sw_store_open, path, NULL, NULL, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, CALL(sw_store_open_in_memory, NULL, NULL, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, CALL(sw_stop_new, NULL, ERR));
-    int64_t number = 77;
-    CHECK_CODE(SW_ERR_MISUSE, sw_store_init(store, NULL, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, sw_store_migrate(store, 1, NULL, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, sw_store_schema_version(store, NULL, &number, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, sw_store_schema_version(store, &number, NULL, ERR));
-    CHECK_INT(77, number);
-    CHECK_CODE(SW_ERR_MISUSE, sw_store_migrations(store, NULL, ERR));
-    CHECK_CODE(SW_ERR_MISUSE,
-               sw_run_submit(store, NTS("w"), ABSENT, NULL, NULL, SW_ID_CAP, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, sw_run_find(store, ABSENT, NTS("k"), NULL, SW_ID_CAP, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, sw_run_claim(store, ABSENT, NULL, NULL, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, sw_run_get(store, NTS(run_id), NULL, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, sw_run_history(store, NTS(run_id), ABSENT, 0, NULL, ERR));
-    CHECK_CODE(SW_ERR_MISUSE, sw_step_begin(living[ATTEMPT], NTS("s"), ABSENT, NULL, NULL, ERR));
-    CHECK_INT(SW_ERR_MISUSE, sw_run_claim(store, ABSENT, NULL, NULL, NULL));
-    CHECK(!file_exists(path));
-    finish(claim(store), "1");
+    for (struct output_call *call = first_output_call; call != NULL; call = call->next) {
+        check_code(__FILE__, __LINE__, call->function, SW_ERR_MISUSE, CODE_OF(call->call(ERR)));
+        CHECK_INT(SW_ERR_MISUSE, call->call(NULL));
+    }
+    for (struct id_call *call = first_id_call; call != NULL; call = call->next) {
+        int32_t code = CODE_OF(call->call(NULL, SW_ID_CAP, ERR));
+        check_code(__FILE__, __LINE__, call->function, SW_ERR_MISUSE, code);
+    }
+    CHECK_TEXT("", folder_listing(temp_folder()));
     tear_down();
 }
 
 TEST(room_of_63_bytes_for_an_id_is_invalid_before_anything_is_done) {
-    set_up();
-    char id[SW_ID_CAP] = "untouched";
-    sw_store *store = living[STORE];
     static const size_t caps[] = {0, 1, 30, 63};
-    for (size_t i = 0; i < COUNT_OF(caps); i++) {
-        CHECK_CODE(SW_ERR_INVALID, sw_new_id(NTS("run"), id, caps[i], ERR));
-        CHECK_CODE(SW_ERR_INVALID, sw_run_submit(store, NTS("w"), ABSENT, NULL, id, caps[i], ERR));
-        CHECK_CODE(SW_ERR_INVALID, sw_run_find(store, ABSENT, NTS("k"), id, caps[i], ERR));
+    char id[SW_ID_CAP] = "untouched";
+    set_up();
+    for (struct id_call *call = first_id_call; call != NULL; call = call->next) {
+        for (size_t i = 0; i < COUNT_OF(caps); i++) {
+            int32_t code = CODE_OF(call->call(id, caps[i], ERR));
+            check_code(__FILE__, __LINE__, call->function, SW_ERR_INVALID, code);
+        }
     }
     CHECK_TEXT("untouched", id);
-    CHECK_NOTHING_TO_CLAIM(store);
     tear_down();
 }
 

@@ -1,14 +1,13 @@
 /*
  * Every text and number that a function takes, as it cannot be: NULL with a length, absent, empty,
  * too long, with an inner NUL, not UTF-8, out of range. Each is refused with its code, outputs stay
- * as they were or become NULL, and nothing is stored.
+ * as they were or become NULL, and nothing is stored. The rows stand in misuse_text/.
  */
-#include "support.h"
+#include "misuse_text.h"
 
-/* What the calls are made on; nothing may have happened to it at the end of a test. */
-static sw_store *store;
-static sw_attempt *attempt;
-static sw_step *step;
+sw_store *store;
+sw_attempt *attempt;
+sw_step *step;
 static const char *history_before;
 
 static void set_up(void) {
@@ -30,171 +29,11 @@ static void tear_down(void) {
 
 /* ---- Texts -------------------------------------------------------------------------------- */
 
-/* A token is what the library gave out: an id, a cursor. */
-enum text_class { NAME, KEY, TOKEN, PREFIX, PAYLOAD };
-
-/* One text parameter of one function; `call` hands it over, all else being right. */
-struct text_parameter {
-    const char *name;
-    enum text_class is;
-    bool may_be_absent;
-    int32_t (*call)(const char *text, size_t len);
-    struct text_parameter *next;
-};
-
 static struct text_parameter *first_text_parameter;
 
-static void add_text_parameter(struct text_parameter *parameter) {
+void add_text_parameter(struct text_parameter *parameter) {
     parameter->next = first_text_parameter;
     first_text_parameter = parameter;
-}
-
-#define TEXT_PARAMETER(name, class, may_be_absent)                                                 \
-    static int32_t give_##name(const char *text, size_t len);                                      \
-    __attribute__((constructor)) static void add_##name(void) {                                    \
-        static struct text_parameter parameter = {#name, class, may_be_absent, give_##name, NULL}; \
-        add_text_parameter(&parameter);                                                            \
-    }                                                                                              \
-    static int32_t give_##name(const char *text, size_t len)
-
-static int32_t submit_given(const char *workflow, size_t workflow_len, const char *args,
-                            size_t args_len, const sw_submit_options *options) {
-    char id[SW_ID_CAP] = "untouched";
-    int32_t code = sw_run_submit(store, workflow, workflow_len, args, args_len, options,
-                                 id, sizeof id, ERR);
-    CHECK_TEXT("untouched", id);
-    return code;
-}
-
-static int32_t claim_given(const char *queue, size_t queue_len, const sw_claim_options *options) {
-    sw_attempt *none = POISON(sw_attempt);
-    int32_t code = sw_run_claim(store, queue, queue_len, options, &none, ERR);
-    CHECK(none == NULL);
-    return code;
-}
-
-static int32_t begin_given(const char *name, size_t name_len, const char *input, size_t input_len,
-                           const sw_step_options *options) {
-    sw_step *none = POISON(sw_step);
-    int32_t code =
-        sw_step_begin(attempt, name, name_len, input, input_len, options, &none, ERR);
-    CHECK(none == NULL);
-    return code;
-}
-
-TEXT_PARAMETER(prefix_of_an_id, PREFIX, false) {
-    char id[SW_ID_CAP] = "untouched";
-    int32_t code = sw_new_id(text, len, id, sizeof id, ERR);
-    CHECK_TEXT("untouched", id);
-    return code;
-}
-
-TEXT_PARAMETER(workflow_of_a_submit, NAME, false) {
-    return submit_given(text, len, ABSENT, NULL);
-}
-
-TEXT_PARAMETER(args_of_a_submit, PAYLOAD, true) {
-    return submit_given(NTS("w"), text, len, NULL);
-}
-
-#define SUBMIT_FIELD(field, class)                                                                 \
-    TEXT_PARAMETER(field##_of_a_submit, class, true) {                                             \
-        sw_submit_options options = submit_options();                                              \
-        options.idempotency_key = "k";                                                             \
-        options.idempotency_key_len = 1;                                                           \
-        options.field = text;                                                                      \
-        options.field##_len = len;                                                                 \
-        return submit_given(NTS("w"), ABSENT, &options);                                           \
-    }
-
-SUBMIT_FIELD(queue, NAME)
-SUBMIT_FIELD(idempotency_key, KEY)
-SUBMIT_FIELD(idempotency_scope, KEY)
-SUBMIT_FIELD(concurrency_key, KEY)
-SUBMIT_FIELD(code_version, NAME)
-SUBMIT_FIELD(metadata, PAYLOAD)
-
-TEXT_PARAMETER(queue_of_a_claim, NAME, true) {
-    return claim_given(text, len, NULL);
-}
-
-#define CLAIM_FIELD(field, class)                                                                  \
-    TEXT_PARAMETER(field##_of_a_claim, class, true) {                                              \
-        sw_claim_options options = claim_options();                                                \
-        options.field = text;                                                                      \
-        options.field##_len = len;                                                                 \
-        return claim_given(ABSENT, &options);                                                      \
-    }
-
-CLAIM_FIELD(worker, NAME)
-CLAIM_FIELD(workflows, PAYLOAD)
-CLAIM_FIELD(code_versions, PAYLOAD)
-
-TEXT_PARAMETER(scope_of_a_find, KEY, true) {
-    char id[SW_ID_CAP] = "untouched";
-    int32_t code = sw_run_find(store, text, len, NTS("k"), id, sizeof id, ERR);
-    CHECK_TEXT("untouched", id);
-    return code;
-}
-
-TEXT_PARAMETER(key_of_a_find, KEY, false) {
-    char id[SW_ID_CAP] = "untouched";
-    int32_t code = sw_run_find(store, ABSENT, text, len, id, sizeof id, ERR);
-    CHECK_TEXT("untouched", id);
-    return code;
-}
-
-TEXT_PARAMETER(run_id_of_a_get, TOKEN, false) {
-    sw_text *out = POISON(sw_text);
-    int32_t code = sw_run_get(store, text, len, &out, ERR);
-    CHECK(out == NULL);
-    return code;
-}
-
-TEXT_PARAMETER(run_id_of_a_history, TOKEN, false) {
-    sw_text *out = POISON(sw_text);
-    int32_t code = sw_run_history(store, text, len, ABSENT, 0, &out, ERR);
-    CHECK(out == NULL);
-    return code;
-}
-
-TEXT_PARAMETER(cursor_of_a_history, TOKEN, true) {
-    sw_text *out = POISON(sw_text);
-    const char *run_id = sw_attempt_run_id(attempt, NULL);
-    int32_t code = sw_run_history(store, NTS(run_id), text, len, 0, &out, ERR);
-    CHECK(out == NULL);
-    return code;
-}
-
-TEXT_PARAMETER(name_of_a_step, NAME, false) {
-    return begin_given(text, len, ABSENT, NULL);
-}
-
-TEXT_PARAMETER(input_of_a_step, PAYLOAD, true) {
-    return begin_given(NTS("s"), text, len, NULL);
-}
-
-TEXT_PARAMETER(kind_of_a_step, NAME, true) {
-    sw_step_options options = step_options();
-    options.kind = text;
-    options.kind_len = len;
-    return begin_given(NTS("s"), ABSENT, &options);
-}
-
-TEXT_PARAMETER(result_of_an_attempt, PAYLOAD, true) {
-    return sw_attempt_complete(attempt, text, len, ERR);
-}
-
-TEXT_PARAMETER(error_of_an_attempt, PAYLOAD, true) {
-    return sw_attempt_fail(attempt, text, len, NULL, ERR);
-}
-
-TEXT_PARAMETER(result_of_a_step, PAYLOAD, true) {
-    return sw_step_complete(step, text, len, ERR);
-}
-
-TEXT_PARAMETER(error_of_a_step, PAYLOAD, true) {
-    return sw_step_fail(step, text, len, NULL, ERR);
 }
 
 static void check_refused_text(const struct text_parameter *parameter, const char *what,
