@@ -14,7 +14,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::ptr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 use std::time::Duration;
 
 use crate::id::Source;
@@ -271,32 +273,43 @@ extern "C" fn after_fork_in_parent() {
     leave(&FORKERS);
 }
 
-/// Which of SQLite's mutexes the forking thread holds, a bit each. Threads that fork at once come one
-/// after the other: the first mutex is held from one handler to the next.
-static HELD: AtomicU32 = AtomicU32::new(0);
+/// Which thread holds each of SQLite's mutexes for a fork; 0 is none. By thread, since the handlers may
+/// run twice for one fork, and a second thread that forks may give up waiting for the first.
+static HOLDERS: [AtomicUsize; vfs::MUTEXES_LEN] = [const { AtomicUsize::new(0) }; vfs::MUTEXES_LEN];
+
+/// Returns what names this thread, and its copy in a forked child.
+fn this_thread() -> usize {
+    // SAFETY: takes nothing; the C library names a thread by an address, which is never 0.
+    unsafe { libc::pthread_self() as usize }
+}
 
 /// Takes SQLite's process-wide mutexes, so that the child finds none held by a thread it lacks. One
 /// that stays taken for as long as all rounds together is left, as a signal handler that forks in the
 /// midst of SQLite would otherwise wait for itself.
 fn hold_mutexes() {
-    let (mut held, mut rounds, mut which) = (0, 0, 0);
-    while let Some(is_mine) = vfs::try_mutex(which) {
-        if is_mine {
-            held |= 1 << which;
-        } else if rounds < GATE_ROUNDS {
-            rounds += 1;
-            std::thread::sleep(GATE_SLEEP);
+    let (me, mut rounds) = (this_thread(), 0);
+    for (which, holder) in HOLDERS.iter().enumerate() {
+        if holder.load(Ordering::SeqCst) == me {
             continue;
         }
-        which += 1;
+        let mut is_mine = vfs::try_mutex(which);
+        while !is_mine && rounds < GATE_ROUNDS {
+            rounds += 1;
+            std::thread::sleep(GATE_SLEEP);
+            is_mine = vfs::try_mutex(which);
+        }
+        if is_mine {
+            holder.store(me, Ordering::SeqCst);
+        }
     }
-    HELD.store(held, Ordering::SeqCst);
 }
 
 fn free_mutexes() {
-    let held = HELD.swap(0, Ordering::SeqCst);
-    for which in (0..u32::BITS as usize).rev().filter(|which| held & (1 << which) != 0) {
-        vfs::leave_mutex(which);
+    let me = this_thread();
+    for (which, holder) in HOLDERS.iter().enumerate().rev() {
+        if holder.compare_exchange(me, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            vfs::leave_mutex(which);
+        }
     }
 }
 
@@ -459,6 +472,24 @@ mod tests {
         });
 
         assert_eq!(child.exit_code(), 0);
+    }
+
+    /// Both happened: handlers registered by two threads at once, and a thread that gave up waiting for
+    /// another one's fork. Either left SQLite locked for good.
+    #[test]
+    fn handlers_that_run_twice_or_beside_another_fork_leave_no_mutex_of_sqlite_behind() {
+        hold_mutexes();
+        hold_mutexes();
+        std::thread::scope(|scope| scope.spawn(free_mutexes).join().unwrap());
+        let taken = std::thread::scope(|scope| scope.spawn(|| vfs::try_mutex(0)).join().unwrap());
+        assert!(!taken, "another thread's end of a fork freed what this one holds");
+        free_mutexes();
+        free_mutexes();
+        let holders = HOLDERS.iter().map(|holder| holder.load(Ordering::SeqCst));
+        assert!(!holders.into_iter().any(|holder| holder == this_thread()));
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(rusqlite::Connection::open_in_memory().unwrap())).join().unwrap();
+        });
     }
 
     #[test]

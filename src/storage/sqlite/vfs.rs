@@ -99,15 +99,17 @@ const MUTEXES: [c_int; 9] = [
     ffi::SQLITE_MUTEX_STATIC_MEM,
 ];
 
-/// Takes one of SQLite's process-wide mutexes unless another thread has it; `which` counts from 0.
-/// `None` when there is no such mutex. A thread that forks holds them all, so that its child finds
-/// none locked by a thread that it does not have.
-pub fn try_mutex(which: usize) -> Option<bool> {
-    let id = *MUTEXES.get(which)?;
+/// How many of them there are.
+pub const MUTEXES_LEN: usize = MUTEXES.len();
+
+/// Takes one of SQLite's process-wide mutexes unless it is taken; `which` counts from 0. A thread that
+/// forks holds them all, so that its child finds none locked by a thread that it does not have.
+pub fn try_mutex(which: usize) -> bool {
+    let Some(id) = MUTEXES.get(which).copied() else { return false };
     // SAFETY: answers with a mutex that lives as long as the process.
     let mutex = unsafe { ffi::sqlite3_mutex_alloc(id) };
     // SAFETY: the mutex is one of SQLite's own.
-    Some(unsafe { ffi::sqlite3_mutex_try(mutex) } == ffi::SQLITE_OK)
+    unsafe { ffi::sqlite3_mutex_try(mutex) == ffi::SQLITE_OK }
 }
 
 /// Lets go of a mutex that `try_mutex` took, in the thread that took it or in its forked child.
