@@ -8,6 +8,8 @@
 //! word of bits: no input makes it recurse. serde_json reads and writes strings with escapes,
 //! serde_json_canonicalizer writes the numbers of the canonical form.
 
+pub mod document;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;

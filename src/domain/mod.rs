@@ -15,6 +15,7 @@ pub mod query;
 pub mod queue;
 pub mod run;
 pub mod step;
+pub mod submit;
 pub mod wait;
 
 pub use attempt::{AfterFail, FailOptions};

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::constants::SW_NTS;
 use super::guard::Door;
+use crate::domain::submit::check_word;
 use crate::error::{Error, Result};
 use crate::{json, limits};
 
@@ -165,21 +166,6 @@ fn check_len(what: &str, len: usize, max: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::TooBig(format!("{what} has {len} bytes, at most {max} are allowed").into()))
-}
-
-fn check_word(what: &str, text: &str, max: usize) -> Result<()> {
-    if text.is_empty() {
-        return Err(Error::invalid(format!("{what} is empty")));
-    }
-    check_len(what, text.len(), max)?;
-    refuse_nul(what, text)
-}
-
-fn refuse_nul(what: &str, text: &str) -> Result<()> {
-    match text.bytes().position(|byte| byte == 0) {
-        None => Ok(()),
-        Some(offset) => Err(Error::invalid(format!("{what} has a NUL at byte {offset}"))),
-    }
 }
 
 #[cfg(test)]
