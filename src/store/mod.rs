@@ -167,7 +167,14 @@ impl Store {
 
     fn apply(&self, target: Option<i64>) -> Result<u32> {
         let order = Order { is_schema_free: true, ..self.order(Durability::Power, 0) };
-        self.enter()?.backend()?.write(order, move |tx, _| tx.migrate(target, system_ms()))
+        let entered = self.enter()?;
+        let backend = entered.backend()?;
+        let applied = backend.write(order, move |tx, _| tx.migrate(target, system_ms()))?;
+        // Attempts elsewhere look again: they may not know this schema.
+        if applied > 0 {
+            backend.side().order();
+        }
+        Ok(applied)
     }
 
     /// Returns the file's schema version, 0 for none, and this library's.

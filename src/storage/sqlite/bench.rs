@@ -225,6 +225,23 @@ impl Bench {
         self.log_pages.store(self.checkpointed_pages, Ordering::Relaxed);
     }
 
+    /// Moves the whole log into the file, which is synced, so that the next commit begins a new one.
+    /// Waits for readers of the old one as long as `patience`.
+    pub fn restart_log(&mut self, patience: Duration) -> Result<()> {
+        self.conn.busy_timeout(patience).map_err(map)?;
+        let is_busy =
+            self.conn.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, bool>(0));
+        self.conn.busy_timeout(self.busy_timeout).map_err(map)?;
+        if is_busy.map_err(map)? {
+            return Err(Error::Busy(
+                "a sync of the log has failed, and readers kept it from being started over".into(),
+            ));
+        }
+        self.log_pages.store(0, Ordering::Relaxed);
+        (self.checkpointed_pages, self.waited_pages) = (0, 0);
+        Ok(())
+    }
+
     /// Leaves the log where it is when the connection closes: after a failed sync nothing may be
     /// moved from it into the file.
     pub fn keep_log(&self) {

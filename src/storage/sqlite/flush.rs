@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::os;
-use super::side::{BOOT_WORD, COMMITTED_LONG_WORD, SYNC, SYNCED_LONG_WORD, Side, TURN_SLICE};
+use super::side::{
+    BOOT_WORD, COMMITTED_LONG_WORD, SUSPECT_WORD, SYNC, SYNCED_LONG_WORD, Side, TURN_SLICE,
+};
 use crate::error::Result;
 
 impl Side {
@@ -22,6 +24,25 @@ impl Side {
             self.synced().store(0, Ordering::SeqCst);
             self.committed().store(0, Ordering::SeqCst);
         }
+    }
+
+    /// Notes that a sync of the log failed: what it holds may not be on the disk, and a later sync that
+    /// succeeds says nothing about it. For this boot: after the next, what is read is what is there.
+    pub fn suspect_log(&self) {
+        let words = self.page.words();
+        words[SUSPECT_WORD].store(words[BOOT_WORD].load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// Returns whether the log must be moved into the file before anything is written behind it.
+    pub fn is_log_suspect(&self) -> bool {
+        let words = self.page.words();
+        let suspect = words[SUSPECT_WORD].load(Ordering::SeqCst);
+        suspect != 0 && suspect == words[BOOT_WORD].load(Ordering::SeqCst)
+    }
+
+    /// Notes that the log has started over.
+    pub fn trust_log(&self) {
+        self.page.words()[SUSPECT_WORD].store(0, Ordering::SeqCst);
     }
 
     /// Counts a commit and returns its number. To be called with the turn to write, right after it, so
@@ -132,6 +153,19 @@ mod tests {
         })
         .unwrap();
         assert!(was_asked.get());
+    }
+
+    #[test]
+    fn a_log_is_suspect_until_it_starts_over_or_the_machine_does() {
+        let (_folder, side) = side();
+        assert!(!side.is_log_suspect());
+        side.suspect_log();
+        assert!(side.is_log_suspect());
+        side.trust_log();
+        assert!(!side.is_log_suspect());
+        side.suspect_log();
+        side.page.words()[BOOT_WORD].store(7, Ordering::SeqCst);
+        assert!(!side.is_log_suspect(), "another boot has read the log from the disk");
     }
 
     #[test]

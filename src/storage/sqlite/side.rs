@@ -61,6 +61,8 @@ const CHANGES_LONG_WORD: usize = 32;
 const ORDERS_WORD: usize = 96;
 /// A hash of the boot in which the counts of commits were begun.
 pub(super) const BOOT_WORD: usize = 8;
+/// That hash again while the log may hold commits whose sync failed.
+pub(super) const SUSPECT_WORD: usize = 9;
 const SYNC_WORD: usize = 104;
 /// The counts of commits made and synced, as numbers of 64-bit words: the 32-bit words 112 to 115.
 pub(super) const COMMITTED_LONG_WORD: usize = 56;

@@ -158,7 +158,8 @@ impl Writer {
         }
         let deadline = batch.iter().map(|job| job.deadline()).min().unwrap_or_else(Instant::now);
         let patience = deadline.saturating_duration_since(Instant::now());
-        let mut failures = match bench.commit(&batch, patience) {
+        let committed = self.renew_log(&mut bench, patience);
+        let mut failures = match committed.and_then(|()| bench.commit(&batch, patience)) {
             Ok(failures) => failures,
             Err(error) => {
                 leave();
@@ -183,12 +184,24 @@ impl Writer {
         let failure =
             if sleepers.is_empty() { None } else { self.side.sync_once(number, sync).err() };
         if failure.is_some() {
+            self.side.suspect_log();
             self.poison(&bench);
         }
         for job in sleepers {
             job.finish(failure.clone());
         }
         bench.checkpoint_if_due(self.is_poisoned());
+    }
+
+    /// Starts the log over when a sync of it has failed before this file was opened: frames written
+    /// behind ones that may be missing on the disk would be lost with them.
+    fn renew_log(&self, bench: &mut Bench, patience: Duration) -> Result<()> {
+        if !self.side.is_log_suspect() {
+            return Ok(());
+        }
+        bench.restart_log(patience)?;
+        self.side.trust_log();
+        Ok(())
     }
 
     fn poison(&self, bench: &Bench) {

@@ -661,6 +661,30 @@ fn a_poisoned_file_is_closed_without_a_checkpoint() {
     assert!(log_path(&bed.path).exists());
 }
 
+/// P6: a later sync that succeeds says nothing about frames whose sync failed, and what is written
+/// behind them would be lost with them. So the first write after the reopen starts the log over.
+#[test]
+fn the_first_write_after_a_failed_sync_and_a_reopen_starts_the_log_over() {
+    let mut bed = Bed::new();
+    for n in 0..20 {
+        bed.put(Durability::Power, n).unwrap();
+    }
+    bed.arm(Operation::Sync, ffi::SQLITE_IOERR_FSYNC);
+    bed.put(Durability::Power, 20).unwrap_err();
+    bed.reopen();
+    let before = fault::counts(&bed.path);
+
+    bed.put(Durability::Power, 21).unwrap();
+
+    let after = fault::counts(&bed.path);
+    assert!(after.db_writes > before.db_writes, "the log was moved into the file");
+    assert_eq!(after.db_syncs - before.db_syncs, 1, "and that is on the disk");
+    bed.put(Durability::Power, 22).unwrap();
+    assert_eq!(fault::counts(&bed.path).db_writes, after.db_writes, "once");
+    let rows: Vec<i64> = bed.rows().into_iter().filter(|n| *n != 20).collect();
+    assert_eq!(rows, (0..20).chain([21, 22]).collect::<Vec<_>>());
+}
+
 /// P36.
 #[test]
 fn a_log_that_was_removed_is_found_before_a_write_is_acknowledged() {
