@@ -7,13 +7,14 @@
 
 #![allow(clippy::print_stdout, reason = "closing lines and skips are told")]
 
-use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
-use std::time::SystemTime;
+
+#[path = "support/native.rs"]
+mod native;
+
+use native::{has, link_library, sanitizers};
 
 /// What each program is linked with.
 const SUPPORT: [&str; 3] = ["support.c", "fixture.c", "reader.c"];
@@ -165,8 +166,8 @@ fn every_c_file_is_support_or_a_topic_run_here() {
 /// Builds and runs one program in a folder of its own, which is removed with all it holds.
 fn run(topic: &str, flavour: Flavour) {
     assert!(TOPICS.contains(&topic), "{topic} is not a topic");
-    if flavour == Flavour::Valgrind && !is_there("valgrind") {
-        return skip("valgrind is not installed");
+    if flavour == Flavour::Valgrind && !has("valgrind") {
+        return;
     }
     let folder = tempfile::tempdir().expect("a folder for the build");
     let program = build(topic, flavour, folder.path());
@@ -205,11 +206,11 @@ fn start(program: &Path, flavour: Flavour) -> Command {
 fn build(topic: &str, flavour: Flavour, folder: &Path) -> PathBuf {
     let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
     let program = folder.join(topic);
-    link_library(folder);
-    let mut command = Command::new(compiler());
+    let compiler = compiler();
+    let mut command = Command::new(&compiler);
     command
         .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-pthread"])
-        .args(if flavour == Flavour::Sanitized { sanitizers() } else { &[] })
+        .args(if flavour == Flavour::Sanitized { sanitizers(&compiler) } else { &[] })
         .arg("-I")
         .arg(&header)
         .arg(format!("-DSMOLWF_HEADER=\"{}\"", header.join("smolwf.h").display()))
@@ -218,10 +219,7 @@ fn build(topic: &str, flavour: Flavour, folder: &Path) -> PathBuf {
         .arg(sources().join(format!("{topic}.c")))
         .args(SUPPORT.map(|name| sources().join(name)))
         .args(rooms(topic))
-        .arg("-L")
-        .arg(folder)
-        .arg("-lsmolwf")
-        .arg(joined("-Wl,-rpath,", folder));
+        .args(link_library(folder));
     let output = command.output().expect("the C compiler can be started");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{topic}.c does not build:\n{errors}");
@@ -234,76 +232,10 @@ fn rooms(topic: &str) -> Vec<PathBuf> {
     entries.map(|entry| entry.expect("a folder can be listed").path()).collect()
 }
 
-/// Puts the library under both its names, for the linker and for the loader, into the folder.
-fn link_library(folder: &Path) {
-    let library = shared_library();
-    for name in ["libsmolwf.so", "libsmolwf.so.0"] {
-        symlink(&library, folder.join(name)).expect("the library can be linked to");
-    }
-}
-
-/// The newest one: cargo puts what it builds for tests into `deps`, and another one into the folder
-/// above only when asked for the library itself.
-fn shared_library() -> PathBuf {
-    let this = std::env::current_exe().expect("a test knows its own file");
-    let deps = this.parent().expect("a file is in a folder");
-    let profile = deps.parent().expect("deps is in the profile's folder");
-    let built_at = |path: &PathBuf| {
-        let built = fs::metadata(path).and_then(|metadata| metadata.modified());
-        built.unwrap_or(SystemTime::UNIX_EPOCH)
-    };
-    [deps, profile]
-        .map(|folder| folder.join("libsmolwf.so"))
-        .into_iter()
-        .filter(|path| path.exists())
-        .max_by_key(built_at)
-        .expect("cargo builds libsmolwf.so, a cdylib, before the tests")
-}
-
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("c")
 }
 
-fn compiler() -> OsString {
-    std::env::var_os("CC").unwrap_or_else(|| "cc".into())
-}
-
-const SANITIZERS: [&str; 3] =
-    ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"];
-
-/// The compiler's flags, or none where it, or this machine, does not have them.
-fn sanitizers() -> &'static [&'static str] {
-    static WORK: OnceLock<bool> = OnceLock::new();
-    if *WORK.get_or_init(do_sanitizers_work) {
-        return &SANITIZERS;
-    }
-    skip("the C compiler has no working address and undefined behaviour sanitizers");
-    &[]
-}
-
-fn do_sanitizers_work() -> bool {
-    let folder = tempfile::tempdir().expect("a folder for a trial build");
-    let source = folder.path().join("trial.c");
-    let program = folder.path().join("trial");
-    fs::write(&source, "int main(void) { return 0; }\n").expect("a file in a fresh folder");
-    let build =
-        Command::new(compiler()).args(SANITIZERS).arg("-o").args([&program, &source]).output();
-    let is_built = build.is_ok_and(|output| output.status.success());
-    is_built && Command::new(&program).output().is_ok_and(|output| output.status.success())
-}
-
-fn is_there(tool: &str) -> bool {
-    Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-fn skip(reason: &str) {
-    let is_all_required = std::env::var_os("SW_REQUIRE_ALL").is_some_and(|all| all == "1");
-    assert!(!is_all_required, "everything is required, but {reason}");
-    println!("skipped: {reason}");
-}
-
-fn joined(prefix: &str, path: &Path) -> OsString {
-    let mut text = OsString::from(prefix);
-    text.push(path);
-    text
+fn compiler() -> String {
+    std::env::var("CC").unwrap_or_else(|_| "cc".into())
 }

@@ -1,0 +1,615 @@
+/*
+ * smolwf.hpp: the C functions of smolwf.h for C++17 and newer.
+ *
+ * Header-only, and without logic of its own: each method is one call of the C function of the same
+ * name, which smolwf.h documents. store.run_submit() is sw_run_submit, attempt.step_begin() is
+ * sw_step_begin. What this header adds is C++ manners:
+ *
+ * HANDLES   store, attempt, step, stop, text and others own what C hands out and free it when they
+ *           go. They move and do not copy. They may go in any order. get() lends the C pointer;
+ *           a handle that holds nothing is false. Like their C objects they may be used from any
+ *           thread; only moving or destroying one is for one thread at a time.
+ * TEXT IN   std::string_view, with its length, so a NUL has no meaning in it. A default-made view is
+ *           absent; "" is empty. Paths alone are std::string.
+ * TEXT OUT  views live as long as the handle they are asked of. A view whose data() is null is
+ *           absent. Documents are a `text`, ids an `id_text`; both turn into views by themselves.
+ * OPTIONS   aggregates whose members are those of the C structs: {} is all defaults.
+ * ANSWERS   a call that may answer several codes of 0 and above gives answer<T>: the code, and the
+ *           value that comes with some of them. `auto [code, step] = attempt.step_begin("charge");`
+ * ERRORS    codes below 0. Choose one of two families by namespace; they share every line of code:
+ *             smolwf::store           its calls return T and throw smolwf::error
+ *             smolwf::results::store  its calls return result<T>: a T or an error. Nothing throws
+ *                                     but result::value() and running out of memory here; fit for
+ *                                     -fno-exceptions.
+ *           error has code(), engine_code(), is_retryable() and what().
+ *
+ * A function answers here what it answers in C; no code is hidden and none is invented.
+ */
+#ifndef SMOLWF_HPP
+#define SMOLWF_HPP
+
+#include <smolwf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#if !defined(__cpp_exceptions)
+#include <cstdlib>
+#endif
+
+namespace smolwf {
+
+/* ---- Errors ------------------------------------------------------------------------------- */
+
+/** A code below 0 with its sentence. Copies share the C object. */
+class error : public std::exception {
+  public:
+    /** Takes the object over; it may be null. */
+    error(int32_t code, sw_error *owned) : code_(code), owned_(owned, free) {}
+
+    int32_t code() const noexcept { return owned_ ? sw_error_code(owned_.get()) : code_; }
+    const char *code_name() const noexcept { return sw_code_name(code()); }
+    int32_t engine_code() const noexcept { return sw_error_engine_code(owned_.get()); }
+    bool is_retryable() const noexcept { return sw_error_is_retryable(owned_.get()) != 0; }
+    /** The sentence; the code's name when C gave no object. */
+    const char *what() const noexcept override {
+        return owned_ ? sw_error_message(owned_.get()) : code_name();
+    }
+    const sw_error *get() const noexcept { return owned_.get(); }
+
+  private:
+    static void free(sw_error *owned) noexcept { sw_error_free(owned); }
+
+    int32_t code_;
+    std::shared_ptr<sw_error> owned_;
+};
+
+namespace detail {
+
+[[noreturn]] inline void raise(const error &what) {
+#if defined(__cpp_exceptions)
+    throw what;
+#else
+    static_cast<void>(what);
+    std::abort();
+#endif
+}
+
+} // namespace detail
+
+/** A value, or why there is none. */
+template <class T> class [[nodiscard]] result {
+  public:
+    result(T value) : either_(std::in_place_index<0>, std::move(value)) {}
+    result(smolwf::error why) : either_(std::in_place_index<1>, std::move(why)) {}
+
+    bool has_value() const noexcept { return either_.index() == 0; }
+    explicit operator bool() const noexcept { return has_value(); }
+    /** The value; throws the error (without exceptions: aborts) when there is none. */
+    T &value() & { return expect(), *std::get_if<0>(&either_); }
+    T &&value() && { return expect(), std::move(*std::get_if<0>(&either_)); }
+    /** The value, which must be there. */
+    T &operator*() &noexcept { return *std::get_if<0>(&either_); }
+    T &&operator*() &&noexcept { return std::move(*std::get_if<0>(&either_)); }
+    T *operator->() noexcept { return std::get_if<0>(&either_); }
+    /** The error, which must be there. */
+    const smolwf::error &error() const noexcept { return *std::get_if<1>(&either_); }
+
+  private:
+    void expect() const {
+        if (!has_value()) detail::raise(error());
+    }
+
+    std::variant<T, smolwf::error> either_;
+};
+
+/** Done, or why not. */
+template <> class [[nodiscard]] result<void> {
+  public:
+    result() = default;
+    result(smolwf::error why) : why_(std::in_place_index<1>, std::move(why)) {}
+
+    bool has_value() const noexcept { return why_.index() == 0; }
+    explicit operator bool() const noexcept { return has_value(); }
+    void value() const {
+        if (!has_value()) detail::raise(error());
+    }
+    const smolwf::error &error() const noexcept { return *std::get_if<1>(&why_); }
+
+  private:
+    std::variant<std::monostate, smolwf::error> why_;
+};
+
+/** What a call with several outcomes answers: a code of 0 and above, and what came with it. */
+template <class T> struct [[nodiscard]] answer {
+    int32_t code;
+    T value;
+};
+
+/** Calls return T and throw error. */
+struct throwing {
+    template <class T> using of = T;
+
+    template <class Make> static auto give(int32_t code, sw_error *err, Make make) {
+        if (code < 0) detail::raise(error(code, err));
+        return make();
+    }
+};
+
+/** Calls return result<T>. */
+struct returning {
+    template <class T> using of = result<T>;
+
+    template <class Make>
+    static auto give(int32_t code, sw_error *err, Make make) -> result<decltype(make())> {
+        if (code < 0) return error(code, err);
+        if constexpr (std::is_void_v<decltype(make())>) {
+            return {};
+        } else {
+            return make();
+        }
+    }
+};
+
+/* ---- Texts, ids, ownership ---------------------------------------------------------------- */
+
+namespace detail {
+
+template <auto Free> struct freed_by {
+    template <class T> void operator()(T *owned) const noexcept { Free(owned); }
+};
+
+/** Owns one C object. */
+template <class T, auto Free> class handle {
+  public:
+    handle() = default;
+    explicit handle(T *owned) noexcept : owned_(owned) {}
+
+    T *get() const noexcept { return owned_.get(); }
+    explicit operator bool() const noexcept { return owned_ != nullptr; }
+    /** Gives the C object out of hand; its _free or _close is then the caller's. */
+    T *release() noexcept { return owned_.release(); }
+
+  private:
+    std::unique_ptr<T, freed_by<Free>> owned_;
+};
+
+/** Asks an accessor with a length. */
+template <class T>
+std::string_view view(const char *(*accessor)(const T *, size_t *), const T *of) noexcept {
+    size_t len = 0;
+    const char *text = accessor(of, &len);
+    return {text, len};
+}
+
+inline void nothing() noexcept {}
+
+} // namespace detail
+
+/** A document that the library made. */
+class text : public detail::handle<sw_text, sw_text_free> {
+  public:
+    using handle::handle;
+
+    std::string_view view() const noexcept { return detail::view(sw_text_data, get()); }
+    operator std::string_view() const noexcept { return view(); }
+    std::string str() const { return std::string(view()); }
+};
+
+/** An id in memory of its own. */
+struct id_text {
+    char text[SW_ID_CAP] = {};
+
+    const char *c_str() const noexcept { return text; }
+    std::string_view view() const noexcept { return text; }
+    operator std::string_view() const noexcept { return view(); }
+    std::string str() const { return text; }
+};
+
+/* ---- Options ------------------------------------------------------------------------------ */
+
+struct store_options {
+    uint32_t flags = 0;
+    uint32_t busy_timeout_ms = 0;
+    uint32_t durability = 0;
+    uint32_t max_readers = 0;
+    uint32_t lease_default_ms = 0;
+    uint64_t payload_bytes_max = 0;
+
+    sw_store_options c() const noexcept {
+        sw_store_options c = {};
+        c.struct_size = sizeof c;
+        c.flags = flags;
+        c.busy_timeout_ms = busy_timeout_ms;
+        c.durability = durability;
+        c.max_readers = max_readers;
+        c.lease_default_ms = lease_default_ms;
+        c.payload_bytes_max = payload_bytes_max;
+        return c;
+    }
+};
+
+struct submit_options {
+    uint32_t flags = 0;
+    std::string_view queue = {};
+    int64_t run_at_ms = 0;
+    int64_t timeout_ms = 0;
+    int64_t backoff_initial_ms = 0;
+    int64_t backoff_max_ms = 0;
+    int32_t priority = 0;
+    uint32_t max_attempts = 0;
+    uint32_t backoff_percent = 0;
+    std::string_view idempotency_key = {};
+    std::string_view idempotency_scope = {};
+    std::string_view concurrency_key = {};
+    std::string_view code_version = {};
+    std::string_view budget = {};
+    std::string_view metadata = {};
+
+    sw_submit_options c() const noexcept {
+        sw_submit_options c = {};
+        c.struct_size = sizeof c;
+        c.flags = flags;
+        c.queue = queue.data(), c.queue_len = queue.size();
+        c.run_at_ms = run_at_ms;
+        c.timeout_ms = timeout_ms;
+        c.backoff_initial_ms = backoff_initial_ms;
+        c.backoff_max_ms = backoff_max_ms;
+        c.priority = priority;
+        c.max_attempts = max_attempts;
+        c.backoff_percent = backoff_percent;
+        c.idempotency_key = idempotency_key.data(), c.idempotency_key_len = idempotency_key.size();
+        c.idempotency_scope = idempotency_scope.data();
+        c.idempotency_scope_len = idempotency_scope.size();
+        c.concurrency_key = concurrency_key.data(), c.concurrency_key_len = concurrency_key.size();
+        c.code_version = code_version.data(), c.code_version_len = code_version.size();
+        c.budget = budget.data(), c.budget_len = budget.size();
+        c.metadata = metadata.data(), c.metadata_len = metadata.size();
+        return c;
+    }
+};
+
+struct claim_options {
+    uint32_t flags = 0;
+    int64_t wait_ms = 0;
+    uint32_t lease_ms = 0;
+    std::string_view worker = {};
+    std::string_view workflows = {};
+    std::string_view code_versions = {};
+    sw_stop *stop = nullptr;
+
+    sw_claim_options c() const noexcept {
+        sw_claim_options c = {};
+        c.struct_size = sizeof c;
+        c.flags = flags;
+        c.wait_ms = wait_ms;
+        c.lease_ms = lease_ms;
+        c.worker = worker.data(), c.worker_len = worker.size();
+        c.workflows = workflows.data(), c.workflows_len = workflows.size();
+        c.code_versions = code_versions.data(), c.code_versions_len = code_versions.size();
+        c.stop = stop;
+        return c;
+    }
+};
+
+struct fail_options {
+    uint32_t flags = 0;
+    int64_t retry_after_ms = 0;
+
+    sw_fail_options c() const noexcept {
+        sw_fail_options c = {};
+        c.struct_size = sizeof c;
+        c.flags = flags;
+        c.retry_after_ms = retry_after_ms;
+        return c;
+    }
+};
+
+struct step_options {
+    uint32_t flags = 0;
+    std::string_view kind = {};
+    uint32_t occurrence = 0;
+    uint32_t durability = 0;
+    uint32_t max_attempts = 0;
+    int64_t backoff_initial_ms = 0;
+    int64_t backoff_max_ms = 0;
+
+    sw_step_options c() const noexcept {
+        sw_step_options c = {};
+        c.struct_size = sizeof c;
+        c.flags = flags;
+        c.kind = kind.data(), c.kind_len = kind.size();
+        c.occurrence = occurrence;
+        c.durability = durability;
+        c.max_attempts = max_attempts;
+        c.backoff_initial_ms = backoff_initial_ms;
+        c.backoff_max_ms = backoff_max_ms;
+        return c;
+    }
+};
+
+/* ---- Version, codes, ids ------------------------------------------------------------------ */
+
+inline const char *version() noexcept { return sw_version(); }
+inline uint32_t version_number() noexcept { return sw_version_number(); }
+inline uint32_t abi_version() noexcept { return sw_abi_version(); }
+inline const char *build_info() noexcept { return sw_build_info(); }
+inline const char *code_name(int32_t code) noexcept { return sw_code_name(code); }
+
+/** Whether the library at hand is one that this header speaks to. */
+template <class P = throwing> typename P::template of<void> abi_check() {
+    return P::give(sw_abi_check(SW_ABI_VERSION), nullptr, detail::nothing);
+}
+
+template <class P = throwing> typename P::template of<id_text> new_id(std::string_view prefix) {
+    id_text out;
+    sw_error *err = nullptr;
+    int32_t code = sw_new_id(prefix.data(), prefix.size(), out.text, sizeof out.text, &err);
+    return P::give(code, err, [&] { return out; });
+}
+
+template <class P = throwing> typename P::template of<text> json_quote(std::string_view plain) {
+    sw_text *out = nullptr;
+    sw_error *err = nullptr;
+    int32_t code = sw_json_quote(plain.data(), plain.size(), &out, &err);
+    return P::give(code, err, [&] { return text(out); });
+}
+
+/* ---- Stops -------------------------------------------------------------------------------- */
+
+/** Ends waits; give get() to them. */
+template <class P> class basic_stop : public detail::handle<sw_stop, sw_stop_free> {
+  public:
+    template <class T> using of = typename P::template of<T>;
+    using handle::handle;
+
+    static of<basic_stop> make() {
+        sw_stop *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_stop_new(&out, &err);
+        return P::give(code, err, [&] { return basic_stop(out); });
+    }
+    /** Also from a handler of signals. */
+    void fire() noexcept { sw_stop_fire(this->get()); }
+};
+
+/* ---- Steps -------------------------------------------------------------------------------- */
+
+template <class P> class basic_step : public detail::handle<sw_step, sw_step_free> {
+  public:
+    template <class T> using of = typename P::template of<T>;
+    using handle::handle;
+
+    of<void> complete(std::string_view result = {}) {
+        sw_error *err = nullptr;
+        int32_t code = sw_step_complete(this->get(), result.data(), result.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    /** SW_SUSPEND: again at retry_at_ms(). SW_FAILED: for good. */
+    of<int32_t> fail(std::string_view error = {}, const fail_options &options = {}) {
+        sw_error *err = nullptr;
+        const sw_fail_options c = options.c();
+        int32_t code = sw_step_fail(this->get(), error.data(), error.size(), &c, &err);
+        return P::give(code, err, [&] { return code; });
+    }
+    std::string_view id() const noexcept { return detail::view(sw_step_id, c()); }
+    std::string_view name() const noexcept { return detail::view(sw_step_name, c()); }
+    std::string_view result() const noexcept { return detail::view(sw_step_result, c()); }
+    std::string_view error() const noexcept { return detail::view(sw_step_error, c()); }
+    uint32_t occurrence() const noexcept { return sw_step_occurrence(c()); }
+    uint32_t tries() const noexcept { return sw_step_tries(c()); }
+    int64_t retry_at_ms() const noexcept { return sw_step_retry_at_ms(c()); }
+
+  private:
+    const sw_step *c() const noexcept { return this->get(); }
+};
+
+/* ---- Attempts ----------------------------------------------------------------------------- */
+
+template <class P> class basic_attempt : public detail::handle<sw_attempt, sw_attempt_free> {
+  public:
+    template <class T> using of = typename P::template of<T>;
+    using handle::handle;
+
+    std::string_view id() const noexcept { return detail::view(sw_attempt_id, c()); }
+    std::string_view run_id() const noexcept { return detail::view(sw_attempt_run_id, c()); }
+    std::string_view root_run_id() const noexcept {
+        return detail::view(sw_attempt_root_run_id, c());
+    }
+    std::string_view parent_run_id() const noexcept {
+        return detail::view(sw_attempt_parent_run_id, c());
+    }
+    std::string_view workflow() const noexcept { return detail::view(sw_attempt_workflow, c()); }
+    std::string_view queue() const noexcept { return detail::view(sw_attempt_queue, c()); }
+    std::string_view args() const noexcept { return detail::view(sw_attempt_args, c()); }
+    uint32_t number() const noexcept { return sw_attempt_number(c()); }
+    int64_t lease_expires_at_ms() const noexcept { return sw_attempt_lease_expires_at_ms(c()); }
+
+    /** 0 keeps the length of the lease. */
+    of<void> heartbeat(uint32_t lease_ms = 0) {
+        sw_error *err = nullptr;
+        int32_t code = sw_attempt_heartbeat(this->get(), lease_ms, &err);
+        return P::give(code, err, detail::nothing);
+    }
+    of<void> check() {
+        sw_error *err = nullptr;
+        int32_t code = sw_attempt_check(this->get(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    of<void> complete(std::string_view result = {}) {
+        sw_error *err = nullptr;
+        int32_t code = sw_attempt_complete(this->get(), result.data(), result.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    /** SW_SUSPEND: will be tried again. SW_FAILED: for good. */
+    of<int32_t> fail(std::string_view error = {}, const fail_options &options = {}) {
+        sw_error *err = nullptr;
+        const sw_fail_options c = options.c();
+        int32_t code = sw_attempt_fail(this->get(), error.data(), error.size(), &c, &err);
+        return P::give(code, err, [&] { return code; });
+    }
+    /** Gives the run back; again claimable after the delay. */
+    of<void> release(int64_t delay_ms = 0) {
+        sw_error *err = nullptr;
+        int32_t code = sw_attempt_release(this->get(), delay_ms, &err);
+        return P::give(code, err, detail::nothing);
+    }
+    /** SW_OK: do the work. SW_REPLAYED, SW_FAILED: the step has it. SW_SUSPEND: no step. */
+    of<answer<basic_step<P>>> step_begin(std::string_view name, std::string_view input = {},
+                                         const step_options &options = {}) {
+        sw_step *out = nullptr;
+        sw_error *err = nullptr;
+        const sw_step_options c = options.c();
+        int32_t code = sw_step_begin(this->get(), name.data(), name.size(), input.data(),
+                                     input.size(), &c, &out, &err);
+        return P::give(code, err, [&] { return answer<basic_step<P>>{code, basic_step<P>(out)}; });
+    }
+
+  private:
+    const sw_attempt *c() const noexcept { return this->get(); }
+};
+
+/* ---- Stores ------------------------------------------------------------------------------- */
+
+/** What a file has, and what this library would bring it to. */
+struct schema_versions {
+    int64_t current;
+    int64_t newest;
+};
+
+template <class P> class basic_store : public detail::handle<sw_store, sw_store_close> {
+  public:
+    template <class T> using of = typename P::template of<T>;
+    using handle::handle;
+
+    /** Call init() next. */
+    static of<basic_store> open(const std::string &path, const store_options &options = {}) {
+        sw_store *out = nullptr;
+        sw_error *err = nullptr;
+        const sw_store_options c = options.c();
+        int32_t code = sw_store_open(path.c_str(), &c, &out, &err);
+        return P::give(code, err, [&] { return basic_store(out); });
+    }
+    static of<basic_store> open_in_memory(const store_options &options = {}) {
+        sw_store *out = nullptr;
+        sw_error *err = nullptr;
+        const sw_store_options c = options.c();
+        int32_t code = sw_store_open_in_memory(&c, &out, &err);
+        return P::give(code, err, [&] { return basic_store(out); });
+    }
+    /** Migrates to the newest schema; how many migrations it took. */
+    of<uint32_t> init() {
+        uint32_t out = 0;
+        sw_error *err = nullptr;
+        int32_t code = sw_store_init(this->get(), &out, &err);
+        return P::give(code, err, [&] { return out; });
+    }
+    of<uint32_t> migrate(int64_t target) {
+        uint32_t out = 0;
+        sw_error *err = nullptr;
+        int32_t code = sw_store_migrate(this->get(), target, &out, &err);
+        return P::give(code, err, [&] { return out; });
+    }
+    of<schema_versions> schema_version() {
+        schema_versions out = {0, 0};
+        sw_error *err = nullptr;
+        int32_t code = sw_store_schema_version(this->get(), &out.current, &out.newest, &err);
+        return P::give(code, err, [&] { return out; });
+    }
+    of<text> migrations() {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_store_migrations(this->get(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** Null for a store in memory. */
+    const char *path() const noexcept { return sw_store_path(this->get()); }
+    of<void> advance_clock(int64_t ms) {
+        sw_error *err = nullptr;
+        int32_t code = sw_store_advance_clock(this->get(), ms, &err);
+        return P::give(code, err, detail::nothing);
+    }
+    int64_t now_ms() const noexcept { return sw_store_now_ms(this->get()); }
+    /** From any thread: wakes every waiter. Closing is the destructor's, or close(). */
+    void shutdown() noexcept { sw_store_shutdown(this->get()); }
+    void close() noexcept { sw_store_close(this->release()); }
+
+    /** SW_OK or SW_EXISTS, both with the run's id. */
+    of<answer<id_text>> run_submit(std::string_view workflow, std::string_view args = {},
+                                   const submit_options &options = {}) {
+        id_text out;
+        sw_error *err = nullptr;
+        const sw_submit_options c = options.c();
+        int32_t code = sw_run_submit(this->get(), workflow.data(), workflow.size(), args.data(),
+                                     args.size(), &c, out.text, sizeof out.text, &err);
+        return P::give(code, err, [&] { return answer<id_text>{code, out}; });
+    }
+    /** SW_OK with the id, or SW_NONE. An absent scope is the scope "". */
+    of<answer<id_text>> run_find(std::string_view idempotency_scope,
+                                 std::string_view idempotency_key) {
+        id_text out;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_find(this->get(), idempotency_scope.data(), idempotency_scope.size(),
+                                   idempotency_key.data(), idempotency_key.size(), out.text,
+                                   sizeof out.text, &err);
+        return P::give(code, err, [&] { return answer<id_text>{code, out}; });
+    }
+    /** SW_OK with an attempt, or SW_NONE. An absent queue is "default". */
+    of<answer<basic_attempt<P>>> run_claim(std::string_view queue = {},
+                                           const claim_options &options = {}) {
+        sw_attempt *out = nullptr;
+        sw_error *err = nullptr;
+        const sw_claim_options c = options.c();
+        int32_t code = sw_run_claim(this->get(), queue.data(), queue.size(), &c, &out, &err);
+        return P::give(code, err, [&] {
+            return answer<basic_attempt<P>>{code, basic_attempt<P>(out)};
+        });
+    }
+    of<text> run_get(std::string_view run_id) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_get(this->get(), run_id.data(), run_id.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    of<text> run_history(std::string_view run_id, std::string_view cursor = {},
+                         uint32_t limit = 0) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_history(this->get(), run_id.data(), run_id.size(), cursor.data(),
+                                      cursor.size(), limit, &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+};
+
+/* ---- The two families --------------------------------------------------------------------- */
+
+using store = basic_store<throwing>;
+using attempt = basic_attempt<throwing>;
+using step = basic_step<throwing>;
+using stop = basic_stop<throwing>;
+
+namespace results {
+
+using store = basic_store<returning>;
+using attempt = basic_attempt<returning>;
+using step = basic_step<returning>;
+using stop = basic_stop<returning>;
+
+inline result<void> abi_check() { return smolwf::abi_check<returning>(); }
+inline result<id_text> new_id(std::string_view prefix) { return smolwf::new_id<returning>(prefix); }
+inline result<text> json_quote(std::string_view plain) {
+    return smolwf::json_quote<returning>(plain);
+}
+
+} // namespace results
+} // namespace smolwf
+
+#endif

@@ -1,0 +1,260 @@
+//! The C++ header `include/smolwf.hpp`: it calls every function of the C header, is read by every
+//! compiler, and its programs in `tests/cpp/` run.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+#[path = "support/native.rs"]
+mod native;
+
+use native::{all_said, code_of, has, has_word, link_library, root, said, sanitizers};
+
+/// The programs of `tests/cpp`.
+const PROGRAMS: [&str; 3] = ["results", "throwing", "vectors"];
+const STANDARDS: [&str; 3] = ["c++17", "c++20", "c++2b"];
+const WARNINGS: [&str; 7] =
+    ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-pthread"];
+
+fn header() -> String {
+    code_of(&fs::read_to_string(root("include/smolwf.hpp")).unwrap())
+}
+
+/// Returns what the C header has and the C++ header does not name: functions and option fields.
+fn left_out(cdef: &str, hpp: &str) -> Vec<String> {
+    let functions = native::functions(cdef).into_iter().map(|function| function.name);
+    let options = native::structs(cdef).into_iter().filter(|it| it.name.ends_with("_options"));
+    let fields = options
+        .flat_map(|of| of.fields.into_iter().map(move |(_, field)| (of.name.clone(), field)));
+    let fields = fields.filter(|(_, field)| field != "reserved").map(|(of, field)| {
+        let set = format!("c.{field} =");
+        (format!("{of}.{field}"), setter(hpp, &of).contains(&set))
+    });
+    let functions = functions.map(|name| {
+        let is_there = has_word(hpp, &name);
+        (name, is_there)
+    });
+    functions.chain(fields).filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect()
+}
+
+/// Returns the body that fills an option struct.
+fn setter<'a>(hpp: &'a str, options: &str) -> &'a str {
+    let body = hpp.split_once(&format!("{options} c() ")).map_or("", |(_, body)| body);
+    body.split("return c;").next().unwrap_or_default()
+}
+
+#[test]
+fn every_function_and_option_of_the_c_header_is_in_the_cpp_header() {
+    assert_eq!(left_out(&native::cdef(), &header()), Vec::<String>::new());
+}
+
+#[test]
+fn a_function_or_option_that_the_cpp_header_lacks_is_found() {
+    let cdef = native::cdef() + "int32_t sw_run_paint(sw_store *store, sw_error **err);\n";
+    assert_eq!(left_out(&cdef, &header()), ["sw_run_paint"]);
+    let cdef = native::cdef().replace("int32_t priority;", "int32_t priority;\n  uint32_t colour;");
+    assert_eq!(left_out(&cdef, &header()), ["sw_submit_options.colour"]);
+    let without = header().replace("sw_run_get(", "other(");
+    assert_eq!(left_out(&native::cdef(), &without), ["sw_run_get"]);
+}
+
+/// Instantiates every method of both families, from two files of one program.
+#[test]
+fn the_cpp_header_is_clean_in_every_compiler_and_standard() {
+    let folder = tempfile::tempdir().unwrap();
+    let classes = ["store", "attempt", "step", "stop"];
+    let mut text = String::from("#include <smolwf.hpp>\n#include <smolwf.hpp>\n");
+    for class in classes {
+        for family in ["throwing", "returning"] {
+            let _ = writeln!(text, "template class smolwf::basic_{class}<smolwf::{family}>;");
+        }
+    }
+    text += "int version_number();\nint version_number() { return SW_VERSION_NUMBER; }\n";
+    let (one, two) = (folder.path().join("one.cpp"), folder.path().join("two.cpp"));
+    fs::write(&one, text).unwrap();
+    fs::write(&two, "#include <smolwf.hpp>\nint main() { return smolwf::version() == nullptr; }\n")
+        .unwrap();
+    let link = link_library(folder.path());
+    let program = folder.path().join("clean");
+    for compiler in ["g++", "clang++"] {
+        if !has(compiler) {
+            continue;
+        }
+        let command = |standard: &str| {
+            let mut command = Command::new(compiler);
+            command.arg(format!("-std={standard}")).args(WARNINGS).arg("-I").arg(root("include"));
+            command
+        };
+        for standard in STANDARDS {
+            said(command(standard).arg("-fsyntax-only").args([&one, &two]));
+        }
+        said(command("c++17").arg("-o").arg(&program).args([&one, &two]).args(&link));
+        said(Command::new(&program).env_remove("LD_LIBRARY_PATH"));
+    }
+}
+
+#[test]
+fn every_cpp_program_is_run_here() {
+    let found = native::files("tests/cpp", "cpp");
+    let names: Vec<_> =
+        found.iter().map(|path| path.file_stem().unwrap().to_string_lossy()).collect();
+    assert_eq!(names, PROGRAMS);
+}
+
+#[test]
+fn the_throwing_family_works() {
+    run("throwing", &[]);
+}
+
+#[test]
+fn the_returning_family_works() {
+    run("results", &[]);
+}
+
+#[test]
+fn the_returning_family_needs_no_exceptions() {
+    run("results", &["-fno-exceptions"]);
+}
+
+/// Runs a program in a folder of its own.
+fn run(program: &str, flags: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(build(program, flags, folder.path()));
+    command.env("TMPDIR", folder.path()).env_remove("LD_LIBRARY_PATH");
+    report(program, &native::output(&mut command));
+}
+
+fn report(program: &str, output: &std::process::Output) {
+    let printed = all_said(output);
+    let closing = printed.lines().rev().find(|line| line.contains(" passed, ")).unwrap_or_default();
+    println!("{program}.cpp: {closing}");
+    let is_fine = output.status.success() && closing.ends_with(" 0 failed");
+    assert!(is_fine, "{program}.cpp ended with {}\n{printed}", output.status);
+}
+
+fn build(program: &str, flags: &[&str], folder: &Path) -> PathBuf {
+    let built = folder.join(program);
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    let mut command = Command::new(&compiler);
+    command.arg("-std=c++17").args(WARNINGS).arg("-g").args(flags);
+    command.args(sanitizers(&compiler)).arg("-I").arg(root("include")).arg("-o").arg(&built);
+    command.arg(root("tests/cpp").join(format!("{program}.cpp"))).args(link_library(folder));
+    said(&mut command);
+    built
+}
+
+// ---- Shared vectors -----------------------------------------------------------------------------
+
+fn vectors(name: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(root("tests/vectors").join(name)).unwrap()).unwrap()
+}
+
+/// Writes a field for the program: hexadecimal, "." when empty, "-" when absent.
+fn field(of: &Value) -> String {
+    if of.is_null() {
+        return "-".into();
+    }
+    let text = of.as_str().map_or_else(|| of.to_string(), str::to_owned);
+    let hex: String = text.bytes().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    if hex.is_empty() { ".".into() } else { hex }
+}
+
+fn line(act: &str, fields: &[&Value]) -> String {
+    let fields: Vec<_> = fields.iter().map(|of| field(of)).collect();
+    format!("{act} {}\n", fields.join(" "))
+}
+
+fn acts_of(case: &Value) -> String {
+    let mut lines = String::new();
+    for (at, acts) in case["attempts"].as_array().unwrap().iter().enumerate() {
+        if at > 0 {
+            lines += "attempt\n";
+        }
+        for act in acts.as_array().unwrap() {
+            let all = |keys: &[&str]| keys.iter().map(|key| &act[*key]).collect::<Vec<_>>();
+            const BEGIN: [&str; 10] = [
+                "begin",
+                "at",
+                "input",
+                "answers",
+                "occurrence",
+                "then",
+                "as",
+                "result",
+                "error",
+                "retry_after_ms",
+            ];
+            lines += &if act.get("begin").is_some() {
+                line("begin", &all(&BEGIN))
+            } else if act.get("complete").is_some() {
+                line("complete", &all(&["complete", "result", "answers"]))
+            } else {
+                line("advance", &all(&["advance_ms"]))
+            };
+        }
+    }
+    lines + "history\n"
+}
+
+/// Gives the lines to the program and returns the histories that it prints.
+fn play(lines: &str) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(build("vectors", &[], folder.path()));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.env_remove("LD_LIBRARY_PATH").spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(lines.as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    report("vectors", &output);
+    let printed = all_said(&output);
+    let histories = printed.lines().filter_map(|line| line.strip_prefix("history "));
+    histories.map(|history| serde_json::from_str(history).unwrap()).collect()
+}
+
+#[test]
+fn the_shared_vectors_hold_in_cpp() {
+    let (inputs, ids) = (vectors("inputs.json"), vectors("ids.json"));
+    let (ok, invalid) = (Value::from("SW_OK"), Value::from("SW_ERR_INVALID"));
+    let all = |of: &Value| of.as_array().unwrap().clone();
+    let mut lines = String::new();
+    for it in all(&ids["prefixes"]) {
+        lines += &line("prefix", &[&it, &ok]);
+    }
+    for it in all(&ids["refused_prefixes"]) {
+        lines += &line("prefix", &[&it, &invalid]);
+    }
+    for it in all(&inputs["accepted"]) {
+        lines += &line("input", &[&it["input"], &ok]);
+    }
+    for it in all(&inputs["refused"]) {
+        lines += &line("input", &[&it["input"], &it["answers"]]);
+    }
+    lines += "history\n";
+    let cases = all(&vectors("occurrences.json")["cases"]);
+    lines.extend(cases.iter().map(acts_of));
+    let histories = play(&lines);
+    let steps = |of: &Value| of["steps"].as_array().unwrap().clone();
+    let hashes: Vec<_> =
+        steps(&histories[0]).iter().map(|step| step["input_hash"].clone()).collect();
+    let expected: Vec<_> =
+        all(&inputs["accepted"]).iter().map(|it| it["input_hash"].clone()).collect();
+    assert_eq!(hashes, expected);
+    for (case, history) in cases.iter().zip(&histories[1..]) {
+        let recorded: Vec<Value> = steps(history)
+            .iter()
+            .map(|it| Value::from(vec![it["name"].clone(), it["occurrence"].clone()]))
+            .collect();
+        assert_eq!(Value::from(recorded), case["recorded"], "{}", case["name"]);
+    }
+    assert_eq!(histories.len(), cases.len() + 1);
+}

@@ -1,0 +1,53 @@
+/* The family that returns results; built without exceptions too. */
+#include "support.hpp"
+
+namespace results = smolwf::results;
+
+TEST(a_result_holds_a_value_or_an_error) {
+    auto id = results::new_id("run");
+    CHECK(id.has_value() && id->view().size() == 30);
+    auto refused = results::new_id("Wrong");
+    CHECK(!refused);
+    CHECK(refused.error().code() == SW_ERR_INVALID);
+    CHECK(contains(refused.error().what(), "Wrong"));
+    CHECK(results::abi_check().has_value());
+    CHECK(results::json_quote("a").value().view() == "\"a\"");
+}
+
+TEST(a_run_goes_from_submit_to_its_end) {
+    results::store store = *results::store::open(temp_path("results.db"));
+    CHECK(store.init().has_value());
+    auto submitted = store.run_submit("w", "1");
+    CHECK(submitted && submitted->code == SW_OK);
+    auto claimed = store.run_claim();
+    CHECK(claimed && claimed->code == SW_OK);
+    results::attempt &attempt = claimed->value;
+    auto begun = attempt.step_begin("s");
+    CHECK(begun && begun->code == SW_OK);
+    CHECK(begun->value.complete("1").has_value());
+    CHECK(attempt.complete().has_value());
+    auto late = attempt.step_begin("t");
+    CHECK(!late && late.error().code() == SW_ERR_LEASE_LOST);
+    auto again = attempt.complete("2");
+    CHECK(!again && again.error().code() == SW_ERR_CONFLICT);
+    CHECK(store.run_claim()->code == SW_NONE);
+}
+
+TEST(a_file_that_cannot_be_opened_is_an_error_with_a_code_of_the_system) {
+    smolwf::store_options options;
+    options.flags = SW_OPEN_NO_CREATE;
+    auto store = results::store::open(temp_path("none.db"), options);
+    CHECK(!store && store.error().code() == SW_ERR_CANNOT_OPEN);
+}
+
+#if defined(__cpp_exceptions)
+TEST(asking_for_a_value_that_is_not_there_throws_its_error) {
+    int32_t code = 0;
+    try {
+        static_cast<void>(results::new_id("Wrong").value());
+    } catch (const smolwf::error &error) { code = error.code(); }
+    CHECK(code == SW_ERR_INVALID);
+}
+#endif
+
+int main() { return run_all_tests(); }

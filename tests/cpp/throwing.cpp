@@ -1,0 +1,210 @@
+/* The family that throws: what a host does from open to close, and what its handles own. */
+#include "support.hpp"
+
+#include <thread>
+#include <type_traits>
+
+namespace {
+
+template <class T> constexpr bool moves_and_does_not_copy() {
+    return std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T> &&
+           !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T>;
+}
+static_assert(moves_and_does_not_copy<smolwf::store>());
+static_assert(moves_and_does_not_copy<smolwf::attempt>());
+static_assert(moves_and_does_not_copy<smolwf::step>());
+static_assert(moves_and_does_not_copy<smolwf::stop>());
+static_assert(moves_and_does_not_copy<smolwf::text>());
+static_assert(moves_and_does_not_copy<smolwf::results::store>());
+static_assert(std::is_nothrow_copy_constructible_v<smolwf::error>);
+static_assert(sizeof(smolwf::store) == sizeof(sw_store *));
+
+/* The code of the error that a call throws; 0 when it throws none. */
+template <class Call> int32_t thrown(Call call) {
+    try {
+        call();
+    } catch (const smolwf::error &error) {
+        CHECK(error.what()[0] != '\0');
+        return error.code();
+    }
+    return 0;
+}
+
+smolwf::store store_in_memory() {
+    smolwf::store_options options;
+    options.flags = SW_OPEN_MANUAL_CLOCK;
+    smolwf::store store = smolwf::store::open_in_memory(options);
+    store.init();
+    return store;
+}
+
+} // namespace
+
+TEST(versions_are_those_of_the_c_functions) {
+    smolwf::abi_check();
+    CHECK(smolwf::version_number() == SW_VERSION_NUMBER);
+    CHECK(smolwf::abi_version() == SW_ABI_VERSION);
+    CHECK(contains(smolwf::build_info(), smolwf::version()));
+    CHECK(std::string_view(smolwf::code_name(SW_ERR_BUSY)) == "SW_ERR_BUSY");
+}
+
+TEST(an_id_and_a_quoted_text_are_views_by_themselves) {
+    smolwf::id_text id = smolwf::new_id("run");
+    std::string_view view = id;
+    CHECK(view.size() == 30 && view.substr(0, 4) == "run_");
+    CHECK(id.str() == id.c_str());
+    smolwf::text quoted = smolwf::json_quote("a\"b");
+    CHECK(quoted.view() == "\"a\\\"b\"");
+    CHECK(smolwf::json_quote("").str() == "\"\"");
+}
+
+TEST(an_error_tells_code_name_and_sentence_and_outlives_its_copies) {
+    try {
+        static_cast<void>(smolwf::new_id("Wrong"));
+        CHECK(false);
+    } catch (const std::exception &base) {
+        smolwf::error copy = dynamic_cast<const smolwf::error &>(base);
+        CHECK(copy.code() == SW_ERR_INVALID);
+        CHECK(std::string_view(copy.code_name()) == "SW_ERR_INVALID");
+        CHECK(copy.engine_code() == 0 && !copy.is_retryable());
+        CHECK(contains(copy.what(), "Wrong"));
+    }
+    CHECK(std::string_view(smolwf::error(SW_ERR_IO, nullptr).what()) == "SW_ERR_IO");
+    CHECK(smolwf::error(SW_ERR_IO, nullptr).code() == SW_ERR_IO);
+}
+
+TEST(a_file_is_opened_migrated_and_its_work_is_found_again) {
+    std::string path = temp_path("throwing.db");
+    smolwf::id_text run_id;
+    {
+        smolwf::store store = smolwf::store::open(path);
+        CHECK(store.init() > 0 && store.init() == 0);
+        auto versions = store.schema_version();
+        CHECK(versions.current == versions.newest && versions.newest > 0);
+        CHECK(contains(store.migrations(), "introduced_version"));
+        CHECK(contains(store.path(), "throwing.db"));
+        auto [code, id] = store.run_submit("w", "{\"n\":1}");
+        CHECK(code == SW_OK);
+        run_id = id;
+        CHECK(store.now_ms() > 0);
+        store.close();
+        CHECK(!store);
+    }
+    smolwf::store_options options;
+    options.flags = SW_OPEN_NO_CREATE;
+    smolwf::store store = smolwf::store::open(path, options);
+    CHECK(contains(store.run_get(run_id), "\"pending\""));
+    CHECK(thrown([&] { store.migrate(0); }) == SW_ERR_TARGET_OLDER);
+    CHECK(thrown([&] { store.run_get("run_none"); }) != 0);
+    options.flags = SW_OPEN_NO_CREATE;
+    CHECK(thrown([&] { smolwf::store::open(temp_path("none.db"), options); }) ==
+          SW_ERR_CANNOT_OPEN);
+}
+
+TEST(the_same_key_is_the_same_run) {
+    smolwf::store store = store_in_memory();
+    smolwf::submit_options options;
+    options.idempotency_key = "k";
+    options.idempotency_scope = "s";
+    auto first = store.run_submit("w", {}, options);
+    auto second = store.run_submit("w", {}, options);
+    CHECK(first.code == SW_OK && second.code == SW_EXISTS);
+    CHECK(first.value.view() == second.value.view());
+    auto found = store.run_find("s", "k");
+    CHECK(found.code == SW_OK && found.value.view() == first.value.view());
+    CHECK(store.run_find({}, "k").code == SW_NONE);
+    options.idempotency_key = "";
+    CHECK(thrown([&] { static_cast<void>(store.run_submit("w", {}, options)); }) == SW_ERR_INVALID);
+}
+
+TEST(an_attempt_tells_what_was_claimed) {
+    smolwf::store store = store_in_memory();
+    CHECK(store.run_claim().code == SW_NONE && !store.run_claim().value);
+    smolwf::submit_options submit;
+    submit.queue = "q";
+    auto run_id = store.run_submit("w", "[1, 2]", submit).value;
+    smolwf::claim_options claim;
+    claim.worker = "me";
+    claim.workflows = "[\"w\"]";
+    auto [code, attempt] = store.run_claim("q", claim);
+    CHECK(code == SW_OK && attempt);
+    CHECK(attempt.run_id() == run_id.view() && attempt.root_run_id() == run_id.view());
+    CHECK(attempt.parent_run_id().data() == nullptr);
+    CHECK(attempt.id().substr(0, 8) == "attempt_" && attempt.number() == 1);
+    CHECK(attempt.workflow() == "w" && attempt.queue() == "q" && attempt.args() == "[1, 2]");
+    CHECK(attempt.lease_expires_at_ms() > store.now_ms());
+    attempt.heartbeat();
+    attempt.check();
+    attempt.complete("{}");
+    CHECK(contains(store.run_get(run_id), "\"completed\""));
+}
+
+TEST(steps_run_once_and_replay_after) {
+    smolwf::store store = store_in_memory();
+    auto run_id = store.run_submit("w").value;
+    {
+        auto attempt = store.run_claim().value;
+        auto [code, step] = attempt.step_begin("charge", "{\"amount\":1}");
+        CHECK(code == SW_OK && step.result().data() == nullptr);
+        CHECK(step.name() == "charge" && step.occurrence() == 1 && step.tries() == 1);
+        step.complete("{\"receipt\":7}");
+        auto failing = attempt.step_begin("ship").value;
+        smolwf::fail_options later;
+        later.retry_after_ms = 1000;
+        CHECK(failing.fail("\"busy\"", later) == SW_SUSPEND);
+        CHECK(failing.retry_at_ms() == store.now_ms() + 1000);
+        CHECK(attempt.step_begin("ship").code == SW_SUSPEND);
+        attempt.release();
+    }
+    store.advance_clock(1000);
+    auto attempt = store.run_claim().value;
+    auto replayed = attempt.step_begin("charge");
+    CHECK(replayed.code == SW_REPLAYED && replayed.value.result() == "{\"receipt\":7}");
+    smolwf::step_options once;
+    once.kind = "truck";
+    auto ship = attempt.step_begin("ship", {}, once);
+    CHECK(ship.code == SW_OK);
+    smolwf::fail_options terminal;
+    terminal.flags = SW_FAIL_TERMINAL | SW_FAIL_TEXT;
+    CHECK(ship.value.fail("no road", terminal) == SW_FAILED);
+    once.occurrence = 1;
+    auto memoised = attempt.step_begin("ship", {}, once);
+    CHECK(memoised.code == SW_FAILED && memoised.value.error() == "\"no road\"");
+    CHECK(memoised.value.id().substr(0, 5) == "step_");
+    CHECK(attempt.fail("\"no road\"", terminal) == SW_FAILED);
+    CHECK(contains(store.run_history(run_id), "truck"));
+}
+
+TEST(handles_of_a_closed_store_answer_closed_and_go_in_any_order) {
+    smolwf::store store = store_in_memory();
+    static_cast<void>(store.run_submit("w"));
+    auto attempt = store.run_claim().value;
+    auto step = attempt.step_begin("s").value;
+    store.shutdown();
+    store.close();
+    CHECK(thrown([&] { attempt.check(); }) == SW_ERR_CLOSED);
+    CHECK(thrown([&] { step.complete("1"); }) == SW_ERR_CLOSED);
+    smolwf::attempt moved = std::move(attempt);
+    CHECK(moved && !attempt);
+}
+
+TEST(a_moved_from_handle_is_null_and_null_is_misuse) {
+    smolwf::store store;
+    CHECK(!store && store.get() == nullptr);
+    CHECK(thrown([&] { store.init(); }) == SW_ERR_MISUSE);
+}
+
+TEST(a_stop_ends_a_wait_from_another_thread) {
+    smolwf::store store = store_in_memory();
+    smolwf::stop stop = smolwf::stop::make();
+    smolwf::claim_options options;
+    options.wait_ms = SW_FOREVER;
+    options.stop = stop.get();
+    int32_t code = SW_OK;
+    std::thread waiter([&] { code = store.run_claim({}, options).code; });
+    stop.fire();
+    waiter.join();
+    CHECK(code == SW_NONE);
+}
+
+int main() { return run_all_tests(); }

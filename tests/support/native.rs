@@ -1,0 +1,206 @@
+//! How the suites build programs of other languages against the library, and which tools they ask.
+
+#![allow(dead_code, reason = "each suite uses a part of it")]
+#![allow(clippy::print_stdout, reason = "skips are told")]
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const SANITIZERS: [&str; 3] =
+    ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"];
+
+/// Returns whether a tool is there; one that is missing is a printed skip, or a failure where
+/// `SW_REQUIRE_ALL=1` asks for everything.
+pub fn has(tool: &str) -> bool {
+    let is_there = Command::new(tool).arg("--version").output().is_ok_and(|it| it.status.success());
+    if !is_there {
+        skip(&format!("{tool} is not installed"));
+    }
+    is_there
+}
+
+pub fn skip(reason: &str) {
+    let is_all_required = std::env::var_os("SW_REQUIRE_ALL").is_some_and(|all| all == "1");
+    assert!(!is_all_required, "everything is required, but {reason}");
+    println!("skipped: {reason}");
+}
+
+/// Runs a command to its end and returns what it printed; fails with all it said when it failed.
+pub fn said(command: &mut Command) -> String {
+    let output = output(command);
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, all_said(&output));
+    text(&output.stdout)
+}
+
+pub fn output(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+pub fn all_said(output: &Output) -> String {
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub fn root(path: &str) -> PathBuf {
+    Path::new(ROOT).join(path)
+}
+
+/// Returns the files of a folder of the tree with an ending, sorted.
+pub fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let listing = fs::read_dir(root(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let paths = listing.map(|entry| entry.expect("a folder that can be listed").path());
+    let mut paths: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|it| it == ending)).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{folder} has no .{ending}");
+    paths
+}
+
+/// Puts the library under both its names, for the linker and for the loader, into the folder, and
+/// returns the flags that link with it there.
+pub fn link_library(folder: &Path) -> Vec<OsString> {
+    let library = shared_library();
+    for name in ["libsmolwf.so", "libsmolwf.so.0"] {
+        symlink(&library, folder.join(name)).expect("the library can be linked to");
+    }
+    vec![joined("-L", folder), "-lsmolwf".into(), joined("-Wl,-rpath,", folder)]
+}
+
+/// The newest one: cargo puts what it builds for tests into `deps`, and another one into the folder
+/// above only when asked for the library itself.
+pub fn shared_library() -> PathBuf {
+    let this = std::env::current_exe().expect("a test knows its own file");
+    let deps = this.parent().expect("a file is in a folder");
+    let profile = deps.parent().expect("deps is in the profile's folder");
+    let built_at = |path: &PathBuf| {
+        let built = fs::metadata(path).and_then(|metadata| metadata.modified());
+        built.unwrap_or(SystemTime::UNIX_EPOCH)
+    };
+    [deps, profile]
+        .map(|folder| folder.join("libsmolwf.so"))
+        .into_iter()
+        .filter(|path| path.exists())
+        .max_by_key(built_at)
+        .expect("cargo builds libsmolwf.so, a cdylib, before the tests")
+}
+
+pub fn joined(prefix: &str, path: &Path) -> OsString {
+    let mut text = OsString::from(prefix);
+    text.push(path);
+    text
+}
+
+/// The flags of the address and undefined behaviour sanitizers, or none where the compiler, or this
+/// machine, does not have them.
+pub fn sanitizers(compiler: &str) -> &'static [&'static str] {
+    static WORK: OnceLock<bool> = OnceLock::new();
+    if *WORK.get_or_init(|| do_sanitizers_work(compiler)) {
+        return &SANITIZERS;
+    }
+    skip(&format!("{compiler} has no working address and undefined behaviour sanitizers"));
+    &[]
+}
+
+fn do_sanitizers_work(compiler: &str) -> bool {
+    let folder = tempfile::tempdir().expect("a folder for a trial build");
+    let (source, program) = (folder.path().join("trial.c"), folder.path().join("trial"));
+    fs::write(&source, "int main(void) { return 0; }\n").expect("a file in a fresh folder");
+    let mut build = Command::new(compiler);
+    let build = build.args(SANITIZERS).arg("-o").args([&program, &source]).output();
+    build.is_ok_and(|output| output.status.success())
+        && Command::new(&program).output().is_ok_and(|output| output.status.success())
+}
+
+/// One function of the header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    pub returns: String,
+    pub name: String,
+    /// Type and name of each.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// One struct of the header with its fields, type and name of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Struct {
+    pub name: String,
+    pub fields: Vec<(String, String)>,
+}
+
+/// The header without preprocessor, as the build makes it.
+pub fn cdef() -> String {
+    fs::read_to_string(concat!(env!("OUT_DIR"), "/smolwf.cdef")).expect("the build made it")
+}
+
+/// Returns the functions of a header without preprocessor, in its order.
+pub fn functions(cdef: &str) -> Vec<Function> {
+    let code: String = cdef.lines().filter(|line| !line.starts_with('#')).collect();
+    let functions: Vec<_> = code.split(';').filter_map(function).collect();
+    assert!(functions.len() > 50, "only {} functions were found", functions.len());
+    functions
+}
+
+fn function(declaration: &str) -> Option<Function> {
+    let (head, parameters) = declaration.strip_suffix(')')?.split_once('(')?;
+    let (returns, name) = type_and_name(head);
+    let parameters = parameters.split(',').filter(|it| it.trim() != "void").map(type_and_name);
+    Some(Function { returns, name, parameters: parameters.collect() })
+}
+
+/// Returns the structs of a header without preprocessor that have fields, in its order.
+pub fn structs(cdef: &str) -> Vec<Struct> {
+    let bodies = cdef.split("typedef struct ").filter_map(|rest| rest.split_once(" {"));
+    let found: Vec<_> = bodies
+        .filter(|(name, _)| !name.contains(';'))
+        .map(|(name, rest)| {
+            let body = rest.split('}').next().unwrap_or_default();
+            let fields = body.split(';').map(str::trim).filter(|field| !field.is_empty());
+            Struct { name: name.to_owned(), fields: fields.map(type_and_name).collect() }
+        })
+        .collect();
+    assert!(found.len() > 4, "only {} structs were found", found.len());
+    found
+}
+
+/// Splits `const char *name` into `const char *` and `name`.
+fn type_and_name(text: &str) -> (String, String) {
+    let at = text.rfind([' ', '*']).map_or(0, |at| at + 1);
+    (text[..at].trim().to_owned(), text[at..].trim().to_owned())
+}
+
+/// Takes comments and texts out of C or C++, so that only what is compiled is left.
+pub fn code_of(source: &str) -> String {
+    let mut code = String::new();
+    let mut rest = source;
+    while let Some(at) = rest.find(['/', '"']) {
+        code.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (end, skipped) = match rest.as_bytes() {
+            [b'/', b'*', ..] => ("*/", 2),
+            [b'/', b'/', ..] => ("\n", 2),
+            [b'"', ..] => ("\"", 1),
+            _ => ("", 1),
+        };
+        let after = &rest[skipped..];
+        rest = after.split_once(end).map_or("", |(_, after)| after);
+        code.push(' ');
+    }
+    code + rest
+}
+
+/// Returns whether a name stands in code as a whole word.
+pub fn has_word(code: &str, name: &str) -> bool {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    code.match_indices(name).any(|(at, _)| {
+        !code[..at].ends_with(is_word) && !code[at + name.len()..].starts_with(is_word)
+    })
+}
