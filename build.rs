@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// What the header is made from, in its order.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "codes",
     "constants",
     "options",
@@ -22,10 +22,11 @@ const SOURCES: [&str; 12] = [
     "attempt",
     "step",
     "query",
+    "schedule",
 ];
 
 /// Headings of the header, each before the declaration that opens its part.
-const HEADINGS: [(&str, &str); 12] = [
+const HEADINGS: [(&str, &str); 13] = [
     ("#define SW_OK ", "Codes"),
     ("#define SW_ABI_VERSION ", "Constants"),
     ("typedef struct sw_", "Types"),
@@ -38,6 +39,7 @@ const HEADINGS: [(&str, &str); 12] = [
     ("const char *sw_attempt_id(", "Attempts: what was claimed, until it ends"),
     ("int32_t sw_step_begin(", "Steps"),
     ("int32_t sw_run_get(", "Looking"),
+    ("int32_t sw_schedule_set(", "Schedules: runs that submit themselves"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -20,7 +20,7 @@ use native::{has, link_library, sanitizers};
 const SUPPORT: [&str; 3] = ["support.c", "fixture.c", "reader.c"];
 
 /// The programs, one a topic.
-const TOPICS: [&str; 16] = [
+const TOPICS: [&str; 17] = [
     "attempt",
     "claim",
     "document",
@@ -31,6 +31,7 @@ const TOPICS: [&str; 16] = [
     "misuse_text",
     "refuse",
     "run",
+    "schedule",
     "step",
     "step_failure",
     "store",
@@ -100,6 +101,11 @@ fn files_that_are_no_stores_are_refused() {
 #[test]
 fn runs_are_submitted_and_found() {
     run("run", Flavour::Sanitized);
+}
+
+#[test]
+fn schedules_fire_as_the_header_says() {
+    run("schedule", Flavour::Sanitized);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::port::{
 use super::run::{QUEUE_DEFAULT, in_range};
 use crate::clock::Now;
 use crate::error::{Error, Result};
+use crate::id::Id;
 use crate::limits::{ANCESTORS_MAX, DURATION_MS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
 use crate::stop::Stop;
 
@@ -62,7 +63,7 @@ impl Claim {
 pub struct Outlook {
     /// Something is ready, due or lapsed now.
     pub is_promising: bool,
-    /// When the next task comes due by itself, Unix milliseconds.
+    /// When the next task or schedule comes due by itself, Unix milliseconds.
     pub next_due_at_ms: Option<i64>,
     /// When the next lease lapses, milliseconds awake.
     pub next_lapse_up_ms: Option<i64>,
@@ -80,8 +81,8 @@ impl Outlook {
 
 /// Looks what a claim would find.
 pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Outlook> {
-    let next_due_at_ms =
-        [port.next_wake_at_ms()?, port.next_deadline_at_ms()?].into_iter().flatten().min();
+    let next = [port.next_wake_at_ms()?, port.next_deadline_at_ms()?, port.next_schedule_at_ms()?];
+    let next_due_at_ms = next.into_iter().flatten().min();
     let owners = port.owners()?;
     let mut next_lapse_up_ms = None;
     for owner in &owners {
@@ -112,6 +113,8 @@ pub struct Claimer {
     pub filter: LaneFilter,
     /// Owners that were found dead.
     pub dead: Vec<OwnerKey>,
+    /// An id that was never used; those of runs that schedules make come from it.
+    pub seed: Id,
 }
 
 /// A run as its claimer gets it.
@@ -140,7 +143,8 @@ pub struct Picked {
 
 /// Sweeps what has come due, bounded, and gives up to `max` ready runs of the claimer's lanes to it.
 pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Result<Picked> {
-    let mut picked = Picked { has_more: sweep(port, &claimer.dead, now)?, runs: Vec::new() };
+    let mut picked =
+        Picked { has_more: sweep(port, &claimer.dead, claimer.seed, now)?, runs: Vec::new() };
     let mut owner = claimer.owner.clone();
     while picked.runs.len() < max as usize {
         let Some((run_key, limits_apply)) = pick(port, &claimer.filter, now)? else { break };
@@ -253,15 +257,17 @@ pub fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKe
 }
 
 /// Moves what time has moved: delays that are over, time-outs, lapsed leases, runs of the dead.
-/// Returns whether a bound was reached, so that more may be due.
-pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], now: Now) -> Result<bool> {
+/// Schedules make their runs here, with ids that come from `seed`. Returns whether a bound was reached,
+/// so that more may be due.
+pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], seed: Id, now: Now) -> Result<bool> {
     let woken = port.woken(now.wall_ms, SWEEP_DUE_MAX)?;
     for (run_key, due_at_ms) in &woken {
         port.task_wake(*run_key, *due_at_ms)?;
     }
     let overdue = sweep_overdue(port, now)?;
     let cascades = super::control::sweep_cascades(port, now)?;
-    let mut has_more = woken.len() == SWEEP_DUE_MAX as usize || overdue || cascades;
+    let scheduled = super::schedule::sweep(port, seed, now)?;
+    let mut has_more = woken.len() == SWEEP_DUE_MAX as usize || overdue || cascades || scheduled;
     for owner in port.owners()? {
         let is_dead = dead.contains(&owner.owner_key);
         has_more |= sweep_owner(port, owner.owner_key, is_dead, now)?;

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `codes`, `constants`, `options` | what C calls answers, limits, flags; the option structs |
 //! | `version`, `error`, `text` | versions, errors, texts, ids |
-//! | `store`, `run`, `stop`, `attempt`, `step`, `query` | the topics |
+//! | `store`, `run`, `stop`, `attempt`, `step`, `query`, `schedule` | the topics |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -35,6 +35,8 @@ pub mod attempt;
 pub mod step;
 
 pub mod query;
+
+pub mod schedule;
 
 mod args;
 mod guard;

@@ -11,6 +11,7 @@ use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
 use crate::domain::port::{LaneFilter, Owner};
 use crate::domain::{Durability, attempt};
 use crate::error::{Error, Result};
+use crate::id;
 use crate::limits::{OWNER_PROBE_MS, WAIT_SLICE_MS};
 
 impl Store {
@@ -69,6 +70,7 @@ impl Store {
             worker: claim.worker.clone(),
             filter,
             dead,
+            seed: id::new_id(),
         };
         let picked = self.pick(entered, &claimer, max)?;
         if sweeps {
@@ -142,8 +144,9 @@ impl Store {
             entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
         let dead = self.dead_owners(entered, &outlook, now)?;
         if outlook.is_promising || !dead.is_empty() {
-            let swept =
-                entered.write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, now));
+            let seed = id::new_id();
+            let swept = entered
+                .write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, seed, now));
             match swept {
                 Ok(_) => entered.announce_all()?,
                 // Somebody who may write will sweep.

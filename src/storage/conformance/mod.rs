@@ -14,6 +14,7 @@ mod attempt;
 mod claim;
 mod query;
 mod run;
+mod schedule;
 mod step;
 mod store;
 
@@ -130,6 +131,7 @@ fn claimer(mark: u64, owner_key: OwnerKey) -> Claimer {
         worker: Some(format!("worker {mark}")),
         filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },
         dead: Vec::new(),
+        seed: run_id(0xEE),
     }
 }
 
@@ -236,6 +238,25 @@ macro_rules! every_claim {
                 a_cursor_stays_valid_while_steps_are_added
                 an_unknown_run_is_not_found
                 payloads_are_embedded_as_they_were_given;
+            schedule:
+                a_due_schedule_makes_its_run_in_the_claim_that_finds_it
+                a_firing_makes_one_run_however_often_one_looks
+                an_undone_sweep_leaves_the_schedule_due
+                an_outlook_sees_the_next_schedule
+                the_same_spec_again_changes_nothing
+                another_spec_counts_anew_unless_it_fires_at_the_same_times
+                a_paused_schedule_fires_nothing_and_makes_up_for_nothing
+                a_deleted_schedule_is_gone_and_its_runs_go_on
+                a_firing_is_skipped_and_counted_while_the_last_run_is_open
+                a_queueing_schedule_fires_whatever_is_open
+                a_last_run_that_is_gone_counts_as_ended
+                missed_firings_are_left_out_or_made_up_for_as_asked
+                ten_years_of_missed_seconds_are_bounded_in_number_and_per_sweep
+                a_sweep_of_due_schedules_is_bounded_and_goes_on
+                a_schedule_whose_zone_is_gone_waits_and_spoils_nobodys_claim
+                a_zone_that_is_not_known_and_a_day_that_never_comes_are_refused
+                there_is_a_bound_on_the_number_of_schedules
+                the_list_is_ordered_by_name_and_shows_every_key;
             store:
                 migrating_again_changes_nothing
                 the_clock_of_a_file_never_goes_back
