@@ -28,7 +28,7 @@ if_has = if $(1) >/dev/null 2>&1; then echo "$(3)"; $(3); \
 FMT = $(CARGO) fmt --check
 CLIPPY = $(CARGO) clippy --locked --all-targets
 
-.PHONY: help demo build check test lint bench header install uninstall clean
+.PHONY: help demo build check test clients node lint bench header install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -39,11 +39,16 @@ demo: ## index a folder, kill it part-way, go on; DIR=path picks the folder
 build: ## the release library, shared and static
 	$(CARGO) build --release --locked
 
-check: lint test ## everything that must hold before a change lands
+check: lint test clients ## everything that must hold before a change lands
 
 test: ## every test suite
 	$(CARGO) test --locked --no-fail-fast
 	$(if $(FAULT_SUITES),$(CARGO) test --locked --no-fail-fast --features fault $(FAULT_SUITES))
+
+clients: node ## the clients in other languages
+
+node: ## the client for Node: types, lint, tests
+	@scripts/node.sh
 
 lint: ## formatting and clippy, warnings are errors
 	@$(call if_has,$(CARGO) fmt --version,rustfmt,$(FMT))

@@ -61,7 +61,7 @@ fn read(path: &str) -> Source {
     Source { path: path.to_owned(), text: text.unwrap_or_else(|error| panic!("{path}: {error}")) }
 }
 
-/// Reads every file below the folders whose name ends so, sorted by path.
+/// Reads every file below the folders whose name ends so, sorted by path; not what was installed.
 fn files(folders: &[&str], endings: &[&str]) -> Vec<Source> {
     let mut left: Vec<String> = folders.iter().map(|folder| (*folder).to_owned()).collect();
     let mut paths = BTreeSet::new();
@@ -70,7 +70,8 @@ fn files(folders: &[&str], endings: &[&str]) -> Vec<Source> {
             let entry = entry.expect("a folder that can be listed");
             let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
             if entry.file_type().expect("a kind of file").is_dir() {
-                left.push(path);
+                let is_ours = !path.ends_with("/node_modules") && !path.ends_with("/dist");
+                left.extend(is_ours.then_some(path));
             } else if endings.iter().any(|ending| path.ends_with(ending)) {
                 paths.insert(path);
             }
@@ -83,7 +84,7 @@ fn files(folders: &[&str], endings: &[&str]) -> Vec<Source> {
 /// Returns all that people write here and a compiler, a shell or SQLite reads.
 fn sources() -> Vec<Source> {
     let folders = ["src", "tests", "benches", "examples", "migrations", "scripts"];
-    let mut all = files(&folders, &[".rs", ".c", ".h", ".hpp", ".sql", ".sh"]);
+    let mut all = files(&folders, &[".rs", ".c", ".h", ".hpp", ".sql", ".sh", ".ts"]);
     all.extend(["build.rs", "Makefile", "cbindgen.toml", "Cargo.toml"].map(read));
     all
 }

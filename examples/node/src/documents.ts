@@ -1,0 +1,102 @@
+/** The library's documents, with their keys as the library writes them. Keys are only ever added. */
+import type { Json } from "./json.js";
+import type { Integer } from "./numbers.js";
+
+export type RunState =
+  | "pending"
+  | "running"
+  | "waiting"
+  | "paused"
+  | "completed"
+  | "failed"
+  | "cancelled";
+
+export interface RunDocument<Result = Json> {
+  run_id: string;
+  task_id: string | null;
+  root_run_id: string;
+  parent_run_id: string | null;
+  workflow: string;
+  queue: string;
+  state: RunState;
+  priority: number;
+  args: Json;
+  result: Result | null;
+  error: Json;
+  attempts: number;
+  tries: number;
+  max_attempts: number;
+  run_at_ms: number;
+  created_at_ms: number;
+  updated_at_ms: number;
+  finished_at_ms: number | null;
+  metadata: Json;
+  code_version: string | null;
+  waiting_for: Json;
+}
+
+export interface AttemptDocument {
+  attempt_id: string;
+  number: number;
+  worker: string | null;
+  state: string;
+  started_at_ms: number;
+  ended_at_ms: number | null;
+  error: Json;
+}
+
+export interface StepDocument {
+  step_id: string;
+  name: string;
+  occurrence: number;
+  kind: string;
+  state: string;
+  tries: number;
+  input_hash: string | null;
+  result: Json;
+  error: Json;
+  started_at_ms: number | null;
+  ended_at_ms: number | null;
+}
+
+export interface EventDocument {
+  seq: number;
+  run_id: string;
+  type: string;
+  payload: Json;
+  at_ms: number;
+}
+
+export interface HistoryDocument {
+  run: RunDocument;
+  attempts: AttemptDocument[];
+  steps: StepDocument[];
+  signals: Json[];
+  children: Json[];
+  events: EventDocument[];
+  next: string | null;
+}
+
+export interface BudgetDocument {
+  units: Record<
+    string,
+    { limit: Integer | null; reserved: Integer; spent: Integer; remaining: Integer | null }
+  >;
+}
+
+export interface MigrationDocument {
+  id: number;
+  introduced_version: string;
+  applied_time: number;
+}
+
+export interface EventPage {
+  items: EventDocument[];
+  first_seq: number;
+  last_seq: number;
+}
+
+export interface Page<Item> {
+  items: Item[];
+  next: string | null;
+}

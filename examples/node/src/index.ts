@@ -1,0 +1,56 @@
+/** Durable workflows in one SQLite file. See README.md. */
+import { library } from "./library.js";
+
+export {
+  type AnyOutcome,
+  Attempt,
+  type ChildItem,
+  type Wait,
+  type WaitOptions,
+} from "./attempt.js";
+export type * from "./documents.js";
+export * from "./errors.js";
+export { type Json, RawJson, rawJson } from "./json.js";
+export type { Integer } from "./numbers.js";
+export type {
+  Amounts,
+  ClaimOptions,
+  Durability,
+  StepOptions,
+  StoreOptions,
+  SubmitOptions,
+} from "./options.js";
+export type { Outcome, Workflow } from "./perform.js";
+export type { PageOptions, Runs, SubmitItem, Submitted } from "./runs.js";
+export { Step, type StepState } from "./step.js";
+export { Store } from "./store.js";
+export type { QueueSettings, ScheduleSpec, TailOptions } from "./topics.js";
+export type { Workflows, WorkOptions } from "./work.js";
+
+/** Returns a new id, `<prefix>_<26 characters>`, later ones greater as text. */
+export function newId(prefix: string): string {
+  return library().call("sw_new_id", prefix).text ?? "";
+}
+
+/** Returns a text as JSON string, written by the library. */
+export function jsonQuote(text: string): string {
+  return library().call("sw_json_quote", text).text ?? "";
+}
+
+export interface Version {
+  version: string;
+  number: number;
+  abi: number;
+  build: unknown;
+}
+
+/** Returns what the loaded library says about itself. */
+export function version(): Version {
+  const own = library();
+  return {
+    version: own.ask("sw_version") as string,
+    number: own.ask("sw_version_number") as number,
+    abi: own.ask("sw_abi_version") as number,
+    build: JSON.parse(own.ask("sw_build_info") as string),
+  };
+}

@@ -1,0 +1,245 @@
+import { readFileSync } from "node:fs";
+import koffi, { type LibraryHandle, type TypeObject } from "koffi";
+import { type CFunction, type CHeader, parseHeader } from "./cdef.js";
+import { classOf, type SmolwfError } from "./errors.js";
+import { Frame } from "./frame.js";
+import { findHeader, findLibrary } from "./locate.js";
+import { fromC, type Integer } from "./numbers.js";
+import { Turns } from "./queue.js";
+import { pointee, type Slot, shapeOf } from "./shape.js";
+
+type Native = ReturnType<LibraryHandle["func"]>;
+type TypeSpec = Parameters<typeof koffi.out>[0];
+
+interface Bound {
+  readonly native: Native;
+  readonly slots: readonly Slot[];
+}
+
+/** What a call answered: the name of its code, and its outputs. */
+export interface Answer {
+  readonly code: string;
+  /** A text, or an id. */
+  readonly text: string | undefined;
+  /** The pointer of an object that now belongs to the caller. */
+  readonly pointer: bigint | undefined;
+  readonly pointers: readonly bigint[];
+  readonly integers: readonly Integer[];
+}
+
+/** The library as its header declares it. Functions are bound when they are first called. */
+export class Library {
+  readonly header: CHeader;
+  readonly path: string;
+  readonly #native: LibraryHandle;
+  readonly #types = new Map<string, TypeObject>();
+  readonly #bound = new Map<string, Bound>();
+  readonly #codeNames = new Map<number, string>();
+  readonly #turns = new Turns();
+
+  constructor(path: string, headerPath: string) {
+    this.path = path;
+    this.header = parseHeader(readFileSync(headerPath, "utf8"));
+    this.#native = koffi.load(path);
+    for (const name of this.header.opaques) this.#types.set(name, koffi.opaque());
+    for (const [name, fields] of this.header.structs) {
+      const members = fields.map((one) => [one.name, this.#typeOf(one.type)] as const);
+      this.#types.set(name, koffi.struct(Object.fromEntries(members)));
+    }
+    this.call("sw_abi_check", this.constant("SW_ABI_VERSION"));
+  }
+
+  /** Returns a constant of the header. */
+  constant(name: string): number {
+    const value = this.header.constants.get(name);
+    if (value === undefined) throw new Error(`${name} is not in smolwf.cdef`);
+    return Number(value);
+  }
+
+  /** Calls a function that never blocks, and throws what it answers below 0. */
+  call(name: string, ...inputs: readonly unknown[]): Answer {
+    const { native, slots } = this.#bind(name);
+    const frame = new Frame(this, name, slots, inputs);
+    try {
+      return this.#answer(frame, native(...frame.values) as number);
+    } finally {
+      frame.leave();
+    }
+  }
+
+  /** Calls a function that may block, on a thread of libuv's pool. */
+  async callLater(name: string, ...inputs: readonly unknown[]): Promise<Answer> {
+    const { native, slots } = this.#bind(name);
+    const frame = new Frame(this, name, slots, inputs);
+    try {
+      const code = await new Promise<number>((resolve, reject) => {
+        this.#turns.add(name, inputs, (done) => {
+          const settle = (error: Error | null, result: number): void => {
+            done();
+            if (error) reject(error);
+            else resolve(result);
+          };
+          try {
+            native.async(...frame.values, settle);
+          } catch (error) {
+            settle(error as Error, 0);
+          }
+        });
+      });
+      return this.#answer(frame, code);
+    } finally {
+      frame.leave();
+    }
+  }
+
+  /** Asks an accessor: a function whose result is no code. */
+  ask(name: string, ...inputs: readonly unknown[]): unknown {
+    const { native, slots } = this.#bind(name);
+    const frame = new Frame(this, name, slots, inputs);
+    try {
+      const result: unknown = native(...frame.values);
+      return typeof result === "bigint" ? fromC(result) : result;
+    } finally {
+      frame.leave();
+    }
+  }
+
+  /** The same for those that give up a pointer of the caller's and return nothing. */
+  release(name: string, pointer: bigint): void {
+    this.#bind(name).native(pointer);
+  }
+
+  /** The same on a thread of the pool. */
+  releaseLater(name: string, pointer: bigint): Promise<void> {
+    const { native } = this.#bind(name);
+    return new Promise((resolve) => {
+      this.#turns.add(name, [], (done) => {
+        native.async(pointer, () => {
+          done();
+          resolve();
+        });
+      });
+    });
+  }
+
+  /** Whether the library that was found has the function; an older one may not. */
+  has(name: string): boolean {
+    try {
+      return this.#bind(name) !== undefined;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The function as koffi gives it, for whoever measures what a call costs. */
+  native(name: string): Native {
+    return this.#bind(name).native;
+  }
+
+  sizeOf(struct: string): number {
+    return koffi.sizeof(this.#type(struct));
+  }
+
+  /** An error found on this side of the door, in the form of the library's own. */
+  error(codeName: string, message: string): SmolwfError {
+    const ErrorClass = classOf(codeName);
+    return new ErrorClass(this.constant(codeName), codeName, message);
+  }
+
+  #bind(name: string): Bound {
+    const known = this.#bound.get(name);
+    if (known) return known;
+    const declared = this.header.functions.get(name);
+    if (!declared) throw this.#missing(name, "smolwf.cdef");
+    const bound = { native: this.#load(declared), slots: shapeOf(declared, this.header) };
+    this.#bound.set(name, bound);
+    return bound;
+  }
+
+  #load(declared: CFunction): Native {
+    const parameters = declared.parameters.map(({ type }) => this.#parameter(type));
+    const result = this.#typeOf(declared.result);
+    try {
+      return this.#native.func(declared.name, result, parameters);
+    } catch (error) {
+      if (!String(error).includes("Cannot find function")) throw error;
+      throw this.#missing(declared.name, this.path);
+    }
+  }
+
+  #missing(name: string, where: string): SmolwfError {
+    const version = this.#native.func("sw_version", "str", [])() as string;
+    return this.error("SW_ERR_UNSUPPORTED", `${name} is not in ${where} (library ${version})`);
+  }
+
+  #type(name: string): TypeObject {
+    const type = this.#types.get(name);
+    if (!type) throw new Error(`${name} is not declared in smolwf.cdef`);
+    return type;
+  }
+
+  /** A parameter: pointers that are not const and not to objects are outputs. */
+  #parameter(type: string): TypeSpec {
+    if (type === "char *") return koffi.out(koffi.pointer("uint8_t"));
+    if (type.endsWith("**")) {
+      const object = koffi.pointer(this.#type(type.slice(0, -2).trim()));
+      return koffi.out(koffi.pointer(object));
+    }
+    const of = pointee(type);
+    return of?.endsWith("_t") ? koffi.out(koffi.pointer(of)) : this.#typeOf(type);
+  }
+
+  #typeOf(type: string): TypeSpec {
+    if (type === "const char *") return "str";
+    const of = pointee(type);
+    return of ? koffi.pointer(this.#type(of)) : type;
+  }
+
+  #answer(frame: Frame, code: number): Answer {
+    const error = frame.errorPointer();
+    if (code < 0) throw this.#error(code, error);
+    return {
+      code: this.#codeName(code),
+      text: frame.text((pointer) => this.#take(pointer)),
+      pointer: frame.pointer(),
+      pointers: frame.pointers(),
+      integers: frame.integers(),
+    };
+  }
+
+  /** Returns what a text of the library holds, and frees it. */
+  #take(text: bigint): string {
+    const value = this.#bind("sw_text_data").native(text, null) as string;
+    this.release("sw_text_free", text);
+    return value;
+  }
+
+  #error(code: number, pointer: bigint | undefined): SmolwfError {
+    const name = this.#codeName(code);
+    const ErrorClass = classOf(name);
+    if (pointer === undefined) return new ErrorClass(code, name, name);
+    const read = (name: string): unknown => this.#bind(name).native(pointer);
+    const message = read("sw_error_message") as string;
+    const isRetryable = read("sw_error_is_retryable") !== 0;
+    const engineCode = read("sw_error_engine_code") as number;
+    const exact = read("sw_error_code") as number;
+    this.release("sw_error_free", pointer);
+    return new ErrorClass(exact, name, message, isRetryable, engineCode);
+  }
+
+  #codeName(code: number): string {
+    const known = this.#codeNames.get(code);
+    if (known) return known;
+    const name = this.#bind("sw_code_name").native(code) as string;
+    this.#codeNames.set(code, name);
+    return name;
+  }
+}
+
+let loaded: Library | undefined;
+
+/** Returns the library of this thread, loaded at the first call. */
+export function library(): Library {
+  loaded ??= new Library(findLibrary(), findHeader());
+  return loaded;
+}

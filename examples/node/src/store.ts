@@ -1,0 +1,165 @@
+import { Changes } from "./changes.js";
+import type { MigrationDocument } from "./documents.js";
+import { Handle } from "./handle.js";
+import { type Json, toJson } from "./json.js";
+import { type Answer, type Library, library } from "./library.js";
+import type { Integer } from "./numbers.js";
+import { type StoreOptions, storeFields } from "./options.js";
+import { document, Runs } from "./runs.js";
+import type { Step } from "./step.js";
+import { withStop } from "./stop.js";
+import { Budgets, Events, Queues, Schedules, Signals } from "./topics.js";
+import { type Workflows, type WorkOptions, work } from "./work.js";
+
+/** The library's lease when none is asked for, in milliseconds. */
+const LEASE_MS = 30_000;
+
+/** An open store: one file, or memory. */
+export class Store implements AsyncDisposable {
+  readonly handle: Handle;
+  readonly runs: Runs;
+  readonly signals: Signals;
+  readonly queues: Queues;
+  readonly schedules: Schedules;
+  readonly budgets: Budgets;
+  readonly events: Events;
+  readonly #library: Library;
+  readonly #changes: Changes;
+  #closing: Promise<void> | undefined;
+
+  private constructor(own: Library, pointer: bigint, options: StoreOptions) {
+    this.#library = own;
+    // A store that is forgotten stays open: closing it waits, and nothing may wait here.
+    this.handle = new Handle("store", pointer, () => undefined);
+    this.#changes = new Changes(own, this.handle);
+    const leaseMs = options.leaseDefaultMs || LEASE_MS;
+    this.runs = new Runs(own, this.handle, this.#changes, leaseMs);
+    this.signals = new Signals(own, this.handle);
+    this.queues = new Queues(own, this.handle);
+    this.schedules = new Schedules(own, this.handle);
+    this.budgets = new Budgets(own, this.handle);
+    this.events = new Events(own, this.handle, this.#changes);
+  }
+
+  /** Opens a file, and creates it unless told not to. Call `init` before anything else. */
+  static async open(path: string, options: StoreOptions = {}): Promise<Store> {
+    const own = library();
+    const fields = storeFields(own, options);
+    const { pointer } = await own.callLater("sw_store_open", path, fields);
+    return new Store(own, pointer ?? 0n, options);
+  }
+
+  static async openInMemory(options: StoreOptions = {}): Promise<Store> {
+    const own = library();
+    const fields = storeFields(own, options);
+    const { pointer } = await own.callLater("sw_store_open_in_memory", fields);
+    return new Store(own, pointer ?? 0n, options);
+  }
+
+  /** Migrates to the newest schema; resolves to how many migrations were applied now. */
+  async init(): Promise<number> {
+    return Number((await this.#later("sw_store_init")).integers[0]);
+  }
+
+  /** Migrates up to a version; there is no way down. */
+  async migrate(target: Integer): Promise<number> {
+    return Number((await this.#later("sw_store_migrate", target)).integers[0]);
+  }
+
+  async schemaVersion(): Promise<{ current: Integer; newest: Integer }> {
+    const [current = 0, newest = 0] = (await this.#later("sw_store_schema_version")).integers;
+    return { current, newest };
+  }
+
+  async migrations(): Promise<MigrationDocument[]> {
+    return document(await this.#later("sw_store_migrations"));
+  }
+
+  /** The path of the file, null in memory. */
+  get path(): string | null {
+    return this.#library.ask("sw_store_path", this.handle) as string | null;
+  }
+
+  get nowMs(): number {
+    return this.#library.ask("sw_store_now_ms", this.handle) as number;
+  }
+
+  /** Moves a manual clock. */
+  async advanceClock(ms: Integer): Promise<void> {
+    await this.#later("sw_store_advance_clock", ms);
+  }
+
+  /** Works on runs with the functions of this table until the signal is aborted. */
+  work(workflows: Workflows, options: WorkOptions = {}): Promise<void> {
+    return work(this, workflows, options);
+  }
+
+  /** Waits until the store's count of changes is not `seen`; resolves to the count now. */
+  async changed(
+    seen: Integer,
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<Integer> {
+    const { timeoutMs = -1, signal } = options;
+    let now = seen;
+    await withStop(this.#library, signal, (stop) => {
+      const look = async (): Promise<true | undefined> => {
+        const [count = seen] = (await this.#later("sw_store_wait", seen, 0, stop)).integers;
+        now = count;
+        return now === seen ? undefined : true;
+      };
+      return this.#changes.until(look, timeoutMs, signal);
+    });
+    return now;
+  }
+
+  async stats(): Promise<Json> {
+    return document(await this.#later("sw_store_stats"));
+  }
+
+  /** Looks the whole file over. */
+  async check(): Promise<Json> {
+    return document(await this.#later("sw_store_check"));
+  }
+
+  /** Deletes what a filter names, at most `limit` runs. */
+  async prune(filter: Json, limit = 0): Promise<Json> {
+    return document(await this.#later("sw_store_prune", toJson(filter), limit));
+  }
+
+  /** Copies the store to a new file, under load. */
+  async backup(path: string): Promise<void> {
+    await this.#later("sw_store_backup", path);
+  }
+
+  /** Reads with SQL. */
+  async query(sql: string, params?: Json): Promise<{ columns: string[]; rows: Json[][] }> {
+    return document(await this.#later("sw_query", sql, toJson(params)));
+  }
+
+  /** Runs a script over your own tables, with the end of a step, in one transaction. */
+  async transact(script: readonly Json[], step?: Step): Promise<Json> {
+    return document(await this.#later("sw_tx_run", step?.handle, toJson(script)));
+  }
+
+  /** Ends all waits and refuses later calls; closes when the calls under way have returned. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const idle = this.handle.close();
+    await this.#changes.close();
+    const pointer = await idle;
+    this.#library.release("sw_store_shutdown", pointer);
+    await this.#library.releaseLater("sw_store_close", pointer);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #later(name: string, ...inputs: readonly unknown[]): Promise<Answer> {
+    return this.#library.callLater(name, this.handle, ...inputs);
+  }
+}

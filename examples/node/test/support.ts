@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { type Attempt, Store, type StoreOptions } from "../src/index.js";
+import { library } from "../src/library.js";
+
+/** Skips a test while the library has no such function. */
+export function needs(name: string): { skip: string | false } {
+  return { skip: library().has(name) ? false : `the library has no ${name}` };
+}
+
+/** A folder that goes away after the test. */
+export function folder(test: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "smolwf-node-"));
+  test.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** A store in memory with a clock that stands still, closed after the test. */
+export async function memory(test: TestContext, options: StoreOptions = {}): Promise<Store> {
+  const store = await Store.openInMemory({ manualClock: true, ...options });
+  test.after(() => store.close());
+  await store.init();
+  return store;
+}
+
+/** A store in a file of its own, closed after the test. */
+export async function onDisk(test: TestContext, options: StoreOptions = {}): Promise<Store> {
+  const store = await Store.open(join(folder(test), "store.db"), options);
+  test.after(() => store.close());
+  await store.init();
+  return store;
+}
+
+/** Claims what must be there. */
+export async function claimed(store: Store, queue?: string): Promise<Attempt> {
+  const attempt = await store.runs.claim(queue === undefined ? {} : { queue });
+  assert.ok(attempt, "nothing was there to claim");
+  return attempt;
+}

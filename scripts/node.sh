@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Checks the client for Node in examples/node: types, lint, tests. Packages go to its node_modules,
+# outside of git. A machine without Node skips it, unless SW_REQUIRE_ALL=1.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
+    echo "skipped: node or npm is missing"
+    [ "${SW_REQUIRE_ALL:-}" != 1 ]
+    exit
+fi
+
+if [ -z "${SMOLWF_LIBRARY:-}" ]; then
+    "${CARGO:-cargo}" build --locked --quiet --lib
+    SMOLWF_LIBRARY=${CARGO_TARGET_DIR:-$PWD/target}/debug/libsmolwf.so
+    export SMOLWF_LIBRARY
+fi
+
+cd examples/node
+# npm writes this file last; it is newer than the lock once all is installed.
+if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
+    npm ci --silent --ignore-scripts
+fi
+rm -rf dist
+npx --no-install tsc
+npx --no-install biome ci --error-on-warnings .
+node dist/test/all.js
