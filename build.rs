@@ -18,11 +18,11 @@ const SOURCES: [&str; 13] = [
     "text",
     "store",
     "run",
+    "control",
     "stop",
     "attempt",
     "step",
     "query",
-    "schedule",
 ];
 
 /// Headings of the header, each before the declaration that opens its part.
@@ -35,11 +35,11 @@ const HEADINGS: [(&str, &str); 13] = [
     ("const char *sw_text_data(", "Texts and ids"),
     ("int32_t sw_store_open(", "Store"),
     ("int32_t sw_run_submit(", "Runs: submit, find, claim"),
+    ("int32_t sw_run_cancel(", "Runs: acting on them from outside"),
     ("int32_t sw_stop_new(", "Stops: ending a wait"),
     ("const char *sw_attempt_id(", "Attempts: what was claimed, until it ends"),
     ("int32_t sw_step_begin(", "Steps"),
     ("int32_t sw_run_get(", "Looking"),
-    ("int32_t sw_schedule_set(", "Schedules: runs that submit themselves"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1291,7 +1291,7 @@ int32_t sw_run_find(sw_store *store,
 /**
  * Claims the next run of a queue, under a lease. Among ready runs the lower priority goes first,
  * then what was due earlier, then what was submitted earlier. Runs whose lease lapsed, or whose
- * process died, are claimed anew; schedules that are due submit their runs.
+ * process died, are claimed anew.
  *
  * The attempt must end by complete, fail or release, or else its run comes back when the lease
  * lapses or the store is closed. An empty queue takes no lock.
@@ -1326,6 +1326,167 @@ int32_t sw_run_claim(sw_store *store,
                      const sw_claim_options *options,
                      sw_attempt **out,
                      sw_error **err);
+
+/* Runs: acting on them from outside --------------------------------------------------------- */
+
+/**
+ * Cancels a run and all its descendants. A run that nobody runs is cancelled at once. A running one
+ * is told: its attempt learns of it (SW_ERR_CANCELLED) at its next heartbeat, check, begin of a
+ * step that would run, or other call that begins something; finished work may still be recorded,
+ * steps with SW_STEP_CLEANUP may begin, and however the attempt then ends, the run is cancelled.
+ *
+ * When it returns, no descendant is claimed any more, and running ones are told. Descendants are
+ * ended part by part, so other calls go on meanwhile; of a very large tree some may be ended after
+ * the return, by calls that claim or wait. The run's error is
+ * `{"$smolwf":"cancelled","message":...,"reason":...}`, with the reason if there is one.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout, for each part of the tree. Durable
+ * when it returns, as the store's durability says.
+ *
+ * \param store  an open store
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param reason,reason_len  JSON; may be absent
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK             the run is cancelled or told to end, or was before; the reason stays
+ *                           the first
+ * \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; reason is no JSON,
+ *                           or has the key "$smolwf"
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_TOO_BIG    reason is above the store's limit on payloads
+ * \retval SW_ERR_CONFLICT   the run has completed or failed
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_cancel(sw_store *store,
+                      const char *run_id,
+                      size_t run_id_len,
+                      const char *reason,
+                      size_t reason_len,
+                      sw_error **err);
+
+/**
+ * Sets a run aside: it is not claimed until it is resumed. A running one is set aside when its
+ * attempt next ends unfinished; if it completes or fails for good, it ends. Time-outs go on.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param store  an open store
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK             the run is paused or will be, or was before
+ * \retval SW_ERR_MISUSE     store is no store, or run_id is NULL with a length
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_CONFLICT   the run has ended
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
+
+/**
+ * Puts a paused run back, and takes a pause back that has not taken effect. A delay or backoff that
+ * is not over goes on. A run that waited is claimable at once: its next attempt asks again and, if
+ * nothing has come, parks anew; no message and no deadline is lost.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param store  an open store
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK             the run is not paused any more, or was not
+ * \retval SW_ERR_MISUSE     store is no store, or run_id is NULL with a length
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_CONFLICT   the run has ended
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_resume(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
+
+/**
+ * Opens a failed or cancelled run again: it is claimable at once, by any worker. Recorded results
+ * replay; memoised failures, also of awaited children, and steps that back off are forgotten and
+ * run anew; tries and time-out count from now. Attempts go on being numbered.
+ *
+ * Its children stay as they are. One that failed or was cancelled with it is retried by itself,
+ * before or after; a cancel of the run that is still ending descendants is finished first.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param store  an open store
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK             the run is open again
+ * \retval SW_ERR_MISUSE     store is no store, or run_id is NULL with a length
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_CONFLICT   the run has not ended, or has completed
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_retry(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
+
+/**
+ * Makes a new run of the same workflow, args and options that replays what a run in any state
+ * recorded before a step: results, memoised failures, sleeps, answers to awaits, submits of
+ * children. From there on it goes its own way. The first run is not touched.
+ *
+ * The fork is a topmost run, claimable at once, without the idempotency key of the first. A submit
+ * of a child that it replays names the first run's child: the fork may await it and gets what
+ * comes of it, but it stays the first run's child, and a cancel of the fork does not end it.
+ * Messages that the first run has not taken stay with that.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param store  an open store
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param from_step,from_step_len  a step_id of the run, or a name for its first occurrence, a
+ *                    step's before that of a sleep, an await or a child; absent is the start
+ * \param out_run_id  receives the new run's id and its NUL
+ * \param cap         bytes of out_run_id, at least SW_ID_CAP
+ * \param err         receives an owned error on failure; may be NULL
+ * \retval SW_OK             the fork is submitted; its id is written
+ * \retval SW_ERR_MISUSE     store is no store, out_run_id is NULL, or a text is NULL with a length
+ * \retval SW_ERR_INVALID    run_id is absent, a text is empty, no UTF-8, or holds a NUL, or cap is
+ *                           below SW_ID_CAP
+ * \retval SW_ERR_NOT_FOUND  no such run, or it has recorded no such step
+ * \retval SW_ERR_TOO_BIG    from_step has more than 255 bytes
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_fork(sw_store *store,
+                    const char *run_id,
+                    size_t run_id_len,
+                    const char *from_step,
+                    size_t from_step_len,
+                    char *out_run_id,
+                    size_t cap,
+                    sw_error **err);
 
 /* Stops: ending a wait ---------------------------------------------------------------------- */
 
@@ -1915,123 +2076,6 @@ int32_t sw_run_history(sw_store *store,
                        uint32_t limit,
                        sw_text **out,
                        sw_error **err);
-
-/* Schedules: runs that submit themselves ---------------------------------------------------- */
-
-/**
- * Sets a schedule, which submits a run again and again: by an expression in local time, or each so
- * many milliseconds.
- *
- * The library has no thread that would wake up: a schedule that is due submits its run inside the
- * next claim or wait (sw_run_claim and the like) of any process, for whatever queue, and a claim or
- * wait that sleeps wakes for it. Of all processes one submits it, once: run and next time are one
- * commit. The run has the metadata {"schedule":name,"scheduled_at_ms":when}, and that time as its
- * run_at_ms, which puts it in its place among the ready.
- *
- * The same spec again changes nothing, so a program may set its schedules at each start. Another
- * spec replaces the old one; if it fires at the same times (cron, every_ms and timezone are
- * equal), the next firing stays, otherwise firings count from now. A schedule that was paused goes
- * on with the next firing from now.
- *
- * spec is a JSON object of at most 65536 bytes. Its keys:
- *
- * - "workflow": name of the host's function; must be given.
- * - "args": any JSON; absent is null. "queue": absent is "default".
- * - "cron" or "every_ms", one of them. "every_ms" is 1 to 3162240000000 and counts from the set
- *   that named it. "cron" has five fields, minute, hour, day of month, month (1-12 or JAN-DEC),
- *   day of week (0-7 or SUN-SAT, 0 and 7 are Sunday), or six with the seconds first. A field is
- *   `*`, or numbers, ranges `a-b` and steps `*`/n and a-b/n with commas between; also L for the
- *   last day of a month, W for the nearest weekday, # for the nth day of week. When both days
- *   are named, either counts.
- * - "timezone": name in the IANA database, as "Europe/Berlin"; absent is "UTC". The rules are
- *   those that the machine has at each firing (/usr/share/zoneinfo); "UTC" needs none. A local
- *   time that a clock going forward leaves out fires at the first instant after the gap; one that
- *   a clock going back repeats fires once, the first time. Where the hour or the minute is `*` or
- *   a step, firings follow the clock: none in the gap, all in both passes of the repeated hour.
- * - "overlap": "skip" (default): a firing submits nothing while the last run of the schedule is
- *   open, and is counted in "skipped" of the list. "queue": it submits a run all the same.
- * - "catch_up": what becomes of firings that passed while nobody looked. "last" (default): one run,
- *   for the last of them. "none": nothing, unless it is the last and at most 60000 ms late. "all":
- *   one run each, for the newest 1000 (with "skip", only while none is open).
- * - "paused": true stops firing.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
- * \param name,name_len  names the schedule
- * \param spec,spec_len  JSON object, as above
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK               the schedule is as spec says
- * \retval SW_ERR_MISUSE       store is no store, or a text is NULL with a length
- * \retval SW_ERR_INVALID      name or spec is absent; name is out of its form; spec is no JSON, has
- *                             an unknown key, which is named, or a value out of its form or
- *                             range; the time zone is not known on this machine; cron never
- *                             fires
- * \retval SW_ERR_TOO_BIG      name, spec or a text in it is above its limit
- * \retval SW_ERR_UNSUPPORTED  the machine has no time zones, and spec names one that is not "UTC"
- * \retval SW_ERR_CONFLICT     there are 10000 schedules already
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_schedule_set(sw_store *store,
-                        const char *name,
-                        size_t name_len,
-                        const char *spec,
-                        size_t spec_len,
-                        sw_error **err);
-
-/**
- * Deletes a schedule: nothing fires any more. Runs that it submitted go on.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
- * \param name,name_len  as it was set
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             the schedule is gone
- * \retval SW_ERR_MISUSE     store is no store, or name is NULL with a length
- * \retval SW_ERR_INVALID    name is absent or out of its form
- * \retval SW_ERR_NOT_FOUND  no schedule has that name
- * \retval SW_ERR_TOO_BIG    name has more than 255 bytes
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, sw_error **err);
-
-/**
- * Shows all schedules as a JSON array, ordered by name: name, the keys of its spec with what was
- * left out filled in, next_at_ms, last_at_ms, last_run_id, skipped, error. Keys are only ever
- * added.
- *
- * next_at_ms is when it is due next, null while it is paused or when it fires no more. last_at_ms
- * is the firing that last_run_id was submitted for. skipped counts firings that submitted nothing
- * because the last run was open. error is null, or says why the schedule cannot fire on the
- * machine that last tried, such as a time zone it does not know; it is tried again each minute.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
- *
- * \param store  an open store
- * \param out    receives the array, freed by sw_text_free; NULL on failure
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK          the array is in out; "[]" when there are none
- * \retval SW_ERR_MISUSE  store is no store, or out is NULL
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
- * \since 0.1
- */
-int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

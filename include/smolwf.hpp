@@ -573,6 +573,39 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
             return answer<basic_attempt<P>>{code, basic_attempt<P>(out)};
         });
     }
+    /** The reason is JSON and may be absent. */
+    of<void> run_cancel(std::string_view run_id, std::string_view reason = {}) {
+        sw_error *err = nullptr;
+        int32_t code = sw_run_cancel(this->get(), run_id.data(), run_id.size(), reason.data(),
+                                     reason.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    /** A running run is set aside when its attempt next ends unfinished. */
+    of<void> run_pause(std::string_view run_id) {
+        sw_error *err = nullptr;
+        int32_t code = sw_run_pause(this->get(), run_id.data(), run_id.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    /** Puts a paused run back. */
+    of<void> run_resume(std::string_view run_id) {
+        sw_error *err = nullptr;
+        int32_t code = sw_run_resume(this->get(), run_id.data(), run_id.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    /** Opens a failed or cancelled run again. */
+    of<void> run_retry(std::string_view run_id) {
+        sw_error *err = nullptr;
+        int32_t code = sw_run_retry(this->get(), run_id.data(), run_id.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    /** An absent step is the start. */
+    of<id_text> run_fork(std::string_view run_id, std::string_view from_step = {}) {
+        id_text out;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_fork(this->get(), run_id.data(), run_id.size(), from_step.data(),
+                                   from_step.size(), out.text, sizeof out.text, &err);
+        return P::give(code, err, [&] { return out; });
+    }
     of<text> run_get(std::string_view run_id) {
         sw_text *out = nullptr;
         sw_error *err = nullptr;
@@ -585,24 +618,6 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         sw_error *err = nullptr;
         int32_t code = sw_run_history(this->get(), run_id.data(), run_id.size(), cursor.data(),
                                       cursor.size(), limit, &out, &err);
-        return P::give(code, err, [&] { return text(out); });
-    }
-
-    of<void> schedule_set(std::string_view name, std::string_view spec) {
-        sw_error *err = nullptr;
-        int32_t code = sw_schedule_set(this->get(), name.data(), name.size(), spec.data(),
-                                       spec.size(), &err);
-        return P::give(code, err, detail::nothing);
-    }
-    of<void> schedule_delete(std::string_view name) {
-        sw_error *err = nullptr;
-        int32_t code = sw_schedule_delete(this->get(), name.data(), name.size(), &err);
-        return P::give(code, err, detail::nothing);
-    }
-    of<text> schedule_list() {
-        sw_text *out = nullptr;
-        sw_error *err = nullptr;
-        int32_t code = sw_schedule_list(this->get(), &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
 };

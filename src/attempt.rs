@@ -247,7 +247,9 @@ impl Attempt {
         };
         *finished = Some((fingerprint, answer.clone()));
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        if self.is_in_tree() {
+        if let Ok(Finish::Suspended { has_news: false }) = answer {
+            // A run that waits is no news to anybody.
+        } else if self.is_in_tree() {
             // Its end may wake a parent in another queue, or end children.
             entered.announce_all()?;
         } else {

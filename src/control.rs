@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::port::QueueLimits;
+use crate::clock::Now;
+use crate::domain::claim::Swept;
+use crate::domain::port::{GatePlace, QueueLimits};
 use crate::domain::{Durability, control, query, queue, wait};
 use crate::error::Result;
 use crate::id;
 use crate::stop::Stop;
+use crate::storage::sqlite::tx::Tx;
 use crate::store::{Entered, Store, wait_end};
 use crate::wait::check_timeout;
 
@@ -38,9 +41,26 @@ impl Store {
         entered.write(Durability::Inherit, 0, move |tx, now| {
             control::cancel(tx, &run_id, reason.as_deref(), now)
         })?;
-        // What this call does not come to, the sweeps of claims do: the cancel is durable already.
-        while entered.write(Durability::Inherit, 0, control_sweep)? {}
-        entered.announce_all()
+        entered.announce_all()?;
+        // Stored it is, whatever comes of this: what is not reached here, the sweeps of claims and
+        // waits reach, and until then it is not claimed.
+        let _ = self.bring_cancels_down(&entered);
+        Ok(())
+    }
+
+    /// Ends the descendants of what was cancelled, a bounded part per commit.
+    fn bring_cancels_down(&self, entered: &Entered<'_>) -> Result<()> {
+        loop {
+            // Not synced each: what power loss takes is found where it was, and done again.
+            let swept = entered.write(Durability::Process, 0, control_sweep)?;
+            if swept.has_moved {
+                entered.announce_all()?;
+            }
+            if !swept.has_more {
+                return Ok(());
+            }
+            self.check_open()?;
+        }
     }
 
     /// Sets a run aside.
@@ -48,32 +68,43 @@ impl Store {
         let run_id = run_id.to_owned();
         let entered = self.enter()?;
         entered.write(Durability::Inherit, 0, move |tx, _| control::pause(tx, &run_id))?;
-        entered.announce_all()
+        // It may have stood before others at its gate.
+        entered.backend()?.side().ring_all();
+        Ok(())
     }
 
     /// Puts a paused run back.
     pub fn resume(&self, run_id: &str) -> Result<()> {
         let run_id = run_id.to_owned();
         let entered = self.enter()?;
-        entered.write(Durability::Inherit, 0, move |tx, now| control::resume(tx, &run_id, now))?;
-        entered.announce_all()
+        let is_back = entered
+            .write(Durability::Inherit, 0, move |tx, now| control::resume(tx, &run_id, now))?;
+        if is_back { entered.announce_all() } else { Ok(()) }
     }
 
     /// Opens a failed or cancelled run again.
     pub fn retry(&self, run_id: &str) -> Result<()> {
-        let run_id = run_id.to_owned();
         let entered = self.enter()?;
-        entered.write(Durability::Inherit, 0, move |tx, now| control::retry(tx, &run_id, now))?;
-        entered.announce_all()
+        loop {
+            let run_id = run_id.to_owned();
+            let is_open = entered
+                .write(Durability::Inherit, 0, move |tx, now| control::retry(tx, &run_id, now))?;
+            if is_open {
+                return entered.announce_all();
+            }
+            self.bring_cancels_down(&entered)?;
+        }
     }
 
     /// Makes a new run that replays what another recorded before a step; returns its id.
     pub fn fork(&self, run_id: &str, from_step: Option<&str>) -> Result<String> {
-        let (run_id, from_step) = (run_id.to_owned(), from_step.map(str::to_owned));
-        let fork_id = id::new_id();
         let entered = self.enter()?;
+        let place =
+            |step: &str| entered.backend()?.read(|tx| control::step_place(tx, run_id, step));
+        let before = from_step.map(place).transpose()?;
+        let (run_id, fork_id) = (run_id.to_owned(), id::new_id());
         entered.write(Durability::Inherit, 0, move |tx, now| {
-            control::fork(tx, &run_id, from_step.as_deref(), fork_id, now)
+            control::fork(tx, &run_id, before, fork_id, now)
         })?;
         entered.announce_all()?;
         Ok(id::write("run", fork_id))
@@ -83,14 +114,16 @@ impl Store {
     pub fn queue_set(&self, name: &str, settings: &str) -> Result<()> {
         let limits = QueueLimits::read(settings)?;
         let entered = self.enter()?;
-        loop {
-            let name = name.to_owned();
-            let has_more = entered
-                .write(Durability::Inherit, 0, move |tx, _| queue::set(tx, &name, &limits))?;
-            if !has_more {
-                return entered.announce_all();
-            }
+        let queue = name.to_owned();
+        entered.write(Durability::Inherit, 0, move |tx, _| queue::set(tx, &queue, &limits))?;
+        let mut place = Some(GatePlace::default());
+        while let Some(at) = place {
+            let queue = name.to_owned();
+            place = entered
+                .write(Durability::Inherit, 0, move |tx, _| queue::let_in(tx, &queue, &at))?;
+            entered.announce_all()?;
         }
+        Ok(())
     }
 
     /// Waits for a run to end and returns its document; `None` when the time is over first.
@@ -103,17 +136,18 @@ impl Store {
         check_timeout(timeout_ms)?;
         let entered = self.enter()?;
         let until = wait_end(timeout_ms);
-        let mut seen = entered.changes();
         loop {
-            let document = entered.backend()?.read(|tx| query::run_get_ended(tx, run_id))?;
-            if document.is_some() {
-                return Ok(document);
+            // Taken before the look, so that whatever is announced after it ends the sleep.
+            let rung = entered.backend()?.side().change_seen();
+            let ended = |tx: &mut Tx<'_>| query::run_get_ended(tx, run_id);
+            if let Some(document) = entered.backend()?.read(ended)? {
+                return Ok(Some(document));
             }
-            let left = time_left(until);
-            if left.is_zero() || stop.is_some_and(Stop::is_fired) {
-                return Ok(None);
+            let sleep = self.sweep(&entered)?;
+            if !self.sleep(&entered, rung, sleep, until, stop)? {
+                // What the sweep has just ended counts.
+                return entered.backend()?.read(ended);
             }
-            seen = self.wait_once(&entered, seen, left, stop)?;
         }
     }
 
@@ -128,46 +162,43 @@ impl Store {
         check_timeout(timeout_ms)?;
         let entered = self.enter()?;
         let until = wait_end(timeout_ms);
+        let news = || Some(entered.changes()).filter(|now| *now != seen);
         loop {
-            let now = entered.changes();
-            if now != seen {
+            let rung = entered.backend()?.side().change_seen();
+            if let Some(now) = news() {
                 return Ok(Some(now));
             }
-            let left = time_left(until);
-            if left.is_zero() || stop.is_some_and(Stop::is_fired) {
-                return Ok(None);
+            // What has come due by itself is a change once it is swept.
+            let sleep = self.sweep(&entered)?;
+            if !self.sleep(&entered, rung, sleep, until, stop)? {
+                return Ok(news());
             }
-            self.wait_once(&entered, seen, left, stop)?;
         }
     }
 
-    /// Sleeps until something changes or comes due by itself; what has come due is swept, so that it
-    /// counts as a change. Returns the count of changes.
-    pub(crate) fn wait_once(
+    /// Sleeps until the bell of changes is rung after `rung` or something comes due; answers `false`
+    /// when the wait is over: its time, or its stop.
+    fn sleep(
         &self,
         entered: &Entered<'_>,
-        seen: u64,
-        left: Duration,
+        rung: u32,
+        until_due: Duration,
+        until: Option<Instant>,
         stop: Option<&Stop>,
-    ) -> Result<u64> {
+    ) -> Result<bool> {
         self.check_open()?;
-        let sleep = self.sweep(entered)?.min(left);
-        let now = entered.backend()?.side().wait_for_change(seen, sleep, stop);
-        self.check_open()?;
-        Ok(now)
+        let left = until.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+        if left.is_zero() || stop.is_some_and(Stop::is_fired) {
+            return Ok(false);
+        }
+        entered.backend()?.side().wait_for_change(rung, until_due.min(left), stop);
+        self.check_open().map(|()| true)
     }
 }
 
 /// One bounded step of ending the children of cancelled runs.
-fn control_sweep(
-    tx: &mut crate::storage::sqlite::tx::Tx<'_>,
-    now: crate::clock::Now,
-) -> Result<bool> {
+fn control_sweep(tx: &mut Tx<'_>, now: Now) -> Result<Swept> {
     control::sweep_cascades(tx, now)
-}
-
-fn time_left(until: Option<Instant>) -> Duration {
-    until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()))
 }
 
 impl Entered<'_> {

@@ -23,6 +23,7 @@ const SUPPORT: [&str; 3] = ["support.c", "fixture.c", "reader.c"];
 const TOPICS: [&str; 17] = [
     "attempt",
     "claim",
+    "control",
     "document",
     "fork",
     "json",
@@ -31,7 +32,6 @@ const TOPICS: [&str; 17] = [
     "misuse_text",
     "refuse",
     "run",
-    "schedule",
     "step",
     "step_failure",
     "store",
@@ -55,6 +55,11 @@ fn attempts_end_as_the_header_says() {
 #[test]
 fn claims_go_as_the_header_says() {
     run("claim", Flavour::Sanitized);
+}
+
+#[test]
+fn runs_are_acted_on_from_outside() {
+    run("control", Flavour::Sanitized);
 }
 
 #[test]
@@ -101,11 +106,6 @@ fn files_that_are_no_stores_are_refused() {
 #[test]
 fn runs_are_submitted_and_found() {
     run("run", Flavour::Sanitized);
-}
-
-#[test]
-fn schedules_fire_as_the_header_says() {
-    run("schedule", Flavour::Sanitized);
 }
 
 #[test]

@@ -51,7 +51,11 @@ pub enum Finish {
     /// The attempt gave the run back.
     Released,
     /// The run is parked on what it waits for.
-    Suspended,
+    Suspended {
+        /// Something may be claimable now: this run, since that has come already, or one that a
+        /// limit of its queue held back.
+        has_news: bool,
+    },
     /// The end is stored, but the run had been cancelled or had timed out, and ended so.
     Stopped(Ended),
 }
@@ -273,21 +277,31 @@ fn fail_run(port: &mut dyn Port, task: &Task, error: String, now: Now) -> Result
 fn end_run(port: &mut dyn Port, task: &Task, end: RunEnd, now: Now) -> Result<()> {
     leave(port, task)?;
     port.run_finish(task.run_key, &end)?;
+    let_next_in(port, task)?;
     wake(port, task.run_key, &Target::Child(task.run_key), now)
 }
 
 /// Gives back what a run that ceases to run held of its queue's limits, and lets the next one in.
-pub(super) fn leave(port: &mut dyn Port, task: &Task) -> Result<()> {
+/// Returns whether there are such limits.
+pub(super) fn leave(port: &mut dyn Port, task: &Task) -> Result<bool> {
     if task.state != TaskState::Running {
-        return Ok(());
+        return Ok(false);
     }
-    let gate = task.gate.as_deref();
-    if let Some(queue) = port.running_remove(task.lane_key, gate)?
-        && gate.is_some()
-    {
-        port.unblock(&queue, gate, 1)?;
+    let queue = port.running_remove(task.lane_key, task.gate.as_deref())?;
+    if let (Some(queue), Some(gate)) = (&queue, &task.gate) {
+        // One of each lane: which of them is claimed depends on what its claimers look for.
+        port.unblock_heads(queue, gate)?;
     }
-    Ok(())
+    Ok(queue.is_some())
+}
+
+/// Lets in the next one behind a ready run that is taken out of its lane unclaimed: it was what the
+/// room at its gate was for.
+pub(super) fn let_next_in(port: &mut dyn Port, task: &Task) -> Result<()> {
+    match &task.gate {
+        Some(gate) if task.state == TaskState::Ready => port.unblock_head(task.lane_key, gate),
+        _ => Ok(()),
+    }
 }
 
 fn run_end(task: &Task, outcome: Outcome, now: Now) -> RunEnd {

@@ -1,11 +1,12 @@
 //! Children: runs that a run submits. Their name is their key: each is submitted once (P25).
 
 use super::attempt::{Lease, fenced, progress, stop_error};
-use super::port::{Fence, Port, StepKind, StepRow, StepState};
+use super::port::{ChildState, Fence, Port, RunKey, StepKind, StepRow, StepState};
 use super::run::{Parent, Submit, submit_as};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
+use crate::limits::FORKS_MAX;
 
 /// A child to be submitted, with the occurrence that its call means.
 #[derive(Debug, Clone)]
@@ -87,4 +88,19 @@ fn submit_one(
 pub fn recorded(result: Option<&str>) -> Result<Id> {
     let text = result.unwrap_or_default().trim_matches('"');
     id::parse("run", text).ok_or_else(|| Error::Corrupt("a child's record has no run id".into()))
+}
+
+/// Returns how a child stands: one that this run submitted, or whose submit it replays because it
+/// was forked from the run that did.
+pub(super) fn child_of(port: &mut dyn Port, parent_key: RunKey, run_id: Id) -> Result<ChildState> {
+    let child = port.child(run_id)?;
+    let mut may_await = Some(parent_key);
+    for _ in 0..FORKS_MAX {
+        match (child, may_await) {
+            (Some(child), Some(run_key)) if child.parent_key == Some(run_key) => return Ok(child),
+            (Some(_), Some(run_key)) => may_await = port.forked_from(run_key)?,
+            (None, _) | (_, None) => break,
+        }
+    }
+    Err(Error::NotFound(format!("{} is no child of this run", id::write("run", run_id)).into()))
 }

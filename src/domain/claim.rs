@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::attempt::{lease_end, lease_length, lose, time_out};
+use super::control::{Shadow, end_shadowed, shadow};
 use super::port::{
     ClaimedRun, Fence, LaneFilter, NewLease, Owner, OwnerKey, Port, QueueLimits, RunKey, TaskState,
 };
 use super::run::{QUEUE_DEFAULT, in_range};
 use crate::clock::Now;
 use crate::error::{Error, Result};
-use crate::id::Id;
-use crate::limits::{ANCESTORS_MAX, DURATION_MS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
+use crate::limits::{DURATION_MS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
 use crate::stop::Stop;
 
 /// What a worker asks for; 0 and `None` are the defaults.
@@ -63,7 +63,7 @@ impl Claim {
 pub struct Outlook {
     /// Something is ready, due or lapsed now.
     pub is_promising: bool,
-    /// When the next task or schedule comes due by itself, Unix milliseconds.
+    /// When the next task comes due by itself, Unix milliseconds.
     pub next_due_at_ms: Option<i64>,
     /// When the next lease lapses, milliseconds awake.
     pub next_lapse_up_ms: Option<i64>,
@@ -81,8 +81,8 @@ impl Outlook {
 
 /// Looks what a claim would find.
 pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Outlook> {
-    let next = [port.next_wake_at_ms()?, port.next_deadline_at_ms()?, port.next_schedule_at_ms()?];
-    let next_due_at_ms = next.into_iter().flatten().min();
+    let next_due_at_ms =
+        [port.next_wake_at_ms()?, port.next_deadline_at_ms()?].into_iter().flatten().min();
     let owners = port.owners()?;
     let mut next_lapse_up_ms = None;
     for owner in &owners {
@@ -113,8 +113,6 @@ pub struct Claimer {
     pub filter: LaneFilter,
     /// Owners that were found dead.
     pub dead: Vec<OwnerKey>,
-    /// An id that was never used; those of runs that schedules make come from it.
-    pub seed: Id,
 }
 
 /// A run as its claimer gets it.
@@ -132,25 +130,52 @@ pub struct Claimed {
     pub run: ClaimedRun,
 }
 
+/// What a bounded sweep came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Something became claimable, was ended or was told to end.
+    pub has_moved: bool,
+    /// The bound was reached: there may be more.
+    pub has_more: bool,
+}
+
+impl Swept {
+    fn of(count: usize, bound: u32) -> Swept {
+        Swept { has_moved: count > 0, has_more: count == bound as usize }
+    }
+
+    fn and(self, other: Swept) -> Swept {
+        Swept {
+            has_moved: self.has_moved || other.has_moved,
+            has_more: self.has_more || other.has_more,
+        }
+    }
+}
+
 /// What one transaction of a claim came to.
 #[derive(Debug, Clone, Default)]
 pub struct Picked {
     /// Runs, in the order of the claim.
     pub runs: Vec<Claimed>,
+    /// What was swept may be ready in any queue, or have ended.
+    pub has_moved: bool,
     /// A sweep reached its bound: there may be more.
     pub has_more: bool,
 }
 
 /// Sweeps what has come due, bounded, and gives up to `max` ready runs of the claimer's lanes to it.
 pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Result<Picked> {
-    let mut picked =
-        Picked { has_more: sweep(port, &claimer.dead, claimer.seed, now)?, runs: Vec::new() };
+    let Swept { has_moved, has_more } = sweep(port, &claimer.dead, now)?;
+    let mut picked = Picked { runs: Vec::new(), has_moved, has_more };
     let mut owner = claimer.owner.clone();
     while picked.runs.len() < max as usize {
-        let Some((run_key, limits_apply)) = pick(port, &claimer.filter, now)? else { break };
-        let Some(run_key) = run_key else {
-            picked.has_more = true;
-            break;
+        let (run_key, limits_apply) = match pick(port, &claimer.filter, now)? {
+            Pick::Nothing => break,
+            Pick::Run { run_key, limits_apply } => (run_key, limits_apply),
+            Pick::AskAgain => {
+                picked.has_more = true;
+                break;
+            }
         };
         owner.owner_key = owner_key(port, &owner, now)?;
         let claimed = take(port, claimer, owner.owner_key, run_key, now)?;
@@ -185,29 +210,35 @@ fn take(
     Ok(Claimed { owner_key, fence, lease_until_up_ms, claimed_at_ms: now.wall_ms, run })
 }
 
-/// Returns the next run that may be claimed, and whether its queue has limits to count it in. `None`
-/// is nothing; no run is that the bound on setting runs aside was reached.
-fn pick(
-    port: &mut dyn Port,
-    filter: &LaneFilter,
-    now: Now,
-) -> Result<Option<(Option<RunKey>, bool)>> {
+/// What a look for the next run came to.
+enum Pick {
+    /// There is none.
+    Nothing,
+    /// This one; whether its queue has limits to count it in.
+    Run { run_key: RunKey, limits_apply: bool },
+    /// The bound on setting runs aside was reached, or a cancel must come down first.
+    AskAgain,
+}
+
+/// Returns the next run that may be claimed.
+fn pick(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Pick> {
     let limits = match port.queue(&filter.queue)? {
-        Some((limits, running)) if limits.is_full(running) => return Ok(None),
+        Some((limits, running)) if limits.is_full(running) => return Ok(Pick::Nothing),
         Some((limits, _)) => Some(limits),
         None => None,
     };
     for _ in 0..SWEEP_DUE_MAX {
-        let Some(run_key) = port.ready_head(filter)? else { return Ok(None) };
-        if is_abandoned(port, run_key)? {
-            end_abandoned(port, run_key, now)?;
-        } else if is_held_back(port, &filter.queue, run_key, limits.as_ref())? {
-            port.task_block(run_key)?;
-        } else {
-            return Ok(Some((Some(run_key), limits.is_some())));
+        let Some(run_key) = port.ready_head(filter)? else { return Ok(Pick::Nothing) };
+        match shadow(port, run_key)? {
+            Shadow::Falls => end_shadowed(port, run_key, now)?,
+            Shadow::Unknown => return Ok(Pick::AskAgain),
+            Shadow::None if is_held_back(port, &filter.queue, run_key, limits.as_ref())? => {
+                port.task_block(run_key)?;
+            }
+            Shadow::None => return Ok(Pick::Run { run_key, limits_apply: limits.is_some() }),
         }
     }
-    Ok(Some((None, limits.is_some())))
+    Ok(Pick::AskAgain)
 }
 
 /// Returns whether as many runs hold the fence behind this run's gate as its queue allows.
@@ -222,29 +253,6 @@ fn is_held_back(
     Ok(port.gate_running(queue, &gate)? >= most)
 }
 
-/// Returns whether an ancestor was cancelled: its sweep may not have come here yet, and no descendant
-/// is claimed after a cancel (P26).
-fn is_abandoned(port: &mut dyn Port, run_key: RunKey) -> Result<bool> {
-    let mut at = run_key;
-    for _ in 0..ANCESTORS_MAX {
-        match port.parent(at)? {
-            None => return Ok(false),
-            Some((_, true)) => return Ok(true),
-            Some((parent, false)) => at = parent,
-        }
-    }
-    Ok(false)
-}
-
-fn end_abandoned(port: &mut dyn Port, run_key: RunKey, now: Now) -> Result<()> {
-    match port.task(run_key)? {
-        Some(task) => {
-            super::control::cancel_task(port, &task, &super::wait::cancel_error(None), now)
-        }
-        None => Ok(()),
-    }
-}
-
 /// Returns the key of the claimer's row, written now if it has none: a run must never be held by an
 /// owner whom nobody can look up, or nobody could take it back.
 pub fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKey> {
@@ -256,30 +264,31 @@ pub fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKe
     }
 }
 
-/// Moves what time has moved: delays that are over, time-outs, lapsed leases, runs of the dead.
-/// Schedules make their runs here, with ids that come from `seed`. Returns whether a bound was reached,
-/// so that more may be due.
-pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], seed: Id, now: Now) -> Result<bool> {
+/// Moves what time has moved: delays that are over, time-outs, lapsed leases, runs of the dead; and
+/// brings cancels down.
+pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], now: Now) -> Result<Swept> {
     let woken = port.woken(now.wall_ms, SWEEP_DUE_MAX)?;
     for (run_key, due_at_ms) in &woken {
         port.task_wake(*run_key, *due_at_ms)?;
     }
-    let overdue = sweep_overdue(port, now)?;
-    let cascades = super::control::sweep_cascades(port, now)?;
-    let scheduled = super::schedule::sweep(port, seed, now)?;
-    let mut has_more = woken.len() == SWEEP_DUE_MAX as usize || overdue || cascades || scheduled;
+    let mut swept = Swept::of(woken.len(), SWEEP_DUE_MAX)
+        .and(sweep_overdue(port, now)?)
+        .and(super::control::sweep_cascades(port, now)?);
     for owner in port.owners()? {
         let is_dead = dead.contains(&owner.owner_key);
-        has_more |= sweep_owner(port, owner.owner_key, is_dead, now)?;
+        swept = swept.and(sweep_owner(port, owner.owner_key, is_dead, now)?);
     }
-    Ok(has_more)
+    Ok(swept)
 }
 
-fn sweep_overdue(port: &mut dyn Port, now: Now) -> Result<bool> {
+fn sweep_overdue(port: &mut dyn Port, now: Now) -> Result<Swept> {
     let overdue = port.overdue(now.wall_ms, SWEEP_LOST_MAX)?;
     for run_key in &overdue {
         match port.task(*run_key)? {
-            Some(task) if task.state == TaskState::Running => port.task_set_timed_out(*run_key)?,
+            Some(task) if task.state == TaskState::Running => {
+                port.task_set_timed_out(*run_key)?;
+                port.cascade_insert(*run_key)?;
+            }
             Some(task) => time_out(port, &task, now)?,
             None => {
                 return Err(Error::Corrupt(
@@ -288,10 +297,10 @@ fn sweep_overdue(port: &mut dyn Port, now: Now) -> Result<bool> {
             }
         }
     }
-    Ok(overdue.len() == SWEEP_LOST_MAX as usize)
+    Ok(Swept::of(overdue.len(), SWEEP_LOST_MAX))
 }
 
-fn sweep_owner(port: &mut dyn Port, owner: OwnerKey, is_dead: bool, now: Now) -> Result<bool> {
+fn sweep_owner(port: &mut dyn Port, owner: OwnerKey, is_dead: bool, now: Now) -> Result<Swept> {
     let until_up_ms = if is_dead { i64::MAX } else { now.up_ms };
     let why = if is_dead { "the process that ran it is gone" } else { "its lease lapsed" };
     let lost = port.leased(owner, until_up_ms, SWEEP_LOST_MAX)?;
@@ -300,11 +309,11 @@ fn sweep_owner(port: &mut dyn Port, owner: OwnerKey, is_dead: bool, now: Now) ->
             lose(port, &task, why, now)?;
         }
     }
-    let has_more = lost.len() == SWEEP_LOST_MAX as usize;
-    if is_dead && !has_more {
-        port.owner_delete(owner)?;
+    let swept = Swept::of(lost.len(), SWEEP_LOST_MAX);
+    if is_dead && !swept.has_more {
+        return Ok(swept.and(forget_owner(port, owner)?));
     }
-    Ok(has_more)
+    Ok(swept)
 }
 
 /// Gives back the runs of a handle that closes in order: no try is charged (P13). Returns whether
@@ -317,11 +326,29 @@ pub fn give_back(port: &mut dyn Port, owner: OwnerKey, now: Now) -> Result<bool>
             super::attempt::finish(port, fence, &super::attempt::End::Release(0), now)?;
         }
     }
-    let has_more = held.len() == SWEEP_LOST_MAX as usize;
-    if !has_more {
-        port.owner_delete(owner)?;
+    Ok(held.len() == SWEEP_LOST_MAX as usize || forget_owner(port, owner)?.has_more)
+}
+
+/// Forgets an owner that holds no run any more, once what waits in lanes of its own, a bounded part
+/// at a time, stands in lanes that are open to all. Such a lane is then looked at by no claim.
+fn forget_owner(port: &mut dyn Port, owner: OwnerKey) -> Result<Swept> {
+    let mut left = SWEEP_DUE_MAX;
+    let mut swept = Swept::default();
+    for lane_key in port.lanes_of(owner, SWEEP_LOST_MAX)? {
+        let open_key = port.lane_open_to_all(lane_key)?;
+        let moved = port.tasks_move(lane_key, open_key, left)?;
+        swept.has_moved |= moved > 0;
+        left -= moved;
+        if left == 0 {
+            break;
+        }
+        port.lane_retire(lane_key)?;
     }
-    Ok(has_more)
+    if port.lanes_of(owner, 1)?.is_empty() {
+        port.owner_delete(owner)?;
+        return Ok(swept);
+    }
+    Ok(Swept { has_more: true, ..swept })
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Ending runs early and bringing them back: cancel with its cascade, pause, resume, retry, fork.
 
-use super::attempt::stop_run;
-use super::port::{Ended, Outcome, Port, RunKey, Task, TaskState};
+use super::attempt::{let_next_in, stop_run};
+use super::claim::Swept;
+use super::port::{Ended, Outcome, Port, RunKey, StepName, Task, TaskState};
 use super::wait::cancel_error;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
-use crate::limits::SWEEP_CASCADE_MAX;
+use crate::limits::{ANCESTORS_MAX, PAGE_LEN_DEFAULT, SWEEP_CASCADE_MAX};
 
 fn find(port: &mut dyn Port, run_id: &str) -> Result<RunKey> {
     let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
@@ -50,21 +51,58 @@ pub(super) fn cancel_task(port: &mut dyn Port, task: &Task, error: &str, now: No
     stop_run(port, task, Ended::Cancelled, now)
 }
 
-/// Ends, bounded, the children of runs that were cancelled or timed out. Returns whether more is left.
-pub fn sweep_cascades(port: &mut dyn Port, now: Now) -> Result<bool> {
-    let Some((run_key, after_key)) = port.cascades(1)?.pop() else { return Ok(false) };
+/// Ends, bounded, the children of runs that were cancelled or timed out. A child that had ended by
+/// itself passes the cancel on, since its own children live on without it.
+pub fn sweep_cascades(port: &mut dyn Port, now: Now) -> Result<Swept> {
+    let Some((run_key, after_key)) = port.cascades(1)?.pop() else { return Ok(Swept::default()) };
     let children = port.children_after(run_key, after_key, SWEEP_CASCADE_MAX)?;
     for child in &children {
-        if let Some(task) = port.task(*child)?
-            && !task.is_cancel_asked
-        {
-            cancel_task(port, &task, &cancel_error(None), now)?;
+        match port.task(*child)? {
+            Some(task) if task.is_cancel_asked => {}
+            Some(task) => cancel_task(port, &task, &cancel_error(None), now)?,
+            None => port.cascade_insert(*child)?,
         }
     }
     let is_done = children.len() < SWEEP_CASCADE_MAX as usize;
     let after_key = children.last().filter(|_| !is_done).copied();
     port.cascade_set(run_key, after_key)?;
-    Ok(!port.cascades(1)?.is_empty())
+    Ok(Swept { has_moved: true, has_more: !port.cascades(1)?.is_empty() })
+}
+
+/// How a run stands to the cascades that are under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shadow {
+    /// None is to come to it.
+    None,
+    /// One of an ancestor's has still to come to it.
+    Falls,
+    /// Too far below to tell: the cascades go first.
+    Unknown,
+}
+
+/// Returns whether an ancestor was cancelled and its sweep has not come down to this run yet: it is
+/// not to be claimed (P26).
+pub(super) fn shadow(port: &mut dyn Port, run_key: RunKey) -> Result<Shadow> {
+    if port.cascades(1)?.is_empty() {
+        return Ok(Shadow::None);
+    }
+    let mut at = run_key;
+    for _ in 0..ANCESTORS_MAX {
+        match port.parent(at)? {
+            None => return Ok(Shadow::None),
+            Some((_, true)) => return Ok(Shadow::Falls),
+            Some((parent, false)) => at = parent,
+        }
+    }
+    Ok(Shadow::Unknown)
+}
+
+/// Ends a run whose ancestor was cancelled, before the sweep comes to it.
+pub(super) fn end_shadowed(port: &mut dyn Port, run_key: RunKey, now: Now) -> Result<()> {
+    match port.task(run_key)? {
+        Some(task) => cancel_task(port, &task, &cancel_error(None), now),
+        None => Ok(()),
+    }
 }
 
 /// Sets a run aside, at once or when its running attempt next ends unfinished.
@@ -77,85 +115,113 @@ pub fn pause(port: &mut dyn Port, run_id: &str) -> Result<()> {
         TaskState::Paused => Ok(()),
         TaskState::Running => port.task_ask_pause(run_key, true),
         TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => {
-            port.task_set_aside(&Task { state: TaskState::Paused, wake_at_ms: None, ..task })
+            port.task_set_aside(&Task {
+                state: TaskState::Paused,
+                wake_at_ms: None,
+                ..task.clone()
+            })?;
+            let_next_in(port, &task)
         }
     }
 }
 
-/// Puts a paused run back. What it waited for it asks again.
-pub fn resume(port: &mut dyn Port, run_id: &str, now: Now) -> Result<()> {
+/// Puts a paused run back: one that waited asks again, and what it waited for answers or parks it
+/// anew. Returns whether it was set aside.
+pub fn resume(port: &mut dyn Port, run_id: &str, now: Now) -> Result<bool> {
     let run_key = find(port, run_id)?;
     let Some(task) = port.task(run_key)? else {
         return Err(ended_conflict(port, run_key, run_id)?);
     };
     match task.state {
-        TaskState::Paused if task.due_at_ms > now.wall_ms => port.task_set_aside(&Task {
-            state: TaskState::Delayed,
-            wake_at_ms: Some(task.due_at_ms),
-            ..task
-        }),
         TaskState::Paused => {
-            port.task_set_aside(&Task { state: TaskState::Ready, wake_at_ms: None, ..task })
+            let is_due = task.due_at_ms <= now.wall_ms;
+            let state = if is_due { TaskState::Ready } else { TaskState::Delayed };
+            let wake_at_ms = (!is_due).then_some(task.due_at_ms);
+            port.task_set_aside(&Task { state, wake_at_ms, ..task })?;
+            Ok(true)
         }
-        TaskState::Running => port.task_ask_pause(run_key, false),
-        TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => Ok(()),
+        TaskState::Running => port.task_ask_pause(run_key, false).map(|()| false),
+        TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => {
+            Ok(false)
+        }
     }
 }
 
 /// Opens a failed or cancelled run again: results are kept, memoised failures, tries and the time-out
-/// begin anew; attempts go on being numbered, since a number is a fencing token.
-pub fn retry(port: &mut dyn Port, run_id: &str, now: Now) -> Result<()> {
+/// begin anew; attempts go on being numbered, since a number is a fencing token. Its children stay
+/// as they are: each is retried by itself.
+///
+/// Answers `false`, and changes nothing, while a cancel is on its way down: it came first, so it goes
+/// first, and would end what this brings back.
+pub fn retry(port: &mut dyn Port, run_id: &str, now: Now) -> Result<bool> {
     let run_key = find(port, run_id)?;
     match port.run_end(run_key)? {
         None => Err(Error::conflict(format!("{run_id} has not ended"))),
         Some(end) if end.outcome == Outcome::Completed => {
             Err(Error::conflict(format!("{run_id} is completed")))
         }
+        Some(_) if !port.cascades(1)?.is_empty() => Ok(false),
         Some(end) => {
             let task = port.task_of_run(run_key, now.wall_ms)?;
-            port.cascade_set(run_key, None)?;
-            port.run_reopen(run_key, &Task { fence: end.attempts, ..task })
+            port.run_reopen(run_key, &Task { fence: end.attempts, ..task })?;
+            Ok(true)
         }
     }
 }
 
-/// Makes a new run of the same workflow and args, which replays what was recorded before a step.
+/// Returns where the record of a step stands among those of its run: by its id, or the first
+/// occurrence of its name, a step's before that of a sleep, an await or a child.
+pub fn step_place(port: &mut dyn Port, run_id: &str, step: &str) -> Result<i64> {
+    let run_key = find(port, run_id)?;
+    let by_id =
+        if step.starts_with("step_") { step_by_id(port, run_key, run_id, step)? } else { None };
+    match by_id {
+        Some(place) => Ok(place),
+        None => port.step_place(run_key, step)?.ok_or_else(|| {
+            Error::NotFound(format!("{run_id} has recorded no step {step:?}").into())
+        }),
+    }
+}
+
+/// Ids of steps are computed from their names, so that one is found by looking at all.
+fn step_by_id(
+    port: &mut dyn Port,
+    run_key: RunKey,
+    run_id: &str,
+    step: &str,
+) -> Result<Option<i64>> {
+    let id = id::parse("run", run_id).ok_or_else(|| Error::internal("a run without an id"))?;
+    let mut found = None;
+    let mut after = 0;
+    while found.is_none() {
+        let page = port.step_names_after(run_key, after, PAGE_LEN_DEFAULT)?;
+        let Some(last) = page.last() else { break };
+        after = last.place;
+        let is_it = |row: &&StepName| {
+            super::query::step_id(id, row.kind, &row.name, row.occurrence) == step
+        };
+        found = page.iter().find(is_it).map(|row| row.place);
+    }
+    Ok(found)
+}
+
+/// Makes a new run of the same workflow and args, which replays what was recorded before a place
+/// among the records; `None` is the start.
+///
+/// It is a topmost run of its own. Submits of children that it replays give the children of the first
+/// run: it may await them, they stay that run's.
 pub fn fork(
     port: &mut dyn Port,
     run_id: &str,
-    from_step: Option<&str>,
+    before: Option<i64>,
     new_id: Id,
     now: Now,
 ) -> Result<()> {
     let run_key = find(port, run_id)?;
-    let before = from_step.map(|step| step_named(port, run_key, run_id, step)).transpose()?;
     let fork_key = port.run_copy(run_key, new_id, now.wall_ms)?;
     if let Some(before) = before {
         port.steps_copy(run_key, fork_key, before)?;
     }
     let task = port.task_of_run(fork_key, now.wall_ms)?;
     port.task_insert(&task)
-}
-
-/// Returns the key of a step: by its id, or the first occurrence of its name.
-fn step_named(port: &mut dyn Port, run_key: RunKey, run_id: &str, step: &str) -> Result<i64> {
-    let id = id::parse("run", run_id).ok_or_else(|| Error::internal("a run without an id"))?;
-    let mut after = 0;
-    loop {
-        let page = port.steps_after(run_key, after, SWEEP_CASCADE_MAX)?;
-        for (step_key, kind, row) in &page {
-            let is_named = row.name == step && row.occurrence == 1;
-            if is_named || super::query::step_id(id, *kind, &row.name, row.occurrence) == step {
-                return Ok(*step_key);
-            }
-        }
-        match page.last() {
-            Some((step_key, ..)) => after = *step_key,
-            None => {
-                return Err(Error::NotFound(
-                    format!("{run_id} has recorded no step {step:?}").into(),
-                ));
-            }
-        }
-    }
 }

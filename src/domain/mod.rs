@@ -14,7 +14,6 @@ pub mod port;
 pub mod query;
 pub mod queue;
 pub mod run;
-pub mod schedule;
 pub mod step;
 pub mod submit;
 pub mod wait;

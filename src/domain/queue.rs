@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::port::{Port, QueueLimits};
+use super::port::{GatePlace, Port, QueueLimits};
 use crate::error::{Error, Result};
 use crate::limits::SWEEP_DUE_MAX;
 
@@ -44,10 +44,28 @@ impl QueueLimits {
     }
 }
 
-/// Sets a queue's limits and lets in what the old ones held back. Returns whether more is to be let in.
-pub fn set(port: &mut dyn Port, queue: &str, limits: &QueueLimits) -> Result<bool> {
-    port.queue_set(queue, limits)?;
-    Ok(port.unblock(queue, None, SWEEP_DUE_MAX)? == SWEEP_DUE_MAX)
+/// Sets a queue's limits.
+pub fn set(port: &mut dyn Port, queue: &str, limits: &QueueLimits) -> Result<()> {
+    port.queue_set(queue, limits)
+}
+
+/// Lets in, bounded, what the limits of a queue hold back no more, gate by gate from `place` on, so
+/// that each gate has as many ready runs as it has room. Returns where to go on; `None` when done.
+pub fn let_in(port: &mut dyn Port, queue: &str, place: &GatePlace) -> Result<Option<GatePlace>> {
+    let most = port.queue(queue)?.and_then(|(limits, _)| limits.concurrency_per_key);
+    let mut at = place.clone();
+    let mut left = SWEEP_DUE_MAX;
+    while left > 0 {
+        let Some(next) = port.blocked_gate_after(queue, &at)? else { return Ok(None) };
+        let running = port.gate_running(queue, &next.gate)?;
+        let room = most.map_or(u32::MAX, |most| most.saturating_sub(running));
+        let let_in = port.unblock_in(&next, room.min(left))?;
+        left -= let_in.max(1);
+        if let_in == room || left > 0 {
+            at = next;
+        }
+    }
+    Ok(Some(at))
 }
 
 #[cfg(test)]

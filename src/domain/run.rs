@@ -169,7 +169,8 @@ pub(super) fn submit_as(
         ..new_run(submit, lane_key, now)
     };
     let run_key = port.run_insert(&run)?;
-    port.task_insert(&new_task(submit, run_key, lane_key, now))?;
+    let task = new_task(submit, run_key, lane_key, now);
+    port.task_insert(&Task { is_local: local_owner != 0, ..task })?;
     Ok(Submitted { run_id, existed: false })
 }
 

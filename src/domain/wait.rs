@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::attempt::{
     Finish, close_attempt, fenced, held_task, leave, progress, stop_error, stop_run,
 };
+use super::child::child_of;
 use super::engine_error;
 use super::port::{
     Ended, Fence, Outcome, Port, RunKey, StepKind, StepRow, StepState, Target, TaskState,
@@ -335,16 +336,6 @@ fn ended_child(port: &mut dyn Port, parent_key: RunKey, run_id: Id) -> Result<Op
     Ok(child.finished_at_ms.map(|at_ms| Come { at_ms, source: Source::Child(child.run_key) }))
 }
 
-fn child_of(
-    port: &mut dyn Port,
-    parent_key: RunKey,
-    run_id: Id,
-) -> Result<super::port::ChildState> {
-    port.child(run_id)?.filter(|child| child.parent_key == Some(parent_key)).ok_or_else(|| {
-        Error::NotFound(format!("{} is no child of this run", id::write("run", run_id)).into())
-    })
-}
-
 /// Takes what was chosen and records the answer, in one commit.
 fn settle(port: &mut dyn Port, ask: &Ask, chosen: &[(usize, Come)], now: Now) -> Result<Answer> {
     let mut taken = Vec::with_capacity(chosen.len());
@@ -473,11 +464,12 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, waits: &[Wait], now: Now) -> R
         ));
     }
     close_attempt(port, &task, Ended::Suspended, None, now)?;
-    leave(port, &task)?;
-    let mut is_ready = task.is_pause_asked;
+    let is_limited = leave(port, &task)?;
+    let mut is_ready = false;
     for wait in waits {
         is_ready = is_ready || has_come(port, fence.run_key, wait, now)?;
     }
+    let has_news = is_limited || (is_ready && !task.is_pause_asked);
     if task.is_pause_asked {
         port.task_yield(&super::port::Task { state: TaskState::Paused, ..task })?;
     } else if is_ready {
@@ -489,13 +481,13 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, waits: &[Wait], now: Now) -> R
     } else {
         park(port, fence.run_key, waits)?;
     }
-    Ok(Finish::Suspended)
+    Ok(Finish::Suspended { has_news })
 }
 
 fn suspended_before(port: &mut dyn Port, fence: Fence) -> Result<Option<Finish>> {
     let ended = port.attempt_ended(fence.run_key, fence.number)?.map(|attempt| attempt.ended);
     Ok(match ended {
-        Some(Ended::Suspended) => Some(Finish::Suspended),
+        Some(Ended::Suspended) => Some(Finish::Suspended { has_news: true }),
         Some(ended @ (Ended::Cancelled | Ended::TimedOut)) => Some(Finish::Stopped(ended)),
         _ => None,
     })

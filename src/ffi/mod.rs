@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `codes`, `constants`, `options` | what C calls answers, limits, flags; the option structs |
 //! | `version`, `error`, `text` | versions, errors, texts, ids |
-//! | `store`, `run`, `stop`, `attempt`, `step`, `query`, `schedule` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `query` | the topics |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -27,6 +27,7 @@ pub mod text;
 
 pub mod store;
 
+pub mod control;
 pub mod run;
 pub mod stop;
 
@@ -35,8 +36,6 @@ pub mod attempt;
 pub mod step;
 
 pub mod query;
-
-pub mod schedule;
 
 mod args;
 mod guard;

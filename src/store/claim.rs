@@ -11,8 +11,7 @@ use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
 use crate::domain::port::{LaneFilter, Owner};
 use crate::domain::{Durability, attempt};
 use crate::error::{Error, Result};
-use crate::id;
-use crate::limits::{OWNER_PROBE_MS, WAIT_SLICE_MS};
+use crate::limits::OWNER_PROBE_MS;
 
 impl Store {
     /// Claims a run, waiting for one as long as asked.
@@ -63,20 +62,14 @@ impl Store {
         if !outlook.is_promising && dead.is_empty() {
             return Ok(Glance::Nothing(outlook));
         }
-        let sweeps = !dead.is_empty() || outlook.is_due(now);
         let claimer = Claimer {
             owner: self.owner(entered)?,
             lease_ms,
             worker: claim.worker.clone(),
             filter,
             dead,
-            seed: id::new_id(),
         };
         let picked = self.pick(entered, &claimer, max)?;
-        if sweeps {
-            // What was swept may be ready in any queue, or have ended.
-            entered.announce_all()?;
-        }
         let Some(first) = picked.first() else { return Ok(Glance::Nothing(outlook)) };
         self.owner.key.store(first.owner_key, Ordering::Relaxed);
         let (queue, now) = (claimer.filter.queue, self.clock.now());
@@ -93,13 +86,18 @@ impl Store {
     ) -> Result<Vec<claim::Claimed>> {
         loop {
             let claimer = claimer.clone();
-            let Picked { runs, has_more } =
+            let Picked { runs, has_moved, has_more } =
                 entered.write(Durability::Inherit, 0, move |tx, now| {
                     claim::claim(tx, &claimer, max, now)
                 })?;
+            if has_moved {
+                // What was swept may be ready in any queue, or have ended.
+                entered.announce_all()?;
+            }
             if !runs.is_empty() || !has_more {
                 return Ok(runs);
             }
+            self.check_open()?;
         }
     }
 
@@ -137,20 +135,21 @@ impl Store {
         })
     }
 
-    /// Moves what has come due in any queue, and returns how long to sleep until the next comes.
+    /// Moves what has come due in any queue, one bounded part of it, and returns how long to sleep
+    /// until the next comes.
     pub(crate) fn sweep(&self, entered: &Entered<'_>) -> Result<Duration> {
         let now = self.clock.now();
         let outlook =
             entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
         let dead = self.dead_owners(entered, &outlook, now)?;
         if outlook.is_promising || !dead.is_empty() {
-            let seed = id::new_id();
-            let swept = entered
-                .write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, seed, now));
+            let swept =
+                entered.write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, now));
             match swept {
-                Ok(_) => entered.announce_all()?,
-                // Somebody who may write will sweep.
-                Err(Error::ReadOnly(_)) => return Ok(Duration::from_millis(WAIT_SLICE_MS)),
+                Ok(swept) if swept.has_moved => entered.announce_all()?,
+                Ok(_) => {}
+                // Somebody who may write, or who writes at this moment, will sweep.
+                Err(Error::ReadOnly(_) | Error::Busy(_)) => return Ok(self.look_every()),
                 Err(error) => return Err(error),
             }
         }
@@ -159,7 +158,7 @@ impl Store {
 
     /// Returns how long a waiting claimer may sleep until something comes due by itself.
     fn until_due(&self, outlook: &Outlook) -> Duration {
-        let slice = Duration::from_millis(WAIT_SLICE_MS);
+        let slice = self.look_every();
         if self.clock.is_manual() {
             return slice;
         }
@@ -168,6 +167,11 @@ impl Store {
         let lapse = outlook.next_lapse_up_ms.map(|at| at.saturating_sub(now.up_ms));
         let next = [due, lapse].into_iter().flatten().min().unwrap_or(i64::MAX);
         Duration::from_millis(next.max(1).cast_unsigned()).min(slice)
+    }
+
+    /// Returns how long whoever waits sleeps at most between two looks.
+    fn look_every(&self) -> Duration {
+        Duration::from_millis(self.look_every_ms.load(Ordering::Relaxed))
     }
 }
 

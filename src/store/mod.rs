@@ -9,7 +9,7 @@ use std::ffi::{CStr, CString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::limits::{
     BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, MANY_MAX,
-    PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX,
+    PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX, WAIT_SLICE_MS,
 };
 use crate::process;
 use crate::storage::sqlite::migrate::{self, NEWEST};
@@ -84,6 +84,8 @@ pub struct Store {
     is_shut_down: AtomicBool,
     /// When this handle last looked whether other owners live, milliseconds awake.
     probed_at_up_ms: AtomicI64,
+    /// Milliseconds between two looks of whoever waits: a sender may have died before its bell.
+    look_every_ms: AtomicU64,
 }
 
 /// This handle as the file knows it.
@@ -152,6 +154,7 @@ impl Store {
             generation: process::generation(),
             is_shut_down: AtomicBool::new(false),
             probed_at_up_ms: AtomicI64::new(0),
+            look_every_ms: AtomicU64::new(WAIT_SLICE_MS),
         })
     }
 
@@ -205,7 +208,12 @@ impl Store {
             Ok(()) | Err(Error::SchemaOld { .. } | Error::ReadOnly(_)) => {}
             Err(error) => return Err(error),
         }
-        entered.announce_all()
+        // Nothing has changed yet: who wakes looks what has come due, and tells of that.
+        let side = entered.backend()?.side();
+        side.order();
+        side.ring_all();
+        side.ring_change();
+        Ok(())
     }
 
     /// Returns the store's time, Unix milliseconds.

@@ -4,11 +4,9 @@
 //! times come in as arguments, a backend invents neither.
 
 mod outside;
-mod schedule;
 mod waiting;
 
-pub use outside::{ControlPort, QueueLimits, QueuePort};
-pub use schedule::{Schedule, SchedulePort, Zone};
+pub use outside::{ControlPort, GatePlace, QueueLimits, QueuePort, StepName};
 pub use waiting::{ChildState, Letter, Target, WaitPort, Waiting};
 
 use crate::error::Result;
@@ -101,6 +99,8 @@ pub struct Task {
     pub is_timed_out: bool,
     /// A pause was asked while it ran.
     pub is_pause_asked: bool,
+    /// It stands in a lane of one owner, which alone may claim it.
+    pub is_local: bool,
     /// Its concurrency key.
     pub gate: Option<String>,
     /// Who runs it.
@@ -135,6 +135,7 @@ impl Task {
             is_cancel_asked: false,
             is_timed_out: false,
             is_pause_asked: false,
+            is_local: false,
             gate: None,
             owner_key: None,
             lease_until_up_ms: 0,
@@ -401,6 +402,14 @@ pub trait ClaimPort {
     fn owner_insert(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey>;
     /// Forgets an owner.
     fn owner_delete(&mut self, owner_key: OwnerKey) -> Result<()>;
+    /// Returns up to `limit` lanes that are for this owner alone.
+    fn lanes_of(&mut self, owner_key: OwnerKey, limit: u32) -> Result<Vec<LaneKey>>;
+    /// Returns the lane of the same names that is open to every claimer, made now if it is new.
+    fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<LaneKey>;
+    /// Moves up to `limit` local tasks from one lane to another; returns how many.
+    fn tasks_move(&mut self, from: LaneKey, to: LaneKey, limit: u32) -> Result<u32>;
+    /// Takes a lane out of what claims look at; runs go on to name it.
+    fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()>;
     /// Gives a ready task to a claimer and returns the new number of the fence.
     fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<u32>;
     /// Returns what a claimer is told.
@@ -565,7 +574,6 @@ pub trait Port:
     + WaitPort
     + ControlPort
     + QueuePort
-    + SchedulePort
     + StorePort
     + crate::domain::query::QueryPort
 {

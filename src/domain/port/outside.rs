@@ -1,8 +1,21 @@
 //! What a backend gives to those who act on runs from outside: cancels, forks, limits of queues.
 
-use super::{LaneKey, RunKey, Task};
+use super::{LaneKey, RunKey, StepKind, Task};
 use crate::error::Result;
 use crate::id::Id;
+
+/// What names a record of a run, and where it stands among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepName {
+    /// Place: grows in the order of recording.
+    pub place: i64,
+    /// Name space.
+    pub kind: StepKind,
+    /// Name.
+    pub name: String,
+    /// Occurrence of the name, from 1.
+    pub occurrence: u32,
+}
 
 /// Ending runs early, and bringing them back.
 pub trait ControlPort {
@@ -12,7 +25,7 @@ pub trait ControlPort {
     fn task_ask_pause(&mut self, run_key: RunKey, is_asked: bool) -> Result<()>;
     /// Sets the state, wake time and due time of a task that nobody runs, and drops its waits.
     fn task_set_aside(&mut self, task: &Task) -> Result<()>;
-    /// Notes that the children of an ended run are to be ended.
+    /// Notes that the children of a run are to be ended, from the first on.
     fn cascade_insert(&mut self, run_key: RunKey) -> Result<()>;
     /// Returns up to `limit` runs whose children are to be ended, with how far that went.
     fn cascades(&mut self, limit: u32) -> Result<Vec<(RunKey, RunKey)>>;
@@ -25,15 +38,28 @@ pub trait ControlPort {
         after_key: RunKey,
         limit: u32,
     ) -> Result<Vec<RunKey>>;
-    /// Returns the run that submitted a run, and whether that one was cancelled or is to be.
+    /// Returns the run that submitted a run, and whether that one's children are being ended and this
+    /// one was not seen to yet.
     fn parent(&mut self, run_key: RunKey) -> Result<Option<(RunKey, bool)>>;
     /// Makes an ended run open again: its task is as given, memoised failures are gone.
     fn run_reopen(&mut self, run_key: RunKey, task: &Task) -> Result<()>;
-    /// Returns what a task of this run looks like before its first claim.
+    /// Returns what a task of this run looks like before its first claim, in a lane that is open to
+    /// every claimer.
     fn task_of_run(&mut self, run_key: RunKey, now_ms: i64) -> Result<Task>;
     /// Copies a run's row under a new id, open, without its parent and its idempotency key.
     fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey>;
-    /// Copies the finished records of a run that were written before a step.
+    /// Returns the run that a run was forked from.
+    fn forked_from(&mut self, run_key: RunKey) -> Result<Option<RunKey>>;
+    /// Returns where the first occurrence of a name stands among the records of a run, steps first.
+    fn step_place(&mut self, run_key: RunKey, name: &str) -> Result<Option<i64>>;
+    /// Returns up to `limit` names of records after `place`, in the order of recording.
+    fn step_names_after(
+        &mut self,
+        run_key: RunKey,
+        place: i64,
+        limit: u32,
+    ) -> Result<Vec<StepName>>;
+    /// Copies the finished records of a run that stand before a place.
     fn steps_copy(&mut self, from: RunKey, to: RunKey, before_step: i64) -> Result<()>;
 }
 
@@ -46,6 +72,15 @@ pub struct QueueLimits {
     pub concurrency_per_key: Option<u32>,
     /// Nothing is claimed.
     pub is_paused: bool,
+}
+
+/// A gate as tasks of one lane stand before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GatePlace {
+    /// Lane.
+    pub lane_key: LaneKey,
+    /// Concurrency key.
+    pub gate: String,
 }
 
 /// Limits of queues.
@@ -62,6 +97,12 @@ pub trait QueuePort {
     fn running_remove(&mut self, lane_key: LaneKey, gate: Option<&str>) -> Result<Option<String>>;
     /// Holds a ready task back behind its gate.
     fn task_block(&mut self, run_key: RunKey) -> Result<()>;
-    /// Lets in up to `limit` tasks that a queue's gates, or one of them, held back; returns how many.
-    fn unblock(&mut self, queue: &str, gate: Option<&str>, limit: u32) -> Result<u32>;
+    /// Lets in the first task that a gate held back in each open lane of its queue.
+    fn unblock_heads(&mut self, queue: &str, gate: &str) -> Result<()>;
+    /// Lets in the first task that a gate held back in a lane.
+    fn unblock_head(&mut self, lane_key: LaneKey, gate: &str) -> Result<()>;
+    /// Returns the first gate after `place` that holds tasks back, in the order of lanes and gates.
+    fn blocked_gate_after(&mut self, queue: &str, place: &GatePlace) -> Result<Option<GatePlace>>;
+    /// Lets in the first `limit` tasks that a gate held back in a lane; returns how many.
+    fn unblock_in(&mut self, place: &GatePlace, limit: u32) -> Result<u32>;
 }

@@ -114,6 +114,34 @@ pub(super) fn a_lane_of_one_owner_is_for_that_owner(bed: &mut dyn Bed) {
     assert_eq!(bed.claim(&of(mine), at(6)).unwrap().run.run_id, run_id(1));
 }
 
+/// However many owners come and go: a claim probes the lanes that are open to it.
+pub(super) fn what_waits_in_lanes_of_a_gone_owner_is_for_all_and_its_lanes_are_looked_at_no_more(
+    bed: &mut dyn Bed,
+) {
+    for round in 1..=3_u64 {
+        let owner = claimer(round + 10, 0).owner;
+        let gone = bed.tx(|port| port.owner_insert(&owner, 1).unwrap());
+        for number in 0..=u64::from(SWEEP_DUE_MAX) {
+            let id = Id::from_bytes(u128::from(round * 1_000 + number).to_be_bytes());
+            let later = Submit { run_at_ms: if number == 0 { 500 } else { 0 }, ..plain() };
+            bed.tx(|port| submit(port, &later, id, gone, at(5)).unwrap());
+        }
+        assert!(bed.claim(&claimer(1, 0), at(6)).is_none());
+        let mut parts = 1;
+        while bed.tx(|port| give_back(port, gone, at(6))).unwrap() {
+            parts += 1;
+        }
+        assert_eq!(parts, 2, "bounded");
+        assert!(bed.tx(|port| port.owners().unwrap()).iter().all(|row| row.mark != round + 10));
+        assert!(bed.tx(|port| port.lanes_of(gone, 9)).unwrap().is_empty());
+        let count = |bed: &mut dyn Bed, now| {
+            std::iter::from_fn(|| bed.claim(&claimer(1, 0), now)).take(1_000).count()
+        };
+        assert_eq!(count(bed, at(7)), SWEEP_DUE_MAX as usize, "round {round}");
+        assert_eq!(count(bed, at(500)), 1, "one that was not due moved too");
+    }
+}
+
 pub(super) fn a_run_is_claimed_when_it_is_due_and_not_before(bed: &mut dyn Bed) {
     bed.submit(1, &Submit { run_at_ms: 1_000, ..plain() }, at(5));
     bed.submit(2, &Submit { run_at_ms: 500, ..plain() }, at(5));

@@ -12,9 +12,10 @@
 
 mod attempt;
 mod claim;
+mod control;
 mod query;
+mod queue;
 mod run;
-mod schedule;
 mod step;
 mod store;
 
@@ -75,7 +76,7 @@ impl dyn Bed + '_ {
     fn claim(&mut self, claimer: &Claimer, now: Now) -> Option<Box<Claimed>> {
         loop {
             let picked = self.tx(|port| crate::domain::claim::claim(port, claimer, 1, now));
-            let Picked { mut runs, has_more } = picked.unwrap();
+            let Picked { mut runs, has_more, .. } = picked.unwrap();
             if !runs.is_empty() || !has_more {
                 return runs.pop().map(Box::new);
             }
@@ -131,7 +132,6 @@ fn claimer(mark: u64, owner_key: OwnerKey) -> Claimer {
         worker: Some(format!("worker {mark}")),
         filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },
         dead: Vec::new(),
-        seed: run_id(0xEE),
     }
 }
 
@@ -195,6 +195,7 @@ macro_rules! every_claim {
                 a_claimer_sees_its_queue_and_the_workflows_it_named
                 a_claimer_of_code_versions_also_takes_runs_without_one
                 a_lane_of_one_owner_is_for_that_owner
+                what_waits_in_lanes_of_a_gone_owner_is_for_all_and_its_lanes_are_looked_at_no_more
                 a_run_is_claimed_when_it_is_due_and_not_before
                 a_sweep_of_due_runs_is_bounded_and_goes_on
                 an_outlook_promises_what_a_claim_finds
@@ -238,25 +239,29 @@ macro_rules! every_claim {
                 a_cursor_stays_valid_while_steps_are_added
                 an_unknown_run_is_not_found
                 payloads_are_embedded_as_they_were_given;
-            schedule:
-                a_due_schedule_makes_its_run_in_the_claim_that_finds_it
-                a_firing_makes_one_run_however_often_one_looks
-                an_undone_sweep_leaves_the_schedule_due
-                an_outlook_sees_the_next_schedule
-                the_same_spec_again_changes_nothing
-                another_spec_counts_anew_unless_it_fires_at_the_same_times
-                a_paused_schedule_fires_nothing_and_makes_up_for_nothing
-                a_deleted_schedule_is_gone_and_its_runs_go_on
-                a_firing_is_skipped_and_counted_while_the_last_run_is_open
-                a_queueing_schedule_fires_whatever_is_open
-                a_last_run_that_is_gone_counts_as_ended
-                missed_firings_are_left_out_or_made_up_for_as_asked
-                ten_years_of_missed_seconds_are_bounded_in_number_and_per_sweep
-                a_sweep_of_due_schedules_is_bounded_and_goes_on
-                a_schedule_whose_zone_is_gone_waits_and_spoils_nobodys_claim
-                a_zone_that_is_not_known_and_a_day_that_never_comes_are_refused
-                there_is_a_bound_on_the_number_of_schedules
-                the_list_is_ordered_by_name_and_shows_every_key;
+            control:
+                a_cancel_ends_a_run_that_nobody_runs_and_flags_one_that_is_run
+                a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before
+                a_cancel_passes_through_a_descendant_that_had_ended
+                a_descendant_however_deep_is_not_claimed_after_a_cancel
+                the_children_of_a_run_that_timed_out_are_cancelled
+                a_paused_run_is_not_claimed_until_it_is_resumed
+                a_pause_of_a_running_run_takes_effect_at_its_unfinished_end
+                a_waiting_run_that_was_paused_asks_again_when_resumed
+                a_retry_keeps_results_and_forgets_failures
+                a_retry_waits_for_the_cancel_that_came_before_it
+                a_fork_replays_what_was_recorded_before_a_step
+                a_fork_from_a_name_means_the_step_of_that_name
+                a_fork_awaits_the_children_of_its_origin_and_does_not_own_them;
+            queue:
+                a_queue_holds_no_more_runs_than_its_limit
+                counts_hold_however_a_run_ceases_to_run
+                a_gate_lets_one_in_after_the_other
+                the_next_is_let_in_when_the_first_at_an_open_gate_goes_away
+                a_gate_that_opens_lets_one_in_of_each_lane
+                a_raised_limit_lets_in_as_many_as_it_has_room_for
+                what_a_lifted_limit_lets_in_is_bounded_and_goes_on
+                a_limit_that_is_set_counts_what_runs_already;
             store:
                 migrating_again_changes_nothing
                 the_clock_of_a_file_never_goes_back

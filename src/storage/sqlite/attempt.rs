@@ -80,6 +80,7 @@ pub(super) const STATEMENTS: &[&str] = &[
 const FLAG_CANCEL_ASKED: i64 = 1;
 const FLAG_TIMED_OUT: i64 = 2;
 const FLAG_PAUSE_ASKED: i64 = 4;
+const FLAG_LOCAL: i64 = 8;
 
 impl AttemptPort for Tx<'_> {
     fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {
@@ -186,6 +187,7 @@ fn read_task(row: &Row<'_>) -> rusqlite::Result<Task> {
         is_cancel_asked: flags & FLAG_CANCEL_ASKED != 0,
         is_timed_out: flags & FLAG_TIMED_OUT != 0,
         is_pause_asked: flags & FLAG_PAUSE_ASKED != 0,
+        is_local: flags & FLAG_LOCAL != 0,
         gate: row.get(16)?,
         owner_key: row.get(11)?,
         lease_until_up_ms: row.get::<_, Option<i64>>(12)?.unwrap_or(0),

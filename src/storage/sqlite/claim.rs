@@ -4,14 +4,16 @@ use rusqlite::named_params;
 
 use super::run::read_id;
 use super::tx::Tx;
-use crate::domain::port::{ClaimPort, ClaimedRun, LaneFilter, NewLease, Owner, OwnerKey, RunKey};
+use crate::domain::port::{
+    ClaimPort, ClaimedRun, LaneFilter, LaneKey, NewLease, Owner, OwnerKey, RunKey,
+};
 use crate::error::{Error, Result};
 
 // One probe of the ready index per lane of the queue, whatever the number of ready tasks. Filters
 // come as JSON arrays, so that one statement serves them all.
 const READY_HEAD: &str = "
 SELECT t.task_key
-FROM sw_workflow_lanes AS l
+FROM sw_workflow_lanes AS l INDEXED BY lanes_live
 JOIN sw_workflow_tasks AS t ON t.task_key = (
     SELECT h.task_key
     FROM sw_workflow_tasks AS h
@@ -19,9 +21,7 @@ JOIN sw_workflow_tasks AS t ON t.task_key = (
     ORDER BY h.priority, h.due_at_ms, h.task_key
     LIMIT 1
 )
-WHERE l.queue = :queue
-    AND (l.owner_key IN (0, :owner_key)
-        OR NOT EXISTS (SELECT 1 FROM sw_workflow_owners AS o WHERE o.owner_key = l.owner_key))
+WHERE l.queue = :queue AND l.owner_key >= 0 AND l.owner_key IN (0, :owner_key)
     AND (:workflows IS NULL OR l.workflow IN (SELECT value FROM json_each(:workflows)))
     AND (:versions IS NULL OR l.code_version = ''
         OR l.code_version IN (SELECT value FROM json_each(:versions)))
@@ -93,6 +93,38 @@ const OWNER_DELETE: &str = "
 DELETE FROM sw_workflow_owners
 WHERE owner_key = ?1";
 
+const LANES_OF: &str = "
+SELECT lane_key
+FROM sw_workflow_lanes
+WHERE owner_key = ?1 AND owner_key > 0
+ORDER BY lane_key
+LIMIT ?2";
+
+const LANE_OPEN_TO_ALL: &str = "
+INSERT INTO sw_workflow_lanes (queue, workflow, code_version, owner_key)
+SELECT queue, workflow, code_version, 0
+FROM sw_workflow_lanes
+WHERE lane_key = ?1
+ON CONFLICT (queue, workflow, code_version, owner_key) DO UPDATE
+SET owner_key = 0
+RETURNING lane_key";
+
+const TASKS_MOVE: &str = "
+UPDATE sw_workflow_tasks
+SET lane_key = ?2, flags = flags & ~8
+WHERE task_key IN (
+    SELECT task_key
+    FROM sw_workflow_tasks
+    WHERE lane_key = ?1 AND flags >= 8
+    ORDER BY task_key
+    LIMIT ?3
+)";
+
+const LANE_RETIRE: &str = "
+UPDATE sw_workflow_lanes
+SET owner_key = -owner_key
+WHERE lane_key = ?1 AND owner_key > 0";
+
 const TASK_CLAIM: &str = "
 UPDATE sw_workflow_tasks
 SET state = 2, fence = fence + 1, owner_key = ?2, lease_until_up_ms = ?3, lease_ms = ?4,
@@ -124,6 +156,10 @@ pub(super) const STATEMENTS: &[&str] = &[
     LEASED,
     OWNER_INSERT,
     OWNER_DELETE,
+    LANES_OF,
+    LANE_OPEN_TO_ALL,
+    TASKS_MOVE,
+    LANE_RETIRE,
     TASK_CLAIM,
     CLAIMED_RUN,
 ];
@@ -189,6 +225,24 @@ impl ClaimPort for Tx<'_> {
 
     fn owner_delete(&mut self, owner_key: OwnerKey) -> Result<()> {
         self.execute(OWNER_DELETE, [owner_key]).map(|_| ())
+    }
+
+    fn lanes_of(&mut self, owner_key: OwnerKey, limit: u32) -> Result<Vec<LaneKey>> {
+        self.all(LANES_OF, (owner_key, limit), |row| row.get(0))
+    }
+
+    fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<LaneKey> {
+        self.one(LANE_OPEN_TO_ALL, [lane_key], |row| row.get(0))?
+            .ok_or_else(|| Error::Corrupt(format!("lane {lane_key} is named, not stored").into()))
+    }
+
+    fn tasks_move(&mut self, from: LaneKey, to: LaneKey, limit: u32) -> Result<u32> {
+        let moved = self.execute(TASKS_MOVE, (from, to, limit))?;
+        Ok(u32::try_from(moved).unwrap_or(u32::MAX))
+    }
+
+    fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()> {
+        self.execute(LANE_RETIRE, [lane_key]).map(|_| ())
     }
 
     fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<u32> {

@@ -1,10 +1,12 @@
 //! What cancels, pauses, retries and forks write.
 
 use super::run::state_number;
+use super::step::read_kind;
 use super::tx::Tx;
-use crate::domain::port::{ControlPort, RunKey, Task, TaskState};
+use crate::domain::port::{ClaimPort, ControlPort, RunKey, StepKind, StepName, Task, TaskState};
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::limits::INSTANT_MS_MAX;
 
 const TASK_FLAG_CANCEL: &str = "
 UPDATE sw_workflow_tasks
@@ -30,12 +32,14 @@ const WAITS_DROP: &str = "
 DELETE FROM sw_workflow_waits
 WHERE task_key = ?1";
 
-// Only runs that have submitted children need a sweep.
+// Only runs that have submitted children need a sweep. One under way begins anew: what it has passed
+// may have been retried since.
 const CASCADE_INSERT: &str = "
 INSERT INTO sw_workflow_cascades (run_key, after_key)
 SELECT ?1, 0
 WHERE EXISTS (SELECT 1 FROM sw_workflow_runs WHERE parent_key = ?1)
-ON CONFLICT DO NOTHING";
+ON CONFLICT (run_key) DO UPDATE
+SET after_key = 0";
 
 const CASCADES: &str = "
 SELECT run_key, after_key
@@ -60,11 +64,13 @@ ORDER BY run_key
 LIMIT ?3";
 
 const PARENT: &str = "
-SELECT p.run_key, p.outcome IS 3 OR coalesce(t.flags, 0) & 1
+SELECT r.parent_key, EXISTS (
+    SELECT 1
+    FROM sw_workflow_cascades AS c
+    WHERE c.run_key = r.parent_key AND c.after_key < r.run_key
+)
 FROM sw_workflow_runs AS r
-JOIN sw_workflow_runs AS p ON p.run_key = r.parent_key
-LEFT JOIN sw_workflow_tasks AS t ON t.task_key = p.run_key
-WHERE r.run_key = ?1";
+WHERE r.run_key = ?1 AND r.parent_key IS NOT NULL";
 
 const RUN_REOPEN: &str = "
 UPDATE sw_workflow_runs
@@ -87,16 +93,43 @@ SELECT lane_key, priority, timeout_ms, concurrency_key
 FROM sw_workflow_runs
 WHERE run_key = ?1";
 
+const ARGS_COPY: &str = "
+INSERT INTO sw_payloads (body)
+SELECT b.body
+FROM sw_workflow_runs AS r
+JOIN sw_payloads AS b ON b.payload_key = r.args_key
+WHERE r.run_key = ?1
+RETURNING payload_key";
+
 const RUN_COPY: &str = "
 INSERT INTO sw_workflow_runs (
     run_id, lane_key, created_at_ms, priority, max_attempts, timeout_ms, backoff_initial_ms,
-    backoff_max_ms, backoff_percent, concurrency_key, metadata, args
+    backoff_max_ms, backoff_percent, concurrency_key, metadata, args_key, args, forked_from
 )
-SELECT ?2, r.lane_key, ?3, r.priority, r.max_attempts, r.timeout_ms, r.backoff_initial_ms,
-    r.backoff_max_ms, r.backoff_percent, r.concurrency_key, r.metadata, coalesce(b.body, r.args)
-FROM sw_workflow_runs AS r
-LEFT JOIN sw_payloads AS b ON b.payload_key = r.args_key
-WHERE r.run_key = ?1";
+SELECT ?2, ?4, ?3, priority, max_attempts, timeout_ms, backoff_initial_ms, backoff_max_ms,
+    backoff_percent, concurrency_key, metadata, ?5, args, run_key
+FROM sw_workflow_runs
+WHERE run_key = ?1";
+
+const FORKED_FROM: &str = "
+SELECT forked_from
+FROM sw_workflow_runs
+WHERE run_key = ?1";
+
+// Of the four name spaces, steps come first.
+const STEP_PLACE: &str = "
+SELECT step_key
+FROM sw_workflow_steps
+WHERE run_key = ?1 AND kind IN (0, 1, 2, 3) AND name = ?2 AND occurrence = 1
+ORDER BY kind
+LIMIT 1";
+
+const STEP_NAMES_AFTER: &str = "
+SELECT step_key, kind, name, occurrence
+FROM sw_workflow_steps
+WHERE run_key = ?1 AND step_key > ?2
+ORDER BY step_key
+LIMIT ?3";
 
 const STEPS_COPY: &str = "
 INSERT INTO sw_workflow_steps (
@@ -126,7 +159,11 @@ pub(super) const STATEMENTS: &[&str] = &[
     FAILURES_DROP,
     TASK_REOPEN,
     TASK_OF_RUN,
+    ARGS_COPY,
     RUN_COPY,
+    FORKED_FROM,
+    STEP_PLACE,
+    STEP_NAMES_AFTER,
     STEPS_COPY,
 ];
 
@@ -194,22 +231,54 @@ impl ControlPort for Tx<'_> {
     }
 
     fn task_of_run(&mut self, run_key: RunKey, now_ms: i64) -> Result<Task> {
-        self.one(TASK_OF_RUN, [run_key], |row| {
+        let task = self.one(TASK_OF_RUN, [run_key], |row| {
             let timeout_ms: Option<i64> = row.get(2)?;
+            let deadline = |ms: i64| now_ms.saturating_add(ms).min(INSTANT_MS_MAX);
             Ok(Task {
                 state: TaskState::Ready,
                 priority: row.get(1)?,
                 due_at_ms: now_ms,
-                deadline_at_ms: timeout_ms.map(|ms| now_ms.saturating_add(ms)),
+                deadline_at_ms: timeout_ms.map(deadline),
                 gate: row.get(3)?,
                 ..Task::new(run_key, row.get(0)?)
             })
-        })?
-        .ok_or_else(|| Error::internal("a run that was found is gone"))
+        })?;
+        let task = task.ok_or_else(|| Error::internal("a run that was found is gone"))?;
+        Ok(Task { lane_key: self.lane_open_to_all(task.lane_key)?, ..task })
     }
 
     fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey> {
-        self.insert(RUN_COPY, (run_key, run_id.to_bytes(), now_ms))
+        let lane_key = self.task_of_run(run_key, now_ms)?.lane_key;
+        let args_key: Option<i64> = self.one(ARGS_COPY, [run_key], |row| row.get(0))?;
+        self.insert(RUN_COPY, (run_key, run_id.to_bytes(), now_ms, lane_key, args_key))
+    }
+
+    fn forked_from(&mut self, run_key: RunKey) -> Result<Option<RunKey>> {
+        Ok(self.one(FORKED_FROM, [run_key], |row| row.get(0))?.flatten())
+    }
+
+    fn step_place(&mut self, run_key: RunKey, name: &str) -> Result<Option<i64>> {
+        self.one(STEP_PLACE, (run_key, name), |row| row.get(0))
+    }
+
+    fn step_names_after(
+        &mut self,
+        run_key: RunKey,
+        place: i64,
+        limit: u32,
+    ) -> Result<Vec<StepName>> {
+        let rows = self.all(STEP_NAMES_AFTER, (run_key, place, limit), |row| {
+            let name = StepName {
+                place: row.get(0)?,
+                kind: StepKind::Step,
+                name: row.get(2)?,
+                occurrence: row.get(3)?,
+            };
+            Ok((row.get::<_, i64>(1)?, name))
+        })?;
+        rows.into_iter()
+            .map(|(number, name)| Ok(StepName { kind: read_kind(number)?, ..name }))
+            .collect()
     }
 
     fn steps_copy(&mut self, from: RunKey, to: RunKey, before_step: i64) -> Result<()> {

@@ -20,7 +20,7 @@ pub const MIGRATIONS: [Migration; 5] = [
     Migration { id: 2, sql: include_str!("../../../migrations/0002_waiting.sql") },
     Migration { id: 3, sql: include_str!("../../../migrations/0003_budgets.sql") },
     Migration { id: 4, sql: include_str!("../../../migrations/0004_queues.sql") },
-    Migration { id: 5, sql: include_str!("../../../migrations/0005_schedules.sql") },
+    Migration { id: 5, sql: include_str!("../../../migrations/0005_origins_and_lanes.sql") },
 ];
 
 /// Number of the newest step.

@@ -22,13 +22,11 @@ mod control;
 mod query;
 mod queue;
 mod run;
-mod schedule;
 mod step;
 mod store;
 mod wait;
 #[cfg(test)]
 mod writer_tests;
-mod zone;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -54,7 +52,6 @@ pub fn statements() -> Vec<&'static str> {
         query::STATEMENTS,
         queue::STATEMENTS,
         run::STATEMENTS,
-        schedule::STATEMENTS,
         step::STATEMENTS,
         store::STATEMENTS,
         wait::STATEMENTS,

@@ -1,7 +1,7 @@
 //! Rows of queues that were set, and of their gates.
 
 use super::tx::Tx;
-use crate::domain::port::{LaneKey, QueueLimits, QueuePort, RunKey};
+use crate::domain::port::{GatePlace, LaneKey, QueueLimits, QueuePort, RunKey};
 use crate::error::Result;
 
 const QUEUE: &str = "
@@ -71,32 +71,38 @@ UPDATE sw_workflow_tasks
 SET state = 5
 WHERE task_key = ?1";
 
-// The best of a gate over the lanes of its queue: one probe per lane.
-const BLOCKED_HEAD: &str = "
-SELECT t.task_key
+const LANES_OF_QUEUE: &str = "
+SELECT lane_key
+FROM sw_workflow_lanes INDEXED BY lanes_live
+WHERE queue = ?1 AND owner_key >= 0
+ORDER BY owner_key, lane_key";
+
+const UNBLOCK_IN: &str = "
+UPDATE sw_workflow_tasks
+SET state = 1
+WHERE task_key IN (
+    SELECT task_key
+    FROM sw_workflow_tasks
+    WHERE lane_key = ?1 AND gate = ?2 AND state = 5
+    ORDER BY priority, due_at_ms, task_key
+    LIMIT ?3
+)";
+
+// One probe per lane of the queue.
+const BLOCKED_GATE_AFTER: &str = "
+SELECT t.lane_key, t.gate
 FROM sw_workflow_lanes AS l
 JOIN sw_workflow_tasks AS t ON t.task_key = (
     SELECT h.task_key
     FROM sw_workflow_tasks AS h
-    WHERE h.lane_key = l.lane_key AND h.gate = ?2 AND h.state = 5
-    ORDER BY h.priority, h.due_at_ms, h.task_key
+    WHERE h.lane_key = l.lane_key AND h.state = 5
+        AND h.gate > CASE l.lane_key WHEN ?2 THEN ?3 ELSE '' END
+    ORDER BY h.gate, h.priority, h.due_at_ms, h.task_key
     LIMIT 1
 )
-WHERE l.queue = ?1
-ORDER BY t.priority, t.due_at_ms, t.task_key
+WHERE l.queue = ?1 AND l.lane_key >= ?2
+ORDER BY l.lane_key
 LIMIT 1";
-
-const BLOCKED_OF_QUEUE: &str = "
-SELECT t.task_key
-FROM sw_workflow_lanes AS l
-JOIN sw_workflow_tasks AS t ON t.lane_key = l.lane_key AND t.state = 5
-WHERE l.queue = ?1
-LIMIT ?2";
-
-const TASK_UNBLOCK: &str = "
-UPDATE sw_workflow_tasks
-SET state = 1
-WHERE task_key = ?1 AND state = 5";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
@@ -111,9 +117,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     GATE_REMOVE,
     GATE_DROP,
     TASK_BLOCK,
-    BLOCKED_HEAD,
-    BLOCKED_OF_QUEUE,
-    TASK_UNBLOCK,
+    LANES_OF_QUEUE,
+    UNBLOCK_IN,
+    BLOCKED_GATE_AFTER,
 ];
 
 impl QueuePort for Tx<'_> {
@@ -160,16 +166,23 @@ impl QueuePort for Tx<'_> {
         self.execute(TASK_BLOCK, [run_key]).map(|_| ())
     }
 
-    fn unblock(&mut self, queue: &str, gate: Option<&str>, limit: u32) -> Result<u32> {
-        let blocked: Vec<RunKey> = match gate {
-            Some(gate) => {
-                self.one(BLOCKED_HEAD, (queue, gate), |row| row.get(0))?.into_iter().collect()
-            }
-            None => self.all(BLOCKED_OF_QUEUE, (queue, limit), |row| row.get(0))?,
-        };
-        for run_key in &blocked {
-            self.execute(TASK_UNBLOCK, [run_key])?;
-        }
-        Ok(u32::try_from(blocked.len()).unwrap_or(u32::MAX))
+    fn unblock_heads(&mut self, queue: &str, gate: &str) -> Result<()> {
+        let lanes: Vec<LaneKey> = self.all(LANES_OF_QUEUE, [queue], |row| row.get(0))?;
+        lanes.into_iter().try_for_each(|lane_key| self.unblock_head(lane_key, gate))
+    }
+
+    fn unblock_head(&mut self, lane_key: LaneKey, gate: &str) -> Result<()> {
+        self.execute(UNBLOCK_IN, (lane_key, gate, 1)).map(|_| ())
+    }
+
+    fn blocked_gate_after(&mut self, queue: &str, place: &GatePlace) -> Result<Option<GatePlace>> {
+        self.one(BLOCKED_GATE_AFTER, (queue, place.lane_key, &place.gate), |row| {
+            Ok(GatePlace { lane_key: row.get(0)?, gate: row.get(1)? })
+        })
+    }
+
+    fn unblock_in(&mut self, place: &GatePlace, limit: u32) -> Result<u32> {
+        let let_in = self.execute(UNBLOCK_IN, (place.lane_key, &place.gate, limit))?;
+        Ok(u32::try_from(let_in).unwrap_or(u32::MAX))
     }
 }

@@ -55,7 +55,7 @@ INSERT INTO sw_workflow_tasks (
     task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
     losses, flags, waits_left, gate
 )
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, 0, 0, ?8)";
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, CASE ?9 WHEN 1 THEN 8 ELSE 0 END, 0, ?8)";
 
 const LINEAGE: &str = "
 SELECT coalesce(r.root_key, r.run_key), l.queue
@@ -147,6 +147,7 @@ impl RunPort for Tx<'_> {
                 task.wake_at_ms,
                 task.deadline_at_ms,
                 &task.gate,
+                task.is_local,
             ),
         )
         .map(|_| ())

@@ -219,18 +219,15 @@ impl Side {
         self.change_bell().ring(u32::MAX);
     }
 
-    /// Sleeps until the count of changes is another than `seen`, the stop fires, or the time is
-    /// over. Returns the count.
-    pub fn wait_for_change(&self, seen: u64, timeout: Duration, stop: Option<&Stop>) -> u64 {
+    /// Returns the count of the bell of changes, to be taken before looking at what it announces.
+    pub fn change_seen(&self) -> u32 {
+        self.change_bell().seen()
+    }
+
+    /// Sleeps until the bell of changes is rung after `seen`, the stop fires, or the time is over.
+    pub fn wait_for_change(&self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
         let bell = self.change_bell();
-        let sleep = |left| {
-            let rung = bell.seen();
-            if self.changes() == seen {
-                bell.sleep(rung, left, stop);
-            }
-        };
-        sleep_until(timeout, stop, || self.changes() != seen, sleep);
-        self.changes()
+        sleep_until(timeout, stop, || bell.seen() != seen, |left| bell.sleep(seen, left, stop));
     }
 
     /// Wakes those who wait for a change without counting one, so that they look at their store.
@@ -1055,17 +1052,31 @@ mod tests {
     #[test]
     fn a_change_is_counted_and_wakes_who_waits_for_one() {
         let side = Side::in_memory().unwrap();
+        let seen = side.change_seen();
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| side.wait_for_change(0, LONG, None));
-            side.ring_change();
+            let waits = scope.spawn(|| side.wait_for_change(seen, LONG, None));
             side.change();
-            assert_eq!(waits.join().unwrap(), 1);
+            waits.join().unwrap();
         });
-        assert_eq!(side.wait_for_change(0, LONG, None), 1);
-        assert_eq!(side.wait_for_change(1, Duration::from_millis(2), None), 1);
+        assert_eq!(side.changes(), 1);
+        side.wait_for_change(seen, LONG, None);
+        let seen = side.change_seen();
+        side.wait_for_change(seen, Duration::from_millis(2), None);
         let stop = Stop::new();
         stop.fire();
-        assert_eq!(side.wait_for_change(1, LONG, Some(&stop)), 1);
+        side.wait_for_change(seen, LONG, Some(&stop));
+    }
+
+    #[test]
+    fn who_waits_for_a_change_is_woken_to_look_without_one() {
+        let side = Side::in_memory().unwrap();
+        let seen = side.change_seen();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| side.wait_for_change(seen, LONG, None));
+            side.ring_change();
+            waits.join().unwrap();
+        });
+        assert_eq!(side.changes(), 0);
     }
 
     #[test]

@@ -1,0 +1,212 @@
+//! Claims about the limits of queues.
+
+use super::{Bed, at, claimer, plain, run_id};
+use crate::domain::attempt::End;
+use crate::domain::claim::{claim, give_back, outlook, sweep};
+use crate::domain::control::{cancel, pause, resume, retry};
+use crate::domain::port::{Fence, GatePlace, QueueLimits, TaskState};
+use crate::domain::queue::{let_in, set};
+use crate::domain::run::{Submit, submit};
+use crate::id::{self, Id};
+use crate::limits::SWEEP_DUE_MAX;
+
+const QUEUE: &str = "default";
+
+impl dyn Bed + '_ {
+    fn limit(&mut self, settings: &str) {
+        let limits = QueueLimits::read(settings).unwrap();
+        self.tx(|port| set(port, QUEUE, &limits)).unwrap();
+        let mut place = Some(GatePlace::default());
+        while let Some(at) = place {
+            place = self.tx(|port| let_in(port, QUEUE, &at)).unwrap();
+        }
+    }
+
+    fn gated(&mut self, number: u8, gate: &str) {
+        self.gated_in(number, gate, "w");
+    }
+
+    fn gated_in(&mut self, number: u8, gate: &str, workflow: &str) {
+        let concurrency_key = Some(gate.to_owned());
+        let submit = Submit { concurrency_key, workflow: workflow.into(), ..plain() };
+        self.submit(number, &submit, at(5));
+    }
+
+    fn next(&mut self) -> Option<Fence> {
+        let claimer = claimer(1, self.owner_key(1));
+        self.claim(&claimer, at(6)).map(|claimed| claimed.fence)
+    }
+
+    fn counted(&mut self) -> u32 {
+        self.tx(|port| port.queue(QUEUE)).unwrap().unwrap().1
+    }
+
+    fn behind(&mut self, gate: &str) -> u32 {
+        self.tx(|port| port.gate_running(QUEUE, gate)).unwrap()
+    }
+}
+
+fn text(number: u8) -> String {
+    id::write("run", run_id(number))
+}
+
+/// P15.
+pub(super) fn a_queue_holds_no_more_runs_than_its_limit(bed: &mut dyn Bed) {
+    bed.limit(r#"{"concurrency":2}"#);
+    for number in 1..=4 {
+        bed.run(number, at(5));
+    }
+    let (first, second) = (bed.next().unwrap(), bed.next().unwrap());
+    assert!(bed.next().is_none());
+    let filter = claimer(1, bed.owner_key(1)).filter;
+    assert!(!bed.tx(|port| outlook(port, &filter, at(6))).unwrap().is_promising, "no lock for it");
+    bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
+    assert!(bed.next().is_some() && bed.next().is_none());
+    bed.finish(second, &End::Release(0), at(7)).unwrap();
+    assert!(bed.next().is_some() && bed.next().is_none());
+    assert_eq!(bed.counted(), 2);
+}
+
+/// P15: each way in which a run ceases to hold the fence.
+pub(super) fn counts_hold_however_a_run_ceases_to_run(bed: &mut dyn Bed) {
+    bed.limit(r#"{"concurrency":100,"concurrency_per_key":1}"#);
+    for number in 1..=8 {
+        let key = format!("k{number}");
+        let submit = Submit { concurrency_key: Some(key), timeout_ms: 50, ..plain() };
+        bed.submit(number, &submit, at(5));
+    }
+    let fences: Vec<Fence> = (0..8).map(|_| bed.next().unwrap()).collect();
+    assert_eq!((bed.counted(), bed.behind("k1")), (8, 1));
+    bed.finish(fences[0], &End::Complete("1".into()), at(7)).unwrap();
+    bed.finish(fences[1], &End::Fail("1".into(), Default::default()), at(7)).unwrap();
+    bed.tx(|port| cancel(port, &text(3), None, at(7))).unwrap();
+    assert_eq!(bed.counted(), 6, "a run told to end goes on counting until it does");
+    bed.finish(fences[2], &End::Complete("1".into()), at(7)).unwrap();
+    bed.tx(|port| pause(port, &text(4))).unwrap();
+    bed.finish(fences[3], &End::Release(0), at(7)).unwrap();
+    assert_eq!((bed.counted(), bed.behind("k3"), bed.behind("k4")), (4, 0, 0));
+    bed.tx(|port| sweep(port, &[], at(60))).unwrap();
+    bed.finish(fences[4], &End::Release(0), at(60)).unwrap();
+    assert_eq!(bed.counted(), 3);
+    let owner_key = bed.owner_key(1);
+    assert!(!bed.tx(|port| give_back(port, owner_key, at(61))).unwrap());
+    assert_eq!((bed.counted(), bed.behind("k8")), (0, 0));
+    assert!(bed.tx(|port| retry(port, &text(3), at(62))).unwrap());
+    assert_eq!(bed.counted(), 0);
+    bed.next().unwrap();
+    let (owner_key, far) = (bed.owner_key(1), at(100_000));
+    bed.tx(|port| sweep(port, &[owner_key], far)).unwrap();
+    assert_eq!(bed.counted(), 0, "the dead hold nothing");
+}
+
+pub(super) fn a_gate_lets_one_in_after_the_other(bed: &mut dyn Bed) {
+    bed.limit(r#"{"concurrency_per_key":1}"#);
+    for number in 1..=3 {
+        bed.gated(number, "a");
+    }
+    bed.gated(4, "b");
+    bed.run(5, at(5));
+    let first = bed.next().unwrap();
+    assert_eq!(first.run_key, 1);
+    assert_eq!(bed.next().unwrap().run_key, 4);
+    assert_eq!(bed.next().unwrap().run_key, 5, "who has no key passes");
+    assert!(bed.next().is_none());
+    assert_eq!(bed.task(2).unwrap().state, TaskState::Blocked);
+    bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
+    assert_eq!(bed.next().unwrap().run_key, 2, "in order");
+    assert!(bed.next().is_none());
+}
+
+/// The one that was let in is taken out unclaimed, in every way; the gate stands open.
+pub(super) fn the_next_is_let_in_when_the_first_at_an_open_gate_goes_away(bed: &mut dyn Bed) {
+    bed.limit(r#"{"concurrency_per_key":1}"#);
+    for number in 1..=5 {
+        let submit = Submit { concurrency_key: Some("a".into()), ..plain() };
+        let timed = if number == 4 { Submit { timeout_ms: 20, ..submit } } else { submit };
+        bed.submit(number, &timed, at(5));
+    }
+    let first = bed.next().unwrap();
+    assert!(bed.next().is_none());
+    bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
+
+    bed.tx(|port| cancel(port, &text(2), None, at(8))).unwrap();
+    bed.tx(|port| pause(port, &text(3))).unwrap();
+    bed.tx(|port| sweep(port, &[], at(40))).unwrap();
+
+    assert_eq!(bed.next().unwrap().run_key, 5);
+    assert!(bed.tx(|port| resume(port, &text(3), at(41))).unwrap());
+    assert!(bed.next().is_none(), "the gate counts who comes back");
+    assert_eq!(bed.task(3).unwrap().state, TaskState::Blocked);
+}
+
+/// A worker that does not take what stands first must not be kept from what it takes.
+pub(super) fn a_gate_that_opens_lets_one_in_of_each_lane(bed: &mut dyn Bed) {
+    bed.limit(r#"{"concurrency_per_key":1}"#);
+    bed.gated_in(1, "a", "w");
+    bed.gated_in(2, "a", "w");
+    bed.gated_in(3, "a", "other");
+    let first = bed.next().unwrap();
+    assert!(bed.next().is_none());
+    bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
+    let mut of_other = claimer(1, bed.owner_key(1));
+    of_other.filter.workflows = Some(vec!["other".into()]);
+    assert_eq!(bed.claim(&of_other, at(8)).unwrap().fence.run_key, 3);
+    assert!(bed.next().is_none());
+}
+
+pub(super) fn a_raised_limit_lets_in_as_many_as_it_has_room_for(bed: &mut dyn Bed) {
+    bed.limit(r#"{"concurrency_per_key":1}"#);
+    for number in 1..=6 {
+        bed.gated(number, if number % 2 == 0 { "even" } else { "odd" });
+    }
+    assert!(bed.next().is_some() && bed.next().is_some() && bed.next().is_none());
+    bed.limit(r#"{"concurrency_per_key":2}"#);
+    let ready = |bed: &mut dyn Bed| {
+        (1..=6).filter(|key| bed.task(*key).unwrap().state == TaskState::Ready).count()
+    };
+    assert_eq!(ready(bed), 2, "one at each gate");
+    assert!(bed.next().is_some() && bed.next().is_some() && bed.next().is_none());
+    bed.limit(r#"{"concurrency_per_key":1}"#);
+    assert!(bed.next().is_none(), "a lower one takes nothing away and lets nobody in");
+    assert_eq!(bed.behind("odd"), 2);
+    bed.limit("{}");
+    assert!(bed.next().is_some() && bed.next().is_some() && bed.next().is_none());
+}
+
+/// P14, and an end whatever claims meanwhile.
+pub(super) fn what_a_lifted_limit_lets_in_is_bounded_and_goes_on(bed: &mut dyn Bed) {
+    bed.limit(r#"{"concurrency_per_key":1}"#);
+    let held = u64::from(SWEEP_DUE_MAX) * 2 + 5;
+    for number in 0..=held {
+        let id = Id::from_bytes(u128::from(number + 1).to_be_bytes());
+        let gated = Submit { concurrency_key: Some("a".into()), ..plain() };
+        bed.tx(|port| submit(port, &gated, id, 0, at(5)).unwrap());
+    }
+    let claimer = claimer(1, 0);
+    let picked = bed.tx(|port| claim(port, &claimer, 2, at(6))).unwrap();
+    assert!(picked.runs.len() == 1 && picked.has_more, "a bound on what one claim holds back");
+    assert!(bed.next().is_none());
+    bed.tx(|port| set(port, QUEUE, &QueueLimits::default())).unwrap();
+    let mut parts = 0;
+    let mut place = Some(GatePlace::default());
+    while let Some(at) = place {
+        place = bed.tx(|port| let_in(port, QUEUE, &at)).unwrap();
+        parts += 1;
+    }
+    assert_eq!(parts, 3);
+    assert_eq!((0..held).filter(|_| bed.next().is_some()).count() as u64, held);
+}
+
+pub(super) fn a_limit_that_is_set_counts_what_runs_already(bed: &mut dyn Bed) {
+    bed.gated(1, "a");
+    bed.gated(2, "a");
+    bed.next().unwrap();
+    bed.limit(r#"{"concurrency":5,"concurrency_per_key":1}"#);
+    assert_eq!((bed.counted(), bed.behind("a")), (1, 1));
+    assert!(bed.next().is_none());
+    bed.limit(r#"{"paused":true}"#);
+    bed.run(3, at(5));
+    assert!(bed.next().is_none());
+    bed.limit(r#"{"concurrency":2}"#);
+    assert!(bed.next().is_some() && bed.next().is_none());
+}
