@@ -16,7 +16,15 @@ LIBS_PRIVATE = -lgcc_s -lutil -lrt -lpthread -lm -ldl
 
 LIBS_INSTALLED = $(LIBDIR)/libsmolwf.so.$(VERSION) $(LIBDIR)/libsmolwf.so.$(ABI) \
 	$(LIBDIR)/libsmolwf.so $(LIBDIR)/libsmolwf.a $(LIBDIR)/pkgconfig/smolwf.pc
-FILES_INSTALLED = $(LIBS_INSTALLED) $(INCLUDEDIR)/smolwf.h $(DATADIR)/smolwf/smolwf.cdef
+CMAKE_FILES = smolwfConfig.cmake smolwfConfigVersion.cmake
+CMAKE_DIR = $(LIBDIR)/cmake/smolwf
+FILES_INSTALLED = $(LIBS_INSTALLED) $(addprefix $(CMAKE_DIR)/,$(CMAKE_FILES)) \
+	$(INCLUDEDIR)/smolwf.h $(INCLUDEDIR)/smolwf.hpp $(DATADIR)/smolwf/smolwf.cdef
+# Fills in what a file for other build systems leaves open.
+FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(ABI)|' \
+	-e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' \
+	-e "s|@INCLUDEDIR_FROM_LIBDIR@|$$(realpath -m --relative-to=$(LIBDIR) $(INCLUDEDIR))|"
 
 # Suites that exist with the fault-injecting layer alone.
 FAULT_SUITES = $(patsubst tests/%.rs,--test %,$(shell grep -l 'cfg(feature = "fault")' tests/*.rs))
@@ -62,21 +70,21 @@ header: ## write include/smolwf.h and include/smolwf.cdef anew
 	SW_UPDATE_HEADER=1 $(CARGO) test --locked --test header
 
 install: build ## to PREFIX (/usr/local), below DESTDIR
-	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(DATADIR)/smolwf
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKE_DIR) $(DESTDIR)$(INCLUDEDIR) \
+		$(DESTDIR)$(DATADIR)/smolwf
 	$(INSTALL) -s -m 755 $(BUILT)/libsmolwf.so $(DESTDIR)$(LIBDIR)/libsmolwf.so.$(VERSION)
 	ln -sf libsmolwf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libsmolwf.so.$(ABI)
 	ln -sf libsmolwf.so.$(ABI) $(DESTDIR)$(LIBDIR)/libsmolwf.so
 	scripts/static-library.sh $(BUILT) $(DESTDIR)$(LIBDIR)/libsmolwf.a
 	chmod 644 $(DESTDIR)$(LIBDIR)/libsmolwf.a
-	$(INSTALL) -m 644 include/smolwf.h $(DESTDIR)$(INCLUDEDIR)/smolwf.h
+	$(INSTALL) -m 644 include/smolwf.h include/smolwf.hpp $(DESTDIR)$(INCLUDEDIR)
 	$(INSTALL) -m 644 include/smolwf.cdef $(DESTDIR)$(DATADIR)/smolwf/smolwf.cdef
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' smolwf.pc.in \
-		> $(DESTDIR)$(LIBDIR)/pkgconfig/smolwf.pc
+	$(FILL_IN) smolwf.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/smolwf.pc
+	$(foreach file,$(CMAKE_FILES),$(FILL_IN) cmake/$(file).in > $(DESTDIR)$(CMAKE_DIR)/$(file);)
 
 uninstall: ## takes away what install put there
 	rm -f $(addprefix $(DESTDIR),$(FILES_INSTALLED))
-	rmdir $(DESTDIR)$(DATADIR)/smolwf 2>/dev/null || true
+	rmdir $(DESTDIR)$(DATADIR)/smolwf $(DESTDIR)$(CMAKE_DIR) 2>/dev/null || true
 
 clean: ## removes what was built
 	$(CARGO) clean

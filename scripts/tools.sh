@@ -15,9 +15,6 @@ cmake:cmake ninja:ninja-build pkg-config:pkg-config
 FILES='
 /usr/include/sqlite3.h:libsqlite3-dev
 '
-# cargo-c is its own program on crates.io; the one that Debian has is too old for this edition. Built
-# without optimizing: it spends its time waiting for rustc.
-CARGO_C=0.10.24
 
 missing_packages() {
     local pair
@@ -28,8 +25,6 @@ missing_packages() {
         [ -e "${pair%%:*}" ] || echo "${pair##*:}"
     done
 }
-
-has_cargo_c() { cargo cinstall --version >/dev/null 2>&1; }
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
@@ -42,19 +37,13 @@ install_packages() {
     as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null || true
 }
 
-install_cargo_c() {
-    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked "cargo-c@$CARGO_C" || true
-}
-
 main() {
     local missing
     mapfile -t missing < <(missing_packages | sort -u)
     if [ "${1:-}" != --check ]; then
         [ "${#missing[@]}" -eq 0 ] || install_packages "${missing[@]}"
-        has_cargo_c || install_cargo_c
         mapfile -t missing < <(missing_packages | sort -u)
     fi
-    has_cargo_c || missing+=(cargo-c)
     [ "${#missing[@]}" -gt 0 ] || return 0
     if [ "${SW_REQUIRE_ALL:-}" = 1 ]; then
         echo "tools: missing: ${missing[*]}" >&2

@@ -1,5 +1,5 @@
-//! What `make install` puts down is all that a C program needs: header, pkg-config file and both
-//! libraries. The README's program is the judge.
+//! What `make install` puts down is all that a program in C or C++ needs: headers, both libraries, and
+//! files for pkg-config and CMake. The README's program is the judge, built in every way.
 
 use std::fs;
 use std::io::Write as _;
@@ -77,17 +77,43 @@ fn pkg_config(arguments: &[&str]) -> Vec<String> {
     text(&output.stdout).split_whitespace().map(str::to_owned).collect()
 }
 
-/// Compiles the README's program with the given flags of the linker.
-fn compile(folder: &Path, link: &[String]) -> PathBuf {
-    let program = folder.join("quickstart");
-    run(Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
-        .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
+/// A language of the quickstart: its source, and how its compiler is called.
+struct Language {
+    source: &'static str,
+    compiler: (&'static str, &'static str),
+    standard: &'static str,
+}
+
+const C: Language =
+    Language { source: "examples/c/quickstart.c", compiler: ("CC", "cc"), standard: "-std=c99" };
+const CPP: Language = Language {
+    source: "examples/cpp/quickstart.cpp",
+    compiler: ("CXX", "c++"),
+    standard: "-std=c++17",
+};
+
+/// Compiles a program with what pkg-config says, and with the given flags of the linker.
+fn compile(language: &Language, source: &Path, folder: &Path, link: &[String]) -> PathBuf {
+    let program = folder.join("program");
+    let (variable, usual) = language.compiler;
+    run(Command::new(std::env::var(variable).unwrap_or_else(|_| usual.into()))
+        .args([language.standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
         .args(pkg_config(&["--cflags"]))
-        .arg(Path::new(REPOSITORY).join("examples/c/quickstart.c"))
+        .arg(source)
         .arg("-o")
         .arg(&program)
         .args(link));
     program
+}
+
+/// The linker's flags for the shared library, or for the archive and all it needs.
+fn link_flags(is_static: bool) -> Vec<String> {
+    if !is_static {
+        return pkg_config(&["--libs"]);
+    }
+    let archive = prefix().join("lib/libsmolwf.a").display().to_string();
+    let as_archive = |flag: String| if flag == "-lsmolwf" { archive.clone() } else { flag };
+    pkg_config(&["--static", "--libs"]).into_iter().map(as_archive).collect()
 }
 
 /// Runs the program as its transcript says and writes down what it prints.
@@ -122,29 +148,113 @@ fn defined_names(library: &Path, option: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-#[test]
-fn the_shared_library_and_pkg_config_are_enough_for_the_quickstart() {
-    if !is_there("pkg-config") {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let program = compile(folder.path(), &pkg_config(&["--libs"]));
-    assert_eq!(transcript(&program, folder.path()), expected());
-}
-
-#[test]
-fn the_static_library_and_pkg_config_are_enough_for_the_quickstart() {
+fn quickstart_by_pkg_config(language: &Language, is_static: bool) {
     if !is_there("pkg-config") || !is_there("readelf") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let archive = prefix().join("lib/libsmolwf.a").display().to_string();
-    let as_archive = |flag: String| if flag == "-lsmolwf" { archive.clone() } else { flag };
-    let link: Vec<_> = pkg_config(&["--static", "--libs"]).into_iter().map(as_archive).collect();
-    let program = compile(folder.path(), &link);
+    let source = Path::new(REPOSITORY).join(language.source);
+    let program = compile(language, &source, folder.path(), &link_flags(is_static));
     assert_eq!(transcript(&program, folder.path()), expected());
-    let needed = text(&run(Command::new("readelf").arg("-d").arg(&program)).stdout);
-    assert!(!needed.contains("smolwf"), "it needs the shared library:\n{needed}");
+    assert_needs_smolwf(&program, !is_static);
+}
+
+fn assert_needs_smolwf(program: &Path, is_needed: bool) {
+    let needed = text(&run(Command::new("readelf").arg("-d").arg(program)).stdout);
+    assert_eq!(needed.contains("[libsmolwf.so.0]"), is_needed, "{needed}");
+}
+
+#[test]
+fn the_shared_library_and_pkg_config_are_enough_for_the_quickstart() {
+    quickstart_by_pkg_config(&C, false);
+}
+
+#[test]
+fn the_static_library_and_pkg_config_are_enough_for_the_quickstart() {
+    quickstart_by_pkg_config(&C, true);
+}
+
+#[test]
+fn the_shared_library_and_pkg_config_are_enough_for_the_quickstart_in_cpp() {
+    quickstart_by_pkg_config(&CPP, false);
+}
+
+#[test]
+fn the_static_library_and_pkg_config_are_enough_for_the_quickstart_in_cpp() {
+    quickstart_by_pkg_config(&CPP, true);
+}
+
+const CMAKE_LISTS: &str = r#"
+cmake_minimum_required(VERSION 3.16)
+project(quickstart LANGUAGES C CXX)
+find_package(smolwf @ASKED@ REQUIRED CONFIG)
+foreach(library smolwf smolwf_static)
+  add_executable(c_${library} "@ROOT@/examples/c/quickstart.c")
+  add_executable(cpp_${library} "@ROOT@/examples/cpp/quickstart.cpp")
+  target_compile_features(cpp_${library} PRIVATE cxx_std_17)
+  target_link_libraries(c_${library} PRIVATE smolwf::${library})
+  target_link_libraries(cpp_${library} PRIVATE smolwf::${library})
+endforeach()
+"#;
+
+/// Configures a project that asks for a version of the package.
+fn configure(folder: &Path, asked: &str) -> Output {
+    let lists = CMAKE_LISTS.replace("@ROOT@", REPOSITORY).replace("@ASKED@", asked);
+    fs::write(folder.join("CMakeLists.txt"), lists).expect("a file in a fresh folder");
+    let mut cmake = Command::new("cmake");
+    cmake.arg("-S").arg(folder).arg("-B").arg(folder.join("build"));
+    cmake.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix().display()));
+    cmake.output().expect("cmake can be started")
+}
+
+#[test]
+fn the_cmake_package_is_enough_for_the_quickstart_in_both_languages_and_both_libraries() {
+    if !is_there("cmake") || !is_there("readelf") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = configure(folder.path(), "0.1");
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    run(Command::new("cmake").arg("--build").arg(folder.path().join("build")));
+    for language in ["c", "cpp"] {
+        for (library, is_shared) in [("smolwf", true), ("smolwf_static", false)] {
+            let program = folder.path().join("build").join(format!("{language}_{library}"));
+            let room = tempfile::tempdir().expect("a folder");
+            assert_eq!(transcript(&program, room.path()), expected(), "{language}, {library}");
+            assert_needs_smolwf(&program, is_shared);
+        }
+    }
+}
+
+#[test]
+fn the_cmake_package_is_not_taken_for_another_version() {
+    if !is_there("cmake") {
+        return;
+    }
+    for asked in ["0.2", "1.0", "0.0", "0.1.1"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let output = configure(folder.path(), asked);
+        assert!(!output.status.success(), "{asked} is answered by the package");
+        assert!(text(&output.stderr).contains("compatible"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_host_with_an_sqlite_of_its_own_keeps_running_its_own() {
+    if !is_there("pkg-config") {
+        return;
+    }
+    for is_static in [false, true] {
+        for is_ours_first in [false, true] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let source = Path::new(REPOSITORY).join("tests/install/host_with_sqlite.c");
+            let mut link = link_flags(is_static);
+            link.insert(if is_ours_first { link.len() } else { 0 }, "-lsqlite3".into());
+            let program = compile(&C, &source, folder.path(), &link);
+            let mut host = Command::new(program);
+            run(host.current_dir(folder.path()).env("LD_LIBRARY_PATH", prefix().join("lib")));
+        }
+    }
 }
 
 #[test]
@@ -194,6 +304,9 @@ fn uninstall_takes_away_every_file_that_install_put_below_destdir() {
         installed,
         [
             "opt/smolwf/include/smolwf.h",
+            "opt/smolwf/include/smolwf.hpp",
+            "opt/smolwf/lib/cmake/smolwf/smolwfConfig.cmake",
+            "opt/smolwf/lib/cmake/smolwf/smolwfConfigVersion.cmake",
             "opt/smolwf/lib/libsmolwf.a",
             "opt/smolwf/lib/libsmolwf.so",
             "opt/smolwf/lib/libsmolwf.so.0",
@@ -202,8 +315,11 @@ fn uninstall_takes_away_every_file_that_install_put_below_destdir() {
             "opt/smolwf/share/smolwf/smolwf.cdef",
         ]
     );
-    let pc = fs::read_to_string(stage.path().join("opt/smolwf/lib/pkgconfig/smolwf.pc"));
-    assert!(pc.is_ok_and(|pc| pc.starts_with("prefix=/opt/smolwf\n") && !pc.contains('@')));
+    for file in ["pkgconfig/smolwf.pc", "cmake/smolwf/smolwfConfig.cmake"] {
+        let text = fs::read_to_string(stage.path().join("opt/smolwf/lib").join(file)).expect(file);
+        assert!(!text.contains('@'), "{text}");
+        assert!(text.contains("prefix=/opt/smolwf\n") || text.contains("/../include\""), "{text}");
+    }
     run(make("uninstall").args([&destdir, "PREFIX=/opt/smolwf"]));
     assert_eq!(files(stage.path()), Vec::<String>::new());
 }
