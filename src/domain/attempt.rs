@@ -79,6 +79,10 @@ impl End {
             End::Release(_) => 0,
         }
     }
+
+    fn error(&self) -> Option<&str> {
+        if let End::Fail(error, _) = self { Some(error) } else { None }
+    }
 }
 
 /// Where a lease stands after a write.
@@ -186,8 +190,7 @@ pub fn finish(port: &mut dyn Port, fence: Fence, end: &End, now: Now) -> Result<
         Err(other) => return Err(other),
     };
     if let Some(ended) = task.must_end(now.wall_ms) {
-        let error = if let End::Fail(error, _) = end { Some(error.clone()) } else { None };
-        close_attempt(port, &task, ended, error, now)?;
+        close_attempt(port, &task, ended, end.error().map(str::to_owned), now)?;
         stop_run(port, &task, ended, now)?;
         return Ok(Finish::Stopped(ended));
     }
@@ -367,7 +370,10 @@ fn repeated(port: &mut dyn Port, fence: Fence, end: &End) -> Result<Option<Finis
             Some(Finish::Failed(AfterFail::Retry { at_ms: due_at_ms(port, fence.run_key)? }))
         }
         (Ended::Released, End::Release(_)) => Some(Finish::Released),
-        (ended @ (Ended::Cancelled | Ended::TimedOut), _) => Some(Finish::Stopped(ended)),
+        // With another error it was not this end: the lease had lapsed.
+        (ended @ (Ended::Cancelled | Ended::TimedOut), end) => {
+            (attempt.error.as_deref() == end.error()).then_some(Finish::Stopped(ended))
+        }
         _ => None,
     })
 }

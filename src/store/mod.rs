@@ -476,6 +476,9 @@ fn manual_clock(backend: &Backend) -> Result<Clock> {
         Err(Error::SchemaOld { .. }) => 0,
         Err(error) => return Err(error),
     };
-    let wall_ms = system_ms().max(latest_ms);
-    Ok(Clock::manual(Now { wall_ms, up_ms: os::uptime_ms() }))
+    let system_ms = system_ms();
+    let wall_ms = system_ms.max(latest_ms);
+    // As far ahead as the wall clock: a handle opened later must see leases as the others do.
+    let up_ms = os::uptime_ms().saturating_add(wall_ms - system_ms);
+    Ok(Clock::manual(Now { wall_ms, up_ms }))
 }

@@ -3,6 +3,7 @@
 use super::{Bed, at, claimer, plain, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::{AfterFail, End, Finish, check, heartbeat};
+use crate::domain::control;
 use crate::domain::port::{Ended, Fence, LEASE_WHILE_ALIVE, Outcome, TaskState};
 use crate::domain::run::Submit;
 use crate::domain::step::{self, Begin};
@@ -207,5 +208,20 @@ pub(super) fn another_end_of_an_ended_attempt_is_lost(bed: &mut dyn Bed) {
     bed.finish(fence, &complete(), at(7)).unwrap();
     for end in [End::Complete("[2]".into()), failure("[1]"), End::Release(0)] {
         bed.refused(-20, |port| super::finish(port, fence, &end, at(8)));
+    }
+}
+
+/// P10: the run was cancelled, and so its lapsed attempt ended; whatever that asks then is not stored,
+/// and not said to be.
+pub(super) fn an_end_that_comes_after_the_lapse_of_a_cancelled_attempt_is_lost(bed: &mut dyn Bed) {
+    bed.run(1, at(5));
+    let held = bed.claimed(at(6));
+    let id = crate::id::write("run", held.run.run_id);
+    bed.tx(|port| control::cancel(port, &id, None, at(7)).unwrap());
+    assert!(bed.claim(&claimer(2, 0), at(10_006)).is_none());
+    let end = bed.tx(|port| port.run_end(held.fence.run_key).unwrap().unwrap());
+    assert_eq!(end.outcome, Outcome::Cancelled);
+    for end in [complete(), failure("1"), End::Release(0)] {
+        bed.refused(-20, |port| super::finish(port, held.fence, &end, at(10_007)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bed, Draws, at, claimer, plain, run_id, subject};
+use super::{Bed, Draws, Now, at, claimer, plain, run_id, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::{End, check, lose};
 use crate::domain::claim::{Claimer, claim, give_back, outlook};
@@ -201,6 +201,28 @@ pub(super) fn a_lapsed_lease_is_claimed_by_the_next_worker(bed: &mut dyn Bed) {
     assert_eq!((lost.ended, lost.started_at_ms, lost.ended_at_ms), (Ended::Lost, 100, 10_100));
     assert!(lost.error.unwrap().contains(r#""$smolwf":"lapsed""#));
     assert_eq!(bed.task(key).unwrap().losses, 1);
+}
+
+/// P12: somebody sets the clock, a laptop sleeps.
+pub(super) fn leases_follow_the_time_awake_and_due_times_the_wall_clock(bed: &mut dyn Bed) {
+    let day_ms = 86_400_000;
+    let now = |wall_ms: i64, up_ms: i64| Now { wall_ms, up_ms };
+    bed.submit(1, &plain(), now(5, 5));
+    let held = bed.claim(&claimer(1, 0), now(5, 5)).unwrap();
+    bed.submit(2, &Submit { run_at_ms: 1_000, ..plain() }, now(5, 5));
+    // The wall clock jumps a day ahead: what is due then is due, no lease has lapsed.
+    let due = bed.claim(&claimer(2, 0), now(day_ms, 6)).unwrap();
+    assert_eq!(due.run.run_id, run_id(2));
+    bed.finish(due.fence, &End::Complete("1".into()), now(day_ms, 6)).unwrap();
+    assert!(bed.claim(&claimer(2, 0), now(day_ms, 10_004)).is_none());
+    // It jumps back behind the claim: the lease ends when it has been awake for its length.
+    let taken = bed.claim(&claimer(2, 0), now(-day_ms, 10_005)).unwrap();
+    assert_eq!((taken.fence.run_key, taken.fence.number), (held.fence.run_key, 2));
+    // And what is due by the wall clock waits for it.
+    let later = Submit { run_at_ms: 2_000, ..plain() };
+    bed.submit(3, &later, now(-day_ms, 10_006));
+    assert!(bed.claim(&claimer(2, 0), now(1_999, 10_007)).is_none());
+    assert!(bed.claim(&claimer(2, 0), now(2_000, 10_007)).is_some());
 }
 
 /// P11, P12.

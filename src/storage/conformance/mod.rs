@@ -200,6 +200,7 @@ macro_rules! every_claim {
                 a_sweep_of_due_runs_is_bounded_and_goes_on
                 an_outlook_promises_what_a_claim_finds
                 a_lapsed_lease_is_claimed_by_the_next_worker
+                leases_follow_the_time_awake_and_due_times_the_wall_clock
                 a_lease_while_alive_lapses_with_its_owner_alone
                 the_runs_of_the_dead_are_taken_back_in_bounded_sweeps
                 losses_in_a_row_without_progress_use_up_the_tries
@@ -220,6 +221,7 @@ macro_rules! every_claim {
                 a_named_wait_outranks_the_backoff
                 a_release_charges_no_try_however_often
                 the_same_end_again_is_the_same_answer
+                an_end_that_comes_after_the_lapse_of_a_cancelled_attempt_is_lost
                 another_end_of_an_ended_attempt_is_lost;
             step:
                 a_result_is_recorded_once
@@ -237,6 +239,7 @@ macro_rules! every_claim {
                 a_run_document_tells_each_state
                 a_history_pages_through_everything_once
                 a_cursor_stays_valid_while_steps_are_added
+                a_failed_attempt_keeps_its_error_when_its_run_is_retried
                 an_unknown_run_is_not_found
                 payloads_are_embedded_as_they_were_given;
             control:

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Bed, at, plain, run_id, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::End;
+use crate::domain::control;
 use crate::domain::query::{run_get, run_history};
 use crate::domain::run::Submit;
 use crate::domain::step::{self, Begin};
@@ -169,4 +170,24 @@ pub(super) fn payloads_are_embedded_as_they_were_given(bed: &mut dyn Bed) {
     assert_eq!(run.matches(odd).count(), 2, "{run}");
     let history = bed.tx(|port| run_history(port, &public(1), None, 0).unwrap());
     assert_eq!(history.matches(odd).count(), 3, "{history}");
+}
+
+/// A failed run's error stands in the run's row; a retry clears that row, and the next failure fills
+/// it: neither may change what the history tells of the earlier attempt.
+pub(super) fn a_failed_attempt_keeps_its_error_when_its_run_is_retried(bed: &mut dyn Bed) {
+    bed.run(1, at(5));
+    let fail = |bed: &mut dyn Bed, error: &str| {
+        let fence = bed.claimed(at(6)).fence;
+        let options = FailOptions { is_terminal: true, retry_after_ms: 0 };
+        bed.finish(fence, &End::Fail(error.into(), options), at(7)).unwrap();
+    };
+    let errors = |bed: &mut dyn Bed| -> Vec<String> {
+        let page = page(bed, None, 0);
+        page["attempts"].as_array().unwrap().iter().map(|a| a["error"].to_string()).collect()
+    };
+    fail(bed, "\"first\"");
+    bed.tx(|port| control::retry(port, &public(1), at(8)).unwrap());
+    assert_eq!(errors(bed), ["\"first\""]);
+    fail(bed, "\"second\"");
+    assert_eq!(errors(bed), ["\"first\"", "\"second\""]);
 }

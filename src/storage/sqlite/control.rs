@@ -72,6 +72,12 @@ SELECT r.parent_key, EXISTS (
 FROM sw_workflow_runs AS r
 WHERE r.run_key = ?1 AND r.parent_key IS NOT NULL";
 
+// The error of a failed run stands in its row alone; once that is cleared, its attempt keeps it.
+const ATTEMPT_KEEP_ERROR: &str = "
+UPDATE sw_workflow_attempts
+SET error = (SELECT error FROM sw_workflow_runs WHERE run_key = ?1)
+WHERE run_key = ?1 AND number = ?2 AND ended IN (2, 8) AND error IS NULL";
+
 const RUN_REOPEN: &str = "
 UPDATE sw_workflow_runs
 SET outcome = NULL, finished_at_ms = NULL, attempts = NULL, tries = NULL, result = NULL, error = NULL
@@ -155,6 +161,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     CASCADE_DELETE,
     CHILDREN_AFTER,
     PARENT,
+    ATTEMPT_KEEP_ERROR,
     RUN_REOPEN,
     FAILURES_DROP,
     TASK_REOPEN,
@@ -213,6 +220,7 @@ impl ControlPort for Tx<'_> {
     }
 
     fn run_reopen(&mut self, run_key: RunKey, task: &Task) -> Result<()> {
+        self.execute(ATTEMPT_KEEP_ERROR, (run_key, task.fence))?;
         self.execute(RUN_REOPEN, [run_key])?;
         self.execute(FAILURES_DROP, [run_key])?;
         self.execute(
