@@ -168,12 +168,16 @@ fn the_committed_files_are_what_the_sources_give() {
 
 #[test]
 fn the_header_is_read_by_every_c_compiler_in_every_standard() {
-    compile(&[("gcc", true), ("clang", false)], &["c99", "c11", "c17"], "c");
+    compile(&[("gcc", true), ("clang", false)], &["c99", "c11", "c17", "c2x"], "c");
 }
 
 #[test]
 fn the_header_is_read_by_every_cpp_compiler_in_every_standard() {
-    compile(&[("g++", true), ("clang++", false)], &["c++11", "c++17", "c++20"], "cpp");
+    compile(
+        &[("g++", true), ("clang++", false)],
+        &["c++11", "c++14", "c++17", "c++20", "c++2b"],
+        "cpp",
+    );
 }
 
 #[test]

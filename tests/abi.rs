@@ -1,0 +1,310 @@
+//! The gate before the ABI: today's header against the committed dump and against the first header
+//! there was, the library's own properties, and the parsers of other languages.
+//!
+//! Types are compared on a *stub library*: the header's declarations with empty bodies, in C. The
+//! Rust library itself would not do, since its debug information has other names and fewer types;
+//! `tests/header.rs` holds that both lie alike.
+//!
+//! `make abi` renews `abi/smolwf.abi` after additions; `make abi BREAK=1` after any other change.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[path = "support/native.rs"]
+mod native;
+
+use native::{Function, all_said, has, link_library, output, root, said};
+
+const DUMP: &str = "abi/smolwf.abi";
+/// Libraries that ours may need: those of the C library and of the compiler.
+const NEEDED: [&str; 5] =
+    ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "ld-linux-x86-64.so.2"];
+
+/// Returns the functions of a header file, through the preprocessor.
+fn functions(header: &Path) -> Vec<Function> {
+    let text = said(Command::new("gcc").args(["-E", "-P", "-x", "c"]).arg(header));
+    native::functions(&text).into_iter().filter(|it| it.name.starts_with("sw_")).collect()
+}
+
+/// Builds a library that has the header's declarations, each with an empty body.
+fn stub(header: &str, folder: &Path) -> PathBuf {
+    fs::create_dir_all(folder).unwrap();
+    let file = folder.join("smolwf.h");
+    fs::write(&file, header).unwrap();
+    let mut source = String::from("#include \"smolwf.h\"\n");
+    for Function { returns, name, parameters } in functions(&file) {
+        let parameters: Vec<_> =
+            parameters.iter().map(|(of, name)| format!("{of} {name}")).collect();
+        let parameters = if parameters.is_empty() { "void".into() } else { parameters.join(", ") };
+        let body = if returns == "void" { "" } else { "return 0;" };
+        let _ = writeln!(source, "{returns} {name}({parameters}) {{ {body} }}");
+    }
+    let (c, so) = (folder.join("stub.c"), folder.join("libstub.so"));
+    fs::write(&c, source).unwrap();
+    said(
+        Command::new("gcc")
+            .args(["-std=c99", "-Wall", "-Werror", "-g", "-gdwarf-4", "-shared", "-fPIC"])
+            .args(["-Wl,-soname,libsmolwf.so.0", "-o"])
+            .args([&so, &c]),
+    );
+    so
+}
+
+fn committed_header() -> String {
+    fs::read_to_string(root("include/smolwf.h")).unwrap()
+}
+
+fn first_header() -> String {
+    fs::read_to_string(root("tests/abi/first.h")).unwrap()
+}
+
+/// Compares, and returns what abidiff reports when they differ; harmless it calls what a program does
+/// not see once it is compiled, such as a field's new name.
+fn difference(flags: &[&str], old: &Path, new: &Path) -> Option<String> {
+    let report = output(Command::new("abidiff").arg("--harmless").args(flags).args([old, new]));
+    (!report.status.success()).then(|| all_said(&report))
+}
+
+fn dump(library: &Path) -> String {
+    said(
+        Command::new("abidw")
+            .args(["--no-show-locs", "--no-comp-dir-path", "--no-corpus-path", "--no-elf-needed"])
+            .arg(library),
+    )
+}
+
+#[test]
+fn the_header_is_what_the_committed_dump_says() {
+    if !has("abidiff") || !has("abidw") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let stub = stub(&committed_header(), folder.path());
+    match std::env::var("SW_UPDATE_ABI").as_deref() {
+        Ok("break") => fs::write(root(DUMP), dump(&stub)).unwrap(),
+        Ok("1") => {
+            let changed = difference(&["--no-added-syms"], &root(DUMP), &stub).unwrap_or_default();
+            assert_eq!(changed, "", "more than additions; say so: make abi BREAK=1");
+            fs::write(root(DUMP), dump(&stub)).unwrap();
+        }
+        _ => {}
+    }
+    let changed = difference(&[], &root(DUMP), &stub).unwrap_or_default();
+    assert_eq!(changed, "", "see docs/STABILITY.md; `make abi` renews {DUMP} after additions");
+}
+
+/// Changes that a gate must see, each from one text of the header to another.
+const CHANGES: [(&str, &str, &str); 8] = [
+    ("a field's type", "uint32_t busy_timeout_ms;", "int32_t busy_timeout_ms;"),
+    ("a field's width", "int64_t retry_after_ms;", "int32_t retry_after_ms;"),
+    ("a field's name", "uint32_t max_readers;", "uint32_t readers;"),
+    ("an appended field", "int64_t retry_after_ms;", "int64_t retry_after_ms;\n  int64_t more;"),
+    ("a pointer's target", "uint32_t *out_applied", "uint64_t *out_applied"),
+    ("a parameter's type", "uint32_t lease_ms, sw_error", "uint64_t lease_ms, sw_error"),
+    ("what a function returns", "uint32_t sw_attempt_number", "uint64_t sw_attempt_number"),
+    ("a function taken away", "int32_t sw_abi_check(uint32_t header_abi);", ""),
+];
+
+#[test]
+fn each_change_of_the_abi_is_seen() {
+    if !has("abidiff") || !has("abidw") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let header = committed_header();
+    let today = folder.path().join("today.abi");
+    fs::write(&today, dump(&stub(&header, &folder.path().join("today")))).unwrap();
+    for (at, (what, from, to)) in CHANGES.into_iter().enumerate() {
+        assert!(header.contains(from), "{from} stands nowhere");
+        let changed = stub(&header.replace(from, to), &folder.path().join(at.to_string()));
+        let report = difference(&["--no-added-syms"], &today, &changed);
+        assert!(report.is_some(), "{what} was not seen");
+    }
+    let added =
+        header.replace("int32_t sw_abi_check(", "int32_t sw_more(void);\nint32_t sw_abi_check(");
+    let added = stub(&added, &folder.path().join("added"));
+    assert_eq!(difference(&["--no-added-syms"], &today, &added), None);
+    assert!(difference(&[], &today, &added).is_some_and(|report| report.contains("sw_more")));
+}
+
+// ---- Old programs -------------------------------------------------------------------------------
+
+#[test]
+fn the_first_header_is_a_part_of_todays() {
+    if !has("abidiff") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let first = stub(&first_header(), &folder.path().join("first"));
+    let today = stub(&committed_header(), &folder.path().join("today"));
+    assert_eq!(difference(&["--no-added-syms"], &first, &today), None);
+    let constants = |header: &str| {
+        let lines = header.lines().filter_map(|line| line.strip_prefix("#define SW_"));
+        lines.filter(|line| !line.starts_with("VERSION_")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let today = constants(&committed_header());
+    for constant in constants(&first_header()) {
+        assert!(today.contains(&constant), "SW_{constant} was taken away or changed");
+    }
+}
+
+#[test]
+fn a_program_built_with_the_first_header_runs_on_todays_library() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("smolwf.h"), first_header()).unwrap();
+    // Beside the program, the address of every function that there was.
+    let names: Vec<_> =
+        functions(&folder.path().join("smolwf.h")).into_iter().map(|it| it.name).collect();
+    let all = folder.path().join("all.c");
+    let table: String = names.iter().map(|name| format!("(anything){name},\n")).collect();
+    let table = format!(
+        "#include <smolwf.h>\ntypedef void (*anything)(void);\nextern const anything all[];\n\
+         const anything all[] = {{\n{table}}};\n"
+    );
+    fs::write(&all, table).unwrap();
+    let program = folder.path().join("first");
+    said(
+        Command::new("gcc")
+            .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type", "-I"])
+            .arg(folder.path())
+            .args([&root("tests/abi/first.c"), &all])
+            .arg("-o")
+            .arg(&program)
+            .args(link_library(folder.path())),
+    );
+    said(Command::new(program).env_remove("LD_LIBRARY_PATH"));
+}
+
+// ---- The library --------------------------------------------------------------------------------
+
+#[test]
+fn the_library_needs_no_library_but_those_of_every_system() {
+    if !has("readelf") {
+        return;
+    }
+    let section = said(Command::new("readelf").arg("-d").arg(native::shared_library()));
+    let needed: Vec<_> = section
+        .lines()
+        .filter(|line| line.contains("(NEEDED)"))
+        .filter_map(|line| line.split(['[', ']']).nth(1))
+        .collect();
+    let foreign: Vec<_> = needed.iter().filter(|name| !NEEDED.contains(name)).collect();
+    assert_eq!(foreign, Vec::<&&str>::new());
+    assert!(needed.contains(&"libc.so.6"), "{section}");
+    assert!(!section.contains("TEXTREL"), "its code is written to when it is loaded:\n{section}");
+    assert!(!section.contains("RPATH") && !section.contains("RUNPATH"), "{section}");
+}
+
+/// Printed, so that whoever packages knows on which systems the library loads; the newest name that
+/// may be asked for is that of the oldest system served.
+#[test]
+fn the_newest_glibc_that_the_library_asks_for_is_told() {
+    if !has("objdump") {
+        return;
+    }
+    let symbols = said(Command::new("objdump").arg("-T").arg(native::shared_library()));
+    let version = |word: &str| -> Option<(u32, u32)> {
+        let (major, minor) =
+            word.trim_matches(['(', ')']).strip_prefix("GLIBC_")?.split_once('.')?;
+        Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
+    };
+    let newest = symbols.split_whitespace().filter_map(version).max().expect("it uses glibc");
+    writeln!(std::io::stderr(), "the library asks for glibc {}.{}", newest.0, newest.1).unwrap();
+    assert!(newest <= (2, 36), "newer than what docs/STABILITY.md promises: {newest:?}");
+}
+
+// ---- Parsers of other languages -----------------------------------------------------------------
+
+/// Warning 451 is about setting a text of an option struct from another language, which then belongs
+/// to that language.
+#[test]
+fn swig_reads_the_header_for_other_languages() {
+    if !has_swig() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let interface = folder.path().join("smolwf.i");
+    let text =
+        "%module smolwf\n%include <stdint.i>\n%{\n#include <smolwf.h>\n%}\n%include \"smolwf.h\"\n";
+    fs::write(&interface, text).unwrap();
+    for language in ["-python", "-java", "-csharp"] {
+        said(
+            Command::new("swig")
+                .args([language, "-Wextra", "-w451", "-Werror"])
+                .arg(native::joined("-I", &root("include")))
+                .arg("-outdir")
+                .arg(folder.path())
+                .arg("-o")
+                .arg(folder.path().join("wrap.c"))
+                .arg(&interface),
+        );
+        let wrapper = fs::read_to_string(folder.path().join("wrap.c")).unwrap();
+        for Function { name, .. } in native::functions(&native::cdef()) {
+            assert!(wrapper.contains(&name), "swig {language} leaves out {name}");
+        }
+    }
+}
+
+/// SWIG has another way to say its version than other tools.
+fn has_swig() -> bool {
+    let is_there = Command::new("swig").arg("-version").output().is_ok();
+    if !is_there {
+        native::skip("swig is not installed");
+    }
+    is_there
+}
+
+const CFFI: &str = "
+import sys
+from cffi import FFI
+ffi = FFI()
+ffi.cdef(open(sys.argv[1]).read())
+library = ffi.dlopen(sys.argv[2])
+names = sys.argv[3:]
+assert len(names) > 50
+for name in names:
+    getattr(library, name)
+assert ffi.string(library.sw_code_name(library.SW_ERR_BUSY)) == b'SW_ERR_BUSY'
+out = ffi.new('char[]', library.SW_ID_CAP)
+assert library.sw_new_id(b'run', library.SW_NTS, out, library.SW_ID_CAP, ffi.NULL) == library.SW_OK
+assert ffi.sizeof('sw_submit_options') > 100
+";
+
+#[test]
+fn cffi_reads_the_cdef_and_finds_every_function() {
+    let Some(python) = python_with_cffi() else { return };
+    let names = native::functions(&native::cdef()).into_iter().map(|it| it.name);
+    said(
+        Command::new(python)
+            .args(["-c", CFFI])
+            .arg(root("include/smolwf.cdef"))
+            .arg(native::shared_library())
+            .args(names),
+    );
+}
+
+/// Returns a Python that has cffi: the one there is, else one of our own below the target folder.
+fn python_with_cffi() -> Option<PathBuf> {
+    let knows = |python: &Path| {
+        let look = Command::new(python).args(["-c", "import cffi"]).output();
+        look.is_ok_and(|it| it.status.success())
+    };
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cffi");
+    let candidates = [PathBuf::from("python3"), own.join("bin/python")];
+    if let Some(found) = candidates.iter().find(|python| knows(python)) {
+        return Some(found.clone());
+    }
+    let mut make = Command::new("python3");
+    let _ = make.args(["-m", "venv"]).arg(&own).output();
+    let _ = Command::new(&candidates[1]).args(["-m", "pip", "install", "-q", "cffi"]).output();
+    if knows(&candidates[1]) {
+        return Some(candidates[1].clone());
+    }
+    native::skip("cffi cannot be installed for python3");
+    None
+}
