@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// What the header is made from, in its order.
-const SOURCES: [&str; 13] = [
+const SOURCES: &[&str] = &[
     "codes",
     "constants",
     "options",
@@ -22,11 +22,13 @@ const SOURCES: [&str; 13] = [
     "stop",
     "attempt",
     "step",
+    "wait",
+    "signal",
     "query",
 ];
 
 /// Headings of the header, each before the declaration that opens its part.
-const HEADINGS: [(&str, &str); 13] = [
+const HEADINGS: &[(&str, &str)] = &[
     ("#define SW_OK ", "Codes"),
     ("#define SW_ABI_VERSION ", "Constants"),
     ("typedef struct sw_", "Types"),
@@ -39,6 +41,7 @@ const HEADINGS: [(&str, &str); 13] = [
     ("int32_t sw_stop_new(", "Stops: ending a wait"),
     ("const char *sw_attempt_id(", "Attempts: what was claimed, until it ends"),
     ("int32_t sw_step_begin(", "Steps"),
+    ("int32_t sw_sleep(", "Waiting: time, messages, children"),
     ("int32_t sw_run_get(", "Looking"),
 ];
 

@@ -1293,8 +1293,8 @@ int32_t sw_run_find(sw_store *store,
  * then what was due earlier, then what was submitted earlier. Runs whose lease lapsed, or whose
  * process died, are claimed anew.
  *
- * The attempt must end by complete, fail or release, or else its run comes back when the lease
- * lapses or the store is closed. An empty queue takes no lock.
+ * The attempt must end by complete, fail, release or suspend, or else its run comes back when the
+ * lease lapses or the store is closed. An empty queue takes no lock.
  *
  * Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
  * disk or lock, up to the busy timeout. Durable when it returns an attempt, as the store's
@@ -1781,6 +1781,37 @@ int32_t sw_attempt_fail(sw_attempt *attempt,
 int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err);
 
 /**
+ * Ends the attempt and parks the run until something it waits for is ready: whatever answered
+ * SW_SUSPEND to this attempt, a sleep, an await, a step that backs off, and was not answered
+ * otherwise since. A parked run costs no thread, no lease and no polling; it is claimed again as
+ * soon as any of that comes true, and no try is charged. It looks once more before it parks, so
+ * nothing that came meanwhile is missed. A run may be woken early: its next attempt asks again.
+ *
+ * Repeated through the same handle it answers as the first call did.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param attempt  from sw_run_claim; still to be freed
+ * \param err      receives an owned error on failure; may be NULL
+ * \retval SW_OK              the run is parked, or claimable again already
+ * \retval SW_ERR_MISUSE      attempt is no attempt
+ * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
+ *                            stored, and the run ends as cancelled or failed
+ * \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND; a step is begun and neither finished nor
+ *                            freed; more than 100000 signals and children are waited for; or this
+ *                            handle has ended the attempt otherwise
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_attempt_suspend(sw_attempt *attempt, sw_error **err);
+
+/**
  * Frees an attempt and the views it lent. Does not end it: an attempt that was not ended keeps
  * its run until the lease lapses or the store is closed. Its steps live on until they are freed.
  *
@@ -2008,6 +2039,133 @@ int64_t sw_step_retry_at_ms(const sw_step *step);
  * \since 0.1
  */
 void sw_step_free(sw_step *step);
+
+/* Waiting: time, messages, children --------------------------------------------------------- */
+
+/**
+ * Sleeps for as long as it takes, without keeping a thread or a process busy. The first call fixes
+ * when the sleep is over; calls of later attempts, or of later moments, ask whether it is, and a
+ * duration they give is ignored. Once it is over, that is recorded and replays.
+ *
+ * The first sw_sleep of a name in an attempt is its first occurrence, the call after one that
+ * answered SW_OK the next. Sleeps count apart from steps.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for the time itself.
+ * Durable when it returns, as the store's durability says.
+ *
+ * \param attempt        from sw_run_claim
+ * \param name,name_len  name of the sleep
+ * \param duration_ms    milliseconds from the first call, 0 to 3162240000000
+ * \param err            receives an owned error on failure; may be NULL
+ * \retval SW_OK                  the sleep is over
+ * \retval SW_SUSPEND             it is not: end the attempt by sw_attempt_suspend, or ask again
+ * \retval SW_ERR_MISUSE          attempt is no attempt, or name is NULL with a length
+ * \retval SW_ERR_INVALID         name is absent or out of its form, or duration_ms out of its range
+ * \retval SW_ERR_TOO_BIG         name has more than 255 bytes
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+ * \retval SW_ERR_CONFLICT        another thread asks for the same sleep at this moment
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_sleep(sw_attempt *attempt,
+                 const char *name,
+                 size_t name_len,
+                 int64_t duration_ms,
+                 sw_error **err);
+
+/**
+ * Sends a message to a run that has not ended. Messages of one name are taken in the order they
+ * were sent, each by one await; one that nobody awaits yet is kept. A run that is parked on the
+ * name becomes claimable.
+ *
+ * With an idempotency key, one message is sent per (run, name, key); a repeat answers SW_EXISTS,
+ * whatever its payload, also after the message was taken or the run has ended.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says; so is what SW_EXISTS confirms.
+ *
+ * \param store  an open store
+ * \param run_id,run_id_len    from a submit or a claim
+ * \param name,name_len        name that the run awaits
+ * \param payload,payload_len  JSON; absent is null
+ * \param idempotency_key,idempotency_key_len  to 1024 bytes; absent sends each time
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK             the message is sent
+ * \retval SW_EXISTS         the key matched: it was sent before
+ * \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
+ * \retval SW_ERR_INVALID    run_id or name is absent; a text is out of its form; payload is no JSON
+ *                           or has the key "$smolwf"
+ * \retval SW_ERR_TOO_BIG    a text or payload is above its limit
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_CONFLICT   the run has ended
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_signal_send(sw_store *store,
+                       const char *run_id,
+                       size_t run_id_len,
+                       const char *name,
+                       size_t name_len,
+                       const char *payload,
+                       size_t payload_len,
+                       const char *idempotency_key,
+                       size_t idempotency_key_len,
+                       sw_error **err);
+
+/**
+ * Awaits the next message under a name. The message is taken by this await alone, in the commit
+ * that records it; asked again by a later attempt, the same await answers the same message.
+ *
+ * The first call fixes the deadline; a time-out that later calls give is ignored. A message that was
+ * sent at the deadline or before wins however late the run asks; a later one is kept for the next
+ * await of the name.
+ *
+ * The first await of a name in an attempt is its first occurrence, the call after one that
+ * answered SW_OK or SW_TIMEOUT the next. Awaits of signals, of children and of several things
+ * count together, and apart from steps.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for the message.
+ * Durable when it returns, as the store's durability says.
+ *
+ * \param attempt        from sw_run_claim
+ * \param name,name_len  name that the message is sent under
+ * \param timeout_ms     milliseconds from the first call, to 3162240000000; 0 answers now,
+ *                       SW_FOREVER has no limit
+ * \param out            receives the payload, JSON, byte for byte as sent, freed by sw_text_free;
+ *                       NULL unless the answer is SW_OK
+ * \param err            receives an owned error on failure; may be NULL
+ * \retval SW_OK                  the message is in out
+ * \retval SW_SUSPEND             none yet: end the attempt by sw_attempt_suspend, or ask again
+ * \retval SW_TIMEOUT             none came in time; this replays too
+ * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or name is NULL with a length
+ * \retval SW_ERR_INVALID         name is absent or out of its form, or timeout_ms out of its range
+ * \retval SW_ERR_TOO_BIG         name has more than 255 bytes
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
+ * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_signal_await(sw_attempt *attempt,
+                        const char *name,
+                        size_t name_len,
+                        int64_t timeout_ms,
+                        sw_text **out,
+                        sw_error **err);
 
 /* Looking ----------------------------------------------------------------------------------- */
 

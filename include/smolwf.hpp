@@ -462,6 +462,12 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, sw_at
         int32_t code = sw_attempt_release(this->get(), delay_ms, &err);
         return P::give(code, err, detail::nothing);
     }
+    /** Parks the run on what answered SW_SUSPEND. */
+    of<void> suspend() {
+        sw_error *err = nullptr;
+        int32_t code = sw_attempt_suspend(this->get(), &err);
+        return P::give(code, err, detail::nothing);
+    }
     /** SW_OK: do the work. SW_REPLAYED, SW_FAILED: the step has it. SW_SUSPEND: no step. */
     of<answer<basic_step<P>>> step_begin(std::string_view name, std::string_view input = {},
                                          const step_options &options = {}) {
@@ -471,6 +477,20 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, sw_at
         int32_t code = sw_step_begin(this->get(), name.data(), name.size(), input.data(),
                                      input.size(), &c, &out, &err);
         return P::give(code, err, [&] { return answer<basic_step<P>>{code, basic_step<P>(out)}; });
+    }
+    /** SW_OK once it is over, or SW_SUSPEND. */
+    of<int32_t> sleep(std::string_view name, int64_t duration_ms) {
+        sw_error *err = nullptr;
+        int32_t code = sw_sleep(this->get(), name.data(), name.size(), duration_ms, &err);
+        return P::give(code, err, [&] { return code; });
+    }
+    /** SW_OK with the payload, SW_SUSPEND or SW_TIMEOUT. */
+    of<answer<text>> signal_await(std::string_view name, int64_t timeout_ms = SW_FOREVER) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code =
+            sw_signal_await(this->get(), name.data(), name.size(), timeout_ms, &out, &err);
+        return P::give(code, err, [&] { return answer<text>{code, text(out)}; });
     }
 
   private:
@@ -605,6 +625,15 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_run_fork(this->get(), run_id.data(), run_id.size(), from_step.data(),
                                    from_step.size(), out.text, sizeof out.text, &err);
         return P::give(code, err, [&] { return out; });
+    }
+    /** SW_OK, or SW_EXISTS when the key matched. */
+    of<int32_t> signal_send(std::string_view run_id, std::string_view name,
+                            std::string_view payload = {}, std::string_view idempotency_key = {}) {
+        sw_error *err = nullptr;
+        int32_t code = sw_signal_send(this->get(), run_id.data(), run_id.size(), name.data(),
+                                      name.size(), payload.data(), payload.size(),
+                                      idempotency_key.data(), idempotency_key.size(), &err);
+        return P::give(code, err, [&] { return code; });
     }
     of<text> run_get(std::string_view run_id) {
         sw_text *out = nullptr;

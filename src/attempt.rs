@@ -10,7 +10,8 @@ use crate::domain::claim::Claimed;
 use crate::domain::port::{Fence, Hold, StepKind, StepPort};
 use crate::domain::run::in_range;
 use crate::domain::step::{self, Begin, Decision, Found, Occurrences, Plan, Subject};
-use crate::domain::wait::{self, Wait};
+use crate::domain::suspend::{self, Parking};
+use crate::domain::wait::Wait;
 use crate::domain::{AfterFail, Durability, FailOptions, query};
 use crate::error::{Error, Result};
 use crate::history::History;
@@ -201,17 +202,15 @@ impl Attempt {
     /// Parks the run on the wait set: everything that answered "not yet" since the claim and was not
     /// answered otherwise (P24). Again is the same as once.
     pub fn suspend(&self) -> Result<()> {
-        if self.occurrences().is_any_open() {
-            self.store.enter()?;
-            return Err(self.check().err().filter(is_fence_error).unwrap_or_else(|| {
-                Error::conflict("a step is begun and neither finished nor freed")
-            }));
-        }
-        let waits: Vec<Wait> =
-            self.waits.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let parking = Parking {
+            waits: waits.values().cloned().collect(),
+            has_open_step: self.occurrences().is_any_open(),
+        };
+        drop(waits);
         let fence = self.fence;
         self.end_once(*blake3::hash(b"suspend").as_bytes(), 0, move |tx, now| {
-            wait::suspend(tx, fence, &waits, now)
+            suspend::suspend(tx, fence, &parking, now)
         })
         .map(|_| ())
     }
@@ -513,10 +512,6 @@ impl Attempt {
         };
         self.lease_expires_at_ms.store(expires_at_ms, Ordering::Relaxed);
     }
-}
-
-fn is_fence_error(error: &Error) -> bool {
-    matches!(error, Error::LeaseLost(_) | Error::Closed | Error::Forked)
 }
 
 /// Where a step's record was seen.

@@ -1,4 +1,4 @@
-//! The calls on a store that act on runs from outside: signals, cancel, pause, retry, fork, limits of
+//! The calls on a store that act on runs from outside: cancel, pause, retry, fork, limits of
 //! queues, and waiting for what happens.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Now;
 use crate::domain::claim::Swept;
 use crate::domain::port::{GatePlace, QueueLimits};
-use crate::domain::{Durability, control, query, queue, wait};
+use crate::domain::{Durability, control, query, queue};
 use crate::error::Result;
 use crate::id;
 use crate::stop::Stop;
@@ -16,24 +16,6 @@ use crate::store::{Entered, Store, wait_end};
 use crate::wait::check_timeout;
 
 impl Store {
-    /// Sends a message to a run; answers `false` when its idempotency key was used before (P23).
-    pub fn signal_send(
-        &self,
-        run_id: &str,
-        name: &str,
-        payload: Option<String>,
-        key: Option<&str>,
-    ) -> Result<bool> {
-        let entered = self.enter()?;
-        let (run_id, name, key) = (run_id.to_owned(), name.to_owned(), key.map(str::to_owned));
-        let payload = payload.unwrap_or_else(|| crate::attempt::NULL.into());
-        let is_new = entered.write(Durability::Inherit, payload.len(), move |tx, now| {
-            wait::send(tx, &run_id, &name, &payload, key.as_deref(), now)
-        })?;
-        entered.announce_all()?;
-        Ok(is_new)
-    }
-
     /// Cancels a run and everything below it (P26). Returns once the whole tree is cancelled or told to.
     pub fn cancel(&self, run_id: &str, reason: Option<String>) -> Result<()> {
         let run_id = run_id.to_owned();

@@ -158,11 +158,16 @@ impl Error {
     }
 
     /// Names an item of a list in the sentence of what is wrong with it.
-    pub fn at_index(mut self, at: usize) -> Error {
+    pub fn at_index(self, at: usize) -> Error {
+        self.within(&format!("items[{at}]"))
+    }
+
+    /// Names the part of an argument in the sentence of what is wrong with it.
+    pub fn within(mut self, part: &str) -> Error {
         if let Error::Invalid(sentence) | Error::TooBig(sentence) | Error::Unsupported(sentence) =
             &mut self
         {
-            *sentence = format!("items[{at}]: {sentence}").into();
+            *sentence = format!("{part}: {sentence}").into();
         }
         self
     }

@@ -122,6 +122,9 @@ pub const PAGE_LEN_MAX: u32 = 10_000;
 /// Entries in the list of one await.
 pub const WAITS_MAX: usize = 10_000;
 
+/// Signals and children that one parked run waits for: each is a row that its park writes.
+pub const WAITS_PARKED_MAX: usize = 100_000;
+
 /// Runs in one submit or claim of many: bounds the longest transaction.
 pub const MANY_MAX: usize = 10_000;
 

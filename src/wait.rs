@@ -5,16 +5,16 @@
 
 use std::collections::HashMap;
 
-use crate::attempt::Attempt;
-use crate::domain::Durability;
+use crate::attempt::{Attempt, NULL};
 use crate::domain::child::{self, NewChild};
 use crate::domain::port::StepKind;
 use crate::domain::run::{Submit, in_range};
 use crate::domain::wait::{self, Answer, Ask, Form, Member};
+use crate::domain::{Durability, signal};
 use crate::error::{Error, Result};
-use crate::id;
+use crate::id::{self, Id};
 use crate::limits::DURATION_MS_MAX;
-use crate::store::Entered;
+use crate::store::{Entered, Store};
 
 /// What a waiting call answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,9 @@ impl Attempt {
 
     /// Awaits the end of a child.
     pub fn child_await(&self, run_id: &str, timeout_ms: i64) -> Result<Waited> {
-        self.wait(Form::Child, run_id, vec![Member::Child(wait::child_id(run_id)?)], timeout_ms)
+        let child_id = wait::child_id(run_id)?;
+        let name = id::write("run", child_id);
+        self.wait(Form::Child, &name, vec![Member::Child(child_id)], timeout_ms)
     }
 
     /// Awaits the earliest of several; see [`wait::members`] for the list.
@@ -95,13 +97,14 @@ impl Attempt {
 
     fn answer(&self, entered: &Entered<'_>, ask: &Ask) -> Result<Answer> {
         let now = self.store().now();
-        if let Some(answer) = entered.backend()?.read(|tx| wait::ask(tx, ask, false, now))? {
+        if let Some(answer) = entered.backend()?.read(|tx| wait::look(tx, ask, now))? {
             return Ok(answer);
         }
         let ask = ask.clone();
-        entered
-            .write(Durability::Inherit, 0, move |tx, now| wait::ask(tx, &ask, true, now))?
-            .ok_or_else(|| Error::internal("an ask was not answered"))
+        let (answer, lease) =
+            entered.write(Durability::Inherit, 0, move |tx, now| wait::answer(tx, &ask, now))?;
+        self.note_lease(lease, self.store().now());
+        Ok(answer)
     }
 
     /// Submits a child, once per name and occurrence (P25).
@@ -138,7 +141,11 @@ impl Attempt {
         entered: &Entered<'_>,
         children: Vec<NewChild>,
     ) -> Result<(Vec<SubmittedChild>, Vec<u64>)> {
-        let fence = self.fence();
+        let (fence, now) = (self.fence(), self.store().now());
+        let found = entered.backend()?.read(|tx| child::look(tx, fence, &children, now))?;
+        if let Some(found) = found {
+            return Ok((found.into_iter().map(SubmittedChild::from).collect(), Vec::new()));
+        }
         let own = self.queue().as_str();
         let mut bells: Vec<u64> = children
             .iter()
@@ -151,11 +158,35 @@ impl Attempt {
             child::submit(tx, fence, &children, now)
         })?;
         self.note_lease(lease, self.store().now());
-        let submitted = submitted
-            .into_iter()
-            .map(|(run_id, existed)| SubmittedChild { run_id: id::write("run", run_id), existed })
-            .collect();
-        Ok((submitted, bells))
+        Ok((submitted.into_iter().map(SubmittedChild::from).collect(), bells))
+    }
+}
+
+impl From<(Id, bool)> for SubmittedChild {
+    fn from((run_id, existed): (Id, bool)) -> SubmittedChild {
+        SubmittedChild { run_id: id::write("run", run_id), existed }
+    }
+}
+
+impl Store {
+    /// Sends a message to a run; answers `false` when its idempotency key was used before (P23).
+    pub fn signal_send(
+        &self,
+        run_id: &str,
+        name: &str,
+        payload: Option<String>,
+        key: Option<&str>,
+    ) -> Result<bool> {
+        let entered = self.enter()?;
+        let (run_id, name, key) = (run_id.to_owned(), name.to_owned(), key.map(str::to_owned));
+        let payload = payload.unwrap_or_else(|| NULL.into());
+        let sent = entered.write(Durability::Inherit, payload.len(), move |tx, now| {
+            signal::send(tx, &run_id, &name, &payload, key.as_deref(), now)
+        })?;
+        if sent.has_woken {
+            entered.announce_due()?;
+        }
+        Ok(!sent.existed)
     }
 }
 

@@ -20,7 +20,7 @@ use native::{has, link_library, sanitizers};
 const SUPPORT: [&str; 3] = ["support.c", "fixture.c", "reader.c"];
 
 /// The programs, one a topic.
-const TOPICS: [&str; 17] = [
+const TOPICS: &[&str] = &[
     "attempt",
     "claim",
     "control",
@@ -32,12 +32,14 @@ const TOPICS: [&str; 17] = [
     "misuse_text",
     "refuse",
     "run",
+    "signal",
     "step",
     "step_failure",
     "store",
     "threads",
     "timeout",
     "version",
+    "wait",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,16 @@ fn documents_have_the_keys_of_the_contract() {
 #[test]
 fn forked_children_are_kept_apart() {
     run("fork", Flavour::Sanitized);
+}
+
+#[test]
+fn messages_reach_their_runs_once_and_in_order() {
+    run("signal", Flavour::Sanitized);
+}
+
+#[test]
+fn runs_sleep_and_park_as_the_header_says() {
+    run("wait", Flavour::Sanitized);
 }
 
 /// The sanitized build leaves out what its allocator does not survive: see `fork.c`.

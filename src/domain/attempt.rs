@@ -7,7 +7,7 @@ use super::port::{
     TaskState,
 };
 use super::run::in_range;
-use super::wait::wake;
+use super::suspend::wake;
 use super::{engine_error, port::RunKey};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -281,7 +281,7 @@ fn end_run(port: &mut dyn Port, task: &Task, end: RunEnd, now: Now) -> Result<()
     leave(port, task)?;
     port.run_finish(task.run_key, &end)?;
     let_next_in(port, task)?;
-    wake(port, task.run_key, &Target::Child(task.run_key), now)
+    wake(port, task.run_key, &Target::Child(task.run_key), now).map(|_| ())
 }
 
 /// Gives back what a run that ceases to run held of its queue's limits, and lets the next one in.

@@ -1,6 +1,6 @@
 //! Children: runs that a run submits. Their name is their key: each is submitted once (P25).
 
-use super::attempt::{Lease, fenced, progress, stop_error};
+use super::attempt::{Lease, check, fenced, progress, stop_error};
 use super::port::{ChildState, Fence, Port, RunKey, StepKind, StepRow, StepState};
 use super::run::{Parent, Submit, submit_as};
 use crate::clock::Now;
@@ -32,6 +32,24 @@ impl NewChild {
         }
         self.submit.check()
     }
+}
+
+/// Answers from the records when all of the children were submitted before; `None` when one is new.
+pub fn look(
+    port: &mut dyn Port,
+    fence: Fence,
+    children: &[NewChild],
+    now: Now,
+) -> Result<Option<Vec<(Id, bool)>>> {
+    check(port, fence, now)?;
+    let mut found = Vec::with_capacity(children.len());
+    for child in children {
+        match port.step(fence.run_key, StepKind::Child, &child.name, child.occurrence)? {
+            Some(row) => found.push((recorded(row.result.as_deref())?, true)),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(found))
 }
 
 /// Submits children in one commit. Returns for each its id and whether it was submitted before.

@@ -1,9 +1,9 @@
 //! Ending runs early and bringing them back: cancel with its cascade, pause, resume, retry, fork.
 
 use super::attempt::{let_next_in, stop_run};
+use super::cancel_error;
 use super::claim::Swept;
 use super::port::{Ended, Outcome, Port, RunKey, StepName, Task, TaskState};
-use super::wait::cancel_error;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};

@@ -10,12 +10,15 @@ pub mod attempt;
 pub mod child;
 pub mod claim;
 pub mod control;
+pub mod document;
 pub mod port;
 pub mod query;
 pub mod queue;
 pub mod run;
+pub mod signal;
 pub mod step;
 pub mod submit;
+pub mod suspend;
 pub mod wait;
 
 pub use attempt::{AfterFail, FailOptions};
@@ -85,6 +88,17 @@ impl Backoff {
 pub fn engine_error(kind: &str, message: &str) -> String {
     let message = crate::json::quote(message);
     format!("{{\"$smolwf\":\"{kind}\",\"message\":{message}}}")
+}
+
+/// Makes the JSON of the error that a run stores when it is cancelled.
+pub fn cancel_error(reason: Option<&str>) -> String {
+    let message = "the run was cancelled";
+    match reason {
+        None => engine_error("cancelled", message),
+        Some(reason) => {
+            format!("{{\"$smolwf\":\"cancelled\",\"message\":\"{message}\",\"reason\":{reason}}}")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,23 +1,27 @@
-//! Waiting: sleeps, messages, children, several of them at once; parking a run, and waking it.
+//! Waiting: sleeps, messages, children, several of them at once.
 //!
 //! Every form of waiting is one thing: members, of which any or all must come true, before a
 //! deadline that the first ask fixes. The answer is recorded as a step is, and replays.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::attempt::{
-    Finish, close_attempt, fenced, held_task, leave, progress, stop_error, stop_run,
-};
+use super::attempt::{Lease, fenced, keep_lease, progress, stop_error};
 use super::child::child_of;
-use super::engine_error;
+use super::document::{integer, present, unknown, word};
 use super::port::{
-    Ended, Fence, Outcome, Port, RunKey, StepKind, StepRow, StepState, Target, TaskState,
+    Fence, Hold, Letter, Outcome, Port, RunKey, StepKind, StepRow, StepState, Target,
 };
+use super::run::in_range;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
-use crate::limits::{DURATION_MS_MAX, INSTANT_MS_MAX, NAME_BYTES_MAX, WAITS_MAX};
+use crate::json::document;
+use crate::limits::{
+    DURATION_MS_MAX, ID_CAP, INSTANT_MS_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, WAITS_MAX,
+};
 
 /// One of the things that are waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,46 +105,61 @@ pub enum Answer {
 pub struct Wait {
     /// The earliest moment at which time alone answers, Unix milliseconds.
     pub at_ms: Option<i64>,
-    /// Messages and children that have not come.
-    pub targets: Vec<Target>,
+    /// Messages and children that have not come, each named once.
+    pub targets: Vec<Missing>,
     /// Whether all of the targets must come.
     pub needs_all: bool,
+    /// Of all: when the last sleep among them is over.
+    pub after_ms: Option<i64>,
 }
 
-/// One entry of the list that `sw_await_any` and `sw_await_all` take.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MemberText {
-    signal: Option<String>,
-    child: Option<String>,
-    sleep_ms: Option<i64>,
+/// Messages under a name, or a child, that have not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What is to come.
+    pub target: Target,
+    /// How many: messages of the name, 1 for a child.
+    pub count: u32,
+    /// Messages of the name that lie there already and are not enough.
+    pub present: u32,
 }
 
 /// Reads the list of an await: 1 to 10,000 of `{"signal"}`, `{"child"}`, `{"sleep_ms"}`.
 pub fn members(waits: &str) -> Result<Vec<Member>> {
-    let list: Vec<MemberText> =
-        serde_json::from_str(waits).map_err(|error| Error::invalid(format!("waits: {error}")))?;
+    let list = document::items(waits).map_err(|fault| fault.of("waits"))?;
     if list.is_empty() || list.len() > WAITS_MAX {
         return Err(Error::invalid(format!(
             "waits has {} entries, it must have 1 to {WAITS_MAX}",
             list.len()
         )));
     }
-    list.into_iter().enumerate().map(|(at, entry)| entry.member(at)).collect()
+    let read = |(at, entry): (usize, &&str)| {
+        member(entry).map_err(|error| error.within(&format!("waits[{at}]")))
+    };
+    list.iter().enumerate().map(read).collect()
 }
 
-impl MemberText {
-    fn member(self, at: usize) -> Result<Member> {
-        match (self.signal, self.child, self.sleep_ms) {
-            (Some(name), None, None) if (1..=NAME_BYTES_MAX).contains(&name.len()) => {
-                Ok(Member::Signal(name))
-            }
-            (None, Some(run_id), None) => child_id(&run_id).map(Member::Child),
-            (None, None, Some(ms)) if (0..=DURATION_MS_MAX).contains(&ms) => Ok(Member::Sleep(ms)),
-            _ => Err(Error::invalid(format!(
-                "waits[{at}] must be one of {{\"signal\": a name of 1 to {NAME_BYTES_MAX} bytes}}, \
-                 {{\"child\": a run id}}, {{\"sleep_ms\": 0 to {DURATION_MS_MAX}}}"
-            ))),
+fn member(entry: &str) -> Result<Member> {
+    let mut members = Vec::new();
+    for (key, value) in document::members(entry).map_err(|fault| fault.of("entry"))? {
+        if !["signal", "child", "sleep_ms"].contains(&&*key) {
+            return Err(unknown(&key));
+        }
+        members.extend(present(value).map(|value| (key, value)));
+    }
+    let [(key, value)] = members.as_slice() else {
+        return Err(Error::invalid(format!(
+            "it has {} of the keys \"signal\", \"child\" and \"sleep_ms\", it must have one",
+            members.len()
+        )));
+    };
+    match &**key {
+        "signal" => Ok(Member::Signal(word(key, value, NAME_BYTES_MAX)?.unwrap_or_default())),
+        "child" => child_id(&word(key, value, ID_CAP)?.unwrap_or_default()).map(Member::Child),
+        _ => {
+            let ms = integer(key, value)?;
+            in_range(key, ms, DURATION_MS_MAX)?;
+            Ok(Member::Sleep(ms))
         }
     }
 }
@@ -175,41 +194,107 @@ enum Source {
     Child(RunKey),
 }
 
-/// Answers an ask: from its record, from what has come true, or with what to wait for. `None` says
-/// that the answer must be written and this transaction only reads.
-pub fn ask(port: &mut dyn Port, ask: &Ask, can_write: bool, now: Now) -> Result<Option<Answer>> {
+/// What an ask comes to before anything is written.
+enum Verdict {
+    Recorded(Answer),
+    Chosen(Vec<(usize, Come)>),
+    Over,
+    Wait(Wait),
+}
+
+/// An ask beside what is recorded of it.
+struct Case<'ask> {
+    ask: &'ask Ask,
+    hold: Hold,
+    /// When it was first asked.
+    asked_at_ms: i64,
+    deadlines: Deadlines,
+    /// Whether the first ask fixes something that is not recorded yet.
+    needs_record: bool,
+    verdict: Verdict,
+}
+
+/// Answers an ask from its record, or with what to wait for; `None` when something must be written.
+pub fn look(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<Option<Answer>> {
+    let case = weigh(port, ask, now)?;
+    Ok(match case.verdict {
+        Verdict::Recorded(answer) => Some(answer),
+        Verdict::Wait(wait) if !case.needs_record => Some(Answer::NotYet(wait)),
+        Verdict::Wait(_) | Verdict::Chosen(_) | Verdict::Over => None,
+    })
+}
+
+/// Answers an ask and records what is new of it, in one commit.
+pub fn answer(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<(Answer, Lease)> {
+    let case = weigh(port, ask, now)?;
+    let lease = match &case.verdict {
+        Verdict::Wait(_) if case.needs_record => progress(port, ask.fence, &case.hold, now)?,
+        Verdict::Recorded(_) | Verdict::Wait(_) => {
+            keep_lease(port, ask.fence, &case.hold, case.hold.losses, now)?
+        }
+        Verdict::Chosen(_) | Verdict::Over => progress(port, ask.fence, &case.hold, now)?,
+    };
+    let row = case.row(now);
+    let answer = match case.verdict {
+        Verdict::Recorded(answer) => answer,
+        Verdict::Chosen(chosen) => settle(port, ask, &chosen, row)?,
+        Verdict::Over => {
+            put(port, ask, &StepRow { state: StepState::TimedOut, ..row })?;
+            Answer::TimedOut
+        }
+        Verdict::Wait(wait) => {
+            if case.needs_record {
+                put(port, ask, &case.deadlines.row(row)?)?;
+            }
+            Answer::NotYet(wait)
+        }
+    };
+    Ok((answer, lease))
+}
+
+/// Checks the fence, then looks at the record and at what has come.
+fn weigh<'ask>(port: &mut dyn Port, ask: &'ask Ask, now: Now) -> Result<Case<'ask>> {
     let hold = fenced(port, ask.fence)?;
     if let Some(ended) = hold.must_end(now.wall_ms) {
         return Err(stop_error(ended));
     }
-    if can_write {
-        progress(port, ask.fence, &hold, now)?;
-    }
     let row = port.step(ask.fence.run_key, ask.form.kind(), &ask.name, ask.occurrence)?;
-    if let Some(answer) = row.as_ref().map(|row| recorded(ask, row)).transpose()?.flatten() {
-        return Ok(Some(answer));
-    }
     let deadlines = match &row {
-        Some(row) => read_deadlines(row)?,
-        None => ask.deadlines(now),
+        Some(row) if row.state == StepState::Asked => read_deadlines(row)?,
+        _ => ask.deadlines(now),
     };
-    let come = come_true(port, ask, &deadlines, now)?;
-    if let Some(chosen) = ask.choose(&come) {
-        return if can_write { settle(port, ask, &chosen, now).map(Some) } else { Ok(None) };
-    }
-    let is_over = deadlines.at_ms.is_some_and(|at| at <= now.wall_ms);
+    let asked_at_ms = row.as_ref().map_or(now.wall_ms, |row| row.started_at_ms);
     let needs_record = row.is_none() && deadlines.is_fixed();
-    if !can_write && (is_over || needs_record) {
-        return Ok(None);
+    let verdict = match row.as_ref().map(|row| recorded(ask, row)).transpose()?.flatten() {
+        Some(answer) => Verdict::Recorded(answer),
+        None => {
+            let come = come_true(port, ask, &deadlines, now)?;
+            match ask.choose(&come) {
+                Some(chosen) => Verdict::Chosen(chosen),
+                None if deadlines.at_ms.is_some_and(|at| at <= now.wall_ms) => Verdict::Over,
+                None => Verdict::Wait(wait_for(port, ask, &deadlines, &come)?),
+            }
+        }
+    };
+    Ok(Case { ask, hold, asked_at_ms, deadlines, needs_record, verdict })
+}
+
+impl Case<'_> {
+    fn row(&self, now: Now) -> StepRow {
+        StepRow {
+            name: self.ask.name.clone(),
+            occurrence: self.ask.occurrence,
+            state: StepState::Done,
+            tries: 1,
+            retry_at_ms: None,
+            label: Some(self.ask.form.label().into()),
+            input_hash: None,
+            started_at_ms: self.asked_at_ms,
+            took_ms: now.wall_ms.saturating_sub(self.asked_at_ms).max(0),
+            error: None,
+            result: None,
+        }
     }
-    if is_over {
-        put(port, ask, StepRow { state: StepState::TimedOut, ..ask.row(now) })?;
-        return Ok(Some(Answer::TimedOut));
-    }
-    if needs_record {
-        put(port, ask, ask.asked_row(&deadlines, now)?)?;
-    }
-    wait_for(port, ask, &deadlines, &come).map(|wait| Some(Answer::NotYet(wait)))
 }
 
 impl Ask {
@@ -232,39 +317,36 @@ impl Ask {
         }
         ready.min_by_key(|(at, come)| (come.at_ms, *at)).map(|first| vec![first])
     }
-
-    fn row(&self, now: Now) -> StepRow {
-        StepRow {
-            name: self.name.clone(),
-            occurrence: self.occurrence,
-            state: StepState::Done,
-            tries: 1,
-            retry_at_ms: None,
-            label: Some(self.form.label().into()),
-            input_hash: None,
-            started_at_ms: now.wall_ms,
-            took_ms: 0,
-            error: None,
-            result: None,
-        }
-    }
-
-    fn asked_row(&self, deadlines: &Deadlines, now: Now) -> Result<StepRow> {
-        let sleeps = serde_json::to_string(deadlines)
-            .map_err(|error| Error::internal(format!("deadlines could not be written: {error}")))?;
-        Ok(StepRow {
-            state: StepState::Asked,
-            retry_at_ms: deadlines.at_ms,
-            result: Some(sleeps),
-            ..self.row(now)
-        })
-    }
 }
 
 impl Deadlines {
     /// Returns whether the first ask fixes anything.
     fn is_fixed(&self) -> bool {
         self.at_ms.is_some() || self.sleeps.iter().any(Option::is_some)
+    }
+
+    /// Returns the record of the first ask.
+    fn row(&self, row: StepRow) -> Result<StepRow> {
+        let sleeps = serde_json::to_string(self)
+            .map_err(|error| Error::internal(format!("deadlines could not be written: {error}")))?;
+        Ok(StepRow {
+            state: StepState::Asked,
+            retry_at_ms: self.at_ms,
+            result: Some(sleeps),
+            ..row
+        })
+    }
+
+    /// Returns when a sleep among the members is over; a list that has one where the first ask had
+    /// none is another list.
+    fn sleep(&self, ask: &Ask, at: usize) -> Result<i64> {
+        self.sleeps.get(at).copied().flatten().ok_or_else(|| {
+            let Ask { name, occurrence, .. } = ask;
+            let sentence = format!(
+                "await {name:?} occurrence {occurrence} has a sleep at index {at}, where its first ask had none"
+            );
+            Error::Nondeterminism(sentence.into())
+        })
     }
 }
 
@@ -305,14 +387,21 @@ fn come_true(
     now: Now,
 ) -> Result<Vec<Option<Come>>> {
     let limit_ms = deadlines.at_ms.unwrap_or(i64::MAX);
+    let mut letters = letters(port, ask)?;
     let mut come = Vec::with_capacity(ask.members.len());
     for (at, member) in ask.members.iter().enumerate() {
         let one = match member {
             Member::Sleep(_) => {
-                let due = deadlines.sleeps.get(at).copied().flatten().unwrap_or(i64::MAX);
-                (due <= now.wall_ms).then_some(Come { at_ms: due, source: Source::Time })
+                let due_ms = deadlines.sleep(ask, at)?;
+                (due_ms <= now.wall_ms).then_some(Come { at_ms: due_ms, source: Source::Time })
             }
-            Member::Signal(name) => letter(port, ask, at, name)?,
+            // The second mention of a name takes the second message.
+            Member::Signal(name) => letters.get_mut(name.as_str()).and_then(|letters| {
+                letters.next().map(|letter| Come {
+                    at_ms: letter.sent_at_ms,
+                    source: Source::Letter(letter.signal_key),
+                })
+            }),
             Member::Child(run_id) => ended_child(port, ask.fence.run_key, *run_id)?,
         };
         come.push(one.filter(|come| come.at_ms <= limit_ms));
@@ -320,15 +409,21 @@ fn come_true(
     Ok(come)
 }
 
-/// Returns the message that a member takes: the second mention of a name takes the second message.
-fn letter(port: &mut dyn Port, ask: &Ask, at: usize, name: &str) -> Result<Option<Come>> {
-    let is_same = |member: &&Member| matches!(member, Member::Signal(other) if other == name);
-    let rank = ask.members[..at].iter().filter(is_same).count();
-    let limit = u32::try_from(rank + 1).unwrap_or(u32::MAX);
-    let letters = port.letters(ask.fence.run_key, name, limit)?;
-    Ok(letters
-        .get(rank)
-        .map(|letter| Come { at_ms: letter.sent_at_ms, source: Source::Letter(letter.signal_key) }))
+/// Returns the oldest messages under each name that is asked for, as many as it is mentioned.
+fn letters<'ask>(
+    port: &mut dyn Port,
+    ask: &'ask Ask,
+) -> Result<HashMap<&'ask str, std::vec::IntoIter<Letter>>> {
+    let mut mentions: BTreeMap<&str, u32> = BTreeMap::new();
+    for member in &ask.members {
+        if let Member::Signal(name) = member {
+            *mentions.entry(name).or_default() += 1;
+        }
+    }
+    let read = |(name, count)| {
+        port.letters(ask.fence.run_key, name, count).map(|letters| (name, letters.into_iter()))
+    };
+    mentions.into_iter().map(read).collect()
 }
 
 fn ended_child(port: &mut dyn Port, parent_key: RunKey, run_id: Id) -> Result<Option<Come>> {
@@ -337,34 +432,52 @@ fn ended_child(port: &mut dyn Port, parent_key: RunKey, run_id: Id) -> Result<Op
 }
 
 /// Takes what was chosen and records the answer, in one commit.
-fn settle(port: &mut dyn Port, ask: &Ask, chosen: &[(usize, Come)], now: Now) -> Result<Answer> {
+fn settle(
+    port: &mut dyn Port,
+    ask: &Ask,
+    chosen: &[(usize, Come)],
+    row: StepRow,
+) -> Result<Answer> {
     let mut taken = Vec::with_capacity(chosen.len());
+    let mut bytes = 0;
     for (at, come) in chosen {
-        taken.push((*at, take(port, ask.fence.run_key, &come.source)?));
+        let value = value(port, &come.source)?;
+        bytes += value.as_ref().map_or_else(String::len, String::len);
+        if bytes as u64 > PAYLOAD_BYTES_MAX {
+            return Err(Error::TooBig(
+                format!("the answers of an await have {bytes} bytes and more together, at most {PAYLOAD_BYTES_MAX} are allowed").into(),
+            ));
+        }
+        taken.push((*at, value));
     }
     let answer = ask.answer(&taken)?;
     let row = match &answer {
         Answer::Failed(error) => {
-            StepRow { state: StepState::Failed, error: Some(error.clone()), ..ask.row(now) }
+            StepRow { state: StepState::Failed, error: Some(error.clone()), ..row }
         }
-        Answer::Ready(value) => StepRow { result: Some(value.clone()), ..ask.row(now) },
-        Answer::TimedOut | Answer::NotYet(_) => ask.row(now),
+        Answer::Ready(value) => StepRow { result: Some(value.clone()), ..row },
+        Answer::TimedOut | Answer::NotYet(_) => row,
     };
-    put(port, ask, row)?;
+    put(port, ask, &row)?;
+    for (_, come) in chosen {
+        if let Source::Letter(signal_key) = come.source {
+            port.letter_take(signal_key, ask.fence.run_key, &ask.name, ask.occurrence)?;
+        }
+    }
     Ok(answer)
 }
 
 /// The value of a member, or the error of a child that did not complete.
 type Taken = std::result::Result<String, String>;
 
-fn take(port: &mut dyn Port, run_key: RunKey, source: &Source) -> Result<Taken> {
+fn value(port: &mut dyn Port, source: &Source) -> Result<Taken> {
+    let null = || "null".to_owned();
     match source {
-        Source::Time => Ok(Ok("null".into())),
-        Source::Letter(signal_key) => port.letter_take(*signal_key, run_key).map(Ok),
+        Source::Time => Ok(Ok(null())),
+        Source::Letter(signal_key) => Ok(Ok(port.letter_payload(*signal_key)?)),
         Source::Child(child_key) => {
             let end = port.run_end(*child_key)?;
             let end = end.ok_or_else(|| Error::internal("an ended child is open"))?;
-            let null = || "null".to_owned();
             Ok(if end.outcome == Outcome::Completed {
                 Ok(end.result.unwrap_or_else(null))
             } else {
@@ -409,8 +522,8 @@ impl Ask {
     }
 }
 
-fn put(port: &mut dyn Port, ask: &Ask, row: StepRow) -> Result<()> {
-    if port.step_record(ask.fence.run_key, ask.form.kind(), &row)? {
+fn put(port: &mut dyn Port, ask: &Ask, row: &StepRow) -> Result<()> {
+    if port.step_record(ask.fence.run_key, ask.form.kind(), row)? {
         return Ok(());
     }
     Err(Error::internal(format!("await {:?} was answered twice", ask.name)))
@@ -423,164 +536,43 @@ fn wait_for(
     deadlines: &Deadlines,
     come: &[Option<Come>],
 ) -> Result<Wait> {
-    let mut wait = Wait { needs_all: ask.form == Form::All, ..Wait::default() };
     let mut sleeps = Vec::new();
-    for (at, member) in ask.members.iter().enumerate().filter(|(at, _)| come[*at].is_none()) {
-        match member {
-            Member::Sleep(_) => sleeps.extend(deadlines.sleeps.get(at).copied().flatten()),
-            Member::Signal(name) => wait.targets.push(Target::Signal(name.clone())),
-            Member::Child(run_id) => {
-                let child = child_of(port, ask.fence.run_key, *run_id)?;
-                wait.targets.push(Target::Child(child.run_key));
+    let mut names: BTreeMap<&str, Missing> = BTreeMap::new();
+    let mut children = BTreeSet::new();
+    for (at, member) in ask.members.iter().enumerate() {
+        match (member, &come[at]) {
+            (Member::Signal(name), come) => {
+                let missing = names.entry(name).or_insert_with(|| Missing {
+                    target: Target::Signal(name.clone()),
+                    count: 0,
+                    present: 0,
+                });
+                missing.count += u32::from(come.is_none());
+                missing.present += u32::from(come.is_some());
+            }
+            (_, Some(_)) => {}
+            (Member::Sleep(_), None) => sleeps.push(deadlines.sleep(ask, at)?),
+            (Member::Child(run_id), None) => {
+                children.insert(child_of(port, ask.fence.run_key, *run_id)?.run_key);
             }
         }
     }
-    // Of all, the last sleep answers, and only once nothing else is left to come.
-    let sleep = match (wait.needs_all, wait.targets.is_empty()) {
-        (false, _) => sleeps.into_iter().min(),
-        (true, true) => sleeps.into_iter().max(),
-        (true, false) => None,
-    };
-    wait.at_ms = [sleep, deadlines.at_ms].into_iter().flatten().min();
-    Ok(wait)
+    let mut targets: Vec<Missing> =
+        names.into_values().filter(|missing| missing.count > 0).collect();
+    let child = |key| Missing { target: Target::Child(key), count: 1, present: 0 };
+    targets.extend(children.into_iter().map(child));
+    Ok(ask.wait(targets, &sleeps, deadlines.at_ms))
 }
 
-/// Parks a run on what its attempt waits for, after looking once more; it is claimable as soon as
-/// any of that comes true (P24).
-pub fn suspend(port: &mut dyn Port, fence: Fence, waits: &[Wait], now: Now) -> Result<Finish> {
-    let task = match held_task(port, fence) {
-        Ok(task) => task,
-        Err(lost @ Error::LeaseLost(_)) => return suspended_before(port, fence)?.ok_or(lost),
-        Err(other) => return Err(other),
-    };
-    if let Some(ended) = task.must_end(now.wall_ms) {
-        close_attempt(port, &task, ended, None, now)?;
-        stop_run(port, &task, ended, now)?;
-        return Ok(Finish::Stopped(ended));
-    }
-    if waits.is_empty() {
-        return Err(Error::conflict(
-            "nothing that the attempt asked answered SW_SUSPEND: there is nothing to wait for",
-        ));
-    }
-    close_attempt(port, &task, Ended::Suspended, None, now)?;
-    let is_limited = leave(port, &task)?;
-    let mut is_ready = false;
-    for wait in waits {
-        is_ready = is_ready || has_come(port, fence.run_key, wait, now)?;
-    }
-    let has_news = is_limited || (is_ready && !task.is_pause_asked);
-    if task.is_pause_asked {
-        port.task_yield(&super::port::Task { state: TaskState::Paused, ..task })?;
-    } else if is_ready {
-        port.task_yield(&super::port::Task {
-            state: TaskState::Ready,
-            due_at_ms: now.wall_ms,
-            ..task
-        })?;
-    } else {
-        park(port, fence.run_key, waits)?;
-    }
-    Ok(Finish::Suspended { has_news })
-}
-
-fn suspended_before(port: &mut dyn Port, fence: Fence) -> Result<Option<Finish>> {
-    let ended = port.attempt_ended(fence.run_key, fence.number)?.map(|attempt| attempt.ended);
-    Ok(match ended {
-        Some(Ended::Suspended) => Some(Finish::Suspended { has_news: true }),
-        Some(ended @ (Ended::Cancelled | Ended::TimedOut)) => Some(Finish::Stopped(ended)),
-        _ => None,
-    })
-}
-
-/// Returns whether something waited for has come since it was asked.
-fn has_come(port: &mut dyn Port, run_key: RunKey, wait: &Wait, now: Now) -> Result<bool> {
-    if wait.at_ms.is_some_and(|at| at <= now.wall_ms) {
-        return Ok(true);
-    }
-    let mut missing = wait.targets.len();
-    for target in &wait.targets {
-        let is_there = match target {
-            Target::Signal(name) => !port.letters(run_key, name, 1)?.is_empty(),
-            Target::Child(child_key) => port.task(*child_key)?.is_none(),
-        };
-        if is_there && !wait.needs_all {
-            return Ok(true);
-        }
-        missing -= usize::from(is_there);
-    }
-    Ok(missing == 0 && !wait.targets.is_empty())
-}
-
-fn park(port: &mut dyn Port, run_key: RunKey, waits: &[Wait]) -> Result<()> {
-    // One countdown per task: with two awaits of all, each member wakes the run, which asks again.
-    let is_counted = waits.iter().filter(|wait| wait.needs_all).count() == 1;
-    let mut counted = std::collections::HashSet::new();
-    for wait in waits {
-        for target in &wait.targets {
-            let counts = wait.needs_all && is_counted && !is_there_yet(port, run_key, target)?;
-            if wait.needs_all && is_counted && !counts {
-                continue;
-            }
-            if counts && !counted.insert(target.clone()) {
-                continue;
-            }
-            port.wait_insert(run_key, target, counts)?;
-        }
-    }
-    let wake_at_ms = waits.iter().filter_map(|wait| wait.at_ms).min();
-    port.task_park(run_key, wake_at_ms, u32::try_from(counted.len()).unwrap_or(u32::MAX))
-}
-
-fn is_there_yet(port: &mut dyn Port, run_key: RunKey, target: &Target) -> Result<bool> {
-    match target {
-        Target::Signal(name) => Ok(!port.letters(run_key, name, 1)?.is_empty()),
-        Target::Child(child_key) => Ok(port.task(*child_key)?.is_none()),
-    }
-}
-
-/// Wakes whoever waits for something that has come.
-pub fn wake(port: &mut dyn Port, run_key: RunKey, target: &Target, now: Now) -> Result<()> {
-    for (waiter, is_counted) in port.waits_take(run_key, target)? {
-        if !is_counted || port.wait_count_down(waiter)? == 0 {
-            port.task_wake(waiter, now.wall_ms)?;
-        }
-    }
-    Ok(())
-}
-
-/// Sends a message to an open run; answers `false` when its idempotency key was used before (P23).
-pub fn send(
-    port: &mut dyn Port,
-    run_id: &str,
-    name: &str,
-    payload: &str,
-    key: Option<&str>,
-    now: Now,
-) -> Result<bool> {
-    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
-    let id = id::parse("run", run_id).ok_or_else(not_found)?;
-    let run_key = port.run_by_id(id)?.ok_or_else(not_found)?;
-    if let Some(key) = key
-        && port.letter_exists(run_key, name, key)?
-    {
-        return Ok(false);
-    }
-    if port.task(run_key)?.is_none() {
-        return Err(Error::conflict(format!("{run_id} has ended, it takes no more signals")));
-    }
-    port.letter_insert(run_key, name, key, payload, now.wall_ms)?;
-    wake(port, run_key, &Target::Signal(name.into()), now)?;
-    Ok(true)
-}
-
-/// Returns the error that a run stores when it is cancelled.
-pub fn cancel_error(reason: Option<&str>) -> String {
-    match reason {
-        None => engine_error("cancelled", "the run was cancelled"),
-        Some(reason) => format!(
-            "{{\"$smolwf\":\"cancelled\",\"message\":\"the run was cancelled\",\"reason\":{reason}}}"
-        ),
+impl Ask {
+    /// Of any, the first sleep answers; of all the last, and only once nothing else is to come.
+    fn wait(&self, targets: Vec<Missing>, sleeps: &[i64], deadline_ms: Option<i64>) -> Wait {
+        let needs_all = self.form == Form::All;
+        let last = sleeps.iter().copied().max().filter(|_| needs_all);
+        let first = if needs_all { last } else { sleeps.iter().copied().min() };
+        let sleep = first.filter(|_| !needs_all || targets.is_empty());
+        let at_ms = [sleep, deadline_ms].into_iter().flatten().min();
+        Wait { at_ms, after_ms: last.filter(|_| !targets.is_empty()), targets, needs_all }
     }
 }
 
@@ -627,10 +619,17 @@ mod tests {
     #[test]
     fn a_list_of_waits_names_the_entry_that_is_wrong() {
         assert_eq!(members(r#"[{"signal":"a"},{"sleep_ms":5}]"#).unwrap().len(), 2);
-        for bad in ["[]", "{}", r#"[{"signal":"a","sleep_ms":1}]"#, r#"[{"x":1}]"#, "[{}]"] {
+        for bad in [
+            "[]",
+            "{}",
+            r#"[{"signal":"a","sleep_ms":1}]"#,
+            r#"[{"x":1}]"#,
+            "[{}]",
+            r#"[{"signal":""}]"#,
+        ] {
             assert_eq!(members(bad).unwrap_err().code(), -2, "{bad}");
         }
         let error = members(r#"[{"signal":"a"},{"sleep_ms":-5}]"#).unwrap_err();
-        assert!(error.to_string().contains("waits[1]"), "{error}");
+        assert_eq!(error.to_string(), "waits[1]: sleep_ms is -5, it must be 0 to 3162240000000");
     }
 }

@@ -448,6 +448,47 @@ pub unsafe extern "C" fn sw_attempt_release(
     }
 }
 
+/// Ends the attempt and parks the run until something it waits for is ready: whatever answered
+/// SW_SUSPEND to this attempt, a sleep, an await, a step that backs off, and was not answered
+/// otherwise since. A parked run costs no thread, no lease and no polling; it is claimed again as
+/// soon as any of that comes true, and no try is charged. It looks once more before it parks, so
+/// nothing that came meanwhile is missed. A run may be woken early: its next attempt asks again.
+///
+/// Repeated through the same handle it answers as the first call did.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says.
+///
+/// \param attempt  from sw_run_claim; still to be freed
+/// \param err      receives an owned error on failure; may be NULL
+/// \retval SW_OK              the run is parked, or claimable again already
+/// \retval SW_ERR_MISUSE      attempt is no attempt
+/// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+/// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
+///                            stored, and the run ends as cancelled or failed
+/// \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND; a step is begun and neither finished nor
+///                            freed; more than 100000 signals and children are waited for; or this
+///                            handle has ended the attempt otherwise
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_suspend(
+    attempt: *mut sw_attempt,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            door.body(attempt)?.suspend()?;
+            Ok(SW_OK)
+        })
+    }
+}
+
 /// Frees an attempt and the views it lent. Does not end it: an attempt that was not ended keeps
 /// its run until the lease lapses or the store is closed. Its steps live on until they are freed.
 ///

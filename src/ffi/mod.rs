@@ -9,7 +9,9 @@
 //! |---|---|
 //! | `codes`, `constants`, `options` | what C calls answers, limits, flags; the option structs |
 //! | `version`, `error`, `text` | versions, errors, texts, ids |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `query` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -34,6 +36,10 @@ pub mod stop;
 pub mod attempt;
 
 pub mod step;
+
+pub mod wait;
+
+pub mod signal;
 
 pub mod query;
 

@@ -174,8 +174,8 @@ pub unsafe extern "C" fn sw_run_find(
 /// then what was due earlier, then what was submitted earlier. Runs whose lease lapsed, or whose
 /// process died, are claimed anew.
 ///
-/// The attempt must end by complete, fail or release, or else its run comes back when the lease
-/// lapses or the store is closed. An empty queue takes no lock.
+/// The attempt must end by complete, fail, release or suspend, or else its run comes back when the
+/// lease lapses or the store is closed. An empty queue takes no lock.
 ///
 /// Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
 /// disk or lock, up to the busy timeout. Durable when it returns an attempt, as the store's

@@ -402,8 +402,13 @@ impl Entered<'_> {
     /// Tells the claimers of all queues, and the attempts that run, that time or a sweep has changed
     /// something.
     pub(crate) fn announce_all(&self) -> Result<()> {
+        self.backend()?.side().order();
+        self.announce_due()
+    }
+
+    /// Tells the claimers of all queues that something may be claimed.
+    pub(crate) fn announce_due(&self) -> Result<()> {
         let side = self.backend()?.side();
-        side.order();
         side.ring_all();
         side.change();
         Ok(())

@@ -109,8 +109,13 @@ void do_step(sw_attempt *attempt, const char *name, const char *result) {
     sw_step_free(step);
 }
 
-/* Copies the text for the test and frees it. */
-static const char *take_text(sw_text *text) {
+void park(sw_attempt *attempt) {
+    REQUIRE_CODE(SW_OK, sw_attempt_suspend(attempt, ERR));
+    sw_attempt_free(attempt);
+}
+
+const char *take_text(sw_text *text) {
+    if (text == NULL) return NULL;
     size_t len = 0;
     const char *bytes = sw_text_data(text, &len);
     char *copy = lend(len + 1);

@@ -214,11 +214,15 @@ int32_t claim_code(sw_store *store, sw_attempt **out);
 void check_nothing_to_claim(const char *file, int line, sw_store *store);
 /* Completes and frees. */
 void finish(sw_attempt *attempt, const char *result);
+/* Suspends and frees. */
+void park(sw_attempt *attempt);
 /* Begins without input or options; ends the test unless the answer is SW_OK. */
 sw_step *begin(sw_attempt *attempt, const char *name);
 int32_t begin_code(sw_attempt *attempt, const char *name, sw_step **out);
 /* Begins, completes and frees. */
 void do_step(sw_attempt *attempt, const char *name, const char *result);
+/* Copies a text of the library for the test and frees it; NULL for NULL. */
+const char *take_text(sw_text *text);
 /* Text of a document; lent until the end of the test. */
 const char *run_text(sw_store *store, const char *run_id);
 const char *history_text(sw_store *store, const char *run_id);

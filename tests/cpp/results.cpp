@@ -33,6 +33,26 @@ TEST(a_run_goes_from_submit_to_its_end) {
     CHECK(store.run_claim()->code == SW_NONE);
 }
 
+TEST(a_run_sleeps_and_hears_a_message) {
+    smolwf::store_options options;
+    options.flags = SW_OPEN_MANUAL_CLOCK;
+    results::store store = *results::store::open(temp_path("waits.db"), options);
+    CHECK(store.init().has_value());
+    auto run_id = store.run_submit("w")->value;
+    results::attempt attempt = std::move(store.run_claim()->value);
+    CHECK(*attempt.sleep("nap", 1000) == SW_SUSPEND);
+    CHECK(attempt.signal_await("go")->code == SW_SUSPEND);
+    CHECK(attempt.suspend().has_value());
+    CHECK(*store.signal_send(run_id, "go", "[1]", "k") == SW_OK);
+    CHECK(*store.signal_send(run_id, "go", "[1]", "k") == SW_EXISTS);
+    attempt = std::move(store.run_claim()->value);
+    CHECK(attempt.signal_await("go")->value.view() == "[1]");
+    CHECK(store.advance_clock(1000).has_value());
+    CHECK(*attempt.sleep("nap", 1000) == SW_OK);
+    CHECK(!attempt.suspend());
+    CHECK(attempt.complete().has_value());
+}
+
 TEST(a_file_that_cannot_be_opened_is_an_error_with_a_code_of_the_system) {
     smolwf::store_options options;
     options.flags = SW_OPEN_NO_CREATE;

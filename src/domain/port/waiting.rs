@@ -31,6 +31,8 @@ pub enum Target {
     Child(RunKey),
     /// A message under this name.
     Signal(String),
+    /// A moment, Unix milliseconds: of all that are waited for, the sleep that ends last.
+    Time(i64),
 }
 
 /// Something that a parked task waits for, as documents show it.
@@ -59,11 +61,23 @@ pub trait WaitPort {
         payload: &str,
         now_ms: i64,
     ) -> Result<()>;
-    /// Takes a message for an await and returns its payload.
-    fn letter_take(&mut self, signal_key: i64, run_key: RunKey) -> Result<String>;
-    /// Notes that a task waits for something; `is_counted` when it is one of those that must all come.
-    fn wait_insert(&mut self, run_key: RunKey, target: &Target, is_counted: bool) -> Result<()>;
-    /// Drops all waits for something and returns who waited, and whether counted.
+    /// Returns what a message says.
+    fn letter_payload(&mut self, signal_key: i64) -> Result<String>;
+    /// Takes a message for the await that is recorded under this name and occurrence.
+    fn letter_take(
+        &mut self,
+        signal_key: i64,
+        run_key: RunKey,
+        name: &str,
+        occurrence: u32,
+    ) -> Result<()>;
+    /// Notes that a task waits for something: with a count, that so many must come before it counts
+    /// as one of those that must all come; with 0, that the first wakes the task.
+    fn wait_insert(&mut self, run_key: RunKey, target: &Target, count: u32) -> Result<()>;
+    /// Returns the moment that a task waits for beside other things.
+    fn wait_time(&mut self, run_key: RunKey) -> Result<Option<i64>>;
+    /// Notes that one of something has come: drops the waits that this ends and returns who waited,
+    /// and whether counted.
     fn waits_take(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<(RunKey, bool)>>;
     /// Counts down what a task waits for and returns what is left.
     fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32>;

@@ -8,7 +8,8 @@ use crate::domain::control::{cancel, fork, pause, resume, retry, step_place, swe
 use crate::domain::port::{Ended, Fence, Outcome, RunKey, StepKind, TaskState};
 use crate::domain::run::Submit;
 use crate::domain::step::{self, Begin};
-use crate::domain::wait::{Answer, Ask, Form, Member, Wait, ask, suspend};
+use crate::domain::suspend::{Parking, suspend};
+use crate::domain::wait::{Answer, Ask, Form, Member, Wait, answer};
 use crate::domain::{FailOptions, query};
 use crate::id::{self, Id};
 use crate::limits::{ANCESTORS_MAX, SWEEP_CASCADE_MAX};
@@ -197,7 +198,8 @@ pub(super) fn a_waiting_run_that_was_paused_asks_again_when_resumed(bed: &mut dy
     let key = bed.run(1, at(5));
     let fence = bed.claimed(at(6)).fence;
     let sleep = Wait { at_ms: Some(1_000), ..Wait::default() };
-    bed.tx(|port| suspend(port, fence, &[sleep], at(7))).unwrap();
+    let parking = Parking { waits: vec![sleep], has_open_step: false };
+    bed.tx(|port| suspend(port, fence, &parking, at(7))).unwrap();
     assert_eq!(bed.task(key).unwrap().state, TaskState::Waiting);
 
     bed.tx(|port| pause(port, &text(1))).unwrap();
@@ -282,7 +284,7 @@ pub(super) fn a_fork_from_a_name_means_the_step_of_that_name(bed: &mut dyn Bed) 
         members: vec![Member::Sleep(0)],
         timeout_ms: -1,
     };
-    bed.tx(|port| ask(port, &nap, true, at(7))).unwrap();
+    bed.tx(|port| answer(port, &nap, at(7))).unwrap();
     bed.record(fence, "x");
     let names = bed.tx(|port| port.step_names_after(fence.run_key, 0, 10)).unwrap();
     let place = bed.tx(|port| step_place(port, &text(1), "x")).unwrap();
@@ -315,9 +317,9 @@ pub(super) fn a_fork_awaits_the_children_of_its_origin_and_does_not_own_them(bed
             members: vec![Member::Child(run_id(2))],
             timeout_ms: -1,
         };
-        let answer = bed.tx(|port| ask(port, &of_child, true, at(11))).unwrap();
-        assert_eq!(answer, Some(Answer::Ready("7".into())), "fork {number}");
+        let answered = bed.tx(|port| answer(port, &of_child, at(11))).unwrap().0;
+        assert_eq!(answered, Answer::Ready("7".into()), "fork {number}");
         let stranger = Ask { members: vec![Member::Child(run_id(1))], ..of_child };
-        bed.refused(-3, |port| ask(port, &Ask { occurrence: 2, ..stranger.clone() }, true, at(11)));
+        bed.refused(-3, |port| answer(port, &Ask { occurrence: 2, ..stranger.clone() }, at(11)));
     }
 }

@@ -18,6 +18,7 @@ mod queue;
 mod run;
 mod step;
 mod store;
+mod wait;
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -269,6 +270,28 @@ macro_rules! every_claim {
                 migrating_again_changes_nothing
                 the_clock_of_a_file_never_goes_back
                 the_latest_instant_is_no_earlier_than_any_recorded;
+            wait:
+                a_sleep_is_over_when_its_first_call_said
+                a_message_in_time_wins_however_late_the_run_asks
+                a_message_after_the_deadline_is_too_late_and_is_kept
+                each_message_is_taken_by_one_await_in_the_order_of_sending
+                a_key_sends_once_even_after_its_message_was_taken
+                an_ended_run_takes_no_messages
+                of_any_the_earliest_is_taken_and_the_others_stay
+                of_all_a_name_mentioned_twice_takes_two_messages
+                all_of_many_children_wake_their_parent_once
+                all_with_a_sleep_wakes_when_the_last_is_ready
+                a_park_looks_once_more
+                any_member_of_the_set_wakes_and_the_rest_is_forgotten
+                a_park_checks_the_fence_first
+                the_same_park_again_is_the_same_answer
+                an_attempt_that_must_stop_asks_nothing
+                an_answer_keeps_the_lease
+                an_ask_in_another_form_is_told
+                a_child_is_submitted_once_per_name_and_occurrence
+                a_run_that_is_no_child_is_not_found
+                a_child_that_did_not_complete_answers_with_its_error
+                a_step_that_backs_off_wakes_its_run;
         }
     };
 }

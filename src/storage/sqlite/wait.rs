@@ -30,7 +30,11 @@ VALUES (?1, ?2, ?3, ?4, ?5)";
 // The payload moves into the record of the await; the row stays, so that its key is known.
 const LETTER_TAKE: &str = "
 UPDATE sw_workflow_signals
-SET consumed_by = ?2, payload = NULL
+SET payload = NULL, consumed_by = (
+    SELECT step_key
+    FROM sw_workflow_steps
+    WHERE run_key = ?2 AND kind = 2 AND name = ?3 AND occurrence = ?4
+)
 WHERE signal_key = ?1 AND consumed_by IS NULL";
 
 const LETTER_PAYLOAD: &str = "
@@ -46,8 +50,20 @@ SET amount = min(amount, excluded.amount)";
 
 const WAITS_TAKE: &str = "
 DELETE FROM sw_workflow_waits
-WHERE kind = ?1 AND target_key = ?2 AND name = ?3
+WHERE kind = ?1 AND target_key = ?2 AND name = ?3 AND amount <= 1
 RETURNING task_key, amount";
+
+const WAITS_LESSEN: &str = "
+UPDATE sw_workflow_waits
+SET amount = amount - 1
+WHERE kind = ?1 AND target_key = ?2 AND name = ?3";
+
+const WAIT_TIME: &str = "
+SELECT target_key
+FROM sw_workflow_waits
+WHERE task_key = ?1 AND kind = 4
+ORDER BY target_key
+LIMIT 1";
 
 const WAIT_COUNT_DOWN: &str = "
 UPDATE sw_workflow_tasks
@@ -65,7 +81,7 @@ const WAITS: &str = "
 SELECT w.kind, w.name, r.run_id
 FROM sw_workflow_waits AS w
 JOIN sw_workflow_runs AS r ON r.run_key = w.target_key
-WHERE w.task_key = ?1
+WHERE w.task_key = ?1 AND w.kind IN (1, 2)
 ORDER BY w.kind, w.target_key, w.name
 LIMIT ?2";
 
@@ -79,6 +95,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     LETTER_PAYLOAD,
     WAIT_INSERT,
     WAITS_TAKE,
+    WAITS_LESSEN,
+    WAIT_TIME,
     WAIT_COUNT_DOWN,
     TASK_PARK,
     WAITS,
@@ -86,12 +104,14 @@ pub(super) const STATEMENTS: &[&str] = &[
 
 const KIND_CHILD: i64 = 1;
 const KIND_SIGNAL: i64 = 2;
+const KIND_TIME: i64 = 4;
 
 /// Returns kind, target and name of the row that stands for a target of this run.
 fn row_of(run_key: RunKey, target: &Target) -> (i64, RunKey, &str) {
     match target {
         Target::Child(child_key) => (KIND_CHILD, *child_key, ""),
         Target::Signal(name) => (KIND_SIGNAL, run_key, name),
+        Target::Time(at_ms) => (KIND_TIME, *at_ms, ""),
     }
 }
 
@@ -127,21 +147,39 @@ impl WaitPort for Tx<'_> {
         self.execute(LETTER_INSERT, (run_key, name, key, now_ms, payload)).map(|_| ())
     }
 
-    fn letter_take(&mut self, signal_key: i64, run_key: RunKey) -> Result<String> {
+    fn letter_payload(&mut self, signal_key: i64) -> Result<String> {
         let payload: Option<Option<String>> =
             self.one(LETTER_PAYLOAD, [signal_key], |row| row.get(0))?;
-        self.execute(LETTER_TAKE, (signal_key, run_key))?;
         Ok(payload.flatten().unwrap_or_else(|| "null".into()))
     }
 
-    fn wait_insert(&mut self, run_key: RunKey, target: &Target, is_counted: bool) -> Result<()> {
+    fn letter_take(
+        &mut self,
+        signal_key: i64,
+        run_key: RunKey,
+        name: &str,
+        occurrence: u32,
+    ) -> Result<()> {
+        self.execute(LETTER_TAKE, (signal_key, run_key, name, occurrence)).map(|_| ())
+    }
+
+    fn wait_insert(&mut self, run_key: RunKey, target: &Target, count: u32) -> Result<()> {
         let (kind, target_key, name) = row_of(run_key, target);
-        self.execute(WAIT_INSERT, (kind, target_key, name, run_key, is_counted)).map(|_| ())
+        self.execute(WAIT_INSERT, (kind, target_key, name, run_key, count)).map(|_| ())
+    }
+
+    fn wait_time(&mut self, run_key: RunKey) -> Result<Option<i64>> {
+        self.one(WAIT_TIME, [run_key], |row| row.get(0))
     }
 
     fn waits_take(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<(RunKey, bool)>> {
         let (kind, target_key, name) = row_of(target_of, target);
-        self.all(WAITS_TAKE, (kind, target_key, name), |row| Ok((row.get(0)?, row.get(1)?)))
+        let ended =
+            self.all(WAITS_TAKE, (kind, target_key, name), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if kind == KIND_SIGNAL {
+            self.execute(WAITS_LESSEN, (kind, target_key, name))?;
+        }
+        Ok(ended)
     }
 
     fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32> {

@@ -1,0 +1,161 @@
+//! Parking a run on what its attempt waits for, and waking it.
+
+use super::attempt::{Finish, close_attempt, held_task, leave, stop_run};
+use super::port::{Ended, Fence, Port, RunKey, Target, Task, TaskState};
+use super::wait::{Missing, Wait};
+use crate::clock::Now;
+use crate::error::{Error, Result};
+use crate::limits::WAITS_PARKED_MAX;
+
+/// What an attempt brings to its suspend.
+#[derive(Debug, Clone, Default)]
+pub struct Parking {
+    /// What answered "not yet" and was not answered otherwise since.
+    pub waits: Vec<Wait>,
+    /// Whether a step is begun and neither finished nor freed.
+    pub has_open_step: bool,
+}
+
+impl Parking {
+    fn check(&self) -> Result<()> {
+        if self.has_open_step {
+            return Err(Error::conflict("a step is begun and neither finished nor freed"));
+        }
+        if self.waits.is_empty() {
+            return Err(Error::conflict(
+                "nothing that the attempt asked answered SW_SUSPEND: there is nothing to wait for",
+            ));
+        }
+        let count: usize = self.waits.iter().map(|wait| wait.targets.len()).sum();
+        if count > WAITS_PARKED_MAX {
+            return Err(Error::conflict(format!(
+                "the attempt waits for {count} signals and children, at most {WAITS_PARKED_MAX} are allowed"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Parks a run on what its attempt waits for, after looking once more; it is claimable as soon as
+/// any of that comes true (P24). The fence is checked first, then whether the run was told to end.
+pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -> Result<Finish> {
+    let task = match held_task(port, fence) {
+        Ok(task) => task,
+        Err(lost @ Error::LeaseLost(_)) => return suspended_before(port, fence)?.ok_or(lost),
+        Err(other) => return Err(other),
+    };
+    if let Some(ended) = task.must_end(now.wall_ms) {
+        close_attempt(port, &task, ended, None, now)?;
+        stop_run(port, &task, ended, now)?;
+        return Ok(Finish::Stopped(ended));
+    }
+    parking.check()?;
+    close_attempt(port, &task, Ended::Suspended, None, now)?;
+    let is_limited = leave(port, &task)?;
+    let is_paused = task.is_pause_asked;
+    let is_ready = !is_paused && has_any_come(port, fence.run_key, &parking.waits, now)?;
+    if is_paused {
+        port.task_yield(&Task { state: TaskState::Paused, ..task })?;
+    } else if is_ready {
+        port.task_yield(&Task { state: TaskState::Ready, due_at_ms: now.wall_ms, ..task })?;
+    } else {
+        park(port, fence.run_key, &parking.waits)?;
+    }
+    Ok(Finish::Suspended { has_news: is_limited || is_ready })
+}
+
+/// Looks whether this attempt was parked before; the number of an attempt is never given twice.
+fn suspended_before(port: &mut dyn Port, fence: Fence) -> Result<Option<Finish>> {
+    let ended = port.attempt_ended(fence.run_key, fence.number)?.map(|attempt| attempt.ended);
+    Ok(match ended {
+        Some(Ended::Suspended) => Some(Finish::Suspended { has_news: true }),
+        Some(ended @ (Ended::Cancelled | Ended::TimedOut)) => Some(Finish::Stopped(ended)),
+        _ => None,
+    })
+}
+
+fn has_any_come(port: &mut dyn Port, run_key: RunKey, waits: &[Wait], now: Now) -> Result<bool> {
+    for wait in waits {
+        if has_come(port, run_key, wait, now)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Returns whether something waited for has come since it was asked.
+fn has_come(port: &mut dyn Port, run_key: RunKey, wait: &Wait, now: Now) -> Result<bool> {
+    if wait.at_ms.is_some_and(|at| at <= now.wall_ms) {
+        return Ok(true);
+    }
+    if wait.targets.is_empty() {
+        return Ok(false);
+    }
+    for missing in &wait.targets {
+        let is_there = left(port, run_key, missing, wait.needs_all)? == 0;
+        if is_there != wait.needs_all {
+            return Ok(is_there);
+        }
+    }
+    Ok(wait.needs_all && wait.after_ms.is_none_or(|at| at <= now.wall_ms))
+}
+
+/// Returns how many of a target are still to come: of all its mentions, or of any one.
+fn left(port: &mut dyn Port, run_key: RunKey, missing: &Missing, needs_all: bool) -> Result<u32> {
+    Ok(match &missing.target {
+        Target::Signal(name) => {
+            let count = if needs_all { missing.count } else { 1 };
+            let wanted = missing.present.saturating_add(count);
+            let there = port.letters(run_key, name, wanted)?.len();
+            wanted.saturating_sub(u32::try_from(there).unwrap_or(u32::MAX))
+        }
+        Target::Child(child_key) => u32::from(port.task(*child_key)?.is_some()),
+        Target::Time(_) => 0,
+    })
+}
+
+fn park(port: &mut dyn Port, run_key: RunKey, waits: &[Wait]) -> Result<()> {
+    // One countdown per task: with two awaits of all, each member wakes the run, which asks again.
+    let is_counted = waits.iter().filter(|wait| wait.needs_all).count() == 1;
+    let mut count = 0;
+    for wait in waits {
+        let counts = wait.needs_all && is_counted;
+        for missing in &wait.targets {
+            let left = if counts { left(port, run_key, missing, true)? } else { 0 };
+            if counts && left == 0 {
+                continue;
+            }
+            port.wait_insert(run_key, &missing.target, left)?;
+            count += u32::from(counts);
+        }
+        if let Some(at_ms) = wait.after_ms.filter(|_| counts) {
+            port.wait_insert(run_key, &Target::Time(at_ms), 0)?;
+        }
+    }
+    let wake_at_ms = waits.iter().filter_map(|wait| wait.at_ms).min();
+    port.task_park(run_key, wake_at_ms, count)
+}
+
+/// Wakes whoever waits for something that has come; returns whether a run woke. Who waits for all of
+/// many is only counted down until the last of them (P25).
+pub fn wake(port: &mut dyn Port, run_key: RunKey, target: &Target, now: Now) -> Result<bool> {
+    let mut has_woken = false;
+    for (waiter, is_counted) in port.waits_take(run_key, target)? {
+        if is_counted && (port.wait_count_down(waiter)? > 0 || sleeps_on(port, waiter, now)?) {
+            continue;
+        }
+        port.task_wake(waiter, now.wall_ms)?;
+        has_woken = true;
+    }
+    Ok(has_woken)
+}
+
+/// Lets a run for which all but a sleep has come wake when that is over; returns whether it is not.
+fn sleeps_on(port: &mut dyn Port, waiter: RunKey, now: Now) -> Result<bool> {
+    let Some(at_ms) = port.wait_time(waiter)?.filter(|at_ms| *at_ms > now.wall_ms) else {
+        return Ok(false);
+    };
+    let deadline_ms = port.task(waiter)?.and_then(|task| task.wake_at_ms);
+    port.task_park(waiter, Some(deadline_ms.map_or(at_ms, |deadline| deadline.min(at_ms))), 0)?;
+    Ok(true)
+}

@@ -1,0 +1,126 @@
+//! Messages to runs.
+
+use std::ffi::c_char;
+
+use super::args::raw;
+use super::attempt::sw_attempt;
+use super::codes::{SW_EXISTS, SW_OK};
+use super::error::sw_error;
+use super::guard::guard;
+use super::store::sw_store;
+use super::text::sw_text;
+
+/// Sends a message to a run that has not ended. Messages of one name are taken in the order they
+/// were sent, each by one await; one that nobody awaits yet is kept. A run that is parked on the
+/// name becomes claimable.
+///
+/// With an idempotency key, one message is sent per (run, name, key); a repeat answers SW_EXISTS,
+/// whatever its payload, also after the message was taken or the run has ended.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says; so is what SW_EXISTS confirms.
+///
+/// \param store  an open store
+/// \param run_id,run_id_len    from a submit or a claim
+/// \param name,name_len        name that the run awaits
+/// \param payload,payload_len  JSON; absent is null
+/// \param idempotency_key,idempotency_key_len  to 1024 bytes; absent sends each time
+/// \param err    receives an owned error on failure; may be NULL
+/// \retval SW_OK             the message is sent
+/// \retval SW_EXISTS         the key matched: it was sent before
+/// \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
+/// \retval SW_ERR_INVALID    run_id or name is absent; a text is out of its form; payload is no JSON
+///                           or has the key "$smolwf"
+/// \retval SW_ERR_TOO_BIG    a text or payload is above its limit
+/// \retval SW_ERR_NOT_FOUND  no such run
+/// \retval SW_ERR_CONFLICT   the run has ended
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_signal_send(
+    store: *mut sw_store,
+    run_id: *const c_char,
+    run_id_len: usize,
+    name: *const c_char,
+    name_len: usize,
+    payload: *const c_char,
+    payload_len: usize,
+    idempotency_key: *const c_char,
+    idempotency_key_len: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let store = door.store(store)?;
+            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
+            let name = door.name(raw("name", name, name_len))?;
+            let payload =
+                door.payload(raw("payload", payload, payload_len), store.payload_bytes_max())?;
+            let key = raw("idempotency_key", idempotency_key, idempotency_key_len);
+            let is_new = store.signal_send(run_id, name, payload, door.optional_key(key)?)?;
+            Ok(if is_new { SW_OK } else { SW_EXISTS })
+        })
+    }
+}
+
+/// Awaits the next message under a name. The message is taken by this await alone, in the commit
+/// that records it; asked again by a later attempt, the same await answers the same message.
+///
+/// The first call fixes the deadline; a time-out that later calls give is ignored. A message that was
+/// sent at the deadline or before wins however late the run asks; a later one is kept for the next
+/// await of the name.
+///
+/// The first await of a name in an attempt is its first occurrence, the call after one that
+/// answered SW_OK or SW_TIMEOUT the next. Awaits of signals, of children and of several things
+/// count together, and apart from steps.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for the message.
+/// Durable when it returns, as the store's durability says.
+///
+/// \param attempt        from sw_run_claim
+/// \param name,name_len  name that the message is sent under
+/// \param timeout_ms     milliseconds from the first call, to 3162240000000; 0 answers now,
+///                       SW_FOREVER has no limit
+/// \param out            receives the payload, JSON, byte for byte as sent, freed by sw_text_free;
+///                       NULL unless the answer is SW_OK
+/// \param err            receives an owned error on failure; may be NULL
+/// \retval SW_OK                  the message is in out
+/// \retval SW_SUSPEND             none yet: end the attempt by sw_attempt_suspend, or ask again
+/// \retval SW_TIMEOUT             none came in time; this replays too
+/// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or name is NULL with a length
+/// \retval SW_ERR_INVALID         name is absent or out of its form, or timeout_ms out of its range
+/// \retval SW_ERR_TOO_BIG         name has more than 255 bytes
+/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
+/// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_signal_await(
+    attempt: *mut sw_attempt,
+    name: *const c_char,
+    name_len: usize,
+    timeout_ms: i64,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let attempt = door.body(attempt)?;
+            let name = door.name(raw("name", name, name_len))?;
+            Ok(out.give_waited(attempt.signal_await(name, timeout_ms)?))
+        })
+    }
+}
