@@ -36,7 +36,7 @@ if_has = if $(1) >/dev/null 2>&1; then echo "$(3)"; $(3); \
 FMT = $(CARGO) fmt --check
 CLIPPY = $(CARGO) clippy --locked --all-targets
 
-.PHONY: help demo build check test clients node lint bench header abi install uninstall clean
+.PHONY: help demo build check test clients node python lint bench header abi install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -53,10 +53,13 @@ test: ## every test suite
 	$(CARGO) test --locked --no-fail-fast
 	$(if $(FAULT_SUITES),$(CARGO) test --locked --no-fail-fast --features fault $(FAULT_SUITES))
 
-clients: node ## the clients in other languages
+clients: node python ## the clients in other languages
 
 node: ## the client for Node: types, lint, tests
 	@scripts/node.sh
+
+python: ## the client for Python: lint, types, tests
+	@scripts/python.sh
 
 lint: ## formatting and clippy, warnings are errors
 	@$(call if_has,$(CARGO) fmt --version,rustfmt,$(FMT))

@@ -1,0 +1,165 @@
+"""Durable workflows in one file: the Python client of libsmolwf.
+
+    store = smolwf.Store.open("app.db")
+
+    @smolwf.step
+    def charge(order): ...
+
+    @smolwf.workflow
+    def invoice(context, order):
+        receipt = charge(order)              # recorded once, replayed ever after
+        context.sleep("cool-off", 3_600_000)  # holds no thread
+        return receipt
+
+    invoice.submit(store, 7)
+    smolwf.Worker(store, [invoice]).run()
+
+What may be slow, paid for, random or visible outside belongs into a step. The header of the
+library, ``smolwf.h``, is the manual of everything that is promised.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import documents, errors
+from ._library import code_name, id_from, lib, library_path, text, text_from
+from ._library import ffi as _ffi
+from .asynchronous import AsyncContext, AsyncStepScope, AsyncStore, AsyncWorker
+from .attempt import Attempt, RunId, Step
+from .codes import FOREVER, LEASE_WHILE_ALIVE, Answer, Code, Durability
+from .errors import *
+from .options import ChildOptions, Duration, Instant, OpenOptions, StepOptions, SubmitOptions
+from .payload import JSON, TEXT, Codec, Json
+from .store import Store
+from .waiting import Stop, Watch
+from .worker import Worker
+from .workflows import (
+    Context,
+    StepScope,
+    Used,
+    Workflow,
+    current,
+    on_child,
+    on_signal,
+    on_sleep,
+    step,
+    workflow,
+)
+
+
+def version() -> str:
+    """The version of the library, not of this package."""
+    found: bytes = _ffi.string(lib.sw_version())
+    return found.decode("ascii")
+
+
+def version_number() -> int:
+    """``major << 16 | minor << 8 | patch`` of the library."""
+    return int(lib.sw_version_number())
+
+
+def build_info() -> dict[str, Any]:
+    """What the library was built with."""
+    found: dict[str, Any] = json.loads(_ffi.string(lib.sw_build_info()))
+    return found
+
+
+def new_id(prefix: str) -> str:
+    """A new id, ``<prefix>_<ULID>``, greater than all of this prefix before in this process."""
+    return id_from(lib.sw_new_id, *text(prefix))[1]
+
+
+def json_quote(value: str) -> str:
+    """A text as a JSON string, as the library writes it."""
+    return text_from(lib.sw_json_quote, *text(value))[1] or ""
+
+
+__all__ = [
+    "FOREVER",
+    "JSON",
+    "LEASE_WHILE_ALIVE",
+    "TEXT",
+    "Answer",
+    "AsyncContext",
+    "AsyncStepScope",
+    "AsyncStore",
+    "AsyncWorker",
+    "Attempt",
+    "BudgetError",
+    "BusyError",
+    "CallerError",
+    "CancelledError",
+    "CannotOpenError",
+    "ChildFailed",
+    "ChildOptions",
+    "ClosedError",
+    "Code",
+    "Codec",
+    "ConflictError",
+    "Context",
+    "CorruptError",
+    "Durability",
+    "Duration",
+    "EnvironmentFailure",
+    "Error",
+    "Failure",
+    "ForkedError",
+    "FullError",
+    "InputOutputError",
+    "Instant",
+    "InternalError",
+    "InvalidError",
+    "Json",
+    "LeaseLostError",
+    "LibraryError",
+    "MisuseError",
+    "NoMemoryError",
+    "NondeterminismError",
+    "NotAStoreError",
+    "NotFoundError",
+    "OpenOptions",
+    "PanicError",
+    "PoisonedError",
+    "ReadOnlyError",
+    "RunId",
+    "SchemaEditedError",
+    "SchemaForeignError",
+    "SchemaNewError",
+    "SchemaOldError",
+    "SecondCopyError",
+    "StateError",
+    "Step",
+    "StepFailed",
+    "StepOptions",
+    "StepScope",
+    "Stop",
+    "Store",
+    "SubmitOptions",
+    "Suspended",
+    "TargetOlderError",
+    "TimedOut",
+    "TooBigError",
+    "UnsupportedError",
+    "Used",
+    "WalLostError",
+    "Watch",
+    "Worker",
+    "Workflow",
+    "build_info",
+    "code_name",
+    "current",
+    "documents",
+    "errors",
+    "json_quote",
+    "library_path",
+    "new_id",
+    "on_child",
+    "on_signal",
+    "on_sleep",
+    "step",
+    "version",
+    "version_number",
+    "workflow",
+]

@@ -1,0 +1,167 @@
+"""Finds libsmolwf, checks its ABI, and carries calls to it.
+
+The declarations are those of ``smolwf.cdef``, beside this file or beside the library. A function is
+looked up when it is first called, so an older library fails at that call and not at the import.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from cffi import FFI
+
+from .errors import UnsupportedError, error_of
+
+_PACKAGE = Path(__file__).resolve().parent
+_SYSTEM_NAME = "libsmolwf.so.0"
+
+
+def _repository() -> Optional[Path]:
+    """The tree this package is used from in place, if it is."""
+    trees = (tree for tree in _PACKAGE.parents if (tree / "include" / "smolwf.cdef").is_file())
+    return next(trees, None)
+
+
+def _libraries() -> Iterator[str]:
+    """Where the library may be, the most particular place first."""
+    if "SMOLWF_LIBRARY" in os.environ:
+        yield os.environ["SMOLWF_LIBRARY"]
+        return
+    near = [_PACKAGE / "libsmolwf.so", _PACKAGE / _SYSTEM_NAME]
+    yield from (str(path) for path in near if path.is_file())
+    tree = _repository()
+    if tree is not None:
+        built = [tree / "target" / kind / "libsmolwf.so" for kind in ("debug", "release")]
+        newest = sorted(
+            (path for path in built if path.is_file()), key=lambda path: -path.stat().st_mtime
+        )
+        yield from map(str, newest)
+    yield _SYSTEM_NAME
+
+
+def _open_library() -> tuple[Any, str]:
+    tried = []
+    for path in _libraries():
+        try:
+            return ffi.dlopen(path), path
+        except OSError as error:
+            tried.append(f"{path}: {error}")
+    raise ImportError(
+        "libsmolwf is not here; build it (cargo build --release), install it (make install), "
+        "or name it in SMOLWF_LIBRARY. Tried: " + "; ".join(tried)
+    )
+
+
+def _declarations() -> str:
+    places = [_PACKAGE / "smolwf.cdef"]
+    if "SMOLWF_LIBRARY" in os.environ:
+        installed = Path(os.environ["SMOLWF_LIBRARY"]).resolve().parent.parent
+        places.append(installed / "share" / "smolwf" / "smolwf.cdef")
+    places += [Path(root) / "share/smolwf/smolwf.cdef" for root in ("/usr/local", "/usr")]
+    tree = _repository()
+    if tree is not None:
+        places.append(tree / "include" / "smolwf.cdef")
+    for place in places:
+        if place.is_file():
+            return place.read_text("utf-8")
+    raise ImportError(f"smolwf.cdef is not here; copy it to {places[0]}")
+
+
+ffi: Any = FFI()
+ffi.cdef(_declarations())
+_loaded, library_path = _open_library()
+NULL = ffi.NULL
+NTS: int = _loaded.SW_NTS
+
+
+class _Library:
+    """The functions and constants of the library, each looked up once."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            found = getattr(_loaded, name)
+        except AttributeError:
+            raise UnsupportedError(
+                -6, f"{name} is not in {library_path} or not in its smolwf.cdef"
+            ) from None
+        setattr(self, name, found)
+        return found
+
+
+lib = _Library()
+
+if lib.sw_abi_check(lib.SW_ABI_VERSION) != 0:
+    raise ImportError(
+        f"{library_path} has ABI {lib.sw_abi_version()}, smolwf.cdef has {lib.SW_ABI_VERSION}"
+    )
+
+
+def call(function: Callable[..., int], *arguments: Any) -> int:
+    """Calls a function whose last parameter is ``sw_error **``; raises what is below 0."""
+    err = ffi.new("sw_error **")
+    code = function(*arguments, err)
+    if code < 0:
+        raise _raised(code, err[0])
+    return code
+
+
+def _raised(code: int, error: Any) -> Exception:
+    """Makes an exception of an error object and frees that."""
+    if error == NULL:
+        return error_of(code, "", code_name(code))
+    try:
+        code = lib.sw_error_code(error)
+        message = ffi.string(lib.sw_error_message(error)).decode("utf-8", "replace")
+        engine_code = lib.sw_error_engine_code(error)
+        is_retryable = bool(lib.sw_error_is_retryable(error))
+        return error_of(
+            lib.sw_error_code(error), message, code_name(code), engine_code, is_retryable
+        )
+    finally:
+        lib.sw_error_free(error)
+
+
+def code_name(code: int) -> str:
+    """The name of a code, ``SW_ERR_BUSY``; ``SW_UNKNOWN`` for what is none."""
+    name: bytes = ffi.string(lib.sw_code_name(code))
+    return name.decode("ascii")
+
+
+def text(value: Optional[str]) -> tuple[Any, int]:
+    """A text parameter: pointer and length, absent for None."""
+    if value is None:
+        return NULL, 0
+    encoded = value.encode("utf-8")
+    return encoded, len(encoded)
+
+
+def id_from(function: Callable[..., int], *arguments: Any) -> tuple[int, str]:
+    """Calls a function that ends with ``char *out_id, size_t cap, err``."""
+    out = ffi.new("char[]", lib.SW_ID_CAP)
+    code = call(function, *arguments, out, lib.SW_ID_CAP)
+    return code, ffi.string(out).decode("ascii")
+
+
+def text_from(function: Callable[..., int], *arguments: Any) -> tuple[int, Optional[str]]:
+    """Calls a function that ends with ``sw_text **out, err``; None for an answer without text."""
+    out = ffi.new("sw_text **")
+    code = call(function, *arguments, out)
+    if out[0] == NULL:
+        return code, None
+    try:
+        return code, view(lib.sw_text_data, out[0])
+    finally:
+        lib.sw_text_free(out[0])
+
+
+def view(function: Callable[..., Any], handle: Any) -> Optional[str]:
+    """Copies a text that an object lends; None when it has none."""
+    length = ffi.new("size_t *")
+    found = function(handle, length)
+    if found == NULL:
+        return None
+    encoded: bytes = ffi.buffer(found, length[0])[:]
+    return encoded.decode("utf-8")

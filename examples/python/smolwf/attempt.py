@@ -1,0 +1,324 @@
+"""Attempts and steps, as the header has them: they raise errors and answer everything else."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Optional
+
+from . import options as _options
+from ._library import NULL, call, ffi, id_from, lib, text, text_from, view
+from .codes import Answer, Code
+from .errors import CancelledError, ClosedError, LeaseLostError, MisuseError
+from .options import ChildOptions, Duration, Options, StepOptions, milliseconds, timeout
+from .payload import Codec, compact
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .store import Store
+
+
+class RunId(str):
+    """The id of a run; ``existed`` when the submit found it there."""
+
+    existed: bool
+
+    def __new__(cls, run_id: str, existed: bool = False) -> RunId:
+        made = super().__new__(cls, run_id)
+        made.existed = existed
+        return made
+
+
+def error_value(error: Any) -> Any:
+    """What is recorded of an error: the value itself, or what kind of exception said what."""
+    if isinstance(error, BaseException):
+        said = traceback.format_exception_only(type(error), error)[-1].strip()
+        return {"type": type(error).__name__, "message": said}
+    return error
+
+
+class Handle:
+    """An object of the library that is freed with the last reference to it."""
+
+    _pointer: Any
+
+    @property
+    def pointer(self) -> Any:
+        if self._pointer is None:
+            raise MisuseError(-1, f"the {type(self).__name__.lower()} was freed")
+        return self._pointer
+
+    def free(self) -> None:
+        """Gives it up. A call that another thread is in keeps it until it returns."""
+        self._pointer = None
+
+
+class Step(Handle):
+    """A step that was begun. As a context it is freed at the end, finished or not."""
+
+    def __init__(self, pointer: Any, code: Code, name: str, codec: Codec) -> None:
+        self._pointer = None if pointer == NULL else ffi.gc(pointer, lib.sw_step_free)
+        #: OK: do the work. REPLAYED: see ``result``. FAILED: see ``error``. SUSPEND: not yet
+        self.code = code
+        self._name = name
+        self._codec = codec
+
+    @property
+    def is_todo(self) -> bool:
+        return self.code is Code.OK
+
+    @property
+    def id(self) -> str:
+        """The same in every attempt: an idempotency key for whom the step calls."""
+        return view(lib.sw_step_id, self.pointer) or ""
+
+    @property
+    def name(self) -> str:
+        return (view(lib.sw_step_name, self._pointer) if self._pointer else None) or self._name
+
+    @property
+    def result_text(self) -> Optional[str]:
+        return view(lib.sw_step_result, self.pointer)
+
+    @property
+    def result(self) -> Any:
+        """What was recorded by an earlier attempt."""
+        return self._codec.read(self.result_text)
+
+    @property
+    def error_text(self) -> Optional[str]:
+        return view(lib.sw_step_error, self.pointer)
+
+    @property
+    def error(self) -> Any:
+        return self._codec.read(self.error_text)
+
+    @property
+    def occurrence(self) -> int:
+        return int(lib.sw_step_occurrence(self.pointer))
+
+    @property
+    def tries(self) -> int:
+        return int(lib.sw_step_tries(self.pointer))
+
+    @property
+    def retry_at_ms(self) -> int:
+        return int(lib.sw_step_retry_at_ms(self.pointer))
+
+    def complete(self, result: Any = None, usage: Optional[Mapping[str, int]] = None) -> None:
+        """Records the result; with ``usage``, settles the step's reservations in that commit."""
+        written = text(self._codec.write(result))
+        if usage is None:
+            call(lib.sw_step_complete, self.pointer, *written)
+        else:
+            call(lib.sw_step_complete_usage, self.pointer, *written, *text(compact(usage)))
+
+    def fail(
+        self, error: Any = None, *, terminal: bool = False, retry_after_ms: Duration = 0
+    ) -> Code:
+        """SUSPEND: it may be begun again at ``retry_at_ms``. FAILED: for good."""
+        written = text(self._codec.write(error_value(error)))
+        chosen = {"terminal": terminal, "retry_after_ms": retry_after_ms}
+        filled = Options("sw_fail_options", chosen)
+        return Code(call(lib.sw_step_fail, self.pointer, *written, filled.pointer))
+
+    def __enter__(self) -> Step:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.free()
+
+
+class Attempt(Handle):
+    """One claim of a run. As a context it is given back at the end, unless it was ended."""
+
+    def __init__(self, pointer: Any, store: Store) -> None:
+        self._pointer = ffi.gc(pointer, lib.sw_attempt_free)
+        self.store = store
+        #: this handle has ended it, or found that it is over
+        self.is_ended = False
+
+    @property
+    def codec(self) -> Codec:
+        return self.store.codec
+
+    @property
+    def id(self) -> str:
+        return view(lib.sw_attempt_id, self.pointer) or ""
+
+    @property
+    def run_id(self) -> str:
+        return view(lib.sw_attempt_run_id, self.pointer) or ""
+
+    @property
+    def root_run_id(self) -> str:
+        return view(lib.sw_attempt_root_run_id, self.pointer) or ""
+
+    @property
+    def parent_run_id(self) -> Optional[str]:
+        return view(lib.sw_attempt_parent_run_id, self.pointer)
+
+    @property
+    def workflow(self) -> str:
+        return view(lib.sw_attempt_workflow, self.pointer) or ""
+
+    @property
+    def queue(self) -> str:
+        return view(lib.sw_attempt_queue, self.pointer) or ""
+
+    @property
+    def args_text(self) -> str:
+        return view(lib.sw_attempt_args, self.pointer) or "null"
+
+    @property
+    def args(self) -> Any:
+        return self.codec.read(self.args_text)
+
+    @property
+    def number(self) -> int:
+        return int(lib.sw_attempt_number(self.pointer))
+
+    @property
+    def lease_expires_at_ms(self) -> int:
+        return int(lib.sw_attempt_lease_expires_at_ms(self.pointer))
+
+    def heartbeat(self, lease_ms: Duration = 0) -> None:
+        """Extends the lease; 0 keeps the length of the claim's."""
+        call(lib.sw_attempt_heartbeat, self.pointer, milliseconds(lease_ms))
+
+    def check(self) -> None:
+        """Raises :class:`CancelledError` or :class:`LeaseLostError` when it is time to stop."""
+        call(lib.sw_attempt_check, self.pointer)
+
+    def complete(self, result: Any = None) -> None:
+        self._end(lib.sw_attempt_complete, *text(self.codec.write(result)))
+
+    def fail(
+        self, error: Any = None, *, terminal: bool = False, retry_after_ms: Duration = 0
+    ) -> Code:
+        """SUSPEND: the run will be tried again. FAILED: that was its last try."""
+        written = text(self.codec.write(error_value(error)))
+        chosen = {"terminal": terminal, "retry_after_ms": retry_after_ms}
+        filled = Options("sw_fail_options", chosen)
+        return self._end(lib.sw_attempt_fail, *written, filled.pointer)
+
+    def release(self, delay_ms: Duration = 0) -> None:
+        """Gives the run back; no try is charged."""
+        self._end(lib.sw_attempt_release, milliseconds(delay_ms))
+
+    def suspend(self) -> None:
+        """Parks the run until something that it waits for is ready."""
+        self._end(lib.sw_attempt_suspend)
+
+    def _end(self, function: Any, *arguments: Any) -> Code:
+        try:
+            code = Code(call(function, self.pointer, *arguments))
+        except (CancelledError, LeaseLostError):
+            self.is_ended = True  # both are final: the run has ended, or is another's
+            raise
+        self.is_ended = True
+        return code
+
+    def step_begin(
+        self,
+        name: str,
+        input: Any = None,
+        *,
+        has_input: bool = False,
+        **chosen: Unpack[StepOptions],
+    ) -> Step:
+        """Begins a step. An input that is not None is compared with that of earlier attempts;
+        ``has_input`` says that None is meant as one."""
+        given = has_input or input is not None
+        written = text(self.codec.write(input)) if given else (NULL, 0)
+        filled = Options("sw_step_options", chosen)
+        out = ffi.new("sw_step **")
+        begin = lib.sw_step_begin
+        code = Code(call(begin, self.pointer, *text(name), *written, filled.pointer, out))
+        return Step(out[0], code, name, self.codec)
+
+    def sleep(self, name: str, duration_ms: Duration) -> bool:
+        """True once it is due; False: suspend, or ask again."""
+        code = call(lib.sw_sleep, self.pointer, *text(name), milliseconds(duration_ms))
+        return code == Code.OK
+
+    def signal_await(self, name: str, timeout_ms: Optional[Duration] = None) -> Answer:
+        return self._await(lib.sw_signal_await, *text(name), timeout(timeout_ms))
+
+    def child_submit(
+        self, name: str, workflow: str, args: Any = None, **chosen: Unpack[ChildOptions]
+    ) -> RunId:
+        """Submits a child, once for each occurrence of the name."""
+        written = text(self.codec.write(args))
+        filled = Options("sw_submit_options", chosen)
+        named = (*text(name), *text(workflow), *written)
+        code, run_id = id_from(lib.sw_child_submit, self.pointer, *named, filled.pointer)
+        return RunId(run_id, code == Code.REPLAYED)
+
+    def child_submit_many(self, items: Iterable[Mapping[str, Any]]) -> list[RunId]:
+        """Submits children in one commit: each has name, workflow, args, and options by name."""
+        items_text = "[" + ",".join(_options.item(fields, self.codec) for fields in items) + "]"
+        return run_ids(text_from(lib.sw_child_submit_many, self.pointer, *text(items_text))[1])
+
+    def child_await(self, run_id: str, timeout_ms: Optional[Duration] = None) -> Answer:
+        return self._await(lib.sw_child_await, *text(run_id), timeout(timeout_ms))
+
+    def await_any(
+        self, name: str, waits: Iterable[Mapping[str, Any]], timeout_ms: Optional[Duration] = None
+    ) -> Answer:
+        """The earliest that is ready, as ``{"index", "outcome", "value"}``."""
+        listed = compact(list(waits))
+        return self._await(lib.sw_await_any, *text(name), *text(listed), timeout(timeout_ms))
+
+    def await_all(
+        self, name: str, waits: Iterable[Mapping[str, Any]], timeout_ms: Optional[Duration] = None
+    ) -> Answer:
+        """All of them, as a list in order."""
+        listed = compact(list(waits))
+        return self._await(lib.sw_await_all, *text(name), *text(listed), timeout(timeout_ms))
+
+    def _await(self, function: Any, *arguments: Any) -> Answer:
+        code, found = text_from(function, self.pointer, *arguments)
+        return Answer(Code(code), self.codec.read(found))
+
+    def budget_reserve(
+        self, amounts: Mapping[str, int], step: Optional[Step] = None, source: Optional[str] = None
+    ) -> str:
+        """Takes all of the amounts or raises :class:`BudgetError`; the id of the reservation."""
+        of = NULL if step is None else step.pointer
+        written = (*text(compact(amounts)), *text(source))
+        return id_from(lib.sw_budget_reserve, self.pointer, of, *written)[1]
+
+    def event_append(self, type: str, payload: Any = None, key: Optional[str] = None) -> bool:
+        """Appends to the log of events; False when the key was there before."""
+        written = (*text(type), *text(self.codec.write(payload)), *text(key))
+        return call(lib.sw_event_append, self.pointer, *written) != Code.EXISTS
+
+    def __enter__(self) -> Attempt:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        if self._pointer is not None and not self.is_ended:
+            try:
+                self.release()
+            except (CancelledError, LeaseLostError, ClosedError):
+                pass  # nothing is left to give back
+        self.free()
+
+
+def run_ids(found: Optional[str]) -> list[RunId]:
+    """Reads what a submit of many hands out."""
+    return [RunId(each["run_id"], bool(each.get("exists"))) for each in json.loads(found or "[]")]

@@ -1,0 +1,105 @@
+"""Shapes of the documents that the library hands out. Keys are only ever added."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, TypedDict
+
+
+class Run(TypedDict):
+    run_id: str
+    task_id: Optional[str]
+    root_run_id: str
+    parent_run_id: Optional[str]
+    workflow: str
+    queue: str
+    #: pending, running, waiting, paused, completed, failed, cancelled
+    state: str
+    priority: int
+    args: Any
+    result: Any
+    error: Any
+    attempts: int
+    tries: int
+    max_attempts: int
+    run_at_ms: int
+    created_at_ms: int
+    updated_at_ms: int
+    finished_at_ms: Optional[int]
+    metadata: Any
+    code_version: Optional[str]
+    waiting_for: Any
+
+
+class AttemptRecord(TypedDict):
+    attempt_id: str
+    number: int
+    worker: Optional[str]
+    state: str
+    started_at_ms: int
+    ended_at_ms: Optional[int]
+    error: Any
+
+
+class StepRecord(TypedDict):
+    step_id: str
+    name: str
+    occurrence: int
+    kind: str
+    state: str
+    tries: int
+    input_hash: Optional[str]
+    result: Any
+    error: Any
+    started_at_ms: Optional[int]
+    ended_at_ms: Optional[int]
+
+
+class Event(TypedDict):
+    seq: int
+    run_id: str
+    type: str
+    payload: Any
+    at_ms: int
+
+
+class Events(TypedDict):
+    items: list[Event]
+    first_seq: int
+    last_seq: int
+
+
+class History(TypedDict):
+    run: Run
+    attempts: list[AttemptRecord]
+    steps: list[StepRecord]
+    signals: list[dict[str, Any]]
+    children: list[dict[str, Any]]
+    events: list[Event]
+    next: Optional[str]
+
+
+class Page(TypedDict):
+    items: list[Run]
+    next: Optional[str]
+
+
+class BudgetUnit(TypedDict):
+    limit: Optional[int]
+    reserved: int
+    spent: int
+    remaining: Optional[int]
+
+
+class Budget(TypedDict):
+    units: dict[str, BudgetUnit]
+
+
+class Migration(TypedDict):
+    id: int
+    introduced_version: str
+    applied_time: int
+
+
+class Rows(TypedDict):
+    columns: list[str]
+    rows: list[list[Any]]

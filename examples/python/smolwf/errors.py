@@ -1,0 +1,341 @@
+"""One exception for each error code, under :class:`Error`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Optional
+
+
+class Error(Exception):
+    """A call of the library failed. Nothing of it is stored, but where its header says so."""
+
+    CODE: ClassVar[int] = 0
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        name: str = "",
+        engine_code: int = 0,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(code, message, name, engine_code, retryable)
+        self.code = code
+        self.message = message
+        self.name = name or f"code {code}"
+        #: SQLite's own code, 0 when it had no part in it
+        self.engine_code = engine_code
+        #: the same call may be made again
+        self.retryable = retryable
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.name})" if self.message else self.name
+
+
+class CallerError(Error):
+    """The call itself is wrong (-1 to -19)."""
+
+
+class StateError(Error):
+    """What is stored forbids it (-20 to -39)."""
+
+
+class EnvironmentFailure(Error):
+    """The disk, the file or the system refused it (-40 to -59)."""
+
+
+class LibraryError(Error):
+    """The library is at fault, or gave up to protect what is stored (-60 to -69)."""
+
+
+class MisuseError(CallerError):
+    """An object is of the wrong kind, or was freed."""
+
+    CODE = -1
+
+
+class InvalidError(CallerError, ValueError):
+    """An argument is out of its form or range."""
+
+    CODE = -2
+
+
+class NotFoundError(CallerError, LookupError):
+    """There is no such thing."""
+
+    CODE = -3
+
+
+class TooBigError(CallerError, ValueError):
+    """A text or payload is above its limit."""
+
+    CODE = -5
+
+
+class UnsupportedError(CallerError):
+    """This library does not know what was asked."""
+
+    CODE = -6
+
+
+class ClosedError(CallerError):
+    """The store is closed."""
+
+    CODE = -7
+
+
+class ForkedError(CallerError):
+    """The object, or the open file, is the parent's: open the store after the fork."""
+
+    CODE = -8
+
+
+class SecondCopyError(CallerError):
+    """Another copy of the library in this process has the file open."""
+
+    CODE = -9
+
+
+class LeaseLostError(StateError):
+    """Another attempt has the run: stop, nothing of yours will be stored."""
+
+    CODE = -20
+
+
+class CancelledError(StateError):
+    """The run was cancelled, or timed out."""
+
+    CODE = -21
+
+
+class NondeterminismError(StateError):
+    """A step was recorded with another input."""
+
+    CODE = -22
+
+
+class ConflictError(StateError):
+    """The state forbids it."""
+
+    CODE = -23
+
+
+class SchemaOldError(StateError):
+    """The file has an older schema: call ``init``."""
+
+    CODE = -24
+
+
+class SchemaNewError(StateError):
+    """The file is of a newer library."""
+
+    CODE = -25
+
+
+class SchemaForeignError(StateError):
+    """The file has ``sw_*`` tables that are not this library's."""
+
+    CODE = -26
+
+
+class TargetOlderError(StateError):
+    """There is no way back to an older schema."""
+
+    CODE = -27
+
+
+class BudgetError(StateError):
+    """The budget does not hold it; nothing was taken."""
+
+    CODE = -28
+
+
+class SchemaEditedError(StateError):
+    """A migration that was applied differs from this library's."""
+
+    CODE = -29
+
+
+class BusyError(EnvironmentFailure):
+    """Somebody kept a lock for the whole busy timeout."""
+
+    CODE = -40
+
+
+class InputOutputError(EnvironmentFailure):
+    """Reading or writing the disk failed."""
+
+    CODE = -41
+
+
+class FullError(EnvironmentFailure):
+    """The disk is full."""
+
+    CODE = -42
+
+
+class ReadOnlyError(EnvironmentFailure):
+    """The store cannot be written."""
+
+    CODE = -43
+
+
+class CorruptError(EnvironmentFailure):
+    """The file is damaged."""
+
+    CODE = -44
+
+
+class NoMemoryError(EnvironmentFailure):
+    """Memory ran out."""
+
+    CODE = -45
+
+
+class NotAStoreError(EnvironmentFailure):
+    """The file is no database."""
+
+    CODE = -46
+
+
+class CannotOpenError(EnvironmentFailure):
+    """The file cannot be opened."""
+
+    CODE = -47
+
+
+class InternalError(LibraryError):
+    """A fault of the library."""
+
+    CODE = -60
+
+
+class PanicError(LibraryError):
+    """A fault of the library, caught; only this call's work was undone."""
+
+    CODE = -61
+
+
+class PoisonedError(LibraryError):
+    """A sync failed: the store is read-only until it is opened anew."""
+
+    CODE = -62
+
+
+class WalLostError(LibraryError):
+    """Another SQLite in this process took the log away."""
+
+    CODE = -63
+
+
+def _leaves(of: type[Error]) -> list[type[Error]]:
+    below = [leaf for child in of.__subclasses__() for leaf in _leaves(child)]
+    return [of, *below] if of.CODE else below
+
+
+BY_CODE: dict[int, type[Error]] = {kind.CODE: kind for kind in _leaves(Error)}
+
+
+def error_of(
+    code: int, message: str, name: str = "", engine_code: int = 0, retryable: bool = False
+) -> Error:
+    """Makes the exception of a code; one that is not known here is of its class."""
+    kind = BY_CODE.get(code) or _class_of(code)
+    return kind(code, message, name, engine_code, retryable)
+
+
+def _class_of(code: int) -> type[Error]:
+    for lowest, kind in ((-19, CallerError), (-39, StateError), (-59, EnvironmentFailure)):
+        if code >= lowest:
+            return kind
+    return LibraryError
+
+
+class Suspended(BaseException):
+    """A workflow has to wait: whoever runs the attempt parks it.
+
+    No :class:`Exception`, as :class:`asyncio.CancelledError` is none, so that ``except Exception``
+    in a workflow lets it through.
+    """
+
+
+class Failure(Exception):
+    """Raise it in a step or a workflow to say how it failed, and what is to come of that."""
+
+    def __init__(
+        self, error: Any = None, *, terminal: bool = False, retry_after_ms: int = 0
+    ) -> None:
+        super().__init__(error)
+        self.error = error
+        self.terminal = terminal
+        self.retry_after_ms = retry_after_ms
+
+
+class StepFailed(Exception):
+    """A step failed for good; ``error`` is what was recorded."""
+
+    def __init__(self, name: str, error: Any) -> None:
+        super().__init__(name, error)
+        self.name = name
+        self.error = error
+
+
+class ChildFailed(Exception):
+    """A child run failed or was cancelled; ``error`` is what was recorded."""
+
+    def __init__(self, run_id: str, error: Any) -> None:
+        super().__init__(run_id, error)
+        self.run_id = run_id
+        self.error = error
+
+
+class TimedOut(TimeoutError):
+    """A wait inside a workflow reached its deadline."""
+
+    def __init__(self, name: str, value: Optional[Any] = None) -> None:
+        super().__init__(f"{name} timed out")
+        self.name = name
+        self.value = value
+
+
+__all__ = [
+    "BudgetError",
+    "BusyError",
+    "CallerError",
+    "CancelledError",
+    "CannotOpenError",
+    "ChildFailed",
+    "ClosedError",
+    "ConflictError",
+    "CorruptError",
+    "EnvironmentFailure",
+    "Error",
+    "Failure",
+    "ForkedError",
+    "FullError",
+    "InputOutputError",
+    "InternalError",
+    "InvalidError",
+    "LeaseLostError",
+    "LibraryError",
+    "MisuseError",
+    "NoMemoryError",
+    "NondeterminismError",
+    "NotAStoreError",
+    "NotFoundError",
+    "PanicError",
+    "PoisonedError",
+    "ReadOnlyError",
+    "SchemaEditedError",
+    "SchemaForeignError",
+    "SchemaNewError",
+    "SchemaOldError",
+    "SecondCopyError",
+    "StateError",
+    "StepFailed",
+    "Suspended",
+    "TargetOlderError",
+    "TimedOut",
+    "TooBigError",
+    "UnsupportedError",
+    "WalLostError",
+]

@@ -1,0 +1,145 @@
+"""Options by keyword, and how they become the structs of the header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Optional, TypedDict, Union
+
+from ._library import ffi, lib
+from .payload import Codec, compact
+
+#: milliseconds, or a timedelta
+Duration = Union[int, timedelta]
+#: Unix milliseconds, or a datetime that knows its zone
+Instant = Union[int, datetime]
+
+
+class OpenOptions(TypedDict, total=False):
+    """Of a store; what is left out is the library's default."""
+
+    no_create: bool
+    read_only: bool
+    manual_clock: bool
+    allow_network_fs: bool
+    busy_timeout_ms: Duration
+    durability: int
+    max_readers: int
+    lease_default_ms: Duration
+    payload_bytes_max: int
+
+
+class ChildOptions(TypedDict, total=False):
+    """Of a child run: what a root run has, but for a key and a budget of its own."""
+
+    local: bool
+    queue: str
+    run_at_ms: Instant
+    timeout_ms: Duration
+    backoff_initial_ms: Duration
+    backoff_max_ms: Duration
+    priority: int
+    max_attempts: int
+    backoff_percent: int
+    concurrency_key: str
+    code_version: str
+    metadata: Mapping[str, Any]
+
+
+class SubmitOptions(ChildOptions, total=False):
+    """Of a run that is submitted."""
+
+    idempotency_key: str
+    idempotency_scope: str
+    budget: Mapping[str, int]
+
+
+class StepOptions(TypedDict, total=False):
+    """Of a step; ``track`` records its start, ``cleanup`` lets it begin on a cancelled run."""
+
+    track: bool
+    cleanup: bool
+    kind: str
+    occurrence: int
+    durability: int
+    max_attempts: int
+    backoff_initial_ms: Duration
+    backoff_max_ms: Duration
+
+
+FLAGS = {
+    "no_create": "SW_OPEN_NO_CREATE",
+    "read_only": "SW_OPEN_READ_ONLY",
+    "manual_clock": "SW_OPEN_MANUAL_CLOCK",
+    "allow_network_fs": "SW_OPEN_ALLOW_NETWORK_FS",
+    "local": "SW_SUBMIT_LOCAL",
+    "track": "SW_STEP_TRACK",
+    "cleanup": "SW_STEP_CLEANUP",
+    "terminal": "SW_FAIL_TERMINAL",
+}
+
+
+def milliseconds(value: Duration) -> int:
+    """A duration as the library counts it; a part of a millisecond is rounded up."""
+    if isinstance(value, timedelta):
+        return -(-value // timedelta(milliseconds=1))
+    return value
+
+
+def timeout(value: Optional[Duration]) -> int:
+    """A time-out as the library counts it; None has no limit."""
+    return -1 if value is None else milliseconds(value)
+
+
+class Options:
+    """A filled struct, and the texts it points to for as long as it lives."""
+
+    def __init__(self, struct: str, values: Mapping[str, Any]) -> None:
+        self.pointer = ffi.new(f"{struct} *")
+        self.pointer.struct_size = ffi.sizeof(struct)
+        self._texts: list[Any] = []
+        for name, value in values.items():
+            if value is not None:
+                self._set(name, value)
+
+    def _set(self, name: str, value: Any) -> None:
+        if name in FLAGS:
+            self.pointer.flags |= getattr(lib, FLAGS[name]) if value else 0
+        elif isinstance(value, str):
+            self._set_text(name, value)
+        elif isinstance(value, (Mapping, list)):
+            self._set_text(name, compact(value))
+        elif not hasattr(self.pointer, name):
+            raise TypeError(f"there is no option {name}")
+        else:
+            setattr(self.pointer, name, number(value))
+
+    def _set_text(self, name: str, value: str) -> None:
+        if not hasattr(self.pointer, f"{name}_len"):
+            raise TypeError(f"there is no option {name} of text")
+        encoded = value.encode("utf-8")
+        held = ffi.new("char[]", encoded)
+        self._texts.append(held)
+        setattr(self.pointer, name, held)
+        setattr(self.pointer, f"{name}_len", len(encoded))
+
+
+def number(value: Any) -> Any:
+    """A value of an option as the struct and the documents take it."""
+    if isinstance(value, timedelta):
+        return milliseconds(value)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a datetime without a zone is no instant")
+        return round(value.timestamp() * 1000)
+    return value
+
+
+def item(fields: Mapping[str, Any], codec: Codec) -> str:
+    """One run of a submit of many, as JSON; ``args`` are written by the codec."""
+    written = [
+        f"{compact(name)}:{codec.write(value) if name == 'args' else compact(number(value))}"
+        for name, value in fields.items()
+        if value is not None or name == "args"
+    ]
+    return "{" + ",".join(written) + "}"

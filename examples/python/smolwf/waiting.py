@@ -1,0 +1,96 @@
+"""Stops, watches, and waits that a KeyboardInterrupt can end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Any, Callable, Optional, TypeVar
+
+from ._library import NULL, call, ffi, lib
+from .errors import MisuseError
+
+#: A signal handler of Python runs between two calls, so the main thread waits in slices.
+SLICE_MS = 100
+
+T = TypeVar("T")
+
+
+class Stop:
+    """Ends the waits that carry it, once and for all. Any thread may fire it."""
+
+    def __init__(self) -> None:
+        out = ffi.new("sw_stop **")
+        call(lib.sw_stop_new, out)
+        self._stop = ffi.gc(out[0], lib.sw_stop_free)
+        self.fired = False
+
+    def fire(self) -> None:
+        self.fired = True
+        lib.sw_stop_fire(self._stop)
+
+    @property
+    def pointer(self) -> Any:
+        return self._stop
+
+
+def pointer_of(stop: Optional[Stop]) -> Any:
+    """What a call takes for a stop, or for none."""
+    return NULL if stop is None else stop.pointer
+
+
+def wait_in_slices(
+    ask: Callable[[int], Optional[T]], timeout_ms: int, stop: Optional[Stop] = None
+) -> Optional[T]:
+    """Asks with a time-out until there is an answer, the time is over, or the stop was fired."""
+    if timeout_ms == 0 or threading.current_thread() is not threading.main_thread():
+        return ask(timeout_ms)
+    end = time.monotonic() + timeout_ms / 1000
+    while True:
+        left = SLICE_MS
+        if timeout_ms > 0:
+            left = max(0, min(SLICE_MS, round((end - time.monotonic()) * 1000)))
+        answer = ask(left)
+        if answer is not None or left == 0 or (stop is not None and stop.fired):
+            return answer
+
+
+class Watch:
+    """A descriptor for an event loop: readable when something in the store has changed."""
+
+    def __init__(self, store: Any) -> None:
+        out = ffi.new("sw_watch **")
+        call(lib.sw_watch_open, store, out)
+        self._watch = ffi.gc(out[0], lib.sw_watch_free)
+
+    def fd(self) -> int:
+        """A new descriptor, the caller's to close; it reads the end after ``close``."""
+        out = ffi.new("int32_t *")
+        call(lib.sw_watch_fd, self._pointer(), out)
+        return int(out[0])
+
+    def drain(self) -> int:
+        """Empties the descriptor, so that it can become readable again; the change counter."""
+        out = ffi.new("uint64_t *")
+        call(lib.sw_watch_drain, self._pointer(), out)
+        return int(out[0])
+
+    def close(self) -> None:
+        # Freed with its last reference, so never beneath a call of another thread.
+        self._watch = None
+
+    def _pointer(self) -> Any:
+        if self._watch is None:
+            raise MisuseError(-1, "the watch is closed")
+        return self._watch
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()

@@ -1,0 +1,25 @@
+"""What the tests share: a store with a clock of its own, and where the repository is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import smolwf
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+CDEF = (REPOSITORY / "include" / "smolwf.cdef").read_text("ascii")
+
+
+def needs(*functions: str) -> pytest.MarkDecorator:
+    """Skips a test while the header does not have its functions."""
+    missing = [name for name in functions if f" {name}(" not in CDEF.replace("*", " ")]
+    return pytest.mark.skipif(bool(missing), reason=f"the header has no {', '.join(missing)}")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[smolwf.Store]:
+    with smolwf.Store.open(tmp_path / "test.db", manual_clock=True) as opened:
+        yield opened

@@ -1,0 +1,43 @@
+"""The example programs print the transcript that they print in every language."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .conftest import REPOSITORY
+
+CLIENT = REPOSITORY / "examples" / "python"
+
+
+def start(program: str, *arguments: object, expect: int = 0) -> str:
+    """Runs a program to its end; what it says, without its measurements."""
+    done = subprocess.run(
+        [sys.executable, f"programs/{program}.py", *map(str, arguments)],
+        cwd=CLIENT,
+        env={"PYTHONPATH": str(CLIENT), **_environment()},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert done.stderr == ""
+    return "".join(line for line in done.stdout.splitlines(True) if not line.startswith("# "))
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def expected(program: str) -> str:
+    return (REPOSITORY / "examples" / "expected" / f"{program}.txt").read_text("utf-8")
+
+
+def test_quickstart(tmp_path: Path) -> None:
+    path = tmp_path / "quickstart.db"
+    said = "$ quickstart crash\n" + start("quickstart", path, "crash", expect=-9)
+    said += "$ quickstart\n" + start("quickstart", path)
+    said += "$ quickstart\n" + start("quickstart", path)
+    assert said == expected("quickstart")

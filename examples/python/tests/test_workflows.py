@@ -1,0 +1,278 @@
+"""Workflows, steps, workers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import smolwf
+from smolwf import Code, Context, Failure, Store, Worker
+
+from .conftest import needs
+
+
+def run_to_the_end(store: Store, *workflows: smolwf.Workflow) -> None:
+    """Runs all there is to run now, in this thread."""
+    worker = Worker(store, list(workflows))
+    while worker.run_once():
+        pass
+
+
+def test_a_step_runs_once_and_replays_in_the_next_attempt(store: Store) -> None:
+    calls: list[int] = []
+
+    @smolwf.step(kind="model", max_attempts=2)
+    def double(n: int) -> list[int]:
+        calls.append(n)
+        return [n, n]
+
+    @smolwf.workflow
+    def flow(context: Context, n: int) -> Any:
+        found = double(n)
+        if len(calls) == 1 and context.attempt.number == 1:
+            raise RuntimeError("after the step")
+        return [found, double(n + 1)]
+
+    run_id = flow.submit(store, 3)
+    run_to_the_end(store, flow)
+    assert store.run(run_id)["state"] == "pending"
+    store.advance_clock(2_000)
+    run_to_the_end(store, flow)
+    run = store.run(run_id)
+    assert (run["state"], run["result"]) == ("completed", [[3, 3], [4, 4]])
+    assert calls == [3, 4]
+    steps = store.history(run_id)["steps"]
+    assert [(s["name"], s["occurrence"], s["kind"]) for s in steps] == [
+        ("double", 1, "model"),
+        ("double", 2, "model"),
+    ]
+    assert double(5) == [5, 5], "outside a workflow it is a plain call"
+
+
+def test_a_step_as_a_context_and_as_a_call(store: Store) -> None:
+    @smolwf.workflow(name="shop")
+    def flow(context: Context, args: Any) -> Any:
+        with context.step("charge", input=args) as step:
+            if step.is_todo:
+                assert step.id.startswith("step_")
+                step.complete({"receipt": 1})
+        assert smolwf.current() is context
+        return [step.result, context.call("pack", lambda: (1, 2))]
+
+    run_id = flow.submit(store, "order")
+    run_to_the_end(store, flow)
+    assert store.run(run_id)["result"] == [{"receipt": 1}, [1, 2]]
+
+
+def test_another_input_is_nondeterminism(store: Store) -> None:
+    @smolwf.step(hash_args=True)
+    def look(what: str) -> None: ...
+
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> None:
+        look(f"in attempt {context.attempt.number}")
+        raise Failure("again")
+
+    run_id = flow.submit(store)
+    run_to_the_end(store, flow)
+    store.advance_clock(2_000)
+    run_to_the_end(store, flow)
+    error = store.history(run_id)["attempts"][1]["error"]
+    assert error["type"] == "NondeterminismError"
+
+
+def test_a_failure_says_how_a_step_and_a_run_failed(store: Store) -> None:
+    @smolwf.step
+    def call(context: Context) -> None:
+        raise Failure({"status": 503}, terminal=True)
+
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        with pytest.raises(smolwf.StepFailed) as caught:
+            call(context)
+        assert caught.value.error == {"status": 503}
+        raise Failure({"seen": caught.value.error}, terminal=True)
+
+    run_id = flow.submit(store)
+    run_to_the_end(store, flow)
+    run = store.run(run_id)
+    assert (run["state"], run["error"]) == ("failed", {"seen": {"status": 503}})
+    assert run["attempts"] == 1
+
+
+def test_a_step_that_failed_for_good_fails_its_run_at_once(store: Store) -> None:
+    @smolwf.step(max_attempts=1)
+    def call() -> None:
+        raise KeyError("gone")
+
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        return call()
+
+    run_id = flow.submit(store)
+    run_to_the_end(store, flow)
+    run = store.run(run_id)
+    assert (run["state"], run["error"]) == (
+        "failed",
+        {"type": "KeyError", "message": "KeyError: 'gone'"},
+    )
+    assert run["attempts"] == 1
+
+
+def test_an_exception_is_recorded_and_the_run_tried_again(store: Store) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        if context.attempt.number < 3:
+            raise ValueError("not yet")
+        return "at last"
+
+    run_id = flow.submit(store)
+    for _ in range(3):
+        run_to_the_end(store, flow)
+        store.advance_clock(60_000)
+    assert store.run(run_id)["result"] == "at last"
+    errors = [each["error"] for each in store.history(run_id)["attempts"]]
+    assert errors == [{"type": "ValueError", "message": "ValueError: not yet"}] * 2 + [None]
+
+
+def test_a_result_that_is_no_json_fails_the_run_and_not_the_worker(store: Store) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        return {1, 2}
+
+    run_id = flow.submit(store, max_attempts=1)
+    run_to_the_end(store, flow)
+    run = store.run(run_id)
+    assert (run["state"], run["error"]["type"]) == ("failed", "TypeError")
+
+
+@needs("sw_attempt_suspend")
+def test_suspending_with_nothing_to_wait_for_is_a_failure(store: Store) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        raise smolwf.Suspended
+
+    run_id = flow.submit(store, max_attempts=1)
+    run_to_the_end(store, flow)
+    assert store.run(run_id)["error"]["type"] == "ConflictError"
+
+
+def test_an_attempt_that_is_left_is_given_back_without_a_try(store: Store) -> None:
+    store.submit("a")
+    for number in (1, 2, 3, 4):
+        attempt = store.claim(worker="me", lease_ms=5_000)
+        assert attempt is not None
+        with attempt:
+            assert (attempt.number, attempt.workflow, attempt.queue) == (number, "a", "default")
+            assert attempt.lease_expires_at_ms == store.now_ms() + 5_000
+            attempt.heartbeat(60_000)
+            attempt.check()
+    run = store.run(attempt_run_id(store))
+    assert (run["attempts"], run["tries"]) == (5, 0)
+
+
+def attempt_run_id(store: Store) -> str:
+    attempt = store.claim()
+    assert attempt is not None
+    with attempt:
+        found = attempt.run_id
+        assert attempt.root_run_id == found
+        assert attempt.parent_run_id is None
+        assert attempt.id.startswith("attempt_")
+        attempt.complete()
+    with pytest.raises(smolwf.MisuseError):
+        attempt.check()
+    return found
+
+
+def test_a_worker_of_threads_works_until_it_is_stopped(store: Store) -> None:
+    done = threading.Semaphore(0)
+
+    @smolwf.workflow
+    def square(context: Context, n: int) -> int:
+        done.release()
+        return n * n
+
+    ids = [square.submit(store, n) for n in range(20)]
+    with Worker(store, [square], threads=4, name="w"):
+        for _ in ids:
+            assert done.acquire(timeout=60)
+    assert [store.run(run_id)["result"] for run_id in ids] == [n * n for n in range(20)]
+
+
+def test_a_worker_takes_only_its_workflows_and_versions(store: Store) -> None:
+    @smolwf.workflow(code_version="2")
+    def mine(context: Context, args: Any) -> None: ...
+
+    other = store.submit("other")
+    older = store.submit("mine", code_version="1")
+    newer = mine.submit(store)
+    worker = Worker(store, [mine], code_versions=["2"])
+    assert worker.run_once()
+    assert not worker.run_once()
+    states = [store.run(run_id)["state"] for run_id in (other, older, newer)]
+    assert states == ["pending", "pending", "completed"]
+
+
+def test_a_worker_ends_when_its_store_is_shut_down(tmp_path: Path) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> None: ...
+
+    with Store.open(tmp_path / "a.db") as store:
+        worker = Worker(store, [flow], threads=2).start()
+        store.shutdown()
+        worker.join()
+
+
+INTERRUPTED = """
+import sys, smolwf
+
+@smolwf.workflow
+def flow(context, args): ...
+
+with smolwf.Store.open(sys.argv[1]) as store:
+    try:
+        print("waiting", flush=True)
+        {wait}
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "wait", ["store.claim(wait_ms=None)", "smolwf.Worker(store, [flow], threads=2).run()"]
+)
+def test_an_interrupt_ends_a_wait(tmp_path: Path, wait: str) -> None:
+    program = INTERRUPTED.format(wait=wait)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "a.db")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "waiting\n"
+        child.send_signal(signal.SIGINT)
+        assert child.stdout.readline() == "interrupted\n"
+        assert child.wait(60) == 0
+
+
+def test_a_step_that_fails_backs_off_and_is_tried_again(store: Store) -> None:
+    store.submit("a")
+    attempt = store.claim()
+    assert attempt is not None
+    with attempt:
+        with attempt.step_begin("call", kind="http") as step:
+            assert step.fail(ValueError("x"), retry_after_ms=50) is Code.SUSPEND
+            assert step.retry_at_ms == store.now_ms() + 50
+        assert attempt.step_begin("call").code is Code.SUSPEND
+        store.advance_clock(50)
+        with attempt.step_begin("call") as step:
+            assert (step.code, step.tries, step.occurrence, step.name) == (Code.OK, 2, 1, "call")
+            step.complete()
