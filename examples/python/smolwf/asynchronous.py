@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
@@ -131,6 +131,7 @@ class AsyncStore:
 
     async def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Runs a call that may block in a thread of the pool: ``await s.call(s.store.stats)``."""
+        _ = self.store.pointer  # a closed store is an error of its own
         bound = functools.partial(function, *arguments, **named)
         return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
 
@@ -144,8 +145,13 @@ class AsyncStore:
                 watch.close()
         return self._bell
 
+    def wake(self) -> None:
+        """Has every wait on this store look again."""
+        if self._bell is not None:
+            self._bell.wake()
+
     async def _until(
-        self, ask: Callable[[], Optional[T]], timeout_ms: Optional[Duration]
+        self, ask: Callable[[], Awaitable[Optional[T]]], timeout_ms: Optional[Duration]
     ) -> Optional[T]:
         """Asks at each change until there is an answer or the time is over."""
         loop, limit = asyncio.get_running_loop(), timeout(timeout_ms)
@@ -153,7 +159,7 @@ class AsyncStore:
         bell = None if limit == 0 else await self.bell()
         while True:
             seen = 0 if bell is None else bell.count  # before asking, so that no ring is missed
-            found = await self.call(ask)
+            found = await ask()
             left = None if end is None else end - loop.time()
             if found is not None or bell is None or (left is not None and left <= 0):
                 return found
@@ -188,12 +194,24 @@ class AsyncStore:
             workflows=workflows,
             code_versions=code_versions,
         )
-        return await self._until(ask, wait_ms)
+        return await self._until(functools.partial(self.claim_now, ask), wait_ms)
+
+    async def claim_now(self, claim: Callable[[], Optional[Attempt]]) -> Optional[Attempt]:
+        """Makes a claim that does not wait. Nothing stays claimed when this is cancelled."""
+        claiming = asyncio.ensure_future(self.call(claim))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            attempt = await claiming
+            if attempt is not None:
+                await self.call(attempt.__exit__, None, None, None)
+            raise
 
     async def wait_run(
         self, run_id: str, timeout_ms: Optional[Duration] = None
     ) -> Optional[documents.Run]:
-        return await self._until(functools.partial(self.store.wait_run, run_id, 0), timeout_ms)
+        ask = functools.partial(self.call, self.store.wait_run, run_id, 0)
+        return await self._until(ask, timeout_ms)
 
     async def find(
         self, idempotency_key: str, idempotency_scope: Optional[str] = None
@@ -415,8 +433,7 @@ class AsyncWorker:
     def stop(self) -> None:
         """Claims no more; ``run`` returns when what is running has ended its attempts."""
         self._stopped = True
-        if self._store._bell is not None:
-            self._store._bell.wake()
+        self._store.wake()
 
     async def run(self) -> None:
         """Works until stopped, or cancelled: then its attempts are given back."""
@@ -441,7 +458,7 @@ class AsyncWorker:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             return True
         try:
-            attempt = await self._store.call(self._claim)
+            attempt = await self._store.claim_now(self._claim)
         except Error as error:
             if not error.retryable:
                 raise

@@ -1,0 +1,289 @@
+"""Control of runs and queues, many at once, changes, schedules, budgets, events, keeping."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import smolwf
+from smolwf import Context, Store
+
+from .conftest import needs
+from .test_workflows import run_to_the_end
+
+
+@smolwf.workflow
+def flow(context: Context, args: Any) -> Any:
+    with context.step("first") as step:
+        if step.is_todo:
+            step.complete(context.attempt.number)
+    if args == "fail":
+        raise smolwf.Failure("no", terminal=True)
+    return step.result
+
+
+@needs("sw_run_cancel")
+def test_a_cancelled_run_ends_and_its_attempt_learns_of_it(store: Store) -> None:
+    waiting, running = store.submit("a"), store.submit("b")
+    store.cancel(waiting, {"why": "enough"})
+    assert store.run(waiting)["state"] == "cancelled"
+    attempt = store.claim()
+    assert attempt is not None
+    with attempt:
+        store.cancel(running)
+        with pytest.raises(smolwf.CancelledError):
+            attempt.check()
+        with pytest.raises(smolwf.CancelledError):
+            attempt.complete("too late")
+    assert store.run(running)["state"] == "cancelled"
+    store.cancel(running)  # again is fine
+
+
+@needs("sw_run_cancel")
+def test_a_workflow_whose_run_is_cancelled_ends_quietly(store: Store) -> None:
+    @smolwf.workflow
+    def cancelled(context: Context, args: Any) -> Any:
+        store.cancel(context.run_id)
+        context.call("never", lambda: None)
+
+    run_id = cancelled.submit(store)
+    run_to_the_end(store, cancelled)
+    assert store.run(run_id)["state"] == "cancelled"
+
+
+@needs("sw_run_pause", "sw_run_resume")
+def test_a_paused_run_is_left_alone(store: Store) -> None:
+    run_id = store.submit("a")
+    store.pause(run_id)
+    assert store.run(run_id)["state"] == "paused"
+    assert store.claim() is None
+    store.resume(run_id)
+    attempt = store.claim()
+    assert attempt is not None
+    attempt.complete()
+
+
+@needs("sw_run_retry", "sw_run_fork")
+def test_a_failed_run_is_retried_and_a_finished_one_forked(store: Store) -> None:
+    failed, done = flow.submit(store, "fail"), flow.submit(store)
+    run_to_the_end(store, flow)
+    assert store.run(failed)["state"] == "failed"
+    store.retry(failed)
+    assert store.run(failed)["state"] == "pending"
+    run_to_the_end(store, flow)
+    forked, anew = store.fork(done), store.fork(done, "first")
+    run_to_the_end(store, flow)
+    assert [store.run(each)["result"] for each in (done, forked, anew)] == [1, 1, 1]
+    assert forked != done
+
+
+@needs("sw_queue_set")
+def test_a_queue_has_a_limit(store: Store) -> None:
+    store.queue_set("narrow", concurrency=1)
+    for _ in range(2):
+        store.submit("a", queue="narrow")
+    first = store.claim("narrow")
+    assert first is not None
+    assert store.claim("narrow") is None
+    first.complete()
+    second = store.claim("narrow")
+    assert second is not None
+    second.complete()
+
+
+@needs("sw_run_submit_many", "sw_run_claim_many")
+def test_many_are_submitted_and_claimed_at_once(store: Store) -> None:
+    items = [{"workflow": "a", "args": n, "idempotency_key": f"k{n}"} for n in range(5)]
+    ids = store.submit_many(items)
+    assert store.submit_many(items) == ids
+    assert not ids[0].existed
+    assert store.submit_many(items)[0].existed
+    claimed = store.claim_many(3)
+    assert [attempt.args for attempt in claimed] == [0, 1, 2]
+    rest = store.claim_many(10, wait_ms=None)
+    assert [attempt.args for attempt in rest] == [3, 4]
+    assert store.claim_many(10) == []
+    for attempt in (*claimed, *rest):
+        attempt.complete()
+
+
+@needs("sw_run_submit_many")
+def test_one_bad_item_submits_none_and_is_named(store: Store) -> None:
+    with pytest.raises(smolwf.InvalidError, match="1"):
+        store.submit_many([{"workflow": "a"}, {"workflow": ""}])
+    assert store.claim() is None
+
+
+@needs("sw_run_wait")
+def test_the_end_of_a_run_is_waited_for(store: Store) -> None:
+    run_id = flow.submit(store)
+    assert store.wait_run(run_id, 0) is None
+    stop = smolwf.Stop()
+    stop.fire()
+    assert store.wait_run(run_id, None, stop) is None
+    with smolwf.Worker(store, [flow]):
+        run = store.wait_run(run_id)
+    assert run is not None
+    assert run["state"] == "completed"
+
+
+@needs("sw_store_wait")
+def test_changes_are_counted_and_waited_for(store: Store) -> None:
+    seen = store.wait(0, 0) or 0
+    assert store.wait(seen, 0) is None
+    thread = threading.Thread(target=store.submit, args=("a",))
+    thread.start()
+    now = store.wait(seen)
+    thread.join()
+    assert now is not None
+    assert now > seen
+
+
+@needs("sw_watch_open", "sw_watch_fd", "sw_watch_drain")
+def test_a_watch_is_readable_after_a_change_and_ends_when_closed(store: Store) -> None:
+    def is_readable(fd: int, timeout: float) -> bool:
+        return bool(select.select([fd], [], [], timeout)[0])
+
+    with store.watch() as watch:
+        fd = watch.fd()
+        before = watch.drain()
+        assert not is_readable(fd, 0)
+        store.submit("a")
+        assert is_readable(fd, 60)
+        assert watch.drain() > before
+        assert not is_readable(fd, 0)
+    assert is_readable(fd, 60)
+    assert os.read(fd, 1) == b""
+    os.close(fd)
+    with pytest.raises(smolwf.MisuseError):
+        watch.drain()
+
+
+@needs("sw_schedule_set", "sw_schedule_list", "sw_schedule_delete")
+def test_a_schedule_submits_runs(store: Store) -> None:
+    store.schedule_set("hourly", {"workflow": "flow", "every_ms": 3_600_000, "args": 7})
+    listed = store.schedules()
+    assert len(listed) == 1
+    assert store.claim() is None
+    store.advance_clock(3_600_000)
+    attempt = store.claim()
+    assert attempt is not None
+    assert attempt.args == 7
+    attempt.complete()
+    store.schedule_delete("hourly")
+    assert len(store.schedules()) == 0
+
+
+@needs("sw_event_append", "sw_event_read")
+def test_events_are_appended_once_for_a_key_and_read_in_order(store: Store) -> None:
+    run_id = store.submit("a")
+    attempt = store.claim()
+    assert attempt is not None
+    with attempt:
+        assert attempt.event_append("progress", {"percent": 5}, key="k")
+        assert not attempt.event_append("progress", {"percent": 5}, key="k")
+        assert attempt.event_append("progress", 6)
+    found = store.events(run_id=run_id)
+    own = [event["payload"] for event in found["items"] if event["type"] == "progress"]
+    assert own == [{"percent": 5}, 6]
+    assert store.events(after_seq=found["last_seq"], run_id=run_id)["items"] == []
+
+
+@needs("sw_budget_reserve", "sw_budget_settle", "sw_budget_raise", "sw_budget_get")
+def test_a_budget_is_reserved_settled_raised_and_parks_who_finds_it_used_up(store: Store) -> None:
+    @smolwf.workflow
+    def spend(context: Context, args: Any) -> Any:
+        with context.step("call") as step:
+            if step.is_todo:
+                context.reserve({"tokens": 60}, step)
+                step.complete(smolwf.Used("text", {"tokens": 70}))
+        reservation = context.reserve({"tokens": 60})
+        context.store.budget_settle(reservation, {"tokens": 50})
+        return step.result
+
+    run_id = spend.submit(store, budget={"tokens": 100})
+    run_to_the_end(store, spend)
+    assert store.run(run_id)["state"] == "waiting"
+    assert store.budget(run_id)["units"]["tokens"] == {
+        "limit": 100,
+        "reserved": 0,
+        "spent": 70,
+        "remaining": 30,
+    }
+    store.budget_raise(run_id, "tokens", 100)
+    run_to_the_end(store, spend)
+    assert store.run(run_id)["result"] == "text"
+    assert store.budget(run_id)["units"]["tokens"]["spent"] == 120
+
+
+@needs("sw_run_list")
+def test_runs_are_listed_page_by_page(store: Store) -> None:
+    ids = [store.submit("a", n) for n in range(5)]
+    page = store.runs(limit=2)
+    assert [run["run_id"] for run in page["items"]] == [ids[4], ids[3]]
+    rest = store.runs(cursor=page["next"])
+    assert [run["run_id"] for run in rest["items"]] == [ids[2], ids[1], ids[0]]
+    assert [run["run_id"] for run in store.each_run({"workflow": "a"})] == ids[::-1]
+
+
+@needs("sw_store_check")
+def test_a_whole_store_says_so(store: Store) -> None:
+    flow.submit(store)
+    assert isinstance(store.check(), dict)
+
+
+@needs("sw_store_stats")
+def test_a_store_counts_what_it_holds(store: Store) -> None:
+    flow.submit(store)
+    assert isinstance(store.stats(), dict)
+
+
+@needs("sw_store_backup")
+def test_a_backup_is_a_store(store: Store, tmp_path: Path) -> None:
+    run_id = flow.submit(store)
+    store.backup(tmp_path / "copy.db")
+    with Store.open(tmp_path / "copy.db") as copy:
+        assert copy.run(run_id)["state"] == "pending"
+
+
+@needs("sw_store_prune")
+def test_a_finished_run_is_pruned(store: Store) -> None:
+    run_id = flow.submit(store)
+    run_to_the_end(store, flow)
+    store.advance_clock(1_000)
+    assert isinstance(store.prune(), dict)
+    with pytest.raises(smolwf.NotFoundError):
+        store.run(run_id)
+
+
+@needs("sw_run_export", "sw_run_import")
+def test_a_run_moves_to_another_store(store: Store) -> None:
+    run_id = flow.submit(store, "x")
+    run_to_the_end(store, flow)
+    with Store.open_in_memory() as other:
+        moved = other.import_run(store.export(run_id))
+        assert other.run(moved)["result"] == 1
+
+
+@needs("sw_query", "sw_tx_run")
+def test_the_hosts_own_tables_are_written_with_a_step_and_read(store: Store) -> None:
+    store.transact([{"sql": "CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT)"}])
+    run_id = store.submit("a")
+    attempt = store.claim()
+    assert attempt is not None
+    with attempt, attempt.step_begin("order") as step:
+        script: list[dict[str, Any]] = [
+            {"sql": "INSERT INTO orders (item) VALUES (?1)", "params": ["tea"]},
+            {"step_complete": {"result": "ordered"}},
+        ]
+        store.transact(script, step)
+    assert store.query("SELECT id, item FROM orders") == {
+        "columns": ["id", "item"],
+        "rows": [[1, "tea"]],
+    }
+    assert store.history(run_id)["steps"][0]["result"] == "ordered"
