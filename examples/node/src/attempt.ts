@@ -21,11 +21,12 @@ import { Step } from "./step.js";
 /** One thing to wait for. */
 export type Wait = { signal: string } | { child: string } | { sleepMs: Integer };
 
-/** Which wait was ready first, and what it brought. */
-export interface AnyOutcome {
+/** What one wait of several brought: the signal's payload, the child's result or error, null. */
+export interface Ready<T = Json> {
+  /** Its place among the waits. */
   index: number;
   outcome: "ok" | "failed";
-  value: Json;
+  value: T;
 }
 
 export interface WaitOptions {
@@ -66,7 +67,7 @@ export class Attempt implements AsyncDisposable {
   ) {
     const ask = (what: string): unknown => library.ask(`sw_attempt_${what}`, this.handle);
     this.#library = library;
-    this.handle = new Handle("attempt", pointer, (one) => library.release("sw_attempt_free", one));
+    this.handle = new Handle("attempt", pointer, library.releasing("sw_attempt_free"));
     this.id = ask("id") as string;
     this.runId = ask("run_id") as string;
     this.rootRunId = ask("root_run_id") as string;
@@ -179,10 +180,10 @@ export class Attempt implements AsyncDisposable {
     name: string,
     waits: readonly Wait[],
     options: WaitOptions = {},
-  ): Promise<AnyOutcome | undefined> {
+  ): Promise<Ready | undefined> {
     const items = toJson(waits.map(snakeKeys));
     const answer = await this.#later("sw_await_any", name, items, options.timeoutMs ?? -1);
-    return brought<AnyOutcome>(answer, `wait ${name}`);
+    return brought<Ready>(answer, `wait ${name}`);
   }
 
   /** Waits for all of several, and is woken once; undefined when not all were ready in time. */
@@ -190,10 +191,10 @@ export class Attempt implements AsyncDisposable {
     name: string,
     waits: readonly Wait[],
     options: WaitOptions = {},
-  ): Promise<T[] | undefined> {
+  ): Promise<Ready<T>[] | undefined> {
     const items = toJson(waits.map(snakeKeys));
     const answer = await this.#later("sw_await_all", name, items, options.timeoutMs ?? -1);
-    return brought<T[]>(answer, `wait ${name}`);
+    return brought<Ready<T>[]>(answer, `wait ${name}`);
   }
 
   /**

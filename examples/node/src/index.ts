@@ -2,9 +2,9 @@
 import { library } from "./library.js";
 
 export {
-  type AnyOutcome,
   Attempt,
   type ChildItem,
+  type Ready,
   type Wait,
   type WaitOptions,
 } from "./attempt.js";

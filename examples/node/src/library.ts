@@ -40,7 +40,7 @@ export class Library {
   constructor(path: string, headerPath: string) {
     this.path = path;
     this.header = parseHeader(readFileSync(headerPath, "utf8"));
-    this.#native = koffi.load(path);
+    this.#native = loadLibrary(path);
     for (const name of this.header.opaques) this.#types.set(name, koffi.opaque());
     for (const [name, fields] of this.header.structs) {
       const members = fields.map((one) => [one.name, this.#typeOf(one.type)] as const);
@@ -107,6 +107,11 @@ export class Library {
   /** The same for those that give up a pointer of the caller's and return nothing. */
   release(name: string, pointer: bigint): void {
     this.#bind(name).native(pointer);
+  }
+
+  /** Returns `release` of one function; apart, so that it holds nothing that is to be collected. */
+  releasing(name: string): (pointer: bigint) => void {
+    return (pointer) => this.release(name, pointer);
   }
 
   /** The same on a thread of the pool. */
@@ -233,6 +238,15 @@ export class Library {
     const name = this.#bind("sw_code_name").native(code) as string;
     this.#codeNames.set(code, name);
     return name;
+  }
+}
+
+function loadLibrary(path: string): LibraryHandle {
+  try {
+    return koffi.load(path);
+  } catch (cause) {
+    const why = "set SMOLWF_LIBRARY to the path of libsmolwf.so";
+    throw new Error(`${path} cannot be loaded; ${why}`, { cause });
   }
 }
 

@@ -3,6 +3,7 @@ import {
   BudgetError,
   CancelledError,
   ClosedError,
+  ConflictError,
   Failure,
   LeaseLostError,
   RecordedFailure,
@@ -66,30 +67,55 @@ export async function perform(attempt: Attempt, workflow: Workflow): Promise<Out
 }
 
 async function run(attempt: Attempt, workflow: Workflow): Promise<Outcome> {
-  let result: unknown;
   try {
-    result = await workflow(attempt, attempt.args);
+    const result = await workflow(attempt, attempt.args);
+    await attempt.settled();
+    await attempt.complete(result);
+    return { state: "completed", result };
   } catch (thrown) {
     await attempt.settled();
     return endThrown(attempt, thrown);
   }
-  await attempt.settled();
-  await attempt.complete(result);
-  return { state: "completed", result };
 }
 
 async function endThrown(attempt: Attempt, thrown: unknown): Promise<Outcome> {
   if (thrown instanceof LeaseLostError || thrown instanceof ClosedError) throw thrown;
-  if (thrown instanceof Suspended || thrown instanceof BudgetError) {
-    await attempt.suspend();
-    return { state: "suspended" };
+  if (thrown instanceof Suspended || thrown instanceof BudgetError) return park(attempt);
+  if (thrown instanceof CancelledError) {
+    // Whatever ends it makes the run cancelled; a finish that answered so has done it already.
+    await attempt.release().catch(() => undefined);
+    return { state: "cancelled" };
   }
-  if (thrown instanceof CancelledError || isRetryable(thrown)) {
-    await attempt.release(thrown instanceof CancelledError ? 0 : GIVE_BACK_MS);
+  if (isRetryable(thrown)) {
+    await attempt.release(GIVE_BACK_MS);
     return { state: "released", error: recorded(thrown) };
   }
-  const isRetried = await attempt.fail(thrown, failureOf(thrown));
-  return { state: isRetried ? "retrying" : "failed", error: recorded(thrown) };
+  return endFailed(attempt, thrown);
+}
+
+async function park(attempt: Attempt): Promise<Outcome> {
+  try {
+    await attempt.suspend();
+    return { state: "suspended" };
+  } catch (error) {
+    // The function threw Suspended, and there is nothing that it waits for.
+    if (error instanceof ConflictError) return endFailed(attempt, error);
+    throw error;
+  }
+}
+
+async function endFailed(attempt: Attempt, thrown: unknown): Promise<Outcome> {
+  const end = async (error: unknown): Promise<Outcome> => {
+    const isRetried = await attempt.fail(error, failureOf(thrown));
+    return { state: isRetried ? "retrying" : "failed", error: recorded(error) };
+  };
+  try {
+    return await end(thrown);
+  } catch (refusal) {
+    // An error that cannot be stored: too big, or with a key that is the library's own.
+    if (isControl(refusal)) throw refusal;
+    return end(refusal);
+  }
 }
 
 /** A step that failed for good fails in each attempt, so there is no use in another. */

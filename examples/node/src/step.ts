@@ -28,7 +28,7 @@ export class Step implements Disposable {
   ) {
     const ask = (what: string): unknown => library.ask(`sw_step_${what}`, this.handle);
     this.#library = library;
-    this.handle = new Handle("step", pointer, (one) => library.release("sw_step_free", one));
+    this.handle = new Handle("step", pointer, library.releasing("sw_step_free"));
     this.id = ask("id") as string;
     this.name = ask("name") as string;
     this.occurrence = ask("occurrence") as number;

@@ -11,7 +11,7 @@ export async function withStop<T>(
   if (!signal) return work(undefined);
   signal.throwIfAborted();
   const pointer = library.call("sw_stop_new").pointer ?? 0n;
-  const stop = new Handle("stop", pointer, (one) => library.release("sw_stop_free", one));
+  const stop = new Handle("stop", pointer, library.releasing("sw_stop_free"));
   const fire = (): void => library.release("sw_stop_fire", pointer);
   const forget = onAbort(signal, fire);
   try {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { folder } from "./support.js";
+import { folder, needs } from "./support.js";
 
 const EXPECTED = new URL("../../../expected/", import.meta.url);
 
@@ -38,3 +38,14 @@ test("program: quickstart prints what it prints in every language", async (t: Te
   }
   assert.equal(printed, expected("quickstart"));
 });
+
+const NEEDED = {
+  approval: "sw_signal_await",
+  agent: "sw_attempt_suspend",
+};
+
+for (const [program, name] of Object.entries(NEEDED)) {
+  test(`program: ${program} prints what it prints in every language`, needs(name), async (t) => {
+    assert.equal(await output(program, join(folder(t), `${program}.db`)), expected(program));
+  });
+}

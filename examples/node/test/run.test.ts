@@ -153,3 +153,18 @@ test("workers perform what they have functions for", needs("sw_run_wait"), async
   await working;
   assert.equal((await claimed(store)).workflow, "strange");
 });
+
+test("what cannot be stored fails the run, and not its worker", async (t) => {
+  const store = await memory(t, { payloadBytesMax: 1024 });
+  await store.runs.submit("w", null, { maxAttempts: 4 });
+  const retried = async (workflow: () => unknown): Promise<unknown> => {
+    await store.advanceClock(3_600_000);
+    const outcome = await (await claimed(store)).perform(workflow);
+    assert.equal(outcome.state, "retrying");
+    return outcome.state === "retrying" && outcome.error;
+  };
+  assert.match(JSON.stringify(await retried(() => "x".repeat(2_000))), /SW_ERR_TOO_BIG/);
+  assert.match(JSON.stringify(await retried(() => 2n ** 60n)), /TypeError/);
+  const own = new Failure({ $smolwf: "tries" });
+  assert.match(JSON.stringify(await retried(() => Promise.reject(own))), /SW_ERR_INVALID/);
+});

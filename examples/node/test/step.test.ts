@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   ConflictError,
   Failure,
@@ -116,4 +118,25 @@ test("a step without a helper is begun, ended and freed by hand", async (t) => {
   await step.complete("x");
   await step.complete("x");
   await assert.rejects(step.complete("y"), ConflictError);
+});
+
+test("a step that is forgotten is freed when it is collected", async (t) => {
+  const store = await memory(t);
+  await store.runs.submit("w");
+  await using attempt = await claimed(store);
+  const forget = async (): Promise<void> => {
+    await attempt.begin("a");
+  };
+  await forget();
+  await assert.rejects(attempt.begin("a"), ConflictError);
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  for (let tries = 0; tries < 100; tries += 1) {
+    collect();
+    // Callbacks of collected objects run in a turn of their own.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const step = await attempt.begin("a").catch(() => undefined);
+    if (step) return step.free();
+  }
+  assert.fail("the step was not freed");
 });

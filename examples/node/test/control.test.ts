@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CancelledError, ConflictError } from "../src/index.js";
+import { claimed, memory, needs, onDisk } from "./support.js";
+
+test("a cancelled run is not claimed, and cancelling it again is fine", async (t) => {
+  const store = await memory(t);
+  const { runId } = await store.runs.submit("w");
+  await store.runs.cancel(runId, { why: "not needed" });
+  assert.equal((await store.runs.get(runId)).state, "cancelled");
+  assert.equal(await store.runs.claim(), undefined);
+});
+
+test("a running attempt learns that it was cancelled", async (t) => {
+  const store = await memory(t);
+  const { runId } = await store.runs.submit("w");
+  const attempt = await claimed(store);
+  await store.runs.cancel(runId);
+  await assert.rejects(attempt.check(), CancelledError);
+  const outcome = await attempt.perform(async (again) => {
+    await assert.rejects(
+      again.step("a", () => 1),
+      CancelledError,
+    );
+    await again.step("undo", () => 2, { cleanup: true });
+    await again.check();
+  });
+  assert.deepEqual(outcome, { state: "cancelled" });
+  assert.equal((await store.runs.get(runId)).state, "cancelled");
+});
+
+test("the heartbeat of an attempt aborts its signal when the run is cancelled", async (t) => {
+  const store = await onDisk(t, { leaseDefaultMs: 1_000 });
+  const { runId } = await store.runs.submit("w");
+  const outcome = (await claimed(store)).perform(async ({ signal }) => {
+    await store.runs.cancel(runId);
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    assert.ok(signal.reason instanceof CancelledError);
+    throw signal.reason;
+  });
+  assert.deepEqual(await outcome, { state: "cancelled" });
+});
+
+test("a paused run waits until it is resumed", async (t) => {
+  const store = await memory(t);
+  const { runId } = await store.runs.submit("w");
+  await store.runs.pause(runId);
+  assert.equal(await store.runs.claim(), undefined);
+  await store.runs.resume(runId);
+  await (await claimed(store)).complete();
+  await assert.rejects(store.runs.pause(runId), ConflictError);
+});
+
+test("a failed run is tried again, and its results stay", async (t) => {
+  const store = await memory(t);
+  const { runId } = await store.runs.submit("w", null, { maxAttempts: 1 });
+  await (await claimed(store)).perform(async (attempt) => {
+    await attempt.step("a", () => 1);
+    throw new Error("no luck");
+  });
+  await store.runs.retry(runId);
+  const outcome = await (await claimed(store)).perform((again) => again.step("a", () => 2));
+  assert.deepEqual(outcome, { state: "completed", result: 1 });
+});
+
+test("a fork has what was recorded before a step", async (t) => {
+  const store = await memory(t);
+  const { runId } = await store.runs.submit("w");
+  const work = (n: number) => async (attempt: Parameters<typeof sum>[0]) => sum(attempt, n);
+  await (await claimed(store)).perform(work(1));
+  const forkId = await store.runs.fork(runId, "b");
+  assert.notEqual(forkId, runId);
+  const outcome = await (await claimed(store)).perform(work(10));
+  assert.deepEqual(outcome, { state: "completed", result: 11 });
+});
+
+async function sum(attempt: Awaited<ReturnType<typeof claimed>>, n: number): Promise<number> {
+  return (await attempt.step("a", () => n)) + (await attempt.step("b", () => n));
+}
+
+test("a queue has limits, and may be paused", needs("sw_queue_set"), async (t) => {
+  const store = await memory(t);
+  await store.queues.set("q", { concurrency: 1 });
+  await store.runs.submitMany([
+    { workflow: "w", queue: "q" },
+    { workflow: "w", queue: "q" },
+  ]);
+  const first = await claimed(store, "q");
+  assert.equal(await store.runs.claim({ queue: "q" }), undefined);
+  await store.queues.set("q", { concurrency: 2, paused: true });
+  assert.equal(await store.runs.claim({ queue: "q" }), undefined);
+  await store.queues.set("q", { concurrency: 2, paused: false });
+  await (await claimed(store, "q")).complete();
+  await first.complete();
+});
+
+test("a schedule submits what is due", needs("sw_schedule_set"), async (t) => {
+  const store = await memory(t);
+  await store.schedules.set("hourly", { workflow: "w", everyMs: 3_600_000, catchUp: "none" });
+  const [one] = await store.schedules.list<{ name: string; workflow: string }>();
+  assert.equal(one?.name, "hourly");
+  await store.advanceClock(3_600_000);
+  const attempt = await claimed(store);
+  assert.equal(attempt.workflow, "w");
+  await attempt.complete();
+  await store.schedules.delete("hourly");
+  assert.deepEqual(await store.schedules.list(), []);
+});
