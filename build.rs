@@ -25,6 +25,7 @@ const SOURCES: &[&str] = &[
     "wait",
     "signal",
     "query",
+    "schedule",
 ];
 
 /// Headings of the header, each before the declaration that opens its part.
@@ -43,6 +44,7 @@ const HEADINGS: &[(&str, &str)] = &[
     ("int32_t sw_step_begin(", "Steps"),
     ("int32_t sw_sleep(", "Waiting: time, messages, children"),
     ("int32_t sw_run_get(", "Looking"),
+    ("int32_t sw_schedule_set(", "Schedules: runs that submit themselves"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

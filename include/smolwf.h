@@ -1291,7 +1291,7 @@ int32_t sw_run_find(sw_store *store,
 /**
  * Claims the next run of a queue, under a lease. Among ready runs the lower priority goes first,
  * then what was due earlier, then what was submitted earlier. Runs whose lease lapsed, or whose
- * process died, are claimed anew.
+ * process died, are claimed anew; schedules that are due submit their runs.
  *
  * The attempt must end by complete, fail, release or suspend, or else its run comes back when the
  * lease lapses or the store is closed. An empty queue takes no lock.
@@ -2234,6 +2234,123 @@ int32_t sw_run_history(sw_store *store,
                        uint32_t limit,
                        sw_text **out,
                        sw_error **err);
+
+/* Schedules: runs that submit themselves ---------------------------------------------------- */
+
+/**
+ * Sets a schedule, which submits a run again and again: by an expression in local time, or each so
+ * many milliseconds.
+ *
+ * The library has no thread that would wake up: a schedule that is due submits its run inside the
+ * next claim or wait (sw_run_claim and the like) of any process, for whatever queue, and a claim or
+ * wait that sleeps wakes for it. Of all processes one submits it, once: run and next time are one
+ * commit. The run has the metadata {"schedule":name,"scheduled_at_ms":when}, and that time as its
+ * run_at_ms, which puts it in its place among the ready.
+ *
+ * The same spec again changes nothing, so a program may set its schedules at each start. Another
+ * spec replaces the old one; if it fires at the same times (cron, every_ms and timezone are
+ * equal), the next firing stays, otherwise firings count from now. A schedule that was paused goes
+ * on with the next firing from now.
+ *
+ * spec is a JSON object of at most 65536 bytes. Its keys:
+ *
+ * - "workflow": name of the host's function; must be given.
+ * - "args": any JSON; absent is null. "queue": absent is "default".
+ * - "cron" or "every_ms", one of them. "every_ms" is 1 to 3162240000000 and counts from the set
+ *   that named it. "cron" has five fields, minute, hour, day of month, month (1-12 or JAN-DEC),
+ *   day of week (0-7 or SUN-SAT, 0 and 7 are Sunday), or six with the seconds first. A field is
+ *   `*`, or numbers, ranges `a-b` and steps `*`/n and a-b/n with commas between; also L for the
+ *   last day of a month, W for the nearest weekday, # for the nth day of week. When both days
+ *   are named, either counts.
+ * - "timezone": name in the IANA database, as "Europe/Berlin"; absent is "UTC". The rules are
+ *   those that the machine has at each firing (/usr/share/zoneinfo); "UTC" needs none. A local
+ *   time that a clock going forward leaves out fires at the first instant after the gap; one that
+ *   a clock going back repeats fires once, the first time. Where the hour or the minute is `*` or
+ *   a step, firings follow the clock: none in the gap, all in both passes of the repeated hour.
+ * - "overlap": "skip" (default): a firing submits nothing while the last run of the schedule is
+ *   open, and is counted in "skipped" of the list. "queue": it submits a run all the same.
+ * - "catch_up": what becomes of firings that passed while nobody looked. "last" (default): one run,
+ *   for the last of them. "none": nothing, unless it is the last and at most 60000 ms late. "all":
+ *   one run each, for the newest 1000 (with "skip", only while none is open).
+ * - "paused": true stops firing.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param store  an open store
+ * \param name,name_len  names the schedule
+ * \param spec,spec_len  JSON object, as above
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK               the schedule is as spec says
+ * \retval SW_ERR_MISUSE       store is no store, or a text is NULL with a length
+ * \retval SW_ERR_INVALID      name or spec is absent; name is out of its form; spec is no JSON, has
+ *                             an unknown key, which is named, or a value out of its form or
+ *                             range; the time zone is not known on this machine; cron never
+ *                             fires
+ * \retval SW_ERR_TOO_BIG      name, spec or a text in it is above its limit
+ * \retval SW_ERR_UNSUPPORTED  the machine has no time zones, and spec names one that is not "UTC"
+ * \retval SW_ERR_CONFLICT     there are 10000 schedules already
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_schedule_set(sw_store *store,
+                        const char *name,
+                        size_t name_len,
+                        const char *spec,
+                        size_t spec_len,
+                        sw_error **err);
+
+/**
+ * Deletes a schedule: nothing fires any more. Runs that it submitted go on.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says.
+ *
+ * \param store  an open store
+ * \param name,name_len  as it was set
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK             the schedule is gone
+ * \retval SW_ERR_MISUSE     store is no store, or name is NULL with a length
+ * \retval SW_ERR_INVALID    name is absent or out of its form
+ * \retval SW_ERR_NOT_FOUND  no schedule has that name
+ * \retval SW_ERR_TOO_BIG    name has more than 255 bytes
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, sw_error **err);
+
+/**
+ * Shows all schedules as a JSON array, ordered by name: name, the keys of its spec with what was
+ * left out filled in, next_at_ms, last_at_ms, last_run_id, skipped, error. Keys are only ever
+ * added.
+ *
+ * next_at_ms is when it is due next, null while it is paused or when it fires no more. last_at_ms
+ * is the firing that last_run_id was submitted for. skipped counts firings that submitted nothing
+ * because the last run was open. error is null, or says why the schedule cannot fire on the
+ * machine that last tried, such as a time zone it does not know; it is tried again each minute.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
+ *
+ * \param store  an open store
+ * \param out    receives the array, freed by sw_text_free; NULL on failure
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK          the array is in out; "[]" when there are none
+ * \retval SW_ERR_MISUSE  store is no store, or out is NULL
+ *
+ * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+ * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * \since 0.1
+ */
+int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

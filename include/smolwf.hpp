@@ -649,6 +649,24 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
                                       cursor.size(), limit, &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+
+    of<void> schedule_set(std::string_view name, std::string_view spec) {
+        sw_error *err = nullptr;
+        int32_t code = sw_schedule_set(this->get(), name.data(), name.size(), spec.data(),
+                                       spec.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    of<void> schedule_delete(std::string_view name) {
+        sw_error *err = nullptr;
+        int32_t code = sw_schedule_delete(this->get(), name.data(), name.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    of<text> schedule_list() {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_schedule_list(this->get(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
 };
 
 /* ---- The two families --------------------------------------------------------------------- */

@@ -28,6 +28,7 @@ pub mod id;
 pub mod json;
 pub mod limits;
 pub mod process;
+pub mod schedule;
 pub mod step;
 pub mod stop;
 pub mod storage;

@@ -138,3 +138,26 @@ pub const ANCESTORS_MAX: u32 = 64;
 /// Runs of a chain, each forked from the next, whose children the newest may await. Each costs a
 /// look-up, and only where a child is awaited that is not the run's own.
 pub const FORKS_MAX: u32 = 1_000;
+/// Schedules in a store: their list is one document.
+pub const SCHEDULES_MAX: u32 = 10_000;
+
+/// Bytes in a schedule's spec, its args included: the row is written at each firing.
+pub const SCHEDULE_SPEC_BYTES_MAX: usize = 65_536;
+
+/// Schedules that one sweep of a claim looks at.
+pub const SWEEP_SCHEDULES_MAX: u32 = 64;
+
+/// Firings that one sweep of a claim deals with, over all schedules: bounds its inserts.
+pub const SWEEP_FIRINGS_MAX: usize = 256;
+
+/// Missed firings that a schedule makes up for at most, the newest: ten years of seconds are no use.
+pub const SCHEDULE_CATCH_UP_MAX: i64 = 1_000;
+
+/// Milliseconds after which a firing that nobody saw counts as missed: workers may be busy that long.
+pub const SCHEDULE_GRACE_MS: i64 = 60_000;
+
+/// Milliseconds after which a schedule is looked at again whose zone is not known here.
+pub const SCHEDULE_RETRY_MS: i64 = 60_000;
+
+/// Bytes in a file of a time zone; the largest has about 4,000.
+pub const ZONE_BYTES_MAX: u64 = 65_536;

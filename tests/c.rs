@@ -32,6 +32,7 @@ const TOPICS: &[&str] = &[
     "misuse_text",
     "refuse",
     "run",
+    "schedule",
     "signal",
     "step",
     "step_failure",
@@ -118,6 +119,11 @@ fn files_that_are_no_stores_are_refused() {
 #[test]
 fn runs_are_submitted_and_found() {
     run("run", Flavour::Sanitized);
+}
+
+#[test]
+fn schedules_fire_as_the_header_says() {
+    run("schedule", Flavour::Sanitized);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::port::{
 use super::run::{QUEUE_DEFAULT, in_range};
 use crate::clock::Now;
 use crate::error::{Error, Result};
+use crate::id::Id;
 use crate::limits::{DURATION_MS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
 use crate::stop::Stop;
 
@@ -63,7 +64,7 @@ impl Claim {
 pub struct Outlook {
     /// Something is ready, due or lapsed now.
     pub is_promising: bool,
-    /// When the next task comes due by itself, Unix milliseconds.
+    /// When the next task or schedule comes due by itself, Unix milliseconds.
     pub next_due_at_ms: Option<i64>,
     /// When the next lease lapses, milliseconds awake.
     pub next_lapse_up_ms: Option<i64>,
@@ -81,8 +82,8 @@ impl Outlook {
 
 /// Looks what a claim would find.
 pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Outlook> {
-    let next_due_at_ms =
-        [port.next_wake_at_ms()?, port.next_deadline_at_ms()?].into_iter().flatten().min();
+    let next = [port.next_wake_at_ms()?, port.next_deadline_at_ms()?, port.next_schedule_at_ms()?];
+    let next_due_at_ms = next.into_iter().flatten().min();
     let owners = port.owners()?;
     let mut next_lapse_up_ms = None;
     for owner in &owners {
@@ -113,6 +114,8 @@ pub struct Claimer {
     pub filter: LaneFilter,
     /// Owners that were found dead.
     pub dead: Vec<OwnerKey>,
+    /// An id that was never used; those of runs that schedules make come from it.
+    pub seed: Id,
 }
 
 /// A run as its claimer gets it.
@@ -165,7 +168,7 @@ pub struct Picked {
 
 /// Sweeps what has come due, bounded, and gives up to `max` ready runs of the claimer's lanes to it.
 pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Result<Picked> {
-    let Swept { has_moved, has_more } = sweep(port, &claimer.dead, now)?;
+    let Swept { has_moved, has_more } = sweep(port, &claimer.dead, claimer.seed, now)?;
     let mut picked = Picked { runs: Vec::new(), has_moved, has_more };
     let mut owner = claimer.owner.clone();
     while picked.runs.len() < max as usize {
@@ -264,16 +267,17 @@ pub fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKe
     }
 }
 
-/// Moves what time has moved: delays that are over, time-outs, lapsed leases, runs of the dead; and
-/// brings cancels down.
-pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], now: Now) -> Result<Swept> {
+/// Moves what time has moved: delays that are over, time-outs, lapsed leases, runs of the dead; brings
+/// cancels down; and lets schedules make their runs, with ids that come from `seed`.
+pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], seed: Id, now: Now) -> Result<Swept> {
     let woken = port.woken(now.wall_ms, SWEEP_DUE_MAX)?;
     for (run_key, due_at_ms) in &woken {
         port.task_wake(*run_key, *due_at_ms)?;
     }
     let mut swept = Swept::of(woken.len(), SWEEP_DUE_MAX)
         .and(sweep_overdue(port, now)?)
-        .and(super::control::sweep_cascades(port, now)?);
+        .and(super::control::sweep_cascades(port, now)?)
+        .and(super::schedule::sweep(port, seed, now)?);
     for owner in port.owners()? {
         let is_dead = dead.contains(&owner.owner_key);
         swept = swept.and(sweep_owner(port, owner.owner_key, is_dead, now)?);

@@ -15,6 +15,7 @@ pub mod port;
 pub mod query;
 pub mod queue;
 pub mod run;
+pub mod schedule;
 pub mod signal;
 pub mod step;
 pub mod submit;

@@ -12,6 +12,8 @@
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `query` | the topics |
+//! | `store`, `run`, `stop`, `attempt`, `step`, `query`, `schedule` | the topics |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -42,6 +44,8 @@ pub mod wait;
 pub mod signal;
 
 pub mod query;
+
+pub mod schedule;
 
 mod args;
 mod guard;

@@ -172,7 +172,7 @@ pub unsafe extern "C" fn sw_run_find(
 
 /// Claims the next run of a queue, under a lease. Among ready runs the lower priority goes first,
 /// then what was due earlier, then what was submitted earlier. Runs whose lease lapsed, or whose
-/// process died, are claimed anew.
+/// process died, are claimed anew; schedules that are due submit their runs.
 ///
 /// The attempt must end by complete, fail, release or suspend, or else its run comes back when the
 /// lease lapses or the store is closed. An empty queue takes no lock.

@@ -11,6 +11,7 @@ use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
 use crate::domain::port::{LaneFilter, Owner};
 use crate::domain::{Durability, attempt};
 use crate::error::{Error, Result};
+use crate::id;
 use crate::limits::OWNER_PROBE_MS;
 
 impl Store {
@@ -68,6 +69,7 @@ impl Store {
             worker: claim.worker.clone(),
             filter,
             dead,
+            seed: id::new_id(),
         };
         let picked = self.pick(entered, &claimer, max)?;
         let Some(first) = picked.first() else { return Ok(Glance::Nothing(outlook)) };
@@ -143,8 +145,9 @@ impl Store {
             entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
         let dead = self.dead_owners(entered, &outlook, now)?;
         if outlook.is_promising || !dead.is_empty() {
-            let swept =
-                entered.write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, now));
+            let seed = id::new_id();
+            let swept = entered
+                .write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, seed, now));
             match swept {
                 Ok(swept) if swept.has_moved => entered.announce_all()?,
                 Ok(_) => {}

@@ -4,9 +4,11 @@
 //! times come in as arguments, a backend invents neither.
 
 mod outside;
+mod schedule;
 mod waiting;
 
 pub use outside::{ControlPort, GatePlace, QueueLimits, QueuePort, StepName};
+pub use schedule::{Schedule, SchedulePort, Zone};
 pub use waiting::{ChildState, Letter, Target, WaitPort, Waiting};
 
 use crate::error::Result;
@@ -574,6 +576,7 @@ pub trait Port:
     + WaitPort
     + ControlPort
     + QueuePort
+    + SchedulePort
     + StorePort
     + crate::domain::query::QueryPort
 {

@@ -146,7 +146,8 @@ pub(super) fn the_children_of_a_run_that_timed_out_are_cancelled(bed: &mut dyn B
     bed.submit(1, &Submit { timeout_ms: 10, ..plain() }, at(5));
     let parent = bed.claimed(at(6)).fence;
     let child = bed.child(parent, run_id(2));
-    let swept = bed.tx(|port| crate::domain::claim::sweep(port, &[], at(20))).unwrap();
+    let swept =
+        bed.tx(|port| crate::domain::claim::sweep(port, &[], run_id(0xEE), at(20))).unwrap();
     assert_eq!(swept, Swept { has_moved: true, has_more: false });
     assert_eq!(bed.outcome(child), Some(Outcome::Cancelled));
     let ended = bed.finish(parent, &End::Release(0), at(21)).unwrap();

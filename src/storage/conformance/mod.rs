@@ -16,6 +16,7 @@ mod control;
 mod query;
 mod queue;
 mod run;
+mod schedule;
 mod step;
 mod store;
 mod wait;
@@ -133,6 +134,7 @@ fn claimer(mark: u64, owner_key: OwnerKey) -> Claimer {
         worker: Some(format!("worker {mark}")),
         filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },
         dead: Vec::new(),
+        seed: run_id(0xEE),
     }
 }
 
@@ -266,6 +268,25 @@ macro_rules! every_claim {
                 a_raised_limit_lets_in_as_many_as_it_has_room_for
                 what_a_lifted_limit_lets_in_is_bounded_and_goes_on
                 a_limit_that_is_set_counts_what_runs_already;
+            schedule:
+                a_due_schedule_makes_its_run_in_the_claim_that_finds_it
+                a_firing_makes_one_run_however_often_one_looks
+                an_undone_sweep_leaves_the_schedule_due
+                an_outlook_sees_the_next_schedule
+                the_same_spec_again_changes_nothing
+                another_spec_counts_anew_unless_it_fires_at_the_same_times
+                a_paused_schedule_fires_nothing_and_makes_up_for_nothing
+                a_deleted_schedule_is_gone_and_its_runs_go_on
+                a_firing_is_skipped_and_counted_while_the_last_run_is_open
+                a_queueing_schedule_fires_whatever_is_open
+                a_last_run_that_is_gone_counts_as_ended
+                missed_firings_are_left_out_or_made_up_for_as_asked
+                ten_years_of_missed_seconds_are_bounded_in_number_and_per_sweep
+                a_sweep_of_due_schedules_is_bounded_and_goes_on
+                a_schedule_whose_zone_is_gone_waits_and_spoils_nobodys_claim
+                a_zone_that_is_not_known_and_a_day_that_never_comes_are_refused
+                there_is_a_bound_on_the_number_of_schedules
+                the_list_is_ordered_by_name_and_shows_every_key;
             store:
                 migrating_again_changes_nothing
                 the_clock_of_a_file_never_goes_back

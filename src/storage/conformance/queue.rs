@@ -85,7 +85,7 @@ pub(super) fn counts_hold_however_a_run_ceases_to_run(bed: &mut dyn Bed) {
     bed.tx(|port| pause(port, &text(4))).unwrap();
     bed.finish(fences[3], &End::Release(0), at(7)).unwrap();
     assert_eq!((bed.counted(), bed.behind("k3"), bed.behind("k4")), (4, 0, 0));
-    bed.tx(|port| sweep(port, &[], at(60))).unwrap();
+    bed.tx(|port| sweep(port, &[], run_id(0xEE), at(60))).unwrap();
     bed.finish(fences[4], &End::Release(0), at(60)).unwrap();
     assert_eq!(bed.counted(), 3);
     let owner_key = bed.owner_key(1);
@@ -95,7 +95,7 @@ pub(super) fn counts_hold_however_a_run_ceases_to_run(bed: &mut dyn Bed) {
     assert_eq!(bed.counted(), 0);
     bed.next().unwrap();
     let (owner_key, far) = (bed.owner_key(1), at(100_000));
-    bed.tx(|port| sweep(port, &[owner_key], far)).unwrap();
+    bed.tx(|port| sweep(port, &[owner_key], run_id(0xEE), far)).unwrap();
     assert_eq!(bed.counted(), 0, "the dead hold nothing");
 }
 
@@ -131,7 +131,7 @@ pub(super) fn the_next_is_let_in_when_the_first_at_an_open_gate_goes_away(bed: &
 
     bed.tx(|port| cancel(port, &text(2), None, at(8))).unwrap();
     bed.tx(|port| pause(port, &text(3))).unwrap();
-    bed.tx(|port| sweep(port, &[], at(40))).unwrap();
+    bed.tx(|port| sweep(port, &[], run_id(0xEE), at(40))).unwrap();
 
     assert_eq!(bed.next().unwrap().run_key, 5);
     assert!(bed.tx(|port| resume(port, &text(3), at(41))).unwrap());

@@ -22,11 +22,13 @@ mod control;
 mod query;
 mod queue;
 mod run;
+mod schedule;
 mod step;
 mod store;
 mod wait;
 #[cfg(test)]
 mod writer_tests;
+mod zone;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -52,6 +54,7 @@ pub fn statements() -> Vec<&'static str> {
         query::STATEMENTS,
         queue::STATEMENTS,
         run::STATEMENTS,
+        schedule::STATEMENTS,
         step::STATEMENTS,
         store::STATEMENTS,
         wait::STATEMENTS,

@@ -1,0 +1,19 @@
+-- introduced_version: 0.1.0
+--
+-- Schedules as they came to be. Nothing ever wrote the table of 0004.
+
+DROP TABLE sw_workflow_schedules;
+
+CREATE TABLE sw_workflow_schedules (
+    name                TEXT PRIMARY KEY,
+    next_at_ms          INTEGER,            -- when a sweep looks at it; NULL: paused, or fires no more
+    seen_at_ms          INTEGER NOT NULL,   -- firings up to here are dealt with
+    anchor_ms           INTEGER NOT NULL,   -- what every_ms counts from
+    last_run_id         BLOB,               -- not its key: keys of pruned runs are given again
+    last_at_ms          INTEGER,            -- the firing that run is for
+    skipped             INTEGER NOT NULL,   -- firings without a run, since the run before was open
+    error               TEXT,               -- why it cannot fire
+    spec                TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+-- The next schedule that is due.
+CREATE INDEX schedules_next ON sw_workflow_schedules (next_at_ms) WHERE next_at_ms IS NOT NULL;

@@ -1,0 +1,136 @@
+//! Rows of schedules.
+
+use rusqlite::{Row, named_params};
+
+use super::tx::Tx;
+use super::zone;
+use crate::domain::port::{Schedule, SchedulePort, Zone};
+use crate::error::Result;
+use crate::id::Id;
+
+const SCHEDULE: &str = "
+SELECT name, next_at_ms, seen_at_ms, anchor_ms, last_run_id, last_at_ms, skipped, error, spec
+FROM sw_workflow_schedules
+WHERE name = ?1";
+
+// Every name is above the empty one.
+const SCHEDULES: &str = "
+SELECT name, next_at_ms, seen_at_ms, anchor_ms, last_run_id, last_at_ms, skipped, error, spec
+FROM sw_workflow_schedules
+WHERE name > ''
+ORDER BY name
+LIMIT ?1";
+
+const SCHEDULES_LEN: &str = "
+SELECT count(*)
+FROM (
+    SELECT name
+    FROM sw_workflow_schedules
+    WHERE name > ''
+    ORDER BY name
+    LIMIT ?1
+) AS page";
+
+const SCHEDULE_PUT: &str = "
+INSERT INTO sw_workflow_schedules (
+    name, next_at_ms, seen_at_ms, anchor_ms, last_run_id, last_at_ms, skipped, error, spec
+)
+VALUES (
+    :name, :next_at_ms, :seen_at_ms, :anchor_ms, :last_run_id, :last_at_ms, :skipped, :error, :spec
+)
+ON CONFLICT (name) DO UPDATE
+SET next_at_ms = excluded.next_at_ms, seen_at_ms = excluded.seen_at_ms,
+    anchor_ms = excluded.anchor_ms, last_run_id = excluded.last_run_id,
+    last_at_ms = excluded.last_at_ms, skipped = excluded.skipped, error = excluded.error,
+    spec = excluded.spec";
+
+const SCHEDULE_DELETE: &str = "
+DELETE FROM sw_workflow_schedules
+WHERE name = ?1";
+
+const NEXT_SCHEDULE: &str = "
+SELECT next_at_ms
+FROM sw_workflow_schedules
+WHERE next_at_ms IS NOT NULL
+ORDER BY next_at_ms, name
+LIMIT 1";
+
+const SCHEDULES_DUE: &str = "
+SELECT name, next_at_ms, seen_at_ms, anchor_ms, last_run_id, last_at_ms, skipped, error, spec
+FROM sw_workflow_schedules
+WHERE next_at_ms <= ?1
+ORDER BY next_at_ms, name
+LIMIT ?2";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[
+    SCHEDULE,
+    SCHEDULES,
+    SCHEDULES_LEN,
+    SCHEDULE_PUT,
+    SCHEDULE_DELETE,
+    NEXT_SCHEDULE,
+    SCHEDULES_DUE,
+];
+
+impl SchedulePort for Tx<'_> {
+    fn schedule(&mut self, name: &str) -> Result<Option<Schedule>> {
+        self.one(SCHEDULE, [name], read_schedule)
+    }
+
+    fn schedules(&mut self, limit: u32) -> Result<Vec<Schedule>> {
+        self.all(SCHEDULES, [limit], read_schedule)
+    }
+
+    fn schedules_len(&mut self, limit: u32) -> Result<u32> {
+        Ok(self.one(SCHEDULES_LEN, [limit], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    fn schedule_put(&mut self, schedule: &Schedule) -> Result<()> {
+        self.execute(
+            SCHEDULE_PUT,
+            named_params! {
+                ":name": schedule.name,
+                ":next_at_ms": schedule.next_at_ms,
+                ":seen_at_ms": schedule.seen_at_ms,
+                ":anchor_ms": schedule.anchor_ms,
+                ":last_run_id": schedule.last_run_id.map(|run_id| run_id.to_bytes()),
+                ":last_at_ms": schedule.last_at_ms,
+                ":skipped": schedule.skipped,
+                ":error": schedule.error,
+                ":spec": schedule.spec,
+            },
+        )
+        .map(|_| ())
+    }
+
+    fn schedule_delete(&mut self, name: &str) -> Result<bool> {
+        self.execute(SCHEDULE_DELETE, [name]).map(|rows| rows > 0)
+    }
+
+    fn next_schedule_at_ms(&mut self) -> Result<Option<i64>> {
+        self.one(NEXT_SCHEDULE, [], |row| row.get(0))
+    }
+
+    fn schedules_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<Schedule>> {
+        self.all(SCHEDULES_DUE, (now_ms, limit), read_schedule)
+    }
+
+    fn time_zone(&mut self, name: &str) -> Result<Zone> {
+        Ok(zone::read(name))
+    }
+}
+
+fn read_schedule(row: &Row<'_>) -> rusqlite::Result<Schedule> {
+    Ok(Schedule {
+        name: row.get(0)?,
+        next_at_ms: row.get(1)?,
+        seen_at_ms: row.get(2)?,
+        anchor_ms: row.get(3)?,
+        last_run_id: row.get::<_, Option<[u8; 16]>>(4)?.map(Id::from_bytes),
+        last_at_ms: row.get(5)?,
+        skipped: row.get(6)?,
+        error: row.get(7)?,
+        spec: row.get(8)?,
+    })
+}
