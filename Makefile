@@ -36,7 +36,7 @@ if_has = if $(1) >/dev/null 2>&1; then echo "$(3)"; $(3); \
 FMT = $(CARGO) fmt --check
 CLIPPY = $(CARGO) clippy --locked --all-targets
 
-.PHONY: help demo build check test clients node python lint bench header abi install uninstall clean
+.PHONY: help demo build check test clients node python lint bench header install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -69,11 +69,8 @@ lint: ## formatting and clippy, warnings are errors
 bench: ## how fast it is, beside the limits of this machine
 	$(CARGO) bench --locked
 
-header: ## write include/smolwf.h and include/smolwf.cdef anew
-	SW_UPDATE_HEADER=1 $(CARGO) test --locked --test header
-
-abi: ## renew abi/smolwf.abi after additions to the header; BREAK=1 after any other change
-	SW_UPDATE_ABI=$(if $(BREAK),break,1) $(CARGO) test --locked --test abi the_committed_dump
+header: ## write include/smolwf.h, .cdef and abi/smolwf.h anew; BREAK=1 when more than added
+	SW_UPDATE_HEADER=1 SW_BREAK_ABI=$(BREAK) $(CARGO) test --locked --test header
 
 install: build ## to PREFIX (/usr/local), below DESTDIR
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKE_DIR) $(DESTDIR)$(INCLUDEDIR) \

@@ -13,6 +13,11 @@ use std::{env, fs};
 
 use smolwf::ffi::options::LAYOUTS;
 
+#[path = "support/native.rs"]
+mod native;
+#[path = "support/stub.rs"]
+mod stub;
+
 /// One declaration of the header with the comment before it.
 struct Declaration {
     comment: String,
@@ -154,9 +159,13 @@ fn the_committed_files_are_what_the_sources_give() {
         ("include/smolwf.h", made("smolwf.h")),
         ("include/smolwf.cdef", made("smolwf.cdef")),
         ("tests/exports.txt", exports.join("\n") + "\n"),
+        (stub::COMMITTED, stub::bare(&made("smolwf.h"))),
     ];
     for (path, made) in files {
         if env::var_os("SW_UPDATE_HEADER").is_some_and(|value| value == "1") {
+            if path == stub::COMMITTED {
+                assert_only_additions(&made);
+            }
             fs::write(committed(path), &made).unwrap();
         }
         let found = fs::read_to_string(committed(path)).unwrap_or_default();
@@ -164,6 +173,17 @@ fn the_committed_files_are_what_the_sources_give() {
         let how = "SW_UPDATE_HEADER=1 cargo test --test header";
         assert!(found == made, "{path} differs from line {line} on; make it anew: {how}");
     }
+}
+
+/// Refuses to renew the ABI after more than additions, unless that is asked for.
+fn assert_only_additions(made: &str) {
+    let is_break = env::var_os("SW_BREAK_ABI").is_some_and(|value| value == "1");
+    let before = fs::read_to_string(committed(stub::COMMITTED)).unwrap_or_default();
+    if is_break || before.is_empty() || !native::has("abidiff") {
+        return;
+    }
+    let how = "say so with `make header BREAK=1`, see docs/STABILITY.md";
+    assert_eq!(stub::change(&before, made), None, "more than additions; {how}");
 }
 
 #[test]

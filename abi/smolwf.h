@@ -1,0 +1,303 @@
+/* The ABI as it was at the last `make header`, which adds what is new and no more. */
+#ifndef SMOLWF_H
+#define SMOLWF_H
+#include <stddef.h>
+#include <stdint.h>
+#define SW_OK 0
+#define SW_NONE 1
+#define SW_TIMEOUT 2
+#define SW_REPLAYED 3
+#define SW_EXISTS 4
+#define SW_SUSPEND 5
+#define SW_FAILED 6
+#define SW_ERR_MISUSE -1
+#define SW_ERR_INVALID -2
+#define SW_ERR_NOT_FOUND -3
+#define SW_ERR_TOO_BIG -5
+#define SW_ERR_UNSUPPORTED -6
+#define SW_ERR_CLOSED -7
+#define SW_ERR_FORKED -8
+#define SW_ERR_SECOND_COPY -9
+#define SW_ERR_LEASE_LOST -20
+#define SW_ERR_CANCELLED -21
+#define SW_ERR_NONDETERMINISM -22
+#define SW_ERR_CONFLICT -23
+#define SW_ERR_SCHEMA_OLD -24
+#define SW_ERR_SCHEMA_NEW -25
+#define SW_ERR_SCHEMA_FOREIGN -26
+#define SW_ERR_TARGET_OLDER -27
+#define SW_ERR_BUDGET -28
+#define SW_ERR_SCHEMA_EDITED -29
+#define SW_ERR_BUSY -40
+#define SW_ERR_IO -41
+#define SW_ERR_FULL -42
+#define SW_ERR_READONLY -43
+#define SW_ERR_CORRUPT -44
+#define SW_ERR_NOMEM -45
+#define SW_ERR_NOT_A_STORE -46
+#define SW_ERR_CANNOT_OPEN -47
+#define SW_ERR_INTERNAL -60
+#define SW_ERR_PANIC -61
+#define SW_ERR_POISONED -62
+#define SW_ERR_WAL_LOST -63
+#define SW_ABI_VERSION 0
+#define SW_VERSION_MAJOR 0
+#define SW_VERSION_MINOR 1
+#define SW_VERSION_PATCH 0
+#define SW_VERSION_NUMBER 256
+#define SW_NTS 18446744073709551615ull
+#define SW_FOREVER -1
+#define SW_ID_CAP 64
+#define SW_LEASE_WHILE_ALIVE 4294967295u
+#define SW_DURABILITY_POWER 1
+#define SW_DURABILITY_PROCESS 2
+#define SW_OPEN_NO_CREATE 1
+#define SW_OPEN_READ_ONLY 2
+#define SW_OPEN_MANUAL_CLOCK 4
+#define SW_OPEN_ALLOW_NETWORK_FS 8
+#define SW_SUBMIT_LOCAL 1
+#define SW_FAIL_TERMINAL 1
+#define SW_FAIL_TEXT 2
+#define SW_STEP_TRACK 1
+#define SW_STEP_CLEANUP 2
+typedef struct sw_attempt sw_attempt;
+typedef struct sw_error sw_error;
+typedef struct sw_step sw_step;
+typedef struct sw_stop sw_stop;
+typedef struct sw_store sw_store;
+typedef struct sw_text sw_text;
+typedef struct sw_store_options {
+  uint32_t struct_size;
+  uint32_t flags;
+  uint32_t busy_timeout_ms;
+  uint32_t durability;
+  uint32_t max_readers;
+  uint32_t lease_default_ms;
+  uint64_t payload_bytes_max;
+} sw_store_options;
+typedef struct sw_submit_options {
+  uint32_t struct_size;
+  uint32_t flags;
+  const char *queue;
+  size_t queue_len;
+  int64_t run_at_ms;
+  int64_t timeout_ms;
+  int64_t backoff_initial_ms;
+  int64_t backoff_max_ms;
+  int32_t priority;
+  uint32_t max_attempts;
+  uint32_t backoff_percent;
+  uint32_t reserved;
+  const char *idempotency_key;
+  size_t idempotency_key_len;
+  const char *idempotency_scope;
+  size_t idempotency_scope_len;
+  const char *concurrency_key;
+  size_t concurrency_key_len;
+  const char *code_version;
+  size_t code_version_len;
+  const char *budget;
+  size_t budget_len;
+  const char *metadata;
+  size_t metadata_len;
+} sw_submit_options;
+typedef struct sw_claim_options {
+  uint32_t struct_size;
+  uint32_t flags;
+  int64_t wait_ms;
+  uint32_t lease_ms;
+  uint32_t reserved;
+  const char *worker;
+  size_t worker_len;
+  const char *workflows;
+  size_t workflows_len;
+  const char *code_versions;
+  size_t code_versions_len;
+  sw_stop *stop;
+} sw_claim_options;
+typedef struct sw_fail_options {
+  uint32_t struct_size;
+  uint32_t flags;
+  int64_t retry_after_ms;
+} sw_fail_options;
+typedef struct sw_step_options {
+  uint32_t struct_size;
+  uint32_t flags;
+  const char *kind;
+  size_t kind_len;
+  uint32_t occurrence;
+  uint32_t durability;
+  uint32_t max_attempts;
+  uint32_t reserved;
+  int64_t backoff_initial_ms;
+  int64_t backoff_max_ms;
+} sw_step_options;
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+const char *sw_version(void);
+uint32_t sw_version_number(void);
+uint32_t sw_abi_version(void);
+int32_t sw_abi_check(uint32_t header_abi);
+const char *sw_build_info(void);
+const char *sw_code_name(int32_t code);
+int32_t sw_error_code(const sw_error *error);
+int32_t sw_error_engine_code(const sw_error *error);
+int32_t sw_error_is_retryable(const sw_error *error);
+const char *sw_error_message(const sw_error *error);
+void sw_error_free(sw_error *error);
+const char *sw_text_data(const sw_text *text, size_t *out_len);
+void sw_text_free(sw_text *text);
+int32_t sw_new_id(const char *prefix, size_t prefix_len, char *out_id, size_t cap, sw_error **err);
+int32_t sw_json_quote(const char *text, size_t text_len, sw_text **out, sw_error **err);
+int32_t sw_store_open(const char *path,
+                      const sw_store_options *options,
+                      sw_store **out,
+                      sw_error **err);
+int32_t sw_store_open_in_memory(const sw_store_options *options, sw_store **out, sw_error **err);
+int32_t sw_store_init(sw_store *store, uint32_t *out_applied, sw_error **err);
+int32_t sw_store_migrate(sw_store *store, int64_t target, uint32_t *out_applied, sw_error **err);
+int32_t sw_store_schema_version(sw_store *store,
+                                int64_t *out_current,
+                                int64_t *out_newest,
+                                sw_error **err);
+int32_t sw_store_migrations(sw_store *store, sw_text **out, sw_error **err);
+const char *sw_store_path(const sw_store *store);
+int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
+int64_t sw_store_now_ms(const sw_store *store);
+void sw_store_shutdown(sw_store *store);
+void sw_store_close(sw_store *store);
+int32_t sw_run_submit(sw_store *store,
+                      const char *workflow,
+                      size_t workflow_len,
+                      const char *args,
+                      size_t args_len,
+                      const sw_submit_options *options,
+                      char *out_run_id,
+                      size_t cap,
+                      sw_error **err);
+int32_t sw_run_find(sw_store *store,
+                    const char *idempotency_scope,
+                    size_t idempotency_scope_len,
+                    const char *idempotency_key,
+                    size_t idempotency_key_len,
+                    char *out_run_id,
+                    size_t cap,
+                    sw_error **err);
+int32_t sw_run_claim(sw_store *store,
+                     const char *queue,
+                     size_t queue_len,
+                     const sw_claim_options *options,
+                     sw_attempt **out,
+                     sw_error **err);
+int32_t sw_run_cancel(sw_store *store,
+                      const char *run_id,
+                      size_t run_id_len,
+                      const char *reason,
+                      size_t reason_len,
+                      sw_error **err);
+int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
+int32_t sw_run_resume(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
+int32_t sw_run_retry(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
+int32_t sw_run_fork(sw_store *store,
+                    const char *run_id,
+                    size_t run_id_len,
+                    const char *from_step,
+                    size_t from_step_len,
+                    char *out_run_id,
+                    size_t cap,
+                    sw_error **err);
+int32_t sw_stop_new(sw_stop **out, sw_error **err);
+void sw_stop_fire(sw_stop *stop);
+void sw_stop_free(sw_stop *stop);
+const char *sw_attempt_id(const sw_attempt *attempt, size_t *out_len);
+const char *sw_attempt_run_id(const sw_attempt *attempt, size_t *out_len);
+const char *sw_attempt_root_run_id(const sw_attempt *attempt, size_t *out_len);
+const char *sw_attempt_parent_run_id(const sw_attempt *attempt, size_t *out_len);
+const char *sw_attempt_workflow(const sw_attempt *attempt, size_t *out_len);
+const char *sw_attempt_queue(const sw_attempt *attempt, size_t *out_len);
+const char *sw_attempt_args(const sw_attempt *attempt, size_t *out_len);
+uint32_t sw_attempt_number(const sw_attempt *attempt);
+int64_t sw_attempt_lease_expires_at_ms(const sw_attempt *attempt);
+int32_t sw_attempt_heartbeat(sw_attempt *attempt, uint32_t lease_ms, sw_error **err);
+int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
+int32_t sw_attempt_complete(sw_attempt *attempt,
+                            const char *result,
+                            size_t result_len,
+                            sw_error **err);
+int32_t sw_attempt_fail(sw_attempt *attempt,
+                        const char *error,
+                        size_t error_len,
+                        const sw_fail_options *options,
+                        sw_error **err);
+int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err);
+int32_t sw_attempt_suspend(sw_attempt *attempt, sw_error **err);
+void sw_attempt_free(sw_attempt *attempt);
+int32_t sw_step_begin(sw_attempt *attempt,
+                      const char *name,
+                      size_t name_len,
+                      const char *input,
+                      size_t input_len,
+                      const sw_step_options *options,
+                      sw_step **out,
+                      sw_error **err);
+int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, sw_error **err);
+int32_t sw_step_fail(sw_step *step,
+                     const char *error,
+                     size_t error_len,
+                     const sw_fail_options *options,
+                     sw_error **err);
+const char *sw_step_id(const sw_step *step, size_t *out_len);
+const char *sw_step_name(const sw_step *step, size_t *out_len);
+const char *sw_step_result(const sw_step *step, size_t *out_len);
+const char *sw_step_error(const sw_step *step, size_t *out_len);
+uint32_t sw_step_occurrence(const sw_step *step);
+uint32_t sw_step_tries(const sw_step *step);
+int64_t sw_step_retry_at_ms(const sw_step *step);
+void sw_step_free(sw_step *step);
+int32_t sw_sleep(sw_attempt *attempt,
+                 const char *name,
+                 size_t name_len,
+                 int64_t duration_ms,
+                 sw_error **err);
+int32_t sw_signal_send(sw_store *store,
+                       const char *run_id,
+                       size_t run_id_len,
+                       const char *name,
+                       size_t name_len,
+                       const char *payload,
+                       size_t payload_len,
+                       const char *idempotency_key,
+                       size_t idempotency_key_len,
+                       sw_error **err);
+int32_t sw_signal_await(sw_attempt *attempt,
+                        const char *name,
+                        size_t name_len,
+                        int64_t timeout_ms,
+                        sw_text **out,
+                        sw_error **err);
+int32_t sw_run_get(sw_store *store,
+                   const char *run_id,
+                   size_t run_id_len,
+                   sw_text **out,
+                   sw_error **err);
+int32_t sw_run_history(sw_store *store,
+                       const char *run_id,
+                       size_t run_id_len,
+                       const char *cursor,
+                       size_t cursor_len,
+                       uint32_t limit,
+                       sw_text **out,
+                       sw_error **err);
+int32_t sw_schedule_set(sw_store *store,
+                        const char *name,
+                        size_t name_len,
+                        const char *spec,
+                        size_t spec_len,
+                        sw_error **err);
+int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, sw_error **err);
+int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+#endif
