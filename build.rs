@@ -24,6 +24,7 @@ const SOURCES: &[&str] = &[
     "step",
     "wait",
     "signal",
+    "budget",
     "query",
     "schedule",
 ];
@@ -43,6 +44,7 @@ const HEADINGS: &[(&str, &str)] = &[
     ("const char *sw_attempt_id(", "Attempts: what was claimed, until it ends"),
     ("int32_t sw_step_begin(", "Steps"),
     ("int32_t sw_sleep(", "Waiting: time, messages, children"),
+    ("int32_t sw_budget_reserve(", "Budgets: what a tree of runs may spend"),
     ("int32_t sw_run_get(", "Looking"),
     ("int32_t sw_schedule_set(", "Schedules: runs that submit themselves"),
 ];

@@ -39,6 +39,8 @@ pub struct Attempt {
     /// Of steps, sleeps, awaits and child submits, by the number of their kind.
     occurrences: [Mutex<Occurrences>; 4],
     waits: Mutex<HashMap<Asked, Wait>>,
+    /// Reserves that were refused for want of room, by what makes two calls one.
+    rooms: Mutex<HashMap<Box<str>, Wait>>,
     look: Mutex<Option<Look>>,
     history: OnceLock<History>,
     /// How it ended, with the fingerprint of what asked for that.
@@ -103,6 +105,7 @@ impl Attempt {
             lease_expires_at_ms: AtomicI64::new(0),
             occurrences: Default::default(),
             waits: Mutex::default(),
+            rooms: Mutex::default(),
             look: Mutex::new(None),
             history: OnceLock::new(),
             finished: Mutex::new(None),
@@ -203,11 +206,12 @@ impl Attempt {
     /// answered otherwise (P24). Again is the same as once.
     pub fn suspend(&self) -> Result<()> {
         let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         let parking = Parking {
-            waits: waits.values().cloned().collect(),
+            waits: waits.values().chain(rooms.values()).cloned().collect(),
             has_open_step: self.occurrences().is_any_open(),
         };
-        drop(waits);
+        drop((waits, rooms));
         let fence = self.fence;
         self.end_once(*blake3::hash(b"suspend").as_bytes(), 0, move |tx, now| {
             suspend::suspend(tx, fence, &parking, now)
@@ -460,6 +464,11 @@ impl Attempt {
                 waits.remove(&(kind, Box::from(name), occurrence));
             }
         }
+    }
+
+    /// Lends the reserves that were refused for want of room.
+    pub(crate) fn rooms(&self) -> &Mutex<HashMap<Box<str>, Wait>> {
+        &self.rooms
     }
 
     /// Returns what every write of the attempt must show.

@@ -18,6 +18,7 @@
 //! The C header is the product; the Rust items are public for the tests and benches beside them.
 
 pub mod attempt;
+pub mod budget;
 pub mod clock;
 pub mod control;
 pub mod domain;

@@ -161,3 +161,23 @@ pub const SCHEDULE_RETRY_MS: i64 = 60_000;
 
 /// Bytes in a file of a time zone; the largest has about 4,000.
 pub const ZONE_BYTES_MAX: u64 = 65_536;
+/// Units that one budget, reservation or usage names: each is a row or two in one transaction.
+pub const BUDGET_UNITS_MAX: usize = 64;
+
+/// Units that the tree of a run ever meters: its balances are shown in one document.
+pub const BUDGET_UNITS_OF_TREE_MAX: u32 = 256;
+
+/// Open reservations of an attempt, counted by unit: its end closes them in one transaction.
+pub const RESERVATIONS_OPEN_MAX: u32 = 1_000;
+
+/// Parked runs that one change of a budget wakes at once; the rest follow while room is left.
+pub const BUDGET_WAKE_MAX: u32 = 64;
+
+/// Milliseconds for which those who were woken may take their room before others are woken to it.
+pub const BUDGET_WAKE_PAUSE_MS: i64 = 100;
+
+/// Budgets whose parked runs one sweep of a claim wakes.
+pub const SWEEP_BUDGETS_MAX: u32 = 16;
+
+/// Sums by workflow and kind that a budget's document shows; kinds are labels of the host's.
+pub const BUDGET_TOTALS_MAX: u32 = 1_000;

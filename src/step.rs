@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::attempt::{Attempt, NULL};
 use crate::domain::attempt::{AfterFail, FailOptions, Lease};
+use crate::domain::budget::{self, OfStep, Touched};
 use crate::domain::port::{StepKind, StepRow};
 use crate::domain::query;
 use crate::domain::step::{self, Subject};
@@ -162,6 +163,13 @@ impl Step {
         &self.attempt
     }
 
+    /// Names the step as reservations do, while it is to be run; `None` once it is finished.
+    pub(crate) fn work_of(&self) -> Option<OfStep> {
+        let Source::Work(work) = &self.source else { return None };
+        let finished = work.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        finished.is_none().then(|| work.subject.of_budget())
+    }
+
     /// Records the result, JSON; `null` if `None`.
     pub fn complete(&self, result: Option<String>) -> Result<()> {
         let result = result.unwrap_or_else(|| NULL.into());
@@ -171,6 +179,25 @@ impl Step {
             Ok((Done::Completed, step::complete(tx, subject, &result, now)?))
         })
         .map(|_| ())
+    }
+
+    /// Records the result as [`Step::complete`] does, and in the same commit what the step used, JSON
+    /// `{unit: integer}`, which settles its reservations (P28).
+    pub fn complete_usage(&self, result: Option<String>, usage: &str) -> Result<()> {
+        let amounts = budget::amounts("usage", usage)?;
+        let result = result.unwrap_or_else(|| NULL.into());
+        let bytes = result.len();
+        let told = Arc::new(Mutex::new(Touched::default()));
+        let telling = Arc::clone(&told);
+        let done =
+            self.finish(usage_fingerprint(&result, usage), bytes, move |tx, subject, now| {
+                let (lease, touched) = step::complete_usage(tx, subject, &result, &amounts, now)?;
+                *telling.lock().unwrap_or_else(PoisonError::into_inner) = touched;
+                Ok((Done::Completed, lease))
+            });
+        done?;
+        let touched = *told.lock().unwrap_or_else(PoisonError::into_inner);
+        self.attempt.store().enter()?.tell(touched)
     }
 
     /// Records a failure, JSON: for good, or with the time of the next try.
@@ -252,6 +279,15 @@ impl Drop for Step {
             self.attempt.occurrences().close(name, *occurrence, false);
         }
     }
+}
+
+/// Returns what tells one finish with usage from another.
+fn usage_fingerprint(result: &str, usage: &str) -> [u8; 32] {
+    let parts = [
+        fingerprint(2, result, FailOptions::default()),
+        *blake3::hash(usage.as_bytes()).as_bytes(),
+    ];
+    *blake3::hash(&parts.concat()).as_bytes()
 }
 
 /// Returns what tells one finish from another: its kind, its payload, its options.

@@ -22,6 +22,7 @@ const SUPPORT: [&str; 3] = ["support.c", "fixture.c", "reader.c"];
 /// The programs, one a topic.
 const TOPICS: &[&str] = &[
     "attempt",
+    "budget",
     "claim",
     "control",
     "document",
@@ -53,6 +54,11 @@ enum Flavour {
 #[test]
 fn attempts_end_as_the_header_says() {
     run("attempt", Flavour::Sanitized);
+}
+
+#[test]
+fn budgets_are_held() {
+    run("budget", Flavour::Sanitized);
 }
 
 #[test]

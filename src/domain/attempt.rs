@@ -8,7 +8,7 @@ use super::port::{
 };
 use super::run::in_range;
 use super::suspend::wake;
-use super::{engine_error, port::RunKey};
+use super::{budget, engine_error, port::RunKey};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::limits::{DURATION_MS_MAX, INSTANT_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN};
@@ -240,6 +240,7 @@ fn release(port: &mut dyn Port, task: &Task, delay_ms: i64, now: Now) -> Result<
 /// Takes back a run whose attempt is gone: its lease lapsed or its owner died. One loss is charged,
 /// and with the last try the run fails, so that a run that kills every worker ends (P13).
 pub fn lose(port: &mut dyn Port, task: &Task, why: &str, now: Now) -> Result<()> {
+    budget::assume(port, task, now)?;
     let error = engine_error("lapsed", why);
     if let Some(ended) = task.must_end(now.wall_ms) {
         close_attempt(port, task, ended, Some(error), now)?;
@@ -281,6 +282,9 @@ fn end_run(port: &mut dyn Port, task: &Task, end: RunEnd, now: Now) -> Result<()
     leave(port, task)?;
     port.run_finish(task.run_key, &end)?;
     let_next_in(port, task)?;
+    if task.state != TaskState::Running {
+        budget::pass_on(port, task, now)?;
+    }
     wake(port, task.run_key, &Target::Child(task.run_key), now).map(|_| ())
 }
 
@@ -318,13 +322,16 @@ fn run_end(task: &Task, outcome: Outcome, now: Now) -> RunEnd {
     }
 }
 
+/// Writes the row of an ended attempt and gives back what it has reserved and not settled. Returns
+/// whether a run was woken that waits for room in the budget.
 pub(super) fn close_attempt(
     port: &mut dyn Port,
     task: &Task,
     ended: Ended,
     error: Option<String>,
     now: Now,
-) -> Result<()> {
+) -> Result<bool> {
+    let has_woken = budget::give_back(port, task, now)?;
     port.attempt_insert(
         task.run_key,
         &EndedAttempt {
@@ -335,7 +342,8 @@ pub(super) fn close_attempt(
             ended_at_ms: now.wall_ms,
             error,
         },
-    )
+    )?;
+    Ok(has_woken)
 }
 
 /// Puts a task back into its lane after `wait_ms` and returns when it is due.

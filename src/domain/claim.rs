@@ -11,7 +11,7 @@ use super::run::{QUEUE_DEFAULT, in_range};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::limits::{DURATION_MS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
+use crate::limits::{DURATION_MS_MAX, SWEEP_BUDGETS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
 use crate::stop::Stop;
 
 /// What a worker asks for; 0 and `None` are the defaults.
@@ -82,7 +82,12 @@ impl Outlook {
 
 /// Looks what a claim would find.
 pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Outlook> {
-    let next = [port.next_wake_at_ms()?, port.next_deadline_at_ms()?, port.next_schedule_at_ms()?];
+    let next = [
+        port.next_wake_at_ms()?,
+        port.next_deadline_at_ms()?,
+        port.next_schedule_at_ms()?,
+        port.next_room_at_ms()?,
+    ];
     let next_due_at_ms = next.into_iter().flatten().min();
     let owners = port.owners()?;
     let mut next_lapse_up_ms = None;
@@ -277,7 +282,8 @@ pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], seed: Id, now: Now) -> Resu
     let mut swept = Swept::of(woken.len(), SWEEP_DUE_MAX)
         .and(sweep_overdue(port, now)?)
         .and(super::control::sweep_cascades(port, now)?)
-        .and(super::schedule::sweep(port, seed, now)?);
+        .and(super::schedule::sweep(port, seed, now)?)
+        .and(Swept::of(super::budget::sweep(port, now)?, SWEEP_BUDGETS_MAX));
     for owner in port.owners()? {
         let is_dead = dead.contains(&owner.owner_key);
         swept = swept.and(sweep_owner(port, owner.owner_key, is_dead, now)?);

@@ -219,6 +219,9 @@ pub fn fork(
 ) -> Result<()> {
     let run_key = find(port, run_id)?;
     let fork_key = port.run_copy(run_key, new_id, now.wall_ms)?;
+    // Its own root: the limits of its source's tree as they stand, and nothing spent.
+    let (source_root, _) = port.place(run_key)?;
+    port.limits_copy(source_root, fork_key)?;
     if let Some(before) = before {
         port.steps_copy(run_key, fork_key, before)?;
     }

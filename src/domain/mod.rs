@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attempt;
+pub mod budget;
 pub mod child;
 pub mod claim;
 pub mod control;

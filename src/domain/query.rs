@@ -311,6 +311,9 @@ fn waiting_for(port: &mut dyn Port, task: &Task) -> Result<Box<RawValue>> {
         .into_iter()
         .map(|waiting| match waiting {
             Waiting::Signal(name) => format!("{{\"signal\":{}}}", crate::json::quote(&name)),
+            Waiting::Room(unit, amount) => {
+                format!("{{\"budget\":{},\"amount\":{amount}}}", crate::json::quote(&unit))
+            }
             Waiting::Child(run) => format!("{{\"child\":\"{}\"}}", id::write("run", run)),
         })
         .collect();

@@ -72,8 +72,8 @@ impl Submit {
         if self.idempotency_scope.is_some() && self.idempotency_key.is_none() {
             return Err(Error::invalid("an idempotency_scope needs an idempotency_key beside it"));
         }
-        if self.budget.is_some() {
-            return Err(Error::Unsupported("budgets are not served by this version".into()));
+        if let Some(budget) = &self.budget {
+            super::budget::limits(budget)?;
         }
         self.metadata.as_deref().map_or(Ok(()), check_object)
     }
@@ -169,6 +169,9 @@ pub(super) fn submit_as(
         ..new_run(submit, lane_key, now)
     };
     let run_key = port.run_insert(&run)?;
+    if let Some(budget) = &submit.budget {
+        super::budget::open(port, run_key, budget)?;
+    }
     let task = new_task(submit, run_key, lane_key, now);
     port.task_insert(&Task { is_local: local_owner != 0, ..task })?;
     Ok(Submitted { run_id, existed: false })

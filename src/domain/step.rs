@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::attempt::{AfterFail, FailOptions, Lease, fenced, keep_lease, progress, stop_error};
-use super::port::{Fence, Hold, Port, StepKind, StepRow, StepState};
+use super::budget::{self, OfStep, Touched};
+use super::port::{Amounts, Fence, Hold, Port, StepKind, StepRow, StepState};
 use super::run::in_range;
 use super::{Backoff, Durability, engine_error};
 use crate::clock::Now;
@@ -281,6 +282,15 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Names the step as reservations do.
+    pub fn of_budget(&self) -> OfStep {
+        OfStep {
+            name: self.name.clone(),
+            occurrence: self.occurrence,
+            label: self.plan.label.clone(),
+        }
+    }
+
     fn row(&self, state: StepState, now: Now) -> StepRow {
         StepRow {
             name: self.name.clone(),
@@ -325,6 +335,23 @@ pub fn complete(port: &mut dyn Port, subject: &Subject, result: &str, now: Now) 
     progress(port, subject.fence, &hold, now)
 }
 
+/// Records a step's result as [`complete`] does, and in the same commit what it used; its open
+/// reservations are settled by that (P28).
+pub fn complete_usage(
+    port: &mut dyn Port,
+    subject: &Subject,
+    result: &str,
+    usage: &Amounts,
+    now: Now,
+) -> Result<(Lease, Touched)> {
+    let hold = fenced(port, subject.fence)?;
+    let row = StepRow { result: Some(result.into()), ..subject.row(StepState::Done, now) };
+    let is_new = put(port, subject, &row)?;
+    let step = subject.of_budget();
+    let touched = budget::settle_step(port, subject.fence, &step, usage, is_new, now)?;
+    Ok((progress(port, subject.fence, &hold, now)?, touched))
+}
+
 /// Records a step's failure: for good, or with the time of the next try (P20).
 pub fn fail(
     port: &mut dyn Port,
@@ -351,18 +378,19 @@ pub fn fail(
     Ok((after, progress(port, subject.fence, &hold, now)?))
 }
 
-/// Writes a record; the same final record again is the same answer, another one a conflict.
-fn put(port: &mut dyn Port, subject: &Subject, row: &StepRow) -> Result<()> {
+/// Writes a record and returns whether it was new; the same final record again is the same answer,
+/// another one a conflict.
+fn put(port: &mut dyn Port, subject: &Subject, row: &StepRow) -> Result<bool> {
     let run_key = subject.fence.run_key;
     if port.step_record(run_key, StepKind::Step, row)? {
-        return Ok(());
+        return Ok(true);
     }
     let stored = port.step(run_key, StepKind::Step, &subject.name, subject.occurrence)?;
     let is_same = stored.is_some_and(|stored| {
         stored.state == row.state && stored.result == row.result && stored.error == row.error
     });
     if is_same {
-        return Ok(());
+        return Ok(false);
     }
     Err(Error::conflict(format!(
         "step {:?} occurrence {} is finished with another record",

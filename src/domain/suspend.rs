@@ -1,6 +1,7 @@
 //! Parking a run on what its attempt waits for, and waking it.
 
 use super::attempt::{Finish, close_attempt, held_task, leave, stop_run};
+use super::budget;
 use super::port::{Ended, Fence, Port, RunKey, Target, Task, TaskState};
 use super::wait::{Missing, Wait};
 use crate::clock::Now;
@@ -50,7 +51,7 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
         return Ok(Finish::Stopped(ended));
     }
     parking.check()?;
-    close_attempt(port, &task, Ended::Suspended, None, now)?;
+    let has_woken = close_attempt(port, &task, Ended::Suspended, None, now)?;
     let is_limited = leave(port, &task)?;
     let is_paused = task.is_pause_asked;
     let is_ready = !is_paused && has_any_come(port, fence.run_key, &parking.waits, now)?;
@@ -61,7 +62,7 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
     } else {
         park(port, fence.run_key, &parking.waits)?;
     }
-    Ok(Finish::Suspended { has_news: is_limited || is_ready })
+    Ok(Finish::Suspended { has_news: is_limited || is_ready || has_woken })
 }
 
 /// Looks whether this attempt was parked before; the number of an attempt is never given twice.
@@ -86,6 +87,9 @@ fn has_any_come(port: &mut dyn Port, run_key: RunKey, waits: &[Wait], now: Now) 
 /// Returns whether something waited for has come since it was asked.
 fn has_come(port: &mut dyn Port, run_key: RunKey, wait: &Wait, now: Now) -> Result<bool> {
     if wait.at_ms.is_some_and(|at| at <= now.wall_ms) {
+        return Ok(true);
+    }
+    if !wait.room.is_empty() && budget::short(port, run_key, &wait.room)?.is_none() {
         return Ok(true);
     }
     if wait.targets.is_empty() {
@@ -130,6 +134,10 @@ fn park(port: &mut dyn Port, run_key: RunKey, waits: &[Wait]) -> Result<()> {
         }
         if let Some(at_ms) = wait.after_ms.filter(|_| counts) {
             port.wait_insert(run_key, &Target::Time(at_ms), 0)?;
+        }
+        // One unit is enough to wait for: when that has room, the run asks for all of them again.
+        if let Some((root_key, unit, amount)) = budget::short(port, run_key, &wait.room)? {
+            port.room_wait_insert(root_key, &unit, run_key, amount)?;
         }
     }
     let wake_at_ms = waits.iter().filter_map(|wait| wait.at_ms).min();

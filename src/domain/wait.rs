@@ -111,6 +111,8 @@ pub struct Wait {
     pub needs_all: bool,
     /// Of all: when the last sleep among them is over.
     pub after_ms: Option<i64>,
+    /// Units of the budget and how much of each must have room, all at once.
+    pub room: Vec<(String, i64)>,
 }
 
 /// Messages under a name, or a child, that have not come.
@@ -572,7 +574,13 @@ impl Ask {
         let first = if needs_all { last } else { sleeps.iter().copied().min() };
         let sleep = first.filter(|_| !needs_all || targets.is_empty());
         let at_ms = [sleep, deadline_ms].into_iter().flatten().min();
-        Wait { at_ms, after_ms: last.filter(|_| !targets.is_empty()), targets, needs_all }
+        Wait {
+            at_ms,
+            after_ms: last.filter(|_| !targets.is_empty()),
+            targets,
+            needs_all,
+            room: Vec::new(),
+        }
     }
 }
 

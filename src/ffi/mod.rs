@@ -9,11 +9,8 @@
 //! |---|---|
 //! | `codes`, `constants`, `options` | what C calls answers, limits, flags; the option structs |
 //! | `version`, `error`, `text` | versions, errors, texts, ids |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `query` | the topics |
-//! | `store`, `run`, `stop`, `attempt`, `step`, `query`, `schedule` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal` | the topics |
+//! | `schedule`, `budget`, `query` | more of them |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -41,6 +38,7 @@ pub mod step;
 
 pub mod wait;
 
+pub mod budget;
 pub mod signal;
 
 pub mod query;

@@ -82,7 +82,12 @@ pub struct sw_submit_options {
     pub code_version: *const c_char,
     /// Bytes of code_version, or SW_NTS.
     pub code_version_len: usize,
-    /// JSON object `{unit: limit}`; absent is without limits.
+    /// JSON object `{unit: limit}` of up to 64 units, names of 1 to 255 bytes: what this run and
+    /// all below it may spend, see sw_budget_reserve. A limit is an integer 0 to 2^63-1, or
+    /// `{"limit": integer, "warn": integer}`: when reserved and spent together come to warn, an
+    /// event "budget.warning" is appended to the topmost run, once. Absent is without limits. A
+    /// forked run has the limits of its source's tree and has spent nothing; a retried one goes on
+    /// with its own.
     pub budget: *const c_char,
     /// Bytes of budget, or SW_NTS.
     pub budget_len: usize,

@@ -83,8 +83,7 @@ impl Door {
 /// \retval SW_ERR_INVALID      workflow is absent; a text, args or an option is out of its form or
 ///                             range; a scope without a key; cap is below SW_ID_CAP
 /// \retval SW_ERR_TOO_BIG      a text or args is above its limit
-/// \retval SW_ERR_UNSUPPORTED  an unknown option or flag, or a budget, which this version does not
-///                             serve yet
+/// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
 /// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,

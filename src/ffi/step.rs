@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use super::args::raw;
+use super::args::{absent, raw};
 use super::attempt::{after, sw_attempt};
 use super::codes::{SW_FAILED, SW_OK, SW_REPLAYED, SW_SUSPEND};
 use super::constants::{SW_STEP_CLEANUP, SW_STEP_TRACK};
@@ -56,6 +56,11 @@ impl Door {
             is_tracked: options.flags & SW_STEP_TRACK != 0,
             is_cleanup: options.flags & SW_STEP_CLEANUP != 0,
         })
+    }
+
+    /// Lends the step behind a handle for the call.
+    pub(super) fn open_step(&self, step: *const sw_step) -> Result<&Step> {
+        Ok(&self.body(step)?.step)
     }
 
     /// Lends the step behind a handle to an accessor.
@@ -176,6 +181,60 @@ pub unsafe extern "C" fn sw_step_complete(
             let OpenStep { step, payload_bytes_max } = door.body(step)?;
             let result = door.payload(raw("result", result, result_len), *payload_bytes_max)?;
             step.complete(result)?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Records the result of a step as sw_step_complete does, and in the same commit what it used of
+/// the budget: the open reservations that this attempt made for the step are settled by it.
+///
+/// Usage is recorded under every unit that it names, reserved or not, with a limit or without; it
+/// may exceed what was reserved and the limit. Units that were reserved and are not named are given
+/// back.
+///
+/// Finished work is recorded on a cancelled run too. Repeated through the same handle with the
+/// same bytes it answers as the first call did.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// step's durability says.
+///
+/// \param step  from sw_step_begin, which answered SW_OK; still to be freed
+/// \param result,result_len  JSON; absent is null
+/// \param usage,usage_len    JSON object `{unit: integer}` of up to 64 units, as for
+///              sw_budget_reserve; must be given
+/// \param err  receives an owned error on failure; may be NULL
+/// \retval SW_OK              result and usage are recorded
+/// \retval SW_ERR_MISUSE      step is no step, or a text is NULL with a length
+/// \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"; usage is absent, out of
+///                            its form or range, would bring what is spent above 2^63-1, or names
+///                            the 257th unit of the tree
+/// \retval SW_ERR_TOO_BIG     a text is above the store's limit
+/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
+/// \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_step_complete_usage(
+    step: *mut sw_step,
+    result: *const c_char,
+    result_len: usize,
+    usage: *const c_char,
+    usage_len: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let OpenStep { step, payload_bytes_max } = door.body(step)?;
+            let result = door.payload(raw("result", result, result_len), *payload_bytes_max)?;
+            let usage = door.document(raw("usage", usage, usage_len), *payload_bytes_max)?;
+            let usage = usage.ok_or_else(|| absent("usage"))?;
+            step.complete_usage(result, usage)?;
             Ok(SW_OK)
         })
     }

@@ -3,10 +3,15 @@
 //! Methods read and write rows and do not branch on state: the scripts of this floor decide. Ids and
 //! times come in as arguments, a backend invents neither.
 
+mod budget;
 mod outside;
 mod schedule;
 mod waiting;
 
+pub use budget::{
+    Amounts, Balance, BudgetPort, Entry, EventPort, Reservation, ReservationState, SourceKind,
+    Total,
+};
 pub use outside::{ControlPort, GatePlace, QueueLimits, QueuePort, StepName};
 pub use schedule::{Schedule, SchedulePort, Zone};
 pub use waiting::{ChildState, Letter, Target, WaitPort, Waiting};
@@ -103,6 +108,8 @@ pub struct Task {
     pub is_pause_asked: bool,
     /// It stands in a lane of one owner, which alone may claim it.
     pub is_local: bool,
+    /// It was woken because a budget has room, and nobody else for that room.
+    pub is_woken_for_room: bool,
     /// Its concurrency key.
     pub gate: Option<String>,
     /// Who runs it.
@@ -138,6 +145,7 @@ impl Task {
             is_timed_out: false,
             is_pause_asked: false,
             is_local: false,
+            is_woken_for_room: false,
             gate: None,
             owner_key: None,
             lease_until_up_ms: 0,
@@ -577,6 +585,8 @@ pub trait Port:
     + ControlPort
     + QueuePort
     + SchedulePort
+    + BudgetPort
+    + EventPort
     + StorePort
     + crate::domain::query::QueryPort
 {

@@ -42,6 +42,8 @@ pub enum Waiting {
     Child(Id),
     /// A message under this name.
     Signal(String),
+    /// This much room in a unit of the budget.
+    Room(String, i64),
 }
 
 /// Parking tasks, and what wakes them.

@@ -11,6 +11,7 @@
 #![cfg(test)]
 
 mod attempt;
+mod budget;
 mod claim;
 mod control;
 mod query;
@@ -238,6 +239,23 @@ macro_rules! every_claim {
                 a_start_without_an_end_is_no_progress
                 a_walk_visits_each_step_until_told_to_stop
                 an_interrupted_step_is_memoised_as_failed;
+            budget:
+                a_reserve_fits_below_the_limit_or_takes_nothing
+                the_tree_shares_one_budget
+                a_unit_without_a_limit_is_metered
+                one_source_reserves_once_in_an_attempt
+                settling_twice_is_settling_once
+                an_id_that_is_none_of_ours_is_not_found
+                an_orderly_end_gives_back_what_is_open
+                a_lost_attempt_is_charged_until_a_settle_corrects_it
+                a_cancelled_run_reserves_nothing
+                a_step_settles_its_reservations_with_its_result
+                room_wakes_as_many_as_fit_and_the_next_once_it_is_not_taken
+                a_run_that_waits_for_two_units_wakes_when_both_have_room
+                a_warning_is_given_once_for_each_level
+                a_limit_is_moved_within_its_range
+                a_retried_run_keeps_its_meter_and_a_fork_has_the_limits_alone
+                sums_agree_with_a_plain_model_over_random_histories;
             query:
                 a_run_document_tells_each_state
                 a_history_pages_through_everything_once

@@ -28,7 +28,7 @@ WHERE task_key = ?1";
 
 const TASK_YIELD: &str = "
 UPDATE sw_workflow_tasks
-SET state = ?2, due_at_ms = ?3, wake_at_ms = ?4, failures = ?5, losses = ?6, flags = flags & ~4,
+SET state = ?2, due_at_ms = ?3, wake_at_ms = ?4, failures = ?5, losses = ?6, flags = flags & ~20,
     owner_key = NULL,
     lease_until_up_ms = NULL, lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
 WHERE task_key = ?1";
@@ -81,6 +81,7 @@ const FLAG_CANCEL_ASKED: i64 = 1;
 const FLAG_TIMED_OUT: i64 = 2;
 const FLAG_PAUSE_ASKED: i64 = 4;
 const FLAG_LOCAL: i64 = 8;
+const FLAG_WOKEN_FOR_ROOM: i64 = 16;
 
 impl AttemptPort for Tx<'_> {
     fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {
@@ -188,6 +189,7 @@ fn read_task(row: &Row<'_>) -> rusqlite::Result<Task> {
         is_timed_out: flags & FLAG_TIMED_OUT != 0,
         is_pause_asked: flags & FLAG_PAUSE_ASKED != 0,
         is_local: flags & FLAG_LOCAL != 0,
+        is_woken_for_room: flags & FLAG_WOKEN_FOR_ROOM != 0,
         gate: row.get(16)?,
         owner_key: row.get(11)?,
         lease_until_up_ms: row.get::<_, Option<i64>>(12)?.unwrap_or(0),

@@ -17,8 +17,10 @@ pub mod vfs;
 pub mod writer;
 
 mod attempt;
+mod budget;
 mod claim;
 mod control;
+mod event;
 mod query;
 mod queue;
 mod run;
@@ -49,8 +51,10 @@ use crate::process::{self, Tracked};
 pub fn statements() -> Vec<&'static str> {
     let topics = [
         attempt::STATEMENTS,
+        budget::STATEMENTS,
         claim::STATEMENTS,
         control::STATEMENTS,
+        event::STATEMENTS,
         query::STATEMENTS,
         queue::STATEMENTS,
         run::STATEMENTS,

@@ -73,15 +73,16 @@ RETURNING waits_left";
 
 const TASK_PARK: &str = "
 UPDATE sw_workflow_tasks
-SET state = 3, wake_at_ms = ?2, waits_left = ?3, owner_key = NULL, lease_until_up_ms = NULL,
+SET state = 3, wake_at_ms = ?2, waits_left = ?3, flags = flags & ~16, owner_key = NULL,
+    lease_until_up_ms = NULL,
     lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
 WHERE task_key = ?1";
 
 const WAITS: &str = "
-SELECT w.kind, w.name, r.run_id
+SELECT w.kind, w.name, r.run_id, w.amount
 FROM sw_workflow_waits AS w
 JOIN sw_workflow_runs AS r ON r.run_key = w.target_key
-WHERE w.task_key = ?1 AND w.kind IN (1, 2)
+WHERE w.task_key = ?1 AND w.kind IN (1, 2, 3)
 ORDER BY w.kind, w.target_key, w.name
 LIMIT ?2";
 
@@ -104,6 +105,7 @@ pub(super) const STATEMENTS: &[&str] = &[
 
 const KIND_CHILD: i64 = 1;
 const KIND_SIGNAL: i64 = 2;
+const KIND_ROOM: i64 = 3;
 const KIND_TIME: i64 = 4;
 
 /// Returns kind, target and name of the row that stands for a target of this run.
@@ -200,6 +202,8 @@ impl WaitPort for Tx<'_> {
             let kind: i64 = row.get(0)?;
             Ok(if kind == KIND_SIGNAL {
                 Waiting::Signal(row.get(1)?)
+            } else if kind == KIND_ROOM {
+                Waiting::Room(row.get(1)?, row.get(3)?)
             } else {
                 Waiting::Child(read_id(row, 2)?)
             })

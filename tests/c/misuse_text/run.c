@@ -40,6 +40,7 @@ SUBMIT_FIELD(idempotency_key, KEY)
 SUBMIT_FIELD(idempotency_scope, KEY)
 SUBMIT_FIELD(concurrency_key, KEY)
 SUBMIT_FIELD(code_version, NAME)
+SUBMIT_FIELD(budget, PAYLOAD)
 SUBMIT_FIELD(metadata, PAYLOAD)
 
 TEXT_PARAMETER(queue_of_a_claim, NAME, true) {

@@ -1,0 +1,379 @@
+//! Rows of budgets: balances, reservations, the ledger with its totals, and who waits for room.
+
+use rusqlite::Row;
+
+use super::tx::Tx;
+use crate::domain::port::{
+    Amounts, Balance, BudgetPort, Entry, Fence, LaneKey, Reservation, ReservationState, RunKey,
+    StepKind, Total,
+};
+use crate::error::{Error, Result};
+
+const PLACE: &str = "
+SELECT coalesce(root_key, run_key), lane_key
+FROM sw_workflow_runs
+WHERE run_key = ?1";
+
+const BALANCE: &str = "
+SELECT limit_amount, warn_amount, reserved, spent, is_warned, wake_at_ms
+FROM sw_budget_balances
+WHERE root_key = ?1 AND unit = ?2";
+
+const BALANCES: &str = "
+SELECT limit_amount, warn_amount, reserved, spent, is_warned, wake_at_ms, unit
+FROM sw_budget_balances
+WHERE root_key = ?1
+ORDER BY unit";
+
+const BALANCE_COUNT: &str = "
+SELECT count(*)
+FROM sw_budget_balances
+WHERE root_key = ?1";
+
+const BALANCE_PUT: &str = "
+INSERT INTO sw_budget_balances (
+    root_key, unit, limit_amount, warn_amount, reserved, spent, is_warned, wake_at_ms
+)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (root_key, unit) DO UPDATE
+SET limit_amount = excluded.limit_amount, warn_amount = excluded.warn_amount,
+    reserved = excluded.reserved, spent = excluded.spent, is_warned = excluded.is_warned,
+    wake_at_ms = excluded.wake_at_ms";
+
+const LIMITS_COPY: &str = "
+INSERT INTO sw_budget_balances (root_key, unit, limit_amount, warn_amount, reserved, spent)
+SELECT ?2, unit, limit_amount, warn_amount, 0, 0
+FROM sw_budget_balances
+WHERE root_key = ?1 AND limit_amount IS NOT NULL";
+
+const BALANCES_DUE: &str = "
+SELECT root_key, unit
+FROM sw_budget_balances
+WHERE wake_at_ms <= ?1
+ORDER BY wake_at_ms, root_key, unit
+LIMIT ?2";
+
+const NEXT_ROOM: &str = "
+SELECT wake_at_ms
+FROM sw_budget_balances
+WHERE wake_at_ms IS NOT NULL
+ORDER BY wake_at_ms, root_key, unit
+LIMIT 1";
+
+const RESERVATION_INSERT: &str = "
+INSERT INTO sw_budget_reservations (
+    salt, root_key, run_key, fence, unit, amount, state, source, at_ms, units, place, label,
+    step_name, step_occurrence
+)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+const RESERVATION_BY_SOURCE: &str = "
+SELECT reservation_key - place, salt, root_key, run_key, fence, unit, amount, state, label,
+    step_name, step_occurrence, at_ms
+FROM sw_budget_reservations
+WHERE run_key = ?1 AND fence = ?2 AND source = ?3";
+
+// Keys of one reservation lie in a row. Those of a tree that is being pruned are gone (P34).
+const RESERVATION: &str = "
+SELECT reservation_key - place, salt, root_key, run_key, fence, unit, amount, state, label,
+    step_name, step_occurrence, at_ms
+FROM sw_budget_reservations AS b
+WHERE reservation_key BETWEEN ?1 AND ?1 - 1 + (
+        SELECT units
+        FROM sw_budget_reservations
+        WHERE reservation_key = ?1 AND place = 0
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = b.root_key AND r.outcome = 4
+    )
+ORDER BY reservation_key";
+
+const RESERVATIONS_OPEN: &str = "
+SELECT reservation_key - place, salt, root_key, run_key, fence, unit, amount, state, label,
+    step_name, step_occurrence, at_ms
+FROM sw_budget_reservations
+WHERE run_key = ?1 AND state = 0
+ORDER BY reservation_key";
+
+const RESERVATIONS_OPEN_COUNT: &str = "
+SELECT count(*)
+FROM sw_budget_reservations
+WHERE run_key = ?1 AND state = 0";
+
+const RESERVATION_SET: &str = "
+UPDATE sw_budget_reservations
+SET state = ?2
+WHERE reservation_key BETWEEN ?1 AND ?1 - 1 + (
+    SELECT units
+    FROM sw_budget_reservations
+    WHERE reservation_key = ?1 AND place = 0
+)";
+
+const LEDGER_INSERT: &str = "
+INSERT INTO sw_budget_ledger (
+    root_key, source_type, source_key, unit, run_key, lane_key, label, amount, at_ms
+)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+const TOTAL_ADD: &str = "
+INSERT INTO sw_budget_totals (root_key, unit, lane_key, label, spent, entries)
+VALUES (?1, ?2, ?3, ?4, ?5, 1)
+ON CONFLICT (root_key, unit, lane_key, label) DO UPDATE
+SET spent = spent + excluded.spent, entries = entries + 1";
+
+const LEDGER_OF_RESERVATION: &str = "
+SELECT unit, sum(amount)
+FROM sw_budget_ledger
+WHERE root_key = ?1 AND source_type IN (1, 3, 4) AND source_key = ?2
+GROUP BY unit
+ORDER BY unit";
+
+const LEDGER_OF_STEP: &str = "
+SELECT unit, amount
+FROM sw_budget_ledger
+WHERE root_key = ?1 AND source_type = 2 AND source_key = ?2
+ORDER BY unit";
+
+const TOTALS: &str = "
+SELECT t.unit, l.workflow, t.label, sum(t.spent), sum(t.entries)
+FROM sw_budget_totals AS t
+JOIN sw_workflow_lanes AS l ON l.lane_key = t.lane_key
+WHERE t.root_key = ?1
+GROUP BY t.unit, l.workflow, t.label
+ORDER BY t.unit, l.workflow, t.label
+LIMIT ?2";
+
+const STEP_KEY: &str = "
+SELECT step_key
+FROM sw_workflow_steps
+WHERE run_key = ?1 AND kind = ?2 AND name = ?3 AND occurrence = ?4";
+
+const ROOM_WAIT_INSERT: &str = "
+INSERT INTO sw_workflow_waits (kind, target_key, name, task_key, amount)
+VALUES (3, ?1, ?2, ?3, ?4)
+ON CONFLICT (kind, target_key, name, task_key) DO UPDATE
+SET amount = min(amount, excluded.amount)";
+
+const ROOM_WAITERS: &str = "
+SELECT task_key, amount
+FROM sw_workflow_waits
+WHERE kind = 3 AND target_key = ?1 AND name = ?2 AND amount <= ?3
+ORDER BY amount, task_key
+LIMIT ?4";
+
+const TASK_WOKEN_FOR_ROOM: &str = "
+UPDATE sw_workflow_tasks
+SET flags = flags | 16
+WHERE task_key = ?1";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[
+    PLACE,
+    BALANCE,
+    BALANCES,
+    BALANCE_COUNT,
+    BALANCE_PUT,
+    LIMITS_COPY,
+    BALANCES_DUE,
+    NEXT_ROOM,
+    RESERVATION_INSERT,
+    RESERVATION_BY_SOURCE,
+    RESERVATION,
+    RESERVATIONS_OPEN,
+    RESERVATIONS_OPEN_COUNT,
+    RESERVATION_SET,
+    LEDGER_INSERT,
+    TOTAL_ADD,
+    LEDGER_OF_RESERVATION,
+    LEDGER_OF_STEP,
+    TOTALS,
+    STEP_KEY,
+    ROOM_WAIT_INSERT,
+    ROOM_WAITERS,
+    TASK_WOKEN_FOR_ROOM,
+];
+
+impl BudgetPort for Tx<'_> {
+    fn place(&mut self, run_key: RunKey) -> Result<(RunKey, LaneKey)> {
+        self.one(PLACE, [run_key], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
+    }
+
+    fn balance(&mut self, root_key: RunKey, unit: &str) -> Result<Option<Balance>> {
+        self.one(BALANCE, (root_key, unit), read_balance)
+    }
+
+    fn balances(&mut self, root_key: RunKey) -> Result<Vec<(String, Balance)>> {
+        self.all(BALANCES, [root_key], |row| Ok((row.get(6)?, read_balance(row)?)))
+    }
+
+    fn balance_count(&mut self, root_key: RunKey) -> Result<u32> {
+        Ok(self.one(BALANCE_COUNT, [root_key], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    fn balance_put(&mut self, root_key: RunKey, unit: &str, balance: &Balance) -> Result<()> {
+        let Balance { limit, warn, reserved, spent, is_warned, wake_at_ms } = balance;
+        let row = (root_key, unit, limit, warn, reserved, spent, is_warned, wake_at_ms);
+        self.execute(BALANCE_PUT, row).map(|_| ())
+    }
+
+    fn limits_copy(&mut self, from_root: RunKey, to_root: RunKey) -> Result<()> {
+        self.execute(LIMITS_COPY, (from_root, to_root)).map(|_| ())
+    }
+
+    fn balances_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, String)>> {
+        self.all(BALANCES_DUE, (now_ms, limit), |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    fn next_room_at_ms(&mut self) -> Result<Option<i64>> {
+        self.one(NEXT_ROOM, [], |row| row.get(0))
+    }
+
+    fn reservation_insert(
+        &mut self,
+        first: &Reservation,
+        amounts: &Amounts,
+        source: Option<&str>,
+    ) -> Result<i64> {
+        let mut key = None;
+        let (step_name, step_occurrence) = first.step.clone().unzip();
+        for (place, (unit, amount)) in amounts.iter().enumerate() {
+            let row = (
+                first.salt,
+                first.root_key,
+                first.fence.run_key,
+                first.fence.number,
+                unit,
+                amount,
+                source.filter(|_| place == 0),
+                first.at_ms,
+                i64::try_from(amounts.len()).unwrap_or(i64::MAX),
+                i64::try_from(place).unwrap_or(i64::MAX),
+                &first.label,
+                &step_name,
+                step_occurrence,
+            );
+            let row_key = self.insert(RESERVATION_INSERT, row)?;
+            key = key.or(Some(row_key));
+        }
+        key.ok_or_else(|| Error::internal("a reservation of nothing"))
+    }
+
+    fn reservation_by_source(&mut self, fence: Fence, source: &str) -> Result<Option<Reservation>> {
+        let (run_key, number) = (fence.run_key, fence.number);
+        self.one(RESERVATION_BY_SOURCE, (run_key, number, source), read_reservation)?.transpose()
+    }
+
+    fn reservation(&mut self, key: i64) -> Result<Vec<Reservation>> {
+        self.all(RESERVATION, [key], read_reservation)?.into_iter().collect()
+    }
+
+    fn reservations_open(&mut self, run_key: RunKey) -> Result<Vec<Reservation>> {
+        self.all(RESERVATIONS_OPEN, [run_key], read_reservation)?.into_iter().collect()
+    }
+
+    fn reservations_open_count(&mut self, run_key: RunKey) -> Result<u32> {
+        Ok(self.one(RESERVATIONS_OPEN_COUNT, [run_key], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    fn reservation_set(&mut self, key: i64, state: ReservationState) -> Result<()> {
+        self.execute(RESERVATION_SET, (key, state as i64)).map(|_| ())
+    }
+
+    fn ledger_insert(&mut self, entry: &Entry) -> Result<()> {
+        let Entry { root_key, source, source_key, unit, run_key, lane_key, label, .. } = entry;
+        let (source, amount) = (*source as i64, entry.amount);
+        self.execute(
+            LEDGER_INSERT,
+            (root_key, source, source_key, unit, run_key, lane_key, label, amount, entry.at_ms),
+        )?;
+        self.execute(TOTAL_ADD, (root_key, unit, lane_key, label, amount)).map(|_| ())
+    }
+
+    fn ledger_of(&mut self, root_key: RunKey, is_step: bool, key: i64) -> Result<Amounts> {
+        let sql = if is_step { LEDGER_OF_STEP } else { LEDGER_OF_RESERVATION };
+        let sums = self.all(sql, (root_key, key), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(sums.into_iter().collect())
+    }
+
+    fn totals(&mut self, root_key: RunKey, limit: u32) -> Result<Vec<Total>> {
+        self.all(TOTALS, (root_key, limit), |row| {
+            Ok(Total {
+                unit: row.get(0)?,
+                workflow: row.get(1)?,
+                label: row.get(2)?,
+                spent: row.get(3)?,
+                entries: row.get(4)?,
+            })
+        })
+    }
+
+    fn step_key(&mut self, run_key: RunKey, name: &str, occurrence: u32) -> Result<Option<i64>> {
+        self.one(STEP_KEY, (run_key, StepKind::Step as i64, name, occurrence), |row| row.get(0))
+    }
+
+    fn room_wait_insert(
+        &mut self,
+        root_key: RunKey,
+        unit: &str,
+        run_key: RunKey,
+        amount: i64,
+    ) -> Result<()> {
+        self.execute(ROOM_WAIT_INSERT, (root_key, unit, run_key, amount)).map(|_| ())
+    }
+
+    fn room_waiters(
+        &mut self,
+        root_key: RunKey,
+        unit: &str,
+        room: i64,
+        limit: u32,
+    ) -> Result<Vec<(RunKey, i64)>> {
+        let asked = (root_key, unit, room, limit);
+        self.all(ROOM_WAITERS, asked, |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    fn task_woken_for_room(&mut self, run_key: RunKey) -> Result<()> {
+        self.execute(TASK_WOKEN_FOR_ROOM, [run_key]).map(|_| ())
+    }
+}
+
+fn read_balance(row: &Row<'_>) -> rusqlite::Result<Balance> {
+    Ok(Balance {
+        limit: row.get(0)?,
+        warn: row.get(1)?,
+        reserved: row.get(2)?,
+        spent: row.get(3)?,
+        is_warned: row.get(4)?,
+        wake_at_ms: row.get(5)?,
+    })
+}
+
+fn read_reservation(row: &Row<'_>) -> rusqlite::Result<Result<Reservation>> {
+    let state: i64 = row.get(7)?;
+    let Some(state) = STATES.into_iter().find(|known| *known as i64 == state) else {
+        return Ok(Err(Error::Corrupt(format!("a reservation has the state {state}").into())));
+    };
+    let name: Option<String> = row.get(9)?;
+    Ok(Ok(Reservation {
+        key: row.get(0)?,
+        salt: row.get(1)?,
+        root_key: row.get(2)?,
+        fence: Fence { run_key: row.get(3)?, number: row.get(4)? },
+        unit: row.get(5)?,
+        amount: row.get(6)?,
+        state,
+        label: row.get(8)?,
+        step: name.zip(row.get(10)?),
+        at_ms: row.get(11)?,
+    }))
+}
+
+const STATES: [ReservationState; 6] = [
+    ReservationState::Open,
+    ReservationState::Settled,
+    ReservationState::GivenBack,
+    ReservationState::Assumed,
+    ReservationState::SettledWithStep,
+    ReservationState::Corrected,
+];
