@@ -24,6 +24,7 @@ const SOURCES: &[&str] = &[
     "step",
     "wait",
     "signal",
+    "child",
     "budget",
     "query",
     "schedule",

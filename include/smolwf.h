@@ -2124,6 +2124,112 @@ int32_t sw_sleep(sw_attempt *attempt,
                  sw_error **err);
 
 /**
+ * Awaits the first of several: messages, children, sleeps. The one that was ready earliest is chosen,
+ * of equals the one that stands first; a message is taken in the commit that records the choice, and
+ * the choice replays. The others stay as they were: a message that was not chosen is for the next
+ * await, a child goes on.
+ *
+ * Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+ * occurrences counted.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for what is awaited.
+ * Durable when it returns, as the store's durability says.
+ *
+ * \param attempt          from sw_run_claim
+ * \param name,name_len    name of the await
+ * \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
+ *                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0 to
+ *                         3162240000000}
+ * \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+ *                         SW_FOREVER has no limit
+ * \param out              receives {"index", "outcome": "ok" or "failed", "value"}, freed by
+ *                         sw_text_free: the place in waits, and the payload, the child's result or
+ *                         error, or null for a sleep; NULL unless the answer is SW_OK
+ * \param err              receives an owned error on failure; may be NULL
+ * \retval SW_OK                  the choice is in out
+ * \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask again
+ * \retval SW_TIMEOUT             none was ready in time; this replays too
+ * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a length
+ * \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
+ *                                range; the sentence names the entry of waits
+ * \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
+ *                                store's limit
+ * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await, or
+ *                                with sleeps in other places
+ * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_await_any(sw_attempt *attempt,
+                     const char *name,
+                     size_t name_len,
+                     const char *waits,
+                     size_t waits_len,
+                     int64_t timeout_ms,
+                     sw_text **out,
+                     sw_error **err);
+
+/**
+ * Awaits all of several: messages, children, sleeps. A run that is parked on it wakes once, when the
+ * last is ready, and each end of one of ten thousand children costs the same as one of two. Messages
+ * are taken in the commit that records the answer; a name that stands there twice takes two. The
+ * answer replays.
+ *
+ * Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+ * occurrences counted. After a time-out, messages that came are kept for the next await.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for what is awaited.
+ * Durable when it returns, as the store's durability says.
+ *
+ * \param attempt          from sw_run_claim
+ * \param name,name_len    name of the await
+ * \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
+ *                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0 to
+ *                         3162240000000}
+ * \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+ *                         SW_FOREVER has no limit
+ * \param out              receives an array in the order of waits of what sw_await_any answers, freed
+ *                         by sw_text_free; NULL unless the answer is SW_OK
+ * \param err              receives an owned error on failure; may be NULL
+ * \retval SW_OK                  all are ready; the answers are in out
+ * \retval SW_SUSPEND             some are not: end the attempt by sw_attempt_suspend, or ask again
+ * \retval SW_TIMEOUT             not all were ready in time; this replays too
+ * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a length
+ * \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
+ *                                range; the sentence names the entry of waits
+ * \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
+ *                                store's limit, or the answers have
+ *                                more than 536870912 bytes together
+ * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await, or
+ *                                with sleeps in other places
+ * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_await_all(sw_attempt *attempt,
+                     const char *name,
+                     size_t name_len,
+                     const char *waits,
+                     size_t waits_len,
+                     int64_t timeout_ms,
+                     sw_text **out,
+                     sw_error **err);
+
+/**
  * Sends a message to a run that has not ended. Messages of one name are taken in the order they
  * were sent, each by one await; one that nobody awaits yet is kept. A run that is parked on the
  * name becomes claimable.
@@ -2211,6 +2317,139 @@ int32_t sw_signal_await(sw_attempt *attempt,
                         int64_t timeout_ms,
                         sw_text **out,
                         sw_error **err);
+
+/**
+ * Submits a run as a child of the attempt's run: once per name and occurrence, however often the
+ * attempt is repeated. It goes into its parent's queue unless options name another, belongs to its
+ * parent's tree, and goes on when its parent ends; when its parent is cancelled or times out, so is
+ * it.
+ *
+ * The first submit of a name in an attempt is its first occurrence, each further call the next.
+ * Children count apart from steps.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says; so is what SW_REPLAYED confirms.
+ *
+ * \param attempt        from sw_run_claim
+ * \param name,name_len  name of the child within its parent
+ * \param workflow,workflow_len  name of the host's function
+ * \param args,args_len  JSON; absent is null
+ * \param options     as for sw_run_submit, without idempotency_key, idempotency_scope and budget;
+ *                    NULL for all defaults
+ * \param out_run_id  receives the child's id and its NUL
+ * \param cap         bytes of out_run_id, at least SW_ID_CAP
+ * \param err         receives an owned error on failure; may be NULL
+ * \retval SW_OK               the child is submitted; its id is written
+ * \retval SW_REPLAYED         it was submitted before; its id is written
+ * \retval SW_ERR_MISUSE       attempt is no attempt, out_run_id is NULL, or a text is NULL with a
+ *                             length
+ * \retval SW_ERR_INVALID      name or workflow is absent; a text, args or an option is out of its
+ *                             form or range; a key or a budget, which a child cannot have; cap is
+ *                             below SW_ID_CAP
+ * \retval SW_ERR_TOO_BIG      a text or args is above its limit
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED    the run was cancelled or timed out
+ * \retval SW_ERR_CONFLICT     another thread submits a child of this name at this moment
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_child_submit(sw_attempt *attempt,
+                        const char *name,
+                        size_t name_len,
+                        const char *workflow,
+                        size_t workflow_len,
+                        const char *args,
+                        size_t args_len,
+                        const sw_submit_options *options,
+                        char *out_run_id,
+                        size_t cap,
+                        sw_error **err);
+
+/**
+ * Submits children in one commit, all or none. Each is as by sw_child_submit; children of one name
+ * are its occurrences in the order of the list.
+ *
+ * items is an array of 1 to 10000 objects: name, workflow, args, and the options by their names:
+ * queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_attempts,
+ * backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
+ * SW_SUBMIT_LOCAL). What is left out, or null, is its default.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says; so is what exists confirms.
+ *
+ * \param attempt          from sw_run_claim
+ * \param items,items_len  JSON array, as above
+ * \param out  receives an array with run_id and exists of each, in order, freed by sw_text_free;
+ *             exists is true for what was submitted before; NULL on failure
+ * \param err  receives an owned error on failure; may be NULL
+ * \retval SW_OK               all are submitted; the answer is in out
+ * \retval SW_ERR_MISUSE       attempt is no attempt, out is NULL, or items is NULL with a length
+ * \retval SW_ERR_INVALID      items is absent, no such array, or an item is out of its form or range;
+ *                             the sentence names the item, and a key that is not known
+ * \retval SW_ERR_TOO_BIG      items or a text in it is above its limit
+ * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED    the run was cancelled or timed out
+ * \retval SW_ERR_CONFLICT     another thread submits a child of such a name at this moment
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_child_submit_many(sw_attempt *attempt,
+                             const char *items,
+                             size_t items_len,
+                             sw_text **out,
+                             sw_error **err);
+
+/**
+ * Awaits the end of a child of the attempt's run. The answer is recorded, and replays.
+ *
+ * The first call fixes the deadline; a time-out that later calls give is ignored. A child that ended
+ * at the deadline or before is answered however late the run asks.
+ *
+ * The first await of a child in an attempt is its first occurrence, as for sw_signal_await.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for the child. Durable
+ * when it returns, as the store's durability says.
+ *
+ * \param attempt            from sw_run_claim
+ * \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
+ * \param timeout_ms         milliseconds from the first call, to 3162240000000; 0 answers now,
+ *                           SW_FOREVER has no limit
+ * \param out                receives the child's result or error, JSON, byte for byte as given, freed
+ *                           by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
+ * \param err                receives an owned error on failure; may be NULL
+ * \retval SW_OK                  the child is completed; its result is in out
+ * \retval SW_FAILED              the child failed or was cancelled; its error is in out
+ * \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask again
+ * \retval SW_TIMEOUT             it did not end in time; this replays too
+ * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or run_id is NULL with a length
+ * \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its range
+ * \retval SW_ERR_NOT_FOUND       no such run, or it is no child of this one
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
+ * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_child_await(sw_attempt *attempt,
+                       const char *run_id,
+                       size_t run_id_len,
+                       int64_t timeout_ms,
+                       sw_text **out,
+                       sw_error **err);
 
 /* Budgets: what a tree of runs may spend ---------------------------------------------------- */
 

@@ -492,8 +492,52 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, sw_at
             sw_signal_await(this->get(), name.data(), name.size(), timeout_ms, &out, &err);
         return P::give(code, err, [&] { return answer<text>{code, text(out)}; });
     }
+    /** SW_OK or SW_REPLAYED, both with the child's id. */
+    of<answer<id_text>> child_submit(std::string_view name, std::string_view workflow,
+                                     std::string_view args = {},
+                                     const submit_options &options = {}) {
+        id_text out;
+        sw_error *err = nullptr;
+        const sw_submit_options c = options.c();
+        int32_t code = sw_child_submit(this->get(), name.data(), name.size(), workflow.data(),
+                                       workflow.size(), args.data(), args.size(), &c, out.text,
+                                       sizeof out.text, &err);
+        return P::give(code, err, [&] { return answer<id_text>{code, out}; });
+    }
+    of<text> child_submit_many(std::string_view items) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_child_submit_many(this->get(), items.data(), items.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** SW_OK with the result, SW_FAILED with the error, SW_SUSPEND or SW_TIMEOUT. */
+    of<answer<text>> child_await(std::string_view run_id, int64_t timeout_ms = SW_FOREVER) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code =
+            sw_child_await(this->get(), run_id.data(), run_id.size(), timeout_ms, &out, &err);
+        return P::give(code, err, [&] { return answer<text>{code, text(out)}; });
+    }
+    /** SW_OK with what was ready first, SW_SUSPEND or SW_TIMEOUT. */
+    of<answer<text>> await_any(std::string_view name, std::string_view waits,
+                               int64_t timeout_ms = SW_FOREVER) {
+        return await_with(sw_await_any, name, waits, timeout_ms);
+    }
+    /** SW_OK with all of them, SW_SUSPEND or SW_TIMEOUT. */
+    of<answer<text>> await_all(std::string_view name, std::string_view waits,
+                               int64_t timeout_ms = SW_FOREVER) {
+        return await_with(sw_await_all, name, waits, timeout_ms);
+    }
 
   private:
+    of<answer<text>> await_with(decltype(&sw_await_any) call, std::string_view name,
+                                std::string_view waits, int64_t timeout_ms) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = call(this->get(), name.data(), name.size(), waits.data(), waits.size(),
+                            timeout_ms, &out, &err);
+        return P::give(code, err, [&] { return answer<text>{code, text(out)}; });
+    }
     const sw_attempt *c() const noexcept { return this->get(); }
 };
 

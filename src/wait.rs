@@ -109,23 +109,22 @@ impl Attempt {
 
     /// Submits a child, once per name and occurrence (P25).
     pub fn child_submit(&self, name: &str, submit: Submit) -> Result<SubmittedChild> {
+        child::check_submit(&submit)?;
         let mut submitted = self.child_submit_many(vec![(name.to_owned(), submit)])?;
         submitted.pop().ok_or_else(|| Error::internal("a child was not submitted"))
     }
 
-    /// Submits children in one commit.
+    /// Submits children in one commit; an error names the item.
     pub fn child_submit_many(&self, items: Vec<(String, Submit)>) -> Result<Vec<SubmittedChild>> {
+        for (at, (_, submit)) in items.iter().enumerate() {
+            child::check_submit(submit).map_err(|error| error.at_index(at))?;
+        }
         let entered = self.store().enter()?;
         let mut opened = Opened::of(self);
         let mut children = Vec::with_capacity(items.len());
-        for (at, (name, submit)) in items.into_iter().enumerate() {
-            if submit.is_local {
-                return Err(Error::Unsupported("a child cannot be SW_SUBMIT_LOCAL".into()));
-            }
+        for (name, submit) in items {
             let occurrence = opened.open(&name)?;
-            let child = NewChild { name, occurrence, submit, run_id: id::new_id() };
-            child.check().map_err(|error| error.at_index(at))?;
-            children.push(child);
+            children.push(NewChild { name, occurrence, submit, run_id: id::new_id() });
         }
         let (submitted, bells) = self.submit_children(&entered, children)?;
         opened.is_passed = true;

@@ -23,6 +23,7 @@ const SUPPORT: [&str; 3] = ["support.c", "fixture.c", "reader.c"];
 const TOPICS: &[&str] = &[
     "attempt",
     "budget",
+    "child",
     "claim",
     "control",
     "document",
@@ -79,6 +80,11 @@ fn documents_have_the_keys_of_the_contract() {
 #[test]
 fn forked_children_are_kept_apart() {
     run("fork", Flavour::Sanitized);
+}
+
+#[test]
+fn children_are_submitted_and_awaited_as_the_header_says() {
+    run("child", Flavour::Sanitized);
 }
 
 #[test]

@@ -277,10 +277,10 @@ fn a_child_is_submitted_once_and_all_of_many_wake_their_parent_once() {
     let waits = format!("[{}]", waits.join(","));
     assert_eq!(attempt.await_all("all", &waits, -1).unwrap(), Waited::NotYet);
     attempt.suspend().unwrap();
-    for at in 0..CHILDREN {
+    for (at, (run_id, _)) in first.iter().enumerate() {
         assert!(claim(&store).is_none(), "woken after {at} of {CHILDREN}");
         let kid = claim_child(&store);
-        assert_eq!(kid.run_id().as_str(), first[at].0);
+        assert_eq!(kid.run_id().as_str(), run_id);
         kid.complete(Some(at.to_string())).unwrap();
     }
     let attempt = claimed(&store);

@@ -1,7 +1,7 @@
 //! Children: runs that a run submits. Their name is their key: each is submitted once (P25).
 
-use super::attempt::{Lease, check, fenced, progress, stop_error};
-use super::port::{ChildState, Fence, Port, RunKey, StepKind, StepRow, StepState};
+use super::attempt::{Lease, check, fenced, held_task, progress, stop_error};
+use super::port::{ChildState, Fence, OwnerKey, Port, RunKey, StepKind, StepRow, StepState};
 use super::run::{Parent, Submit, submit_as};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -21,17 +21,15 @@ pub struct NewChild {
     pub run_id: Id,
 }
 
-impl NewChild {
-    /// Refuses what only a topmost run can have.
-    pub fn check(&self) -> Result<()> {
-        if self.submit.idempotency_key.is_some() {
-            return Err(Error::invalid("a child has no idempotency_key: its name is its key"));
-        }
-        if self.submit.budget.is_some() {
-            return Err(Error::invalid("a child has no budget: the topmost run holds it"));
-        }
-        self.submit.check()
+/// Refuses what only a topmost run can have.
+pub fn check_submit(submit: &Submit) -> Result<()> {
+    if submit.idempotency_key.is_some() {
+        return Err(Error::invalid("a child has no idempotency_key: its name is its key"));
     }
+    if submit.budget.is_some() {
+        return Err(Error::invalid("a child has no budget: the topmost run holds it"));
+    }
+    submit.check()
 }
 
 /// Answers from the records when all of the children were submitted before; `None` when one is new.
@@ -64,25 +62,30 @@ pub fn submit(
         return Err(stop_error(ended));
     }
     let parent = port.lineage(fence.run_key)?;
+    // A local child is for the handle that holds its parent.
+    let has_local = children.iter().any(|child| child.submit.is_local);
+    let owner = if has_local { held_task(port, fence)?.owner_key } else { None };
     let mut submitted = Vec::with_capacity(children.len());
     for child in children {
-        submitted.push(submit_one(port, fence, &parent, child, now)?);
+        let owner_key = if child.submit.is_local { owner.unwrap_or(0) } else { 0 };
+        submitted.push(submit_one(port, (fence, &parent), child, owner_key, now)?);
     }
     Ok((submitted, progress(port, fence, &hold, now)?))
 }
 
 fn submit_one(
     port: &mut dyn Port,
-    fence: Fence,
-    parent: &Parent,
+    (fence, parent): (Fence, &Parent),
     child: &NewChild,
+    owner_key: OwnerKey,
     now: Now,
 ) -> Result<(Id, bool)> {
     let run_key = fence.run_key;
     if let Some(row) = port.step(run_key, StepKind::Child, &child.name, child.occurrence)? {
         return Ok((recorded(row.result.as_deref())?, true));
     }
-    let child_id = submit_as(port, &child.submit, child.run_id, 0, Some(parent), now)?.run_id;
+    let child_id =
+        submit_as(port, &child.submit, child.run_id, owner_key, Some(parent), now)?.run_id;
     let row = StepRow {
         name: child.name.clone(),
         occurrence: child.occurrence,

@@ -83,6 +83,11 @@ impl Door {
         Ok(text)
     }
 
+    /// Takes a JSON text that must be given.
+    pub(super) fn needed_document(&self, raw: Raw<'_>, max: usize) -> Result<&str> {
+        self.document(raw, max)?.ok_or_else(|| absent(raw.what))
+    }
+
     /// Takes a JSON payload of the host: not an error of the engine's own.
     pub(super) fn payload(&self, raw: Raw<'_>, max: usize) -> Result<Option<String>> {
         let text = self.document(raw, max)?;

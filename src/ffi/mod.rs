@@ -11,6 +11,14 @@
 //! | `version`, `error`, `text` | versions, errors, texts, ids |
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal` | the topics |
 //! | `schedule`, `budget`, `query` | more of them |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `query` | the topics |
+//! | `store`, `run`, `stop`, `attempt`, `step`, `query`, `schedule` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
+//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -40,6 +48,8 @@ pub mod wait;
 
 pub mod budget;
 pub mod signal;
+
+pub mod child;
 
 pub mod query;
 

@@ -16,7 +16,11 @@ use crate::error::Result;
 
 impl Door {
     /// Takes the options of a submit; workflow and args are filled in by the caller.
-    fn submit(&self, options: &sw_submit_options, payload_bytes_max: usize) -> Result<Submit> {
+    pub(super) fn submit(
+        &self,
+        options: &sw_submit_options,
+        payload_bytes_max: usize,
+    ) -> Result<Submit> {
         let o = options;
         let own = |text: Option<&str>| text.map(str::to_owned);
         let name = |what, start, len| self.optional_name(raw(what, start, len)).map(own);

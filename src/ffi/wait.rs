@@ -74,3 +74,135 @@ pub unsafe extern "C" fn sw_sleep(
         })
     }
 }
+
+/// Awaits the first of several: messages, children, sleeps. The one that was ready earliest is chosen,
+/// of equals the one that stands first; a message is taken in the commit that records the choice, and
+/// the choice replays. The others stay as they were: a message that was not chosen is for the next
+/// await, a child goes on.
+///
+/// Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+/// occurrences counted.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for what is awaited.
+/// Durable when it returns, as the store's durability says.
+///
+/// \param attempt          from sw_run_claim
+/// \param name,name_len    name of the await
+/// \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
+///                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0 to
+///                         3162240000000}
+/// \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+///                         SW_FOREVER has no limit
+/// \param out              receives {"index", "outcome": "ok" or "failed", "value"}, freed by
+///                         sw_text_free: the place in waits, and the payload, the child's result or
+///                         error, or null for a sleep; NULL unless the answer is SW_OK
+/// \param err              receives an owned error on failure; may be NULL
+/// \retval SW_OK                  the choice is in out
+/// \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask again
+/// \retval SW_TIMEOUT             none was ready in time; this replays too
+/// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a length
+/// \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
+///                                range; the sentence names the entry of waits
+/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
+///                                store's limit
+/// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
+/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await, or
+///                                with sleeps in other places
+/// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_await_any(
+    attempt: *mut sw_attempt,
+    name: *const c_char,
+    name_len: usize,
+    waits: *const c_char,
+    waits_len: usize,
+    timeout_ms: i64,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let attempt = door.body(attempt)?;
+            let name = door.name(raw("name", name, name_len))?;
+            let max = attempt.store().payload_bytes_max();
+            let waits = door.needed_document(raw("waits", waits, waits_len), max)?;
+            Ok(out.give_waited(attempt.await_any(name, waits, timeout_ms)?))
+        })
+    }
+}
+
+/// Awaits all of several: messages, children, sleeps. A run that is parked on it wakes once, when the
+/// last is ready, and each end of one of ten thousand children costs the same as one of two. Messages
+/// are taken in the commit that records the answer; a name that stands there twice takes two. The
+/// answer replays.
+///
+/// Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+/// occurrences counted. After a time-out, messages that came are kept for the next await.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for what is awaited.
+/// Durable when it returns, as the store's durability says.
+///
+/// \param attempt          from sw_run_claim
+/// \param name,name_len    name of the await
+/// \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
+///                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0 to
+///                         3162240000000}
+/// \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+///                         SW_FOREVER has no limit
+/// \param out              receives an array in the order of waits of what sw_await_any answers, freed
+///                         by sw_text_free; NULL unless the answer is SW_OK
+/// \param err              receives an owned error on failure; may be NULL
+/// \retval SW_OK                  all are ready; the answers are in out
+/// \retval SW_SUSPEND             some are not: end the attempt by sw_attempt_suspend, or ask again
+/// \retval SW_TIMEOUT             not all were ready in time; this replays too
+/// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a length
+/// \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
+///                                range; the sentence names the entry of waits
+/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
+///                                store's limit, or the answers have
+///                                more than 536870912 bytes together
+/// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
+/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await, or
+///                                with sleeps in other places
+/// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_await_all(
+    attempt: *mut sw_attempt,
+    name: *const c_char,
+    name_len: usize,
+    waits: *const c_char,
+    waits_len: usize,
+    timeout_ms: i64,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let attempt = door.body(attempt)?;
+            let name = door.name(raw("name", name, name_len))?;
+            let max = attempt.store().payload_bytes_max();
+            let waits = door.needed_document(raw("waits", waits, waits_len), max)?;
+            Ok(out.give_waited(attempt.await_all(name, waits, timeout_ms)?))
+        })
+    }
+}

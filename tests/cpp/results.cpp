@@ -53,6 +53,27 @@ TEST(a_run_sleeps_and_hears_a_message) {
     CHECK(attempt.complete().has_value());
 }
 
+TEST(a_parent_awaits_its_children) {
+    results::store store = *results::store::open(temp_path("children.db"));
+    CHECK(store.init().has_value());
+    CHECK(store.run_submit("w").has_value());
+    results::attempt attempt = std::move(store.run_claim()->value);
+    smolwf::submit_options options;
+    options.queue = "children";
+    auto child = attempt.child_submit("c", "kid", "1", options);
+    CHECK(child && child->code == SW_OK);
+    auto many = attempt.child_submit_many("[{\"name\":\"d\",\"workflow\":\"kid\",\"queue\":\"other\"}]");
+    CHECK(many && contains(std::string(many->view()).c_str(), "\"exists\":false"));
+    std::string waits = "[{\"child\":\"" + std::string(child->value.view()) + "\"}]";
+    CHECK(attempt.await_all("all", waits)->code == SW_SUSPEND);
+    CHECK(store.run_claim("children")->value.complete("7").has_value());
+    CHECK(attempt.child_await(child->value)->value.view() == "7");
+    CHECK(attempt.await_any("any", waits)->value.view() ==
+          "{\"index\":0,\"outcome\":\"ok\",\"value\":7}");
+    CHECK(attempt.await_all("all", waits)->code == SW_OK);
+    CHECK(attempt.complete().has_value());
+}
+
 TEST(a_file_that_cannot_be_opened_is_an_error_with_a_code_of_the_system) {
     smolwf::store_options options;
     options.flags = SW_OPEN_NO_CREATE;

@@ -1,0 +1,192 @@
+//! Runs that a run submits, and how they end.
+
+use std::ffi::c_char;
+
+use super::args::raw;
+use super::attempt::sw_attempt;
+use super::codes::{SW_OK, SW_REPLAYED};
+use super::error::sw_error;
+use super::guard::guard;
+use super::options::sw_submit_options;
+use super::text::sw_text;
+use crate::domain::run::Submit;
+use crate::domain::submit;
+use crate::text::Text;
+
+/// Submits a run as a child of the attempt's run: once per name and occurrence, however often the
+/// attempt is repeated. It goes into its parent's queue unless options name another, belongs to its
+/// parent's tree, and goes on when its parent ends; when its parent is cancelled or times out, so is
+/// it.
+///
+/// The first submit of a name in an attempt is its first occurrence, each further call the next.
+/// Children count apart from steps.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says; so is what SW_REPLAYED confirms.
+///
+/// \param attempt        from sw_run_claim
+/// \param name,name_len  name of the child within its parent
+/// \param workflow,workflow_len  name of the host's function
+/// \param args,args_len  JSON; absent is null
+/// \param options     as for sw_run_submit, without idempotency_key, idempotency_scope and budget;
+///                    NULL for all defaults
+/// \param out_run_id  receives the child's id and its NUL
+/// \param cap         bytes of out_run_id, at least SW_ID_CAP
+/// \param err         receives an owned error on failure; may be NULL
+/// \retval SW_OK               the child is submitted; its id is written
+/// \retval SW_REPLAYED         it was submitted before; its id is written
+/// \retval SW_ERR_MISUSE       attempt is no attempt, out_run_id is NULL, or a text is NULL with a
+///                             length
+/// \retval SW_ERR_INVALID      name or workflow is absent; a text, args or an option is out of its
+///                             form or range; a key or a budget, which a child cannot have; cap is
+///                             below SW_ID_CAP
+/// \retval SW_ERR_TOO_BIG      a text or args is above its limit
+/// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+/// \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED    the run was cancelled or timed out
+/// \retval SW_ERR_CONFLICT     another thread submits a child of this name at this moment
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_child_submit(
+    attempt: *mut sw_attempt,
+    name: *const c_char,
+    name_len: usize,
+    workflow: *const c_char,
+    workflow_len: usize,
+    args: *const c_char,
+    args_len: usize,
+    options: *const sw_submit_options,
+    out_run_id: *mut c_char,
+    cap: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out_run_id = door.out_id("out_run_id", out_run_id, cap)?;
+            let attempt = door.body(attempt)?;
+            let payload_bytes_max = attempt.store().payload_bytes_max();
+            let name = door.name(raw("name", name, name_len))?;
+            let submit = Submit {
+                workflow: door.name(raw("workflow", workflow, workflow_len))?.to_owned(),
+                args: door.payload(raw("args", args, args_len), payload_bytes_max)?,
+                ..door.submit(&door.options(options)?, payload_bytes_max)?
+            };
+            let child = attempt.child_submit(name, submit)?;
+            out_run_id.set(&child.run_id)?;
+            Ok(if child.existed { SW_REPLAYED } else { SW_OK })
+        })
+    }
+}
+
+/// Submits children in one commit, all or none. Each is as by sw_child_submit; children of one name
+/// are its occurrences in the order of the list.
+///
+/// items is an array of 1 to 10000 objects: name, workflow, args, and the options by their names:
+/// queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_attempts,
+/// backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
+/// SW_SUBMIT_LOCAL). What is left out, or null, is its default.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says; so is what exists confirms.
+///
+/// \param attempt          from sw_run_claim
+/// \param items,items_len  JSON array, as above
+/// \param out  receives an array with run_id and exists of each, in order, freed by sw_text_free;
+///             exists is true for what was submitted before; NULL on failure
+/// \param err  receives an owned error on failure; may be NULL
+/// \retval SW_OK               all are submitted; the answer is in out
+/// \retval SW_ERR_MISUSE       attempt is no attempt, out is NULL, or items is NULL with a length
+/// \retval SW_ERR_INVALID      items is absent, no such array, or an item is out of its form or range;
+///                             the sentence names the item, and a key that is not known
+/// \retval SW_ERR_TOO_BIG      items or a text in it is above its limit
+/// \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED    the run was cancelled or timed out
+/// \retval SW_ERR_CONFLICT     another thread submits a child of such a name at this moment
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_child_submit_many(
+    attempt: *mut sw_attempt,
+    items: *const c_char,
+    items_len: usize,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let attempt = door.body(attempt)?;
+            let max = attempt.store().payload_bytes_max();
+            let items = door.needed_document(raw("items", items, items_len), max)?;
+            let children = attempt.child_submit_many(submit::children(items)?)?;
+            let told = children.iter().map(|child| (child.run_id.as_str(), child.existed));
+            out.give(Text::from(submit::answer(told)));
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Awaits the end of a child of the attempt's run. The answer is recorded, and replays.
+///
+/// The first call fixes the deadline; a time-out that later calls give is ignored. A child that ended
+/// at the deadline or before is answered however late the run asks.
+///
+/// The first await of a child in an attempt is its first occurrence, as for sw_signal_await.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for the child. Durable
+/// when it returns, as the store's durability says.
+///
+/// \param attempt            from sw_run_claim
+/// \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
+/// \param timeout_ms         milliseconds from the first call, to 3162240000000; 0 answers now,
+///                           SW_FOREVER has no limit
+/// \param out                receives the child's result or error, JSON, byte for byte as given, freed
+///                           by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
+/// \param err                receives an owned error on failure; may be NULL
+/// \retval SW_OK                  the child is completed; its result is in out
+/// \retval SW_FAILED              the child failed or was cancelled; its error is in out
+/// \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask again
+/// \retval SW_TIMEOUT             it did not end in time; this replays too
+/// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or run_id is NULL with a length
+/// \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its range
+/// \retval SW_ERR_NOT_FOUND       no such run, or it is no child of this one
+/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
+/// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_child_await(
+    attempt: *mut sw_attempt,
+    run_id: *const c_char,
+    run_id_len: usize,
+    timeout_ms: i64,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let attempt = door.body(attempt)?;
+            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
+            Ok(out.give_waited(attempt.child_await(run_id, timeout_ms)?))
+        })
+    }
+}
