@@ -1,0 +1,127 @@
+//! The example programs in C and C++ that have a transcript in `examples/expected/`: each prints it,
+//! line for line. The quickstart is run by `tests/install.rs`, from what was installed.
+
+#![allow(clippy::print_stdout, reason = "what was run is told")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[path = "support/native.rs"]
+mod native;
+
+use native::{all_said, has, link_library, output, root, said};
+
+/// Programs in the order in which they are worth reading, and whether C and C++ have them. One that
+/// is there and not listed, or listed and not there, is a failure.
+const PROGRAMS: [&str; 4] = ["agent", "approval", "budget", "fanout"];
+
+struct Language {
+    folder: &'static str,
+    extension: &'static str,
+    compiler: (&'static str, &'static str),
+    flags: &'static [&'static str],
+}
+
+const C: Language = Language {
+    folder: "examples/c",
+    extension: "c",
+    compiler: ("CC", "cc"),
+    flags: &["-std=gnu11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
+};
+const CPP: Language = Language {
+    folder: "examples/cpp",
+    extension: "cpp",
+    compiler: ("CXX", "c++"),
+    flags: &["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"],
+};
+
+/// Builds and runs a program, and compares what it prints; lines that begin with `# ` are measured.
+fn play(language: &Language, program: &str) {
+    let source = root(language.folder).join(program).with_extension(language.extension);
+    if !source.exists() {
+        println!("{} has no {program}", language.folder);
+        return;
+    }
+    let (variable, usual) = language.compiler;
+    let compiler = std::env::var(variable).unwrap_or_else(|_| usual.into());
+    if !has(&compiler) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let built = folder.path().join(program);
+    said(
+        Command::new(compiler)
+            .args(language.flags)
+            .args(["-O1", "-g", "-pthread", "-I"])
+            .arg(root("include"))
+            .arg(&source)
+            .arg("-o")
+            .arg(&built)
+            .args(link_library(folder.path())),
+    );
+    let mut command = Command::new(&built);
+    command.arg(folder.path().join("example.db")).env_remove("LD_LIBRARY_PATH");
+    let end = output(&mut command);
+    assert!(end.status.success(), "{}: {}\n{}", source.display(), end.status, all_said(&end));
+    let printed = String::from_utf8_lossy(&end.stdout);
+    let lines: Vec<_> = printed.lines().filter(|line| !line.starts_with("# ")).collect();
+    assert_eq!(lines.join("\n"), expected(program).trim_end(), "{}", source.display());
+}
+
+fn expected(program: &str) -> String {
+    let path = root("examples/expected").join(program).with_extension("txt");
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_transcript_is_of_a_program_run_here() {
+    let names = native::files("examples/expected", "txt");
+    let names: Vec<_> = names.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+    assert_eq!(names, [&PROGRAMS[..], &["quickstart"]].concat());
+    let quickstart = Path::new("quickstart");
+    for language in [&C, &CPP] {
+        let source = root(language.folder).join(quickstart).with_extension(language.extension);
+        assert!(source.exists(), "{} has no quickstart", language.folder);
+    }
+}
+
+#[test]
+fn agent_in_c() {
+    play(&C, "agent");
+}
+
+#[test]
+fn agent_in_cpp() {
+    play(&CPP, "agent");
+}
+
+#[test]
+fn approval_in_c() {
+    play(&C, "approval");
+}
+
+#[test]
+fn approval_in_cpp() {
+    play(&CPP, "approval");
+}
+
+#[test]
+fn budget_in_c() {
+    play(&C, "budget");
+}
+
+#[test]
+fn budget_in_cpp() {
+    play(&CPP, "budget");
+}
+
+#[test]
+fn fanout_in_c() {
+    play(&C, "fanout");
+}
+
+#[test]
+fn fanout_in_cpp() {
+    play(&CPP, "fanout");
+}
