@@ -244,10 +244,16 @@ struct Document<'row> {
 /// Returns all schedules as a JSON array, by name.
 pub fn list(port: &mut dyn Port) -> Result<String> {
     let rows = port.schedules(SCHEDULES_MAX)?;
-    let specs = rows.iter().map(|row| Spec::read(&row.spec)).collect::<Result<Vec<_>>>()?;
+    let specs = rows.iter().map(stored_spec).collect::<Result<Vec<_>>>()?;
     let documents: Vec<_> =
         rows.iter().zip(&specs).map(|(row, spec)| document(row, spec)).collect();
     to_text(&documents)
+}
+
+fn stored_spec(row: &Schedule) -> Result<Spec> {
+    Spec::read(&row.spec).map_err(|error| {
+        Error::Corrupt(format!("schedule {:?} cannot be read: {error}", row.name).into())
+    })
 }
 
 fn document<'row>(row: &'row Schedule, spec: &'row Spec) -> Document<'row> {

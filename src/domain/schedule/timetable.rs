@@ -14,6 +14,10 @@ use super::spec::CatchUp;
 use crate::error::{Error, Result};
 use crate::limits::{INSTANT_MS_MAX, SCHEDULE_CATCH_UP_MAX, SCHEDULE_GRACE_MS};
 
+/// Milliseconds behind which the search goes on when it found nothing: `croner` gives up in a gap of
+/// more than two hours, and clocks have left out a whole day.
+const BEYOND_A_GAP_MS: i64 = 86_400_000;
+
 /// Reads an expression of five fields, or of six with the seconds first.
 pub(super) fn parse_cron(text: &str) -> Result<Cron> {
     let fields = text.split_whitespace().count();
@@ -67,7 +71,10 @@ impl Timetable {
                 passed.checked_add(1)?.checked_mul(*every_ms)?.checked_add(*anchor_ms)?
             }
             Timetable::Cron { cron, zone } => {
-                cron.find_next_occurrence(&Local::new(at_ms, zone), false).ok()?.at_ms()
+                let search = |from_ms: i64| {
+                    cron.find_next_occurrence(&Local::new(from_ms, zone), false).ok()
+                };
+                search(at_ms).or_else(|| search(at_ms.saturating_add(BEYOND_A_GAP_MS)))?.at_ms()
             }
         };
         (next_ms > at_ms && next_ms <= INSTANT_MS_MAX).then_some(next_ms)
@@ -262,6 +269,27 @@ mod tests {
         let firings = next(&midnight, "2026-10-20T12:00:00Z", 10);
         assert_eq!(firings[4], "2026-10-24T22:00:00Z");
         assert_eq!(firings[5], "2026-10-25T23:00:00Z");
+    }
+
+    /// As Samoa's did in 2011, when it changed sides of the date line.
+    #[test]
+    fn a_clock_that_leaves_out_a_day_ends_no_schedule() {
+        let table = table("30 2 * * *", "AAA10BBB-14,M3.5.0/0,M10.5.0/0");
+        let firings = next(&table, "2026-03-27T00:00:00Z", 4);
+        assert_eq!(
+            firings,
+            [
+                "2026-03-27T12:30:00Z",
+                "2026-03-28T12:30:00Z",
+                "2026-03-30T12:30:00Z",
+                "2026-03-31T12:30:00Z"
+            ]
+        );
+        let due = |catch_up| {
+            table.due(ms("2026-03-28T13:00:00Z"), ms("2026-04-05T00:00:00Z"), catch_up, 64).firings
+        };
+        assert_eq!(due(CatchUp::All).len(), 6);
+        assert_eq!(due(CatchUp::Last), [ms("2026-04-04T12:30:00Z")]);
     }
 
     #[test]
