@@ -26,6 +26,7 @@ const SOURCES: &[&str] = &[
     "signal",
     "child",
     "budget",
+    "event",
     "query",
     "schedule",
 ];
@@ -46,6 +47,7 @@ const HEADINGS: &[(&str, &str)] = &[
     ("int32_t sw_step_begin(", "Steps"),
     ("int32_t sw_sleep(", "Waiting: time, messages, children"),
     ("int32_t sw_budget_reserve(", "Budgets: what a tree of runs may spend"),
+    ("int32_t sw_event_append(", "Events: the append-only log"),
     ("int32_t sw_run_get(", "Looking"),
     ("int32_t sw_schedule_set(", "Schedules: runs that submit themselves"),
 ];

@@ -23,6 +23,7 @@ pub mod clock;
 pub mod control;
 pub mod domain;
 pub mod error;
+pub mod event;
 pub mod ffi;
 pub mod history;
 pub mod id;

@@ -179,5 +179,8 @@ pub const BUDGET_WAKE_PAUSE_MS: i64 = 100;
 /// Budgets whose parked runs one sweep of a claim wakes.
 pub const SWEEP_BUDGETS_MAX: u32 = 16;
 
+/// Bytes of payloads after which a page of events ends, whatever its limit: 16 MiB.
+pub const EVENT_PAGE_BYTES: usize = 16 * 1024 * 1024;
+
 /// Sums by workflow and kind that a budget's document shows; kinds are labels of the host's.
 pub const BUDGET_TOTALS_MAX: u32 = 1_000;

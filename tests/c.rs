@@ -27,6 +27,7 @@ const TOPICS: &[&str] = &[
     "claim",
     "control",
     "document",
+    "event",
     "fork",
     "json",
     "lease",
@@ -75,6 +76,11 @@ fn runs_are_acted_on_from_outside() {
 #[test]
 fn documents_have_the_keys_of_the_contract() {
     run("document", Flavour::Sanitized);
+}
+
+#[test]
+fn events_are_numbered() {
+    run("event", Flavour::Sanitized);
 }
 
 #[test]

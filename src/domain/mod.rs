@@ -12,6 +12,7 @@ pub mod child;
 pub mod claim;
 pub mod control;
 pub mod document;
+pub mod event;
 pub mod port;
 pub mod query;
 pub mod queue;

@@ -3,14 +3,15 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::event::{self, EventDocument};
 use super::port::{
-    Ended, EndedAttempt, LaneKey, Outcome, Port, RunKey, StepKind, StepRow, StepState, Task,
-    TaskState, Waiting,
+    Ended, EndedAttempt, EventFilter, LaneKey, Outcome, Port, RunKey, StepKind, StepRow, StepState,
+    Task, TaskState, Waiting,
 };
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::json::hex;
-use crate::limits::{PAGE_LEN_DEFAULT, PAGE_LEN_MAX, RUN_TRIES_DEFAULT};
+use crate::limits::{EVENT_PAGE_BYTES, PAGE_LEN_DEFAULT, PAGE_LEN_MAX, RUN_TRIES_DEFAULT};
 
 /// A run's row as documents need it.
 #[derive(Debug, Clone)]
@@ -178,7 +179,7 @@ struct HistoryDocument<'row> {
     steps: Vec<StepDocument<'row>>,
     signals: Vec<SignalDocument<'row>>,
     children: Vec<ChildDocument<'row>>,
-    events: [(); 0],
+    events: Vec<EventDocument<'row>>,
     next: Option<String>,
 }
 
@@ -216,6 +217,10 @@ pub fn run_history(
     let steps = page.take(|limit| port.steps_after(run_key, from.step, limit))?;
     let signals = page.take(|limit| port.signals_after(run_key, from.signal, limit))?;
     let children = page.take(|limit| port.child_rows_after(run_key, from.child, limit))?;
+    let events = page.take(|limit| {
+        let bytes = EVENT_PAGE_BYTES;
+        port.events(&EventFilter { run_key: Some(run_key), after_seq: from.event, limit, bytes })
+    })?;
     let to = Cursor {
         attempt: live
             .map(|task| task.fence)
@@ -224,6 +229,7 @@ pub fn run_history(
         step: steps.last().map_or(from.step, |(key, ..)| *key),
         signal: signals.last().map_or(from.signal, |signal| signal.signal_key),
         child: children.last().map_or(from.child, |child| child.run_key),
+        event: events.last().map_or(from.event, |event| event.seq),
     };
     let shown = Shown::load(port, &row, task.as_ref())?;
     let mut attempt_documents =
@@ -238,7 +244,7 @@ pub fn run_history(
         steps: steps.iter().map(|s| step_document(row.run_id, s)).collect::<Result<Vec<_>>>()?,
         signals: signals.iter().map(signal_document).collect::<Result<Vec<_>>>()?,
         children: children.iter().zip(states).map(|(c, s)| child_document(c, s)).collect(),
-        events: [],
+        events: events.iter().map(event::document).collect::<Result<Vec<_>>>()?,
         next: page.has_more.then(|| to.write()),
     })
 }
@@ -322,7 +328,8 @@ fn waiting_for(port: &mut dyn Port, task: &Task) -> Result<Box<RawValue>> {
         .map_err(|error| Error::internal(format!("a list could not be written: {error}")))
 }
 
-fn page_len(limit: u32) -> Result<u32> {
+/// Returns how many items a page has.
+pub(super) fn page_len(limit: u32) -> Result<u32> {
     match limit {
         0 => Ok(PAGE_LEN_DEFAULT),
         1..=PAGE_LEN_MAX => Ok(limit),
@@ -339,6 +346,7 @@ struct Cursor {
     step: i64,
     signal: i64,
     child: i64,
+    event: i64,
 }
 
 impl Cursor {
@@ -347,18 +355,22 @@ impl Cursor {
         let numbers: Option<Vec<i64>> =
             rest.split('.').map(|number| number.parse::<i64>().ok()).collect();
         match numbers.as_deref() {
-            Some([attempt, step, signal, child]) if u32::try_from(*attempt).is_ok() => Ok(Cursor {
-                attempt: u32::try_from(*attempt).unwrap_or_default(),
-                step: *step,
-                signal: *signal,
-                child: *child,
-            }),
+            Some([attempt, step, signal, child, event]) if u32::try_from(*attempt).is_ok() => {
+                Ok(Cursor {
+                    attempt: u32::try_from(*attempt).unwrap_or_default(),
+                    step: *step,
+                    signal: *signal,
+                    child: *child,
+                    event: *event,
+                })
+            }
             _ => Err(Error::invalid("cursor is not one that sw_run_history gave as \"next\"")),
         }
     }
 
     fn write(self) -> String {
-        format!("h1.{}.{}.{}.{}", self.attempt, self.step, self.signal, self.child)
+        let Cursor { attempt, step, signal, child, event } = self;
+        format!("h1.{attempt}.{step}.{signal}.{child}.{event}")
     }
 }
 
@@ -530,9 +542,11 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_as_written_and_nothing_else_does() {
-        let cursor = Cursor { attempt: 7, step: 1 << 40, signal: 3, child: 9 };
+        let cursor = Cursor { attempt: 7, step: 1 << 40, signal: 3, child: 9, event: 4 };
         assert_eq!(Cursor::parse(&cursor.write()).unwrap(), cursor);
-        for bad in ["", "h1.", "h1.1", "h2.1.1.1.1", "h1.-1.0.0.0", "h1.1.x.0.0"] {
+        for bad in
+            ["", "h1.", "h1.1", "h2.1.1.1.1.1", "h1.1.1.1.1", "h1.-1.0.0.0.0", "h1.1.x.0.0.0"]
+        {
             assert_eq!(Cursor::parse(bad).unwrap_err().code(), -2, "{bad}");
         }
     }

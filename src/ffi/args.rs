@@ -27,10 +27,15 @@ pub(super) fn raw(what: &str, start: *const c_char, len: usize) -> Raw<'_> {
 }
 
 impl Door {
-    /// Takes an id that must be given. A text too long for one is the id of nothing.
+    /// Takes an id that must be given.
     pub(super) fn id(&self, raw: Raw<'_>) -> Result<&str> {
+        self.optional_id(raw)?.ok_or_else(|| absent(raw.what))
+    }
+
+    /// Takes an id that may be absent. A text too long for one is the id of nothing.
+    pub(super) fn optional_id(&self, raw: Raw<'_>) -> Result<Option<&str>> {
         match self.word(raw, limits::ID_CAP - 1) {
-            Ok(id) => id.ok_or_else(|| absent(raw.what)),
+            Ok(id) => Ok(id),
             Err(Error::TooBig(sentence)) => Err(Error::NotFound(sentence)),
             Err(error) => Err(error),
         }

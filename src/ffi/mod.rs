@@ -19,6 +19,7 @@
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
+//! | `schedule`, `budget`, `event`, `query` | more of them |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -50,6 +51,7 @@ pub mod budget;
 pub mod signal;
 
 pub mod child;
+pub mod event;
 
 pub mod query;
 

@@ -84,6 +84,8 @@ pub struct Store {
     is_shut_down: AtomicBool,
     /// When this handle last looked whether other owners live, milliseconds awake.
     probed_at_up_ms: AtomicI64,
+    /// Events up to this number are known to be safe from power loss.
+    safe_seq: AtomicI64,
     /// Milliseconds between two looks of whoever waits: a sender may have died before its bell.
     look_every_ms: AtomicU64,
 }
@@ -154,6 +156,7 @@ impl Store {
             generation: process::generation(),
             is_shut_down: AtomicBool::new(false),
             probed_at_up_ms: AtomicI64::new(0),
+            safe_seq: AtomicI64::new(0),
             look_every_ms: AtomicU64::new(WAIT_SLICE_MS),
         })
     }
@@ -349,6 +352,11 @@ impl Store {
             return Err(Error::Closed);
         }
         Ok(())
+    }
+
+    /// Lends the number up to which events are known to be safe from power loss.
+    pub(crate) fn safe_seq(&self) -> &AtomicI64 {
+        &self.safe_seq
     }
 
     /// Reads the store's clock.

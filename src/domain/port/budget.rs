@@ -183,16 +183,3 @@ pub trait BudgetPort {
     /// Notes that a task was woken because a budget has room.
     fn task_woken_for_room(&mut self, run_key: RunKey) -> Result<()>;
 }
-
-/// The append-only log.
-pub trait EventPort {
-    /// Appends an event and returns its number.
-    fn event_insert(
-        &mut self,
-        run_key: RunKey,
-        event_type: &str,
-        key: Option<&str>,
-        payload: &str,
-        at_ms: i64,
-    ) -> Result<i64>;
-}

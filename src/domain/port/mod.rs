@@ -4,14 +4,15 @@
 //! times come in as arguments, a backend invents neither.
 
 mod budget;
+mod event;
 mod outside;
 mod schedule;
 mod waiting;
 
 pub use budget::{
-    Amounts, Balance, BudgetPort, Entry, EventPort, Reservation, ReservationState, SourceKind,
-    Total,
+    Amounts, Balance, BudgetPort, Entry, Reservation, ReservationState, SourceKind, Total,
 };
+pub use event::{EventFilter, EventPort, EventRow};
 pub use outside::{ControlPort, GatePlace, QueueLimits, QueuePort, StepName};
 pub use schedule::{Schedule, SchedulePort, Zone};
 pub use waiting::{ChildState, Letter, Target, WaitPort, Waiting};

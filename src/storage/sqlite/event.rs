@@ -1,7 +1,11 @@
 //! Rows of the append-only log.
 
+use rusqlite::Row;
+
+use super::map;
+use super::run::read_id;
 use super::tx::Tx;
-use crate::domain::port::{EventPort, RunKey};
+use crate::domain::port::{EventFilter, EventPort, EventRow, RunKey};
 use crate::error::Result;
 
 // The key is max + 1 within the writer's transaction: commit order, without gaps (P32).
@@ -9,8 +13,43 @@ const EVENT_INSERT: &str = "
 INSERT INTO sw_workflow_events (run_key, type, idem_key, at_ms, payload)
 VALUES (?1, ?2, ?3, ?4, ?5)";
 
+const EVENT_EXISTS: &str = "
+SELECT 1
+FROM sw_workflow_events
+WHERE run_key = ?1 AND idem_key = ?2";
+
+// Events of a tree that is being pruned are gone with it (P34).
+const EVENTS: &str = "
+SELECT e.seq, r.run_id, e.type, e.payload, e.at_ms
+FROM sw_workflow_events AS e
+JOIN sw_workflow_runs AS r ON r.run_key = e.run_key
+WHERE e.seq > ?1 AND r.outcome IS NOT 4
+ORDER BY e.seq
+LIMIT ?2";
+
+const EVENTS_OF_RUN: &str = "
+SELECT e.seq, r.run_id, e.type, e.payload, e.at_ms
+FROM sw_workflow_events AS e
+JOIN sw_workflow_runs AS r ON r.run_key = e.run_key
+WHERE e.run_key = ?3 AND e.seq > ?1
+ORDER BY e.seq
+LIMIT ?2";
+
+const EVENT_FIRST: &str = "
+SELECT seq
+FROM sw_workflow_events
+ORDER BY seq
+LIMIT 1";
+
+const EVENT_LAST: &str = "
+SELECT seq
+FROM sw_workflow_events
+ORDER BY seq DESC
+LIMIT 1";
+
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] = &[EVENT_INSERT];
+pub(super) const STATEMENTS: &[&str] =
+    &[EVENT_INSERT, EVENT_EXISTS, EVENTS, EVENTS_OF_RUN, EVENT_FIRST, EVENT_LAST];
 
 impl EventPort for Tx<'_> {
     fn event_insert(
@@ -23,4 +62,44 @@ impl EventPort for Tx<'_> {
     ) -> Result<i64> {
         self.insert(EVENT_INSERT, (run_key, event_type, key, at_ms, payload))
     }
+
+    fn event_exists(&mut self, run_key: RunKey, key: &str) -> Result<bool> {
+        Ok(self.one(EVENT_EXISTS, (run_key, key), |_| Ok(()))?.is_some())
+    }
+
+    fn events(&mut self, filter: &EventFilter) -> Result<Vec<EventRow>> {
+        let mut statement =
+            self.prepare(if filter.run_key.is_some() { EVENTS_OF_RUN } else { EVENTS })?;
+        let (after, limit) = (filter.after_seq, filter.limit);
+        let mut rows = match filter.run_key {
+            Some(run_key) => statement.query((after, limit, run_key)),
+            None => statement.query((after, limit)),
+        }
+        .map_err(map)?;
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        while bytes < filter.bytes
+            && let Some(row) = rows.next().map_err(map)?
+        {
+            let event = read_event(row).map_err(map)?;
+            bytes += event.payload.len();
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    fn event_span(&mut self) -> Result<(i64, i64)> {
+        let first = self.one(EVENT_FIRST, [], |row| row.get(0))?;
+        let last = self.one(EVENT_LAST, [], |row| row.get(0))?;
+        Ok((first.unwrap_or(0), last.unwrap_or(0)))
+    }
+}
+
+fn read_event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    Ok(EventRow {
+        seq: row.get(0)?,
+        run_id: read_id(row, 1)?,
+        event_type: row.get(2)?,
+        payload: row.get::<_, Option<String>>(3)?.unwrap_or_else(|| "null".into()),
+        at_ms: row.get(4)?,
+    })
 }

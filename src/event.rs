@@ -1,0 +1,53 @@
+//! The calls on the log: an attempt appends, any handle of the store reads.
+
+use std::sync::atomic::Ordering;
+
+use crate::attempt::{Attempt, NULL};
+use crate::domain::Durability;
+use crate::domain::event::{self, Append, Read};
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+impl Attempt {
+    /// Appends an event to the run; answers `false` when its key was used before.
+    pub fn event_append(
+        &self,
+        event_type: &str,
+        payload: Option<String>,
+        key: Option<&str>,
+    ) -> Result<bool> {
+        let append = Append {
+            fence: self.fence(),
+            event_type: event_type.to_owned(),
+            payload: payload.unwrap_or_else(|| NULL.into()),
+            key: key.map(str::to_owned),
+        };
+        let entered = self.store().enter()?;
+        let bytes = append.payload.len();
+        let (is_new, lease) = entered
+            .write(Durability::Inherit, bytes, move |tx, now| event::append(tx, &append, now))?;
+        self.note_lease(lease, self.store().now());
+        if is_new {
+            entered.backend()?.side().change();
+        }
+        Ok(is_new)
+    }
+}
+
+impl Store {
+    /// Returns a page of the log. What it shows outlives the loss of power (P32): events that this
+    /// handle has not seen safe are synced first, by whoever committed them or by an empty write.
+    pub fn event_read(&self, read: &Read) -> Result<String> {
+        let entered = self.enter()?;
+        let page = entered.backend()?.read(|tx| event::read(tx, read))?;
+        if page.last_seq > self.safe_seq().load(Ordering::Relaxed) {
+            match entered.write(Durability::Power, 0, |_, _| Ok(())) {
+                // Who may not write cannot sync: it shows what is committed.
+                Ok(()) | Err(Error::ReadOnly(_)) => {}
+                Err(error) => return Err(error),
+            }
+            self.safe_seq().fetch_max(page.last_seq, Ordering::Relaxed);
+        }
+        Ok(page.text)
+    }
+}

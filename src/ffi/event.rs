@@ -1,0 +1,122 @@
+//! Events: the append-only log of a store.
+
+use std::ffi::c_char;
+
+use super::args::raw;
+use super::attempt::sw_attempt;
+use super::codes::{SW_EXISTS, SW_OK};
+use super::error::sw_error;
+use super::guard::guard;
+use super::store::sw_store;
+use super::text::sw_text;
+use crate::domain::event::Read;
+use crate::text::Text;
+
+/// Appends an event to the log, about the run of an attempt. Events are numbered from 1 in the order
+/// of their commits, without gaps: once a number can be read, no smaller one appears.
+///
+/// With a key, one event is appended per (run, key); a repeat answers SW_EXISTS, whatever its type
+/// and payload. Without one, a run that begins again appends again: events do not replay.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says; so is what SW_EXISTS confirms.
+///
+/// \param attempt  from sw_run_claim
+/// \param type,type_len        kind of event, a name; the library's own begin with "budget."
+/// \param payload,payload_len  JSON; absent is null
+/// \param key,key_len          to 1024 bytes; absent appends each time
+/// \param err      receives an owned error on failure; may be NULL
+/// \retval SW_OK              the event is appended
+/// \retval SW_EXISTS          the key matched: it was appended before
+/// \retval SW_ERR_MISUSE      attempt is no attempt, or a text is NULL with a length
+/// \retval SW_ERR_INVALID     type is absent; a text is out of its form; payload is no JSON or has
+///                            the key "$smolwf"
+/// \retval SW_ERR_TOO_BIG     a text or payload is above its limit
+/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_event_append(
+    attempt: *mut sw_attempt,
+    r#type: *const c_char,
+    type_len: usize,
+    payload: *const c_char,
+    payload_len: usize,
+    key: *const c_char,
+    key_len: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let attempt = door.body(attempt)?;
+            let max = attempt.store().payload_bytes_max();
+            let event_type = door.name(raw("type", r#type, type_len))?;
+            let payload = door.payload(raw("payload", payload, payload_len), max)?;
+            let key = door.optional_key(raw("key", key, key_len))?;
+            let is_new = attempt.event_append(event_type, payload, key)?;
+            Ok(if is_new { SW_OK } else { SW_EXISTS })
+        })
+    }
+}
+
+/// Reads events above a number, in order, as a JSON document: items, each with seq, run_id, type,
+/// payload, at_ms; first_seq and last_seq, the oldest and the newest number in the store, 0 when
+/// there is none. Keys are only ever added.
+///
+/// A reader goes on with the seq of its last item. It has missed events when first_seq is above the
+/// number it asked for plus 1: they were pruned. Sleep with sw_store_wait or a watch between reads.
+///
+/// A page ends after limit items, or earlier, after the item with which its payloads come to 16
+/// MiB; it was not the last while the last item's seq is below last_seq and the store is read whole.
+///
+/// What is shown outlives the loss of power: events that this handle has not read before are synced
+/// first, unless another sync has done so. A store opened with SW_OPEN_READ_ONLY cannot sync, and
+/// shows what is committed.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout.
+///
+/// \param store  an open store
+/// \param after_seq  number above which to read, from 0
+/// \param run_id,run_id_len  only events of this run; absent is the whole store
+/// \param limit  events in the page, 1 to 10000; 0 is 1000
+/// \param out    receives the document, freed by sw_text_free; NULL on failure
+/// \param err    receives an owned error on failure; may be NULL
+/// \retval SW_OK             the document is in out
+/// \retval SW_ERR_MISUSE     store is no store, out is NULL, or run_id is NULL with a length
+/// \retval SW_ERR_INVALID    after_seq is negative, run_id is empty or out of its form, or limit is
+///                           above 10000
+/// \retval SW_ERR_NOT_FOUND  no such run
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_event_read(
+    store: *mut sw_store,
+    after_seq: i64,
+    run_id: *const c_char,
+    run_id_len: usize,
+    limit: u32,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let store = door.store(store)?;
+            let run_id = door.optional_id(raw("run_id", run_id, run_id_len))?;
+            let read = Read { after_seq, run_id: run_id.map(str::to_owned), limit };
+            out.give(Text::from(store.event_read(&read)?));
+            Ok(SW_OK)
+        })
+    }
+}

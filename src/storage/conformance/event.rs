@@ -1,0 +1,56 @@
+//! Claims about the log.
+
+use super::{Bed, at, run_id};
+use crate::domain::event::{self, Append};
+use crate::domain::port::{EventFilter, EventRow, Fence};
+
+fn said(fence: Fence, payload: &str, key: Option<&str>) -> Append {
+    let key = key.map(str::to_owned);
+    Append { fence, event_type: "said".into(), payload: payload.into(), key }
+}
+
+fn claimed(bed: &mut dyn Bed, number: u8) -> Fence {
+    bed.run(number, at(5));
+    bed.claimed(at(6)).fence
+}
+
+fn read(bed: &mut dyn Bed, filter: EventFilter) -> Vec<EventRow> {
+    bed.tx(|port| port.events(&filter).unwrap())
+}
+
+const ALL: EventFilter = EventFilter { run_key: None, after_seq: 0, limit: 100, bytes: 1_000 };
+
+pub(super) fn a_key_appends_once_in_a_run(bed: &mut dyn Bed) {
+    let (one, two) = (claimed(bed, 1), claimed(bed, 2));
+    let append = |bed: &mut dyn Bed, append: Append| {
+        bed.tx(|port| event::append(port, &append, at(10)).unwrap()).0
+    };
+    assert!(append(bed, said(one, "1", Some("k"))));
+    let before = bed.dump();
+    assert!(!append(bed, said(one, "2", Some("k"))));
+    assert_eq!(bed.dump(), before);
+    assert!(append(bed, said(two, "3", Some("k"))));
+    assert!(append(bed, said(one, "4", None)));
+    assert!(append(bed, said(one, "4", None)));
+    let stale = Fence { number: 7, ..one };
+    bed.refused(-20, |port| event::append(port, &said(stale, "1", None), at(10)));
+    let seen = read(bed, ALL);
+    assert_eq!(seen.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!((seen[1].run_id, seen[1].payload.as_str(), seen[1].at_ms), (run_id(2), "3", 10));
+    let of_one = EventFilter { run_key: Some(one.run_key), after_seq: 1, ..ALL };
+    assert_eq!(read(bed, of_one).iter().map(|event| event.seq).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(bed.tx(|port| port.event_span().unwrap()), (1, 4));
+}
+
+/// A page of large payloads ends early, and never before its first event.
+pub(super) fn a_page_ends_at_its_limit_or_its_bytes(bed: &mut dyn Bed) {
+    let fence = claimed(bed, 1);
+    let large = format!("\"{}\"", "x".repeat(598));
+    for _ in 0..5 {
+        bed.tx(|port| event::append(port, &said(fence, &large, None), at(10)).unwrap());
+    }
+    assert_eq!(read(bed, EventFilter { limit: 1, ..ALL }).len(), 1);
+    assert_eq!(read(bed, ALL).len(), 2);
+    assert_eq!(read(bed, EventFilter { bytes: 1, ..ALL }).len(), 1);
+    assert_eq!(read(bed, EventFilter { after_seq: 5, ..ALL }).len(), 0);
+}

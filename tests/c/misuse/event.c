@@ -1,0 +1,16 @@
+/* Events in the wrong hands. */
+#include "../misuse.h"
+
+ON(ATTEMPT, sw_event_append) {
+    return sw_event_append(object, NTS("said"), ABSENT, ABSENT, err);
+}
+
+ON(STORE, sw_event_read) {
+    sw_text *text = POISON(sw_text);
+    int32_t code = sw_event_read(object, 0, ABSENT, 0, &text, err);
+    return with_text_set_to_null(code, text);
+}
+
+WITHOUT_OUTPUT(sw_event_read) {
+    return sw_event_read(living[STORE], 0, ABSENT, 0, NULL, err);
+}
