@@ -5,19 +5,21 @@
 mod support;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use smolwf::domain::claim::Claim;
-use smolwf::store::Store;
+use smolwf::domain::run::Submit;
+use smolwf::store::{Store, StoreOptions};
+use smolwf::wait::{SubmittedChild, Waited};
 use tempfile::TempDir;
 
 use support::actor::listen;
-use support::audit::{all, assert_whole, connect};
+use support::audit::{all as all_rows, assert_whole, connect};
 use support::fork::fork;
 use support::{
     Actor, Guard, Role, code, keyed, named, number, open, options, run, say, waiting, work,
@@ -34,88 +36,247 @@ fn long() -> Claim {
     Claim { lease_ms: 3_600_000, ..waiting() }
 }
 
-/// P9, P39: none twice, none lost, and no lock surfaces.
+/// P9, P12, P25, P39: 4 processes of 4 threads do ten thousand children of one parent, and are killed
+/// and replaced meanwhile. None is done twice, none is lost, no lock surfaces, and the parent wakes once.
 #[test]
-fn processes_of_many_threads_claim_each_run_once() {
-    const TEST: &str = "processes_of_many_threads_claim_each_run_once";
-    const RUNS: usize = 2_000;
+fn ten_thousand_children_are_each_done_once_by_processes_that_are_killed_and_wake_their_parent_once()
+ {
+    const TEST: &str = "ten_thousand_children_are_each_done_once_by_processes_that_are_killed_and_wake_their_parent_once";
+    const CHILDREN: usize = 10_000;
+    const KILLS: usize = 6;
     if let Some(role) = Role::mine() {
-        return claim_all(&role);
+        return do_children(&role);
     }
     let _guard = Guard::new(TEST);
     let (_folder, db) = db();
-    let store = open(&db);
-    let share = |_| (0..RUNS / 16).map(|_| store.submit(work()).unwrap().run_id).collect();
-    let submitted: HashSet<String> = thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..16).map(|at| scope.spawn(move || -> Vec<String> { share(at) })).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
+    let store = quick(&db);
+    let parent_id = store.submit(work()).unwrap().run_id;
+    let parent = store.claim(long()).unwrap().unwrap();
+    let child = Submit { queue: Some("children".into()), max_attempts: 1_000, ..work() };
+    let items = (0..CHILDREN).map(|at| (format!("child {at}"), child.clone())).collect();
+    let children = parent.child_submit_many(items).unwrap();
+    let waits: Vec<String> =
+        children.iter().map(|child| format!("{{\"child\":\"{}\"}}", child.run_id)).collect();
+    let waits = format!("[{}]", waits.join(","));
+    assert_eq!(parent.await_all("all", &waits, -1).unwrap(), Waited::NotYet);
+    parent.suspend().unwrap();
+    let start = |at: usize| Actor::start(TEST, "worker", &db, &at.to_string());
+    let mut workers: Vec<Actor> = (0..4).map(start).collect();
+    for kill in 0..KILLS {
+        assert_eq!(workers[0].hear(), "some done");
+        workers.remove(0).kill();
+        workers.push(start(4 + kill));
+    }
+    // Gets the parent when the last child has ended, and not before.
+    let parent = store.claim(Claim { wait_ms: -1, ..long() }).unwrap().unwrap();
+    assert_eq!((parent.run_id().as_str(), parent.number()), (parent_id.as_str(), 2));
+    let Waited::Ready(all) = parent.await_all("all", &waits, -1).unwrap() else {
+        panic!("it woke before all of its children had ended")
+    };
+    parent.complete(None).unwrap();
+    assert!(workers.into_iter().all(Actor::succeeds));
     store.close();
-    assert_eq!(submitted.len(), RUNS);
-    let mut actors: Vec<Actor> =
-        (0..4).map(|at| Actor::start(TEST, "worker", &db, &at.to_string())).collect();
-    actors.iter_mut().for_each(|actor| assert_eq!(actor.hear(), "ready"));
-    actors.iter_mut().for_each(|actor| actor.tell("go"));
-    let counts: Vec<usize> = actors.iter_mut().map(|a| a.hear().parse().unwrap()).collect();
-    assert!(actors.into_iter().all(Actor::succeeds));
-    assert_eq!(counts.iter().sum::<usize>(), RUNS, "{counts:?}");
-    assert_effects_are_the_results(&db, &submitted);
+    assert_each_done_once(&db, &children, &all);
 }
 
-fn effects_path(db: &Path) -> PathBuf {
-    db.with_file_name("effects")
+/// A store whose answers are safe from the death of a process, and as quick as that allows.
+fn quick(db: &Path) -> Arc<Store> {
+    let durability = smolwf::domain::Durability::Process;
+    let store = Store::open(db, &StoreOptions { durability, ..options() }).unwrap();
+    store.init().unwrap();
+    store
 }
 
-fn claim_all(role: &Role) {
-    let store = open(&role.db);
-    let effects = OpenOptions::new().create(true).append(true).open(effects_path(&role.db));
-    let effects = effects.unwrap();
-    say("ready");
-    listen();
-    let claimed: usize = thread::scope(|scope| {
-        let (store, effects) = (&store, &effects);
-        let work = |thread: u32| {
+fn log_path(db: &Path) -> PathBuf {
+    db.with_file_name("log")
+}
+
+/// A log beside the store, in which the lines of all processes have one order.
+fn log(db: &Path) -> File {
+    OpenOptions::new().create(true).append(true).open(log_path(db)).unwrap()
+}
+
+fn do_children(role: &Role) {
+    let (store, log) = (quick(&role.db), log(&role.db));
+    let done = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let (store, log, done) = (&store, &log, &done);
             let me = format!("{}.{thread}", role.extra);
+            let claim = || Claim { queue: Some("children".into()), wait_ms: 0, ..long() };
             scope.spawn(move || {
-                let mut count = 0;
-                while let Some(attempt) = store.claim(Claim::default()).unwrap() {
-                    let step = run(&attempt, named("effect"));
-                    let line = format!("{} {me}\n", attempt.run_id().as_str());
-                    (&mut &*effects).write_all(line.as_bytes()).unwrap();
-                    step.complete(Some(format!("\"{me}\""))).unwrap();
-                    attempt.complete(None).unwrap();
-                    count += 1;
+                loop {
+                    let batch = store.claim_many(claim(), 20).unwrap();
+                    if batch.is_empty() {
+                        break;
+                    }
+                    for attempt in batch {
+                        let (run, number) = (attempt.run_id().as_str(), attempt.number());
+                        let line = format!("{run} {number} {me}\n");
+                        (&mut &*log).write_all(line.as_bytes()).unwrap();
+                        attempt.complete(Some(format!("\"{me}\""))).unwrap();
+                        if done.fetch_add(1, Ordering::Relaxed) == 150 {
+                            say("some done");
+                        }
+                    }
                 }
-                count
-            })
-        };
-        let threads: Vec<_> = (0..4).map(work).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            });
+        }
     });
-    say(&claimed.to_string());
     store.close();
 }
 
-/// Each run had its effect once, outside the store, and its one step names who had it.
-fn assert_effects_are_the_results(db: &Path, submitted: &HashSet<String>) {
-    let text = std::fs::read_to_string(effects_path(db)).unwrap();
-    let effects: Vec<(&str, &str)> =
-        text.lines().map(|line| line.split_once(' ').unwrap()).collect();
-    let by_run: HashMap<&str, &str> = effects.iter().copied().collect();
-    assert_eq!(effects.len(), by_run.len(), "a run had its effect twice");
-    assert_eq!(by_run.len(), submitted.len());
+/// No attempt at a child was held by two, and each child's one result is that of the attempt that
+/// ended it.
+fn assert_each_done_once(db: &Path, children: &[SubmittedChild], all: &str) {
+    let text = std::fs::read_to_string(log_path(db)).unwrap();
+    let mut claims: HashMap<(&str, &str), &str> = HashMap::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let twice = claims.insert((words[0], words[1]), words[2]);
+        assert_eq!(twice, None, "attempt {} of {} was held twice", words[1], words[0]);
+    }
     let conn = connect(db);
     assert_whole(&conn);
-    let steps = "SELECT r.run_id, s.result FROM sw_workflow_steps AS s
-         JOIN sw_workflow_runs AS r ON r.run_key = s.run_key AND r.outcome = 1 AND r.attempts = 1";
-    let steps: Vec<([u8; 16], String)> = all(&conn, steps, |row| Ok((row.get(0)?, row.get(1)?)));
-    assert_eq!(steps.len(), submitted.len());
-    for (id, result) in steps {
-        let run_id = smolwf::id::write("run", smolwf::id::Id::from_bytes(id));
-        assert!(submitted.contains(&run_id));
-        assert_eq!(result, format!("\"{}\"", by_run[run_id.as_str()]));
+    let sql = "SELECT run_id, attempts, result FROM sw_workflow_runs WHERE outcome = 1";
+    let ended: Vec<([u8; 16], i64, String)> =
+        all_rows(&conn, sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    assert_eq!(ended.len(), children.len() + 1, "the children and their parent");
+    let all: Vec<serde_json::Value> = serde_json::from_str(all).unwrap();
+    let results: HashMap<String, (i64, String)> = ended
+        .into_iter()
+        .map(|(id, attempts, result)| {
+            (smolwf::id::write("run", smolwf::id::Id::from_bytes(id)), (attempts, result))
+        })
+        .collect();
+    for (child, entry) in children.iter().zip(&all) {
+        let (attempts, result) = &results[&child.run_id];
+        let who = claims[&(child.run_id.as_str(), attempts.to_string().as_str())];
+        assert_eq!((result, &entry["value"]), (&format!("\"{who}\""), &who.into()));
     }
+}
+
+/// P23: whoever sends, each message is taken once.
+#[test]
+fn signals_sent_by_many_processes_are_each_taken_once() {
+    const TEST: &str = "signals_sent_by_many_processes_are_each_taken_once";
+    const SIGNALS: usize = 100;
+    if let Some(role) = Role::mine() {
+        let store = quick(&role.db);
+        let run_id = store.find("", "listener").unwrap().unwrap();
+        let new = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for at in 0..SIGNALS {
+                        // Every thread of every process sends the same, under the same keys.
+                        let key = at.to_string();
+                        let payload = format!("{{\"n\":{at}}}");
+                        let is_new = store.signal_send(&run_id, "news", Some(payload), Some(&key));
+                        new.fetch_add(usize::from(is_new.unwrap()), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        say(&new.into_inner().to_string());
+        return store.close();
+    }
+    let _guard = Guard::new(TEST);
+    let (_folder, db) = db();
+    let store = quick(&db);
+    store.submit(keyed("listener")).unwrap();
+    let mut senders: Vec<Actor> = (0..4).map(|_| Actor::start(TEST, "sender", &db, "")).collect();
+    let mut taken = Vec::new();
+    while taken.len() < SIGNALS {
+        let attempt = store.claim(Claim { wait_ms: -1, ..long() }).unwrap().unwrap();
+        let before = std::mem::take(&mut taken);
+        while let Waited::Ready(payload) = attempt.signal_await("news", -1).unwrap() {
+            taken.push(payload);
+        }
+        assert_eq!(taken[..before.len()], before, "what was taken replays");
+        if taken.len() < SIGNALS {
+            attempt.suspend().unwrap();
+        } else {
+            attempt.complete(None).unwrap();
+        }
+    }
+    let distinct: HashSet<&String> = taken.iter().collect();
+    assert_eq!((taken.len(), distinct.len()), (SIGNALS, SIGNALS));
+    let sent: usize = senders.iter_mut().map(|s| s.hear().parse::<usize>().unwrap()).sum();
+    assert_eq!(sent, SIGNALS, "each key was new once");
+    assert!(senders.into_iter().all(Actor::succeeds));
+    store.close();
+}
+
+/// P15: seen from outside the store, in a log that has one order for all.
+#[test]
+fn limits_of_a_queue_are_kept_by_all_processes_together() {
+    const TEST: &str = "limits_of_a_queue_are_kept_by_all_processes_together";
+    const RUNS: usize = 400;
+    const LIMIT: usize = 5;
+    const LIMIT_PER_KEY: usize = 2;
+    if let Some(role) = Role::mine() {
+        return hold_and_log(&role);
+    }
+    let _guard = Guard::new(TEST);
+    let (_folder, db) = db();
+    let store = quick(&db);
+    let settings = format!("{{\"concurrency\":{LIMIT},\"concurrency_per_key\":{LIMIT_PER_KEY}}}");
+    store.queue_set("default", &settings).unwrap();
+    let key = |at: usize| format!("key {}", at % 4);
+    let submits = (0..RUNS).map(|at| Submit { concurrency_key: Some(key(at)), ..work() });
+    store
+        .submit_many(
+            submits
+                .map(|s| Submit {
+                    args: s.concurrency_key.as_deref().map(smolwf::json::quote),
+                    ..s
+                })
+                .collect(),
+        )
+        .unwrap();
+    let workers: Vec<Actor> = (0..4).map(|_| Actor::start(TEST, "worker", &db, "")).collect();
+    assert!(workers.into_iter().all(Actor::succeeds));
+    store.close();
+    let text = std::fs::read_to_string(log_path(&db)).unwrap();
+    let mut held: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        let (sign, key) = line.split_at(1);
+        if sign == "-" {
+            let at = held.iter().position(|other| *other == key).unwrap();
+            held.swap_remove(at);
+            continue;
+        }
+        held.push(key);
+        let same = held.iter().filter(|other| **other == key).count();
+        assert!(held.len() <= LIMIT && same <= LIMIT_PER_KEY, "{held:?}");
+    }
+    assert_eq!((text.lines().count(), held.len()), (2 * RUNS, 0));
+    assert_whole(&connect(&db));
+}
+
+/// Notes when an attempt is held: after its claim, and before its end.
+fn hold_and_log(role: &Role) {
+    let (store, log) = (quick(&role.db), log(&role.db));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                // Waits a while for room: who finds none has still runs before it.
+                let claim = || Claim { wait_ms: 2_000, ..long() };
+                while let Some(attempt) = store.claim(claim()).unwrap() {
+                    let note = |sign: &str| {
+                        let line = format!("{sign}{}\n", attempt.args().as_str());
+                        (&mut &log).write_all(line.as_bytes()).unwrap();
+                    };
+                    note("+");
+                    thread::yield_now();
+                    note("-");
+                    attempt.complete(None).unwrap();
+                }
+            });
+        }
+    });
+    store.close();
 }
 
 /// P8.

@@ -67,10 +67,14 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
 
 /// Looks whether this attempt was parked before; the number of an attempt is never given twice.
 fn suspended_before(port: &mut dyn Port, fence: Fence) -> Result<Option<Finish>> {
-    let ended = port.attempt_ended(fence.run_key, fence.number)?.map(|attempt| attempt.ended);
-    Ok(match ended {
+    let attempt = port.attempt_ended(fence.run_key, fence.number)?;
+    // With an error it was not a suspend that stopped it: the lease had lapsed.
+    let is_lost = attempt.as_ref().is_some_and(|attempt| attempt.error.is_some());
+    Ok(match attempt.map(|attempt| attempt.ended) {
         Some(Ended::Suspended) => Some(Finish::Suspended { has_news: true }),
-        Some(ended @ (Ended::Cancelled | Ended::TimedOut)) => Some(Finish::Stopped(ended)),
+        Some(ended @ (Ended::Cancelled | Ended::TimedOut)) if !is_lost => {
+            Some(Finish::Stopped(ended))
+        }
         _ => None,
     })
 }

@@ -3,10 +3,10 @@
 use super::{Bed, at, claimer, plain, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::{AfterFail, End, Finish, check, heartbeat};
-use crate::domain::control;
 use crate::domain::port::{Ended, Fence, LEASE_WHILE_ALIVE, Outcome, TaskState};
 use crate::domain::run::Submit;
 use crate::domain::step::{self, Begin};
+use crate::domain::{control, suspend};
 
 fn complete() -> End {
     End::Complete("[1]".into())
@@ -224,4 +224,6 @@ pub(super) fn an_end_that_comes_after_the_lapse_of_a_cancelled_attempt_is_lost(b
     for end in [complete(), failure("1"), End::Release(0)] {
         bed.refused(-20, |port| super::finish(port, held.fence, &end, at(10_007)));
     }
+    let parking = suspend::Parking::default();
+    bed.refused(-20, |port| suspend::suspend(port, held.fence, &parking, at(10_007)));
 }
