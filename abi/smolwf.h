@@ -66,6 +66,7 @@ typedef struct sw_step sw_step;
 typedef struct sw_stop sw_stop;
 typedef struct sw_store sw_store;
 typedef struct sw_text sw_text;
+typedef struct sw_watch sw_watch;
 typedef struct sw_store_options {
   uint32_t struct_size;
   uint32_t flags;
@@ -165,6 +166,12 @@ int32_t sw_store_migrations(sw_store *store, sw_text **out, sw_error **err);
 const char *sw_store_path(const sw_store *store);
 int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
 int64_t sw_store_now_ms(const sw_store *store);
+int32_t sw_store_wait(sw_store *store,
+                      uint64_t seen,
+                      int64_t timeout_ms,
+                      sw_stop *stop,
+                      uint64_t *out_now,
+                      sw_error **err);
 void sw_store_shutdown(sw_store *store);
 void sw_store_close(sw_store *store);
 int32_t sw_run_submit(sw_store *store,
@@ -176,6 +183,11 @@ int32_t sw_run_submit(sw_store *store,
                       char *out_run_id,
                       size_t cap,
                       sw_error **err);
+int32_t sw_run_submit_many(sw_store *store,
+                           const char *items,
+                           size_t items_len,
+                           sw_text **out,
+                           sw_error **err);
 int32_t sw_run_find(sw_store *store,
                     const char *idempotency_scope,
                     size_t idempotency_scope_len,
@@ -190,6 +202,21 @@ int32_t sw_run_claim(sw_store *store,
                      const sw_claim_options *options,
                      sw_attempt **out,
                      sw_error **err);
+int32_t sw_run_claim_many(sw_store *store,
+                          const char *queue,
+                          size_t queue_len,
+                          const sw_claim_options *options,
+                          uint32_t max,
+                          sw_attempt **out,
+                          uint32_t *out_count,
+                          sw_error **err);
+int32_t sw_run_wait(sw_store *store,
+                    const char *run_id,
+                    size_t run_id_len,
+                    int64_t timeout_ms,
+                    sw_stop *stop,
+                    sw_text **out,
+                    sw_error **err);
 int32_t sw_run_cancel(sw_store *store,
                       const char *run_id,
                       size_t run_id_len,
@@ -207,6 +234,18 @@ int32_t sw_run_fork(sw_store *store,
                     char *out_run_id,
                     size_t cap,
                     sw_error **err);
+int32_t sw_queue_set(sw_store *store,
+                     const char *queue,
+                     size_t queue_len,
+                     const char *settings,
+                     size_t settings_len,
+                     sw_error **err);
+int32_t sw_watch_open(sw_store *store, sw_watch **out, sw_error **err);
+int32_t sw_watch_fd(sw_watch *watch,
+                    int32_t *out_fd,
+                    sw_error **err);
+int32_t sw_watch_drain(sw_watch *watch, uint64_t *out_now, sw_error **err);
+void sw_watch_free(sw_watch *watch);
 int32_t sw_stop_new(sw_stop **out, sw_error **err);
 void sw_stop_fire(sw_stop *stop);
 void sw_stop_free(sw_stop *stop);

@@ -90,8 +90,8 @@
  *
  * Every handle may be used from any thread at any time; none belongs to a thread. Each function
  * says one of: never blocks; may block on disk or lock, up to the busy timeout; waits. The library
- * starts no thread, installs no handler of signals or panics, and marks every descriptor
- * close-on-exec. Do not unload it.
+ * starts no thread but one for each open watch (sw_watch_open), installs no handler of signals or
+ * panics, and marks every descriptor close-on-exec. Do not unload it.
  *
  * FORK
  *
@@ -522,6 +522,14 @@ typedef struct sw_store sw_store;
  * \since 0.1
  */
 typedef struct sw_text sw_text;
+
+/**
+ * A watch on a store: descriptors that become readable when the store changes, for event loops.
+ * Any thread may use it at any time. Made by sw_watch_open, ended by sw_watch_free.
+ *
+ * \since 0.1
+ */
+typedef struct sw_watch sw_watch;
 
 /**
  * Options of sw_store_open and sw_store_open_in_memory. Zero in a field is its default.
@@ -1189,6 +1197,45 @@ int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
 int64_t sw_store_now_ms(const sw_store *store);
 
 /**
+ * Waits until the store's change counter is another than `seen`. The counter moves when a run
+ * becomes claimable (submitted, woken, given back, due, lapsed, its owner dead), when one ends or is
+ * cancelled, and when an event is appended, in any process; never for steps or heartbeats. It may
+ * move for several of those at once, and now and then for none.
+ *
+ * So no wake-up is lost: take the counter (with `seen` 0 and timeout_ms 0), look at the store, and
+ * wait with that counter as `seen`. It lives as long as some process has the store open.
+ *
+ * Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
+ * timeout.
+ *
+ * \param store       an open store
+ * \param seen        a counter that an earlier call gave, or 0
+ * \param timeout_ms  0 answers now, SW_FOREVER waits without limit
+ * \param stop        ends the wait when it fires; may be NULL
+ * \param out_now     receives the counter, also for SW_TIMEOUT
+ * \param err         receives an owned error on failure; may be NULL
+ * \retval SW_OK            the counter is another
+ * \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
+ * \retval SW_ERR_MISUSE    store is no store, stop is no stop, or out_now is NULL
+ * \retval SW_ERR_INVALID   timeout_ms is below -1 or above a hundred years
+ * \retval SW_ERR_CLOSED    also when the store is shut down during the wait
+ * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of no
+ *                          changes
+ *
+ * Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
+ * SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
+ * SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_store_wait(sw_store *store,
+                      uint64_t seen,
+                      int64_t timeout_ms,
+                      sw_stop *stop,
+                      uint64_t *out_now,
+                      sw_error **err);
+
+/**
  * Ends the use of a store from any thread: waits return, later calls are SW_ERR_CLOSED. Calls
  * that are writing finish. Doing it again does nothing. Nothing is freed: sw_store_close comes
  * after.
@@ -1257,6 +1304,42 @@ int32_t sw_run_submit(sw_store *store,
                       char *out_run_id,
                       size_t cap,
                       sw_error **err);
+
+/**
+ * Submits many runs in one commit, all or none. Each item is an object with `"workflow"`, `"args"`
+ * (any JSON) and the fields of sw_submit_options by their names; instead of the flag there is
+ * `"local"`, true or false. What is left out or null is the default.
+ *
+ * Two items with one idempotency key make one run, and the second names it.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+ * store's durability says; so is what `"exists"` confirms.
+ *
+ * \param store  an open store
+ * \param items,items_len  JSON array of 1 to 10000 objects
+ * \param out    receives an array in the order of the items, `[{"run_id":"run_...","exists":false}]`,
+ *               freed by sw_text_free; NULL on failure. With `"exists"` true the key matched
+ * \param err    receives an owned error on failure; may be NULL. Its message begins with the item
+ *               that it is about: `items[3]: ...`
+ * \retval SW_OK               every run is submitted or found
+ * \retval SW_ERR_MISUSE       store is no store, out is NULL, or items is NULL with a length
+ * \retval SW_ERR_INVALID      items is absent, no JSON array, empty, or has too many; an item is no
+ *                             object, lacks its workflow, or has an unknown key or a value out of
+ *                             its form or range
+ * \retval SW_ERR_TOO_BIG      items, or a text in it, is above its limit
+ * \retval SW_ERR_UNSUPPORTED  an item has a budget, which this version does not serve yet
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_submit_many(sw_store *store,
+                           const char *items,
+                           size_t items_len,
+                           sw_text **out,
+                           sw_error **err);
 
 /**
  * Finds the run that an idempotency key made.
@@ -1330,6 +1413,83 @@ int32_t sw_run_claim(sw_store *store,
                      const sw_claim_options *options,
                      sw_attempt **out,
                      sw_error **err);
+
+/**
+ * Claims up to `max` runs of a queue in one commit, in the order of sw_run_claim and as that does.
+ * It waits for the first run, not for `max` of them.
+ *
+ * Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
+ * disk or lock, up to the busy timeout. Durable when it returns attempts, as the store's durability
+ * says.
+ *
+ * \param store  an open store
+ * \param queue,queue_len  name of the queue; absent is "default"
+ * \param options    NULL for all defaults
+ * \param max        attempts at most, 1 to 10000
+ * \param out        array of max places; receives the attempts, each freed by sw_attempt_free; the
+ *                   other places become NULL, and all on failure
+ * \param out_count  receives how many attempts there are; 0 with SW_NONE
+ * \param err        receives an owned error on failure; may be NULL
+ * \retval SW_OK               at least one attempt is in out
+ * \retval SW_NONE             nothing to claim until wait_ms passed or the stop fired
+ * \retval SW_ERR_MISUSE       store is no store, stop is no stop, an output is NULL, or a text is
+ *                             NULL with a length
+ * \retval SW_ERR_INVALID      max is out of its range (out is not touched then); a text or an
+ *                             option is out of its form or range
+ * \retval SW_ERR_TOO_BIG      a text is above its limit
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_CLOSED       also when the store is shut down during the wait
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_claim_many(sw_store *store,
+                          const char *queue,
+                          size_t queue_len,
+                          const sw_claim_options *options,
+                          uint32_t max,
+                          sw_attempt **out,
+                          uint32_t *out_count,
+                          sw_error **err);
+
+/**
+ * Waits for a run to end and gives its document, as sw_run_get does. Also wakes when it ends because
+ * its time-out passed or its worker was lost, though nobody else is there to notice.
+ *
+ * Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
+ * timeout.
+ *
+ * \param store  an open store
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param timeout_ms  0 looks once, SW_FOREVER waits without limit
+ * \param stop   ends the wait when it fires; may be NULL
+ * \param out    receives the document, freed by sw_text_free; NULL on failure and for SW_TIMEOUT
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK             the run has completed, failed or been cancelled; the document is in out
+ * \retval SW_TIMEOUT        it had not until timeout_ms passed or the stop fired
+ * \retval SW_ERR_MISUSE     store is no store, stop is no stop, out is NULL, or run_id is NULL with a
+ *                           length
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; timeout_ms is below
+ *                           -1 or above a hundred years
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_CLOSED     also when the store is shut down during the wait
+ *
+ * Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
+ * SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
+ * SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_run_wait(sw_store *store,
+                    const char *run_id,
+                    size_t run_id_len,
+                    int64_t timeout_ms,
+                    sw_stop *stop,
+                    sw_text **out,
+                    sw_error **err);
 
 /* Runs: acting on them from outside --------------------------------------------------------- */
 
@@ -1491,6 +1651,126 @@ int32_t sw_run_fork(sw_store *store,
                     char *out_run_id,
                     size_t cap,
                     sw_error **err);
+
+/* Queues ------------------------------------------------------------------------------------ */
+
+/**
+ * Sets the limits of a queue, for claims in every process, from the next one on. The settings are a
+ * JSON object: `{"concurrency":8,"concurrency_per_key":1,"paused":false}`. `concurrency` is how many
+ * of the queue's runs may be held by attempts at once, `concurrency_per_key` how many that share a
+ * concurrency_key; both are 1 to 4294967295. With `paused` true nothing is claimed. What the
+ * settings leave out, or name as null, is lifted; `{}` lifts all.
+ *
+ * A lower limit takes no run from an attempt: no further one is claimed until there is room.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout, once for each 256 runs that it
+ * lets in. Durable when it returns, as the store's durability says.
+ *
+ * \param store  an open store
+ * \param queue,queue_len  name of the queue; absent is "default"
+ * \param settings,settings_len  JSON object
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK           the limits hold
+ * \retval SW_ERR_MISUSE   store is no store, or a text is NULL with a length
+ * \retval SW_ERR_INVALID  queue is empty, no UTF-8, or holds a NUL; settings are absent, no JSON
+ *                         object, or have an unknown key or a value out of its range
+ * \retval SW_ERR_TOO_BIG  a text is above its limit
+ *
+ * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+ * SW_ERR_WAL_LOST.
+ * \since 0.1
+ */
+int32_t sw_queue_set(sw_store *store,
+                     const char *queue,
+                     size_t queue_len,
+                     const char *settings,
+                     size_t settings_len,
+                     sw_error **err);
+
+/* Watches: changes as a descriptor ---------------------------------------------------------- */
+
+/**
+ * Opens a watch on a store. It tells of what the change counter of sw_store_wait counts, and of
+ * what comes due by itself, from now on.
+ *
+ * This is the one call that starts a thread: it sleeps in the kernel, has all signals blocked, and
+ * ends with sw_watch_free, or when the store is shut down or closed.
+ *
+ * Any thread; never blocks.
+ *
+ * \param store  an open store
+ * \param out    receives the watch, freed by sw_watch_free; NULL on failure
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK            the watch is open
+ * \retval SW_ERR_MISUSE    store is no store, or out is NULL
+ * \retval SW_ERR_CLOSED    the store is shut down or closed
+ * \retval SW_ERR_FORKED    the store belongs to the parent of this process
+ * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of no
+ *                          changes
+ * \retval SW_ERR_IO        the system gave no descriptors or no thread
+ * \retval SW_ERR_NOMEM     memory ran out
+ * \retval SW_ERR_PANIC     a defect of the library
+ * \since 0.1
+ */
+int32_t sw_watch_open(sw_store *store, sw_watch **out, sw_error **err);
+
+/**
+ * Gives a new descriptor of a watch, a duplicate of one end of a pair of sockets: non-blocking,
+ * close-on-exec, the caller's to close. It becomes readable when the store changes, with one byte
+ * for a whole burst of changes; sw_watch_drain empties it and arms it again. It reads as ended after
+ * sw_watch_free, and when the store is shut down or closed.
+ *
+ * All descriptors of a watch are ends of one pair: each becomes readable, and a drain empties all.
+ * Two event loops that must each hear of every change open two watches. Do not write to it.
+ *
+ * Any thread; never blocks.
+ *
+ * \param watch   from sw_watch_open
+ * \param out_fd  receives the descriptor; close it with close(2)
+ * \param err     receives an owned error on failure; may be NULL
+ * \retval SW_OK          the descriptor is in out_fd
+ * \retval SW_ERR_MISUSE  watch is no watch, or out_fd is NULL
+ * \retval SW_ERR_CLOSED  the store is shut down or closed
+ * \retval SW_ERR_FORKED  the watch belongs to the parent of this process
+ * \retval SW_ERR_IO      the system gave no descriptor
+ * \retval SW_ERR_PANIC   a defect of the library
+ * \since 0.1
+ */
+int32_t sw_watch_fd(sw_watch *watch,
+                    int32_t *out_fd,
+                    sw_error **err);
+
+/**
+ * Empties the descriptors of a watch and arms them again: a change that is not in the count it
+ * gives makes them readable anew. So drain first, then look at the store.
+ *
+ * Any thread; never blocks.
+ *
+ * \param watch    from sw_watch_open
+ * \param out_now  receives the change counter, as sw_store_wait takes it
+ * \param err      receives an owned error on failure; may be NULL
+ * \retval SW_OK          the counter is in out_now
+ * \retval SW_ERR_MISUSE  watch is no watch, or out_now is NULL
+ * \retval SW_ERR_CLOSED  the store is shut down or closed
+ * \retval SW_ERR_FORKED  the watch belongs to the parent of this process
+ * \retval SW_ERR_IO      reading the descriptor failed
+ * \retval SW_ERR_PANIC   a defect of the library
+ * \since 0.1
+ */
+int32_t sw_watch_drain(sw_watch *watch, uint64_t *out_now, sw_error **err);
+
+/**
+ * Ends a watch and its thread. Descriptors that were given stay the caller's and read as ended.
+ *
+ * Any thread; waits for the thread, which ends at once unless it is just at the disk or at a lock:
+ * then up to the busy timeout.
+ *
+ * \param watch  from sw_watch_open; NULL does nothing; in a forked child a watch of its parent leaks
+ * \since 0.1
+ */
+void sw_watch_free(sw_watch *watch);
 
 /* Stops: ending a wait ---------------------------------------------------------------------- */
 

@@ -381,6 +381,30 @@ template <class P> class basic_stop : public detail::handle<sw_stop, sw_stop_fre
     void fire() noexcept { sw_stop_fire(this->get()); }
 };
 
+/* ---- Watches ------------------------------------------------------------------------------ */
+
+/** Tells an event loop of changes. Made by store.watch_open(). */
+template <class P> class basic_watch : public detail::handle<sw_watch, sw_watch_free> {
+  public:
+    template <class T> using of = typename P::template of<T>;
+    using handle::handle;
+
+    /** A new descriptor, which is the caller's to close. */
+    of<int32_t> fd() {
+        int32_t out = -1;
+        sw_error *err = nullptr;
+        int32_t code = sw_watch_fd(this->get(), &out, &err);
+        return P::give(code, err, [&] { return out; });
+    }
+    /** Empties the descriptors, arms them again, and gives the change counter. */
+    of<uint64_t> drain() {
+        uint64_t out = 0;
+        sw_error *err = nullptr;
+        int32_t code = sw_watch_drain(this->get(), &out, &err);
+        return P::give(code, err, [&] { return out; });
+    }
+};
+
 /* ---- Steps -------------------------------------------------------------------------------- */
 
 template <class P> class basic_step : public detail::handle<sw_step, sw_step_free> {
@@ -637,6 +661,57 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
             return answer<basic_attempt<P>>{code, basic_attempt<P>(out)};
         });
     }
+    /** Items are a JSON array; so is the answer. */
+    of<text> run_submit_many(std::string_view items) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_submit_many(this->get(), items.data(), items.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** At most `max` attempts; none is SW_NONE. */
+    of<std::vector<basic_attempt<P>>> run_claim_many(uint32_t max, std::string_view queue = {},
+                                                     const claim_options &options = {}) {
+        std::vector<sw_attempt *> out(max);
+        uint32_t count = 0;
+        sw_error *err = nullptr;
+        const sw_claim_options c = options.c();
+        sw_attempt *none = nullptr; /* an empty vector has no place to point to */
+        int32_t code = sw_run_claim_many(this->get(), queue.data(), queue.size(), &c, max,
+                                         max == 0 ? &none : out.data(), &count, &err);
+        return P::give(code, err, [&] {
+            return std::vector<basic_attempt<P>>(out.begin(), out.begin() + count);
+        });
+    }
+    /** SW_OK with the document of the ended run, or SW_TIMEOUT. */
+    of<answer<text>> run_wait(std::string_view run_id, int64_t timeout_ms = SW_FOREVER,
+                              sw_stop *stop = nullptr) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_wait(this->get(), run_id.data(), run_id.size(), timeout_ms, stop,
+                                   &out, &err);
+        return P::give(code, err, [&] { return answer<text>{code, text(out)}; });
+    }
+    /** SW_OK or SW_TIMEOUT, both with the change counter. */
+    of<answer<uint64_t>> wait(uint64_t seen, int64_t timeout_ms = SW_FOREVER,
+                              sw_stop *stop = nullptr) {
+        uint64_t out = 0;
+        sw_error *err = nullptr;
+        int32_t code = sw_store_wait(this->get(), seen, timeout_ms, stop, &out, &err);
+        return P::give(code, err, [&] { return answer<uint64_t>{code, out}; });
+    }
+    of<basic_watch<P>> watch_open() {
+        sw_watch *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_watch_open(this->get(), &out, &err);
+        return P::give(code, err, [&] { return basic_watch<P>(out); });
+    }
+    /** The settings are a JSON object; an absent queue is "default". */
+    of<void> queue_set(std::string_view settings, std::string_view queue = {}) {
+        sw_error *err = nullptr;
+        int32_t code = sw_queue_set(this->get(), queue.data(), queue.size(), settings.data(),
+                                    settings.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
     /** The reason is JSON and may be absent. */
     of<void> run_cancel(std::string_view run_id, std::string_view reason = {}) {
         sw_error *err = nullptr;
@@ -719,6 +794,7 @@ using store = basic_store<throwing>;
 using attempt = basic_attempt<throwing>;
 using step = basic_step<throwing>;
 using stop = basic_stop<throwing>;
+using watch = basic_watch<throwing>;
 
 namespace results {
 
@@ -726,6 +802,7 @@ using store = basic_store<returning>;
 using attempt = basic_attempt<returning>;
 using step = basic_step<returning>;
 using stop = basic_stop<returning>;
+using watch = basic_watch<returning>;
 
 inline result<void> abi_check() { return smolwf::abi_check<returning>(); }
 inline result<id_text> new_id(std::string_view prefix) { return smolwf::new_id<returning>(prefix); }

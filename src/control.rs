@@ -143,6 +143,7 @@ impl Store {
     ) -> Result<Option<u64>> {
         check_timeout(timeout_ms)?;
         let entered = self.enter()?;
+        self.check_is_told()?;
         let until = wait_end(timeout_ms);
         let news = || Some(entered.changes()).filter(|now| *now != seen);
         loop {

@@ -36,6 +36,7 @@ impl Store {
 mod tests {
     use super::*;
     use crate::domain::claim::Claim;
+    use crate::domain::run::Submit;
     use crate::store::StoreOptions;
 
     const HOURLY: &str = r#"{"workflow":"w","every_ms":3600000}"#;
@@ -66,8 +67,10 @@ mod tests {
             Store::open(&path, &StoreOptions { read_only: true, create: false, ..options })
                 .unwrap();
         assert_eq!(reader.schedule_set("s", HOURLY).unwrap_err().code(), -43);
-        let seen = reader.changes().unwrap();
-        assert_eq!(reader.wait_for_change(seen, 1, None).unwrap(), None);
+        let elsewhere =
+            Submit { workflow: "w".into(), queue: Some("q".into()), ..Submit::default() };
+        let run_id = store.submit(elsewhere).unwrap().run_id;
+        assert_eq!(reader.run_wait(&run_id, 1, None).unwrap(), None);
         assert!(reader.schedule_list().unwrap().contains("\"last_run_id\":null"));
         assert!(store.claim(Claim::default()).unwrap().is_some());
     }

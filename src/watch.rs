@@ -4,20 +4,22 @@
 //! one byte into a pair of sockets for each burst of them.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::process;
 use crate::stop::Stop;
 use crate::storage::sqlite::os;
-use crate::store::Store;
+use crate::store::{FOREVER, Store};
 
-/// Milliseconds of one wait of the thread; a bound on how late it sees that the store is gone.
-const ROUND_MS: i64 = 1_000;
+/// How long the thread leaves a failing disk alone.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// An open watch.
 pub struct Watch {
@@ -39,6 +41,7 @@ impl Watch {
     /// Opens a watch on a store, and starts its thread with all signals blocked.
     pub fn open(store: &Arc<Store>) -> Result<Watch> {
         let seen = store.changes()?;
+        store.check_is_told()?;
         let made = |error: std::io::Error| Error::from_os("a watch cannot be opened", &error);
         let (reader, writer) = UnixStream::pair().map_err(made)?;
         reader.set_nonblocking(true).map_err(made)?;
@@ -62,6 +65,7 @@ impl Watch {
 
     /// Returns a new duplicate of the end that becomes readable; the caller closes it.
     pub fn descriptor(&self) -> Result<RawFd> {
+        self.store.check_open()?;
         let copy = self
             .reader
             .try_clone()
@@ -71,6 +75,7 @@ impl Watch {
 
     /// Empties the pair, so that the next change is told again, and returns the count of changes.
     pub fn drain(&self) -> Result<u64> {
+        self.store.check_open()?;
         let mut bytes = [0; 64];
         loop {
             match (&self.reader).read(&mut bytes) {
@@ -102,7 +107,7 @@ impl Drop for Watch {
     }
 }
 
-/// What the thread owns: dropping its end makes every duplicate read the end of the stream.
+/// What the thread owns: with its end, every duplicate reads the end of the stream.
 struct Teller {
     shared: Arc<Shared>,
     store: Arc<Store>,
@@ -112,7 +117,7 @@ struct Teller {
 impl Teller {
     fn run(mut self, mut seen: u64) {
         while !self.shared.stop.is_fired() {
-            match self.store.wait_for_change(seen, ROUND_MS, Some(&self.shared.stop)) {
+            match self.store.wait_for_change(seen, FOREVER, Some(&self.shared.stop)) {
                 Ok(Some(now)) => {
                     seen = now;
                     self.tell();
@@ -133,7 +138,13 @@ impl Teller {
 
     /// Keeps a failing disk from being asked without end.
     fn pause(&self) {
-        let round = std::time::Duration::from_millis(ROUND_MS.unsigned_abs());
-        os::futex_wait_private(self.shared.stop.word(), 0, round);
+        os::futex_wait_private(self.shared.stop.word(), 0, PAUSE);
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        // Closing would do, but for a forked child: it has a copy of this end as long as it lives.
+        let _ = self.writer.shutdown(Shutdown::Write);
     }
 }

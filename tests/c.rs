@@ -28,11 +28,14 @@ const TOPICS: &[&str] = &[
     "control",
     "document",
     "event",
+    "follow",
     "fork",
     "json",
     "lease",
+    "many",
     "misuse",
     "misuse_text",
+    "queue",
     "refuse",
     "run",
     "schedule",
@@ -44,6 +47,7 @@ const TOPICS: &[&str] = &[
     "timeout",
     "version",
     "wait",
+    "watch",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,6 +75,26 @@ fn claims_go_as_the_header_says() {
 #[test]
 fn runs_are_acted_on_from_outside() {
     run("control", Flavour::Sanitized);
+}
+
+#[test]
+fn runs_and_changes_are_waited_for() {
+    run("follow", Flavour::Sanitized);
+}
+
+#[test]
+fn many_runs_are_submitted_and_claimed_at_once() {
+    run("many", Flavour::Sanitized);
+}
+
+#[test]
+fn queues_hold_their_limits() {
+    run("queue", Flavour::Sanitized);
+}
+
+#[test]
+fn watches_tell_event_loops_of_changes() {
+    run("watch", Flavour::Sanitized);
 }
 
 #[test]

@@ -1,46 +1,47 @@
 //! Limits of queues: how many runs may hold the fence at once, in all and behind each key.
 
-use serde::Deserialize;
-
+use super::document::{boolean, integer, unknown};
 use super::port::{GatePlace, Port, QueueLimits};
 use crate::error::{Error, Result};
+use crate::json::document;
 use crate::limits::SWEEP_DUE_MAX;
 
-/// The settings document of `sw_queue_set`. What it does not name is lifted.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    concurrency: Option<u32>,
-    concurrency_per_key: Option<u32>,
-    #[serde(default)]
-    paused: bool,
-}
-
 impl QueueLimits {
-    /// Reads the settings document `{"concurrency", "concurrency_per_key", "paused"}`.
+    /// Reads the settings document `{"concurrency", "concurrency_per_key", "paused"}`. What it does
+    /// not name is lifted.
     pub fn read(settings: &str) -> Result<QueueLimits> {
-        let settings: Settings = serde_json::from_str(settings)
-            .map_err(|error| Error::invalid(format!("settings: {error}")))?;
-        for (what, limit) in [
-            ("concurrency", settings.concurrency),
-            ("concurrency_per_key", settings.concurrency_per_key),
-        ] {
-            if limit == Some(0) {
-                return Err(Error::invalid(format!(
-                    "{what} is 0, it must be at least 1: to stop a queue, set \"paused\""
-                )));
+        let mut limits = QueueLimits::default();
+        let mut seen = Vec::new();
+        for (key, value) in document::members(settings).map_err(|fault| fault.of("settings"))? {
+            match &*key {
+                "concurrency" => limits.concurrency = limit(&key, value)?,
+                "concurrency_per_key" => limits.concurrency_per_key = limit(&key, value)?,
+                "paused" => limits.is_paused = boolean(&key, value)?,
+                _ => return Err(unknown(&key)),
             }
+            if seen.contains(&key) {
+                return Err(Error::invalid(format!("the key {key:?} comes twice")));
+            }
+            seen.push(key);
         }
-        Ok(QueueLimits {
-            concurrency: settings.concurrency,
-            concurrency_per_key: settings.concurrency_per_key,
-            is_paused: settings.paused,
-        })
+        Ok(limits)
     }
 
     /// Returns whether nothing may be claimed while `running` of its runs hold the fence.
     pub fn is_full(&self, running: u32) -> bool {
         self.is_paused || self.concurrency.is_some_and(|most| running >= most)
+    }
+}
+
+fn limit(what: &str, value: &str) -> Result<Option<u32>> {
+    match value {
+        "null" => Ok(None),
+        value => match integer(what, value)? {
+            0 => Err(Error::invalid(format!(
+                "{what} is 0, it must be at least 1: to stop a queue, set \"paused\""
+            ))),
+            most => Ok(Some(most)),
+        },
     }
 }
 
@@ -77,8 +78,19 @@ mod tests {
         let limits = QueueLimits::read(r#"{"concurrency":8}"#).unwrap();
         assert_eq!((limits.concurrency, limits.concurrency_per_key), (Some(8), None));
         assert!(limits.is_full(8) && !limits.is_full(7));
+        let lifted = QueueLimits::read(r#"{"concurrency":null,"paused":null}"#).unwrap();
+        assert_eq!(lifted, QueueLimits::default());
         assert!(QueueLimits::read(r#"{"paused":true}"#).unwrap().is_full(0));
-        for bad in ["[]", r#"{"x":1}"#, r#"{"concurrency":0}"#, r#"{"concurrency":-1}"#] {
+        for bad in [
+            "[]",
+            r#"{"x":1}"#,
+            r#"{"concurrency":0}"#,
+            r#"{"concurrency":-1}"#,
+            r#"{"concurrency":1.5}"#,
+            r#"{"paused":1}"#,
+            "null",
+            r#"{"paused":true,"paused":true}"#,
+        ] {
             assert_eq!(QueueLimits::read(bad).unwrap_err().code(), -2, "{bad}");
         }
     }

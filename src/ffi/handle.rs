@@ -26,10 +26,11 @@ pub(super) trait Handle: Sized {
 }
 
 /// Every kind with its tag, to say which was given.
-const KINDS: [(u64, &str); 6] = [
+const KINDS: [(u64, &str); 7] = [
     (super::store::sw_store::TAG, super::store::sw_store::NAME),
     (super::attempt::sw_attempt::TAG, super::attempt::sw_attempt::NAME),
     (super::step::sw_step::TAG, super::step::sw_step::NAME),
+    (super::watch::sw_watch::TAG, super::watch::sw_watch::NAME),
     (super::stop::sw_stop::TAG, super::stop::sw_stop::NAME),
     (super::text::sw_text::TAG, super::text::sw_text::NAME),
     (super::error::sw_error::TAG, super::error::sw_error::NAME),

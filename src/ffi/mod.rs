@@ -20,6 +20,7 @@
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
 //! | `schedule`, `budget`, `event`, `query` | more of them |
+//! | `store`, `run`, `control`, `queue`, `watch`, `stop`, `attempt`, `step`, `query` | the topics |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -38,8 +39,10 @@ pub mod text;
 pub mod store;
 
 pub mod control;
+pub mod queue;
 pub mod run;
 pub mod stop;
+pub mod watch;
 
 pub mod attempt;
 

@@ -14,6 +14,12 @@ use crate::limits;
 /// A place for one number, or for one handle; good for as long as the call.
 pub(super) struct Out<'d, T>(*mut T, PhantomData<&'d Door>);
 
+/// Places for handles, one after the other.
+pub(super) struct OutHandles<'d, H: Handle> {
+    places: Out<'d, *mut H>,
+    max: u32,
+}
+
 /// A place for an id.
 pub(super) struct OutId<'d>(Out<'d, c_char>);
 
@@ -32,6 +38,22 @@ impl Door {
         // SAFETY: the C caller gave a place for a pointer.
         unsafe { place.0.write_unaligned(std::ptr::null_mut()) };
         Ok(place)
+    }
+
+    /// Takes places for `max` handles and sets them to NULL.
+    pub(super) fn out_handles<H: Handle>(
+        &self,
+        place: *mut *mut H,
+        max: u32,
+    ) -> Result<OutHandles<'_, H>> {
+        let place = self.out("out", place)?;
+        for at in 0..max as usize {
+            // SAFETY: the C caller gave places for `max` pointers.
+            let one = unsafe { place.0.add(at) };
+            // SAFETY: as above.
+            unsafe { one.write_unaligned(std::ptr::null_mut()) };
+        }
+        Ok(OutHandles { places: place, max })
     }
 
     /// Takes a place for an id, with room for every id there can be.
@@ -67,6 +89,21 @@ impl<H: Handle> Out<'_, *mut H> {
     /// Makes a handle and gives it to the caller.
     pub(super) fn give(self, body: H::Body) {
         self.set(handle::put(body));
+    }
+}
+
+impl<H: Handle> OutHandles<'_, H> {
+    /// Makes handles, as many as there are places at most, and gives them to the caller.
+    pub(super) fn give(self, bodies: Vec<H::Body>) -> u32 {
+        let mut given = 0;
+        for body in bodies.into_iter().take(self.max as usize) {
+            // SAFETY: the C caller gave places for `max` pointers.
+            let one = unsafe { self.places.0.add(given as usize) };
+            // SAFETY: as above.
+            unsafe { one.write_unaligned(handle::put(body)) };
+            given += 1;
+        }
+        given
     }
 }
 

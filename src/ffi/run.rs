@@ -1,18 +1,26 @@
 //! Submitting, finding and claiming runs.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
-use super::args::raw;
+use super::args::{absent, raw};
 use super::attempt::sw_attempt;
-use super::codes::{SW_EXISTS, SW_NONE, SW_OK};
+use super::codes::{SW_EXISTS, SW_NONE, SW_OK, SW_TIMEOUT};
 use super::constants::SW_SUBMIT_LOCAL;
 use super::error::sw_error;
 use super::guard::{Door, guard};
 use super::options::{sw_claim_options, sw_submit_options};
+use super::stop::sw_stop;
 use super::store::sw_store;
+use super::text::sw_text;
 use crate::domain::claim::Claim;
 use crate::domain::run::Submit;
-use crate::error::Result;
+use crate::domain::submit;
+use crate::error::{Error, Result};
+use crate::limits::MANY_MAX;
+use crate::stop::Stop;
+use crate::store::Submitted;
+use crate::text::Text;
 
 impl Door {
     /// Takes the options of a submit; workflow and args are filled in by the caller.
@@ -60,8 +68,13 @@ impl Door {
             worker: worker.map(str::to_owned),
             workflows: names("workflows", o.workflows, o.workflows_len)?,
             code_versions: names("code_versions", o.code_versions, o.code_versions_len)?,
-            stop: if o.stop.is_null() { None } else { Some(self.body(o.stop)?.clone()) },
+            stop: self.optional_stop(o.stop)?,
         })
+    }
+
+    /// Takes a stop that may be absent.
+    pub(super) fn optional_stop(&self, stop: *const sw_stop) -> Result<Option<Arc<Stop>>> {
+        if stop.is_null() { Ok(None) } else { self.body(stop).cloned().map(Some) }
     }
 }
 
@@ -122,6 +135,62 @@ pub unsafe extern "C" fn sw_run_submit(
             Ok(if submitted.existed { SW_EXISTS } else { SW_OK })
         })
     }
+}
+
+/// Submits many runs in one commit, all or none. Each item is an object with `"workflow"`, `"args"`
+/// (any JSON) and the fields of sw_submit_options by their names; instead of the flag there is
+/// `"local"`, true or false. What is left out or null is the default.
+///
+/// Two items with one idempotency key make one run, and the second names it.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
+/// store's durability says; so is what `"exists"` confirms.
+///
+/// \param store  an open store
+/// \param items,items_len  JSON array of 1 to 10000 objects
+/// \param out    receives an array in the order of the items, `[{"run_id":"run_...","exists":false}]`,
+///               freed by sw_text_free; NULL on failure. With `"exists"` true the key matched
+/// \param err    receives an owned error on failure; may be NULL. Its message begins with the item
+///               that it is about: `items[3]: ...`
+/// \retval SW_OK               every run is submitted or found
+/// \retval SW_ERR_MISUSE       store is no store, out is NULL, or items is NULL with a length
+/// \retval SW_ERR_INVALID      items is absent, no JSON array, empty, or has too many; an item is no
+///                             object, lacks its workflow, or has an unknown key or a value out of
+///                             its form or range
+/// \retval SW_ERR_TOO_BIG      items, or a text in it, is above its limit
+/// \retval SW_ERR_UNSUPPORTED  an item has a budget, which this version does not serve yet
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_run_submit_many(
+    store: *mut sw_store,
+    items: *const c_char,
+    items_len: usize,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let store = door.store(store)?;
+            let items = door.document(raw("items", items, items_len), store.payload_bytes_max())?;
+            let submits = submit::runs(items.ok_or_else(|| absent("items"))?)?;
+            let submitted = store.submit_many(submits)?;
+            out.give(Text::from(list_of(&submitted)));
+            Ok(SW_OK)
+        })
+    }
+}
+
+fn list_of(submitted: &[Submitted]) -> String {
+    let one =
+        |run: &Submitted| format!("{{\"run_id\":\"{}\",\"exists\":{}}}", run.run_id, run.existed);
+    format!("[{}]", submitted.iter().map(one).collect::<Vec<_>>().join(","))
 }
 
 /// Finds the run that an idempotency key made.
@@ -225,6 +294,121 @@ pub unsafe extern "C" fn sw_run_claim(
             };
             let Some(attempt) = store.claim(claim)? else { return Ok(SW_NONE) };
             out.give(attempt);
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Claims up to `max` runs of a queue in one commit, in the order of sw_run_claim and as that does.
+/// It waits for the first run, not for `max` of them.
+///
+/// Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
+/// disk or lock, up to the busy timeout. Durable when it returns attempts, as the store's durability
+/// says.
+///
+/// \param store  an open store
+/// \param queue,queue_len  name of the queue; absent is "default"
+/// \param options    NULL for all defaults
+/// \param max        attempts at most, 1 to 10000
+/// \param out        array of max places; receives the attempts, each freed by sw_attempt_free; the
+///                   other places become NULL, and all on failure
+/// \param out_count  receives how many attempts there are; 0 with SW_NONE
+/// \param err        receives an owned error on failure; may be NULL
+/// \retval SW_OK               at least one attempt is in out
+/// \retval SW_NONE             nothing to claim until wait_ms passed or the stop fired
+/// \retval SW_ERR_MISUSE       store is no store, stop is no stop, an output is NULL, or a text is
+///                             NULL with a length
+/// \retval SW_ERR_INVALID      max is out of its range (out is not touched then); a text or an
+///                             option is out of its form or range
+/// \retval SW_ERR_TOO_BIG      a text is above its limit
+/// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+/// \retval SW_ERR_CLOSED       also when the store is shut down during the wait
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_run_claim_many(
+    store: *mut sw_store,
+    queue: *const c_char,
+    queue_len: usize,
+    options: *const sw_claim_options,
+    max: u32,
+    out: *mut *mut sw_attempt,
+    out_count: *mut u32,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out_count = door.out("out_count", out_count)?;
+            if max == 0 || max as usize > MANY_MAX {
+                return Err(Error::invalid(format!("max is {max}, it must be 1 to {MANY_MAX}")));
+            }
+            let out = door.out_handles(out, max)?;
+            let store = door.store(store)?;
+            let queue = door.optional_name(raw("queue", queue, queue_len))?;
+            let options = door.options(options)?;
+            let claim = Claim {
+                queue: queue.map(str::to_owned),
+                ..door.claim(&options, store.payload_bytes_max())?
+            };
+            let count = out.give(store.claim_many(claim, max)?);
+            out_count.set(count);
+            Ok(if count == 0 { SW_NONE } else { SW_OK })
+        })
+    }
+}
+
+/// Waits for a run to end and gives its document, as sw_run_get does. Also wakes when it ends because
+/// its time-out passed or its worker was lost, though nobody else is there to notice.
+///
+/// Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
+/// timeout.
+///
+/// \param store  an open store
+/// \param run_id,run_id_len  from a submit or a claim
+/// \param timeout_ms  0 looks once, SW_FOREVER waits without limit
+/// \param stop   ends the wait when it fires; may be NULL
+/// \param out    receives the document, freed by sw_text_free; NULL on failure and for SW_TIMEOUT
+/// \param err    receives an owned error on failure; may be NULL
+/// \retval SW_OK             the run has completed, failed or been cancelled; the document is in out
+/// \retval SW_TIMEOUT        it had not until timeout_ms passed or the stop fired
+/// \retval SW_ERR_MISUSE     store is no store, stop is no stop, out is NULL, or run_id is NULL with a
+///                           length
+/// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; timeout_ms is below
+///                           -1 or above a hundred years
+/// \retval SW_ERR_NOT_FOUND  no such run
+/// \retval SW_ERR_CLOSED     also when the store is shut down during the wait
+///
+/// Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
+/// SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
+/// SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_run_wait(
+    store: *mut sw_store,
+    run_id: *const c_char,
+    run_id_len: usize,
+    timeout_ms: i64,
+    stop: *mut sw_stop,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let store = door.store(store)?;
+            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
+            let stop = door.optional_stop(stop)?;
+            let Some(document) = store.run_wait(run_id, timeout_ms, stop.as_deref())? else {
+                return Ok(SW_TIMEOUT);
+            };
+            out.give(Text::from(document));
             Ok(SW_OK)
         })
     }

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::codes::SW_OK;
+use super::codes::{SW_OK, SW_TIMEOUT};
 use super::constants::{
     SW_OPEN_ALLOW_NETWORK_FS, SW_OPEN_MANUAL_CLOCK, SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY,
 };
@@ -12,6 +12,7 @@ use super::error::sw_error;
 use super::guard::{Door, guard, quiet};
 use super::handle::Handle;
 use super::options::sw_store_options;
+use super::stop::sw_stop;
 use super::text::sw_text;
 use crate::domain::Durability;
 use crate::error::{Error, Result};
@@ -393,6 +394,58 @@ pub unsafe extern "C" fn sw_store_advance_clock(
 pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe { quiet(0, |door| door.store(store).map_or(0, |store| store.now_ms())) }
+}
+
+/// Waits until the store's change counter is another than `seen`. The counter moves when a run
+/// becomes claimable (submitted, woken, given back, due, lapsed, its owner dead), when one ends or is
+/// cancelled, and when an event is appended, in any process; never for steps or heartbeats. It may
+/// move for several of those at once, and now and then for none.
+///
+/// So no wake-up is lost: take the counter (with `seen` 0 and timeout_ms 0), look at the store, and
+/// wait with that counter as `seen`. It lives as long as some process has the store open.
+///
+/// Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
+/// timeout.
+///
+/// \param store       an open store
+/// \param seen        a counter that an earlier call gave, or 0
+/// \param timeout_ms  0 answers now, SW_FOREVER waits without limit
+/// \param stop        ends the wait when it fires; may be NULL
+/// \param out_now     receives the counter, also for SW_TIMEOUT
+/// \param err         receives an owned error on failure; may be NULL
+/// \retval SW_OK            the counter is another
+/// \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
+/// \retval SW_ERR_MISUSE    store is no store, stop is no stop, or out_now is NULL
+/// \retval SW_ERR_INVALID   timeout_ms is below -1 or above a hundred years
+/// \retval SW_ERR_CLOSED    also when the store is shut down during the wait
+/// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of no
+///                          changes
+///
+/// Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
+/// SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
+/// SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_wait(
+    store: *mut sw_store,
+    seen: u64,
+    timeout_ms: i64,
+    stop: *mut sw_stop,
+    out_now: *mut u64,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out_now = door.out("out_now", out_now)?;
+            let store = door.store(store)?;
+            let stop = door.optional_stop(stop)?;
+            let now = store.wait_for_change(seen, timeout_ms, stop.as_deref())?;
+            out_now.set(now.unwrap_or(seen));
+            Ok(if now.is_some() { SW_OK } else { SW_TIMEOUT })
+        })
+    }
 }
 
 /// Ends the use of a store from any thread: waits return, later calls are SW_ERR_CLOSED. Calls

@@ -3,6 +3,8 @@
 //! A call enters (the store is not shut down, not of another process), carries a script of the
 //! domain to a reader or to the writer, and rings whoever waits for what it changed.
 
+#[cfg(test)]
+mod bell_tests;
 mod claim;
 
 use std::ffi::{CStr, CString};
@@ -81,6 +83,7 @@ pub struct Store {
     lease_default_ms: u32,
     payload_bytes_max: usize,
     generation: u32,
+    is_read_only: bool,
     is_shut_down: AtomicBool,
     /// When this handle last looked whether other owners live, milliseconds awake.
     probed_at_up_ms: AtomicI64,
@@ -154,6 +157,7 @@ impl Store {
             lease_default_ms: default(options.lease_default_ms, LEASE_MS_DEFAULT),
             payload_bytes_max: usize::try_from(payload_bytes).unwrap_or(usize::MAX),
             generation: process::generation(),
+            is_read_only: options.read_only,
             is_shut_down: AtomicBool::new(false),
             probed_at_up_ms: AtomicI64::new(0),
             safe_seq: AtomicI64::new(0),
@@ -344,6 +348,16 @@ impl Store {
         Ok(Entered { store: self, guard })
     }
 
+    /// Refuses a handle that is told of no changes: one that only reads has no side file to share.
+    pub(crate) fn check_is_told(&self) -> Result<()> {
+        match self.is_read_only {
+            false => Ok(()),
+            true => Err(Error::ReadOnly(
+                "the store was opened with SW_OPEN_READ_ONLY: it is told of no changes".into(),
+            )),
+        }
+    }
+
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.generation != process::generation() {
             return Err(Error::Forked);
@@ -444,6 +458,9 @@ pub(crate) fn bell(queue: &str) -> u64 {
     queue.hash(&mut hasher);
     hasher.finish()
 }
+
+/// The time-out that is none.
+pub(crate) const FOREVER: i64 = -1;
 
 pub(crate) fn wait_end(wait_ms: i64) -> Option<Instant> {
     let wait = Duration::from_millis(u64::try_from(wait_ms).ok()?);

@@ -14,6 +14,7 @@ void *living[KINDS];
 static const char *const kind_names[KINDS] = {
     [STORE] = "a store", [ATTEMPT] = "an attempt", [STEP] = "a step",
     [TEXT] = "a text",   [ERROR] = "an error",     [STOP] = "a stop",
+    [WATCH] = "a watch",
 };
 
 /* Memory that is none of ours. */
@@ -36,6 +37,7 @@ static void set_up(void) {
     living[TEXT] = text;
     living[ERROR] = error;
     living[STOP] = stop;
+    REQUIRE_CODE(SW_OK, sw_watch_open(store, (sw_watch **)&living[WATCH], ERR));
 }
 
 /* Checks that nothing happened to the living objects, then ends them. */
@@ -51,6 +53,7 @@ static void tear_down(void) {
     sw_text_free(living[TEXT]);
     sw_error_free(living[ERROR]);
     sw_stop_free(living[STOP]);
+    sw_watch_free(living[WATCH]);
     sw_store_close(living[STORE]);
 }
 

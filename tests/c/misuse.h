@@ -8,7 +8,7 @@
 
 #include "support.h"
 
-enum kind { STORE, ATTEMPT, STEP, TEXT, ERROR, STOP, KINDS };
+enum kind { STORE, ATTEMPT, STEP, TEXT, ERROR, STOP, WATCH, KINDS };
 
 /* One living object of each kind. */
 extern void *living[KINDS];

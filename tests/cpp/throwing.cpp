@@ -1,6 +1,8 @@
 /* The family that throws: what a host does from open to close, and what its handles own. */
 #include "support.hpp"
 
+#include <unistd.h>
+
 #include <thread>
 #include <type_traits>
 
@@ -115,6 +117,31 @@ TEST(the_same_key_is_the_same_run) {
     CHECK(store.run_find({}, "k").code == SW_NONE);
     options.idempotency_key = "";
     CHECK(thrown([&] { static_cast<void>(store.run_submit("w", {}, options)); }) == SW_ERR_INVALID);
+}
+
+TEST(runs_are_acted_on_waited_for_and_claimed_many_at_once) {
+    smolwf::store store = store_in_memory();
+    smolwf::watch watch = store.watch_open();
+    const int fd = watch.fd();
+    CHECK(close(fd) == 0);
+    uint64_t seen = watch.drain();
+    CHECK(store.wait(seen, 0).code == SW_TIMEOUT);
+    smolwf::text list = store.run_submit_many("[{\"workflow\":\"w\"},{\"workflow\":\"w\"}]");
+    CHECK(std::string_view(list).substr(0, 12) == "[{\"run_id\":\"");
+    CHECK(store.wait(seen, 0).code == SW_OK);
+    store.queue_set("{\"concurrency\":1}");
+    std::vector<smolwf::attempt> attempts = store.run_claim_many(5);
+    CHECK(attempts.size() == 1);
+    const std::string run_id(attempts.at(0).run_id());
+    CHECK(store.run_wait(run_id, 0).code == SW_TIMEOUT);
+    store.run_pause(run_id);
+    store.run_resume(run_id);
+    store.run_cancel(run_id, "\"why\"");
+    CHECK(thrown([&] { attempts.at(0).complete(); }) == SW_ERR_CANCELLED);
+    CHECK(store.run_wait(run_id, 0).code == SW_OK);
+    store.run_retry(run_id);
+    CHECK(store.run_fork(run_id).view().substr(0, 4) == "run_");
+    CHECK(thrown([&] { store.run_claim_many(0); }) == SW_ERR_INVALID);
 }
 
 TEST(an_attempt_tells_what_was_claimed) {

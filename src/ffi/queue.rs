@@ -1,0 +1,59 @@
+//! Limits of queues.
+
+use std::ffi::c_char;
+
+use super::args::{absent, raw};
+use super::codes::SW_OK;
+use super::error::sw_error;
+use super::guard::guard;
+use super::store::sw_store;
+use crate::domain::run::QUEUE_DEFAULT;
+
+/// Sets the limits of a queue, for claims in every process, from the next one on. The settings are a
+/// JSON object: `{"concurrency":8,"concurrency_per_key":1,"paused":false}`. `concurrency` is how many
+/// of the queue's runs may be held by attempts at once, `concurrency_per_key` how many that share a
+/// concurrency_key; both are 1 to 4294967295. With `paused` true nothing is claimed. What the
+/// settings leave out, or name as null, is lifted; `{}` lifts all.
+///
+/// A lower limit takes no run from an attempt: no further one is claimed until there is room.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout, once for each 256 runs that it
+/// lets in. Durable when it returns, as the store's durability says.
+///
+/// \param store  an open store
+/// \param queue,queue_len  name of the queue; absent is "default"
+/// \param settings,settings_len  JSON object
+/// \param err    receives an owned error on failure; may be NULL
+/// \retval SW_OK           the limits hold
+/// \retval SW_ERR_MISUSE   store is no store, or a text is NULL with a length
+/// \retval SW_ERR_INVALID  queue is empty, no UTF-8, or holds a NUL; settings are absent, no JSON
+///                         object, or have an unknown key or a value out of its range
+/// \retval SW_ERR_TOO_BIG  a text is above its limit
+///
+/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
+/// SW_ERR_WAL_LOST.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_queue_set(
+    store: *mut sw_store,
+    queue: *const c_char,
+    queue_len: usize,
+    settings: *const c_char,
+    settings_len: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let store = door.store(store)?;
+            let queue = door.optional_name(raw("queue", queue, queue_len))?;
+            let settings = raw("settings", settings, settings_len);
+            let settings = door.document(settings, store.payload_bytes_max())?;
+            let settings = settings.ok_or_else(|| absent("settings"))?;
+            store.queue_set(queue.unwrap_or(QUEUE_DEFAULT), settings)?;
+            Ok(SW_OK)
+        })
+    }
+}

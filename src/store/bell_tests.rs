@@ -1,0 +1,141 @@
+//! Whoever waits is woken by a bell. The look that waits also take twice a second, for senders that
+//! died before they rang, is put off by an hour here, so that nothing but the bell can end a wait.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use super::{FOREVER, Store, StoreOptions};
+use crate::domain::claim::Claim;
+use crate::domain::port::LEASE_WHILE_ALIVE;
+use crate::domain::run::Submit;
+
+/// Long enough for the slowest machine; reached only when a test fails.
+const LONG: Duration = Duration::from_secs(120);
+
+const ROLE_DB: &str = "SMOLWF_TEST_BELL_DB";
+const ROUNDS: usize = 50;
+
+fn never_looking(path: &Path) -> Arc<Store> {
+    let store = Store::open(path, &StoreOptions { create: true, ..Default::default() }).unwrap();
+    store.init().unwrap();
+    store.look_every_ms.store(3_600_000, Ordering::Relaxed);
+    store
+}
+
+fn submit(store: &Store, queue: &str) -> String {
+    let queue = Some(queue.into());
+    store.submit(Submit { workflow: "w".into(), queue, ..Submit::default() }).unwrap().run_id
+}
+
+fn do_one(store: &Arc<Store>, queue: &str, wait_ms: i64) {
+    // A lease without an end: one that lapses would be looked after when it does.
+    let claim = Claim {
+        queue: Some(queue.into()),
+        wait_ms,
+        lease_ms: LEASE_WHILE_ALIVE,
+        ..Claim::default()
+    };
+    store.claim(claim).unwrap().expect("a run was submitted").complete(None).unwrap();
+}
+
+/// Runs what waits without a limit, and fails when it does not come back.
+fn woken<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = tell.send(wait());
+    });
+    told.recv_timeout(LONG).expect("nobody woke who waited")
+}
+
+#[test]
+fn waits_are_ended_by_bells_of_another_process_and_not_by_a_look() {
+    const LIMIT_MS: i64 = 120_000;
+    if let Some(path) = std::env::var_os(ROLE_DB) {
+        let store = never_looking(Path::new(&path));
+        for _ in 0..ROUNDS {
+            do_one(&store, "there", LIMIT_MS);
+            submit(&store, "here");
+        }
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let store = never_looking(&path);
+    let name = "waits_are_ended_by_bells_of_another_process_and_not_by_a_look";
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([&format!("store::bell_tests::{name}"), "--exact"])
+        .env(ROLE_DB, &path)
+        .spawn()
+        .unwrap();
+    for _ in 0..ROUNDS {
+        let run_id = submit(&store, "there");
+        let here = Arc::clone(&store);
+        woken(move || here.run_wait(&run_id, FOREVER, None)).unwrap().unwrap();
+        let here = Arc::clone(&store);
+        woken(move || do_one(&here, "here", FOREVER));
+    }
+    assert!(child.wait().unwrap().success());
+}
+
+/// What frees a place, or brings a run back, rings for those that wait for one.
+#[test]
+fn whatever_makes_a_run_claimable_wakes_a_claim() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = never_looking(&folder.path().join("db"));
+    let other = never_looking(&folder.path().join("db"));
+    let claimed = |store: &Arc<Store>| {
+        let store = Arc::clone(store);
+        std::thread::spawn(move || do_one(&store, "default", FOREVER))
+    };
+    let joined = |claim: std::thread::JoinHandle<()>| woken(move || claim.join()).unwrap();
+    let open_queue = || other.queue_set("default", "{}").unwrap();
+    let act: [&dyn Fn(&str); 4] = [
+        &|id| {
+            open_queue();
+            other.resume(id).unwrap();
+        },
+        &|id| {
+            other.cancel(id, None).unwrap();
+            open_queue();
+            other.retry(id).unwrap();
+        },
+        &|id| {
+            other.cancel(id, None).unwrap();
+            open_queue();
+            other.fork(id, None).unwrap();
+        },
+        &|id| {
+            other.resume(id).unwrap();
+            open_queue();
+        },
+    ];
+    for act in act {
+        // Set aside before anybody could claim it.
+        store.queue_set("default", r#"{"paused":true}"#).unwrap();
+        let id = submit(&other, "default");
+        other.pause(&id).unwrap();
+        let claim = claimed(&store);
+        act(&id);
+        joined(claim);
+    }
+}
+
+#[test]
+fn a_change_and_a_shut_down_wake_who_waits_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = never_looking(&folder.path().join("db"));
+    let other = never_looking(&folder.path().join("db"));
+    let wait = |seen| {
+        let store = Arc::clone(&store);
+        std::thread::spawn(move || store.wait_for_change(seen, FOREVER, None))
+    };
+    let waits = wait(store.changes().unwrap());
+    submit(&other, "default");
+    assert!(woken(move || waits.join()).unwrap().unwrap().is_some());
+    let waits = wait(store.changes().unwrap());
+    store.shutdown();
+    assert_eq!(woken(move || waits.join()).unwrap().unwrap_err().code(), -7);
+}
