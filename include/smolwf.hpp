@@ -431,6 +431,13 @@ template <class P> class basic_step : public detail::handle<sw_step, sw_step_fre
     uint32_t occurrence() const noexcept { return sw_step_occurrence(c()); }
     uint32_t tries() const noexcept { return sw_step_tries(c()); }
     int64_t retry_at_ms() const noexcept { return sw_step_retry_at_ms(c()); }
+    /** Also settles what the step reserved, with `{unit: amount}`. */
+    of<void> complete_usage(std::string_view result, std::string_view usage) {
+        sw_error *err = nullptr;
+        int32_t code = sw_step_complete_usage(this->get(), result.data(), result.size(),
+                                              usage.data(), usage.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
 
   private:
     const sw_step *c() const noexcept { return this->get(); }
@@ -523,9 +530,9 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, sw_at
         id_text out;
         sw_error *err = nullptr;
         const sw_submit_options c = options.c();
-        int32_t code = sw_child_submit(this->get(), name.data(), name.size(), workflow.data(),
-                                       workflow.size(), args.data(), args.size(), &c, out.text,
-                                       sizeof out.text, &err);
+        int32_t code =
+            sw_child_submit(this->get(), name.data(), name.size(), workflow.data(), workflow.size(),
+                            args.data(), args.size(), &c, out.text, sizeof out.text, &err);
         return P::give(code, err, [&] { return answer<id_text>{code, out}; });
     }
     of<text> child_submit_many(std::string_view items) {
@@ -551,6 +558,16 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, sw_at
     of<answer<text>> await_all(std::string_view name, std::string_view waits,
                                int64_t timeout_ms = SW_FOREVER) {
         return await_with(sw_await_all, name, waits, timeout_ms);
+    }
+    /** SW_OK, or SW_EXISTS for a source that reserved before; both with the reservation's id. */
+    of<answer<id_text>> budget_reserve(std::string_view amounts, std::string_view source = {},
+                                       sw_step *step = nullptr) {
+        id_text out;
+        sw_error *err = nullptr;
+        int32_t code =
+            sw_budget_reserve(this->get(), step, amounts.data(), amounts.size(), source.data(),
+                              source.size(), out.text, sizeof out.text, &err);
+        return P::give(code, err, [&] { return answer<id_text>{code, out}; });
     }
 
   private:
@@ -771,8 +788,8 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
 
     of<void> schedule_set(std::string_view name, std::string_view spec) {
         sw_error *err = nullptr;
-        int32_t code = sw_schedule_set(this->get(), name.data(), name.size(), spec.data(),
-                                       spec.size(), &err);
+        int32_t code =
+            sw_schedule_set(this->get(), name.data(), name.size(), spec.data(), spec.size(), &err);
         return P::give(code, err, detail::nothing);
     }
     of<void> schedule_delete(std::string_view name) {
@@ -784,6 +801,24 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         sw_text *out = nullptr;
         sw_error *err = nullptr;
         int32_t code = sw_schedule_list(this->get(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    of<void> budget_settle(std::string_view reservation_id, std::string_view usage) {
+        sw_error *err = nullptr;
+        int32_t code = sw_budget_settle(this->get(), reservation_id.data(), reservation_id.size(),
+                                        usage.data(), usage.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    of<void> budget_raise(std::string_view run_id, std::string_view unit, int64_t delta) {
+        sw_error *err = nullptr;
+        int32_t code = sw_budget_raise(this->get(), run_id.data(), run_id.size(), unit.data(),
+                                       unit.size(), delta, &err);
+        return P::give(code, err, detail::nothing);
+    }
+    of<text> budget_get(std::string_view run_id) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_budget_get(this->get(), run_id.data(), run_id.size(), &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
 };

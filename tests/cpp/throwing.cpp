@@ -202,6 +202,57 @@ TEST(steps_run_once_and_replay_after) {
     CHECK(contains(store.run_history(run_id), "truck"));
 }
 
+TEST(a_budget_is_reserved_settled_and_raised) {
+    smolwf::store store = store_in_memory();
+    smolwf::submit_options options;
+    options.budget = "{\"tokens\":10}";
+    auto run_id = store.run_submit("w", {}, options).value;
+    auto attempt = store.run_claim().value;
+    auto step = attempt.step_begin("call").value;
+    auto reserved = attempt.budget_reserve("{\"tokens\":8}", "s", step.get());
+    CHECK(reserved.code == SW_OK && contains(reserved.value, "_"));
+    CHECK(thrown([&] { static_cast<void>(attempt.budget_reserve("{\"tokens\":8}")); }) ==
+          SW_ERR_BUDGET);
+    step.complete_usage("1", "{\"tokens\":7}");
+    CHECK(contains(store.budget_get(run_id), "\"spent\":7"));
+    store.budget_raise(run_id, "tokens", 5);
+    auto again = attempt.budget_reserve("{\"tokens\":8}").value;
+    store.budget_settle(again, "{}");
+    CHECK(contains(store.budget_get(run_id), "\"limit\":15"));
+}
+
+TEST(a_parked_run_wakes_by_its_sleep_its_message_and_its_child) {
+    smolwf::store store = store_in_memory();
+    auto run_id = store.run_submit("parent").value;
+    {
+        auto attempt = store.run_claim().value;
+        CHECK(attempt.sleep("nap", 1000) == SW_SUSPEND);
+        CHECK(attempt.signal_await("go", 5000).code == SW_SUSPEND);
+        smolwf::submit_options options;
+        options.queue = "children";
+        auto child = attempt.child_submit("kid", "w", "1", options);
+        CHECK(child.code == SW_OK);
+        CHECK(attempt.child_submit("kid", "w", "1", options).code == SW_OK);
+        auto awaited = attempt.child_await(child.value);
+        CHECK(awaited.code == SW_SUSPEND && !awaited.value);
+        attempt.suspend();
+    }
+    CHECK(store.run_claim().code == SW_NONE);
+    store.run_claim("children").value.complete("7");
+    CHECK(store.signal_send(run_id, "go", "{}", "once") == SW_OK);
+    CHECK(store.signal_send(run_id, "go", "{}", "once") == SW_EXISTS);
+    store.advance_clock(1000);
+    auto attempt = store.run_claim().value;
+    CHECK(attempt.sleep("nap", 1000) == SW_OK);
+    auto [code, payload] = attempt.signal_await("go", 5000);
+    CHECK(code == SW_OK && payload.view() == "{}");
+    auto child = attempt.child_submit("kid", "w", "1");
+    CHECK(child.code == SW_REPLAYED);
+    CHECK(attempt.child_await(child.value).value.view() == "7");
+    store.run_cancel(run_id);
+    CHECK(thrown([&] { attempt.check(); }) == SW_ERR_CANCELLED);
+}
+
 TEST(handles_of_a_closed_store_answer_closed_and_go_in_any_order) {
     smolwf::store store = store_in_memory();
     static_cast<void>(store.run_submit("w"));
