@@ -36,13 +36,21 @@ if_has = if $(1) >/dev/null 2>&1; then echo "$(3)"; $(3); \
 FMT = $(CARGO) fmt --check
 CLIPPY = $(CARGO) clippy --locked --all-targets
 
-.PHONY: help demo build check test clients node python lint bench header install uninstall clean
+.PHONY: help demo budget build check test clients node python lint bench header install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 demo: ## index a folder, kill it part-way, go on; DIR=path picks the folder
 	@scripts/demo.sh
+
+budget: build ## eight members share a budget, in threads, then in processes that are killed
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		$(CC) -std=gnu11 -O1 -pthread -Iinclude examples/c/budget.c -o "$$folder/budget" \
+			-L$(BUILT) -lsmolwf -Wl,-rpath,$(abspath $(BUILT)) && \
+		ln -s $(abspath $(BUILT))/libsmolwf.so "$$folder/libsmolwf.so.$(ABI)" && \
+		export LD_LIBRARY_PATH="$$folder" && \
+		"$$folder/budget" "$$folder/threads.db" && echo && "$$folder/budget" "$$folder/kills.db" kills
 
 build: ## the release library, shared and static
 	$(CARGO) build --release --locked

@@ -29,6 +29,7 @@ const SOURCES: &[&str] = &[
     "child",
     "budget",
     "event",
+    "check",
     "query",
     "schedule",
 ];
@@ -52,6 +53,7 @@ const HEADINGS: &[(&str, &str)] = &[
     ("int32_t sw_sleep(", "Waiting: time, messages, children"),
     ("int32_t sw_budget_reserve(", "Budgets: what a tree of runs may spend"),
     ("int32_t sw_event_append(", "Events: the append-only log"),
+    ("int32_t sw_store_check(", "Checking"),
     ("int32_t sw_run_get(", "Looking"),
     ("int32_t sw_schedule_set(", "Schedules: runs that submit themselves"),
 ];

@@ -401,6 +401,7 @@ int32_t sw_event_read(sw_store *store,
                       uint32_t limit,
                       sw_text **out,
                       sw_error **err);
+int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
 int32_t sw_run_get(sw_store *store,
                    const char *run_id,
                    size_t run_id_len,

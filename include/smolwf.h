@@ -2991,6 +2991,35 @@ int32_t sw_event_read(sw_store *store,
                       sw_text **out,
                       sw_error **err);
 
+/* Checking ---------------------------------------------------------------------------------- */
+
+/**
+ * Looks whether a store is whole, and answers a JSON document: ok, true or false; faults, a list
+ * with check and detail for each thing that should not be, at most 20 of a kind. Details name rows
+ * by their keys, and hold no payload. Keys are only ever added.
+ *
+ * It verifies the pages of the file (SQLite's quick check); that each balance of a budget is the
+ * sum of its ledger, of its totals and of its open reservations; that open reservations are of
+ * living attempts; that a run has a task or an end, never both; that nothing is of a run, parent,
+ * root, lane or owner that is not there; that counts of running runs are right. It changes nothing.
+ *
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer. Reads
+ * the whole file: seconds for each gigabyte, in which the log cannot start over.
+ *
+ * \param store  an open store
+ * \param out    receives the document, freed by sw_text_free; NULL on failure
+ * \param err    receives an owned error on failure; may be NULL
+ * \retval SW_OK           the document is in out, whatever it says
+ * \retval SW_ERR_MISUSE   store is no store, or out is NULL
+ * \retval SW_ERR_CORRUPT  the file is damaged so that it cannot be looked through
+ *
+ * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+ * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * \since 0.1
+ */
+int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
+
 /* Looking ----------------------------------------------------------------------------------- */
 
 /**

@@ -182,5 +182,8 @@ pub const SWEEP_BUDGETS_MAX: u32 = 16;
 /// Bytes of payloads after which a page of events ends, whatever its limit: 16 MiB.
 pub const EVENT_PAGE_BYTES: usize = 16 * 1024 * 1024;
 
+/// Faults of one kind that a check of a store names: the first few say where to look.
+pub const CHECK_FAULTS_MAX: u32 = 20;
+
 /// Sums by workflow and kind that a budget's document shows; kinds are labels of the host's.
 pub const BUDGET_TOTALS_MAX: u32 = 1_000;

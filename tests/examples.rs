@@ -36,8 +36,13 @@ const CPP: Language = Language {
     flags: &["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"],
 };
 
-/// Builds and runs a program, and compares what it prints; lines that begin with `# ` are measured.
+/// Builds and runs a program, and compares what it prints with its transcript.
 fn play(language: &Language, program: &str) {
+    play_mode(language, program, None, expected(program).trim_end());
+}
+
+/// Builds and runs a program, and compares what it prints; lines that begin with `# ` are measured.
+fn play_mode(language: &Language, program: &str, mode: Option<&str>, transcript: &str) {
     let source = root(language.folder).join(program).with_extension(language.extension);
     if !source.exists() {
         println!("{} has no {program}", language.folder);
@@ -61,12 +66,12 @@ fn play(language: &Language, program: &str) {
             .args(link_library(folder.path())),
     );
     let mut command = Command::new(&built);
-    command.arg(folder.path().join("example.db")).env_remove("LD_LIBRARY_PATH");
+    command.arg(folder.path().join("example.db")).args(mode).env_remove("LD_LIBRARY_PATH");
     let end = output(&mut command);
     assert!(end.status.success(), "{}: {}\n{}", source.display(), end.status, all_said(&end));
     let printed = String::from_utf8_lossy(&end.stdout);
     let lines: Vec<_> = printed.lines().filter(|line| !line.starts_with("# ")).collect();
-    assert_eq!(lines.join("\n"), expected(program).trim_end(), "{}", source.display());
+    assert_eq!(lines.join("\n"), transcript, "{}", source.display());
 }
 
 fn expected(program: &str) -> String {
@@ -109,6 +114,16 @@ fn approval_in_cpp() {
 #[test]
 fn budget_in_c() {
     play(&C, "budget");
+}
+
+/// Kills take nothing from the limit: what a killed process held is charged.
+#[test]
+fn budget_in_c_with_kills_in_between() {
+    let transcript = expected("budget");
+    let (first, rest) = transcript.split_once('\n').expect("several lines");
+    let killed = "4 of 8 workers were killed and begun anew";
+    let transcript = format!("{first}\n{killed}\n{}", rest.trim_end());
+    play_mode(&C, "budget", Some("kills"), &transcript);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 pub mod attempt;
 pub mod budget;
+pub mod check;
 pub mod child;
 pub mod claim;
 pub mod control;

@@ -21,6 +21,7 @@
 //! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
 //! | `schedule`, `budget`, `event`, `query` | more of them |
 //! | `store`, `run`, `control`, `queue`, `watch`, `stop`, `attempt`, `step`, `query` | the topics |
+//! | `schedule`, `budget`, `event`, `check`, `query` | more of them |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -55,6 +56,8 @@ pub mod signal;
 
 pub mod child;
 pub mod event;
+
+pub mod check;
 
 pub mod query;
 

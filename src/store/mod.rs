@@ -16,6 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Now, system_ms};
+use crate::domain::check;
 use crate::domain::claim as claims;
 use crate::domain::port::StorePort;
 use crate::domain::run::{self, Submit};
@@ -295,6 +296,11 @@ impl Store {
     /// Returns a page of a run's history.
     pub fn run_history(&self, run_id: &str, cursor: Option<&str>, limit: u32) -> Result<String> {
         self.enter()?.backend()?.read(|tx| query::run_history(tx, run_id, cursor, limit))
+    }
+
+    /// Looks whether the store is whole; returns a document.
+    pub fn check(&self) -> Result<String> {
+        self.enter()?.backend()?.read(|tx| check::check(tx))
     }
 
     /// Ends every wait; later calls answer `Closed`.

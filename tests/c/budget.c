@@ -371,3 +371,41 @@ TEST(a_raise_wakes_a_claimer_in_another_process) {
     CHECK_STATE("completed", store, run.text);
     sw_store_close(store);
 }
+
+/* ---- Checking ------------------------------------------------------------------------------ */
+
+static void check_whole(sw_store *store, int line) {
+    sw_text *text = NULL;
+    REQUIRE_CODE(SW_OK, sw_store_check(store, &text, ERR));
+    check_text(__FILE__, line, "sw_store_check", "{\"ok\":true,\"faults\":[]}",
+               sw_text_data(text, NULL));
+    sw_text_free(text);
+}
+
+#define CHECK_WHOLE(store) check_whole((store), __LINE__)
+
+TEST(a_store_is_whole_whatever_its_budgets_went_through) {
+    sw_store *store = store_in_memory();
+    CHECK_WHOLE(store);
+    struct run_id run = submit_budget(store, "{\"tokens\": 100}");
+    sw_attempt *attempt = claim(store);
+    struct run_id first = reserve(attempt, "{\"tokens\":60,\"calls\":9223372036854775807}");
+    reserve(attempt, "{\"tokens\":40}");
+    CHECK_WHOLE(store);
+    advance(store, 60000);
+    sw_attempt *next = claim(store);
+    CHECK_WHOLE(store);
+    CHECK_CODE(SW_OK, settle_code(store, first.text, "{\"tokens\":10}"));
+    CHECK_UNIT(store, run.text, "tokens", 0, 50);
+    reserve(next, "{\"calls\":9223372036854775807}");
+    CHECK_WHOLE(store);
+    advance(store, 60000);
+    sw_attempt *last = claim(store);
+    CHECK_UNIT(store, run.text, "calls", 0, ENDLESS);
+    CHECK_WHOLE(store);
+    finish(last, "1");
+    CHECK_WHOLE(store);
+    sw_attempt_free(attempt);
+    sw_attempt_free(next);
+    sw_store_close(store);
+}

@@ -589,6 +589,7 @@ pub trait Port:
     + BudgetPort
     + EventPort
     + StorePort
+    + crate::domain::check::CheckPort
     + crate::domain::query::QueryPort
 {
 }

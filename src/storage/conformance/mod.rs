@@ -12,6 +12,7 @@
 
 mod attempt;
 mod budget;
+mod check;
 mod claim;
 mod control;
 mod event;
@@ -257,6 +258,8 @@ macro_rules! every_claim {
                 a_limit_is_moved_within_its_range
                 a_retried_run_keeps_its_meter_and_a_fork_has_the_limits_alone
                 sums_agree_with_a_plain_model_over_random_histories;
+            check:
+                an_empty_store_is_whole;
             event:
                 a_key_appends_once_in_a_run
                 a_page_ends_at_its_limit_or_its_bytes;

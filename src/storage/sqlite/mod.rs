@@ -18,6 +18,7 @@ pub mod writer;
 
 mod attempt;
 mod budget;
+mod check;
 mod claim;
 mod control;
 mod event;

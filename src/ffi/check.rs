@@ -1,0 +1,48 @@
+//! Whether a store is whole.
+
+use super::codes::SW_OK;
+use super::error::sw_error;
+use super::guard::guard;
+use super::store::sw_store;
+use super::text::sw_text;
+use crate::text::Text;
+
+/// Looks whether a store is whole, and answers a JSON document: ok, true or false; faults, a list
+/// with check and detail for each thing that should not be, at most 20 of a kind. Details name rows
+/// by their keys, and hold no payload. Keys are only ever added.
+///
+/// It verifies the pages of the file (SQLite's quick check); that each balance of a budget is the
+/// sum of its ledger, of its totals and of its open reservations; that open reservations are of
+/// living attempts; that a run has a task or an end, never both; that nothing is of a run, parent,
+/// root, lane or owner that is not there; that counts of running runs are right. It changes nothing.
+///
+/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer. Reads
+/// the whole file: seconds for each gigabyte, in which the log cannot start over.
+///
+/// \param store  an open store
+/// \param out    receives the document, freed by sw_text_free; NULL on failure
+/// \param err    receives an owned error on failure; may be NULL
+/// \retval SW_OK           the document is in out, whatever it says
+/// \retval SW_ERR_MISUSE   store is no store, or out is NULL
+/// \retval SW_ERR_CORRUPT  the file is damaged so that it cannot be looked through
+///
+/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
+/// SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_check(
+    store: *mut sw_store,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |door| {
+            let out = door.out_handle(out)?;
+            let store = door.store(store)?;
+            out.give(Text::from(store.check()?));
+            Ok(SW_OK)
+        })
+    }
+}

@@ -1,0 +1,360 @@
+//! What `sw_store_check` verifies: sums, counts, and the keys that no foreign key holds.
+//!
+//! These statements read whole tables on purpose, so they are not in the list whose plans are tested;
+//! each returns one text per fault and ends at a LIMIT.
+
+use super::map;
+use super::tx::Tx;
+use crate::domain::check::{CheckPort, Fault};
+use crate::error::Result;
+
+/// Name of the check, and the statement that finds its faults.
+///
+/// Sums are compared in two halves of 32 bits: added whole, amounts may overflow on the way though
+/// their sum does not.
+const CHECKS: [(&str, &str); 21] = [
+    (
+        "ledger",
+        "
+SELECT 'balance of root ' || b.root_key || ', unit ' || quote(b.unit) || ': spent is ' || b.spent
+    || ', the ledger says otherwise'
+FROM sw_budget_balances AS b
+LEFT JOIN (
+    SELECT root_key, unit, sum(amount >> 32) AS high, sum(amount & 4294967295) AS low
+    FROM sw_budget_ledger
+    GROUP BY root_key, unit
+) AS s ON s.root_key = b.root_key AND s.unit = b.unit
+WHERE coalesce(s.high, 0) + (coalesce(s.low, 0) >> 32) <> b.spent >> 32
+    OR coalesce(s.low, 0) & 4294967295 <> b.spent & 4294967295
+LIMIT ?1",
+    ),
+    (
+        "ledger",
+        "
+SELECT 'entry ' || l.entry_key || ' has no balance'
+FROM sw_budget_ledger AS l
+WHERE NOT EXISTS (
+    SELECT 1 FROM sw_budget_balances AS b WHERE b.root_key = l.root_key AND b.unit = l.unit
+)
+LIMIT ?1",
+    ),
+    (
+        "totals",
+        "
+SELECT 'totals of root ' || coalesce(t.root_key, s.root_key) || ', unit '
+    || quote(coalesce(t.unit, s.unit)) || ' are not the sums of the ledger'
+FROM sw_budget_totals AS t
+FULL JOIN (
+    SELECT root_key, unit, lane_key, label, sum(amount >> 32) AS high,
+        sum(amount & 4294967295) AS low, count(*) AS entries
+    FROM sw_budget_ledger
+    GROUP BY root_key, unit, lane_key, label
+) AS s ON s.root_key = t.root_key AND s.unit = t.unit AND s.lane_key = t.lane_key
+    AND s.label = t.label
+WHERE t.spent IS NULL OR s.entries IS NOT t.entries
+    OR s.high + (s.low >> 32) <> t.spent >> 32 OR s.low & 4294967295 <> t.spent & 4294967295
+LIMIT ?1",
+    ),
+    (
+        "reserved",
+        "
+SELECT 'balance of root ' || coalesce(b.root_key, s.root_key) || ', unit '
+    || quote(coalesce(b.unit, s.unit)) || ': reserved is ' || coalesce(b.reserved, 0)
+    || ', open reservations say otherwise'
+FROM sw_budget_balances AS b
+FULL JOIN (
+    SELECT root_key, unit, sum(amount >> 32) AS high, sum(amount & 4294967295) AS low
+    FROM sw_budget_reservations
+    WHERE state = 0
+    GROUP BY root_key, unit
+) AS s ON s.root_key = b.root_key AND s.unit = b.unit
+WHERE coalesce(s.high, 0) + (coalesce(s.low, 0) >> 32) <> coalesce(b.reserved, 0) >> 32
+    OR coalesce(s.low, 0) & 4294967295 <> coalesce(b.reserved, 0) & 4294967295
+LIMIT ?1",
+    ),
+    (
+        "open reservations",
+        "
+SELECT 'reservation ' || v.reservation_key || ' is open, its attempt is not'
+FROM sw_budget_reservations AS v
+WHERE v.state = 0 AND NOT EXISTS (
+    SELECT 1
+    FROM sw_workflow_tasks AS t
+    WHERE t.task_key = v.run_key AND t.fence = v.fence AND t.state = 2
+)
+LIMIT ?1",
+    ),
+    (
+        "one place",
+        "
+SELECT 'run ' || r.run_key || ' is open and has no task'
+FROM sw_workflow_runs AS r
+WHERE r.outcome IS NULL
+    AND NOT EXISTS (SELECT 1 FROM sw_workflow_tasks AS t WHERE t.task_key = r.run_key)
+LIMIT ?1",
+    ),
+    (
+        "one place",
+        "
+SELECT 'run ' || r.run_key || ' has ended and has a task'
+FROM sw_workflow_runs AS r
+JOIN sw_workflow_tasks AS t ON t.task_key = r.run_key
+WHERE r.outcome IS NOT NULL
+LIMIT ?1",
+    ),
+    (
+        "task",
+        "
+SELECT 'task ' || t.task_key || ' has no run'
+FROM sw_workflow_tasks AS t
+WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = t.task_key)
+LIMIT ?1",
+    ),
+    (
+        "task",
+        "
+SELECT 'task ' || t.task_key || ' runs without an owner, or has one and does not run'
+FROM sw_workflow_tasks AS t
+WHERE (t.state = 2) <> (t.owner_key IS NOT NULL)
+    OR t.owner_key IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM sw_workflow_owners AS o WHERE o.owner_key = t.owner_key)
+LIMIT ?1",
+    ),
+    (
+        "lane",
+        "
+SELECT 'run ' || r.run_key || ' or its task has no lane'
+FROM sw_workflow_runs AS r
+LEFT JOIN sw_workflow_tasks AS t ON t.task_key = r.run_key
+WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_lanes AS l WHERE l.lane_key = r.lane_key)
+    OR t.lane_key IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM sw_workflow_lanes AS l WHERE l.lane_key = t.lane_key)
+LIMIT ?1",
+    ),
+    (
+        "tree",
+        "
+SELECT 'run ' || r.run_key || ' has a parent or root that is not there'
+FROM sw_workflow_runs AS r
+WHERE r.parent_key IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS p WHERE p.run_key = r.parent_key)
+    OR r.root_key IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS p WHERE p.run_key = r.root_key)
+    OR (r.parent_key IS NULL) <> (r.root_key IS NULL)
+LIMIT ?1",
+    ),
+    (
+        "payload",
+        "
+SELECT 'run ' || r.run_key || ' has lost its args'
+FROM sw_workflow_runs AS r
+WHERE r.args_key IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM sw_payloads AS p WHERE p.payload_key = r.args_key)
+LIMIT ?1",
+    ),
+    (
+        "attempt",
+        "
+SELECT 'attempt ' || a.number || ' is of run ' || a.run_key || ', which is not there'
+FROM sw_workflow_attempts AS a
+WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = a.run_key)
+LIMIT ?1",
+    ),
+    (
+        "attempt",
+        "
+SELECT 'attempt ' || a.number || ' of run ' || a.run_key || ' is above its fence'
+FROM sw_workflow_attempts AS a
+JOIN sw_workflow_tasks AS t ON t.task_key = a.run_key
+WHERE a.number > t.fence
+LIMIT ?1",
+    ),
+    (
+        "step",
+        "
+SELECT 'step ' || s.step_key || ' is of run ' || s.run_key || ', which is not there'
+FROM sw_workflow_steps AS s
+WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = s.run_key)
+LIMIT ?1",
+    ),
+    (
+        "signal",
+        "
+SELECT 'signal ' || s.signal_key || ' is of run ' || s.run_key || ', which is not there'
+FROM sw_workflow_signals AS s
+WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = s.run_key)
+LIMIT ?1",
+    ),
+    (
+        "event",
+        "
+SELECT 'event ' || e.seq || ' is of run ' || e.run_key || ', which is not there'
+FROM sw_workflow_events AS e
+WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = e.run_key)
+LIMIT ?1",
+    ),
+    (
+        "wait",
+        "
+SELECT 'run ' || w.task_key || ' is noted as waiting and is not parked'
+FROM sw_workflow_waits AS w
+WHERE NOT EXISTS (
+    SELECT 1 FROM sw_workflow_tasks AS t WHERE t.task_key = w.task_key AND t.state = 3
+)
+LIMIT ?1",
+    ),
+    (
+        "wait",
+        "
+SELECT 'run ' || w.task_key || ' waits for run ' || w.target_key || ', which is not there'
+FROM sw_workflow_waits AS w
+WHERE w.kind IN (1, 2, 3)
+    AND NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = w.target_key)
+LIMIT ?1",
+    ),
+    (
+        "queue",
+        "
+SELECT 'queue ' || quote(q.queue) || ' counts ' || q.running || ' running'
+FROM sw_workflow_queues AS q
+WHERE q.running <> (
+    SELECT count(*)
+    FROM sw_workflow_tasks AS t
+    JOIN sw_workflow_lanes AS l ON l.lane_key = t.lane_key
+    WHERE t.owner_key IS NOT NULL AND l.queue = q.queue
+)
+LIMIT ?1",
+    ),
+    (
+        "budget",
+        "
+SELECT 'balance of root ' || b.root_key || ' is of a run that is not there or is no root'
+FROM sw_budget_balances AS b
+WHERE NOT EXISTS (
+    SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = b.root_key AND r.root_key IS NULL
+)
+LIMIT ?1",
+    ),
+];
+
+/// The answer of `quick_check` to a file without faults.
+const WHOLE: &str = "ok";
+
+impl CheckPort for Tx<'_> {
+    fn faults(&mut self, limit: u32) -> Result<Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut pages = self.conn.prepare(&format!("PRAGMA quick_check({limit})")).map_err(map)?;
+        let lines = pages.query_map([], |row| row.get::<_, String>(0)).map_err(map)?;
+        for line in lines {
+            let detail = line.map_err(map)?;
+            if detail != WHOLE {
+                faults.push(Fault { check: "pages", detail });
+            }
+        }
+        for (check, sql) in CHECKS {
+            // Not kept prepared: a check is rare, and the cache is for the hot statements.
+            let mut statement = self.conn.prepare(sql).map_err(map)?;
+            let details =
+                statement.query_map([limit], |row| row.get::<_, String>(0)).map_err(map)?;
+            for detail in details {
+                faults.push(Fault { check, detail: detail.map_err(map)? });
+            }
+        }
+        Ok(faults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::sqlite::migrate;
+    use rusqlite::Connection;
+
+    /// One run with a budget of which 7 are spent and 5 reserved, and a parked child.
+    const SOUND: &str = "
+INSERT INTO sw_workflow_lanes VALUES (1, 'q', 'w', '', 0);
+INSERT INTO sw_workflow_owners VALUES (1, 1, x'07', 1, 1);
+INSERT INTO sw_workflow_runs (run_key, run_id, lane_key, parent_key, root_key, created_at_ms, priority)
+VALUES (1, x'01', 1, NULL, NULL, 1, 0), (2, x'02', 1, 1, 1, 1, 0);
+INSERT INTO sw_workflow_tasks (
+    task_key, lane_key, state, priority, due_at_ms, fence, failures, losses, flags, waits_left,
+    owner_key
+)
+VALUES (1, 1, 2, 0, 1, 1, 0, 0, 0, 0, 1), (2, 1, 3, 0, 1, 1, 0, 0, 0, 0, NULL);
+INSERT INTO sw_workflow_waits VALUES (3, 1, 'tokens', 2, 90);
+INSERT INTO sw_budget_balances (root_key, unit, limit_amount, reserved, spent)
+VALUES (1, 'tokens', 100, 5, 7);
+INSERT INTO sw_budget_reservations (salt, root_key, run_key, fence, unit, amount, state, at_ms)
+VALUES (1, 1, 1, 1, 'tokens', 5, 0, 1), (1, 1, 1, 1, 'tokens', 9, 1, 1);
+INSERT INTO sw_budget_ledger
+VALUES (1, 1, 1, 2, 'tokens', 1, 1, '', 7, 1);
+INSERT INTO sw_budget_totals VALUES (1, 'tokens', 1, '', 7, 1);
+INSERT INTO sw_workflow_queues VALUES ('q', 5, NULL, 0, 1);
+INSERT INTO sw_workflow_steps (run_key, kind, name, occurrence, state, tries, started_at_ms, took_ms)
+VALUES (1, 0, 's', 1, 2, 1, 1, 0);
+INSERT INTO sw_workflow_signals (run_key, name, sent_at_ms) VALUES (1, 's', 1);
+INSERT INTO sw_workflow_events (run_key, type, at_ms) VALUES (1, 'e', 1);
+INSERT INTO sw_workflow_attempts (run_key, number, ended, started_at_ms, ended_at_ms)
+VALUES (2, 1, 5, 1, 1);
+";
+
+    fn found(damage: &str) -> Vec<&'static str> {
+        let conn = Connection::open_in_memory().unwrap();
+        migrate::apply(&conn, None, 1).unwrap();
+        conn.execute_batch(SOUND).unwrap();
+        conn.execute_batch(damage).unwrap();
+        let faults = Tx::new(&conn).faults(20).unwrap();
+        faults.into_iter().map(|fault| fault.check).collect()
+    }
+
+    #[test]
+    fn what_is_sound_has_no_faults() {
+        assert_eq!(found(""), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn each_kind_of_damage_is_named() {
+        let damages = [
+            ("ledger", "UPDATE sw_budget_balances SET spent = 8"),
+            ("ledger", "UPDATE sw_budget_balances SET spent = 7 + (1 << 32)"),
+            ("ledger", "UPDATE sw_budget_ledger SET amount = 6"),
+            ("ledger", "DELETE FROM sw_budget_balances"),
+            ("totals", "UPDATE sw_budget_totals SET entries = 2"),
+            ("totals", "DELETE FROM sw_budget_totals"),
+            ("totals", "DELETE FROM sw_budget_ledger"),
+            ("reserved", "UPDATE sw_budget_balances SET reserved = 6"),
+            ("reserved", "UPDATE sw_budget_reservations SET state = 1"),
+            ("open reservations", "UPDATE sw_workflow_tasks SET fence = 2 WHERE task_key = 1"),
+            ("one place", "DELETE FROM sw_workflow_tasks WHERE task_key = 2"),
+            ("one place", "UPDATE sw_workflow_runs SET outcome = 1 WHERE run_key = 2"),
+            ("task", "UPDATE sw_workflow_tasks SET owner_key = NULL"),
+            ("task", "DELETE FROM sw_workflow_owners"),
+            ("task", "DELETE FROM sw_workflow_runs WHERE run_key = 2"),
+            ("lane", "DELETE FROM sw_workflow_lanes"),
+            ("tree", "UPDATE sw_workflow_runs SET root_key = 9 WHERE run_key = 2"),
+            ("tree", "UPDATE sw_workflow_runs SET parent_key = 9 WHERE run_key = 2"),
+            ("payload", "UPDATE sw_workflow_runs SET args_key = 9 WHERE run_key = 2"),
+            ("attempt", "UPDATE sw_workflow_attempts SET run_key = 9"),
+            ("attempt", "UPDATE sw_workflow_attempts SET number = 9"),
+            ("step", "UPDATE sw_workflow_steps SET run_key = 9"),
+            ("signal", "UPDATE sw_workflow_signals SET run_key = 9"),
+            ("event", "UPDATE sw_workflow_events SET run_key = 9"),
+            ("wait", "UPDATE sw_workflow_tasks SET state = 1 WHERE task_key = 2"),
+            ("wait", "UPDATE sw_workflow_waits SET target_key = 9"),
+            ("queue", "UPDATE sw_workflow_queues SET running = 2"),
+            ("budget", "UPDATE sw_budget_balances SET root_key = 2"),
+        ];
+        for (check, damage) in damages {
+            let found = found(damage);
+            assert!(found.contains(&check), "{damage}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn faults_of_a_kind_are_bounded() {
+        let many = "
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
+INSERT INTO sw_workflow_signals (run_key, name, sent_at_ms) SELECT 9, 's', i FROM n";
+        assert_eq!(found(many).len(), 20);
+    }
+}
