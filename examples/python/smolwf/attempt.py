@@ -121,8 +121,7 @@ class Step(Handle):
     ) -> Code:
         """SUSPEND: it may be begun again at ``retry_at_ms``. FAILED: for good."""
         written = text(self._codec.write(error_value(error)))
-        chosen = {"terminal": terminal, "retry_after_ms": retry_after_ms}
-        filled = Options("sw_fail_options", chosen)
+        filled = _options.fail_options(terminal, retry_after_ms)
         return Code(call(lib.sw_step_fail, self.pointer, *written, filled.pointer))
 
     def __enter__(self) -> Step:
@@ -206,8 +205,7 @@ class Attempt(Handle):
     ) -> Code:
         """SUSPEND: the run will be tried again. FAILED: that was its last try."""
         written = text(self.codec.write(error_value(error)))
-        chosen = {"terminal": terminal, "retry_after_ms": retry_after_ms}
-        filled = Options("sw_fail_options", chosen)
+        filled = _options.fail_options(terminal, retry_after_ms)
         return self._end(lib.sw_attempt_fail, *written, filled.pointer)
 
     def release(self, delay_ms: Duration = 0) -> None:

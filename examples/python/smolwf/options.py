@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Optional, TypedDict, Union
 
-from ._library import ffi, lib
+from ._library import NULL, ffi, lib
 from .payload import Codec, compact
 
 #: milliseconds, or a timedelta
@@ -91,13 +92,24 @@ def timeout(value: Optional[Duration]) -> int:
     return -1 if value is None else milliseconds(value)
 
 
+@functools.cache
+def _layout(struct: str) -> tuple[Any, frozenset[str], int]:
+    """The type of a pointer to a struct, the names of its fields, its size."""
+    of = ffi.typeof(struct)
+    return ffi.typeof(f"{struct} *"), frozenset(name for name, _ in of.fields), ffi.sizeof(of)
+
+
 class Options:
     """A filled struct, and the texts it points to for as long as it lives."""
 
     def __init__(self, struct: str, values: Mapping[str, Any]) -> None:
-        self.pointer = ffi.new(f"{struct} *")
-        self.pointer.struct_size = ffi.sizeof(struct)
         self._texts: list[Any] = []
+        if not values:
+            self.pointer = NULL  # all defaults
+            return
+        pointer_type, self._fields, size = _layout(struct)
+        self.pointer = ffi.new(pointer_type)
+        self.pointer.struct_size = size
         for name, value in values.items():
             if value is not None:
                 self._set(name, value)
@@ -109,19 +121,24 @@ class Options:
             self._set_text(name, value)
         elif isinstance(value, (Mapping, list)):
             self._set_text(name, compact(value))
-        elif not hasattr(self.pointer, name):
+        elif name not in self._fields:
             raise TypeError(f"there is no option {name}")
         else:
             setattr(self.pointer, name, number(value))
 
     def _set_text(self, name: str, value: str) -> None:
-        if not hasattr(self.pointer, f"{name}_len"):
+        if f"{name}_len" not in self._fields:
             raise TypeError(f"there is no option {name} of text")
         encoded = value.encode("utf-8")
         held = ffi.new("char[]", encoded)
         self._texts.append(held)
         setattr(self.pointer, name, held)
         setattr(self.pointer, f"{name}_len", len(encoded))
+
+
+def fail_options(terminal: bool, retry_after_ms: Duration) -> Options:
+    chosen = {"terminal": terminal, "retry_after_ms": retry_after_ms}
+    return Options("sw_fail_options", chosen if terminal or retry_after_ms else {})
 
 
 def number(value: Any) -> Any:

@@ -17,7 +17,7 @@ def start(program: str, *arguments: object, expect: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, f"programs/{program}.py", *map(str, arguments)],
         cwd=CLIENT,
-        env={"PYTHONPATH": str(CLIENT), **_environment()},
+        env={**os.environ, "PYTHONPATH": str(CLIENT)},
         capture_output=True,
         text=True,
         timeout=120,
@@ -25,10 +25,6 @@ def start(program: str, *arguments: object, expect: int = 0) -> str:
     assert done.returncode == expect, done.stdout + done.stderr
     assert done.stderr == ""
     return "".join(line for line in done.stdout.splitlines(True) if not line.startswith("# "))
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def expected(program: str) -> str:
@@ -61,3 +57,19 @@ def test_budget(tmp_path: Path) -> None:
 @needs("sw_attempt_suspend")
 def test_agent(tmp_path: Path) -> None:
     assert start("agent", tmp_path / "agent.db") == expected("agent")
+
+
+@needs("sw_sleep", "sw_run_wait")
+def test_the_example_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
+    readme = (CLIENT / "README.md").read_text("utf-8")
+    (tmp_path / "example.py").write_text(readme.split("```python\n")[1].split("```")[0])
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "example.py"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(CLIENT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert (done.stdout, done.stderr) == ("{'answer': 42}\n", "")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import subprocess
+import sys
 import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -232,7 +235,31 @@ def test_a_forked_child_is_refused_and_may_open_other_files(store: Store, tmp_pa
     assert store.run(run_id)["state"] == "pending"
 
 
-def test_json_quote_is_json() -> None:
-    import json
+HOLD_THE_LOCK = """
+import sqlite3, sys
+file = sqlite3.connect(sys.argv[1], isolation_level=None)
+file.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+"""
 
+
+def test_a_lock_that_stays_is_busy_and_may_be_tried_again(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "a.db", busy_timeout_ms=20) as store:
+        with subprocess.Popen(
+            [sys.executable, "-c", HOLD_THE_LOCK, str(tmp_path / "a.db")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            with pytest.raises(smolwf.BusyError) as caught:
+                store.submit("a")
+            holder.communicate()
+        assert caught.value.retryable
+        assert store.submit("a").startswith("run_")
+
+
+def test_json_quote_is_json() -> None:
     assert json.loads(smolwf.json_quote('a"\n\u00fc')) == 'a"\n\u00fc'

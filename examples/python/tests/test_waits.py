@@ -37,6 +37,23 @@ def test_a_sleep_parks_the_run_until_it_is_due(store: Store) -> None:
     assert (run["result"], run["attempts"], run["tries"]) == ("morning", 2, 0)
 
 
+@needs("sw_sleep", "sw_attempt_suspend")
+def test_except_exception_lets_a_wait_through(store: Store) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> str:
+        try:
+            context.sleep("night", 1_000)
+        except Exception as error:
+            return f"caught {error}"
+        return "morning"
+
+    run_id = flow.submit(store)
+    run_to_the_end(store, flow)
+    store.advance_clock(1_000)
+    run_to_the_end(store, flow)
+    assert store.run(run_id)["result"] == "morning"
+
+
 @needs("sw_signal_send", "sw_signal_await")
 def test_a_signal_is_kept_delivered_once_and_replayed(store: Store) -> None:
     run_id = store.submit("a")
