@@ -62,7 +62,7 @@ IDS, ERR, OUT = ffi.new("char[64]"), ffi.new("sw_error **"), ffi.new("sw_step **
 FIRST = Options("sw_step_options", {"occurrence": 1})
 with smolwf.Store.open_in_memory() as opened:
     ATTEMPT = replaying_attempt(opened)
-    POINTER = ATTEMPT.pointer
+    POINTER = ATTEMPT.held.__enter__()
     nothing: Any = libc.dlopen(None)
     nothing = nothing.abs
     rows: list[tuple[str, Callable[[], Any]]] = [
@@ -77,5 +77,5 @@ with smolwf.Store.open_in_memory() as opened:
     print(f"{library_path}, smolwf {smolwf.version()}; ns a call, best of {ROUNDS}")
     for name, function in rows:
         print(f"{ns(function):8.0f}  {name}")
-    POINTER = None
+    ATTEMPT.held.__exit__(None, None, None)
     ATTEMPT.free()

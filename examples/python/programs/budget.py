@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections import Counter
 from itertools import count
 from typing import Any
 
@@ -55,6 +54,8 @@ def wait_until_all_are_parked(store: smolwf.Store, run_id: str) -> list[str]:
         now = [(run["state"], run["attempts"]) for run in runs]
         if len(now) == MEMBERS and now == before and all(state == "waiting" for state, _ in now):
             return members
+        is_over = [state for state, _ in now if state in ("completed", "failed", "cancelled")]
+        expect(not is_over, f"a member is {is_over[:1]}")
         before = now
         time.sleep(0.02)  # parking rings no bell, so this looks again
 
@@ -87,16 +88,15 @@ def main() -> None:
             print("no reserve went above the limit")
             store.cancel(run_id, {"tokens": spent})
         steps = [step for each in members for step in store.history(each, limit=10_000)["steps"]]
-        done = [step for step in steps if step["name"] == "call" and step["result"]]
-        ledger = sum(step["result"]["tokens"] for step in done)
-        expect(ledger == spent, f"{spent} are spent, and the ledger says {ledger}")
+        paid = sum(step["result"]["tokens"] for step in steps if step["result"])
+        ledger = store.budget(run_id)["totals"]
+        booked = sum(total["spent"] for total in ledger)
+        expect(spent == booked == paid, f"spent {spent}, in the ledger {booked}, paid {paid}")
         print("spent is the sum of the ledger")
-        print(f"# spent {spent}, limit {TOKENS + RAISE}, entries {len(done)}")
-        kinds: Counter[str] = Counter()
-        for step in done:
-            kinds[step["kind"]] += step["result"]["tokens"]
-        for kind, tokens in sorted(kinds.items()):
-            print(f"# {kind} {tokens}")
+        entries = sum(total["entries"] for total in ledger)
+        print(f"# spent {spent}, limit {TOKENS + RAISE}, entries {entries}")
+        for total in ledger:
+            print(f"# {total['kind']}: spent {total['spent']}, entries {total['entries']}")
 
 
 if __name__ == "__main__":

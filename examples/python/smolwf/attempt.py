@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional
 
 from . import options as _options
-from ._library import NULL, call, ffi, id_from, lib, text, text_from, view
+from ._library import NULL, ffi, lib, text
 from .codes import Answer, Code
-from .errors import CancelledError, ClosedError, LeaseLostError, MisuseError
+from .errors import CancelledError, ClosedError, LeaseLostError
+from .handle import Handle, Held, held
 from .options import ChildOptions, Duration, Options, StepOptions, milliseconds, timeout
 from .payload import Codec, compact
 
@@ -40,27 +41,11 @@ def error_value(error: Any) -> Any:
     return error
 
 
-class Handle:
-    """An object of the library that is freed with the last reference to it."""
-
-    _pointer: Any
-
-    @property
-    def pointer(self) -> Any:
-        if self._pointer is None:
-            raise MisuseError(-1, f"the {type(self).__name__.lower()} was freed")
-        return self._pointer
-
-    def free(self) -> None:
-        """Gives it up. A call that another thread is in keeps it until it returns."""
-        self._pointer = None
-
-
 class Step(Handle):
     """A step that was begun. As a context it is freed at the end, finished or not."""
 
     def __init__(self, pointer: Any, code: Code, name: str, codec: Codec) -> None:
-        self._pointer = None if pointer == NULL else ffi.gc(pointer, lib.sw_step_free)
+        self.held = Held(pointer, lib.sw_step_free, "step")
         #: OK: do the work. REPLAYED: see ``result``. FAILED: see ``error``. SUSPEND: not yet
         self.code = code
         self._name = name
@@ -73,15 +58,15 @@ class Step(Handle):
     @property
     def id(self) -> str:
         """The same in every attempt: an idempotency key for whom the step calls."""
-        return view(lib.sw_step_id, self.pointer) or ""
+        return self.view(lib.sw_step_id) or ""
 
     @property
     def name(self) -> str:
-        return (view(lib.sw_step_name, self._pointer) if self._pointer else None) or self._name
+        return self.view(lib.sw_step_name) or self._name
 
     @property
     def result_text(self) -> Optional[str]:
-        return view(lib.sw_step_result, self.pointer)
+        return self.view(lib.sw_step_result)
 
     @property
     def result(self) -> Any:
@@ -90,7 +75,7 @@ class Step(Handle):
 
     @property
     def error_text(self) -> Optional[str]:
-        return view(lib.sw_step_error, self.pointer)
+        return self.view(lib.sw_step_error)
 
     @property
     def error(self) -> Any:
@@ -98,23 +83,23 @@ class Step(Handle):
 
     @property
     def occurrence(self) -> int:
-        return int(lib.sw_step_occurrence(self.pointer))
+        return self.number_of(lib.sw_step_occurrence)
 
     @property
     def tries(self) -> int:
-        return int(lib.sw_step_tries(self.pointer))
+        return self.number_of(lib.sw_step_tries)
 
     @property
     def retry_at_ms(self) -> int:
-        return int(lib.sw_step_retry_at_ms(self.pointer))
+        return self.number_of(lib.sw_step_retry_at_ms)
 
     def complete(self, result: Any = None, usage: Optional[Mapping[str, int]] = None) -> None:
         """Records the result; with ``usage``, settles the step's reservations in that commit."""
         written = text(self._codec.write(result))
         if usage is None:
-            call(lib.sw_step_complete, self.pointer, *written)
+            self.call(lib.sw_step_complete, *written)
         else:
-            call(lib.sw_step_complete_usage, self.pointer, *written, *text(compact(usage)))
+            self.call(lib.sw_step_complete_usage, *written, *text(compact(usage)))
 
     def fail(
         self, error: Any = None, *, terminal: bool = False, retry_after_ms: Duration = 0
@@ -122,7 +107,7 @@ class Step(Handle):
         """SUSPEND: it may be begun again at ``retry_at_ms``. FAILED: for good."""
         written = text(self._codec.write(error_value(error)))
         filled = _options.fail_options(terminal, retry_after_ms)
-        return Code(call(lib.sw_step_fail, self.pointer, *written, filled.pointer))
+        return Code(self.call(lib.sw_step_fail, *written, filled.pointer))
 
     def __enter__(self) -> Step:
         return self
@@ -140,7 +125,7 @@ class Attempt(Handle):
     """One claim of a run. As a context it is given back at the end, unless it was ended."""
 
     def __init__(self, pointer: Any, store: Store) -> None:
-        self._pointer = ffi.gc(pointer, lib.sw_attempt_free)
+        self.held = Held(pointer, lib.sw_attempt_free, "attempt")
         self.store = store
         #: this handle has ended it, or found that it is over
         self.is_ended = False
@@ -151,31 +136,31 @@ class Attempt(Handle):
 
     @property
     def id(self) -> str:
-        return view(lib.sw_attempt_id, self.pointer) or ""
+        return self.view(lib.sw_attempt_id) or ""
 
     @property
     def run_id(self) -> str:
-        return view(lib.sw_attempt_run_id, self.pointer) or ""
+        return self.view(lib.sw_attempt_run_id) or ""
 
     @property
     def root_run_id(self) -> str:
-        return view(lib.sw_attempt_root_run_id, self.pointer) or ""
+        return self.view(lib.sw_attempt_root_run_id) or ""
 
     @property
     def parent_run_id(self) -> Optional[str]:
-        return view(lib.sw_attempt_parent_run_id, self.pointer)
+        return self.view(lib.sw_attempt_parent_run_id)
 
     @property
     def workflow(self) -> str:
-        return view(lib.sw_attempt_workflow, self.pointer) or ""
+        return self.view(lib.sw_attempt_workflow) or ""
 
     @property
     def queue(self) -> str:
-        return view(lib.sw_attempt_queue, self.pointer) or ""
+        return self.view(lib.sw_attempt_queue) or ""
 
     @property
     def args_text(self) -> str:
-        return view(lib.sw_attempt_args, self.pointer) or "null"
+        return self.view(lib.sw_attempt_args) or "null"
 
     @property
     def args(self) -> Any:
@@ -183,19 +168,19 @@ class Attempt(Handle):
 
     @property
     def number(self) -> int:
-        return int(lib.sw_attempt_number(self.pointer))
+        return self.number_of(lib.sw_attempt_number)
 
     @property
     def lease_expires_at_ms(self) -> int:
-        return int(lib.sw_attempt_lease_expires_at_ms(self.pointer))
+        return self.number_of(lib.sw_attempt_lease_expires_at_ms)
 
     def heartbeat(self, lease_ms: Duration = 0) -> None:
         """Extends the lease; 0 keeps the length of the claim's."""
-        call(lib.sw_attempt_heartbeat, self.pointer, milliseconds(lease_ms))
+        self.call(lib.sw_attempt_heartbeat, milliseconds(lease_ms))
 
     def check(self) -> None:
         """Raises :class:`CancelledError` or :class:`LeaseLostError` when it is time to stop."""
-        call(lib.sw_attempt_check, self.pointer)
+        self.call(lib.sw_attempt_check)
 
     def complete(self, result: Any = None) -> None:
         self._end(lib.sw_attempt_complete, *text(self.codec.write(result)))
@@ -218,7 +203,7 @@ class Attempt(Handle):
 
     def _end(self, function: Any, *arguments: Any) -> Code:
         try:
-            code = Code(call(function, self.pointer, *arguments))
+            code = Code(self.call(function, *arguments))
         except (CancelledError, LeaseLostError):
             self.is_ended = True  # both are final: the run has ended, or is another's
             raise
@@ -240,12 +225,12 @@ class Attempt(Handle):
         filled = Options("sw_step_options", chosen)
         out = ffi.new("sw_step **")
         begin = lib.sw_step_begin
-        code = Code(call(begin, self.pointer, *text(name), *written, filled.pointer, out))
+        code = Code(self.call(begin, *text(name), *written, filled.pointer, out))
         return Step(out[0], code, name, self.codec)
 
     def sleep(self, name: str, duration_ms: Duration) -> bool:
         """True once it is due; False: suspend, or ask again."""
-        code = call(lib.sw_sleep, self.pointer, *text(name), milliseconds(duration_ms))
+        code = self.call(lib.sw_sleep, *text(name), milliseconds(duration_ms))
         return code == Code.OK
 
     def signal_await(self, name: str, timeout_ms: Optional[Duration] = None) -> Answer:
@@ -258,13 +243,13 @@ class Attempt(Handle):
         written = text(self.codec.write(args))
         filled = Options("sw_submit_options", chosen)
         named = (*text(name), *text(workflow), *written)
-        code, run_id = id_from(lib.sw_child_submit, self.pointer, *named, filled.pointer)
+        code, run_id = self.id_from(lib.sw_child_submit, *named, filled.pointer)
         return RunId(run_id, code == Code.REPLAYED)
 
     def child_submit_many(self, items: Iterable[Mapping[str, Any]]) -> list[RunId]:
         """Submits children in one commit: each has name, workflow, args, and options by name."""
         items_text = "[" + ",".join(_options.item(fields, self.codec) for fields in items) + "]"
-        return run_ids(text_from(lib.sw_child_submit_many, self.pointer, *text(items_text))[1])
+        return run_ids(self.text_from(lib.sw_child_submit_many, *text(items_text))[1])
 
     def child_await(self, run_id: str, timeout_ms: Optional[Duration] = None) -> Answer:
         return self._await(lib.sw_child_await, *text(run_id), timeout(timeout_ms))
@@ -284,21 +269,21 @@ class Attempt(Handle):
         return self._await(lib.sw_await_all, *text(name), *text(listed), timeout(timeout_ms))
 
     def _await(self, function: Any, *arguments: Any) -> Answer:
-        code, found = text_from(function, self.pointer, *arguments)
+        code, found = self.text_from(function, *arguments)
         return Answer(Code(code), self.codec.read(found))
 
     def budget_reserve(
         self, amounts: Mapping[str, int], step: Optional[Step] = None, source: Optional[str] = None
     ) -> str:
         """Takes all of the amounts or raises :class:`BudgetError`; the id of the reservation."""
-        of = NULL if step is None else step.pointer
         written = (*text(compact(amounts)), *text(source))
-        return id_from(lib.sw_budget_reserve, self.pointer, of, *written)[1]
+        with held(step) as of:
+            return self.id_from(lib.sw_budget_reserve, of, *written)[1]
 
     def event_append(self, type: str, payload: Any = None, key: Optional[str] = None) -> bool:
         """Appends to the log of events; False when the key was there before."""
         written = (*text(type), *text(self.codec.write(payload)), *text(key))
-        return call(lib.sw_event_append, self.pointer, *written) != Code.EXISTS
+        return self.call(lib.sw_event_append, *written) != Code.EXISTS
 
     def __enter__(self) -> Attempt:
         return self
@@ -309,7 +294,7 @@ class Attempt(Handle):
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        if self._pointer is not None and not self.is_ended:
+        if not self.is_ended:
             try:
                 self.release()
             except (CancelledError, LeaseLostError, ClosedError):

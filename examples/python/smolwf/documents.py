@@ -90,8 +90,18 @@ class BudgetUnit(TypedDict):
     remaining: Optional[int]
 
 
+class BudgetTotal(TypedDict):
+    workflow: str
+    kind: str
+    unit: str
+    spent: int
+    entries: int
+
+
 class Budget(TypedDict):
+    root_run_id: str
     units: dict[str, BudgetUnit]
+    totals: list[BudgetTotal]
 
 
 class Migration(TypedDict):

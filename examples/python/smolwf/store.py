@@ -14,6 +14,7 @@ from ._library import NULL, call, ffi, id_from, lib, text, text_from
 from .attempt import Attempt, RunId, Step, run_ids
 from .codes import Code
 from .errors import ClosedError
+from .handle import held
 from .options import (
     Duration,
     OpenOptions,
@@ -353,8 +354,8 @@ class Store:
 
     def transact(self, script: Sequence[Mapping[str, Any]], step: Optional[Step] = None) -> Any:
         """Does a script of statements on the host's own tables, all or nothing."""
-        of = NULL if step is None else step.pointer
-        return self._document(lib.sw_tx_run, of, *text(compact(list(script))))
+        with held(step) as of:
+            return self._document(lib.sw_tx_run, of, *text(compact(list(script))))
 
 
 def _claim_options(

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar
 
 from ._library import NULL, call, ffi, lib
-from .errors import MisuseError
+from .handle import Handle, Held
 
 #: A signal handler of Python runs between two calls, so the main thread waits in slices.
 SLICE_MS = 100
@@ -55,34 +55,28 @@ def wait_in_slices(
             return answer
 
 
-class Watch:
+class Watch(Handle):
     """A descriptor for an event loop: readable when something in the store has changed."""
 
     def __init__(self, store: Any) -> None:
         out = ffi.new("sw_watch **")
         call(lib.sw_watch_open, store, out)
-        self._watch = ffi.gc(out[0], lib.sw_watch_free)
+        self.held = Held(out[0], lib.sw_watch_free, "watch")
 
     def fd(self) -> int:
         """A new descriptor, the caller's to close; it reads the end after ``close``."""
         out = ffi.new("int32_t *")
-        call(lib.sw_watch_fd, self._pointer(), out)
+        self.call(lib.sw_watch_fd, out)
         return int(out[0])
 
     def drain(self) -> int:
         """Empties the descriptor, so that it can become readable again; the change counter."""
         out = ffi.new("uint64_t *")
-        call(lib.sw_watch_drain, self._pointer(), out)
+        self.call(lib.sw_watch_drain, out)
         return int(out[0])
 
     def close(self) -> None:
-        # Freed with its last reference, so never beneath a call of another thread.
-        self._watch = None
-
-    def _pointer(self) -> Any:
-        if self._watch is None:
-            raise MisuseError(-1, "the watch is closed")
-        return self._watch
+        self.free()
 
     def __enter__(self) -> Watch:
         return self

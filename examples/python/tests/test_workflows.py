@@ -276,3 +276,29 @@ def test_a_step_that_fails_backs_off_and_is_tried_again(store: Store) -> None:
         with attempt.step_begin("call") as step:
             assert (step.code, step.tries, step.occurrence, step.name) == (Code.OK, 2, 1, "call")
             step.complete()
+
+
+def test_a_step_is_freed_when_it_is_left_whatever_a_traceback_holds(store: Store) -> None:
+    store.submit("a")
+    attempt = store.claim()
+    assert attempt is not None
+    with attempt:
+        step = attempt.step_begin("call")
+        with pytest.raises(smolwf.InvalidError) as kept, step:
+            step.complete(smolwf.Json("no json"))
+        assert kept.tb is not None
+        with attempt.step_begin("call") as again:
+            assert again.is_todo
+        with pytest.raises(smolwf.MisuseError, match="the step was freed"):
+            step.complete()
+
+
+def test_a_handle_is_freed_when_the_call_that_is_in_it_has_left(store: Store) -> None:
+    store.submit("a")
+    attempt = store.claim()
+    assert attempt is not None
+    with attempt.held:
+        attempt.free()
+        with pytest.raises(smolwf.MisuseError):
+            attempt.check()
+    attempt.free()
