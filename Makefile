@@ -35,6 +35,7 @@ if_has = if $(1) >/dev/null 2>&1; then echo "$(3)"; $(3); \
 	else echo "skipped: $(2) is missing"; fi
 FMT = $(CARGO) fmt --check
 CLIPPY = $(CARGO) clippy --locked --all-targets
+CLANG_FORMAT = clang-format --dry-run --Werror include/smolwf.hpp $(wildcard examples/cpp/*.?pp tests/cpp/*.?pp)
 
 .PHONY: help demo budget build check test clients node python lint bench header install uninstall clean
 
@@ -69,10 +70,11 @@ node: ## the client for Node: types, lint, tests
 python: ## the client for Python: lint, types, tests
 	@scripts/python.sh
 
-lint: ## formatting and clippy, warnings are errors
+lint: ## formatting of Rust and C++, and clippy; warnings are errors
 	@$(call if_has,$(CARGO) fmt --version,rustfmt,$(FMT))
 	@$(call if_has,$(CARGO) clippy --version,clippy,$(CLIPPY) -- -D warnings)
 	@$(call if_has,$(CARGO) clippy --version,clippy,$(CLIPPY) --features fault -- -D warnings)
+	@$(call if_has,clang-format --version,clang-format,$(CLANG_FORMAT))
 
 bench: ## how fast it is, beside the limits of this machine
 	$(CARGO) bench --locked

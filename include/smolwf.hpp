@@ -704,8 +704,8 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
                               sw_stop *stop = nullptr) {
         sw_text *out = nullptr;
         sw_error *err = nullptr;
-        int32_t code = sw_run_wait(this->get(), run_id.data(), run_id.size(), timeout_ms, stop,
-                                   &out, &err);
+        int32_t code =
+            sw_run_wait(this->get(), run_id.data(), run_id.size(), timeout_ms, stop, &out, &err);
         return P::give(code, err, [&] { return answer<text>{code, text(out)}; });
     }
     /** SW_OK or SW_TIMEOUT, both with the change counter. */

@@ -62,7 +62,8 @@ TEST(a_parent_awaits_its_children) {
     options.queue = "children";
     auto child = attempt.child_submit("c", "kid", "1", options);
     CHECK(child && child->code == SW_OK);
-    auto many = attempt.child_submit_many("[{\"name\":\"d\",\"workflow\":\"kid\",\"queue\":\"other\"}]");
+    auto many =
+        attempt.child_submit_many("[{\"name\":\"d\",\"workflow\":\"kid\",\"queue\":\"other\"}]");
     CHECK(many && contains(std::string(many->view()).c_str(), "\"exists\":false"));
     std::string waits = "[{\"child\":\"" + std::string(child->value.view()) + "\"}]";
     CHECK(attempt.await_all("all", waits)->code == SW_SUSPEND);
