@@ -9,6 +9,8 @@
 )]
 
 mod support;
+#[path = "crash/waits.rs"]
+mod waits;
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};

@@ -458,3 +458,23 @@ fn a_queue_lets_in_as_many_as_its_limits_say() {
     store.queue_set("default", "{}").unwrap();
     assert_eq!(claim_all().len(), 2, "no limit is left");
 }
+
+/// P13: what is found again is not newly recorded, so it starts no count of losses anew.
+#[test]
+fn a_run_that_dies_after_the_same_child_submit_each_time_is_used_up() {
+    let (_folder, store) = store();
+    let run_id = submit(&store);
+    for number in 1..=3 {
+        let attempt = claimed(&store);
+        assert_eq!(attempt.number(), number);
+        let kid = attempt.child_submit("kid", child("kid")).unwrap();
+        assert_eq!(kid.existed, number > 1);
+        store.advance_clock(31_000).unwrap();
+    }
+    assert!(claim(&store).is_none());
+    let document = document(&store, &run_id);
+    assert_eq!(
+        (&document["state"], &document["error"]["$smolwf"]),
+        (&"failed".into(), &"tries".into())
+    );
+}

@@ -200,10 +200,10 @@ const ARROWS_ALLOWED: [(&str, &str); 3] = [
 fn reachable(path: &str) -> Option<Vec<&'static str>> {
     let (floor, _) = path.strip_prefix("src/")?.split_once(['/', '.'])?;
     let above = match floor {
-        "ffi" => [&["ffi", "domain"], &HANDLES[..]].concat(),
+        "ffi" => [&["ffi", "domain"][..], HANDLES].concat(),
         "domain" => vec!["domain"],
         "storage" => vec!["storage", "domain"],
-        handle if HANDLES.contains(&handle) => [&["domain", "storage"], &HANDLES[..]].concat(),
+        handle if HANDLES.contains(&handle) => [&["domain", "storage"][..], HANDLES].concat(),
         ground if GROUND.contains(&ground) => vec![],
         _ => return None,
     };

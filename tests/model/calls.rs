@@ -307,14 +307,23 @@ impl Drive {
         Some((core, self.oracle.signal(&id, name, &payload, idempotency)))
     }
 
+    /// Acts on a run from outside, most often on one in a state in which that does something.
     fn outside(
         &mut self,
-        what: &str,
+        (what, states): (&str, &[State]),
         core: impl Fn(&smolwf::store::Store, &str) -> smolwf::error::Result<()>,
         model: impl Fn(&mut Oracle, &str) -> Said,
     ) -> Option<(Said, Said)> {
-        let (key, at) = (self.some_run()?, self.some_handle());
-        let id = self.oracle.runs[key].id.clone();
+        let apt: Vec<Key> = (0..self.oracle.runs.len())
+            .filter(|key| states.contains(&self.oracle.runs[*key].state))
+            .collect();
+        let key = if apt.is_empty() || self.draws.below(4) == 0 {
+            self.some_run()?
+        } else {
+            self.pick(&apt)
+        };
+        self.touched = Some(key);
+        let (id, at) = (self.oracle.runs[key].id.clone(), self.some_handle());
         self.note(format!("{what} run {key}"));
         let core = plain(core(&self.world.handles[at].store, &id));
         Some((core, model(&mut self.oracle, &id)))
@@ -323,37 +332,25 @@ impl Drive {
     pub fn cancel(&mut self) -> Option<(Said, Said)> {
         let reason = self.maybe(2, &["\"why\"", "{\"by\":\"me\"}"]);
         self.outside(
-            "cancel",
+            ("cancel", &[State::Running, State::Waiting]),
             |store, id| store.cancel(id, reason.map(str::to_owned)),
             |oracle, id| oracle.cancel(id, reason),
         )
     }
 
     pub fn pause(&mut self) -> Option<(Said, Said)> {
-        self.outside("pause", |store, id| store.pause(id), |oracle, id| oracle.pause(id))
+        let states = [State::Running, State::Waiting];
+        self.outside(("pause", &states), |s, id| s.pause(id), |oracle, id| oracle.pause(id))
     }
 
     pub fn resume(&mut self) -> Option<(Said, Said)> {
-        self.outside("resume", |store, id| store.resume(id), |oracle, id| oracle.resume(id))
+        let states = [State::Paused];
+        self.outside(("resume", &states), |s, id| s.resume(id), |oracle, id| oracle.resume(id))
     }
 
     pub fn retry(&mut self) -> Option<(Said, Said)> {
-        let stopped: Vec<Key> = (0..self.oracle.runs.len())
-            .filter(|key| matches!(self.oracle.runs[*key].state, State::Failed | State::Cancelled))
-            .collect();
-        if stopped.is_empty() || self.draws.below(5) == 0 {
-            return self.outside(
-                "retry",
-                |store, id| store.retry(id),
-                |oracle, id| oracle.retry(id),
-            );
-        }
-        let (key, at) = (self.pick(&stopped), self.some_handle());
-        self.touched = Some(key);
-        let id = self.oracle.runs[key].id.clone();
-        self.note(format!("retry run {key}"));
-        let core = plain(self.world.handles[at].store.retry(&id));
-        Some((core, self.oracle.retry(&id)))
+        let states = [State::Failed, State::Cancelled];
+        self.outside(("retry", &states), |s, id| s.retry(id), |oracle, id| oracle.retry(id))
     }
 
     pub fn fork(&mut self) -> Option<(Said, Said)> {

@@ -36,8 +36,10 @@ const FAULTS: [(&str, &str); 10] = [
          WHERE owner_key IS NOT NULL AND owner_key NOT IN (SELECT owner_key FROM sw_workflow_owners)",
     ),
     (
-        "a delayed task without a wake time, or another with one",
-        "SELECT task_key FROM sw_workflow_tasks WHERE (state = 0) <> (wake_at_ms IS NOT NULL)",
+        "a delayed task without a wake time, or one with it that neither is delayed nor waits",
+        "SELECT task_key FROM sw_workflow_tasks
+         WHERE (state = 0 AND wake_at_ms IS NULL)
+         OR (state NOT IN (0, 3) AND wake_at_ms IS NOT NULL)",
     ),
     (
         "attempts of an ended run that are not numbered from 1 without gaps",

@@ -281,3 +281,97 @@ fn names_json(names: Option<&[String]>) -> Option<String> {
     let names = names?.iter().map(|name| crate::json::quote(name)).collect::<Vec<_>>();
     Some(format!("[{}]", names.join(",")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rusqlite::Connection;
+
+    use super::super::migrate;
+    use super::super::tx::Tx;
+    use crate::clock::Now;
+    use crate::domain::claim::{Claimer, claim};
+    use crate::domain::port::{LaneFilter, Owner};
+    use crate::domain::queue;
+    use crate::domain::run::{QUEUE_DEFAULT, Submit, submit};
+    use crate::id::new_id;
+
+    const NOW: Now = Now { wall_ms: 1_000, up_ms: 1_000 };
+
+    /// A store with so many runs of each kind that a claim must not look at.
+    fn crowded(count: u32) -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.set_prepared_statement_cache_capacity(200);
+        migrate::apply(&conn, None, 1).unwrap();
+        let mut tx = Tx::new(&conn);
+        let limits = crate::domain::port::QueueLimits {
+            concurrency_per_key: Some(1),
+            ..crate::domain::port::QueueLimits::default()
+        };
+        queue::set(&mut tx, QUEUE_DEFAULT, &limits).unwrap();
+        for at in 0..count {
+            for kind in 0..5 {
+                let run = Submit {
+                    workflow: "w".into(),
+                    run_at_ms: if kind == 1 { i64::from(at) + 10_000 } else { 0 },
+                    concurrency_key: (kind == 2).then(|| "closed".into()),
+                    metadata: Some(format!("{{\"kind\":{kind}}}")),
+                    ..Submit::default()
+                };
+                submit(&mut tx, &run, new_id(), 0, NOW).unwrap();
+            }
+        }
+        conn.execute_batch(
+            "BEGIN;
+            UPDATE sw_workflow_tasks SET state = 5 WHERE gate IS NOT NULL;
+            UPDATE sw_workflow_tasks SET state = 4 WHERE task_key IN
+                (SELECT run_key FROM sw_workflow_runs WHERE metadata = '{\"kind\":3}');
+            DELETE FROM sw_workflow_tasks WHERE task_key IN
+                (SELECT run_key FROM sw_workflow_runs WHERE metadata = '{\"kind\":4}');
+            UPDATE sw_workflow_runs SET outcome = 1, finished_at_ms = 2, attempts = 1, tries = 0
+                WHERE metadata = '{\"kind\":4}';
+            INSERT INTO sw_workflow_gates (queue, gate, running) VALUES ('default', 'closed', 1);
+            COMMIT",
+        )
+        .unwrap();
+        conn
+    }
+
+    /// Returns how many instructions of SQLite's machine ten claims take, after a first one.
+    fn instructions(mut conn: Connection) -> u64 {
+        let claimer = Claimer {
+            owner: Owner { owner_key: 0, mark: 1, boot: [7; 16], pid: 1 },
+            lease_ms: 10_000,
+            worker: None,
+            filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },
+            dead: Vec::new(),
+            seed: new_id(),
+        };
+        let take = |conn: &Connection| {
+            let picked = claim(&mut Tx::new(conn), &claimer, 1, NOW).unwrap();
+            assert_eq!(picked.runs.len(), 1);
+        };
+        take(&conn);
+        let seen = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&seen);
+        conn.progress_handler(
+            1,
+            Some(move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                false
+            }),
+        )
+        .unwrap();
+        (0..10).for_each(|_| take(&conn));
+        seen.load(Ordering::Relaxed)
+    }
+
+    /// P14. Counted, not timed: what a claim does is the same, whatever lies about.
+    #[test]
+    fn a_claim_does_no_more_however_many_runs_are_pending_or_not_to_be_claimed() {
+        let (few, many) = (instructions(crowded(20)), instructions(crowded(2_000)));
+        assert!(many <= few + few / 10, "{few} instructions among few runs, {many} among many");
+    }
+}
