@@ -1327,7 +1327,6 @@ int32_t sw_run_submit(sw_store *store,
  *                             object, lacks its workflow, or has an unknown key or a value out of
  *                             its form or range
  * \retval SW_ERR_TOO_BIG      items, or a text in it, is above its limit
- * \retval SW_ERR_UNSUPPORTED  an item has a budget, which this version does not serve yet
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,

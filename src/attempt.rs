@@ -251,7 +251,8 @@ impl Attempt {
         *finished = Some((fingerprint, answer.clone()));
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let Ok(Finish::Suspended { has_news: false }) = answer {
-            // A run that waits is no news to anybody.
+            // A run that waits is no news; but its timer may be the next to come due.
+            entered.remind(self.bell)?;
         } else if self.is_in_tree() {
             // Its end may wake a parent in another queue, or end children.
             entered.announce_all()?;

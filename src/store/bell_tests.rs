@@ -139,3 +139,24 @@ fn a_change_and_a_shut_down_wake_who_waits_for_one() {
     store.shutdown();
     assert_eq!(woken(move || waits.join()).unwrap().unwrap_err().code(), -7);
 }
+
+/// Who sleeps does not know of a timer that was set after it looked.
+#[test]
+fn a_run_that_parks_on_a_timer_wakes_a_claim_that_sleeps_past_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = never_looking(&folder.path().join("db"));
+    submit(&store, "default");
+    let claim = Claim { lease_ms: LEASE_WHILE_ALIVE, ..Claim::default() };
+    for round in 0..20 {
+        let attempt = store.claim(claim.clone()).unwrap().unwrap();
+        let here = Arc::clone(&store);
+        let waits = Claim { wait_ms: FOREVER, ..claim.clone() };
+        let next = std::thread::spawn(move || here.claim(waits).unwrap().unwrap());
+        let seen = store.changes().unwrap();
+        attempt.sleep(&format!("nap {round}"), 5).unwrap();
+        attempt.suspend().unwrap();
+        let next = woken(move || next.join()).unwrap();
+        assert!(store.changes().unwrap() > seen, "what comes due is a change");
+        next.release(0).unwrap();
+    }
+}

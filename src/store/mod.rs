@@ -422,6 +422,14 @@ impl Entered<'_> {
         Ok(())
     }
 
+    /// Wakes those who wait so that they look anew when something comes due; counts no change.
+    pub(crate) fn remind(&self, bell: u64) -> Result<()> {
+        let side = self.backend()?.side();
+        side.ring(side.bell(bell));
+        side.ring_change();
+        Ok(())
+    }
+
     /// Returns the count of orders given to running attempts.
     pub(crate) fn orders(&self) -> u32 {
         self.guard.as_ref().map_or(0, |backend| backend.side().orders())

@@ -72,6 +72,17 @@ TEST(a_running_attempt_learns_of_the_cancel_at_every_call_that_begins_something)
     CHECK(step == NULL);
     CHECK_CODE(SW_ERR_CANCELLED, sw_attempt_heartbeat(attempt, 0, ERR));
     CHECK_CODE(SW_ERR_CANCELLED, sw_attempt_check(attempt, ERR));
+    char id_out[SW_ID_CAP] = "untouched";
+    sw_text *text = POISON(sw_text);
+    CHECK_CODE(SW_ERR_CANCELLED, sw_sleep(attempt, NTS("nap"), 0, ERR));
+    CHECK_CODE(SW_ERR_CANCELLED, sw_signal_await(attempt, NTS("go"), 0, &text, ERR));
+    CHECK_CODE(SW_ERR_CANCELLED, sw_child_submit(attempt, NTS("c"), NTS("w"), ABSENT, NULL, id_out,
+                                                 sizeof id_out, ERR));
+    CHECK_CODE(SW_ERR_CANCELLED, sw_budget_reserve(attempt, NULL, NTS("{\"u\":1}"), ABSENT, id_out,
+                                                   sizeof id_out, ERR));
+    CHECK_CODE(SW_ERR_CANCELLED, sw_event_append(attempt, NTS("e"), ABSENT, ABSENT, ERR));
+    CHECK(text == NULL);
+    CHECK_TEXT("untouched", id_out);
     CHECK_CODE(SW_OK, sw_step_complete(open, NTS("2"), ERR));
     sw_step_free(open);
     CHECK_CODE(SW_REPLAYED, begin_code(attempt, "done", &step));
@@ -120,6 +131,101 @@ TEST(a_cancelled_attempt_that_is_lost_ends_its_run_as_cancelled) {
     sw_store_close(store);
 }
 
+/* ---- Trees -------------------------------------------------------------------------------- */
+
+static struct run_id child_of(sw_attempt *attempt, const char *name, int32_t expected) {
+    struct run_id id = {""};
+    CHECK_CODE(expected, sw_child_submit(attempt, NTS(name), NTS("kid"), ABSENT, NULL, id.text,
+                                         sizeof id.text, ERR));
+    return id;
+}
+
+static const char *await_child(sw_attempt *attempt, struct run_id id, int32_t expected) {
+    sw_text *text = NULL;
+    CHECK_CODE(expected, sw_child_await(attempt, NTS(id.text), SW_FOREVER, &text, ERR));
+    return text == NULL ? NULL : take_text(text);
+}
+
+static void release(sw_attempt *attempt) {
+    CHECK_CODE(SW_OK, sw_attempt_release(attempt, 0, ERR));
+    sw_attempt_free(attempt);
+}
+
+TEST(a_cancel_reaches_grandchildren_also_below_a_child_that_had_completed) {
+    sw_store *store = store_in_memory();
+    struct run_id top = submit(store, "w", NULL);
+    sw_attempt *of_top = claim(store);
+    struct run_id middle = child_of(of_top, "c", SW_OK);
+    sw_attempt *of_middle = claim(store);
+    struct run_id low = child_of(of_middle, "c", SW_OK), waiting = child_of(of_middle, "d", SW_OK);
+    finish(of_middle, "1");
+    sw_attempt *of_low = claim(store);
+    CHECK_TEXT(low.text, sw_attempt_run_id(of_low, NULL));
+    CHECK_CODE(SW_OK, cancel(store, top, NULL));
+    CHECK_STATE("cancelled", store, waiting.text);
+    CHECK_STATE("completed", store, middle.text);
+    CHECK_CODE(SW_ERR_CANCELLED, sw_attempt_check(of_low, ERR));
+    CHECK_CODE(SW_ERR_CANCELLED, sw_attempt_complete(of_low, ABSENT, ERR));
+    CHECK_CODE(SW_ERR_CANCELLED, sw_attempt_complete(of_top, ABSENT, ERR));
+    CHECK_NOTHING_TO_CLAIM(store);
+    sw_attempt_free(of_low);
+    sw_attempt_free(of_top);
+    sw_store_close(store);
+}
+
+TEST(a_parent_and_a_child_that_was_cancelled_with_it_are_retried_each_by_itself) {
+    sw_store *store = store_in_memory();
+    struct run_id parent = submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    struct run_id child = child_of(attempt, "c", SW_OK);
+    await_child(attempt, child, SW_SUSPEND);
+    release(attempt);
+    CHECK_CODE(SW_OK, cancel(store, parent, NULL));
+    CHECK_CODE(SW_OK, act(sw_run_retry, store, parent));
+    attempt = claim(store);
+    child_of(attempt, "c", SW_REPLAYED);
+    await_child(attempt, child, SW_FAILED);
+    sw_fail_options terminal = fail_options(SW_FAIL_TERMINAL, 0);
+    CHECK_CODE(SW_FAILED, sw_attempt_fail(attempt, ABSENT, &terminal, ERR));
+    sw_attempt_free(attempt);
+
+    CHECK_CODE(SW_OK, act(sw_run_retry, store, child));
+    finish(claim(store), "7");
+    CHECK_CODE(SW_OK, act(sw_run_retry, store, parent));
+    attempt = claim(store);
+    CHECK_TEXT("7", await_child(attempt, child, SW_OK));
+    finish(attempt, "1");
+    sw_store_close(store);
+}
+
+TEST(a_fork_awaits_the_children_it_replays_and_does_not_cancel_them) {
+    sw_store *store = store_in_memory();
+    struct run_id first = submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    struct run_id child = child_of(attempt, "c", SW_OK);
+    do_step(attempt, "cut", "1");
+    finish(attempt, "1");
+    sw_attempt *of_child = claim(store);
+    struct run_id forks[2] = {fork_run(store, first, "cut"), fork_run(store, first, "cut")};
+    for (int i = 0; i < 2; i++) {
+        attempt = claim(store);
+        CHECK_TEXT(child.text, child_of(attempt, "c", SW_REPLAYED).text);
+        await_child(attempt, child, SW_SUSPEND);
+        CHECK_CODE(SW_OK, sw_attempt_suspend(attempt, ERR));
+        sw_attempt_free(attempt);
+    }
+    CHECK_STATE("waiting", store, forks[0].text);
+    CHECK_CODE(SW_OK, cancel(store, forks[0], NULL));
+    CHECK_CODE(SW_OK, sw_attempt_check(of_child, ERR));
+    finish(of_child, "7");
+    attempt = claim(store);
+    CHECK_TEXT(forks[1].text, sw_attempt_run_id(attempt, NULL));
+    CHECK_TEXT("7", await_child(attempt, child, SW_OK));
+    finish(attempt, "1");
+    CHECK_NOTHING_TO_CLAIM(store);
+    sw_store_close(store);
+}
+
 /* ---- In other processes ------------------------------------------------------------------- */
 
 /* Works on one run until it is told to end; says what told it. */
@@ -143,7 +249,7 @@ ROLE(work_until_told) {
     return 0;
 }
 
-TEST(a_worker_in_another_process_learns_of_a_cancel) {
+TEST(workers_in_other_processes_learn_of_a_cancel_of_their_run_or_its_parent) {
     const char *path = temp_path("a.db");
     sw_store *store = store_open(path, 0);
     struct run_id id = submit(store, "w", NULL);
@@ -153,6 +259,17 @@ TEST(a_worker_in_another_process_learns_of_a_cancel) {
     CHECK_TEXT("told", child_line(child));
     child_finish(child);
     CHECK_STATE("cancelled", store, id.text);
+    struct run_id parent = submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    id = child_of(attempt, "c", SW_OK);
+    child = child_start("work_until_told", path, NULL);
+    CHECK_TEXT("running", child_line(child));
+    CHECK_CODE(SW_OK, cancel(store, parent, NULL));
+    CHECK_TEXT("told", child_line(child));
+    child_finish(child);
+    CHECK_STATE("cancelled", store, id.text);
+    CHECK_CODE(SW_ERR_CANCELLED, sw_attempt_complete(attempt, ABSENT, ERR));
+    sw_attempt_free(attempt);
     sw_store_close(store);
 }
 
@@ -240,6 +357,54 @@ TEST(a_paused_run_is_cancelled_and_times_out_like_another) {
     advance(store, 1000);
     CHECK_NOTHING_TO_CLAIM(store);
     CHECK_STATE("failed", store, late.text);
+    sw_store_close(store);
+}
+
+TEST(a_waiting_run_that_was_paused_loses_nothing_it_waits_for) {
+    sw_store *store = store_in_memory();
+    struct run_id id = submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    sw_text *text = NULL;
+    CHECK_CODE(SW_SUSPEND, sw_sleep(attempt, NTS("nap"), 1000, ERR));
+    CHECK_CODE(SW_SUSPEND, sw_signal_await(attempt, NTS("go"), SW_FOREVER, &text, ERR));
+    CHECK_CODE(SW_OK, sw_attempt_suspend(attempt, ERR));
+    sw_attempt_free(attempt);
+    CHECK_STATE("waiting", store, id.text);
+    CHECK_CODE(SW_OK, act(sw_run_pause, store, id));
+    CHECK_STATE("paused", store, id.text);
+    CHECK_CODE(SW_OK, sw_signal_send(store, NTS(id.text), NTS("go"), NTS("7"), ABSENT, ERR));
+    advance(store, 999);
+    CHECK_NOTHING_TO_CLAIM(store);
+    CHECK_CODE(SW_OK, act(sw_run_resume, store, id));
+    attempt = claim(store);
+    CHECK_CODE(SW_OK, sw_signal_await(attempt, NTS("go"), SW_FOREVER, &text, ERR));
+    CHECK_TEXT("7", take_text(text));
+    CHECK_CODE(SW_SUSPEND, sw_sleep(attempt, NTS("nap"), 1000, ERR));
+    CHECK_CODE(SW_OK, sw_attempt_suspend(attempt, ERR));
+    sw_attempt_free(attempt);
+    CHECK_NOTHING_TO_CLAIM(store);
+    advance(store, 1);
+    attempt = claim(store);
+    CHECK_CODE(SW_OK, sw_sleep(attempt, NTS("nap"), 1000, ERR));
+    finish(attempt, "1");
+    sw_store_close(store);
+}
+
+TEST(a_pause_of_a_running_run_takes_effect_when_its_attempt_parks) {
+    sw_store *store = store_in_memory();
+    struct run_id id = submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    CHECK_CODE(SW_SUSPEND, sw_sleep(attempt, NTS("nap"), 1000, ERR));
+    CHECK_CODE(SW_OK, act(sw_run_pause, store, id));
+    CHECK_CODE(SW_OK, sw_attempt_suspend(attempt, ERR));
+    sw_attempt_free(attempt);
+    CHECK_STATE("paused", store, id.text);
+    advance(store, 1000);
+    CHECK_NOTHING_TO_CLAIM(store);
+    CHECK_CODE(SW_OK, act(sw_run_resume, store, id));
+    attempt = claim(store);
+    CHECK_CODE(SW_OK, sw_sleep(attempt, NTS("nap"), 1000, ERR));
+    finish(attempt, "1");
     sw_store_close(store);
 }
 

@@ -143,6 +143,8 @@ TEST(the_counter_moves_for_runs_and_never_for_steps_or_heartbeats) {
     CHECK_CODE(SW_OK, sw_attempt_check(attempt, ERR));
     CHECK_CODE(SW_OK, sw_run_pause(store, NTS(id.text), ERR));
     CHECK_CODE(SW_OK, sw_run_resume(store, NTS(id.text), ERR));
+    CHECK_CODE(SW_SUSPEND, sw_sleep(attempt, NTS("nap"), 1000, ERR));
+    CHECK_CODE(SW_OK, sw_signal_send(store, NTS(id.text), NTS("go"), ABSENT, ABSENT, ERR));
     CHECK_INT(before, counter(store));
     CHECK_CODE(SW_TIMEOUT, sw_store_wait(store, before, 1, NULL, &now, ERR));
     CHECK_INT(before, now);
