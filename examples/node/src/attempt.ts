@@ -165,7 +165,8 @@ export class Attempt implements AsyncDisposable {
 
   /** Submits many children in one commit; resolves to their ids, in order. */
   async children(items: readonly ChildItem[]): Promise<string[]> {
-    const answer = await this.#later("sw_child_submit_many", toJson(items.map(snakeKeys)));
+    const named = items.map((item) => snakeKeys({ name: item.workflow, ...item }));
+    const answer = await this.#later("sw_child_submit_many", toJson(named));
     return fromJson<{ run_id: string }[]>(answer.text ?? "[]").map((one) => one.run_id);
   }
 

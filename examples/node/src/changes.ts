@@ -1,12 +1,13 @@
 import { Socket } from "node:net";
 import { onAbort } from "./abort.js";
+import { SmolwfError } from "./errors.js";
 import { Handle } from "./handle.js";
 import type { Library } from "./library.js";
 
 /** Milliseconds after which a waiter looks by itself: a process may die before it tells. */
 const LOOK_MS = 1_000;
-/** The same while the library has no watch. */
-const POLL_MS = 20;
+/** The same for a store opened for reading alone, which is told of no changes. */
+const POLL_MS = 50;
 
 /**
  * Wakes what waits in this thread when the store changes. A wait holds no thread: it asks without
@@ -20,7 +21,7 @@ export class Changes {
   #lookMs = LOOK_MS;
   #watch: Handle | undefined;
   #socket: Socket | undefined;
-  #opening: Promise<void> | undefined;
+  #isTold = false;
   #isClosed = false;
 
   constructor(library: Library, store: Handle) {
@@ -38,7 +39,7 @@ export class Changes {
     signal?: AbortSignal,
   ): Promise<T | undefined> {
     const deadline = waitMs < 0 ? Number.POSITIVE_INFINITY : performance.now() + waitMs;
-    if (waitMs !== 0) await this.#open();
+    if (waitMs !== 0) this.#open();
     for (;;) {
       const seen = this.#seen;
       const found = await look();
@@ -54,28 +55,32 @@ export class Changes {
   /** Wakes all waiters, whose next look finds the store closed, and closes the watch. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#opening?.catch(() => undefined);
     this.#socket?.destroy();
     this.#wake();
     const watch = await this.#watch?.close();
     if (watch !== undefined) await this.#library.releaseLater("sw_watch_free", watch);
   }
 
-  #open(): Promise<void> {
-    this.#opening ??= this.#openWatch();
-    return this.#opening;
+  #open(): void {
+    if (this.#isTold || this.#isClosed) return;
+    this.#openWatch();
+    this.#isTold = true;
   }
 
-  async #openWatch(): Promise<void> {
-    if (!this.#library.has("sw_watch_open")) {
+  #openWatch(): void {
+    try {
+      const { pointer } = this.#library.call("sw_watch_open", this.#store);
+      this.#watch = new Handle("watch", pointer ?? 0n, () => undefined);
+    } catch (error) {
+      const isDeaf = error instanceof SmolwfError && error.name === "SW_ERR_READONLY";
+      if (!isDeaf) throw error;
       this.#lookMs = POLL_MS;
       return;
     }
-    const { pointer } = await this.#library.callLater("sw_watch_open", this.#store);
-    this.#watch = new Handle("watch", pointer ?? 0n, () => undefined);
     const [fd] = this.#library.call("sw_watch_fd", this.#watch).integers;
     this.#socket = new Socket({ fd: Number(fd), readable: true, writable: false });
     this.#socket.on("data", () => this.#told());
+    this.#socket.on("close", () => this.#wake());
     this.#socket.on("error", () => this.#wake());
     if (this.#wakers.size === 0) this.#socket.unref();
   }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Attempt } from "./attempt.js";
-import { SmolwfError } from "./errors.js";
+import { ClosedError, SmolwfError } from "./errors.js";
 import type { ClaimOptions } from "./options.js";
 import type { Outcome, Workflow } from "./perform.js";
 import type { Store } from "./store.js";
@@ -21,7 +21,10 @@ export interface WorkOptions extends Omit<ClaimOptions, "workflows" | "waitMs"> 
 /** Milliseconds to wait when the store does not answer. */
 const PAUSE_MS = 250;
 
-/** Claims and performs runs until the signal is aborted; attempts under way are finished. */
+/**
+ * Claims and performs runs until the signal is aborted, or the store is closed. Attempts under way
+ * are finished first; a store that is closed gives them back.
+ */
 export async function work(
   store: Store,
   workflows: Workflows,
@@ -42,9 +45,10 @@ async function lane(store: Store, workflows: Workflows, options: WorkOptions): P
       const attempt = await store.runs.claim(claim);
       const workflow = attempt && workflows[attempt.workflow];
       if (!workflow) continue;
-      onOutcome?.(await attempt.perform(workflow), attempt);
+      const outcome = await attempt.perform(workflow);
+      onOutcome?.(outcome, attempt);
     } catch (error) {
-      if (signal?.aborted) return;
+      if (signal?.aborted || error instanceof ClosedError) return;
       if (error instanceof SmolwfError && error.retryable) await pause(PAUSE_MS);
       else if (onError) onError(error);
       else throw error;

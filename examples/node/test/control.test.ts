@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CancelledError, ConflictError } from "../src/index.js";
-import { claimed, memory, needs, onDisk } from "./support.js";
+import { claimed, memory, onDisk } from "./support.js";
 
 test("a cancelled run is not claimed, and cancelling it again is fine", async (t) => {
   const store = await memory(t);
@@ -78,7 +78,7 @@ async function sum(attempt: Awaited<ReturnType<typeof claimed>>, n: number): Pro
   return (await attempt.step("a", () => n)) + (await attempt.step("b", () => n));
 }
 
-test("a queue has limits, and may be paused", needs("sw_queue_set"), async (t) => {
+test("a queue has limits, and may be paused", async (t) => {
   const store = await memory(t);
   await store.queues.set("q", { concurrency: 1 });
   await store.runs.submitMany([
@@ -94,7 +94,7 @@ test("a queue has limits, and may be paused", needs("sw_queue_set"), async (t) =
   await first.complete();
 });
 
-test("a schedule submits what is due", needs("sw_schedule_set"), async (t) => {
+test("a schedule submits what is due", async (t) => {
   const store = await memory(t);
   await store.schedules.set("hourly", { workflow: "w", everyMs: 3_600_000, catchUp: "none" });
   const [one] = await store.schedules.list<{ name: string; workflow: string }>();

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { BudgetError, Store } from "../src/index.js";
 import { claimed, memory, needs, onDisk } from "./support.js";
 
-test("many are submitted and claimed in one commit", needs("sw_run_claim_many"), async (t) => {
+test("many are submitted and claimed in one commit", async (t) => {
   const store = await memory(t);
   const made = await store.runs.submitMany([
     { workflow: "w", args: 1, idempotencyKey: "a" },
@@ -25,14 +25,14 @@ test("many are submitted and claimed in one commit", needs("sw_run_claim_many"),
   assert.deepEqual(await store.runs.claimMany(8), []);
 });
 
-test("an error of a list names the item", needs("sw_run_submit_many"), async (t) => {
+test("an error of a list names the item", async (t) => {
   const store = await memory(t);
   const items = [{ workflow: "w" }, { workflow: "" }];
   await assert.rejects(store.runs.submitMany(items), { name: "SW_ERR_INVALID", message: /1/ });
   assert.equal(await store.runs.claim(), undefined);
 });
 
-test("a budget is reserved, spent and raised", needs("sw_step_complete_usage"), async (t) => {
+test("a budget is reserved, spent and raised", async (t) => {
   const store = await memory(t);
   const { runId } = await store.runs.submit("w", null, { budget: { tokens: 100 } });
   const spend = (attempt: Awaited<ReturnType<typeof claimed>>): Promise<number> =>
@@ -47,13 +47,14 @@ test("a budget is reserved, spent and raised", needs("sw_step_complete_usage"), 
   ];
   assert.deepEqual(await (await claimed(store)).perform(twice), { state: "suspended" });
   const { tokens } = (await store.budgets.get(runId)).units;
-  assert.deepEqual(tokens, { limit: 100, reserved: 0, spent: 90, remaining: 10 });
+  assert.deepEqual([tokens?.limit, tokens?.reserved, tokens?.spent], [100, 0, 90]);
+  assert.equal(tokens?.remaining, 10);
   await store.budgets.raise(runId, "tokens", 100);
   const outcome = await (await claimed(store)).perform(twice);
   assert.deepEqual(outcome, { state: "completed", result: [1, 2] });
 });
 
-test("a reserve that does not fit takes nothing", needs("sw_budget_reserve"), async (t) => {
+test("a reserve that does not fit takes nothing", async (t) => {
   const store = await memory(t);
   const { runId } = await store.runs.submit("w", null, { budget: { usd_micros: 10 } });
   await using attempt = await claimed(store);
@@ -65,7 +66,7 @@ test("a reserve that does not fit takes nothing", needs("sw_budget_reserve"), as
   assert.deepEqual([usd_micros?.reserved, usd_micros?.spent], [0, 0]);
 });
 
-test("events are read and followed in order", needs("sw_event_read"), async (t) => {
+test("events are read and followed in order", async (t) => {
   const store = await onDisk(t);
   await store.runs.submit("w");
   const attempt = await claimed(store);
@@ -93,7 +94,7 @@ test("events are read and followed in order", needs("sw_event_read"), async (t) 
   assert.deepEqual(seen, [{ n: 3 }, { n: 4 }]);
 });
 
-test("a change is seen by another handle", needs("sw_store_wait"), async (t) => {
+test("a change is seen by another handle", async (t) => {
   const store = await onDisk(t);
   await using other = await Store.open(store.path ?? "");
   const seen = await other.changed(0, { timeoutMs: 0 });
@@ -105,7 +106,7 @@ test("a change is seen by another handle", needs("sw_store_wait"), async (t) => 
   await assert.rejects(other.changed(now, { signal: AbortSignal.timeout(20) }), /abort/i);
 });
 
-test("a store that is whole says so", needs("sw_store_check"), async (t) => {
+test("a store that is whole says so", async (t) => {
   const store = await onDisk(t);
   await store.runs.submit("w");
   const found = JSON.stringify(await store.check());

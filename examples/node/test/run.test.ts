@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure, LeaseLostError, NotFoundError, rawJson, Store } from "../src/index.js";
-import { claimed, memory, needs, onDisk } from "./support.js";
+import { claimed, memory, onDisk } from "./support.js";
 
 test("one key makes one run, and find finds it", async (t) => {
   const store = await memory(t);
@@ -100,7 +100,7 @@ test("a stale attempt has lost its lease", async (t) => {
   assert.deepEqual(await stale.perform(() => 1), { state: "lost" });
 });
 
-test("a wait for a run ends with it, or with its time", needs("sw_run_wait"), async (t) => {
+test("a wait for a run ends with it, or with its time", async (t) => {
   const store = await onDisk(t);
   const { runId } = await store.runs.submit("w");
   assert.equal(await store.runs.wait(runId, { timeoutMs: 0 }), undefined);
@@ -121,7 +121,16 @@ test("a waiting claim is woken by a submit of another handle", async (t) => {
   attempt?.free();
 });
 
-test("an abort ends a wait with its reason", needs("sw_run_wait"), async (t) => {
+test("a handle for reading alone waits too", async (t) => {
+  const store = await onDisk(t);
+  await using reader = await Store.open(store.path ?? "", { readOnly: true });
+  const { runId } = await store.runs.submit("w");
+  const wait = reader.runs.wait<number>(runId);
+  await (await claimed(store)).perform(() => 7);
+  assert.equal((await wait)?.result, 7);
+});
+
+test("an abort ends a wait with its reason", async (t) => {
   const store = await onDisk(t);
   const { runId } = await store.runs.submit("w", null, { queue: "elsewhere" });
   const abort = new AbortController();
@@ -136,7 +145,7 @@ test("an abort ends a wait with its reason", needs("sw_run_wait"), async (t) => 
   await assert.rejects(store.runs.claim({ signal }), /enough/);
 });
 
-test("workers perform what they have functions for", needs("sw_run_wait"), async (t) => {
+test("workers perform what they have functions for", async (t) => {
   const store = await onDisk(t);
   const stop = new AbortController();
   const squares = Array.from({ length: 20 }, (_, n) => store.runs.submit("square", n));

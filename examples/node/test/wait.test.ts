@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Attempt, ConflictError, Failure, RecordedFailure, Suspended } from "../src/index.js";
-import { claimed, memory, needs, onDisk } from "./support.js";
+import { claimed, memory, onDisk } from "./support.js";
 
-test("a sleep parks the run until its time", needs("sw_sleep"), async (t) => {
+test("a sleep parks the run until its time", async (t) => {
   const store = await memory(t);
   const { runId } = await store.runs.submit("w");
   const nap = async (attempt: Attempt): Promise<string> => {
@@ -18,7 +18,7 @@ test("a sleep parks the run until its time", needs("sw_sleep"), async (t) => {
   assert.deepEqual(outcome, { state: "completed", result: "awake" });
 });
 
-test("a waiting claim is woken when a sleep is over", needs("sw_sleep"), async (t) => {
+test("a waiting claim is woken when a sleep is over", async (t) => {
   const store = await onDisk(t);
   await store.runs.submit("w");
   const nap = (attempt: Attempt): Promise<void> => attempt.sleep("nap", 50);
@@ -27,7 +27,7 @@ test("a waiting claim is woken when a sleep is over", needs("sw_sleep"), async (
   assert.deepEqual(await attempt?.perform(nap), { state: "completed", result: undefined });
 });
 
-test("signals are taken in order, each once", needs("sw_signal_await"), async (t) => {
+test("signals are taken in order, each once", async (t) => {
   const store = await memory(t);
   const { runId } = await store.runs.submit("w");
   assert.equal(await store.signals.send(runId, "s", 1, "key"), true);
@@ -42,7 +42,7 @@ test("signals are taken in order, each once", needs("sw_signal_await"), async (t
   assert.deepEqual(outcome, { state: "completed", result: [1, { n: 2 }] });
 });
 
-test("a signal that does not come in time is undefined", needs("sw_signal_await"), async (t) => {
+test("a signal that does not come in time is undefined", async (t) => {
   const store = await memory(t);
   await store.runs.submit("w");
   const wait = async (attempt: Attempt): Promise<string> =>
@@ -53,38 +53,34 @@ test("a signal that does not come in time is undefined", needs("sw_signal_await"
   assert.deepEqual(outcome, { state: "completed", result: "nobody" });
 });
 
-test(
-  "a parent waits for its children, and sees their failures",
-  needs("sw_child_await"),
-  async (t) => {
-    const store = await memory(t);
-    await store.runs.submit("parent");
-    const parent = async (attempt: Attempt): Promise<unknown> => {
-      const good = await attempt.child("good", "child", 3, { maxAttempts: 1 });
-      const bad = await attempt.child("bad", "child", 0, { maxAttempts: 1 });
-      const results = [await attempt.childResult(good)];
-      await assert.rejects(attempt.childResult(bad), (error) => {
-        if (error instanceof Suspended) throw error;
-        assert.ok(error instanceof RecordedFailure);
-        results.push(error.error);
-        return true;
-      });
-      return results;
-    };
-    const child = (_: Attempt, n: number): number => {
-      if (n === 0) throw new Failure("zero");
-      return n * 2;
-    };
-    let outcome = await (await claimed(store)).perform(parent);
-    assert.deepEqual(outcome, { state: "suspended" });
-    for (let at = await store.runs.claim(); at; at = await store.runs.claim()) {
-      outcome = await (at.workflow === "parent" ? at.perform(parent) : at.perform(child));
-    }
-    assert.deepEqual(outcome, { state: "completed", result: [6, "zero"] });
-  },
-);
+test("a parent waits for its children, and sees their failures", async (t) => {
+  const store = await memory(t);
+  await store.runs.submit("parent");
+  const parent = async (attempt: Attempt): Promise<unknown> => {
+    const good = await attempt.child("good", "child", 3, { maxAttempts: 1 });
+    const bad = await attempt.child("bad", "child", 0, { maxAttempts: 1 });
+    const results = [await attempt.childResult(good)];
+    await assert.rejects(attempt.childResult(bad), (error) => {
+      if (error instanceof Suspended) throw error;
+      assert.ok(error instanceof RecordedFailure);
+      results.push(error.error);
+      return true;
+    });
+    return results;
+  };
+  const child = (_: Attempt, n: number): number => {
+    if (n === 0) throw new Failure("zero");
+    return n * 2;
+  };
+  let outcome = await (await claimed(store)).perform(parent);
+  assert.deepEqual(outcome, { state: "suspended" });
+  for (let at = await store.runs.claim(); at; at = await store.runs.claim()) {
+    outcome = await (at.workflow === "parent" ? at.perform(parent) : at.perform(child));
+  }
+  assert.deepEqual(outcome, { state: "completed", result: [6, "zero"] });
+});
 
-test("any takes the first that is ready, all wakes once", needs("sw_await_all"), async (t) => {
+test("any takes the first that is ready, all wakes once", async (t) => {
   const store = await memory(t);
   const { runId } = await store.runs.submit("parent");
   const parent = async (attempt: Attempt): Promise<unknown> => {
@@ -108,7 +104,7 @@ test("any takes the first that is ready, all wakes once", needs("sw_await_all"),
   assert.deepEqual(outcome, { state: "completed", result: [first, [2, 3]] });
 });
 
-test("steps under way end before the attempt parks", needs("sw_attempt_suspend"), async (t) => {
+test("steps under way end before the attempt parks", async (t) => {
   const store = await memory(t);
   const { runId } = await store.runs.submit("w");
   const both = (attempt: Attempt): Promise<unknown> =>
@@ -121,13 +117,9 @@ test("steps under way end before the attempt parks", needs("sw_attempt_suspend")
   assert.equal(steps.find((step) => step.name === "slow")?.state, "completed");
 });
 
-test(
-  "an attempt that waits for nothing cannot be parked",
-  needs("sw_attempt_suspend"),
-  async (t) => {
-    const store = await memory(t);
-    await store.runs.submit("w");
-    await using attempt = await claimed(store);
-    await assert.rejects(attempt.suspend(), ConflictError);
-  },
-);
+test("an attempt that waits for nothing cannot be parked", async (t) => {
+  const store = await memory(t);
+  await store.runs.submit("w");
+  await using attempt = await claimed(store);
+  await assert.rejects(attempt.suspend(), ConflictError);
+});
