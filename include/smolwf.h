@@ -3028,7 +3028,9 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  * milliseconds, what is absent is null, payloads are embedded as JSON. Keys are only ever added.
  *
  * The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
- * "cancelled"; the last three are final.
+ * "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then it
+ * names up to 100 of what the run waits for: {"signal": name}, {"child": run_id}, and
+ * {"until_ms": instant} for the next sleep, time-out or step that is due.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
  *
@@ -3055,15 +3057,22 @@ int32_t sw_run_get(sw_store *store,
 /**
  * Shows what happened in a run, page by page, as a JSON document: run (as sw_run_get), attempts
  * (attempt_id, number, worker, state, started_at_ms, ended_at_ms, error), steps (step_id, name,
- * occurrence, kind, state, tries, input_hash, result, error, started_at_ms, ended_at_ms),
- * signals, children, events, next. Keys are only ever added.
+ * occurrence, kind, state, tries, input_hash, result, error, started_at_ms, ended_at_ms), signals
+ * (name, payload, sent_at_ms, consumed, consumed_by), children (run_id, workflow, state,
+ * created_at_ms, finished_at_ms), events, next. Keys are only ever added.
+ *
+ * Sleeps, awaits and submits of children stand among the steps, with the kinds "sleep", "signal",
+ * "child", "any", "all" and "child_submit". consumed_by is the step_id of the await that took a
+ * message; the payload of one that was taken by sw_await_any or sw_await_all is null, it stands in
+ * the result of that step.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
  *
  * \param store  an open store
  * \param run_id,run_id_len  from a submit or a claim
  * \param cursor,cursor_len  what next said in the page before; absent is the first page
- * \param limit  attempts and steps in the page, together, 1 to 10000; 0 is 1000
+ * \param limit  attempts, steps, signals and children in the page, together, 1 to 10000; 0 is
+ *               1000
  * \param out    receives the document, freed by sw_text_free; NULL on failure. Its next is null
  *               on the last page
  * \param err    receives an owned error on failure; may be NULL

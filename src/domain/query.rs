@@ -65,12 +65,14 @@ pub struct SignalRow {
     pub signal_key: i64,
     /// Name.
     pub name: String,
-    /// JSON; gone once an await has taken it.
+    /// JSON; gone once it was taken as one of several.
     pub payload: Option<String>,
     /// When it was sent.
     pub sent_at_ms: i64,
     /// Whether an await has taken it.
     pub is_consumed: bool,
+    /// Name and occurrence of that await.
+    pub taker: Option<(String, u32)>,
 }
 
 /// Reading what documents show.
@@ -161,6 +163,7 @@ struct SignalDocument<'row> {
     payload: Option<&'row RawValue>,
     sent_at_ms: i64,
     consumed: bool,
+    consumed_by: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -242,7 +245,10 @@ pub fn run_history(
         run: run_document(&row, task.as_ref(), &shown)?,
         attempts: attempt_documents,
         steps: steps.iter().map(|s| step_document(row.run_id, s)).collect::<Result<Vec<_>>>()?,
-        signals: signals.iter().map(signal_document).collect::<Result<Vec<_>>>()?,
+        signals: signals
+            .iter()
+            .map(|s| signal_document(row.run_id, s))
+            .collect::<Result<Vec<_>>>()?,
         children: children.iter().zip(states).map(|(c, s)| child_document(c, s)).collect(),
         events: events.iter().map(event::document).collect::<Result<Vec<_>>>()?,
         next: page.has_more.then(|| to.write()),
@@ -254,12 +260,15 @@ fn child_state(port: &mut dyn Port, child: &RunRow) -> Result<&'static str> {
     Ok(run_state(child, task.as_ref()))
 }
 
-fn signal_document(signal: &SignalRow) -> Result<SignalDocument<'_>> {
+fn signal_document(run_id: Id, signal: &SignalRow) -> Result<SignalDocument<'_>> {
+    let taker =
+        |(name, occurrence): &(String, u32)| step_id(run_id, StepKind::Await, name, *occurrence);
     Ok(SignalDocument {
         name: &signal.name,
         payload: payload(signal.payload.as_deref())?,
         sent_at_ms: signal.sent_at_ms,
         consumed: signal.is_consumed,
+        consumed_by: signal.taker.as_ref().map(taker),
     })
 }
 

@@ -175,15 +175,19 @@ TEST(a_history_shows_each_message_and_whether_it_was_taken) {
     const struct value *history = value_read(history_text(store, id.text));
     const struct value *signals = value_in(history, "signals");
     CHECK_INT(2, signals == NULL ? 0 : signals->count);
-    CHECK_KEYS(value_at(signals, 0), "name", "payload", "sent_at_ms", "consumed");
+    CHECK_KEYS(value_at(signals, 0), "name", "payload", "sent_at_ms", "consumed",
+               "consumed_by");
     CHECK_TEXT_IN("go", value_at(signals, 0), "name");
     CHECK_RAW_IN("true", value_at(signals, 0), "consumed");
     CHECK_INT_IN(now, value_at(signals, 0), "sent_at_ms");
+    CHECK_RAW_IN("[1]", value_at(signals, 0), "payload");
     CHECK_RAW_IN("[2]", value_at(signals, 1), "payload");
+    CHECK(is_null_in(value_at(signals, 1), "consumed_by"));
     CHECK_RAW_IN("false", value_at(signals, 1), "consumed");
     const struct value *await = value_at(value_in(history, "steps"), 0);
     CHECK_TEXT_IN("signal", await, "kind");
     CHECK_RAW_IN("[1]", await, "result");
+    CHECK_TEXT_IN(text_in(await, "step_id"), value_at(signals, 0), "consumed_by");
     finish(attempt, "1");
     sw_store_close(store);
 }

@@ -266,6 +266,7 @@ macro_rules! every_claim {
             query:
                 a_run_document_tells_each_state
                 a_history_pages_through_everything_once
+                a_history_pages_through_messages_and_children
                 a_cursor_stays_valid_while_steps_are_added
                 a_failed_attempt_keeps_its_error_when_its_run_is_retried
                 an_unknown_run_is_not_found

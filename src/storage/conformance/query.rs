@@ -5,9 +5,11 @@ use serde_json::Value;
 use super::{Bed, at, plain, run_id, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::End;
+use crate::domain::child::{self, NewChild};
 use crate::domain::control;
 use crate::domain::query::{run_get, run_history};
 use crate::domain::run::Submit;
+use crate::domain::signal;
 use crate::domain::step::{self, Begin};
 use crate::id;
 
@@ -126,6 +128,36 @@ pub(super) fn a_history_pages_through_everything_once(bed: &mut dyn Bed) {
         expected.sort();
         found.sort();
         assert_eq!(found, expected, "limit {limit}");
+    }
+}
+
+/// P33: messages and children come page by page as well.
+pub(super) fn a_history_pages_through_messages_and_children(bed: &mut dyn Bed) {
+    bed.run(1, at(5));
+    let fence = bed.claimed(at(6)).fence;
+    let run = id::write("run", run_id(1));
+    for number in 0..4 {
+        bed.tx(|port| signal::send(port, &run, "go", &number.to_string(), None, at(7))).unwrap();
+        let submit = Submit { queue: Some("children".into()), ..plain() };
+        let name = format!("c{number}");
+        let child = NewChild { name, occurrence: 1, submit, run_id: run_id(10 + number) };
+        bed.tx(|port| child::submit(port, fence, &[child], at(7))).unwrap();
+    }
+    let key = |value: &Value| value["run_id"].as_str().map(str::to_owned);
+    for limit in [1, 2, 3, 5, 7, 12, 13, 14] {
+        let (mut cursor, mut children, mut messages): (Option<String>, Vec<_>, Vec<_>) =
+            (None, Vec::new(), Vec::new());
+        loop {
+            let page = page(bed, cursor.as_deref(), limit);
+            children.extend(page["children"].as_array().unwrap().iter().filter_map(key));
+            messages
+                .extend(page["signals"].as_array().unwrap().iter().map(|s| s["payload"].clone()));
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = Some(next.to_owned());
+        }
+        let expected: Vec<String> = (10..14).map(|n| id::write("run", run_id(n))).collect();
+        assert_eq!(children, expected, "limit {limit}");
+        assert_eq!(messages, [0, 1, 2, 3], "limit {limit}");
     }
 }
 

@@ -46,11 +46,15 @@ FROM (
 JOIN sw_workflow_steps AS s ON s.step_key = page.step_key
 ORDER BY s.step_key";
 
+// A payload that was taken stands with its await: as its result when it was the only thing asked for.
 const SIGNALS_AFTER: &str = "
-SELECT signal_key, name, payload, sent_at_ms, consumed_by IS NOT NULL
-FROM sw_workflow_signals
-WHERE run_key = ?1 AND signal_key > ?2
-ORDER BY signal_key
+SELECT g.signal_key, g.name,
+    CASE WHEN g.consumed_by IS NULL THEN g.payload WHEN s.label = 'signal' THEN s.result END,
+    g.sent_at_ms, g.consumed_by IS NOT NULL, s.name, s.occurrence
+FROM sw_workflow_signals AS g
+LEFT JOIN sw_workflow_steps AS s ON s.step_key = g.consumed_by
+WHERE g.run_key = ?1 AND g.signal_key > ?2
+ORDER BY g.signal_key
 LIMIT ?3";
 
 // Without payloads: a history shows that a child is there, sw_run_get what it carries.
@@ -105,6 +109,7 @@ impl QueryPort for Tx<'_> {
                 payload: row.get(2)?,
                 sent_at_ms: row.get(3)?,
                 is_consumed: row.get(4)?,
+                taker: row.get::<_, Option<String>>(5)?.zip(row.get(6)?),
             })
         })
     }
