@@ -37,7 +37,7 @@ FMT = $(CARGO) fmt --check
 CLIPPY = $(CARGO) clippy --locked --all-targets
 CLANG_FORMAT = clang-format --dry-run --Werror include/smolwf.hpp $(wildcard examples/cpp/*.?pp tests/cpp/*.?pp)
 
-.PHONY: help demo budget build check test clients node python lint bench header install uninstall clean
+.PHONY: help demo approval fanout budget build check test clients node python lint bench header install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -52,6 +52,12 @@ budget: build ## eight members share a budget, in threads, then in processes tha
 		ln -s $(abspath $(BUILT))/libsmolwf.so "$$folder/libsmolwf.so.$(ABI)" && \
 		export LD_LIBRARY_PATH="$$folder" && \
 		"$$folder/budget" "$$folder/threads.db" && echo && "$$folder/budget" "$$folder/kills.db" kills
+
+approval: ## a purchase sleeps an hour and waits three days for approval, in no time
+	@scripts/example.sh approval
+
+fanout: ## a thousand children, four workers, two of them killed: each child is done once
+	@scripts/example.sh fanout
 
 build: ## the release library, shared and static
 	$(CARGO) build --release --locked

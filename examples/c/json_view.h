@@ -9,18 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *json_blank(const char *at) {
+static inline const char *json_blank(const char *at) {
     return at + strspn(at, " \t\r\n");
 }
 
-static const char *json_string_end(const char *quote) {
+static inline const char *json_string_end(const char *quote) {
     const char *at = quote + 1;
     while (*at != '"') at += *at == '\\' ? 2 : 1;
     return at + 1;
 }
 
 /* Returns the byte after a value. */
-static const char *json_end(const char *value) {
+static inline const char *json_end(const char *value) {
     if (*value == '"') return json_string_end(value);
     if (*value != '{' && *value != '[') return value + strcspn(value, ",]} \t\r\n");
     size_t depth = 0;
@@ -37,20 +37,20 @@ static const char *json_end(const char *value) {
 }
 
 /* Returns the first element of an array or the first key of an object. */
-static const char *json_first(const char *list) {
+static inline const char *json_first(const char *list) {
     if (list == NULL || (*list != '[' && *list != '{')) return NULL;
     const char *at = json_blank(list + 1);
     return *at == ']' || *at == '}' ? NULL : at;
 }
 
 /* Returns the element, or the key, that follows a value. */
-static const char *json_next(const char *value) {
+static inline const char *json_next(const char *value) {
     const char *at = json_blank(json_end(value));
     return *at == ',' ? json_blank(at + 1) : NULL;
 }
 
 /* Returns the value of a plain key of an object. */
-static const char *json_member(const char *object, const char *key) {
+static inline const char *json_member(const char *object, const char *key) {
     size_t length = strlen(key);
     const char *at = json_first(object);
     while (at != NULL) {
@@ -62,12 +62,12 @@ static const char *json_member(const char *object, const char *key) {
     return NULL;
 }
 
-static int64_t json_integer(const char *value, int64_t absent) {
+static inline int64_t json_integer(const char *value, int64_t absent) {
     return value == NULL || *value == 'n' ? absent : strtoll(value, NULL, 10);
 }
 
 /* Copies a value, a string without its quotes, and cuts it at a whole character. */
-static const char *json_show(const char *value, char *out, size_t cap) {
+static inline const char *json_show(const char *value, char *out, size_t cap) {
     size_t length = 0;
     if (value != NULL && *value == '"') {
         length = (size_t)(json_string_end(value) - value) - 2;

@@ -1,6 +1,6 @@
 //! Steps: which occurrence a call means, whether it runs or replays, and what it records.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::attempt::{AfterFail, FailOptions, Lease, fenced, keep_lease, progress, stop_error};
 use super::budget::{self, OfStep, Touched};
@@ -104,10 +104,10 @@ struct Name {
     /// 1 to this are passed.
     passed_to: u32,
     /// Passed above that, each once.
-    passed_beyond: Vec<u32>,
-    open: Vec<u32>,
+    passed_beyond: BTreeSet<u32>,
+    open: BTreeSet<u32>,
     /// Of these this attempt has recorded a start or a failure that is not the end.
-    touched: Vec<u32>,
+    touched: BTreeSet<u32>,
 }
 
 impl Occurrences {
@@ -128,26 +128,23 @@ impl Occurrences {
             )));
         }
         let occurrence = if asked == 0 { entry.passed_to + 1 } else { asked };
-        entry.open.push(occurrence);
+        entry.open.insert(occurrence);
         Ok(occurrence)
     }
 
     /// Lets go of an open occurrence; `is_passed` when the next automatic begin means the one after.
     pub fn close(&mut self, name: &str, occurrence: u32, is_passed: bool) {
         let entry = self.entry(name);
-        entry.open.retain(|open| *open != occurrence);
+        entry.open.remove(&occurrence);
         if is_passed {
-            entry.touched.retain(|touched| *touched != occurrence);
+            entry.touched.remove(&occurrence);
             entry.pass(occurrence);
         }
     }
 
     /// Notes that this attempt has recorded something of an occurrence that is not its end.
     pub fn touch(&mut self, name: &str, occurrence: u32) {
-        let entry = self.entry(name);
-        if !entry.touched.contains(&occurrence) {
-            entry.touched.push(occurrence);
-        }
+        self.entry(name).touched.insert(occurrence);
     }
 
     /// Returns whether this attempt has recorded or replayed something of an occurrence, so that what
@@ -170,16 +167,15 @@ impl Occurrences {
 
 impl Name {
     fn pass(&mut self, occurrence: u32) {
-        if occurrence <= self.passed_to || self.passed_beyond.contains(&occurrence) {
+        if occurrence <= self.passed_to {
             return;
         }
         if occurrence > self.passed_to + 1 {
-            self.passed_beyond.push(occurrence);
+            self.passed_beyond.insert(occurrence);
             return;
         }
         self.passed_to = occurrence;
-        while let Some(at) = self.passed_beyond.iter().position(|n| *n == self.passed_to + 1) {
-            self.passed_beyond.swap_remove(at);
+        while self.passed_beyond.remove(&(self.passed_to + 1)) {
             self.passed_to += 1;
         }
     }

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Builds and runs a program of examples/c on a fresh file, and holds what it prints against its
+# transcript in examples/expected. Lines that begin with "# " are measurements and not compared.
+#   scripts/example.sh approval
+#   SMOLWF_LIB_DIR=path  take libsmolwf.so from there instead of building the release library
+set -euo pipefail
+
+name=$1
+repository=$(cd "$(dirname "$0")/.." && pwd)
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/smolwf-$name.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+lib=${SMOLWF_LIB_DIR:-}
+if [ -z "$lib" ]; then
+    (cd "$repository" && cargo build --release --locked --quiet)
+    lib=$(cd "$repository" && cd "${CARGO_TARGET_DIR:-target}/release" && pwd)
+fi
+for file in libsmolwf.so libsmolwf.so.0; do ln -s "$lib/libsmolwf.so" "$scratch/$file"; done
+"${CC:-cc}" -std=gnu11 -O2 -pthread -I "$repository/include" "$repository/examples/c/$name.c" \
+    -Wl,-rpath,"$scratch" -L "$scratch" -o "$scratch/$name" -lsmolwf
+
+"$scratch/$name" "$scratch/$name.db" | tee "$scratch/printed"
+if ! diff <(grep -v '^# ' "$scratch/printed") "$repository/examples/expected/$name.txt" >"$scratch/diff"; then
+    echo "$name printed something else than examples/expected/$name.txt:" >&2
+    cat "$scratch/diff" >&2
+    exit 1
+fi
