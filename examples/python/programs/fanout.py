@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import time
+from typing import Any
 
 import smolwf
 
@@ -42,14 +43,16 @@ def worker(path: str) -> None:
         sys.stdin.read()
 
 
-def kill_two(
-    store: smolwf.Store, children: list[str], workers: list[subprocess.Popen[str]]
-) -> None:
+def children_of(store: smolwf.Store, run_id: str) -> list[dict[str, Any]]:
+    return store.history(run_id, limit=10_000)["children"]
+
+
+def kill_two(store: smolwf.Store, run_id: str, workers: list[subprocess.Popen[str]]) -> None:
     """Kills two workers, each when a random number of children has ended."""
     for at in sorted(random.randint(100, 500) for _ in range(2)):
         ended = 0
         while ended < at:
-            ended = sum(store.run(child)["state"] == "completed" for child in children)
+            ended = sum(child["state"] == "completed" for child in children_of(store, run_id))
             time.sleep(0.01)  # the next look at the children
         expect(ended <= 900, f"{ended} children had ended before a worker was killed")
         killed = workers.pop()
@@ -62,13 +65,13 @@ def main(path: str) -> None:
         run_id = total.submit(store, queue="parents")
         parent = smolwf.Worker(store, [total], queue="parents")
         parent.run_once()
-        children = [child["run_id"] for child in store.history(run_id, limit=10_000)["children"]]
+        children = [child["run_id"] for child in children_of(store, run_id)]
         expect(len(children) == CHILDREN, f"there are {len(children)} children")
         print(f"one parent submitted {CHILDREN} children in one commit")
 
         command = [sys.executable, __file__, path, "worker"]
         workers = [subprocess.Popen(command, stdin=subprocess.PIPE, text=True) for _ in range(4)]
-        kill_two(store, children, workers)
+        kill_two(store, run_id, workers)
         print("2 of 4 workers were killed")
 
         parent.run_once(wait_ms=60_000)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from . import documents
-from .attempt import Attempt, RunId, Step
+from .attempt import Attempt, RunId
 from .codes import LEASE_WHILE_ALIVE, Code
 from .errors import ClosedError, Error
 from .options import (
@@ -130,7 +130,7 @@ class AsyncStore:
         await self.close()
 
     async def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """Runs a call that may block in a thread of the pool: ``await s.call(s.store.stats)``."""
+        """Runs a call that may block in a thread of the pool: ``await s.call(s.store.check)``."""
         _ = self.store.pointer  # a closed store is an error of its own
         bound = functools.partial(function, *arguments, **named)
         return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
@@ -226,14 +226,6 @@ class AsyncStore:
     ) -> documents.History:
         return await self.call(self.store.history, run_id, cursor, limit)
 
-    async def runs(
-        self,
-        filter: Optional[Mapping[str, Any]] = None,
-        cursor: Optional[str] = None,
-        limit: int = 0,
-    ) -> documents.Page:
-        return await self.call(self.store.runs, filter, cursor, limit)
-
     async def cancel(self, run_id: str, reason: Any = None) -> None:
         await self.call(self.store.cancel, run_id, reason)
 
@@ -281,14 +273,6 @@ class AsyncStore:
         self, after_seq: int = 0, run_id: Optional[str] = None, limit: int = 0
     ) -> documents.Events:
         return await self.call(self.store.events, after_seq, run_id, limit)
-
-    async def query(self, sql: str, params: Sequence[Any] = ()) -> documents.Rows:
-        return await self.call(self.store.query, sql, params)
-
-    async def transact(
-        self, script: Sequence[Mapping[str, Any]], step: Optional[Step] = None
-    ) -> Any:
-        return await self.call(self.store.transact, script, step)
 
 
 class AsyncStepScope:

@@ -78,11 +78,6 @@ class History(TypedDict):
     next: Optional[str]
 
 
-class Page(TypedDict):
-    items: list[Run]
-    next: Optional[str]
-
-
 class BudgetUnit(TypedDict):
     limit: Optional[int]
     reserved: int
@@ -108,8 +103,3 @@ class Migration(TypedDict):
     id: int
     introduced_version: str
     applied_time: int
-
-
-class Rows(TypedDict):
-    columns: list[str]
-    rows: list[list[Any]]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from . import documents
 from ._library import NULL, call, ffi, id_from, lib, text, text_from
-from .attempt import Attempt, RunId, Step, run_ids
+from .attempt import Attempt, RunId, run_ids
 from .codes import Code
 from .errors import ClosedError
-from .handle import held
 from .options import (
     Duration,
     OpenOptions,
@@ -136,20 +135,9 @@ class Store:
         """Moves a manual clock on."""
         call(lib.sw_store_advance_clock, self.pointer, milliseconds(duration_ms))
 
-    def stats(self) -> dict[str, Any]:
-        return cast("dict[str, Any]", self._document(lib.sw_store_stats))
-
     def check(self) -> dict[str, Any]:
         """Looks whether the file is whole."""
         return cast("dict[str, Any]", self._document(lib.sw_store_check))
-
-    def backup(self, path: Path) -> None:
-        call(lib.sw_store_backup, self.pointer, os.fsencode(path))
-
-    def prune(self, filter: Optional[Mapping[str, Any]] = None, limit: int = 0) -> dict[str, Any]:
-        """Takes finished trees of runs away, so many at most in one call."""
-        chosen = (*text(compact(dict(filter or {}))), limit)
-        return cast("dict[str, Any]", self._document(lib.sw_store_prune, *chosen))
 
     def _document(self, function: Any, *arguments: Any) -> Any:
         return json.loads(text_from(function, self.pointer, *arguments)[1] or "null")
@@ -241,26 +229,6 @@ class Store:
         chosen = (*text(run_id), *text(cursor), limit)
         return cast(documents.History, self._document(lib.sw_run_history, *chosen))
 
-    def runs(
-        self,
-        filter: Optional[Mapping[str, Any]] = None,
-        cursor: Optional[str] = None,
-        limit: int = 0,
-    ) -> documents.Page:
-        """One page, newest first."""
-        chosen = (*text(compact(dict(filter or {}))), *text(cursor), limit)
-        return cast(documents.Page, self._document(lib.sw_run_list, *chosen))
-
-    def each_run(self, filter: Optional[Mapping[str, Any]] = None) -> Iterator[documents.Run]:
-        """All of them, page by page."""
-        cursor: Optional[str] = None
-        while True:
-            page = self.runs(filter, cursor)
-            yield from page["items"]
-            cursor = page["next"]
-            if cursor is None:
-                return
-
     def cancel(self, run_id: str, reason: Any = None) -> None:
         call(lib.sw_run_cancel, self.pointer, *text(run_id), *text(self.codec.write(reason)))
 
@@ -278,14 +246,6 @@ class Store:
         """A new run with what was recorded before a step; all anew when none is named."""
         named = (*text(run_id), *text(from_step))
         return RunId(id_from(lib.sw_run_fork, self.pointer, *named)[1])
-
-    def export(self, run_id: str) -> str:
-        """A run as a document for :meth:`import_run` of another store."""
-        return text_from(lib.sw_run_export, self.pointer, *text(run_id))[1] or ""
-
-    def import_run(self, document: str) -> RunId:
-        code, run_id = id_from(lib.sw_run_import, self.pointer, *text(document))
-        return RunId(run_id, code == Code.EXISTS)
 
     # ---- queues, messages, schedules, budgets, events -----------------------------------------
 
@@ -344,18 +304,6 @@ class Store:
 
     def watch(self) -> Watch:
         return Watch(self.pointer)
-
-    # ---- the host's own tables -----------------------------------------------------------------
-
-    def query(self, sql: str, params: Sequence[Any] = ()) -> documents.Rows:
-        """Reads with SQL, every table."""
-        written = (*text(sql), *text(compact(list(params))))
-        return cast(documents.Rows, self._document(lib.sw_query, *written))
-
-    def transact(self, script: Sequence[Mapping[str, Any]], step: Optional[Step] = None) -> Any:
-        """Does a script of statements on the host's own tables, all or nothing."""
-        with held(step) as of:
-            return self._document(lib.sw_tx_run, of, *text(compact(list(script))))
 
 
 def _claim_options(

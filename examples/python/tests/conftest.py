@@ -10,13 +10,6 @@ import pytest
 import smolwf
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-CDEF = (REPOSITORY / "include" / "smolwf.cdef").read_text("ascii")
-
-
-def needs(*functions: str) -> pytest.MarkDecorator:
-    """Skips a test while the header does not have its functions."""
-    missing = [name for name in functions if f" {name}(" not in CDEF.replace("*", " ")]
-    return pytest.mark.skipif(bool(missing), reason=f"the header has no {', '.join(missing)}")
 
 
 @pytest.fixture

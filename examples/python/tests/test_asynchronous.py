@@ -14,8 +14,6 @@ import pytest
 import smolwf
 from smolwf import AsyncContext, AsyncStore, AsyncWorker
 
-from .conftest import needs
-
 T = TypeVar("T")
 
 #: far above what a quiet machine shows, far below the three seconds of the lock
@@ -114,7 +112,6 @@ async def flow(context: AsyncContext, n: int) -> Any:
     return [step.result, await double(n), await context.call("third", lambda: double(n))]
 
 
-@needs("sw_watch_open", "sw_run_wait")
 def test_a_worker_runs_workflows_as_tasks_and_is_woken_by_a_submit() -> None:
     async def main() -> None:
         async with await AsyncStore.open_in_memory() as store:
@@ -129,7 +126,6 @@ def test_a_worker_runs_workflows_as_tasks_and_is_woken_by_a_submit() -> None:
     run(main())
 
 
-@needs("sw_watch_open", "sw_signal_await")
 def test_a_workflow_parks_and_goes_on_when_its_signal_comes() -> None:
     @smolwf.workflow
     async def patient(context: AsyncContext, args: Any) -> Any:
@@ -150,7 +146,6 @@ def test_a_workflow_parks_and_goes_on_when_its_signal_comes() -> None:
     run(main())
 
 
-@needs("sw_watch_open")
 def test_a_cancelled_worker_gives_its_runs_back() -> None:
     async def main() -> None:
         begun = asyncio.Event()
@@ -172,7 +167,6 @@ def test_a_cancelled_worker_gives_its_runs_back() -> None:
     run(main())
 
 
-@needs("sw_watch_open")
 def test_a_wait_ends_when_its_time_is_over() -> None:
     async def main() -> None:
         async with await AsyncStore.open_in_memory() as store:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 import smolwf
 from smolwf import Context, Store
 
-from .conftest import needs
 from .test_workflows import run_to_the_end
 
 
@@ -27,7 +25,6 @@ def flow(context: Context, args: Any) -> Any:
     return step.result
 
 
-@needs("sw_run_cancel")
 def test_a_cancelled_run_ends_and_its_attempt_learns_of_it(store: Store) -> None:
     waiting, running = store.submit("a"), store.submit("b")
     store.cancel(waiting, {"why": "enough"})
@@ -44,7 +41,6 @@ def test_a_cancelled_run_ends_and_its_attempt_learns_of_it(store: Store) -> None
     store.cancel(running)  # again is fine
 
 
-@needs("sw_run_cancel")
 def test_a_workflow_whose_run_is_cancelled_ends_quietly(store: Store) -> None:
     @smolwf.workflow
     def cancelled(context: Context, args: Any) -> Any:
@@ -56,7 +52,6 @@ def test_a_workflow_whose_run_is_cancelled_ends_quietly(store: Store) -> None:
     assert store.run(run_id)["state"] == "cancelled"
 
 
-@needs("sw_run_pause", "sw_run_resume")
 def test_a_paused_run_is_left_alone(store: Store) -> None:
     run_id = store.submit("a")
     store.pause(run_id)
@@ -68,7 +63,6 @@ def test_a_paused_run_is_left_alone(store: Store) -> None:
     attempt.complete()
 
 
-@needs("sw_run_retry", "sw_run_fork")
 def test_a_failed_run_is_retried_and_a_finished_one_forked(store: Store) -> None:
     failed, done = flow.submit(store, "fail"), flow.submit(store)
     run_to_the_end(store, flow)
@@ -82,7 +76,6 @@ def test_a_failed_run_is_retried_and_a_finished_one_forked(store: Store) -> None
     assert forked != done
 
 
-@needs("sw_queue_set")
 def test_a_queue_has_a_limit(store: Store) -> None:
     store.queue_set("narrow", concurrency=1)
     for _ in range(2):
@@ -96,7 +89,6 @@ def test_a_queue_has_a_limit(store: Store) -> None:
     second.complete()
 
 
-@needs("sw_run_submit_many", "sw_run_claim_many")
 def test_many_are_submitted_and_claimed_at_once(store: Store) -> None:
     items = [{"workflow": "a", "args": n, "idempotency_key": f"k{n}"} for n in range(5)]
     ids = store.submit_many(items)
@@ -112,14 +104,12 @@ def test_many_are_submitted_and_claimed_at_once(store: Store) -> None:
         attempt.complete()
 
 
-@needs("sw_run_submit_many")
 def test_one_bad_item_submits_none_and_is_named(store: Store) -> None:
     with pytest.raises(smolwf.InvalidError, match="1"):
         store.submit_many([{"workflow": "a"}, {"workflow": ""}])
     assert store.claim() is None
 
 
-@needs("sw_run_wait")
 def test_the_end_of_a_run_is_waited_for(store: Store) -> None:
     run_id = flow.submit(store)
     assert store.wait_run(run_id, 0) is None
@@ -132,7 +122,6 @@ def test_the_end_of_a_run_is_waited_for(store: Store) -> None:
     assert run["state"] == "completed"
 
 
-@needs("sw_store_wait")
 def test_changes_are_counted_and_waited_for(store: Store) -> None:
     seen = store.wait(0, 0) or 0
     assert store.wait(seen, 0) is None
@@ -144,7 +133,6 @@ def test_changes_are_counted_and_waited_for(store: Store) -> None:
     assert now > seen
 
 
-@needs("sw_watch_open", "sw_watch_fd", "sw_watch_drain")
 def test_a_watch_is_readable_after_a_change_and_ends_when_closed(store: Store) -> None:
     def is_readable(fd: int, timeout: float) -> bool:
         return bool(select.select([fd], [], [], timeout)[0])
@@ -164,7 +152,6 @@ def test_a_watch_is_readable_after_a_change_and_ends_when_closed(store: Store) -
         watch.drain()
 
 
-@needs("sw_schedule_set", "sw_schedule_list", "sw_schedule_delete")
 def test_a_schedule_submits_runs(store: Store) -> None:
     store.schedule_set("hourly", {"workflow": "flow", "every_ms": 3_600_000, "args": 7})
     listed = store.schedules()
@@ -179,7 +166,6 @@ def test_a_schedule_submits_runs(store: Store) -> None:
     assert len(store.schedules()) == 0
 
 
-@needs("sw_event_append", "sw_event_read")
 def test_events_are_appended_once_for_a_key_and_read_in_order(store: Store) -> None:
     run_id = store.submit("a")
     attempt = store.claim()
@@ -194,7 +180,6 @@ def test_events_are_appended_once_for_a_key_and_read_in_order(store: Store) -> N
     assert store.events(after_seq=found["last_seq"], run_id=run_id)["items"] == []
 
 
-@needs("sw_budget_reserve", "sw_budget_settle", "sw_budget_raise", "sw_budget_get")
 def test_a_budget_is_reserved_settled_raised_and_parks_who_finds_it_used_up(store: Store) -> None:
     @smolwf.workflow
     def spend(context: Context, args: Any) -> Any:
@@ -217,69 +202,6 @@ def test_a_budget_is_reserved_settled_raised_and_parks_who_finds_it_used_up(stor
     assert store.budget(run_id)["units"]["tokens"]["spent"] == 120
 
 
-@needs("sw_run_list")
-def test_runs_are_listed_page_by_page(store: Store) -> None:
-    ids = [store.submit("a", n) for n in range(5)]
-    page = store.runs(limit=2)
-    assert [run["run_id"] for run in page["items"]] == [ids[4], ids[3]]
-    rest = store.runs(cursor=page["next"])
-    assert [run["run_id"] for run in rest["items"]] == [ids[2], ids[1], ids[0]]
-    assert [run["run_id"] for run in store.each_run({"workflow": "a"})] == ids[::-1]
-
-
-@needs("sw_store_check")
 def test_a_whole_store_says_so(store: Store) -> None:
     flow.submit(store)
     assert isinstance(store.check(), dict)
-
-
-@needs("sw_store_stats")
-def test_a_store_counts_what_it_holds(store: Store) -> None:
-    flow.submit(store)
-    assert isinstance(store.stats(), dict)
-
-
-@needs("sw_store_backup")
-def test_a_backup_is_a_store(store: Store, tmp_path: Path) -> None:
-    run_id = flow.submit(store)
-    store.backup(tmp_path / "copy.db")
-    with Store.open(tmp_path / "copy.db") as copy:
-        assert copy.run(run_id)["state"] == "pending"
-
-
-@needs("sw_store_prune")
-def test_a_finished_run_is_pruned(store: Store) -> None:
-    run_id = flow.submit(store)
-    run_to_the_end(store, flow)
-    store.advance_clock(1_000)
-    assert isinstance(store.prune(), dict)
-    with pytest.raises(smolwf.NotFoundError):
-        store.run(run_id)
-
-
-@needs("sw_run_export", "sw_run_import")
-def test_a_run_moves_to_another_store(store: Store) -> None:
-    run_id = flow.submit(store, "x")
-    run_to_the_end(store, flow)
-    with Store.open_in_memory() as other:
-        moved = other.import_run(store.export(run_id))
-        assert other.run(moved)["result"] == 1
-
-
-@needs("sw_query", "sw_tx_run")
-def test_the_hosts_own_tables_are_written_with_a_step_and_read(store: Store) -> None:
-    store.transact([{"sql": "CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT)"}])
-    run_id = store.submit("a")
-    attempt = store.claim()
-    assert attempt is not None
-    with attempt, attempt.step_begin("order") as step:
-        script: list[dict[str, Any]] = [
-            {"sql": "INSERT INTO orders (item) VALUES (?1)", "params": ["tea"]},
-            {"step_complete": {"result": "ordered"}},
-        ]
-        store.transact(script, step)
-    assert store.query("SELECT id, item FROM orders") == {
-        "columns": ["id", "item"],
-        "rows": [[1, "tea"]],
-    }
-    assert store.history(run_id)["steps"][0]["result"] == "ordered"

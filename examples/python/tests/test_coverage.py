@@ -16,12 +16,13 @@ CDEF = (REPOSITORY / "include" / "smolwf.cdef").read_text("ascii")
 PACKAGE = REPOSITORY / "examples" / "python" / "smolwf"
 
 
-def test_every_function_of_the_header_is_used_by_the_package() -> None:
+def test_the_package_uses_every_function_of_the_header_and_no_other() -> None:
     declared = set(re.findall(r"\b(sw_\w+)\(", CDEF))
     sources = "".join(path.read_text("utf-8") for path in PACKAGE.glob("*.py"))
     used = set(re.findall(r"\blib\.(sw_\w+)", sources))
     assert len(declared) > 40
     assert declared - used == set()
+    assert used - declared == set()
 
 
 def test_the_answers_are_those_of_the_header() -> None:

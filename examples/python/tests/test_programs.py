@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .conftest import REPOSITORY, needs
+from .conftest import REPOSITORY
 
 CLIENT = REPOSITORY / "examples" / "python"
 
@@ -39,27 +39,22 @@ def test_quickstart(tmp_path: Path) -> None:
     assert said == expected("quickstart")
 
 
-@needs("sw_sleep", "sw_signal_await", "sw_attempt_suspend")
 def test_approval(tmp_path: Path) -> None:
     assert start("approval", tmp_path / "approval.db") == expected("approval")
 
 
-@needs("sw_child_submit_many", "sw_await_all")
 def test_fanout(tmp_path: Path) -> None:
     assert start("fanout", tmp_path / "fanout.db") == expected("fanout")
 
 
-@needs("sw_child_submit", "sw_await_all", "sw_budget_reserve", "sw_run_cancel")
 def test_budget(tmp_path: Path) -> None:
     assert start("budget", tmp_path / "budget.db") == expected("budget")
 
 
-@needs("sw_attempt_suspend")
 def test_agent(tmp_path: Path) -> None:
     assert start("agent", tmp_path / "agent.db") == expected("agent")
 
 
-@needs("sw_sleep", "sw_run_wait")
 def test_the_example_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
     readme = (CLIENT / "README.md").read_text("utf-8")
     (tmp_path / "example.py").write_text(readme.split("```python\n")[1].split("```")[0])

@@ -10,7 +10,6 @@ import pytest
 import smolwf
 from smolwf import Code, Context, Store, on_child, on_signal, on_sleep
 
-from .conftest import needs
 from .test_workflows import run_to_the_end
 
 
@@ -20,7 +19,6 @@ def claim(store: Store) -> smolwf.Attempt:
     return attempt
 
 
-@needs("sw_sleep", "sw_attempt_suspend")
 def test_a_sleep_parks_the_run_until_it_is_due(store: Store) -> None:
     @smolwf.workflow
     def flow(context: Context, args: Any) -> str:
@@ -37,7 +35,6 @@ def test_a_sleep_parks_the_run_until_it_is_due(store: Store) -> None:
     assert (run["result"], run["attempts"], run["tries"]) == ("morning", 2, 0)
 
 
-@needs("sw_sleep", "sw_attempt_suspend")
 def test_except_exception_lets_a_wait_through(store: Store) -> None:
     @smolwf.workflow
     def flow(context: Context, args: Any) -> str:
@@ -54,7 +51,6 @@ def test_except_exception_lets_a_wait_through(store: Store) -> None:
     assert store.run(run_id)["result"] == "morning"
 
 
-@needs("sw_signal_send", "sw_signal_await")
 def test_a_signal_is_kept_delivered_once_and_replayed(store: Store) -> None:
     run_id = store.submit("a")
     assert store.signal(run_id, "go", {"n": 1}, idempotency_key="k")
@@ -69,7 +65,6 @@ def test_a_signal_is_kept_delivered_once_and_replayed(store: Store) -> None:
         assert attempt.signal_await("go") == (Code.OK, {"n": 1})
 
 
-@needs("sw_signal_await", "sw_attempt_suspend")
 def test_a_signal_that_does_not_come_times_out(store: Store) -> None:
     @smolwf.workflow
     def flow(context: Context, args: Any) -> str:
@@ -93,7 +88,6 @@ def child(context: Context, n: int) -> int:
     return n * 10
 
 
-@needs("sw_child_submit", "sw_child_await")
 def test_a_child_is_submitted_once_and_its_end_wakes_the_parent(store: Store) -> None:
     @smolwf.workflow
     def parent(context: Context, args: Any) -> Any:
@@ -111,7 +105,6 @@ def test_a_child_is_submitted_once_and_its_end_wakes_the_parent(store: Store) ->
     assert len(store.history(run_id)["children"]) == 2
 
 
-@needs("sw_child_submit_many", "sw_await_all")
 def test_children_are_submitted_in_one_call_and_awaited_together(store: Store) -> None:
     @smolwf.workflow
     def parent(context: Context, args: Any) -> Any:
@@ -127,7 +120,6 @@ def test_children_are_submitted_in_one_call_and_awaited_together(store: Store) -
     assert [each["value"] for each in run["result"]] == [10, 20, {"n": -3}]
 
 
-@needs("sw_await_any")
 def test_the_earliest_of_several_is_chosen(store: Store) -> None:
     @smolwf.workflow
     def flow(context: Context, args: Any) -> Any:
@@ -143,7 +135,6 @@ def test_the_earliest_of_several_is_chosen(store: Store) -> None:
     assert store.run(second)["result"]["index"] == 1
 
 
-@needs("sw_attempt_suspend")
 def test_a_step_that_backs_off_parks_the_run(store: Store) -> None:
     @smolwf.step
     def call(context: Context) -> str:

@@ -14,8 +14,6 @@ import pytest
 import smolwf
 from smolwf import Code, Context, Failure, Store, Worker
 
-from .conftest import needs
-
 
 def run_to_the_end(store: Store, *workflows: smolwf.Workflow) -> None:
     """Runs all there is to run now, in this thread."""
@@ -152,7 +150,6 @@ def test_a_result_that_is_no_json_fails_the_run_and_not_the_worker(store: Store)
     assert (run["state"], run["error"]["type"]) == ("failed", "TypeError")
 
 
-@needs("sw_attempt_suspend")
 def test_suspending_with_nothing_to_wait_for_is_a_failure(store: Store) -> None:
     @smolwf.workflow
     def flow(context: Context, args: Any) -> Any:
