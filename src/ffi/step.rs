@@ -95,7 +95,8 @@ impl Door {
 /// \retval SW_OK                  do the work, then sw_step_complete or sw_step_fail
 /// \retval SW_REPLAYED            done before; sw_step_result has the result
 /// \retval SW_FAILED              failed for good before; sw_step_error has the error
-/// \retval SW_SUSPEND             it backs off after a failure; ask again later
+/// \retval SW_SUSPEND             it backs off after a failure: end the attempt by
+///                                sw_attempt_suspend, or ask again later
 /// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a
 ///                                length
 /// \retval SW_ERR_INVALID         name is absent; a text, input or option is out of its form or
