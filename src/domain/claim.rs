@@ -279,16 +279,19 @@ pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], seed: Id, now: Now) -> Resu
     for (run_key, due_at_ms) in &woken {
         port.task_wake(*run_key, *due_at_ms)?;
     }
-    let mut swept = Swept::of(woken.len(), SWEEP_DUE_MAX)
+    let swept = Swept::of(woken.len(), SWEEP_DUE_MAX)
         .and(sweep_overdue(port, now)?)
         .and(super::control::sweep_cascades(port, now)?)
         .and(super::schedule::sweep(port, seed, now)?)
         .and(Swept::of(super::budget::sweep(port, now)?, SWEEP_BUDGETS_MAX));
+    let mut lost = Swept::default();
     for owner in port.owners()? {
         let is_dead = dead.contains(&owner.owner_key);
-        swept = swept.and(sweep_owner(port, owner.owner_key, is_dead, now)?);
+        lost = lost.and(sweep_owner(port, owner.owner_key, is_dead, now)?);
     }
-    Ok(swept)
+    // With a lost attempt a run may have ended as it was told to, and its children go with it.
+    lost.has_more = lost.has_more || (lost.has_moved && !port.cascades(1)?.is_empty());
+    Ok(swept.and(lost))
 }
 
 fn sweep_overdue(port: &mut dyn Port, now: Now) -> Result<Swept> {

@@ -1,6 +1,6 @@
 //! Claims about acting on runs from outside: cancel and its way down, pause, retry, fork.
 
-use super::{Bed, at, plain, run_id, subject};
+use super::{Bed, at, claimer, plain, run_id, subject};
 use crate::domain::attempt::{End, Finish, check};
 use crate::domain::child::{NewChild, submit as submit_children};
 use crate::domain::claim::{Swept, claim};
@@ -47,6 +47,23 @@ impl dyn Bed + '_ {
         let step = subject(fence, name, Begin::default(), at(7));
         self.tx(|port| step::complete(port, &step, name, at(7))).unwrap();
     }
+}
+
+/// P26: the end of a lost attempt brings a cancel down anew, and the claim that finds the loss does not
+/// say that there is nothing before that is done.
+pub(super) fn a_lapse_that_ends_a_cancelled_run_ends_its_children_in_the_same_claim(
+    bed: &mut dyn Bed,
+) {
+    bed.run(1, at(5));
+    let parent = bed.claimed(at(6)).fence;
+    let child = bed.child(parent, run_id(2));
+    bed.cancel(1);
+    bed.sweep_down();
+    assert!(bed.tx(|port| retry(port, &text(2), at(51))).unwrap());
+    bed.tx(|port| pause(port, &text(2))).unwrap();
+    assert!(bed.claim(&claimer(2, 0), at(10_006)).is_none());
+    assert_eq!(bed.outcome(parent.run_key), Some(Outcome::Cancelled));
+    assert_eq!(bed.outcome(child), Some(Outcome::Cancelled));
 }
 
 /// P26.

@@ -275,6 +275,7 @@ macro_rules! every_claim {
                 a_cancel_ends_a_run_that_nobody_runs_and_flags_one_that_is_run
                 a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before
                 a_cancel_passes_through_a_descendant_that_had_ended
+                a_lapse_that_ends_a_cancelled_run_ends_its_children_in_the_same_claim
                 a_descendant_however_deep_is_not_claimed_after_a_cancel
                 the_children_of_a_run_that_timed_out_are_cancelled
                 a_paused_run_is_not_claimed_until_it_is_resumed
