@@ -569,6 +569,14 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, sw_at
                               source.size(), out.text, sizeof out.text, &err);
         return P::give(code, err, [&] { return answer<id_text>{code, out}; });
     }
+    /** SW_OK, or SW_EXISTS when the key was there. */
+    of<int32_t> event_append(std::string_view type, std::string_view payload = {},
+                             std::string_view key = {}) {
+        sw_error *err = nullptr;
+        int32_t code = sw_event_append(this->get(), type.data(), type.size(), payload.data(),
+                                       payload.size(), key.data(), key.size(), &err);
+        return P::give(code, err, [&] { return code; });
+    }
 
   private:
     of<answer<text>> await_with(decltype(&sw_await_any) call, std::string_view name,
@@ -819,6 +827,20 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         sw_text *out = nullptr;
         sw_error *err = nullptr;
         int32_t code = sw_budget_get(this->get(), run_id.data(), run_id.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    of<text> check() {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_store_check(this->get(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** An absent run is all runs. */
+    of<text> event_read(int64_t after_seq = 0, std::string_view run_id = {}, uint32_t limit = 0) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code =
+            sw_event_read(this->get(), after_seq, run_id.data(), run_id.size(), limit, &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
 };

@@ -253,6 +253,16 @@ TEST(a_parked_run_wakes_by_its_sleep_its_message_and_its_child) {
     CHECK(thrown([&] { attempt.check(); }) == SW_ERR_CANCELLED);
 }
 
+TEST(events_are_appended_read_and_the_store_is_checked) {
+    smolwf::store store = store_in_memory();
+    auto run_id = store.run_submit("w").value;
+    auto attempt = store.run_claim().value;
+    CHECK(attempt.event_append("seen", "{\"n\":1}", "once") == SW_OK);
+    CHECK(attempt.event_append("seen", "{\"n\":1}", "once") == SW_EXISTS);
+    CHECK(contains(store.event_read(0, run_id), "\"seen\""));
+    CHECK(store.check().view().front() == '{');
+}
+
 TEST(handles_of_a_closed_store_answer_closed_and_go_in_any_order) {
     smolwf::store store = store_in_memory();
     static_cast<void>(store.run_submit("w"));

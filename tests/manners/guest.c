@@ -39,7 +39,10 @@
     F(sw_attempt_free)                                                                             \
     F(sw_step_begin)                                                                               \
     F(sw_step_complete)                                                                            \
-    F(sw_step_free)
+    F(sw_step_free)                                                                                \
+    F(sw_watch_open)                                                                               \
+    F(sw_watch_fd)                                                                                 \
+    F(sw_watch_free)
 
 struct library {
     void *loaded;
@@ -110,7 +113,7 @@ struct process_state {
     struct sigaction actions[NSIG];
 };
 
-static struct process_state look(void) {
+static struct process_state look_once(void) {
     struct process_state state;
     memset(&state, 0, sizeof state);
     char line[256];
@@ -133,6 +136,16 @@ static struct process_state look(void) {
 
 /* A flag that the C library sets in whatever passes through it. */
 #define SA_RESTORER_FLAG 0x04000000
+
+/* A thread that was joined may still be listed for a moment. */
+static struct process_state look(void) {
+    struct process_state state = look_once();
+    for (int i = 0; i < 500 && state.threads > 1; i++) {
+        usleep(1000);
+        state = look_once();
+    }
+    return state;
+}
 
 static bool has_same_handlers(const struct process_state *a, const struct process_state *b) {
     for (int signal = 1; signal < NSIG; signal++) {
@@ -205,6 +218,60 @@ static void check_fds(const struct library *library) {
     open_fds(after);
     check("closing the last store closes its descriptors, and no others",
           memcmp(before, after, sizeof before) == 0);
+}
+
+/* ---- A watch: the one thing that has a thread ------------------------------------------------- */
+
+static unsigned long long blocked_signals(const char *thread) {
+    char path[300], line[256];
+    unsigned long long blocked = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", thread);
+    FILE *status = fopen(path, "re");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+        if (strncmp(line, "SigBlk:", 7) == 0) blocked = strtoull(line + 7, NULL, 16);
+    }
+    if (status != NULL) fclose(status);
+    return blocked;
+}
+
+/* Whether every thread but the first blocks all signals that a host may use; how many there are. */
+static bool do_others_block_all(int *count) {
+    /* What cannot be blocked, and the two that the C library keeps for itself. */
+    const unsigned long long free_ones =
+        1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | 1ull << 31 | 1ull << 32;
+    char own[32];
+    bool is_so = true;
+    snprintf(own, sizeof own, "%d", (int)getpid());
+    DIR *threads = opendir("/proc/self/task");
+    *count = 0;
+    for (struct dirent *entry; threads != NULL && (entry = readdir(threads)) != NULL;) {
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, own) == 0) continue;
+        is_so &= (blocked_signals(entry->d_name) | free_ones) == ~0ull;
+        (*count)++;
+    }
+    if (threads != NULL) closedir(threads);
+    return is_so;
+}
+
+static void check_watch(const struct library *library) {
+    sw_store *store = open_store(library, "watched.db");
+    sw_watch *watch = NULL;
+    int32_t fd = -1;
+    int count = 0;
+    bool is_open = library->sw_watch_open(store, &watch, NULL) == SW_OK &&
+                   library->sw_watch_fd(watch, &fd, NULL) == SW_OK;
+    check("a watch gives a descriptor that is close-on-exec and does not block",
+          is_open && (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0 &&
+              (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+    bool is_so = do_others_block_all(&count);
+    check("a watch has one thread, which blocks every signal", is_so && count == 1);
+    check("work is done beside a watch", work(library, store));
+    library->sw_watch_free(watch);
+    char byte;
+    while (read(fd, &byte, 1) > 0) continue;
+    check("the descriptor of a freed watch is at its end", read(fd, &byte, 1) == 0);
+    close(fd);
+    library->sw_store_close(store);
 }
 
 /* ---- Signals while the library works ---------------------------------------------------------- */
@@ -297,6 +364,7 @@ int main(int argc, char **argv) {
     check_unchanged("with an open store", &before);
     library.sw_store_close(store);
     check_fds(&library);
+    check_watch(&library);
     check_under_a_timer(&library);
     check_unchanged("after closing", &before);
     check_two_stores(&library);
