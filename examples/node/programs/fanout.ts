@@ -34,7 +34,7 @@ async function worker(path: string): Promise<void> {
   const stop = new AbortController();
   process.stdin.on("end", () => stop.abort()).resume();
   await using store = await Store.open(path);
-  await store.work({ square }, { queue: "children", concurrency: 4, signal: stop.signal });
+  await store.work({ square }, { queue: "children", signal: stop.signal });
 }
 
 function startWorker(path: string): ChildProcess {
@@ -49,7 +49,7 @@ async function killTwo(store: Store, workers: ChildProcess[]): Promise<void> {
   const open = new Set(ids);
   let killed = 0;
   while (killed < 2) {
-    await pause(Math.random() * 50);
+    await pause(Math.random() * 20);
     for (const run of await Promise.all([...open].map((id) => store.runs.get(id)))) {
       if (run.state === "completed") open.delete(run.run_id);
     }
