@@ -108,13 +108,17 @@ int32_t no_number(int64_t number) {
 
 /* ---- Objects ------------------------------------------------------------------------------ */
 
-static void check_object(const struct object_call *call, void *object, const char *what) {
+static void check_refused(const struct object_call *call, void *object, const char *what,
+                          int32_t expected) {
     int32_t code = CODE_OF(call->call(object, ERR));
     if (code == NO_CODE) return;
-    check_code(__FILE__, __LINE__, lend_format("%s on %s", call->function, what), SW_ERR_MISUSE,
-               code);
+    check_code(__FILE__, __LINE__, lend_format("%s on %s", call->function, what), expected, code);
     if (last_error == NULL) fail_at(__FILE__, __LINE__, "%s gave no error", call->function);
-    CHECK_INT(SW_ERR_MISUSE, call->call(object, NULL));
+    CHECK_INT(expected, call->call(object, NULL));
+}
+
+static void check_object(const struct object_call *call, void *object, const char *what) {
+    check_refused(call, object, what, SW_ERR_MISUSE);
 }
 
 TEST(null_in_place_of_an_object_is_misuse) {
@@ -145,6 +149,40 @@ TEST(memory_that_is_no_handle_is_misuse_and_stays_as_it_is) {
         }
         for (size_t j = 0; j < sizeof foreign; j++) CHECK(foreign[j] == fillings[i]);
     }
+    tear_down();
+}
+
+static void check_every_call_on_a_store(sw_store *store, const char *what, int32_t expected) {
+    for (struct object_call *call = first_object_call; call != NULL; call = call->next) {
+        if (call->kind == STORE) check_refused(call, store, what, expected);
+    }
+}
+
+TEST(a_store_that_is_shut_down_or_closed_is_closed_to_every_call) {
+    set_up();
+    sw_store *store = store_in_memory();
+    sw_store_shutdown(store);
+    for (struct object_call *call = first_object_call; call != NULL; call = call->next) {
+        if (call->kind != STORE || strcmp(call->function, "sw_store_close") == 0) continue;
+        if (strcmp(call->function, "sw_store_now_ms") == 0) continue; /* a clock goes on */
+        check_refused(call, store, "a store that is shut down", SW_ERR_CLOSED);
+    }
+    sw_store_close(store);
+    check_every_call_on_a_store(store, "a closed store", SW_ERR_CLOSED);
+    tear_down();
+}
+
+static void use_the_parents_store(void *store) {
+    check_every_call_on_a_store(store, "a store of the parent", SW_ERR_FORKED);
+}
+
+TEST(a_store_of_the_parent_is_forked_to_every_call_of_its_child) {
+    set_up();
+    sw_store *store = store_in_memory();
+    CHECK(in_forked_child(use_the_parents_store, store));
+    submit(store, "w", NULL);
+    finish(claim(store), "1");
+    sw_store_close(store);
     tear_down();
 }
 
