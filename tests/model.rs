@@ -44,7 +44,7 @@ fn number(name: &str) -> Option<u64> {
 fn the_core_answers_as_the_model_does_whatever_is_asked_in_which_order() {
     let (first, rounds) = match number("SW_MODEL_SEED") {
         Some(seed) => (seed, number("SW_MODEL_ROUNDS").unwrap_or(1)),
-        None => (1, number("SW_MODEL_ROUNDS").unwrap_or(20)),
+        None => (1, number("SW_MODEL_ROUNDS").unwrap_or(16)),
     };
     let steps = number("SW_MODEL_STEPS").unwrap_or(500) as usize;
     let mut seen = BTreeMap::new();

@@ -132,6 +132,8 @@ pub struct Letter {
     pub payload: String,
     pub sent_at: i64,
     pub is_taken: bool,
+    /// Of one that was taken among others, the record of that await alone tells.
+    pub is_shown: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -137,6 +137,7 @@ impl Oracle {
             payload: payload.into(),
             sent_at,
             is_taken: false,
+            is_shown: true,
         });
         self.arrive(at, &Target::Signal(name.into()));
         said(OK)

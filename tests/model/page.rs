@@ -15,7 +15,7 @@ pub fn history(oracle: &Oracle, key: Key) -> Value {
             "started_at_ms": lease.claimed_at, "ended_at_ms": null, "error": null}));
     }
     let letter = |letter: &Letter| {
-        json!({"name": letter.name, "payload": shown(letter.payload.as_str(), !letter.is_taken),
+        json!({"name": letter.name, "payload": parse(Some(letter.payload.as_str()).filter(|_| letter.is_shown)),
             "sent_at_ms": letter.sent_at, "consumed": letter.is_taken})
     };
     let child = |child: Key| {
@@ -32,10 +32,6 @@ pub fn history(oracle: &Oracle, key: Key) -> Value {
         "events": [],
         "next": null,
     })
-}
-
-fn shown(text: &str, is_shown: bool) -> Value {
-    if is_shown { parse(Some(text)) } else { Value::Null }
 }
 
 fn parse(text: Option<&str>) -> Value {
@@ -120,6 +116,22 @@ pub fn comparable(history: &str) -> Value {
         list.sort_by_key(Value::to_string);
     }
     page
+}
+
+/// Keeps of a document, or of each in a list, the keys that the model knows: keys are only ever added.
+pub fn narrow(mut found: Value, expected: &Value) -> Value {
+    match (&mut found, expected) {
+        (Value::Object(fields), Value::Object(known)) => {
+            fields.retain(|key, _| known.contains_key(key));
+        }
+        (Value::Array(rows), Value::Array(known)) => {
+            for (row, known) in rows.iter_mut().zip(known) {
+                *row = narrow(row.take(), known);
+            }
+        }
+        _ => {}
+    }
+    found
 }
 
 /// Takes out what is not promised or has a test of its own.

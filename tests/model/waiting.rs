@@ -274,6 +274,7 @@ impl Oracle {
                 Source::Letter(letter) => {
                     let letter = &mut self.runs[key].letters[*letter];
                     letter.is_taken = true;
+                    letter.is_shown = ask.form == Form::Signal;
                     Ok(letter.payload.clone())
                 }
                 Source::Child(child) => {
