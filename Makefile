@@ -37,7 +37,7 @@ FMT = $(CARGO) fmt --check
 CLIPPY = $(CARGO) clippy --locked --all-targets
 CLANG_FORMAT = clang-format --dry-run --Werror include/smolwf.hpp $(wildcard examples/cpp/*.?pp tests/cpp/*.?pp)
 
-.PHONY: help demo approval fanout budget build check test clients node python lint bench header install uninstall clean
+.PHONY: help demo approval fanout budget build check test clients go node python lint bench header install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -68,7 +68,10 @@ test: ## every test suite
 	$(CARGO) test --locked --no-fail-fast
 	$(if $(FAULT_SUITES),$(CARGO) test --locked --no-fail-fast --features fault $(FAULT_SUITES))
 
-clients: node python ## the clients in other languages
+clients: go node python ## the clients in other languages
+
+go: ## the client for Go: form, vet, tests with the race detector
+	@scripts/go.sh
 
 node: ## the client for Node: types, lint, tests
 	@scripts/node.sh

@@ -1,0 +1,222 @@
+package smolwf
+
+/*
+#cgo pkg-config: smolwf
+#include <smolwf.h>
+#include <stdlib.h>
+*/
+import "C"
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unsafe"
+)
+
+// Code is what a call of the library answers when it fails. It is an error, so that errors.Is(err,
+// smolwf.ErrBusy) tells.
+type Code int32
+
+// Error returns the code's name, such as "SW_ERR_BUSY".
+func (c Code) Error() string { return C.GoString(C.sw_code_name(C.int32_t(c))) }
+
+// What a failed call answers.
+const (
+	ErrMisuse         Code = C.SW_ERR_MISUSE
+	ErrInvalid        Code = C.SW_ERR_INVALID
+	ErrNotFound       Code = C.SW_ERR_NOT_FOUND
+	ErrTooBig         Code = C.SW_ERR_TOO_BIG
+	ErrUnsupported    Code = C.SW_ERR_UNSUPPORTED
+	ErrClosed         Code = C.SW_ERR_CLOSED
+	ErrForked         Code = C.SW_ERR_FORKED
+	ErrSecondCopy     Code = C.SW_ERR_SECOND_COPY
+	ErrLeaseLost      Code = C.SW_ERR_LEASE_LOST
+	ErrCancelled      Code = C.SW_ERR_CANCELLED
+	ErrNondeterminism Code = C.SW_ERR_NONDETERMINISM
+	ErrConflict       Code = C.SW_ERR_CONFLICT
+	ErrSchemaOld      Code = C.SW_ERR_SCHEMA_OLD
+	ErrSchemaNew      Code = C.SW_ERR_SCHEMA_NEW
+	ErrSchemaForeign  Code = C.SW_ERR_SCHEMA_FOREIGN
+	ErrTargetOlder    Code = C.SW_ERR_TARGET_OLDER
+	ErrBudget         Code = C.SW_ERR_BUDGET
+	ErrSchemaEdited   Code = C.SW_ERR_SCHEMA_EDITED
+	ErrBusy           Code = C.SW_ERR_BUSY
+	ErrIO             Code = C.SW_ERR_IO
+	ErrFull           Code = C.SW_ERR_FULL
+	ErrReadOnly       Code = C.SW_ERR_READONLY
+	ErrCorrupt        Code = C.SW_ERR_CORRUPT
+	ErrNoMem          Code = C.SW_ERR_NOMEM
+	ErrNotAStore      Code = C.SW_ERR_NOT_A_STORE
+	ErrCannotOpen     Code = C.SW_ERR_CANNOT_OPEN
+	ErrInternal       Code = C.SW_ERR_INTERNAL
+	ErrPanic          Code = C.SW_ERR_PANIC
+	ErrPoisoned       Code = C.SW_ERR_POISONED
+	ErrWalLost        Code = C.SW_ERR_WAL_LOST
+)
+
+// Outcomes that are no failures of a call, as errors: a workflow returns ErrSuspend to be parked.
+var (
+	// ErrSuspend says that what was asked for is not there yet.
+	ErrSuspend = errors.New("smolwf: not ready, the run waits")
+	// ErrTimeout says that the deadline of an await passed first.
+	ErrTimeout = errors.New("smolwf: the deadline passed first")
+)
+
+// Failed is the remembered failure of a step, or the failure of a child: JSON as it was given.
+type Failed struct{ Payload json.RawMessage }
+
+func (f *Failed) Error() string { return "smolwf: failed: " + string(f.Payload) }
+
+// Error is a failure that the library told, with its sentence.
+type Error struct {
+	Code       Code
+	EngineCode int
+	Retryable  bool
+	Message    string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("smolwf: %s: %s", e.Code.Error(), e.Message) }
+
+// Is returns whether the target is this error's code.
+func (e *Error) Is(target error) bool {
+	code, ok := target.(Code)
+	return ok && code == e.Code
+}
+
+// check makes an error of a code below 0, and takes what the library tells of it.
+func check(code C.int32_t, out **C.sw_error) error {
+	if code >= 0 {
+		return nil
+	}
+	err := *out
+	defer C.sw_error_free(err)
+	e := &Error{Code: Code(code)}
+	if err != nil {
+		e.Code = Code(C.sw_error_code(err))
+		e.EngineCode = int(C.sw_error_engine_code(err))
+		e.Retryable = C.sw_error_is_retryable(err) != 0
+		e.Message = C.GoString(C.sw_error_message(err))
+	}
+	return e
+}
+
+// none stands for an empty text that is there: Go has no address for one.
+var none = [1]byte{}
+
+// str lends a text to a call; an empty one is there, and refused.
+func str(s string) (*C.char, C.size_t) {
+	if s == "" {
+		return (*C.char)(unsafe.Pointer(&none[0])), 0
+	}
+	return (*C.char)(unsafe.Pointer(unsafe.StringData(s))), C.size_t(len(s))
+}
+
+// optional lends a text to a call; an empty one is absent.
+func optional(s string) (*C.char, C.size_t) {
+	if s == "" {
+		return nil, 0
+	}
+	return str(s)
+}
+
+// payload lends JSON to a call; nil is absent.
+func payload(p json.RawMessage) (*C.char, C.size_t) {
+	if p == nil {
+		return nil, 0
+	}
+	if len(p) == 0 {
+		return (*C.char)(unsafe.Pointer(&none[0])), 0
+	}
+	return (*C.char)(unsafe.Pointer(&p[0])), C.size_t(len(p))
+}
+
+// encode writes a value as JSON; nil is absent, raw JSON stays as it is.
+func encode(v any) (json.RawMessage, error) {
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case json.RawMessage:
+		return v, nil
+	default:
+		return json.Marshal(v)
+	}
+}
+
+// arena holds copies of texts for option structs, which must not point into Go's memory.
+type arena []unsafe.Pointer
+
+func (a *arena) text(s string) (*C.char, C.size_t) {
+	if s == "" {
+		return nil, 0
+	}
+	p := C.CString(s)
+	*a = append(*a, unsafe.Pointer(p))
+	return p, C.size_t(len(s))
+}
+
+func (a *arena) json(v any) (*C.char, C.size_t, error) {
+	raw, err := encode(v)
+	if err != nil || raw == nil {
+		return nil, 0, err
+	}
+	p, n := a.text(string(raw))
+	return p, n, nil
+}
+
+func (a arena) free() {
+	for _, p := range a {
+		C.free(p)
+	}
+}
+
+// take copies a text of the library and frees it.
+func take(t *C.sw_text) json.RawMessage {
+	if t == nil {
+		return nil
+	}
+	defer C.sw_text_free(t)
+	var n C.size_t
+	p := C.sw_text_data(t, &n)
+	return C.GoBytes(unsafe.Pointer(p), C.int(n))
+}
+
+// idRoom is memory for one id.
+type idRoom [C.SW_ID_CAP]C.char
+
+func (r *idRoom) String() string { return C.GoString(&r[0]) }
+
+// The header that this was compiled with, held against the library that was loaded.
+func init() {
+	if C.sw_abi_check(C.SW_ABI_VERSION) != C.SW_OK {
+		panic(fmt.Sprintf("smolwf: the library has ABI %d, this was built for %d",
+			int(C.sw_abi_version()), int(C.SW_ABI_VERSION)))
+	}
+}
+
+// Version returns the version of the library that is loaded, such as "0.1.0".
+func Version() string { return C.GoString(C.sw_version()) }
+
+// VersionNumber returns the same as a number: major<<16 | minor<<8 | patch.
+func VersionNumber() uint32 { return uint32(C.sw_version_number()) }
+
+// BuildInfo returns how the library was built, JSON.
+func BuildInfo() json.RawMessage { return json.RawMessage(C.GoString(C.sw_build_info())) }
+
+// NewID makes a unique id of the form prefix_ulid, growing within the process for one prefix.
+func NewID(prefix string) (string, error) {
+	var room idRoom
+	var err *C.sw_error
+	p, n := str(prefix)
+	code := C.sw_new_id(p, n, &room[0], C.size_t(len(room)), &err)
+	return room.String(), check(code, &err)
+}
+
+// Quote writes a text as JSON, as the library does.
+func Quote(text string) (json.RawMessage, error) {
+	var out *C.sw_text
+	var err *C.sw_error
+	p, n := str(text)
+	code := C.sw_json_quote(p, n, &out, &err)
+	return take(out), check(code, &err)
+}

@@ -1,0 +1,73 @@
+package smolwf
+
+/*
+#include <smolwf.h>
+*/
+import "C"
+
+import "encoding/json"
+
+// Cancel cancels a run and everything below it.
+func (s *Store) Cancel(runID string, reason any) error {
+	raw, e := encode(reason)
+	if e != nil {
+		return e
+	}
+	var err *C.sw_error
+	runPtr, runLen := str(runID)
+	p, n := payload(raw)
+	code := C.sw_run_cancel(s.c, runPtr, runLen, p, n, &err)
+	return check(code, &err)
+}
+
+// Pause sets a run aside.
+func (s *Store) Pause(runID string) error {
+	var err *C.sw_error
+	p, n := str(runID)
+	return check(C.sw_run_pause(s.c, p, n, &err), &err)
+}
+
+// Resume puts a paused run back.
+func (s *Store) Resume(runID string) error {
+	var err *C.sw_error
+	p, n := str(runID)
+	return check(C.sw_run_resume(s.c, p, n, &err), &err)
+}
+
+// Retry opens a failed or cancelled run again; results are kept.
+func (s *Store) Retry(runID string) error {
+	var err *C.sw_error
+	p, n := str(runID)
+	return check(C.sw_run_retry(s.c, p, n, &err), &err)
+}
+
+// Fork makes a new run that replays what another recorded before a step: its id, its name, or "" for
+// the start.
+func (s *Store) Fork(runID, fromStep string) (string, error) {
+	var room idRoom
+	var err *C.sw_error
+	p, n := str(runID)
+	stepPtr, stepLen := optional(fromStep)
+	code := C.sw_run_fork(s.c, p, n, stepPtr, stepLen, &room[0], C.size_t(len(room)), &err)
+	return room.String(), check(code, &err)
+}
+
+// QueueSettings are the limits of a queue; what is absent is lifted.
+type QueueSettings struct {
+	Concurrency       *int `json:"concurrency,omitempty"`
+	ConcurrencyPerKey *int `json:"concurrency_per_key,omitempty"`
+	Paused            bool `json:"paused,omitempty"`
+}
+
+// SetQueue sets the limits of a queue.
+func (s *Store) SetQueue(queue string, settings QueueSettings) error {
+	raw, e := json.Marshal(settings)
+	if e != nil {
+		return e
+	}
+	var err *C.sw_error
+	queuePtr, queueLen := str(queue)
+	p, n := payload(raw)
+	code := C.sw_queue_set(s.c, queuePtr, queueLen, p, n, &err)
+	return check(code, &err)
+}

@@ -1,0 +1,3 @@
+module smolwf
+
+go 1.23

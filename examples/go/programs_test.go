@@ -1,0 +1,63 @@
+package smolwf
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestProgramsPrintTheTranscripts runs each program, and compares what it prints with what the same
+// program prints in every language.
+func TestProgramsPrintTheTranscripts(t *testing.T) {
+	folder := t.TempDir()
+	build := exec.Command("go", "build", "-o", folder, "./programs/...")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, program := range []string{"approval", "fanout", "budget", "agent"} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			compare(t, program, output(t, folder, program, filepath.Join(t.TempDir(), "a.db")))
+		})
+	}
+	t.Run("quickstart", func(t *testing.T) {
+		database := filepath.Join(t.TempDir(), "a.db")
+		var all strings.Builder
+		for _, args := range [][]string{{"crash"}, {}, {}} {
+			all.WriteString(strings.Join(append([]string{"$ quickstart"}, args...), " ") + "\n")
+			all.WriteString(output(t, folder, "quickstart", append(args, database)...))
+		}
+		compare(t, "quickstart", all.String())
+	})
+}
+
+func output(t *testing.T, folder, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(folder, program), args...)
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	isCrash := len(args) > 0 && args[0] == "crash"
+	if err != nil && !isCrash || errors.Len() > 0 {
+		t.Fatalf("%s: %v\n%s%s", program, err, out, errors.String())
+	}
+	return string(out)
+}
+
+func compare(t *testing.T, program, printed string) {
+	t.Helper()
+	expected, err := os.ReadFile(filepath.Join(root, "examples", "expected", program+".txt"))
+	must(t, err)
+	var lines []string
+	for _, line := range strings.SplitAfter(printed, "\n") {
+		if !strings.HasPrefix(line, "# ") {
+			lines = append(lines, line)
+		}
+	}
+	if got := strings.Join(lines, ""); got != string(expected) {
+		t.Fatalf("printed\n%s\nexpected\n%s", got, expected)
+	}
+}

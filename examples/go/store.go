@@ -1,0 +1,210 @@
+package smolwf
+
+/*
+#include <smolwf.h>
+#include <stdlib.h>
+*/
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+	"unsafe"
+)
+
+// Durability is what a successful answer survives.
+type Durability uint32
+
+const (
+	// Power survives the loss of power: the default.
+	Power Durability = C.SW_DURABILITY_POWER
+	// Process survives the death of the process, and costs no sync.
+	Process Durability = C.SW_DURABILITY_PROCESS
+)
+
+// Options of Open; the zero value of each field is its default.
+type Options struct {
+	// NoCreate refuses a file that is not there.
+	NoCreate bool
+	// ReadOnly writes nothing.
+	ReadOnly bool
+	// ManualClock stands still until Store.Advance: for tests.
+	ManualClock bool
+	// AllowNetworkFS does not refuse file systems on which locks may not hold.
+	AllowNetworkFS bool
+	// NoInit leaves the schema as it is: call Init or Migrate.
+	NoInit bool
+	// BusyTimeout is how long a call waits for a lock: 5 s.
+	BusyTimeout time.Duration
+	// Lease is the length of a lease: 30 s.
+	Lease time.Duration
+	// Durability of what is written.
+	Durability Durability
+	// Readers is the number of read connections: 4.
+	Readers int
+	// PayloadMax is the most bytes of one payload: 16 MiB.
+	PayloadMax int64
+}
+
+func (o *Options) c() C.sw_store_options {
+	var c C.sw_store_options
+	c.struct_size = C.uint32_t(unsafe.Sizeof(c))
+	if o == nil {
+		return c
+	}
+	flags := []struct {
+		set  bool
+		flag C.uint32_t
+	}{
+		{o.NoCreate, C.SW_OPEN_NO_CREATE},
+		{o.ReadOnly, C.SW_OPEN_READ_ONLY},
+		{o.ManualClock, C.SW_OPEN_MANUAL_CLOCK},
+		{o.AllowNetworkFS, C.SW_OPEN_ALLOW_NETWORK_FS},
+	}
+	for _, f := range flags {
+		if f.set {
+			c.flags |= f.flag
+		}
+	}
+	c.busy_timeout_ms = C.uint32_t(o.BusyTimeout.Milliseconds())
+	c.lease_default_ms = C.uint32_t(o.Lease.Milliseconds())
+	c.durability = C.uint32_t(o.Durability)
+	c.max_readers = C.uint32_t(o.Readers)
+	c.payload_bytes_max = C.uint64_t(o.PayloadMax)
+	return c
+}
+
+// Store is an open store. It is an io.Closer.
+type Store struct {
+	c       *C.sw_store
+	mu      sync.Mutex
+	changes *changes
+	closed  sync.Once
+}
+
+// Open opens a store, made if it is not there, and brings its schema up to date.
+func Open(path string, o *Options) (*Store, error) {
+	options := o.c()
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var store *C.sw_store
+	var err *C.sw_error
+	code := C.sw_store_open(name, &options, &store, &err)
+	return opened(store, o, check(code, &err))
+}
+
+// OpenInMemory makes a store that is gone when it is closed.
+func OpenInMemory(o *Options) (*Store, error) {
+	options := o.c()
+	var store *C.sw_store
+	var err *C.sw_error
+	code := C.sw_store_open_in_memory(&options, &store, &err)
+	return opened(store, o, check(code, &err))
+}
+
+func opened(c *C.sw_store, o *Options, err error) (*Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{c: c}
+	if o == nil || !o.NoInit && !o.ReadOnly {
+		if _, err := s.Init(); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Close ends every wait, gives open attempts back and closes the store. Again is the same as once.
+func (s *Store) Close() error {
+	s.closed.Do(func() {
+		C.sw_store_shutdown(s.c)
+		s.mu.Lock()
+		watch := s.changes
+		s.mu.Unlock()
+		if watch != nil {
+			watch.close()
+		}
+		C.sw_store_close(s.c)
+	})
+	return nil
+}
+
+// Init applies every migration that is missing and returns how many.
+func (s *Store) Init() (int, error) {
+	var applied C.uint32_t
+	var err *C.sw_error
+	code := C.sw_store_init(s.c, &applied, &err)
+	return int(applied), check(code, &err)
+}
+
+// Migrate applies the migrations up to a version and returns how many.
+func (s *Store) Migrate(target int64) (int, error) {
+	var applied C.uint32_t
+	var err *C.sw_error
+	code := C.sw_store_migrate(s.c, C.int64_t(target), &applied, &err)
+	return int(applied), check(code, &err)
+}
+
+// SchemaVersion returns the file's version, 0 for none, and the library's.
+func (s *Store) SchemaVersion() (current, newest int64, _ error) {
+	var c, n C.int64_t
+	var err *C.sw_error
+	code := C.sw_store_schema_version(s.c, &c, &n, &err)
+	return int64(c), int64(n), check(code, &err)
+}
+
+// Migrations returns what was applied when, JSON.
+func (s *Store) Migrations() (json.RawMessage, error) {
+	return s.text(func(out **C.sw_text, err **C.sw_error) C.int32_t {
+		return C.sw_store_migrations(s.c, out, err)
+	})
+}
+
+// Path returns the file's path, "" in memory.
+func (s *Store) Path() string {
+	p := C.sw_store_path(s.c)
+	if p == nil {
+		return ""
+	}
+	return C.GoString(p)
+}
+
+// Advance moves a manual clock.
+func (s *Store) Advance(d time.Duration) error {
+	var err *C.sw_error
+	return check(C.sw_store_advance_clock(s.c, C.int64_t(d.Milliseconds()), &err), &err)
+}
+
+// Now returns the store's time.
+func (s *Store) Now() time.Time { return time.UnixMilli(int64(C.sw_store_now_ms(s.c))) }
+
+// text makes a call that answers with a text; a code above 0 without one answers nil.
+func (s *Store) text(call func(out **C.sw_text, err **C.sw_error) C.int32_t) (json.RawMessage, error) {
+	var out *C.sw_text
+	var err *C.sw_error
+	code := call(&out, &err)
+	return take(out), check(code, &err)
+}
+
+// stopWith makes a stop that fires when the context ends; call free when the wait is over.
+func stopWith(ctx context.Context) (stop *C.sw_stop, free func(), _ error) {
+	var err *C.sw_error
+	if e := check(C.sw_stop_new(&stop, &err), &err); e != nil {
+		return nil, nil, e
+	}
+	fired := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		C.sw_stop_fire(stop)
+		close(fired)
+	})
+	return stop, func() {
+		if !cancel() {
+			<-fired
+		}
+		C.sw_stop_free(stop)
+	}, nil
+}
