@@ -11,11 +11,12 @@ use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use smolwf::ffi::attempt::{sw_attempt, sw_attempt_complete, sw_attempt_free};
-use smolwf::ffi::options::{sw_step_options, sw_store_options};
-use smolwf::ffi::run::{sw_run_claim, sw_run_submit};
+use smolwf::ffi::attempt::{sw_attempt, sw_attempt_complete, sw_attempt_free, sw_attempt_release};
+use smolwf::ffi::options::{sw_claim_options, sw_step_options, sw_store_options};
+use smolwf::ffi::run::{sw_run_claim, sw_run_claim_many, sw_run_submit, sw_run_submit_many};
 use smolwf::ffi::step::{sw_step, sw_step_begin, sw_step_complete, sw_step_free};
 use smolwf::ffi::store::{sw_store, sw_store_close, sw_store_init, sw_store_open};
+use smolwf::ffi::text::sw_text_free;
 
 pub const NTS: usize = usize::MAX;
 
@@ -142,13 +143,18 @@ pub const POWER: u32 = 1;
 pub const PROCESS: u32 = 2;
 
 impl Host {
+    /// Opens with leases that hold while the process lives.
     pub fn open(path: &Path) -> Host {
+        Host::open_with(path, 0)
+    }
+
+    pub fn open_with(path: &Path, durability: u32) -> Host {
         let path = CString::new(path.to_str().unwrap()).unwrap();
         let options = sw_store_options {
             struct_size: size_of::<sw_store_options>() as u32,
             flags: 0,
             busy_timeout_ms: 0,
-            durability: 0,
+            durability,
             max_readers: 0,
             lease_default_ms: u32::MAX,
             payload_bytes_max: 0,
@@ -187,6 +193,59 @@ impl Host {
     pub fn claim(self) -> Option<Work> {
         let mut attempt = null_mut();
         let code = unsafe { sw_run_claim(self.0, null(), 0, null(), &mut attempt, null_mut()) };
+        assert!(code >= 0, "claim answered {code}");
+        (code == 0).then_some(Work(attempt))
+    }
+
+    /// Submits as many runs in one commit, over three workflows.
+    pub fn submit_many(self, count: usize) {
+        let item = |n| format!("{{\"workflow\":\"bench-{}\",\"args\":{n}}}", n % 3);
+        let items: Vec<String> = (0..count).map(item).collect();
+        let items = format!("[{}]", items.join(","));
+        let (text, mut out) = (items.as_ptr().cast(), null_mut());
+        let code = unsafe { sw_run_submit_many(self.0, text, items.len(), &mut out, null_mut()) };
+        assert_eq!(code, 0);
+        unsafe { sw_text_free(out) };
+    }
+
+    /// Claims up to as many runs in one commit.
+    pub fn claim_many(self, count: usize) -> Vec<Work> {
+        let mut room = vec![null_mut(); count];
+        let mut found = 0;
+        let code = unsafe {
+            sw_run_claim_many(
+                self.0,
+                null(),
+                0,
+                null(),
+                count as u32,
+                room.as_mut_ptr(),
+                &mut found,
+                null_mut(),
+            )
+        };
+        assert!(code >= 0, "claim_many answered {code}");
+        room.into_iter().take(found as usize).map(Work).collect()
+    }
+
+    /// Claims, waiting as long; -1 is without limit.
+    pub fn claim_within(self, wait_ms: i64) -> Option<Work> {
+        let options = sw_claim_options {
+            struct_size: size_of::<sw_claim_options>() as u32,
+            flags: 0,
+            wait_ms,
+            lease_ms: 0,
+            reserved: 0,
+            worker: null(),
+            worker_len: 0,
+            workflows: null(),
+            workflows_len: 0,
+            code_versions: null(),
+            code_versions_len: 0,
+            stop: null_mut(),
+        };
+        let mut attempt = null_mut();
+        let code = unsafe { sw_run_claim(self.0, null(), 0, &options, &mut attempt, null_mut()) };
         assert!(code >= 0, "claim answered {code}");
         (code == 0).then_some(Work(attempt))
     }
@@ -237,6 +296,13 @@ impl Work {
             unsafe { sw_step_complete(step, result.as_ptr().cast(), result.len(), null_mut()) };
         assert_eq!(code, 0);
         unsafe { sw_step_free(step) };
+    }
+
+    /// Gives the run back.
+    pub fn release(self) {
+        let code = unsafe { sw_attempt_release(self.0, 0, null_mut()) };
+        assert_eq!(code, 0);
+        unsafe { sw_attempt_free(self.0) };
     }
 
     pub fn complete(self) {
