@@ -68,7 +68,7 @@ fn idle(path: &Path) {
     let (mut claimer, mut lines) = start(path, "claim");
     assert_eq!(line(&mut lines), "ready");
     let before = cpu_ns(claimer.id());
-        // So that the time of waiting alone is measured.
+    // So that the time of waiting alone is measured.
     std::thread::sleep(Duration::from_secs(seconds));
     let used = cpu_ns(claimer.id()) - before;
     stop(&mut claimer);
