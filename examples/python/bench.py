@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import timeit
 from functools import partial
+from time import thread_time
 from typing import Any, Callable
 
 from cffi import FFI
@@ -19,8 +20,9 @@ ROUNDS, SECONDS = 7, 0.1
 
 
 def ns(function: Callable[[], Any]) -> float:
-    """The best of some rounds, without the loop around the call."""
-    timer, empty = timeit.Timer(function), timeit.Timer("pass")
+    """The best of some rounds, without the loop around the call; time of this thread alone."""
+    timer = timeit.Timer(function, timer=thread_time)
+    empty = timeit.Timer("pass", timer=thread_time)
     count = max(1, int(SECONDS / (timer.timeit(1_000) / 1_000)))
     loop = min(empty.repeat(ROUNDS, count))
     return (min(timer.repeat(ROUNDS, count)) - loop) / count * 1e9
