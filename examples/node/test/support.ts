@@ -4,12 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type Attempt, Store, type StoreOptions } from "../src/index.js";
-import { library } from "../src/library.js";
-
-/** Skips a test while the library has no such function. */
-export function needs(name: string): { skip: string | false } {
-  return { skip: library().has(name) ? false : `the library has no ${name}` };
-}
 
 /** A folder that goes away after the test. */
 export function folder(test: TestContext): string {
