@@ -52,7 +52,7 @@ pub enum Finish {
     Released,
     /// The run is parked on what it waits for.
     Suspended {
-        /// Something may be claimable now: this run, since that has come already, or one that a
+        /// Something may be claimable now, or is due at a moment that is new: this run, since that has come already, or one that a
         /// limit of its queue held back.
         has_news: bool,
     },

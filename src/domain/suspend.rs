@@ -62,7 +62,9 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
     } else {
         park(port, fence.run_key, &parking.waits)?;
     }
-    Ok(Finish::Suspended { has_news: is_limited || is_ready || has_woken })
+    // Who waits for work sleeps until the next thing is due, as far as it knows.
+    let is_timed = !is_paused && parking.waits.iter().any(|wait| wait.at_ms.is_some());
+    Ok(Finish::Suspended { has_news: is_limited || is_ready || is_timed || has_woken })
 }
 
 /// Looks whether this attempt was parked before; the number of an attempt is never given twice.
@@ -148,15 +150,17 @@ fn park(port: &mut dyn Port, run_key: RunKey, waits: &[Wait]) -> Result<()> {
     port.task_park(run_key, wake_at_ms, count)
 }
 
-/// Wakes whoever waits for something that has come; returns whether a run woke. Who waits for all of
-/// many is only counted down until the last of them (P25).
+/// Wakes whoever waits for something that has come; returns whether a run woke, or will at a moment
+/// that is new. Who waits for all of many is only counted down until the last of them (P25).
 pub fn wake(port: &mut dyn Port, run_key: RunKey, target: &Target, now: Now) -> Result<bool> {
     let mut has_woken = false;
     for (waiter, is_counted) in port.waits_take(run_key, target)? {
-        if is_counted && (port.wait_count_down(waiter)? > 0 || sleeps_on(port, waiter, now)?) {
+        if is_counted && port.wait_count_down(waiter)? > 0 {
             continue;
         }
-        port.task_wake(waiter, now.wall_ms)?;
+        if !is_counted || !sleeps_on(port, waiter, now)? {
+            port.task_wake(waiter, now.wall_ms)?;
+        }
         has_woken = true;
     }
     Ok(has_woken)

@@ -332,6 +332,7 @@ macro_rules! every_claim {
                 a_park_looks_once_more
                 any_member_of_the_set_wakes_and_the_rest_is_forgotten
                 a_park_checks_the_fence_first
+                a_park_until_a_moment_is_news_and_one_on_a_message_is_none
                 the_same_park_again_is_the_same_answer
                 an_attempt_that_must_stop_asks_nothing
                 an_answer_keeps_the_lease

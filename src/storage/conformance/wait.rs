@@ -301,6 +301,19 @@ pub(super) fn a_park_checks_the_fence_first(bed: &mut dyn Bed) {
     assert!(bed.task(held.run_key).is_none());
 }
 
+/// Whoever waits for work sleeps until the next thing is due: a park that sets an earlier moment must
+/// be told, a park on a message alone need not.
+pub(super) fn a_park_until_a_moment_is_news_and_one_on_a_message_is_none(bed: &mut dyn Bed) {
+    for (timeout_ms, is_news) in [(-1, false), (100, true)] {
+        bed.run(if is_news { 1 } else { 2 }, at(10));
+        let fence = bed.claimed(at(10)).fence;
+        let go = ask_of(fence, Form::Signal, vec![named("go")], timeout_ms);
+        let parking = Parking { waits: vec![pending(bed, &go, at(10))], has_open_step: false };
+        let finish = bed.tx(|port| suspend(port, fence, &parking, at(11))).unwrap();
+        assert_eq!(finish, Finish::Suspended { has_news: is_news });
+    }
+}
+
 /// P24: a lost answer is asked for again.
 pub(super) fn the_same_park_again_is_the_same_answer(bed: &mut dyn Bed) {
     let fence = attempt(bed, at(10));
