@@ -35,9 +35,9 @@ if_has = if $(1) >/dev/null 2>&1; then echo "$(3)"; $(3); \
 	else echo "skipped: $(2) is missing"; fi
 FMT = $(CARGO) fmt --check
 CLIPPY = $(CARGO) clippy --locked --all-targets
-CLANG_FORMAT = clang-format --dry-run --Werror include/smolwf.hpp $(wildcard examples/cpp/*.?pp tests/cpp/*.?pp)
+CLANG_FORMAT = clang-format --dry-run --Werror include/smolwf.hpp $(wildcard examples/cpp/*.?pp examples/polyglot/*.?pp tests/cpp/*.?pp)
 
-.PHONY: help demo approval fanout budget build check test clients go node python lint bench header install uninstall clean
+.PHONY: help demo approval fanout budget build check test clients go node python polyglot lint bench header install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -68,7 +68,7 @@ test: ## every test suite
 	$(CARGO) test --locked --no-fail-fast
 	$(if $(FAULT_SUITES),$(CARGO) test --locked --no-fail-fast --features fault $(FAULT_SUITES))
 
-clients: go node python ## the clients in other languages
+clients: go node python polyglot ## the clients in other languages
 
 go: ## the client for Go: form, vet, tests with the race detector
 	@scripts/go.sh
@@ -78,6 +78,9 @@ node: ## the client for Node: types, lint, tests
 
 python: ## the client for Python: lint, types, tests
 	@scripts/python.sh
+
+polyglot: ## one run in four languages, whose processes are killed; after `make clients`
+	@scripts/polyglot.sh
 
 lint: ## formatting of Rust and C++, and clippy; warnings are errors
 	@$(call if_has,$(CARGO) fmt --version,rustfmt,$(FMT))

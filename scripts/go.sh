@@ -22,6 +22,7 @@ sed -e "s|@INCLUDEDIR@|$root/include|" -e "s|@LIBDIR@|$room|" -e "s|@PREFIX@|$ro
 export PKG_CONFIG_PATH=$room GOFLAGS=-mod=mod CGO_LDFLAGS="-Wl,-rpath,$room" LD_LIBRARY_PATH=$room
 
 cd examples/go
+go build -o "$room/shout" ./programs/shout
 unformed=$(gofmt -l .)
 [ -z "$unformed" ] || { echo "gofmt would change: $unformed"; exit 1; }
 go vet ./...
