@@ -50,6 +50,18 @@ impl Clock {
         }
     }
 
+    /// Returns where a manual clock would stand if it were advanced by `ms`; refuses as that does.
+    pub fn advanced(&self, ms: i64) -> Result<i64> {
+        match self {
+            Clock::System(_) => self.advance(ms).map(|()| self.now().wall_ms),
+            Clock::Manual { .. } => {
+                let ahead = Clock::manual(self.now());
+                ahead.advance(ms)?;
+                Ok(ahead.now().wall_ms)
+            }
+        }
+    }
+
     /// Moves a manual clock on by `ms`, 0 or more; `Misuse` for the machine's clock.
     pub fn advance(&self, ms: i64) -> Result<()> {
         let Clock::Manual { start, advanced_ms } = self else {
@@ -104,6 +116,15 @@ mod tests {
         assert_eq!(clock.advance(-1).unwrap_err().code(), -2);
         assert_eq!(clock.advance(i64::MAX).unwrap_err().code(), -2);
         assert_eq!(clock.now().wall_ms, 1_000);
+    }
+
+    #[test]
+    fn where_a_clock_would_stand_is_told_without_moving_it() {
+        let clock = at_one_thousand();
+        assert_eq!(clock.advanced(5), Ok(1_005));
+        assert_eq!(clock.advanced(-1).unwrap_err().code(), -2);
+        assert_eq!(clock.now().wall_ms, 1_000);
+        assert_eq!(Clock::System(|| 0).advanced(1).unwrap_err().code(), -1);
     }
 
     #[test]

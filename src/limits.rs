@@ -156,8 +156,9 @@ pub const SCHEDULE_CATCH_UP_MAX: i64 = 1_000;
 /// Milliseconds after which a firing that nobody saw counts as missed: workers may be busy that long.
 pub const SCHEDULE_GRACE_MS: i64 = 60_000;
 
-/// Milliseconds after which a schedule is looked at again whose zone is not known here.
-pub const SCHEDULE_RETRY_MS: i64 = 60_000;
+/// Milliseconds after which a schedule is looked at again whose zone is not known here: another
+/// process may know it, and must see the firing long before it counts as missed.
+pub const SCHEDULE_RETRY_MS: i64 = 5_000;
 
 /// Bytes in a file of a time zone; the largest has about 4,000.
 pub const ZONE_BYTES_MAX: u64 = 65_536;

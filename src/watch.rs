@@ -123,8 +123,10 @@ impl Teller {
                     self.tell();
                 }
                 Ok(None) => {}
-                Err(error) if error.is_retryable() => self.pause(),
-                Err(_) => return,
+                Err(Error::Closed | Error::Forked) => return,
+                // A full disk has room again, a schema is brought up to date: no descriptor may
+                // read its end before the watch or the store has ended.
+                Err(_) => self.pause(),
             }
         }
     }

@@ -93,6 +93,29 @@ fn a_manual_clock_that_starts_later_sees_leases_as_the_first_does() {
     assert_eq!(code(&held.check()), -20);
 }
 
+/// P7: a code that may be tried again must not have moved anything.
+#[test]
+fn a_clock_that_could_not_be_recorded_has_not_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let options = StoreOptions {
+        create: true,
+        manual_clock: true,
+        busy_timeout_ms: 50,
+        ..Default::default()
+    };
+    let store = Store::open(&path, &options).unwrap();
+    store.init().unwrap();
+    let before = store.now_ms();
+    let holder = rusqlite::Connection::open(&path).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(code(&store.advance_clock(1_000)), -40);
+    assert_eq!(store.now_ms(), before);
+    holder.execute_batch("ROLLBACK").unwrap();
+    store.advance_clock(1_000).unwrap();
+    assert_eq!(store.now_ms(), before + 1_000);
+}
+
 /// P22.
 #[test]
 fn a_sleep_ends_when_its_first_call_said_and_that_is_recorded_once() {

@@ -11,7 +11,9 @@ use super::run::{QUEUE_DEFAULT, in_range};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::limits::{DURATION_MS_MAX, SWEEP_BUDGETS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX};
+use crate::limits::{
+    DURATION_MS_MAX, SWEEP_BUDGETS_MAX, SWEEP_DUE_MAX, SWEEP_LOST_MAX, WRITE_BATCH_BYTES_MAX,
+};
 use crate::stop::Stop;
 
 /// What a worker asks for; 0 and `None` are the defaults.
@@ -176,7 +178,8 @@ pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Resu
     let Swept { has_moved, has_more } = sweep(port, &claimer.dead, claimer.seed, now)?;
     let mut picked = Picked { runs: Vec::new(), has_moved, has_more };
     let mut owner = claimer.owner.clone();
-    while picked.runs.len() < max as usize {
+    let mut bytes = 0;
+    while picked.runs.len() < max as usize && bytes < WRITE_BATCH_BYTES_MAX {
         let (run_key, limits_apply) = match pick(port, &claimer.filter, now)? {
             Pick::Nothing => break,
             Pick::Run { run_key, limits_apply } => (run_key, limits_apply),
@@ -185,12 +188,15 @@ pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Resu
                 break;
             }
         };
-        owner.owner_key = owner_key(port, &owner, now)?;
+        if picked.runs.is_empty() {
+            owner.owner_key = owner_key(port, &owner, now)?;
+        }
         let claimed = take(port, claimer, owner.owner_key, run_key, now)?;
         if limits_apply {
             let gate = port.task(run_key)?.and_then(|task| task.gate);
             port.running_add(&claimer.filter.queue, gate.as_deref())?;
         }
+        bytes += claimed.run.args.len();
         picked.runs.push(claimed);
     }
     Ok(picked)

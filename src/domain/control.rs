@@ -58,9 +58,11 @@ pub fn sweep_cascades(port: &mut dyn Port, now: Now) -> Result<Swept> {
     let children = port.children_after(run_key, after_key, SWEEP_CASCADE_MAX)?;
     for child in &children {
         match port.task(*child)? {
-            Some(task) if task.is_cancel_asked => {}
-            Some(task) => cancel_task(port, &task, &cancel_error(None), now)?,
-            None => port.cascade_insert(*child)?,
+            Some(task) if !task.is_cancel_asked => {
+                cancel_task(port, &task, &cancel_error(None), now)?;
+            }
+            // Ended, or told to end: what was retried below it since is to end as well.
+            Some(_) | None => port.cascade_insert(*child)?,
         }
     }
     let is_done = children.len() < SWEEP_CASCADE_MAX as usize;

@@ -6,7 +6,7 @@ use super::port::{Ended, Fence, Port, RunKey, Target, Task, TaskState};
 use super::wait::{Missing, Wait};
 use crate::clock::Now;
 use crate::error::{Error, Result};
-use crate::limits::WAITS_PARKED_MAX;
+use crate::limits::{BUDGET_WAKE_PAUSE_MS, WAITS_PARKED_MAX};
 
 /// What an attempt brings to its suspend.
 #[derive(Debug, Clone, Default)]
@@ -51,20 +51,21 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
         return Ok(Finish::Stopped(ended));
     }
     parking.check()?;
+    // Before the attempt gives back what it holds itself: that is no room for what it asks beside it.
+    let has_room = has_any_room(port, fence.run_key, &parking.waits)?;
     let has_woken = close_attempt(port, &task, Ended::Suspended, None, now)?;
     let is_limited = leave(port, &task)?;
     let is_paused = task.is_pause_asked;
-    let is_ready = !is_paused && has_any_come(port, fence.run_key, &parking.waits, now)?;
+    let has_come = has_room || has_any_come(port, fence.run_key, &parking.waits, now)?;
+    let is_ready = !is_paused && has_come;
     if is_paused {
         port.task_yield(&Task { state: TaskState::Paused, ..task })?;
     } else if is_ready {
         port.task_yield(&Task { state: TaskState::Ready, due_at_ms: now.wall_ms, ..task })?;
     } else {
-        park(port, fence.run_key, &parking.waits)?;
+        park(port, fence.run_key, &parking.waits, now)?;
     }
-    // Who waits for work sleeps until the next thing is due, as far as it knows.
-    let is_timed = !is_paused && parking.waits.iter().any(|wait| wait.at_ms.is_some());
-    Ok(Finish::Suspended { has_news: is_limited || is_ready || is_timed || has_woken })
+    Ok(Finish::Suspended { has_news: is_limited || is_ready || has_woken })
 }
 
 /// Looks whether this attempt was parked before; the number of an attempt is never given twice.
@@ -81,6 +82,15 @@ fn suspended_before(port: &mut dyn Port, fence: Fence) -> Result<Option<Finish>>
     })
 }
 
+fn has_any_room(port: &mut dyn Port, run_key: RunKey, waits: &[Wait]) -> Result<bool> {
+    for wait in waits.iter().filter(|wait| !wait.room.is_empty()) {
+        if budget::short(port, run_key, &wait.room)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn has_any_come(port: &mut dyn Port, run_key: RunKey, waits: &[Wait], now: Now) -> Result<bool> {
     for wait in waits {
         if has_come(port, run_key, wait, now)? {
@@ -93,9 +103,6 @@ fn has_any_come(port: &mut dyn Port, run_key: RunKey, waits: &[Wait], now: Now) 
 /// Returns whether something waited for has come since it was asked.
 fn has_come(port: &mut dyn Port, run_key: RunKey, wait: &Wait, now: Now) -> Result<bool> {
     if wait.at_ms.is_some_and(|at| at <= now.wall_ms) {
-        return Ok(true);
-    }
-    if !wait.room.is_empty() && budget::short(port, run_key, &wait.room)?.is_none() {
         return Ok(true);
     }
     if wait.targets.is_empty() {
@@ -124,30 +131,69 @@ fn left(port: &mut dyn Port, run_key: RunKey, missing: &Missing, needs_all: bool
     })
 }
 
-fn park(port: &mut dyn Port, run_key: RunKey, waits: &[Wait]) -> Result<()> {
+fn park(port: &mut dyn Port, run_key: RunKey, waits: &[Wait], now: Now) -> Result<()> {
     // One countdown per task: with two awaits of all, each member wakes the run, which asks again.
     let is_counted = waits.iter().filter(|wait| wait.needs_all).count() == 1;
-    let mut count = 0;
+    let (mut count, mut wake_at_ms) = (0, None);
     for wait in waits {
-        let counts = wait.needs_all && is_counted;
-        for missing in &wait.targets {
-            let left = if counts { left(port, run_key, missing, true)? } else { 0 };
-            if counts && left == 0 {
-                continue;
-            }
-            port.wait_insert(run_key, &missing.target, left)?;
-            count += u32::from(counts);
+        count += park_targets(port, run_key, wait, wait.needs_all && is_counted)?;
+        let timers =
+            [wait.at_ms, last_sleep(port, run_key, wait)?, room(port, run_key, wait, now)?];
+        wake_at_ms = timers.into_iter().flatten().chain(wake_at_ms).min();
+    }
+    port.task_park(run_key, wake_at_ms, count)
+}
+
+/// Notes what a wait is for; returns for how many of them it counts down.
+fn park_targets(
+    port: &mut dyn Port,
+    run_key: RunKey,
+    wait: &Wait,
+    is_counted: bool,
+) -> Result<u32> {
+    let mut count = 0;
+    for missing in &wait.targets {
+        let left = if is_counted { left(port, run_key, missing, true)? } else { 0 };
+        if is_counted && left == 0 {
+            continue;
         }
-        if let Some(at_ms) = wait.after_ms.filter(|_| counts) {
-            port.wait_insert(run_key, &Target::Time(at_ms), 0)?;
-        }
-        // One unit is enough to wait for: when that has room, the run asks for all of them again.
-        if let Some((root_key, unit, amount)) = budget::short(port, run_key, &wait.room)? {
-            port.room_wait_insert(root_key, &unit, run_key, amount)?;
+        port.wait_insert(run_key, &missing.target, left)?;
+        count += u32::from(is_counted);
+    }
+    if let Some(at_ms) = wait.after_ms.filter(|_| is_counted) {
+        port.wait_insert(run_key, &Target::Time(at_ms), 0)?;
+    }
+    Ok(count)
+}
+
+/// Returns when the last sleep of all-of ends, if all else has come since it was asked: then nothing
+/// that is still to come would wake the run.
+fn last_sleep(port: &mut dyn Port, run_key: RunKey, wait: &Wait) -> Result<Option<i64>> {
+    if !wait.needs_all || wait.after_ms.is_none() {
+        return Ok(None);
+    }
+    for missing in &wait.targets {
+        if left(port, run_key, missing, true)? > 0 {
+            return Ok(None);
         }
     }
-    let wake_at_ms = waits.iter().filter_map(|wait| wait.at_ms).min();
-    port.task_park(run_key, wake_at_ms, count)
+    Ok(wait.after_ms)
+}
+
+/// Waits for room; returns when to ask again if what the attempt itself gave back has made some, as
+/// its next attempt may take that first.
+fn room(port: &mut dyn Port, run_key: RunKey, wait: &Wait, now: Now) -> Result<Option<i64>> {
+    if wait.room.is_empty() {
+        return Ok(None);
+    }
+    // One unit is enough to wait for: when that has room, the run asks for all of them again.
+    match budget::short(port, run_key, &wait.room)? {
+        Some((root_key, unit, amount)) => {
+            port.room_wait_insert(root_key, &unit, run_key, amount)?;
+            Ok(None)
+        }
+        None => Ok(Some(now.wall_ms.saturating_add(BUDGET_WAKE_PAUSE_MS))),
+    }
 }
 
 /// Wakes whoever waits for something that has come; returns whether a run woke, or will at a moment

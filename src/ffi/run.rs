@@ -342,11 +342,11 @@ pub unsafe extern "C" fn sw_run_claim_many(
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
         guard(err, |door| {
-            let out_count = door.out("out_count", out_count)?;
             if max == 0 || max as usize > MANY_MAX {
                 return Err(Error::invalid(format!("max is {max}, it must be 1 to {MANY_MAX}")));
             }
             let out = door.out_handles(out, max)?;
+            let out_count = door.out("out_count", out_count)?;
             let store = door.store(store)?;
             let queue = door.optional_name(raw("queue", queue, queue_len))?;
             let options = door.options(options)?;

@@ -134,7 +134,8 @@ pub unsafe extern "C" fn sw_schedule_delete(
 /// next_at_ms is when it is due next, null while it is paused or when it fires no more. last_at_ms
 /// is the firing that last_run_id was submitted for. skipped counts firings that submitted nothing
 /// because the last run was open. error is null, or says why the schedule cannot fire on the
-/// machine that last tried, such as a time zone it does not know; it is tried again each minute.
+/// machine that last tried, such as a time zone it does not know; it is tried again every five
+/// seconds.
 ///
 /// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
 ///

@@ -31,7 +31,7 @@ impl Store {
         loop {
             // Taken before the look, so that whatever is announced after it ends the sleep.
             let seen = side.seen(bell);
-            let outlook = match self.claim_now(&entered, &claim, lease_ms, max)? {
+            let outlook = match self.claim_now(&entered, &claim, lease_ms, (max, until))? {
                 Glance::Got(attempts) => return Ok(attempts),
                 Glance::Nothing(outlook) => outlook,
             };
@@ -53,7 +53,7 @@ impl Store {
         entered: &Entered<'_>,
         claim: &Claim,
         lease_ms: u32,
-        max: u32,
+        (max, until): (u32, Option<Instant>),
     ) -> Result<Glance> {
         let now = self.clock.now();
         let owner_key = self.owner.key.load(Ordering::Relaxed);
@@ -71,7 +71,13 @@ impl Store {
             dead,
             seed: id::new_id(),
         };
-        let picked = self.pick(entered, &claimer, max)?;
+        let patience = Instant::now() + Duration::from_millis(self.busy_timeout_ms.into());
+        let give_up = until.map(|until| until.max(patience));
+        let is_over = || {
+            claim.stop.as_ref().is_some_and(|stop| stop.is_fired())
+                || give_up.is_some_and(|give_up| Instant::now() >= give_up)
+        };
+        let picked = self.pick(entered, &claimer, max, &is_over)?;
         let Some(first) = picked.first() else { return Ok(Glance::Nothing(outlook)) };
         self.owner.key.store(first.owner_key, Ordering::Relaxed);
         let (queue, now) = (claimer.filter.queue, self.clock.now());
@@ -80,11 +86,14 @@ impl Store {
         Ok(Glance::Got(picked.into_iter().map(attempt).collect()))
     }
 
+    /// Sweeps and sets aside, one bounded part after the other, until there is a run or nothing is
+    /// left to move, or the caller's time is over.
     fn pick(
         &self,
         entered: &Entered<'_>,
         claimer: &Claimer,
         max: u32,
+        is_over: &dyn Fn() -> bool,
     ) -> Result<Vec<claim::Claimed>> {
         loop {
             let claimer = claimer.clone();
@@ -96,7 +105,7 @@ impl Store {
                 // What was swept may be ready in any queue, or have ended.
                 entered.announce_all()?;
             }
-            if !runs.is_empty() || !has_more {
+            if !runs.is_empty() || !has_more || is_over() {
                 return Ok(runs);
             }
             self.check_open()?;
@@ -151,8 +160,15 @@ impl Store {
             match swept {
                 Ok(swept) if swept.has_moved => entered.announce_all()?,
                 Ok(_) => {}
-                // Somebody who may write, or who writes at this moment, will sweep.
-                Err(Error::ReadOnly(_) | Error::Busy(_)) => return Ok(self.look_every()),
+                // Somebody who may write, or who writes at this moment, will sweep; and who only
+                // waits goes on reading when nobody can (P40).
+                Err(
+                    Error::ReadOnly(_)
+                    | Error::Busy(_)
+                    | Error::Full(_)
+                    | Error::Poisoned
+                    | Error::WalLost(_),
+                ) => return Ok(self.look_every()),
                 Err(error) => return Err(error),
             }
         }

@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Now, system_ms};
@@ -77,6 +77,8 @@ pub struct Store {
     /// Taken out by `close`, which thereby waits for calls in flight.
     backend: RwLock<Option<Backend>>,
     clock: Arc<Clock>,
+    /// Held while a manual clock is advanced.
+    advancing: Mutex<()>,
     path: Option<CString>,
     owner: OwnerState,
     busy_timeout_ms: u32,
@@ -160,6 +162,7 @@ impl Store {
             generation: process::generation(),
             is_read_only: options.read_only,
             is_shut_down: AtomicBool::new(false),
+            advancing: Mutex::new(()),
             probed_at_up_ms: AtomicI64::new(0),
             safe_seq: AtomicI64::new(0),
             look_every_ms: AtomicU64::new(WAIT_SLICE_MS),
@@ -207,8 +210,9 @@ impl Store {
     /// Moves a manual clock on and wakes whoever waits for what thereby comes due.
     pub fn advance_clock(&self, ms: i64) -> Result<()> {
         let entered = self.enter()?;
-        self.clock.advance(ms)?;
-        let clock_ms = self.clock.now().wall_ms;
+        // One after the other, and recorded first: on an error the clock has not moved (P7).
+        let _turn = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
+        let clock_ms = self.clock.advanced(ms)?;
         let order = self.order(Durability::Process, 0);
         match entered.backend()?.write(order, move |tx, _| tx.clock_set(clock_ms)) {
             // The next manual clock on a file without our tables, or one that only reads, starts
@@ -216,6 +220,7 @@ impl Store {
             Ok(()) | Err(Error::SchemaOld { .. } | Error::ReadOnly(_)) => {}
             Err(error) => return Err(error),
         }
+        self.clock.advance(ms)?;
         // Nothing has changed yet: who wakes looks what has come due, and tells of that.
         let side = entered.backend()?.side();
         side.order();

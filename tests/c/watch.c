@@ -62,6 +62,22 @@ TEST(a_descriptor_becomes_readable_with_one_byte_per_burst_until_it_is_drained) 
     sw_store_close(store);
 }
 
+TEST(a_watch_outlives_errors_that_pass) {
+    sw_store *store = NULL;
+    uint32_t applied = 0;
+    REQUIRE_CODE(SW_OK, sw_store_open(temp_path("a.db"), NULL, &store, ERR));
+    sw_watch *watch = watch_open(store); /* looks at tables that are not there yet */
+    int fd = watch_fd(watch);
+    CHECK(!is_readable(fd, 50));
+    REQUIRE_CODE(SW_OK, sw_store_init(store, &applied, ERR));
+    submit(store, "w", NULL);
+    CHECK(is_readable(fd, LONG_MS));
+    CHECK_INT(1, read_all(fd));
+    close(fd);
+    sw_watch_free(watch);
+    sw_store_close(store);
+}
+
 TEST(the_count_that_a_drain_gives_is_the_one_to_wait_with) {
     sw_store *store = store_in_memory();
     sw_watch *watch = watch_open(store);

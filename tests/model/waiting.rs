@@ -83,9 +83,16 @@ impl Oracle {
             }
             after = after.or(wait.after.filter(|_| is_counted));
         }
+        // Where all else has come, the sleep of an await of all is what is left to wake the run.
+        let is_last = |wait: &&Wait| {
+            let there = |(target, needed): &(Target, usize)| self.left(key, target, *needed) == 0;
+            wait.needs_all && wait.targets.iter().all(there)
+        };
+        let last = waits.iter().filter(is_last).filter_map(|wait| wait.after);
+        let wake = waits.iter().filter_map(|wait| wait.at).chain(last).min();
         let run = &mut self.runs[key];
         run.state = State::Waiting;
-        run.wake = waits.iter().filter_map(|wait| wait.at).min();
+        run.wake = wake;
         (run.plain, run.counted, run.after) = (plain, counted, after);
     }
 

@@ -14,6 +14,7 @@ use crate::domain::step::{self, Begin};
 use crate::domain::suspend::{self, Parking};
 use crate::domain::wait::Wait;
 use crate::id;
+use crate::limits::BUDGET_WAKE_PAUSE_MS;
 
 fn of(amounts: &[(&str, i64)]) -> Amounts {
     amounts.iter().map(|(unit, amount)| ((*unit).to_owned(), *amount)).collect()
@@ -90,6 +91,19 @@ pub(super) fn a_reserve_fits_below_the_limit_or_takes_nothing(bed: &mut dyn Bed)
     assert!(reserve(bed, &ask(fence, &[("tokens", 40)])).is_some());
     assert!(reserve(bed, &ask(fence, &[("tokens", 1)])).is_none());
     assert_eq!(sums(bed, fence, "tokens"), (100, 0));
+}
+
+/// What an attempt holds itself is no room for what it asks beside it: its next attempt may take that
+/// first, so the run asks again after a pause, and not at once without end.
+pub(super) fn what_a_parked_attempt_gives_back_itself_does_not_wake_it_at_once(bed: &mut dyn Bed) {
+    let fence = with_budget(bed, 1, r#"{"tokens":10}"#);
+    assert!(reserve(bed, &ask(fence, &[("tokens", 5)])).is_some());
+    assert!(reserve(bed, &ask(fence, &[("tokens", 8)])).is_none());
+    park(bed, fence, &[("tokens", 8)]);
+    assert_eq!(state(bed, fence), TaskState::Waiting);
+    assert_eq!(sums(bed, fence, "tokens"), (0, 0));
+    let again = bed.claimed(at(12 + BUDGET_WAKE_PAUSE_MS)).fence;
+    assert_eq!((again.run_key, again.number), (fence.run_key, 2));
 }
 
 pub(super) fn the_tree_shares_one_budget(bed: &mut dyn Bed) {

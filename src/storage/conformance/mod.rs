@@ -244,6 +244,7 @@ macro_rules! every_claim {
             budget:
                 a_reserve_fits_below_the_limit_or_takes_nothing
                 the_tree_shares_one_budget
+                what_a_parked_attempt_gives_back_itself_does_not_wake_it_at_once
                 a_unit_without_a_limit_is_metered
                 one_source_reserves_once_in_an_attempt
                 settling_twice_is_settling_once
@@ -329,10 +330,10 @@ macro_rules! every_claim {
                 of_all_a_name_mentioned_twice_takes_two_messages
                 all_of_many_children_wake_their_parent_once
                 all_with_a_sleep_wakes_when_the_last_is_ready
+                all_with_a_sleep_wakes_although_the_rest_came_before_the_park
                 a_park_looks_once_more
                 any_member_of_the_set_wakes_and_the_rest_is_forgotten
                 a_park_checks_the_fence_first
-                a_park_until_a_moment_is_news_and_one_on_a_message_is_none
                 the_same_park_again_is_the_same_answer
                 an_attempt_that_must_stop_asks_nothing
                 an_answer_keeps_the_lease

@@ -248,6 +248,30 @@ pub(super) fn all_with_a_sleep_wakes_when_the_last_is_ready(bed: &mut dyn Bed) {
     }
 }
 
+/// P24: with all else there when it parks, only the sleep is left to wake the run; so also beside an
+/// await that nothing answers.
+pub(super) fn all_with_a_sleep_wakes_although_the_rest_came_before_the_park(bed: &mut dyn Bed) {
+    for (number, has_other) in [(1, false), (3, true)] {
+        bed.run(number, at(10));
+        let fence = bed.claimed(at(10)).fence;
+        submit_children(bed, fence, number + 1..number + 2, at(10));
+        let members = vec![Member::Child(run_id(number + 1)), Member::Sleep(100)];
+        let all = ask_of(fence, Form::All, members, -1);
+        let mut waits = vec![pending(bed, &all, at(10))];
+        if has_other {
+            let never = ask_of(fence, Form::All, vec![named("never")], -1);
+            let never = Ask { name: "never".into(), ..never };
+            waits.push(pending(bed, &never, at(10)));
+        }
+        end_child(bed, "1", at(20));
+        park(bed, fence, waits, at(30));
+        assert!(is_idle(bed, at(109)));
+        let fence = bed.claimed(at(110)).fence;
+        let Answer::Ready(_) = ask(bed, &Ask { fence, ..all }, at(110)) else { panic!() };
+        bed.finish(fence, &End::Complete("1".into()), at(111)).unwrap();
+    }
+}
+
 /// P24: what came between the ask and the park is seen.
 pub(super) fn a_park_looks_once_more(bed: &mut dyn Bed) {
     let fence = attempt(bed, at(10));
@@ -299,19 +323,6 @@ pub(super) fn a_park_checks_the_fence_first(bed: &mut dyn Bed) {
     let end = bed.tx(|port| suspend(port, held, &open, at(20_003))).unwrap();
     assert!(matches!(end, Finish::Stopped(_)), "{end:?}");
     assert!(bed.task(held.run_key).is_none());
-}
-
-/// Whoever waits for work sleeps until the next thing is due: a park that sets an earlier moment must
-/// be told, a park on a message alone need not.
-pub(super) fn a_park_until_a_moment_is_news_and_one_on_a_message_is_none(bed: &mut dyn Bed) {
-    for (timeout_ms, is_news) in [(-1, false), (100, true)] {
-        bed.run(if is_news { 1 } else { 2 }, at(10));
-        let fence = bed.claimed(at(10)).fence;
-        let go = ask_of(fence, Form::Signal, vec![named("go")], timeout_ms);
-        let parking = Parking { waits: vec![pending(bed, &go, at(10))], has_open_step: false };
-        let finish = bed.tx(|port| suspend(port, fence, &parking, at(11))).unwrap();
-        assert_eq!(finish, Finish::Suspended { has_news: is_news });
-    }
 }
 
 /// P24: a lost answer is asked for again.

@@ -21,8 +21,10 @@ WITHOUT_OUTPUT(sw_run_claim_many) {
 }
 
 WITHOUT_OUTPUT(sw_run_claim_many_count) {
-    sw_attempt *attempt = NULL;
-    return sw_run_claim_many(living[STORE], ABSENT, NULL, 1, &attempt, NULL, err);
+    sw_attempt *attempt = POISON(sw_attempt);
+    int32_t code = sw_run_claim_many(living[STORE], ABSENT, NULL, 1, &attempt, NULL, err);
+    CHECK(attempt == NULL);
+    return code;
 }
 
 ON(STORE, sw_run_submit_many) {
