@@ -19,6 +19,7 @@
  *   if (sw_store_open("app.db", NULL, &store, &err) < 0) return report(err);
  *   if (sw_store_init(store, &applied, &err) < 0) return report(err);
  *   sw_run_submit(store, "invoice", SW_NTS, "{\"order\":7}", SW_NTS, NULL, id, sizeof id, &err);
+ *   sw_error_free(err);  err = NULL;
  *
  *   while (sw_run_claim(store, NULL, 0, NULL, &attempt, &err) == SW_OK) {
  *     int32_t rc = sw_step_begin(attempt, "charge", SW_NTS, NULL, 0, NULL, &step, &err);
@@ -30,13 +31,16 @@
  *       puts(sw_step_result(step, &len));
  *     }
  *     sw_step_free(step);
+ *     sw_error_free(err);  err = NULL;                       // err is used again: free it first
  *     if (rc == SW_OK || rc == SW_REPLAYED) {
  *       sw_attempt_complete(attempt, "\"paid\"", SW_NTS, &err);
  *     } else {
  *       sw_attempt_fail(attempt, "\"unpaid\"", SW_NTS, NULL, &err);  // tried again, or the end
  *     }
  *     sw_attempt_free(attempt);
+ *     sw_error_free(err);  err = NULL;
  *   }
+ *   sw_error_free(err);                                      // of a claim that failed
  *   sw_store_close(store);
  *
  *
@@ -74,9 +78,11 @@
  *
  * The last argument, sw_error **err, may be NULL. Else it is set to NULL first and, when the code is
  * below 0, to an object of the caller: code, SQLite's code, one sentence. Free it with
- * sw_error_free. There is no errno, no text per thread, no text per handle. When a call returns an
+ * sw_error_free. It is not read and not freed before: free an error before you pass the same
+ * variable again. There is no errno, no text per thread, no text per handle. When a call returns an
  * error, nothing of it is stored, but for SW_ERR_CANCELLED at the end of an attempt (the end is
- * stored) and IO, FULL, WAL_LOST, POISONED at a commit (it may or may not be: repeat the finish).
+ * stored) and IO, FULL, WAL_LOST, POISONED at a commit (it may or may not be; after IO and FULL
+ * repeat the finish, after POISONED and WAL_LOST open the file again and look).
  *
  * OWNERSHIP
  *
@@ -172,7 +178,7 @@
 #define SW_ERR_INVALID -2
 
 /**
- * No such run, step or page.
+ * No such run, child, step, reservation, budget unit or schedule.
  * \since 0.1
  */
 #define SW_ERR_NOT_FOUND -3
@@ -220,7 +226,7 @@
 #define SW_ERR_CANCELLED -21
 
 /**
- * A step was begun with another input than the one recorded.
+ * A step was begun with another input than the one recorded, or an await as another kind.
  * \since 0.1
  */
 #define SW_ERR_NONDETERMINISM -22
@@ -596,15 +602,17 @@ typedef struct sw_submit_options {
   int64_t run_at_ms;
   /**
    * Milliseconds from the later of now and run_at_ms after which the run fails with an error
-   * marked "timeout"; 0 is never.
+   * marked "timeout", to 3162240000000; 0 is never.
    */
   int64_t timeout_ms;
   /**
-   * Milliseconds before the second try; 0 is 1000.
+   * Milliseconds before the second try, to 3162240000000; 0 is 1000. Each further wait grows by
+   * backoff_percent.
    */
   int64_t backoff_initial_ms;
   /**
-   * Milliseconds between two tries at most; 0 is 3600000. Each wait moves by up to a tenth.
+   * Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Each wait moves by up
+   * to a tenth.
    */
   int64_t backoff_max_ms;
   /**
@@ -633,7 +641,8 @@ typedef struct sw_submit_options {
    */
   size_t idempotency_key_len;
   /**
-   * Scope within which the key counts, to 1024 bytes; absent is the scope "".
+   * Scope within which the key counts, to 1024 bytes; absent is a scope of its own,
+   * which "" does not name.
    */
   const char *idempotency_scope;
   /**
@@ -649,7 +658,7 @@ typedef struct sw_submit_options {
    */
   size_t concurrency_key_len;
   /**
-   * Version of the code that may run it, a name; absent is any worker.
+   * Version of the code that may run it, a name; absent: any worker may run it.
    */
   const char *code_version;
   /**
@@ -694,7 +703,7 @@ typedef struct sw_claim_options {
    */
   uint32_t flags;
   /**
-   * Milliseconds to wait for a run; 0 does not wait, SW_FOREVER has no limit.
+   * Milliseconds to wait for a run, to 3162240000000; 0 does not wait, SW_FOREVER has no limit.
    */
   int64_t wait_ms;
   /**
@@ -714,7 +723,8 @@ typedef struct sw_claim_options {
    */
   size_t worker_len;
   /**
-   * JSON array of the workflows to take, such as `["invoice"]`; absent is all.
+   * JSON array of the workflows to take, such as `["invoice"]`; `[]` takes nothing, absent
+   * is all.
    */
   const char *workflows;
   /**
@@ -722,7 +732,8 @@ typedef struct sw_claim_options {
    */
   size_t workflows_len;
   /**
-   * JSON array of the code versions to take; runs without one are taken too. Absent is all.
+   * JSON array of the code versions to take; runs without one are taken too. `[]` takes only
+   * those, absent is all.
    */
   const char *code_versions;
   /**
@@ -750,7 +761,7 @@ typedef struct sw_fail_options {
    */
   uint32_t flags;
   /**
-   * Milliseconds until the next try; 0 is what the backoff says.
+   * Milliseconds until the next try, to 3162240000000; 0 is what the backoff says.
    */
   int64_t retry_after_ms;
 } sw_fail_options;
@@ -770,7 +781,7 @@ typedef struct sw_step_options {
    */
   uint32_t flags;
   /**
-   * Label shown in the history, such as "agent", a name; absent is none.
+   * Label shown in the history, such as "agent", a name; absent is "step".
    */
   const char *kind;
   /**
@@ -795,11 +806,12 @@ typedef struct sw_step_options {
    */
   uint32_t reserved;
   /**
-   * Milliseconds before the second try; 0 is 1000. Doubles, moved by up to a tenth.
+   * Milliseconds before the second try, to 3162240000000; 0 is 1000. Doubles, moved by up to a
+   * tenth.
    */
   int64_t backoff_initial_ms;
   /**
-   * Milliseconds between two tries at most; 0 is 3600000.
+   * Milliseconds between two tries at most, to 3162240000000; 0 is 3600000.
    */
   int64_t backoff_max_ms;
 } sw_step_options;
@@ -1166,9 +1178,12 @@ const char *sw_store_path(const sw_store *store);
 
 /**
  * Moves the manual clock on: sleeps, backoffs and leases that come due by it are due at once, and
- * waits that they end return. A host tests thirty days in a millisecond.
+ * waits that they end return. A host tests thirty days in a millisecond. On an error the clock has
+ * not moved.
  *
- * Any thread; may block on disk or lock, up to the busy timeout.
+ * Any thread; may block on disk or lock, up to the busy timeout. What it moves to survives the
+ * death of the process. Without tables of ours, or with SW_OPEN_READ_ONLY, the clock moves for this
+ * handle alone.
  *
  * \param store  a store opened with SW_OPEN_MANUAL_CLOCK
  * \param ms     milliseconds to go forward, from 0
@@ -1210,7 +1225,7 @@ int64_t sw_store_now_ms(const sw_store *store);
  *
  * \param store       an open store
  * \param seen        a counter that an earlier call gave, or 0
- * \param timeout_ms  0 answers now, SW_FOREVER waits without limit
+ * \param timeout_ms  milliseconds, to 3162240000000; 0 answers now, SW_FOREVER waits without limit
  * \param stop        ends the wait when it fires; may be NULL
  * \param out_now     receives the counter, also for SW_TIMEOUT
  * \param err         receives an owned error on failure; may be NULL
@@ -1255,7 +1270,8 @@ void sw_store_shutdown(sw_store *store);
  * does a later call on the store itself, until a thousand others were closed; then its memory is
  * gone.
  *
- * Any thread; waits for calls in flight, which sw_store_shutdown ends. Durable when it returns.
+ * Any thread; waits for calls in flight, which sw_store_shutdown ends. What it gives back survives
+ * the death of the process; a loss of power loses it, like a dead worker.
  *
  * \param store  an open store; NULL does nothing; in a forked child a store of its parent leaks
  * \since 0.1
@@ -1343,12 +1359,12 @@ int32_t sw_run_submit_many(sw_store *store,
 /**
  * Finds the run that an idempotency key made.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. What it finds is durable, as the
- * store's durability says.
+ * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer. It shows
+ * what is committed; a submit with the same key that answers SW_EXISTS is what makes it durable.
  *
  * \param store  an open store
- * \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is the
- *                    scope ""
+ * \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is a
+ *                    scope of its own, which "" does not name
  * \param idempotency_key,idempotency_key_len  as it was submitted
  * \param out_run_id  receives the run's id and its NUL
  * \param cap         bytes of out_run_id, at least SW_ID_CAP
@@ -1356,8 +1372,8 @@ int32_t sw_run_submit_many(sw_store *store,
  * \retval SW_OK           the id is written
  * \retval SW_NONE         no run exists under that scope and key
  * \retval SW_ERR_MISUSE   store is no store, out_run_id is NULL, or a text is NULL with a length
- * \retval SW_ERR_INVALID  the key is absent or empty, a text is no UTF-8 or holds a NUL, or cap
- *                         is below SW_ID_CAP
+ * \retval SW_ERR_INVALID  the key is absent, a text is empty, no UTF-8 or holds a NUL, or cap is
+ *                         below SW_ID_CAP
  * \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
@@ -1458,12 +1474,15 @@ int32_t sw_run_claim_many(sw_store *store,
  * Waits for a run to end and gives its document, as sw_run_get does. Also wakes when it ends because
  * its time-out passed or its worker was lost, though nobody else is there to notice.
  *
+ * A store opened with SW_OPEN_READ_ONLY cannot end a run: there it looks twice a second, and tells
+ * only of ends that others have stored.
+ *
  * Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
  * timeout.
  *
  * \param store  an open store
  * \param run_id,run_id_len  from a submit or a claim
- * \param timeout_ms  0 looks once, SW_FOREVER waits without limit
+ * \param timeout_ms  milliseconds, to 3162240000000; 0 looks once, SW_FOREVER waits without limit
  * \param stop   ends the wait when it fires; may be NULL
  * \param out    receives the document, freed by sw_text_free; NULL on failure and for SW_TIMEOUT
  * \param err    receives an owned error on failure; may be NULL
@@ -1663,7 +1682,9 @@ int32_t sw_run_fork(sw_store *store,
  * A lower limit takes no run from an attempt: no further one is claimed until there is room.
  *
  * Any thread; may block on disk or lock, up to the busy timeout, once for each 256 runs that it
- * lets in. Durable when it returns, as the store's durability says.
+ * lets in. Durable when it returns, as the store's durability says. On SW_ERR_BUSY, SW_ERR_IO or
+ * SW_ERR_FULL the limits may hold already, and runs that they let in may not be claimable yet: call
+ * again.
  *
  * \param store  an open store
  * \param queue,queue_len  name of the queue; absent is "default"
@@ -1924,14 +1945,14 @@ int64_t sw_attempt_lease_expires_at_ms(const sw_attempt *attempt);
 
 /**
  * Extends the lease of a claimed attempt, so that no other worker takes it over. Never shortens
- * it.
+ * it. After SW_LEASE_WHILE_ALIVE the lease stays so.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
  * store's durability says.
  *
  * \param attempt   from sw_run_claim
  * \param lease_ms  milliseconds from now, 1000 to 3600000, or SW_LEASE_WHILE_ALIVE; 0 keeps the
- *                  claim's length
+ *                  length that the claim or the last heartbeat named
  * \param err       receives an owned error on failure; may be NULL
  * \retval SW_OK              the lease runs at least until now + lease_ms
  * \retval SW_ERR_MISUSE      attempt is no attempt
@@ -2045,7 +2066,7 @@ int32_t sw_attempt_fail(sw_attempt *attempt,
  * store's durability says.
  *
  * \param attempt   from sw_run_claim; still to be freed
- * \param delay_ms  milliseconds before the run may be claimed again, from 0
+ * \param delay_ms  milliseconds before the run may be claimed again, 0 to 3162240000000
  * \param err       receives an owned error on failure; may be NULL
  * \retval SW_OK              the run is given back
  * \retval SW_ERR_MISUSE      attempt is no attempt
@@ -2065,10 +2086,11 @@ int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err
 
 /**
  * Ends the attempt and parks the run until something it waits for is ready: whatever answered
- * SW_SUSPEND to this attempt, a sleep, an await, a step that backs off, and was not answered
- * otherwise since. A parked run costs no thread, no lease and no polling; it is claimed again as
- * soon as any of that comes true, and no try is charged. It looks once more before it parks, so
- * nothing that came meanwhile is missed. A run may be woken early: its next attempt asks again.
+ * SW_SUSPEND to this attempt, a sleep, an await, a step that backs off, or SW_ERR_BUDGET to a
+ * reserve, and was not answered otherwise since. A parked run costs no thread, no lease and no
+ * polling; it is claimed again as soon as any of that comes true, and no try is charged. It looks
+ * once more before it parks, so nothing that came meanwhile is missed. A run may be woken early:
+ * its next attempt asks again.
  *
  * Repeated through the same handle it answers as the first call did.
  *
@@ -2082,9 +2104,9 @@ int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err
  * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
  *                            stored, and the run ends as cancelled or failed
- * \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND; a step is begun and neither finished nor
- *                            freed; more than 100000 signals and children are waited for; or this
- *                            handle has ended the attempt otherwise
+ * \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND or SW_ERR_BUDGET; a step is begun and
+ *                            neither finished nor freed; more than 100000 signals and children are
+ *                            waited for; or this handle has ended the attempt otherwise
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
@@ -2136,7 +2158,8 @@ void sw_attempt_free(sw_attempt *attempt);
  * \retval SW_REPLAYED            done before; sw_step_result has the result
  * \retval SW_FAILED              failed for good before; sw_step_error has the error
  * \retval SW_SUSPEND             it backs off after a failure: end the attempt by
- *                                sw_attempt_suspend, or ask again later
+ *                                sw_attempt_suspend, or ask again; sw_step_retry_at_ms of the step
+ *                                that failed said when
  * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a
  *                                length
  * \retval SW_ERR_INVALID         name is absent; a text, input or option is out of its form or
@@ -2437,8 +2460,8 @@ int32_t sw_sleep(sw_attempt *attempt,
  * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
  * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
- * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await, or
- *                                with sleeps in other places
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await,
+ *                                or with sleeps in other places
  * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
@@ -2485,13 +2508,13 @@ int32_t sw_await_any(sw_attempt *attempt,
  * \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
  *                                range; the sentence names the entry of waits
  * \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
- *                                store's limit, or the answers have
- *                                more than 536870912 bytes together
+ *                                store's limit, or the answers have more than 536870912 bytes
+ *                                together
  * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
  * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
- * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await, or
- *                                with sleeps in other places
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await,
+ *                                or with sleeps in other places
  * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
@@ -2708,7 +2731,8 @@ int32_t sw_child_submit_many(sw_attempt *attempt,
  * \param err                receives an owned error on failure; may be NULL
  * \retval SW_OK                  the child is completed; its result is in out
  * \retval SW_FAILED              the child failed or was cancelled; its error is in out
- * \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask again
+ * \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask
+ *                                again
  * \retval SW_TIMEOUT             it did not end in time; this replays too
  * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or run_id is NULL with a length
  * \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its range
@@ -2920,7 +2944,8 @@ int32_t sw_budget_get(sw_store *store,
  * store's durability says; so is what SW_EXISTS confirms.
  *
  * \param attempt  from sw_run_claim
- * \param type,type_len        kind of event, a name; the library's own begin with "budget."
+ * \param type,type_len        kind of event, a name; names that begin with "budget." are the
+ *                             library's own: do not use them
  * \param payload,payload_len  JSON; absent is null
  * \param key,key_len          to 1024 bytes; absent appends each time
  * \param err      receives an owned error on failure; may be NULL
@@ -2959,9 +2984,9 @@ int32_t sw_event_append(sw_attempt *attempt,
  * A page ends after limit items, or earlier, after the item with which its payloads come to 16
  * MiB; it was not the last while the last item's seq is below last_seq and the store is read whole.
  *
- * What is shown outlives the loss of power: events that this handle has not read before are synced
- * first, unless another sync has done so. A store opened with SW_OPEN_READ_ONLY cannot sync, and
- * shows what is committed.
+ * What is shown outlives the loss of power, whatever the store's durability: when last_seq is above
+ * that of all reads of this handle before, it waits for a sync of the log, its own or another's that
+ * began meanwhile. A store opened with SW_OPEN_READ_ONLY cannot sync, and shows what is committed.
  *
  * Any thread; may block on disk or lock, up to the busy timeout.
  *
@@ -3030,8 +3055,9 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  *
  * The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
  * "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then it
- * names up to 100 of what the run waits for: {"signal": name}, {"child": run_id}, and
- * {"until_ms": instant} for the next sleep, time-out or step that is due.
+ * names up to 100 of what the run waits for: {"signal": name}, {"child": run_id},
+ * {"budget": unit, "amount": n}, and {"until_ms": instant} for the next sleep, time-out or step
+ * that is due.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
  *
@@ -3060,7 +3086,13 @@ int32_t sw_run_get(sw_store *store,
  * (attempt_id, number, worker, state, started_at_ms, ended_at_ms, error), steps (step_id, name,
  * occurrence, kind, state, tries, input_hash, result, error, started_at_ms, ended_at_ms), signals
  * (name, payload, sent_at_ms, consumed, consumed_by), children (run_id, workflow, state,
- * created_at_ms, finished_at_ms), events, next. Keys are only ever added.
+ * created_at_ms, finished_at_ms), events (seq, run_id, type, payload, at_ms), next. Keys are only
+ * ever added.
+ *
+ * The state of an attempt is one of "running", "completed", "failed", "released", "suspended",
+ * "lost", "cancelled"; one that its run's time-out ended is "failed". That of a step is one of
+ * "running", "completed", "failed", "backing_off", "waiting", "timed_out"; that of a child is as of
+ * a run.
  *
  * Sleeps, awaits and submits of children stand among the steps, with the kinds "sleep", "signal",
  * "child", "any", "all" and "child_submit". consumed_by is the step_id of the await that took a
@@ -3072,8 +3104,8 @@ int32_t sw_run_get(sw_store *store,
  * \param store  an open store
  * \param run_id,run_id_len  from a submit or a claim
  * \param cursor,cursor_len  what next said in the page before; absent is the first page
- * \param limit  attempts, steps, signals and children in the page, together, 1 to 10000; 0 is
- *               1000
+ * \param limit  attempts, steps, signals, children and events in the page, together, 1 to 10000;
+ *               0 is 1000
  * \param out    receives the document, freed by sw_text_free; NULL on failure. Its next is null
  *               on the last page
  * \param err    receives an owned error on failure; may be NULL
@@ -3197,7 +3229,8 @@ int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, s
  * next_at_ms is when it is due next, null while it is paused or when it fires no more. last_at_ms
  * is the firing that last_run_id was submitted for. skipped counts firings that submitted nothing
  * because the last run was open. error is null, or says why the schedule cannot fire on the
- * machine that last tried, such as a time zone it does not know; it is tried again each minute.
+ * machine that last tried, such as a time zone it does not know; it is tried again every five
+ * seconds.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
  *

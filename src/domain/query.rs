@@ -201,8 +201,9 @@ pub fn run_get_ended(port: &mut dyn Port, run_id: &str) -> Result<Option<String>
     if port.task(run_key)?.is_some() { Ok(None) } else { run_get(port, run_id).map(Some) }
 }
 
-/// Returns one page of a run's history: up to `limit` attempts and steps together, and the cursor of
-/// the next page. Cursors hold keys, so they stay valid whatever is added meanwhile (P33).
+/// Returns one page of a run's history: up to `limit` attempts, steps, signals, children and events
+/// together, and the cursor of the next page. Cursors hold keys, so they stay valid whatever is added
+/// meanwhile (P33).
 pub fn run_history(
     port: &mut dyn Port,
     run_id: &str,

@@ -24,7 +24,7 @@ impl Parking {
         }
         if self.waits.is_empty() {
             return Err(Error::conflict(
-                "nothing that the attempt asked answered SW_SUSPEND: there is nothing to wait for",
+                "nothing that the attempt asked answered SW_SUSPEND or SW_ERR_BUDGET: there is nothing to wait for",
             ));
         }
         let count: usize = self.waits.iter().map(|wait| wait.targets.len()).sum();

@@ -253,14 +253,14 @@ pub unsafe extern "C" fn sw_attempt_lease_expires_at_ms(attempt: *const sw_attem
 }
 
 /// Extends the lease of a claimed attempt, so that no other worker takes it over. Never shortens
-/// it.
+/// it. After SW_LEASE_WHILE_ALIVE the lease stays so.
 ///
 /// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
 /// store's durability says.
 ///
 /// \param attempt   from sw_run_claim
 /// \param lease_ms  milliseconds from now, 1000 to 3600000, or SW_LEASE_WHILE_ALIVE; 0 keeps the
-///                  claim's length
+///                  length that the claim or the last heartbeat named
 /// \param err       receives an owned error on failure; may be NULL
 /// \retval SW_OK              the lease runs at least until now + lease_ms
 /// \retval SW_ERR_MISUSE      attempt is no attempt
@@ -418,7 +418,7 @@ pub unsafe extern "C" fn sw_attempt_fail(
 /// store's durability says.
 ///
 /// \param attempt   from sw_run_claim; still to be freed
-/// \param delay_ms  milliseconds before the run may be claimed again, from 0
+/// \param delay_ms  milliseconds before the run may be claimed again, 0 to 3162240000000
 /// \param err       receives an owned error on failure; may be NULL
 /// \retval SW_OK              the run is given back
 /// \retval SW_ERR_MISUSE      attempt is no attempt
@@ -449,10 +449,11 @@ pub unsafe extern "C" fn sw_attempt_release(
 }
 
 /// Ends the attempt and parks the run until something it waits for is ready: whatever answered
-/// SW_SUSPEND to this attempt, a sleep, an await, a step that backs off, and was not answered
-/// otherwise since. A parked run costs no thread, no lease and no polling; it is claimed again as
-/// soon as any of that comes true, and no try is charged. It looks once more before it parks, so
-/// nothing that came meanwhile is missed. A run may be woken early: its next attempt asks again.
+/// SW_SUSPEND to this attempt, a sleep, an await, a step that backs off, or SW_ERR_BUDGET to a
+/// reserve, and was not answered otherwise since. A parked run costs no thread, no lease and no
+/// polling; it is claimed again as soon as any of that comes true, and no try is charged. It looks
+/// once more before it parks, so nothing that came meanwhile is missed. A run may be woken early:
+/// its next attempt asks again.
 ///
 /// Repeated through the same handle it answers as the first call did.
 ///
@@ -466,9 +467,9 @@ pub unsafe extern "C" fn sw_attempt_release(
 /// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
 ///                            stored, and the run ends as cancelled or failed
-/// \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND; a step is begun and neither finished nor
-///                            freed; more than 100000 signals and children are waited for; or this
-///                            handle has ended the attempt otherwise
+/// \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND or SW_ERR_BUDGET; a step is begun and
+///                            neither finished nor freed; more than 100000 signals and children are
+///                            waited for; or this handle has ended the attempt otherwise
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
 /// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,

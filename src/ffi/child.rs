@@ -156,7 +156,8 @@ pub unsafe extern "C" fn sw_child_submit_many(
 /// \param err                receives an owned error on failure; may be NULL
 /// \retval SW_OK                  the child is completed; its result is in out
 /// \retval SW_FAILED              the child failed or was cancelled; its error is in out
-/// \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask again
+/// \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask
+///                                again
 /// \retval SW_TIMEOUT             it did not end in time; this replays too
 /// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or run_id is NULL with a length
 /// \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its range

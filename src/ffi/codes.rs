@@ -42,7 +42,7 @@ pub const SW_ERR_MISUSE: i32 = -1;
 /// \since 0.1
 pub const SW_ERR_INVALID: i32 = -2;
 
-/// No such run, step or page.
+/// No such run, child, step, reservation, budget unit or schedule.
 /// \since 0.1
 pub const SW_ERR_NOT_FOUND: i32 = -3;
 
@@ -74,7 +74,7 @@ pub const SW_ERR_LEASE_LOST: i32 = -20;
 /// \since 0.1
 pub const SW_ERR_CANCELLED: i32 = -21;
 
-/// A step was begun with another input than the one recorded.
+/// A step was begun with another input than the one recorded, or an await as another kind.
 /// \since 0.1
 pub const SW_ERR_NONDETERMINISM: i32 = -22;
 

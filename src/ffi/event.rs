@@ -22,7 +22,8 @@ use crate::text::Text;
 /// store's durability says; so is what SW_EXISTS confirms.
 ///
 /// \param attempt  from sw_run_claim
-/// \param type,type_len        kind of event, a name; the library's own begin with "budget."
+/// \param type,type_len        kind of event, a name; names that begin with "budget." are the
+///                             library's own: do not use them
 /// \param payload,payload_len  JSON; absent is null
 /// \param key,key_len          to 1024 bytes; absent appends each time
 /// \param err      receives an owned error on failure; may be NULL
@@ -75,9 +76,9 @@ pub unsafe extern "C" fn sw_event_append(
 /// A page ends after limit items, or earlier, after the item with which its payloads come to 16
 /// MiB; it was not the last while the last item's seq is below last_seq and the store is read whole.
 ///
-/// What is shown outlives the loss of power: events that this handle has not read before are synced
-/// first, unless another sync has done so. A store opened with SW_OPEN_READ_ONLY cannot sync, and
-/// shows what is committed.
+/// What is shown outlives the loss of power, whatever the store's durability: when last_seq is above
+/// that of all reads of this handle before, it waits for a sync of the log, its own or another's that
+/// began meanwhile. A store opened with SW_OPEN_READ_ONLY cannot sync, and shows what is committed.
 ///
 /// Any thread; may block on disk or lock, up to the busy timeout.
 ///

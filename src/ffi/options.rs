@@ -51,11 +51,13 @@ pub struct sw_submit_options {
     /// Unix milliseconds before which the run is not claimed; 0 is now. At most the year 9999.
     pub run_at_ms: i64,
     /// Milliseconds from the later of now and run_at_ms after which the run fails with an error
-    /// marked "timeout"; 0 is never.
+    /// marked "timeout", to 3162240000000; 0 is never.
     pub timeout_ms: i64,
-    /// Milliseconds before the second try; 0 is 1000.
+    /// Milliseconds before the second try, to 3162240000000; 0 is 1000. Each further wait grows by
+    /// backoff_percent.
     pub backoff_initial_ms: i64,
-    /// Milliseconds between two tries at most; 0 is 3600000. Each wait moves by up to a tenth.
+    /// Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Each wait moves by up
+    /// to a tenth.
     pub backoff_max_ms: i64,
     /// The lower goes first among ready runs; any value.
     pub priority: i32,
@@ -70,7 +72,8 @@ pub struct sw_submit_options {
     pub idempotency_key: *const c_char,
     /// Bytes of idempotency_key, or SW_NTS.
     pub idempotency_key_len: usize,
-    /// Scope within which the key counts, to 1024 bytes; absent is the scope "".
+    /// Scope within which the key counts, to 1024 bytes; absent is a scope of its own,
+    /// which "" does not name.
     pub idempotency_scope: *const c_char,
     /// Bytes of idempotency_scope, or SW_NTS.
     pub idempotency_scope_len: usize,
@@ -78,7 +81,7 @@ pub struct sw_submit_options {
     pub concurrency_key: *const c_char,
     /// Bytes of concurrency_key, or SW_NTS.
     pub concurrency_key_len: usize,
-    /// Version of the code that may run it, a name; absent is any worker.
+    /// Version of the code that may run it, a name; absent: any worker may run it.
     pub code_version: *const c_char,
     /// Bytes of code_version, or SW_NTS.
     pub code_version_len: usize,
@@ -107,7 +110,7 @@ pub struct sw_claim_options {
     pub struct_size: u32,
     /// 0.
     pub flags: u32,
-    /// Milliseconds to wait for a run; 0 does not wait, SW_FOREVER has no limit.
+    /// Milliseconds to wait for a run, to 3162240000000; 0 does not wait, SW_FOREVER has no limit.
     pub wait_ms: i64,
     /// Milliseconds of the lease, 1000 to 3600000 or SW_LEASE_WHILE_ALIVE; 0 is the store's.
     pub lease_ms: u32,
@@ -117,11 +120,13 @@ pub struct sw_claim_options {
     pub worker: *const c_char,
     /// Bytes of worker, or SW_NTS.
     pub worker_len: usize,
-    /// JSON array of the workflows to take, such as `["invoice"]`; absent is all.
+    /// JSON array of the workflows to take, such as `["invoice"]`; `[]` takes nothing, absent
+    /// is all.
     pub workflows: *const c_char,
     /// Bytes of workflows, or SW_NTS.
     pub workflows_len: usize,
-    /// JSON array of the code versions to take; runs without one are taken too. Absent is all.
+    /// JSON array of the code versions to take; runs without one are taken too. `[]` takes only
+    /// those, absent is all.
     pub code_versions: *const c_char,
     /// Bytes of code_versions, or SW_NTS.
     pub code_versions_len: usize,
@@ -139,7 +144,7 @@ pub struct sw_fail_options {
     pub struct_size: u32,
     /// SW_FAIL_TERMINAL, SW_FAIL_TEXT, or 0.
     pub flags: u32,
-    /// Milliseconds until the next try; 0 is what the backoff says.
+    /// Milliseconds until the next try, to 3162240000000; 0 is what the backoff says.
     pub retry_after_ms: i64,
 }
 
@@ -153,7 +158,7 @@ pub struct sw_step_options {
     pub struct_size: u32,
     /// SW_STEP_TRACK, SW_STEP_CLEANUP, or 0.
     pub flags: u32,
-    /// Label shown in the history, such as "agent", a name; absent is none.
+    /// Label shown in the history, such as "agent", a name; absent is "step".
     pub kind: *const c_char,
     /// Bytes of kind, or SW_NTS.
     pub kind_len: usize,
@@ -166,9 +171,10 @@ pub struct sw_step_options {
     pub max_attempts: u32,
     /// 0.
     pub reserved: u32,
-    /// Milliseconds before the second try; 0 is 1000. Doubles, moved by up to a tenth.
+    /// Milliseconds before the second try, to 3162240000000; 0 is 1000. Doubles, moved by up to a
+    /// tenth.
     pub backoff_initial_ms: i64,
-    /// Milliseconds between two tries at most; 0 is 3600000.
+    /// Milliseconds between two tries at most, to 3162240000000; 0 is 3600000.
     pub backoff_max_ms: i64,
 }
 

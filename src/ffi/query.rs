@@ -17,8 +17,9 @@ use crate::text::Text;
 ///
 /// The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
 /// "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then it
-/// names up to 100 of what the run waits for: {"signal": name}, {"child": run_id}, and
-/// {"until_ms": instant} for the next sleep, time-out or step that is due.
+/// names up to 100 of what the run waits for: {"signal": name}, {"child": run_id},
+/// {"budget": unit, "amount": n}, and {"until_ms": instant} for the next sleep, time-out or step
+/// that is due.
 ///
 /// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
 ///
@@ -59,7 +60,13 @@ pub unsafe extern "C" fn sw_run_get(
 /// (attempt_id, number, worker, state, started_at_ms, ended_at_ms, error), steps (step_id, name,
 /// occurrence, kind, state, tries, input_hash, result, error, started_at_ms, ended_at_ms), signals
 /// (name, payload, sent_at_ms, consumed, consumed_by), children (run_id, workflow, state,
-/// created_at_ms, finished_at_ms), events, next. Keys are only ever added.
+/// created_at_ms, finished_at_ms), events (seq, run_id, type, payload, at_ms), next. Keys are only
+/// ever added.
+///
+/// The state of an attempt is one of "running", "completed", "failed", "released", "suspended",
+/// "lost", "cancelled"; one that its run's time-out ended is "failed". That of a step is one of
+/// "running", "completed", "failed", "backing_off", "waiting", "timed_out"; that of a child is as of
+/// a run.
 ///
 /// Sleeps, awaits and submits of children stand among the steps, with the kinds "sleep", "signal",
 /// "child", "any", "all" and "child_submit". consumed_by is the step_id of the await that took a
@@ -71,8 +78,8 @@ pub unsafe extern "C" fn sw_run_get(
 /// \param store  an open store
 /// \param run_id,run_id_len  from a submit or a claim
 /// \param cursor,cursor_len  what next said in the page before; absent is the first page
-/// \param limit  attempts, steps, signals and children in the page, together, 1 to 10000; 0 is
-///               1000
+/// \param limit  attempts, steps, signals, children and events in the page, together, 1 to 10000;
+///               0 is 1000
 /// \param out    receives the document, freed by sw_text_free; NULL on failure. Its next is null
 ///               on the last page
 /// \param err    receives an owned error on failure; may be NULL

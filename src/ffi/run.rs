@@ -194,12 +194,12 @@ fn list_of(submitted: &[Submitted]) -> String {
 
 /// Finds the run that an idempotency key made.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. What it finds is durable, as the
-/// store's durability says.
+/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer. It shows
+/// what is committed; a submit with the same key that answers SW_EXISTS is what makes it durable.
 ///
 /// \param store  an open store
-/// \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is the
-///                    scope ""
+/// \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is a
+///                    scope of its own, which "" does not name
 /// \param idempotency_key,idempotency_key_len  as it was submitted
 /// \param out_run_id  receives the run's id and its NUL
 /// \param cap         bytes of out_run_id, at least SW_ID_CAP
@@ -207,8 +207,8 @@ fn list_of(submitted: &[Submitted]) -> String {
 /// \retval SW_OK           the id is written
 /// \retval SW_NONE         no run exists under that scope and key
 /// \retval SW_ERR_MISUSE   store is no store, out_run_id is NULL, or a text is NULL with a length
-/// \retval SW_ERR_INVALID  the key is absent or empty, a text is no UTF-8 or holds a NUL, or cap
-///                         is below SW_ID_CAP
+/// \retval SW_ERR_INVALID  the key is absent, a text is empty, no UTF-8 or holds a NUL, or cap is
+///                         below SW_ID_CAP
 /// \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
 ///
 /// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
@@ -364,12 +364,15 @@ pub unsafe extern "C" fn sw_run_claim_many(
 /// Waits for a run to end and gives its document, as sw_run_get does. Also wakes when it ends because
 /// its time-out passed or its worker was lost, though nobody else is there to notice.
 ///
+/// A store opened with SW_OPEN_READ_ONLY cannot end a run: there it looks twice a second, and tells
+/// only of ends that others have stored.
+///
 /// Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
 /// timeout.
 ///
 /// \param store  an open store
 /// \param run_id,run_id_len  from a submit or a claim
-/// \param timeout_ms  0 looks once, SW_FOREVER waits without limit
+/// \param timeout_ms  milliseconds, to 3162240000000; 0 looks once, SW_FOREVER waits without limit
 /// \param stop   ends the wait when it fires; may be NULL
 /// \param out    receives the document, freed by sw_text_free; NULL on failure and for SW_TIMEOUT
 /// \param err    receives an owned error on failure; may be NULL

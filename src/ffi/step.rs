@@ -96,7 +96,8 @@ impl Door {
 /// \retval SW_REPLAYED            done before; sw_step_result has the result
 /// \retval SW_FAILED              failed for good before; sw_step_error has the error
 /// \retval SW_SUSPEND             it backs off after a failure: end the attempt by
-///                                sw_attempt_suspend, or ask again later
+///                                sw_attempt_suspend, or ask again; sw_step_retry_at_ms of the step
+///                                that failed said when
 /// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a
 ///                                length
 /// \retval SW_ERR_INVALID         name is absent; a text, input or option is out of its form or

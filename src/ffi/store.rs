@@ -352,9 +352,12 @@ pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char 
 }
 
 /// Moves the manual clock on: sleeps, backoffs and leases that come due by it are due at once, and
-/// waits that they end return. A host tests thirty days in a millisecond.
+/// waits that they end return. A host tests thirty days in a millisecond. On an error the clock has
+/// not moved.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout.
+/// Any thread; may block on disk or lock, up to the busy timeout. What it moves to survives the
+/// death of the process. Without tables of ours, or with SW_OPEN_READ_ONLY, the clock moves for this
+/// handle alone.
 ///
 /// \param store  a store opened with SW_OPEN_MANUAL_CLOCK
 /// \param ms     milliseconds to go forward, from 0
@@ -409,7 +412,7 @@ pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
 ///
 /// \param store       an open store
 /// \param seen        a counter that an earlier call gave, or 0
-/// \param timeout_ms  0 answers now, SW_FOREVER waits without limit
+/// \param timeout_ms  milliseconds, to 3162240000000; 0 answers now, SW_FOREVER waits without limit
 /// \param stop        ends the wait when it fires; may be NULL
 /// \param out_now     receives the counter, also for SW_TIMEOUT
 /// \param err         receives an owned error on failure; may be NULL
@@ -475,7 +478,8 @@ pub unsafe extern "C" fn sw_store_shutdown(store: *mut sw_store) {
 /// does a later call on the store itself, until a thousand others were closed; then its memory is
 /// gone.
 ///
-/// Any thread; waits for calls in flight, which sw_store_shutdown ends. Durable when it returns.
+/// Any thread; waits for calls in flight, which sw_store_shutdown ends. What it gives back survives
+/// the death of the process; a loss of power loses it, like a dead worker.
 ///
 /// \param store  an open store; NULL does nothing; in a forked child a store of its parent leaks
 /// \since 0.1

@@ -108,8 +108,8 @@ pub unsafe extern "C" fn sw_sleep(
 /// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
-/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await, or
-///                                with sleeps in other places
+/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await,
+///                                or with sleeps in other places
 /// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
@@ -169,13 +169,13 @@ pub unsafe extern "C" fn sw_await_any(
 /// \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
 ///                                range; the sentence names the entry of waits
 /// \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
-///                                store's limit, or the answers have
-///                                more than 536870912 bytes together
+///                                store's limit, or the answers have more than 536870912 bytes
+///                                together
 /// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
-/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await, or
-///                                with sleeps in other places
+/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await,
+///                                or with sleeps in other places
 /// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
