@@ -31,7 +31,7 @@
  *       puts(sw_step_result(step, &len));
  *     }
  *     sw_step_free(step);
- *     sw_error_free(err);  err = NULL;                       // err is used again: free it first
+ *     sw_error_free(err);  err = NULL;                     // err is used again: free it first
  *     if (rc == SW_OK || rc == SW_REPLAYED) {
  *       sw_attempt_complete(attempt, "\"paid\"", SW_NTS, &err);
  *     } else {
@@ -40,7 +40,7 @@
  *     sw_attempt_free(attempt);
  *     sw_error_free(err);  err = NULL;
  *   }
- *   sw_error_free(err);                                      // of a claim that failed
+ *   sw_error_free(err);                                    // of a claim that failed
  *   sw_store_close(store);
  *
  *
