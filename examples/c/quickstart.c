@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     /* Whoever claims the run works on it. If its worker is killed, it is free again within a second. */
     sw_claim_options patient = {.struct_size = sizeof patient, .wait_ms = 1000};
     if (ok(sw_run_claim(store, NULL, 0, &patient, &attempt, &err)) == SW_NONE) {
-        puts("nothing to do: the run is finished");
+        puts("nothing to do: the run has ended");
     } else {
         const char *answer = NULL;
         if (ok(sw_step_begin(attempt, "answer", SW_NTS, NULL, 0, NULL, &step, &err)) == SW_REPLAYED) {

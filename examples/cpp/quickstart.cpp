@@ -24,7 +24,7 @@ static int run(bool is_to_crash) {
     patient.wait_ms = 1000;
     auto [claimed, attempt] = store.run_claim({}, patient);
     if (claimed == SW_NONE) {
-        std::puts("nothing to do: the run is finished");
+        std::puts("nothing to do: the run has ended");
         return 0;
     }
     std::string answer;

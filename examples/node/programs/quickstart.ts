@@ -19,7 +19,7 @@ await store.runs.submit("ask", "why?", { idempotencyKey: "question 1" });
 // Whoever claims the run works on it. If its worker is killed, it is free again within a second.
 const attempt = await store.runs.claim({ waitMs: 1000 });
 if (!attempt) {
-  console.log("nothing to do: the run is finished");
+  console.log("nothing to do: the run has ended");
 } else {
   let isAsked = false;
   await attempt.perform(async () => {

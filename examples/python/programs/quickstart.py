@@ -42,7 +42,7 @@ def main() -> None:
         if smolwf.Worker(store, [ask]).run_once(wait_ms=1_000):
             print("the run is finished")
         else:
-            print("nothing to do: the run is finished")
+            print("nothing to do: the run has ended")
 
 
 if __name__ == "__main__":

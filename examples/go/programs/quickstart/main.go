@@ -48,7 +48,7 @@ func run(args []string) error {
 	defer cancel()
 	attempt, err := store.Claim(ctx, "", nil)
 	if ctx.Err() != nil {
-		fmt.Println("nothing to do: the run is finished")
+		fmt.Println("nothing to do: the run has ended")
 		return nil
 	}
 	if err != nil {
