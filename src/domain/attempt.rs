@@ -52,8 +52,8 @@ pub enum Finish {
     Released,
     /// The run is parked on what it waits for.
     Suspended {
-        /// Something may be claimable now, or is due at a moment that is new: this run, since that has come already, or one that a
-        /// limit of its queue held back.
+        /// Something may be claimable now: this run, since that has come already, or one that a
+        /// limit of its queue, or a want of room, held back.
         has_news: bool,
     },
     /// The end is stored, but the run had been cancelled or had timed out, and ended so.
