@@ -257,21 +257,26 @@ impl Host {
     }
 }
 
+/// Options that name an occurrence of a step.
+pub fn occurrence(occurrence: u32) -> sw_step_options {
+    sw_step_options {
+        struct_size: size_of::<sw_step_options>() as u32,
+        flags: 0,
+        kind: null(),
+        kind_len: 0,
+        occurrence,
+        durability: 0,
+        max_attempts: 0,
+        reserved: 0,
+        backoff_initial_ms: 0,
+        backoff_max_ms: 0,
+    }
+}
+
 impl Work {
     /// Begins a step; 0 run it, 3 replayed.
     pub fn step(self, name: &str, durability: u32) -> (i32, *mut sw_step) {
-        let options = sw_step_options {
-            struct_size: size_of::<sw_step_options>() as u32,
-            flags: 0,
-            kind: null(),
-            kind_len: 0,
-            occurrence: 0,
-            durability,
-            max_attempts: 0,
-            reserved: 0,
-            backoff_initial_ms: 0,
-            backoff_max_ms: 0,
-        };
+        let options = sw_step_options { durability, ..occurrence(0) };
         let mut step = null_mut();
         let code = unsafe {
             sw_step_begin(
@@ -296,6 +301,12 @@ impl Work {
             unsafe { sw_step_complete(step, result.as_ptr().cast(), result.len(), null_mut()) };
         assert_eq!(code, 0);
         unsafe { sw_step_free(step) };
+    }
+
+    /// Does one step and gives the run back.
+    pub fn do_and_release(self, name: &str) {
+        self.do_step(name, &result_200(), PROCESS);
+        self.release();
     }
 
     /// Gives the run back.

@@ -190,12 +190,15 @@ func (r *idRoom) String() string { return C.GoString(&r[0]) }
 func init() {
 	if C.sw_abi_check(C.SW_ABI_VERSION) != C.SW_OK {
 		panic(fmt.Sprintf("smolwf: the library has ABI %d, this was built for %d",
-			int(C.sw_abi_version()), int(C.SW_ABI_VERSION)))
+			ABIVersion(), int(C.SW_ABI_VERSION)))
 	}
 }
 
 // Version returns the version of the library that is loaded, such as "0.1.0".
 func Version() string { return C.GoString(C.sw_version()) }
+
+// ABIVersion returns the ABI of the library that is loaded.
+func ABIVersion() uint32 { return uint32(C.sw_abi_version()) }
 
 // VersionNumber returns the same as a number: major<<16 | minor<<8 | patch.
 func VersionNumber() uint32 { return uint32(C.sw_version_number()) }
