@@ -307,6 +307,9 @@ fn set_pragmas(conn: &Connection, busy_timeout_ms: u32) -> Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true).map_err(map)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(map)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(map)?;
+    // Else a statement over a partial index is compiled anew each time another value is bound to it,
+    // in the hope of a better plan: ours never depend on values.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(map)?;
     // NORMAL: the writer syncs the log itself, once for a batch and only when asked for.
     conn.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA synchronous = NORMAL;").map_err(map)
 }
