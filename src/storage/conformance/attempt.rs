@@ -1,12 +1,17 @@
 //! Claims about the life of an attempt: its fence, its lease, its end.
 
-use super::{Bed, at, claimer, plain, subject};
+use super::{Bed, at, claimer, plain, run_id, subject};
+use crate::clock::Now;
 use crate::domain::FailOptions;
 use crate::domain::attempt::{AfterFail, End, Finish, check, heartbeat};
+use crate::domain::child::{self, NewChild};
+use crate::domain::event::{self, Append};
 use crate::domain::port::{Ended, Fence, LEASE_WHILE_ALIVE, Outcome, TaskState};
 use crate::domain::run::Submit;
 use crate::domain::step::{self, Begin};
-use crate::domain::{control, suspend};
+use crate::domain::suspend::{self, Parking};
+use crate::domain::wait::{self, Form, Member};
+use crate::domain::{budget, control};
 
 fn complete() -> End {
     End::Complete("[1]".into())
@@ -43,6 +48,25 @@ fn refuses_everything(bed: &mut dyn Bed, fence: Fence) {
     for end in [complete(), failure("1"), End::Release(0)] {
         bed.refused(-20, |port| super::finish(port, fence, &end, now));
     }
+    refuses_what_a_run_asks_for(bed, fence, now);
+}
+
+/// The writes beside steps and ends.
+fn refuses_what_a_run_asks_for(bed: &mut dyn Bed, fence: Fence, now: Now) {
+    let name = "a".to_owned();
+    let (form, members) = (Form::Sleep, vec![Member::Sleep(5)]);
+    let nap = wait::Ask { fence, form, name, occurrence: 1, members, timeout_ms: -1 };
+    let child = NewChild { name: "c".into(), occurrence: 1, submit: plain(), run_id: run_id(9) };
+    let (event_type, payload) = ("seen".to_owned(), "1".to_owned());
+    let seen = Append { fence, event_type, payload, key: None };
+    let amounts = [("tokens".to_owned(), 1)].into();
+    let tokens = budget::Ask { fence, step: None, amounts, source: None, salt: 1 };
+    let parking = Parking::default();
+    bed.refused(-20, |port| wait::answer(port, &nap, now));
+    bed.refused(-20, |port| child::submit(port, fence, std::slice::from_ref(&child), now));
+    bed.refused(-20, |port| event::append(port, &seen, now));
+    bed.refused(-20, |port| budget::reserve(port, &tokens, now));
+    bed.refused(-20, |port| suspend::suspend(port, fence, &parking, now));
 }
 
 /// P10: leases give liveness, the fence gives safety.
