@@ -15,6 +15,7 @@ use super::port::{
     Amounts, Balance, Entry, Fence, LaneKey, Port, Reservation, ReservationState, RunKey,
     SourceKind, Task,
 };
+use super::query;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -407,9 +408,7 @@ pub fn raise(
 }
 
 fn root_of(port: &mut dyn Port, run_id: &str) -> Result<RunKey> {
-    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
-    let id = id::parse("run", run_id).ok_or_else(not_found)?;
-    let run_key = port.run_row(id)?.ok_or_else(not_found)?.run_key;
+    let run_key = query::find_row(port, run_id)?.run_key;
     Ok(port.place(run_key)?.0)
 }
 
@@ -443,9 +442,7 @@ pub(super) fn sweep(port: &mut dyn Port, now: Now) -> Result<usize> {
 
 /// Returns the document of a budget, that of the topmost run, whichever run of the tree is named.
 pub fn show(port: &mut dyn Port, run_id: &str) -> Result<String> {
-    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
-    let id = id::parse("run", run_id).ok_or_else(not_found)?;
-    let row = port.run_row(id)?.ok_or_else(not_found)?;
+    let row = query::find_row(port, run_id)?;
     let (root_key, _) = port.place(row.run_key)?;
     let balances = port.balances(root_key)?;
     let mut totals = port.totals(root_key, BUDGET_TOTALS_MAX + 1)?;

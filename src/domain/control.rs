@@ -4,16 +4,11 @@ use super::attempt::{let_next_in, stop_run};
 use super::cancel_error;
 use super::claim::Swept;
 use super::port::{Ended, Outcome, Port, RunKey, StepName, Task, TaskState};
+use super::query::find;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::limits::{ANCESTORS_MAX, PAGE_LEN_DEFAULT, SWEEP_CASCADE_MAX};
-
-fn find(port: &mut dyn Port, run_id: &str) -> Result<RunKey> {
-    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
-    let id = id::parse("run", run_id).ok_or_else(not_found)?;
-    port.run_by_id(id)?.ok_or_else(not_found)
-}
 
 fn ended_conflict(port: &mut dyn Port, run_key: RunKey, run_id: &str) -> Result<Error> {
     let outcome = port.run_end(run_key)?.map(|end| outcome_text(end.outcome));

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::attempt::{Lease, fenced, keep_lease, stop_error};
 use super::port::{EventFilter, EventRow, Fence, Port};
-use super::query::page_len;
+use super::query::{self, page_len};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id;
@@ -91,11 +91,7 @@ pub fn read(port: &mut dyn Port, read: &Read) -> Result<Page> {
     let limit = page_len(read.limit)?;
     let run_key = match &read.run_id {
         None => None,
-        Some(text) => {
-            let not_found = || Error::NotFound(format!("no run has the id {text:?}").into());
-            let run_id = id::parse("run", text).ok_or_else(not_found)?;
-            Some(port.run_row(run_id)?.ok_or_else(not_found)?.run_key)
-        }
+        Some(text) => Some(query::find_row(port, text)?.run_key),
     };
     let filter = EventFilter { run_key, after_seq: read.after_seq, limit, bytes: EVENT_PAGE_BYTES };
     let rows = port.events(&filter)?;

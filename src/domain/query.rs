@@ -195,9 +195,7 @@ pub fn run_get(port: &mut dyn Port, run_id: &str) -> Result<String> {
 
 /// Returns the document of a run that has ended; `None` for one that is open.
 pub fn run_get_ended(port: &mut dyn Port, run_id: &str) -> Result<Option<String>> {
-    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
-    let id = id::parse("run", run_id).ok_or_else(not_found)?;
-    let run_key = port.run_by_id(id)?.ok_or_else(not_found)?;
+    let run_key = find(port, run_id)?;
     if port.task(run_key)?.is_some() { Ok(None) } else { run_get(port, run_id).map(Some) }
 }
 
@@ -384,10 +382,22 @@ impl Cursor {
     }
 }
 
-fn load(port: &mut dyn Port, run_id: &str) -> Result<(RunRow, Option<Task>)> {
+/// Returns the key of the run with this id.
+pub(super) fn find(port: &mut dyn Port, run_id: &str) -> Result<RunKey> {
     let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
     let id = id::parse("run", run_id).ok_or_else(not_found)?;
-    let row = port.run_row(id)?.ok_or_else(not_found)?;
+    port.run_by_id(id)?.ok_or_else(not_found)
+}
+
+/// Returns the row of the run with this id.
+pub(super) fn find_row(port: &mut dyn Port, run_id: &str) -> Result<RunRow> {
+    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
+    let id = id::parse("run", run_id).ok_or_else(not_found)?;
+    port.run_row(id)?.ok_or_else(not_found)
+}
+
+fn load(port: &mut dyn Port, run_id: &str) -> Result<(RunRow, Option<Task>)> {
+    let row = find_row(port, run_id)?;
     let task = port.task(row.run_key)?;
     Ok((row, task))
 }

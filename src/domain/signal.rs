@@ -1,10 +1,10 @@
 //! Messages to runs.
 
 use super::port::{Port, Target};
+use super::query;
 use super::suspend::wake;
 use crate::clock::Now;
 use crate::error::{Error, Result};
-use crate::id;
 
 /// What a send comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +24,7 @@ pub fn send(
     key: Option<&str>,
     now: Now,
 ) -> Result<Sent> {
-    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
-    let id = id::parse("run", run_id).ok_or_else(not_found)?;
-    let run_key = port.run_by_id(id)?.ok_or_else(not_found)?;
+    let run_key = query::find(port, run_id)?;
     if let Some(key) = key
         && port.letter_exists(run_key, name, key)?
     {
