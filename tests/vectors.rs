@@ -292,3 +292,68 @@ fn occurrences_count_as_the_vectors_say() {
         assert_eq!(steps.map(of).collect::<Vec<_>>(), case.recorded, "{}", case.name);
     }
 }
+
+// ---- Scenarios of workers -----------------------------------------------------------------------
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scenarios {
+    scenarios: Vec<Scenario>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scenario {
+    name: String,
+    rules: Vec<String>,
+    #[serde(default)]
+    not_in: BTreeMap<String, String>,
+    #[serde(rename = "store")]
+    _store: Option<serde_json::Value>,
+    #[serde(rename = "worker")]
+    _worker: Option<serde_json::Value>,
+    workflows: BTreeMap<String, serde_json::Value>,
+    submit: Vec<serde_json::Value>,
+    #[serde(rename = "world")]
+    _world: Vec<serde_json::Value>,
+    expect: serde_json::Value,
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/worker");
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let files = names.map(|name| format!("worker/{}", name.to_str().unwrap()));
+    let mut files: Vec<String> = files.filter(|name| name.ends_with(".json")).collect();
+    files.sort();
+    files.iter().flat_map(|name| read::<Scenarios>(name).scenarios).collect()
+}
+
+/// The rules that `docs/WORKERS.md` states, by number.
+fn rules() -> BTreeSet<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/WORKERS.md");
+    let text = fs::read_to_string(page).unwrap();
+    let stated = text.lines().filter_map(|line| line.strip_prefix("**W")?.split_once(' '));
+    stated.map(|(number, _)| format!("W{number}")).collect()
+}
+
+#[test]
+fn every_rule_of_workers_has_a_scenario_and_every_scenario_a_rule() {
+    let scenarios = scenarios();
+    let names: BTreeSet<&str> = scenarios.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names.len(), scenarios.len(), "two scenarios have one name");
+    let held: BTreeSet<String> = scenarios.iter().flat_map(|it| it.rules.clone()).collect();
+    assert_eq!(held, rules());
+    let languages = ["python", "asyncio", "node", "go", "cpp"];
+    for scenario in &scenarios {
+        let left_out: BTreeSet<&str> = scenario.not_in.keys().map(String::as_str).collect();
+        assert!(left_out.iter().all(|it| languages.contains(it)), "{}", scenario.name);
+        assert!(left_out.len() < languages.len(), "{}", scenario.name);
+        assert!(scenario.not_in.values().all(|why| why.len() > 8), "{}", scenario.name);
+        assert!(!scenario.submit.is_empty() && !scenario.workflows.is_empty());
+        let submitted: BTreeSet<&str> =
+            scenario.submit.iter().map(|run| run["as"].as_str().unwrap()).collect();
+        for run in scenario.expect["runs"].as_array().unwrap() {
+            assert!(submitted.contains(run["run"].as_str().unwrap()), "{}", scenario.name);
+        }
+    }
+}
