@@ -633,7 +633,7 @@ typedef struct sw_submit_options {
   uint32_t reserved;
   /**
    * Key under which one run is made and no second one, for as long as the first exists, to 1024
-   * bytes; absent is none.
+   * bytes; absent is none. For another workflow it is SW_ERR_CONFLICT.
    */
   const char *idempotency_key;
   /**
@@ -1283,8 +1283,10 @@ void sw_store_close(sw_store *store);
 /**
  * Submits a run: the wish that a worker runs the host's function `workflow` with `args`.
  *
- * With an idempotency key, one run is made per (scope, key) for as long as it exists; a repeated
- * submit answers SW_EXISTS and its id, whatever the other arguments.
+ * With an idempotency key, one run is made per (scope, key) for as long as it exists; later submits
+ * of that workflow get SW_EXISTS and its id, whatever their other arguments. Under another workflow
+ * the key is SW_ERR_CONFLICT, and the message names both workflows and the run: give each workflow
+ * keys, or a scope, of its own.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
  * store's durability says; so is what SW_EXISTS confirms.
@@ -1304,6 +1306,7 @@ void sw_store_close(sw_store *store);
  *                             range; a scope without a key; cap is below SW_ID_CAP
  * \retval SW_ERR_TOO_BIG      a text or args is above its limit
  * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_CONFLICT     the key has made a run of another workflow
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
@@ -1326,7 +1329,8 @@ int32_t sw_run_submit(sw_store *store,
  * (any JSON) and the fields of sw_submit_options by their names; instead of the flag there is
  * `"local"`, true or false. What is left out or null is the default.
  *
- * Two items with one idempotency key make one run, and the second names it.
+ * Two items of one workflow with one idempotency key make one run, and the second names it; of two
+ * workflows, the second is the item that SW_ERR_CONFLICT names.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
  * store's durability says; so is what `"exists"` confirms.
@@ -1343,6 +1347,7 @@ int32_t sw_run_submit(sw_store *store,
  *                             object, lacks its workflow, or has an unknown key or a value out of
  *                             its form or range
  * \retval SW_ERR_TOO_BIG      items, or a text in it, is above its limit
+ * \retval SW_ERR_CONFLICT     the key of an item has made a run of another workflow
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,

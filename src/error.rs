@@ -164,8 +164,10 @@ impl Error {
 
     /// Names the part of an argument in the sentence of what is wrong with it.
     pub fn within(mut self, part: &str) -> Error {
-        if let Error::Invalid(sentence) | Error::TooBig(sentence) | Error::Unsupported(sentence) =
-            &mut self
+        if let Error::Invalid(sentence)
+        | Error::TooBig(sentence)
+        | Error::Unsupported(sentence)
+        | Error::Conflict(sentence) = &mut self
         {
             *sentence = format!("{part}: {sentence}").into();
         }

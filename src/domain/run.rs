@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::port::{Lane, NewRun, OwnerKey, Port, RunKey, Task, TaskState};
 use crate::clock::Now;
 use crate::error::{Error, Result};
-use crate::id::Id;
+use crate::id::{self, Id};
 use crate::limits::{BACKOFF_PERCENT_MAX, DURATION_MS_MAX, INSTANT_MS_MAX, TRIES_MAX};
 
 /// The queue of a submit or claim that names none.
@@ -113,7 +113,8 @@ pub struct Parent {
     pub queue: String,
 }
 
-/// Writes a run, or finds the one that its idempotency key made before (P8).
+/// Writes a run, or finds the one that its idempotency key made before (P8); a key that made a run of
+/// another workflow is a conflict.
 pub fn submit(
     port: &mut dyn Port,
     submit: &Submit,
@@ -124,15 +125,19 @@ pub fn submit(
     submit_as(port, submit, run_id, local_owner, None, now)
 }
 
-/// Submits runs in one commit, all or none; an error names the first item it is about.
+/// Submits runs in one commit, all or none; `named` tells in an error which item it is about.
 pub fn submit_many(
     port: &mut dyn Port,
     items: &[(Submit, Id)],
     owner_key: OwnerKey,
+    named: fn(Error, usize) -> Error,
     now: Now,
 ) -> Result<Vec<Submitted>> {
     let local = |item: &Submit| if item.is_local { owner_key } else { 0 };
-    items.iter().map(|(item, run_id)| submit(port, item, *run_id, local(item), now)).collect()
+    let one = |(at, (item, run_id)): (usize, &(Submit, Id))| {
+        submit(port, item, *run_id, local(item), now).map_err(|error| named(error, at))
+    };
+    items.iter().enumerate().map(one).collect()
 }
 
 /// Writes a run as [`submit`] does, below a parent or on its own.
@@ -149,8 +154,9 @@ pub(super) fn submit_as(
         .as_ref()
         .map(|key| (submit.idempotency_scope.clone().unwrap_or_default(), key.clone()));
     if let Some((scope, key)) = &idempotency
-        && let Some(run_id) = port.run_by_idempotency(scope, key)?
+        && let Some((run_id, workflow)) = port.run_by_idempotency(scope, key)?
     {
+        check_same(&workflow, run_id, &submit.workflow)?;
         return Ok(Submitted { run_id, existed: true });
     }
     let lane_key = port.lane_make(&Lane {
@@ -175,6 +181,18 @@ pub(super) fn submit_as(
     let task = new_task(submit, run_key, lane_key, now);
     port.task_insert(&Task { is_local: local_owner != 0, ..task })?;
     Ok(Submitted { run_id, existed: false })
+}
+
+/// Refuses to take one workflow's run for what another was asked for.
+fn check_same(found: &str, run_id: Id, asked: &str) -> Result<()> {
+    if found == asked {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "the idempotency key of this {asked:?} has made {}, a run of {found:?}: give each workflow \
+         keys or a scope of its own",
+        id::write("run", run_id)
+    )))
 }
 
 fn new_run(submit: &Submit, lane_key: i64, now: Now) -> NewRun {

@@ -68,7 +68,7 @@ pub struct sw_submit_options {
     /// 0.
     pub reserved: u32,
     /// Key under which one run is made and no second one, for as long as the first exists, to 1024
-    /// bytes; absent is none.
+    /// bytes; absent is none. For another workflow it is SW_ERR_CONFLICT.
     pub idempotency_key: *const c_char,
     /// Bytes of idempotency_key, or SW_NTS.
     pub idempotency_key_len: usize,

@@ -242,7 +242,7 @@ impl Store {
     /// Submits a run.
     pub fn submit(&self, submit: Submit) -> Result<Submitted> {
         submit.check()?;
-        self.submit_all(vec![submit])?
+        self.submit_all(vec![submit], |error, _| error)?
             .pop()
             .ok_or_else(|| Error::internal("a run was not submitted"))
     }
@@ -258,10 +258,14 @@ impl Store {
                 submits.len()
             )));
         }
-        self.submit_all(submits)
+        self.submit_all(submits, Error::at_index)
     }
 
-    fn submit_all(&self, submits: Vec<Submit>) -> Result<Vec<Submitted>> {
+    fn submit_all(
+        &self,
+        submits: Vec<Submit>,
+        named: fn(Error, usize) -> Error,
+    ) -> Result<Vec<Submitted>> {
         let entered = self.enter()?;
         let queue = |submit: &Submit| bell(submit.queue.as_deref().unwrap_or(run::QUEUE_DEFAULT));
         let mut bells: Vec<u64> = submits.iter().map(queue).collect();
@@ -275,7 +279,8 @@ impl Store {
             entered.write(Durability::Inherit, bytes, move |tx, now| {
                 let owner =
                     owner.as_ref().map(|owner| claims::owner_key(tx, owner, now)).transpose()?;
-                Ok((run::submit_many(tx, &items, owner.unwrap_or(0), now)?, owner))
+                let runs = run::submit_many(tx, &items, owner.unwrap_or(0), named, now)?;
+                Ok((runs, owner))
             })?;
         if let Some(owner_key) = owner_key {
             self.owner.key.store(owner_key, Ordering::Relaxed);
@@ -290,7 +295,7 @@ impl Store {
     pub fn find(&self, scope: &str, key: &str) -> Result<Option<String>> {
         use crate::domain::port::RunPort;
         let found = self.enter()?.backend()?.read(|tx| tx.run_by_idempotency(scope, key))?;
-        Ok(found.map(|run_id| id::write("run", run_id)))
+        Ok(found.map(|(run_id, _)| id::write("run", run_id)))
     }
 
     /// Returns a run's document.

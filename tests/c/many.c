@@ -72,6 +72,28 @@ TEST(a_key_makes_one_run_within_a_list_and_beyond_it) {
     sw_store_close(store);
 }
 
+TEST(a_list_with_a_key_of_another_workflow_is_refused_whole) {
+    sw_store *store = store_in_memory();
+    const char *mine = "{\"workflow\":\"w\",\"idempotency_key\":\"k\"}";
+    const char *other = "{\"workflow\":\"x\",\"idempotency_key\":\"k\"}";
+    const char *lists[] = {lend_format("[%s,{\"workflow\":\"y\"},%s]", mine, other),
+                           lend_format("[{\"workflow\":\"y\"},%s]", other)};
+    static const char *const named[] = {"items[2]", "items[1]"};
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        sw_text *text = POISON(sw_text);
+        CHECK_CODE(SW_ERR_CONFLICT, sw_run_submit_many(store, NTS(lists[i]), &text, ERR));
+        CHECK_SAYS(named[i]);
+        CHECK_SAYS("\"w\"");
+        CHECK_SAYS("\"x\"");
+        CHECK(text == NULL);
+        CHECK_NOTHING_TO_CLAIM(store);
+        if (i > 0) continue;
+        submit_many(store, lend_format("[%s]", mine));
+        finish(claim(store), "1");
+    }
+    sw_store_close(store);
+}
+
 TEST(a_list_has_at_most_ten_thousand_items) {
     sw_store *store = store_in_memory();
     const size_t most = 10000;

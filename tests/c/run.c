@@ -197,13 +197,30 @@ TEST(a_key_makes_one_run_per_scope) {
     sw_store *store = store_in_memory();
     struct run_id first = submit_keyed(store, SW_OK, NULL, "k", "w");
     CHECK_TEXT(first.text, submit_keyed(store, SW_EXISTS, NULL, "k", "w").text);
-    CHECK_TEXT(first.text, submit_keyed(store, SW_EXISTS, NULL, "k", "another").text);
     struct run_id scoped = submit_keyed(store, SW_OK, "scope", "k", "w");
     CHECK(strcmp(first.text, scoped.text) != 0);
     CHECK_TEXT(scoped.text, submit_keyed(store, SW_EXISTS, "scope", "k", "w").text);
     submit_keyed(store, SW_OK, "other scope", "k", "w");
     submit_keyed(store, SW_OK, NULL, "K", "w");
     CHECK_TEXT_IN("w", value_read(run_text(store, first.text)), "workflow");
+    sw_store_close(store);
+}
+
+/* An invoice is not taken for the welcome that its key has made, whether that is open or not. */
+TEST(a_key_of_another_workflow_is_a_conflict_that_names_both_and_the_run) {
+    sw_store *store = store_in_memory();
+    struct run_id known = submit_keyed(store, SW_OK, "order 1", "k", "welcome");
+    for (int is_ended = 0; is_ended < 2; is_ended++) {
+        struct run_id none = submit_keyed(store, SW_ERR_CONFLICT, "order 1", "k", "invoice");
+        CHECK_TEXT("untouched", none.text);
+        CHECK_SAYS("\"invoice\"");
+        CHECK_SAYS("\"welcome\"");
+        CHECK_SAYS(known.text);
+        CHECK_TEXT(known.text, submit_keyed(store, SW_EXISTS, "order 1", "k", "welcome").text);
+        if (!is_ended) finish(claim(store), "1");
+        CHECK_NOTHING_TO_CLAIM(store);
+    }
+    submit_keyed(store, SW_OK, "invoice of order 1", "k", "invoice");
     sw_store_close(store);
 }
 

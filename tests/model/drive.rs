@@ -6,10 +6,10 @@ use std::sync::Arc;
 use smolwf::attempt::{Attempt as CoreAttempt, Step as CoreStep};
 
 use super::attempt::{Attempt, Step};
-use super::oracle::{Filter, Key, NONE, OK, Oracle, Said, Submit, said};
+use super::oracle::{CONFLICT, Filter, Key, NONE, OK, Oracle, Said, Submit, said};
 use super::page;
 use super::waiting::Member;
-use super::world::{TICK_MS, World, core_claim, core_submit, submitted, tidy};
+use super::world::{TICK_MS, World, answer, core_claim, core_submit, submitted, tidy};
 use crate::support::Draws;
 
 /// An attempt on both sides.
@@ -51,7 +51,7 @@ type Operation = fn(&mut Drive) -> Option<(Said, Said)>;
 
 const OPERATIONS: [(u64, &str, Operation); 30] = [
     (5, "submit", Drive::submit),
-    (1, "submit_many", Drive::submit_many),
+    (3, "submit_many", Drive::submit_many),
     (18, "claim", Drive::claim),
     (3, "claim_many", Drive::claim_many),
     (20, "begin", Drive::begin),
@@ -237,7 +237,7 @@ impl Drive {
     }
 
     pub fn some_submit(&mut self, is_child: bool) -> Submit {
-        let key = self.maybe(6, &["k1", "k2", "k3", "k4"]).filter(|_| !is_child);
+        let key = self.maybe(2, &["k1", "k2", "k3"]).filter(|_| !is_child);
         let scope = self.maybe(2, &["s", ""]).map(str::to_owned);
         let later = self.maybe(6, &[TICK_MS, 5 * TICK_MS, 60 * TICK_MS]);
         let args = self.payload();
@@ -274,7 +274,7 @@ impl Drive {
         self.touched = self.oracle.find(&core.1);
         if let Some((scope, key)) = &submit.key {
             let found = self.world.store().find(scope.as_deref().unwrap_or(""), key).unwrap();
-            assert_eq!(found.as_ref(), Some(&core.1), "P8");
+            assert!(core.0 == CONFLICT || found.as_ref() == Some(&core.1), "P8");
         }
         Some((core, model))
     }
@@ -287,10 +287,12 @@ impl Drive {
         let items: Vec<Submit> =
             (0..=self.draws.below(4)).map(|_| self.some_submit(false)).collect();
         self.note(format!("submit many by {at}: {items:?}"));
-        let answers = self.world.handles[at]
-            .store
-            .submit_many(items.iter().map(core_submit).collect())
-            .unwrap();
+        let core = items.iter().map(core_submit).collect();
+        let answers = self.world.handles[at].store.submit_many(core);
+        if self.oracle.has_foreign_key(&items) {
+            return Some((answer(&answers, |_| said(OK)), said(CONFLICT)));
+        }
+        let answers = answers.unwrap();
         let number = self.world.handles[at].number;
         let mut pairs = Vec::new();
         for (item, answer) in items.iter().zip(answers) {

@@ -42,17 +42,35 @@ impl Oracle {
 
     /// P8. `id` is the id that a new run got.
     pub fn submit(&mut self, submit: &Submit, handle: u64, id: &str) -> Said {
+        let key = submit.key.clone().map(|(scope, key)| (scope.unwrap_or_default(), key));
+        let known = self.runs.iter().find(|run| key.is_some() && run.key == key);
+        if known.is_some_and(|known| known.submit.workflow != submit.workflow) {
+            return said(CONFLICT);
+        }
+        let known = known.map(|known| known.id.clone());
         if submit.is_local {
             self.own(handle);
         }
-        let key = submit.key.clone().map(|(scope, key)| (scope.unwrap_or_default(), key));
-        if let Some(known) = self.runs.iter().find(|run| key.is_some() && run.key == key) {
-            return (EXISTS, known.id.clone());
+        if let Some(known) = known {
+            return (EXISTS, known);
         }
         let queue = submit.queue.clone().unwrap_or_else(|| "default".into());
         let local = submit.is_local.then_some(handle);
         self.add(Run { key, local, ..self.new_run(submit, queue, None, id) });
         (OK, id.into())
+    }
+
+    /// All or none: whether a key of the list is another workflow's, in the store or in the list.
+    pub fn has_foreign_key(&self, items: &[Submit]) -> bool {
+        let known = self.runs.iter().filter_map(|run| Some((run.key.clone()?, &run.submit)));
+        let named = |submit: &Submit| {
+            submit.key.clone().map(|(scope, key)| (scope.unwrap_or_default(), key))
+        };
+        let asked = items.iter().filter_map(|item| Some((named(item)?, item)));
+        let mut makers: HashMap<(String, String), &str> = HashMap::new();
+        known
+            .chain(asked)
+            .any(|(key, submit)| *makers.entry(key).or_insert(&submit.workflow) != submit.workflow)
     }
 
     pub fn add(&mut self, run: Run) {

@@ -332,8 +332,8 @@ pub struct RunEnd {
 pub trait RunPort {
     /// Returns the key of a lane, made now if it is new.
     fn lane_make(&mut self, lane: &Lane) -> Result<LaneKey>;
-    /// Returns the run with this idempotency scope and key.
-    fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<Id>>;
+    /// Returns the run with this idempotency scope and key, and its workflow.
+    fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>>;
     /// Returns the key of a run.
     fn run_by_id(&mut self, run_id: Id) -> Result<Option<RunKey>>;
     /// Writes a run.

@@ -185,7 +185,9 @@ macro_rules! every_claim {
         conforms! {
             $backend, $make,
             run:
-                one_key_makes_one_run_whatever_else_is_asked
+                one_key_makes_one_run_of_its_workflow_whatever_else_is_asked
+                a_key_of_another_workflow_is_a_conflict_and_stores_nothing
+                a_list_that_uses_a_key_for_two_workflows_is_refused_whole
                 a_key_counts_within_its_scope
                 a_key_stays_taken_after_its_run_has_ended
                 runs_without_a_key_are_all_made

@@ -3,8 +3,10 @@
 use super::{Bed, at, plain, run_id};
 use crate::domain::Backoff;
 use crate::domain::attempt::End;
-use crate::domain::port::{Lane, Outcome, RunPolicy};
+use crate::domain::port::{Lane, Outcome, Port, RunPolicy};
 use crate::domain::run::{self, Submit};
+use crate::error::{Error, Result};
+use crate::id::Id;
 use crate::limits::ARGS_INLINE_BYTES_MAX;
 
 fn keyed(scope: Option<&str>, key: &str) -> Submit {
@@ -15,13 +17,16 @@ fn keyed(scope: Option<&str>, key: &str) -> Submit {
     }
 }
 
+fn submit_many(port: &mut dyn Port, items: &[(Submit, Id)]) -> Result<Vec<run::Submitted>> {
+    run::submit_many(port, items, 0, Error::at_index, at(6))
+}
+
 /// P8.
-pub(super) fn one_key_makes_one_run_whatever_else_is_asked(bed: &mut dyn Bed) {
+pub(super) fn one_key_makes_one_run_of_its_workflow_whatever_else_is_asked(bed: &mut dyn Bed) {
     let first = bed.submit(1, &keyed(None, "k"), at(5));
     assert_eq!((first.run_id, first.existed), (run_id(1), false));
     let before = bed.dump();
     let other = Submit {
-        workflow: "another".into(),
         queue: Some("elsewhere".into()),
         args: Some("[1]".into()),
         run_at_ms: 9_000,
@@ -30,7 +35,29 @@ pub(super) fn one_key_makes_one_run_whatever_else_is_asked(bed: &mut dyn Bed) {
     let second = bed.submit(2, &other, at(6));
     assert_eq!((second.run_id, second.existed), (run_id(1), true));
     assert_eq!(bed.dump(), before);
-    assert_eq!(bed.tx(|port| port.run_by_idempotency("", "k").unwrap()), Some(run_id(1)));
+    let found = bed.tx(|port| port.run_by_idempotency("", "k").unwrap());
+    assert_eq!(found, Some((run_id(1), "w".into())));
+}
+
+/// P8: an invoice is not taken for the welcome that its key made.
+pub(super) fn a_key_of_another_workflow_is_a_conflict_and_stores_nothing(bed: &mut dyn Bed) {
+    bed.submit(1, &keyed(Some("s"), "k"), at(5));
+    let other = Submit { workflow: "W".into(), ..keyed(Some("s"), "k") };
+    let free = Submit { workflow: "W".into(), ..plain() };
+    let items = [(free, run_id(2)), (other.clone(), run_id(3))];
+    let one = bed.refused(-23, |port| run::submit(port, &other, run_id(2), 0, at(6)));
+    let many = bed.undone(|port| submit_many(port, &items)).unwrap_err();
+    assert_eq!((many.code(), many.to_string()), (-23, format!("items[1]: {one}")));
+    let known = crate::id::write("run", run_id(1));
+    assert!([r#""W""#, r#""w""#, &known].iter().all(|part| one.contains(part)), "{one}");
+}
+
+/// P8: two items of one list conflict as two calls do.
+pub(super) fn a_list_that_uses_a_key_for_two_workflows_is_refused_whole(bed: &mut dyn Bed) {
+    let other = Submit { workflow: "W".into(), ..keyed(None, "k") };
+    let items = [(keyed(None, "k"), run_id(1)), (plain(), run_id(2)), (other, run_id(3))];
+    let many = bed.undone(|port| submit_many(port, &items)).unwrap_err();
+    assert!(many.code() == -23 && many.to_string().starts_with("items[2]: "), "{many}");
 }
 
 /// P8: an absent scope is the scope "".

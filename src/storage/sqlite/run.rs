@@ -25,9 +25,10 @@ INSERT INTO sw_workflow_lanes (queue, workflow, code_version, owner_key)
 VALUES (?1, ?2, ?3, ?4)";
 
 const RUN_BY_IDEMPOTENCY: &str = "
-SELECT run_id
-FROM sw_workflow_runs
-WHERE idem_scope = ?1 AND idem_key = ?2";
+SELECT r.run_id, l.workflow
+FROM sw_workflow_runs AS r
+JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+WHERE r.idem_scope = ?1 AND r.idem_key = ?2";
 
 const RUN_BY_ID: &str = "
 SELECT run_key
@@ -96,8 +97,8 @@ impl RunPort for Tx<'_> {
         }
     }
 
-    fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<Id>> {
-        self.one(RUN_BY_IDEMPOTENCY, (scope, key), |row| read_id(row, 0))
+    fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>> {
+        self.one(RUN_BY_IDEMPOTENCY, (scope, key), |row| Ok((read_id(row, 0)?, row.get(1)?)))
     }
 
     fn run_by_id(&mut self, run_id: Id) -> Result<Option<RunKey>> {
