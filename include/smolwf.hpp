@@ -97,8 +97,8 @@ template <class T> class [[nodiscard]] result {
     T &value() & { return expect(), *std::get_if<0>(&either_); }
     T &&value() && { return expect(), std::move(*std::get_if<0>(&either_)); }
     /** The value, which must be there. */
-    T &operator*() &noexcept { return *std::get_if<0>(&either_); }
-    T &&operator*() &&noexcept { return std::move(*std::get_if<0>(&either_)); }
+    T &operator*() & noexcept { return *std::get_if<0>(&either_); }
+    T &&operator*() && noexcept { return std::move(*std::get_if<0>(&either_)); }
     T *operator->() noexcept { return std::get_if<0>(&either_); }
     /** The error, which must be there. */
     const smolwf::error &error() const noexcept { return *std::get_if<1>(&either_); }
@@ -682,9 +682,8 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         sw_error *err = nullptr;
         const sw_claim_options c = options.c();
         int32_t code = sw_run_claim(this->get(), queue.data(), queue.size(), &c, &out, &err);
-        return P::give(code, err, [&] {
-            return answer<basic_attempt<P>>{code, basic_attempt<P>(out)};
-        });
+        return P::give(code, err,
+                       [&] { return answer<basic_attempt<P>>{code, basic_attempt<P>(out)}; });
     }
     /** Items are a JSON array; so is the answer. */
     of<text> run_submit_many(std::string_view items) {

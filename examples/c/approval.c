@@ -89,8 +89,8 @@ static void show_result(sw_store *store, const char *run_id) {
     sw_text *run;
     char result[128];
     ok(sw_run_get(store, run_id, SW_NTS, &run, &err));
-    printf("result: %s\n", json_show(json_member(sw_text_data(run, NULL), "result"), result,
-                                     sizeof result));
+    printf("result: %s\n",
+           json_show(json_member(sw_text_data(run, NULL), "result"), result, sizeof result));
     sw_text_free(run);
 }
 
@@ -103,8 +103,8 @@ static void buy(sw_store *store, int is_approved) {
     pass(store, HOUR_MS, "an hour later");
     work_once(store);
     if (is_approved) {
-        ok(sw_signal_send(store, run_id, SW_NTS, "approval", SW_NTS, "{\"by\":\"ada\"}", SW_NTS, NULL,
-                          0, &err));
+        ok(sw_signal_send(store, run_id, SW_NTS, "approval", SW_NTS, "{\"by\":\"ada\"}", SW_NTS,
+                          NULL, 0, &err));
         puts("ada approves");
     } else {
         pass(store, THREE_DAYS_MS, "three days later");

@@ -69,7 +69,8 @@ static bool call_the_model(sw_attempt *attempt, unsigned *seed, bool tells) {
     sw_step *step = NULL;
     char id[SW_ID_CAP], amounts[64];
     sw_step_options kind = {.struct_size = sizeof kind,
-                            .kind = between(seed, 0, 1) ? "draft" : "review", .kind_len = SW_NTS};
+                            .kind = between(seed, 0, 1) ? "draft" : "review",
+                            .kind_len = SW_NTS};
     int32_t code = sw_step_begin(attempt, "call", SW_NTS, NULL, 0, &kind, &step, &err);
     if (code == SW_ERR_CANCELLED) {
         sw_error_free(err);
@@ -92,7 +93,8 @@ static bool call_the_model(sw_attempt *attempt, unsigned *seed, bool tells) {
     int actual = between(seed, expected / 2, expected * 3 / 2);
     atomic_fetch_add(&used, actual);
     if (actual > expected) atomic_fetch_add(&above, actual - expected);
-    if (tells && actual > expected) { /* before it is recorded: whoever adds up may know too much only */
+    /* Told before it is recorded: whoever adds up may know too much only. */
+    if (tells && actual > expected) {
         printf("%d\n", actual - expected);
         fflush(stdout);
     }
@@ -107,8 +109,7 @@ static void work(sw_store *store, sw_stop *stop, unsigned seed, bool tells) {
     sw_claim_options patient = {.struct_size = sizeof patient, .wait_ms = SW_FOREVER, .stop = stop};
     sw_attempt *attempt;
     while (ok(sw_run_claim(store, MEMBERS_QUEUE, SW_NTS, &patient, &attempt, &err)) == SW_OK) {
-        while (call_the_model(attempt, &seed, tells)) {
-        }
+        while (call_the_model(attempt, &seed, tells)) {}
         int32_t code = sw_attempt_suspend(attempt, &err);
         if (code == SW_ERR_CANCELLED) {
             sw_error_free(err);
@@ -130,17 +131,18 @@ struct team {
 
 /* Submits the root, and from it the members, and parks it on their ends. */
 static void submit_team(struct team *team) {
-    sw_submit_options options = {.struct_size = sizeof options,
-                                 .budget = "{\"tokens\":100000}", .budget_len = SW_NTS};
+    sw_submit_options options = {
+        .struct_size = sizeof options, .budget = "{\"tokens\":100000}", .budget_len = SW_NTS};
     char items[1024] = "[", waits[1024] = "[";
     sw_attempt *attempt;
     sw_text *text;
-    ok(sw_run_submit(team->store, "team", SW_NTS, NULL, 0, &options, team->root,
-                     sizeof team->root, &err));
+    ok(sw_run_submit(team->store, "team", SW_NTS, NULL, 0, &options, team->root, sizeof team->root,
+                     &err));
     if (ok(sw_run_claim(team->store, NULL, 0, NULL, &attempt, &err)) != SW_OK) fail("no team");
     for (int i = 0; i < MEMBERS; i++) {
         strcat(items, i == 0 ? "" : ",");
-        strcat(items, "{\"name\":\"member\",\"workflow\":\"member\",\"queue\":\"" MEMBERS_QUEUE "\"}");
+        strcat(items,
+               "{\"name\":\"member\",\"workflow\":\"member\",\"queue\":\"" MEMBERS_QUEUE "\"}");
     }
     ok(sw_child_submit_many(attempt, strcat(items, "]"), SW_NTS, &text, &err));
     const char *at = sw_text_data(text, NULL);
@@ -154,7 +156,8 @@ static void submit_team(struct team *team) {
     }
     sw_text_free(text);
     strcat(waits, "]");
-    if (ok(sw_await_all(attempt, "join", SW_NTS, waits, SW_NTS, SW_FOREVER, &text, &err)) != SW_SUSPEND)
+    if (ok(sw_await_all(attempt, "join", SW_NTS, waits, SW_NTS, SW_FOREVER, &text, &err)) !=
+        SW_SUSPEND)
         fail("members that ended before they began");
     ok(sw_attempt_suspend(attempt, &err));
     sw_attempt_free(attempt);
@@ -239,7 +242,7 @@ static void conclude(struct team *team, int64_t overrun) {
     check_store(team->store);
     puts("spent is the sum of the ledger");
     read_meter(team, true);
-    printf("# spent %" PRId64 " of %" PRId64 ", %" PRId64 " of it settled above what was reserved\n",
+    printf("# spent %" PRId64 " of %" PRId64 ", %" PRId64 " settled above what was reserved\n",
            meter.spent, meter.limit, overrun);
     printf("# %" PRId64 " entries\n", meter.entries);
 }

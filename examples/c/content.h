@@ -40,7 +40,8 @@ static int content_add_all(struct content *self, int file, int (*go_on)(void *),
 
 /* Reads a regular file to its end and asks `go_on` after every chunk. Returns 0 or an errno; EINTR
  * says that `go_on` answered 0. */
-static int content_read(const char *path, struct content *self, int (*go_on)(void *), void *context) {
+static int content_read(const char *path, struct content *self, int (*go_on)(void *),
+                        void *context) {
     struct stat found;
     memset(self, 0, sizeof *self);
     sha256_begin(&self->hash);

@@ -134,7 +134,8 @@ static int64_t join(sw_attempt *attempt, sw_text *children) {
         return -1;
     }
     const char *entry = json_first(sw_text_data(ended, NULL));
-    for (; entry != NULL; entry = json_next(entry)) sum += json_integer(json_member(entry, "value"), 0);
+    for (; entry != NULL; entry = json_next(entry))
+        sum += json_integer(json_member(entry, "value"), 0);
     sw_text_free(ended);
     return sum;
 }
@@ -221,7 +222,8 @@ static void fan_out(char *program, char *path) {
     sw_store *store = open_store(path);
     char run_id[SW_ID_CAP];
     pid_t workers[WORKERS];
-    sw_submit_options options = {.struct_size = sizeof options, .queue = "parents", .queue_len = SW_NTS};
+    sw_submit_options options = {
+        .struct_size = sizeof options, .queue = "parents", .queue_len = SW_NTS};
     ok(sw_run_submit(store, "total", SW_NTS, NULL, 0, &options, run_id, sizeof run_id, &err));
     sw_attempt *attempt = claim(store, "parents", 0);
     sw_text *children = submit_children(attempt);

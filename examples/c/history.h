@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define HISTORY_ATTEMPTS_MAX 64 /* rows of the table; further attempts are counted with the last */
-#define HISTORY_STEPS_SHOWN 3   /* steps shown from the beginning */
+#define HISTORY_STEPS_SHOWN 3 /* steps shown from the beginning */
 
 struct history {
     struct {
@@ -79,7 +79,8 @@ static void history_add_page(struct history *self, const char *page) {
     history_note_attempts(self, page);
     const char *step = json_first(json_member(page, "steps"));
     for (; step != NULL; step = json_next(step)) {
-        if (self->steps_count == 0) printf("\n  %-48s %-6s %-10s recorded\n", "step", "kind", "state");
+        if (self->steps_count == 0)
+            printf("\n  %-48s %-6s %-10s recorded\n", "step", "kind", "state");
         history_count_step(self, step);
         if (self->steps_count <= HISTORY_STEPS_SHOWN) history_print_step(step);
         last = step;
@@ -96,9 +97,11 @@ static void history_print_attempts(const struct history *self) {
         char began[16], lasted[16] = "-";
         int64_t ended_ms = self->attempts[i].ended_ms, started_ms = self->attempts[i].started_ms;
         history_clock(started_ms, began);
-        if (ended_ms > 0) snprintf(lasted, sizeof lasted, "%.2f s", (double)(ended_ms - started_ms) / 1e3);
+        if (ended_ms > 0)
+            snprintf(lasted, sizeof lasted, "%.2f s", (double)(ended_ms - started_ms) / 1e3);
         printf("  %7d  %-16s %-10s %s %7s  %zu\n", (int)self->attempts[i].number,
-               self->attempts[i].worker, self->attempts[i].state, began, lasted, self->attempts[i].steps);
+               self->attempts[i].worker, self->attempts[i].state, began, lasted,
+               self->attempts[i].steps);
     }
 }
 

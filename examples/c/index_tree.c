@@ -148,8 +148,8 @@ static int examine(struct indexer *self, const char *path, char **line) {
     sha256_end(&content.hash, hash);
     char *name = quoted(path);
     if (problem == 0) {
-        *line = text("{\"path\":%s,\"bytes\":%lld,\"sha256\":\"%s\",\"lines\":%lld,\"words\":%lld}", name,
-                     bytes, hash, content.lines, content.words);
+        *line = text("{\"path\":%s,\"bytes\":%lld,\"sha256\":\"%s\",\"lines\":%lld,\"words\":%lld}",
+                     name, bytes, hash, content.lines, content.words);
     } else {
         char *reason = quoted(strerror(problem));
         *line = text("{\"path\":%s,\"error\":%s}", name, reason);
@@ -238,8 +238,8 @@ static void show_progress(struct indexer *self, const char *path) {
     int is_last = done == self->tree.count;
     if (!is_last && now - self->shown_ms < (is_terminal ? 50 : 1000)) return;
     self->shown_ms = now;
-    fprintf(stderr, is_terminal ? "\r\033[K%zu of %zu files  %.60s%s" : "%zu of %zu files  %.60s%s", done,
-            self->tree.count, path, is_terminal && !is_last ? "" : "\n");
+    fprintf(stderr, is_terminal ? "\r\033[K%zu of %zu files  %.60s%s" : "%zu of %zu files  %.60s%s",
+            done, self->tree.count, path, is_terminal && !is_last ? "" : "\n");
 }
 
 static int do_files(struct indexer *self) {
@@ -282,7 +282,8 @@ static int write_index(struct indexer *self, const char *path) {
 /* The last step. Its result is the run's result too. Sets `problem` when the index cannot be written. */
 static char *do_index(struct indexer *self, int *problem) {
     sw_step *step = NULL;
-    char *path = text("%s/%s.jsonl", self->state, self->run_id), *name = quoted(path), *result = NULL;
+    char *path = text("%s/%s.jsonl", self->state, self->run_id);
+    char *name = quoted(path), *result = NULL;
     if (begin(self, "index", "write", &step) == SW_REPLAYED) {
         result = text("%s", sw_step_result(step, NULL));
     } else if ((*problem = write_index(self, path)) == 0) {
@@ -356,8 +357,10 @@ static int was_completed(struct indexer *self, char state[16]) {
 static int32_t submit(struct indexer *self, const char *queue) {
     char *path = quoted(self->root), *args = text("{\"path\":%s}", path);
     sw_submit_options options = {.struct_size = sizeof options,
-                                 .queue = queue, .queue_len = SW_NTS,
-                                 .idempotency_key = self->root, .idempotency_key_len = SW_NTS};
+                                 .queue = queue,
+                                 .queue_len = SW_NTS,
+                                 .idempotency_key = self->root,
+                                 .idempotency_key_len = SW_NTS};
     int32_t code = sw_run_submit(self->store, "index_tree", SW_NTS, args, SW_NTS, &options,
                                  self->run_id, sizeof self->run_id, &err);
     free(path);
@@ -377,8 +380,11 @@ static int index_tree(struct indexer *self) {
     hash_text(self->root, queue);
     sprintf(worker, "pid %ld", (long)getpid());
     if (submit(self, queue) == SW_EXISTS && was_completed(self, state)) return 0;
-    sw_claim_options claim = {.struct_size = sizeof claim, .wait_ms = CLAIM_WAIT_MS,
-                              .worker = worker, .worker_len = SW_NTS, .stop = stop};
+    sw_claim_options claim = {.struct_size = sizeof claim,
+                              .wait_ms = CLAIM_WAIT_MS,
+                              .worker = worker,
+                              .worker_len = SW_NTS,
+                              .stop = stop};
     int32_t claimed = sw_run_claim(self->store, queue, SW_NTS, &claim, &self->attempt, &err);
     if (ok("claim the run", claimed) == SW_NONE) {
         if (is_interrupted) return 130;
@@ -440,7 +446,8 @@ static void catch_interrupts(void) {
 static long number_after(char **args, const char *option) {
     char *end = NULL;
     long number = args[1] == NULL ? -1 : strtol(args[1], &end, 10);
-    if (number < 0 || *end != '\0' || number > 3600000) die("%s takes milliseconds up to 3600000", option);
+    if (number < 0 || *end != '\0' || number > 3600000)
+        die("%s takes milliseconds up to 3600000", option);
     return number;
 }
 
@@ -480,7 +487,8 @@ static void find_folders(struct indexer *self) {
     if (!is_look && mkdir(state, 0700) != 0 && errno != EEXIST) {
         die("cannot make %s: %s", state, strerror(errno));
     }
-    int has_state = realpath(state, self->state) != NULL && stat(self->state, &self->tree.skipped) == 0;
+    int has_state =
+        realpath(state, self->state) != NULL && stat(self->state, &self->tree.skipped) == 0;
     if (!has_state && !asked->is_list) die("cannot find %s: %s", state, strerror(errno));
     if (realpath(root, self->root) == NULL) die("cannot find %s: %s", root, strerror(errno));
     if (strcmp(self->state, self->root) == 0) die("the state folder cannot be the tree itself");

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static inline const char *json_blank(const char *at) {
-    return at + strspn(at, " \t\r\n");
-}
+static inline const char *json_blank(const char *at) { return at + strspn(at, " \t\r\n"); }
 
 static inline const char *json_string_end(const char *quote) {
     const char *at = quote + 1;

@@ -28,8 +28,8 @@ int main(int argc, char **argv) {
     ok(sw_store_init(store, &applied, &err));
 
     /* One key is one run, however often this program is started. */
-    sw_submit_options once = {.struct_size = sizeof once,
-                              .idempotency_key = "question 1", .idempotency_key_len = SW_NTS};
+    sw_submit_options once = {
+        .struct_size = sizeof once, .idempotency_key = "question 1", .idempotency_key_len = SW_NTS};
     ok(sw_run_submit(store, "ask", SW_NTS, "\"why?\"", SW_NTS, &once, run_id, sizeof run_id, &err));
 
     /* Whoever claims the run works on it. If its worker is killed, it is free again within a second. */
@@ -38,12 +38,13 @@ int main(int argc, char **argv) {
         puts("nothing to do: the run has ended");
     } else {
         const char *answer = NULL;
-        if (ok(sw_step_begin(attempt, "answer", SW_NTS, NULL, 0, NULL, &step, &err)) == SW_REPLAYED) {
+        int32_t begun = ok(sw_step_begin(attempt, "answer", SW_NTS, NULL, 0, NULL, &step, &err));
+        if (begun == SW_REPLAYED) {
             answer = sw_step_result(step, NULL);
             printf("replayed, not asked again: %s\n", answer);
         } else {
             answer = ask_the_model();
-            ok(sw_step_complete(step, answer, SW_NTS, &err)); /* from here on, no crash can lose it */
+            ok(sw_step_complete(step, answer, SW_NTS, &err)); /* now no crash can lose it */
             printf("recorded: %s\n", answer);
         }
         if (argc > 1 && strcmp(argv[1], "crash") == 0) {

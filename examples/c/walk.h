@@ -58,7 +58,8 @@ static void tree_walk(struct tree *tree, char *path) {
         if (length + 1 + strlen(entry->d_name) >= WALK_PATH_CAP) continue;
         sprintf(path + length, "/%s", entry->d_name);
         if (lstat(path, &found) != 0) continue;
-        int is_skipped = found.st_dev == tree->skipped.st_dev && found.st_ino == tree->skipped.st_ino;
+        int is_skipped =
+            found.st_dev == tree->skipped.st_dev && found.st_ino == tree->skipped.st_ino;
         if (S_ISDIR(found.st_mode) && !is_skipped) tree_walk(tree, path);
         if (S_ISREG(found.st_mode)) tree_add(tree, path);
     }

@@ -85,8 +85,10 @@ TEST(a_budget_document_has_the_keys_of_the_contract) {
     REQUIRE_CODE(SW_OK, sw_step_begin(attempt, NTS("s"), ABSENT, &options, &step, ERR));
     char id[SW_ID_CAP];
     CHECK_CODE(SW_OK, reserve_code(attempt, step, "{\"tokens\":30}", NULL, id));
-    CHECK_CODE(SW_OK, sw_step_complete_usage(step, NTS("1"), NTS("{\"tokens\":20,\"calls\":1}"), ERR));
-    CHECK_CODE(SW_OK, sw_step_complete_usage(step, NTS("1"), NTS("{\"tokens\":20,\"calls\":1}"), ERR));
+    CHECK_CODE(SW_OK,
+               sw_step_complete_usage(step, NTS("1"), NTS("{\"tokens\":20,\"calls\":1}"), ERR));
+    CHECK_CODE(SW_OK,
+               sw_step_complete_usage(step, NTS("1"), NTS("{\"tokens\":20,\"calls\":1}"), ERR));
     CHECK_CODE(SW_ERR_CONFLICT, sw_step_complete_usage(step, NTS("1"), NTS("{}"), ERR));
     CHECK_CODE(SW_ERR_CONFLICT, sw_step_complete(step, NTS("1"), ERR));
     CHECK_CODE(SW_ERR_CONFLICT, reserve_code(attempt, step, "{\"tokens\":1}", NULL, id));
@@ -98,9 +100,10 @@ TEST(a_budget_document_has_the_keys_of_the_contract) {
                  value_in(document, "units"), "tokens");
     CHECK_RAW_IN("{\"limit\":null,\"warn\":null,\"reserved\":0,\"spent\":1,\"remaining\":null}",
                  value_in(document, "units"), "calls");
-    CHECK_RAW_IN("[{\"workflow\":\"w\",\"kind\":\"draft\",\"unit\":\"calls\",\"spent\":1,\"entries\":1},"
-                 "{\"workflow\":\"w\",\"kind\":\"draft\",\"unit\":\"tokens\",\"spent\":20,\"entries\":1}]",
-                 document, "totals");
+    CHECK_RAW_IN(
+        "[{\"workflow\":\"w\",\"kind\":\"draft\",\"unit\":\"calls\",\"spent\":1,\"entries\":1},"
+        "{\"workflow\":\"w\",\"kind\":\"draft\",\"unit\":\"tokens\",\"spent\":20,\"entries\":1}]",
+        document, "totals");
     finish(attempt, "1");
     /* The budget of a run that ended is still there to be seen. */
     CHECK_UNIT(store, run.text, "tokens", 0, 20);
@@ -126,7 +129,8 @@ TEST(settling_twice_is_settling_once) {
     sw_store *store = store_in_memory();
     struct run_id run = submit_budget(store, "{\"tokens\": 100}");
     sw_attempt *attempt = claim(store);
-    struct run_id id = reserve(attempt, "{\"tokens\":60}"), empty = reserve(attempt, "{\"tokens\":5}");
+    struct run_id id = reserve(attempt, "{\"tokens\":60}");
+    struct run_id empty = reserve(attempt, "{\"tokens\":5}");
     for (int i = 0; i < 3; i++) {
         CHECK_CODE(SW_OK, settle_code(store, id.text, "{\"tokens\":50}"));
         CHECK_CODE(SW_OK, settle_code(store, empty.text, "{}"));
@@ -135,7 +139,10 @@ TEST(settling_twice_is_settling_once) {
     CHECK_CODE(SW_ERR_CONFLICT, settle_code(store, empty.text, "{\"tokens\":1}"));
     CHECK_UNIT(store, run.text, "tokens", 0, 50);
     static const char *const strangers[] = {
-        "budget_", "budget_00000000000000000000000000", "run_00000000000000000000000000", "x",
+        "budget_",
+        "budget_00000000000000000000000000",
+        "run_00000000000000000000000000",
+        "x",
     };
     for (size_t i = 0; i < COUNT_OF(strangers); i++) {
         CHECK_CODE(SW_ERR_NOT_FOUND, settle_code(store, strangers[i], "{}"));
@@ -151,7 +158,8 @@ TEST(amounts_that_are_none_are_invalid_and_named) {
     struct run_id run = submit_budget(store, "{\"tokens\": 9223372036854775807}");
     sw_attempt *attempt = claim(store);
     static const char *const bad[] = {
-        "{\"tokens\":-1}", "{\"tokens\":1.5}", "{\"tokens\":1e2}", "{\"tokens\":9223372036854775808}",
+        "{\"tokens\":-1}",    "{\"tokens\":1.5}",
+        "{\"tokens\":1e2}",   "{\"tokens\":9223372036854775808}",
         "{\"tokens\":\"1\"}", "{\"tokens\":null}",
     };
     char id[SW_ID_CAP] = "untouched";
@@ -164,14 +172,16 @@ TEST(amounts_that_are_none_are_invalid_and_named) {
         sw_submit_options options = submit_options();
         options.budget = bad[i];
         options.budget_len = SW_NTS;
-        CHECK_CODE(SW_ERR_INVALID, sw_run_submit(store, NTS("w"), ABSENT, &options, id, sizeof id, ERR));
+        CHECK_CODE(SW_ERR_INVALID,
+                   sw_run_submit(store, NTS("w"), ABSENT, &options, id, sizeof id, ERR));
         CHECK_SAYS("\"tokens\"");
     }
     CHECK_CODE(SW_ERR_INVALID, reserve_code(attempt, NULL, "[]", NULL, id));
     CHECK_CODE(SW_ERR_INVALID, reserve_code(attempt, NULL, "{}", NULL, id));
     CHECK_CODE(SW_ERR_INVALID, reserve_code(attempt, NULL, "{\"\":1}", NULL, id));
     CHECK_CODE(SW_ERR_INVALID, reserve_code(attempt, NULL, "{\"a\":1,\"a\":1}", NULL, id));
-    CHECK_CODE(SW_ERR_BUDGET, reserve_code(attempt, NULL, "{\"tokens\":9223372036854775807}", NULL, id));
+    CHECK_CODE(SW_ERR_BUDGET,
+               reserve_code(attempt, NULL, "{\"tokens\":9223372036854775807}", NULL, id));
     CHECK_TEXT("untouched", id);
     /* Sums near 2^63: refused, never wrapped. */
     CHECK_CODE(SW_OK, settle_code(store, held.text, "{\"tokens\":9223372036854775807}"));

@@ -20,9 +20,7 @@ static struct run_id child(sw_attempt *attempt, const char *name) {
     return child_with(attempt, name, SW_OK);
 }
 
-static sw_attempt *claim_child(sw_store *store) {
-    return claim_with(store, "children", NULL);
-}
+static sw_attempt *claim_child(sw_store *store) { return claim_with(store, "children", NULL); }
 
 static sw_attempt *again(sw_store *store, sw_attempt *attempt) {
     CHECK_CODE(SW_OK, sw_attempt_release(attempt, 0, ERR));
@@ -91,8 +89,8 @@ TEST(a_child_is_submitted_once_per_name_and_occurrence) {
     child(attempt, "c");
     finish(attempt, "1");
     int children = 0;
-    for (sw_attempt *kid = NULL; CODE_OF(sw_run_claim(store, NTS("children"), NULL, &kid, ERR)) == SW_OK;
-         children++) {
+    for (sw_attempt *kid = NULL;
+         CODE_OF(sw_run_claim(store, NTS("children"), NULL, &kid, ERR)) == SW_OK; children++) {
         finish(kid, "1");
     }
     CHECK_INT(4, children);
@@ -109,12 +107,15 @@ TEST(a_child_takes_no_key_and_no_budget) {
     keyed.idempotency_key_len = SW_NTS;
     rich.budget = "{\"tokens\":1}";
     rich.budget_len = SW_NTS;
-    CHECK_CODE(SW_ERR_INVALID, sw_child_submit(attempt, NTS("c"), NTS("kid"), ABSENT, &keyed, id, sizeof id, ERR));
+    CHECK_CODE(SW_ERR_INVALID,
+               sw_child_submit(attempt, NTS("c"), NTS("kid"), ABSENT, &keyed, id, sizeof id, ERR));
     CHECK_SAYS("idempotency_key");
-    CHECK_CODE(SW_ERR_INVALID, sw_child_submit(attempt, NTS("c"), NTS("kid"), ABSENT, &rich, id, sizeof id, ERR));
+    CHECK_CODE(SW_ERR_INVALID,
+               sw_child_submit(attempt, NTS("c"), NTS("kid"), ABSENT, &rich, id, sizeof id, ERR));
     CHECK_SAYS("budget");
     sw_text *text = POISON(sw_text);
-    const char *many = "[{\"name\":\"a\",\"workflow\":\"w\"},{\"name\":\"b\",\"workflow\":\"w\",\"budget\":{}}]";
+    const char *many =
+        "[{\"name\":\"a\",\"workflow\":\"w\"},{\"name\":\"b\",\"workflow\":\"w\",\"budget\":{}}]";
     CHECK_CODE(SW_ERR_INVALID, sw_child_submit_many(attempt, NTS(many), &text, ERR));
     CHECK(text == NULL);
     CHECK_SAYS("items[1]: a child has no budget");
@@ -132,7 +133,8 @@ TEST(a_local_child_is_claimed_by_its_parents_handle_alone) {
     char id[SW_ID_CAP];
     sw_submit_options local = submit_options();
     local.flags = SW_SUBMIT_LOCAL;
-    CHECK_CODE(SW_OK, sw_child_submit(attempt, NTS("c"), NTS("kid"), ABSENT, &local, id, sizeof id, ERR));
+    CHECK_CODE(SW_OK,
+               sw_child_submit(attempt, NTS("c"), NTS("kid"), ABSENT, &local, id, sizeof id, ERR));
     CHECK_NOTHING_TO_CLAIM(other);
     sw_attempt *kid = claim(own);
     CHECK_TEXT(id, sw_attempt_run_id(kid, NULL));
@@ -147,9 +149,11 @@ TEST(many_children_go_in_one_commit_or_none_does) {
     submit(store, "w", NULL);
     sw_attempt *attempt = claim(store);
     sw_text *text = NULL;
-    const char *good = "[{\"name\":\"c\",\"workflow\":\"kid\",\"args\":[ 1 ],\"queue\":\"children\",\"priority\":5},"
-                       "{\"name\":\"c\",\"workflow\":\"kid\",\"args\":[ 2 ],\"queue\":\"children\",\"priority\":-5}]";
-    const char *bad = "[{\"name\":\"x\",\"workflow\":\"kid\"},{\"name\":\"y\",\"workflow\":\"kid\",\"colour\":1}]";
+    const char *good =
+        "[{\"name\":\"c\",\"workflow\":\"kid\",\"args\":[ 1 ],\"queue\":\"children\",\"priority\":5},"
+        "{\"name\":\"c\",\"workflow\":\"kid\",\"args\":[ 2 ],\"queue\":\"children\",\"priority\":-5}]";
+    const char *bad =
+        "[{\"name\":\"x\",\"workflow\":\"kid\"},{\"name\":\"y\",\"workflow\":\"kid\",\"colour\":1}]";
     CHECK_CODE(SW_ERR_INVALID, sw_child_submit_many(attempt, NTS(bad), &text, ERR));
     CHECK_SAYS("items[1]: unknown key \"colour\"");
     CHECK_NOTHING_TO_CLAIM(store);
@@ -292,7 +296,8 @@ TEST(all_of_many_children_wake_their_parent_once_and_answer_in_order) {
     }
     attempt = claim(store);
     CHECK_INT(2, sw_attempt_number(attempt));
-    const struct value *all = value_read(await_many(sw_await_all, attempt, waits, SW_FOREVER, SW_OK));
+    const struct value *all =
+        value_read(await_many(sw_await_all, attempt, waits, SW_FOREVER, SW_OK));
     CHECK_INT(CHILDREN + 1, all == NULL ? 0 : all->count);
     for (int i = 0; i < CHILDREN; i++) {
         CHECK_INT_IN(i, value_at(all, (size_t)i), "index");
@@ -316,10 +321,12 @@ TEST(all_of_a_name_mentioned_thrice_needs_three_messages) {
         }
         if (votes > 0) CHECK_NOTHING_TO_CLAIM(store);
         const char *payload = lend_format("%d", votes);
-        CHECK_CODE(SW_OK, sw_signal_send(store, NTS(self.text), NTS("vote"), NTS(payload), ABSENT, ERR));
+        CHECK_CODE(SW_OK,
+                   sw_signal_send(store, NTS(self.text), NTS("vote"), NTS(payload), ABSENT, ERR));
     }
     attempt = claim(store);
-    const struct value *all = value_read(await_many(sw_await_all, attempt, waits, SW_FOREVER, SW_OK));
+    const struct value *all =
+        value_read(await_many(sw_await_all, attempt, waits, SW_FOREVER, SW_OK));
     for (int i = 0; i < 3; i++) CHECK_INT_IN(i, value_at(all, (size_t)i), "value");
     finish(attempt, "1");
     sw_store_close(store);
@@ -352,7 +359,8 @@ TEST(a_list_of_waits_is_checked_entry_by_entry) {
         {"{}", "expected an array"},
         {"[1]", "waits[0]"},
         {"[{}]", "waits[0]: it has 0 of the keys"},
-        {"[{\"signal\":\"a\"},{\"signal\":\"a\",\"sleep_ms\":1}]", "waits[1]: it has 2 of the keys"},
+        {"[{\"signal\":\"a\"},{\"signal\":\"a\",\"sleep_ms\":1}]",
+         "waits[1]: it has 2 of the keys"},
         {"[{\"signal\":\"\"}]", "waits[0]: signal is empty"},
         {"[{\"signal\":1}]", "waits[0]: signal is no string"},
         {"[{\"sleep_ms\":-1}]", "waits[0]: sleep_ms is -1"},
@@ -366,7 +374,8 @@ TEST(a_list_of_waits_is_checked_entry_by_entry) {
     }
     char *many = lend(10001 * 16 + 2);
     strcpy(many, "[");
-    for (int i = 0, end = 1; i <= 10000; i++) end += sprintf(many + end, "%s{\"sleep_ms\":0}", i ? "," : "");
+    for (int i = 0, end = 1; i <= 10000; i++)
+        end += sprintf(many + end, "%s{\"sleep_ms\":0}", i ? "," : "");
     strcat(many, "]");
     await_many(sw_await_any, attempt, many, 0, SW_ERR_INVALID);
     CHECK_SAYS("10001");
@@ -434,7 +443,8 @@ TEST(a_history_shows_the_children_and_how_they_stand) {
     const struct value *history = value_read(history_text(store, self.text));
     const struct value *children = value_in(history, "children");
     CHECK_INT(2, children == NULL ? 0 : children->count);
-    CHECK_KEYS(value_at(children, 0), "run_id", "workflow", "state", "created_at_ms", "finished_at_ms");
+    CHECK_KEYS(value_at(children, 0), "run_id", "workflow", "state", "created_at_ms",
+               "finished_at_ms");
     CHECK_TEXT_IN(done.text, value_at(children, 0), "run_id");
     CHECK_TEXT_IN("completed", value_at(children, 0), "state");
     CHECK_TEXT_IN("pending", value_at(children, 1), "state");

@@ -20,8 +20,8 @@ static struct run_id id_of(const sw_attempt *attempt) {
 
 static struct run_id fork_run(sw_store *store, struct run_id of, const char *from_step) {
     struct run_id id = {""};
-    REQUIRE_CODE(SW_OK, sw_run_fork(store, NTS(of.text), NTS(from_step), id.text, sizeof id.text,
-                                    ERR));
+    REQUIRE_CODE(SW_OK,
+                 sw_run_fork(store, NTS(of.text), NTS(from_step), id.text, sizeof id.text, ERR));
     return id;
 }
 

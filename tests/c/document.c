@@ -55,8 +55,8 @@ TEST(the_document_of_a_pending_run_tells_how_it_was_submitted) {
 TEST(what_was_not_given_or_is_not_yet_is_null) {
     sw_store *store = store_in_memory();
     const struct value *run = run_of(store, submit(store, "w", NULL));
-    static const char *const absent[] = {"parent_run_id", "args",         "result",
-                                         "error",         "metadata",     "finished_at_ms",
+    static const char *const absent[] = {"parent_run_id", "args",       "result",
+                                         "error",         "metadata",   "finished_at_ms",
                                          "code_version",  "waiting_for"};
     for (size_t i = 0; i < COUNT_OF(absent); i++) {
         if (!is_null_in(run, absent[i])) fail_at(__FILE__, __LINE__, "%s is not null", absent[i]);
@@ -133,8 +133,13 @@ TEST(text_that_is_no_run_id_is_refused) {
     struct run_id id = submit(store, "w", NULL), upper = id, task = id;
     for (char *c = upper.text + 4; *c != '\0'; c++) *c = (char)(*c >= 'a' ? *c - 32 : *c);
     memcpy(task.text, "tas_", 4);
-    const char *wrong[] = {"x", "run_", upper.text, task.text, lend_format("%sx", id.text),
-                           lend_format(" %s", id.text), "run_zzzzzzzzzzzzzzzzzzzzzzzzzz"};
+    const char *wrong[] = {"x",
+                           "run_",
+                           upper.text,
+                           task.text,
+                           lend_format("%sx", id.text),
+                           lend_format(" %s", id.text),
+                           "run_zzzzzzzzzzzzzzzzzzzzzzzzzz"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         sw_text *text = POISON(sw_text);
         CHECK_CODE_IN(sw_run_get(store, NTS(wrong[i]), &text, ERR), SW_ERR_INVALID,
@@ -208,8 +213,7 @@ TEST(the_history_lists_each_attempt_with_its_worker_times_and_error) {
     sw_store_close(store);
 }
 
-static const struct value *check_step(const struct value *history, size_t index,
-                                      const char *name) {
+static const struct value *check_step(const struct value *history, size_t index, const char *name) {
     const struct value *step = value_at(value_in(history, "steps"), index);
     CHECK_KEYS(step, "step_id", "name", "occurrence", "kind", "state", "tries", "input_hash",
                "result", "error", "started_at_ms", "ended_at_ms");
@@ -315,8 +319,8 @@ TEST(a_history_cursor_or_limit_that_cannot_be_is_refused) {
     static const char *const wrong[] = {"", "nonsense", "-1", "99999999999999999999999"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         sw_text *text = POISON(sw_text);
-        CHECK_CODE(SW_ERR_INVALID, sw_run_history(store, NTS(id.text), NTS(wrong[i]), 0, &text,
-                                                  ERR));
+        CHECK_CODE(SW_ERR_INVALID,
+                   sw_run_history(store, NTS(id.text), NTS(wrong[i]), 0, &text, ERR));
         CHECK(text == NULL);
     }
     sw_text *text = POISON(sw_text);

@@ -11,8 +11,8 @@ static int32_t append_code(sw_attempt *attempt, const char *type, const char *pa
 
 static struct value *events(sw_store *store, int64_t after, const char *run_id, uint32_t limit) {
     sw_text *text = NULL;
-    REQUIRE_CODE(SW_OK, sw_event_read(store, after, run_id, run_id == NULL ? 0 : SW_NTS, limit,
-                                      &text, ERR));
+    REQUIRE_CODE(
+        SW_OK, sw_event_read(store, after, run_id, run_id == NULL ? 0 : SW_NTS, limit, &text, ERR));
     struct value *document = value_read(lend_format("%s", sw_text_data(text, NULL)));
     sw_text_free(text);
     REQUIRE(document != NULL);
@@ -80,7 +80,8 @@ TEST(a_history_shows_the_events_of_its_run_page_by_page) {
     for (int i = 0; i < 5; i++) CHECK_CODE(SW_OK, append_code(attempt, "said", "1", NULL));
     struct value *history = value_read(history_text(store, run.text));
     CHECK_INT(5, value_in(history, "events")->count);
-    CHECK_KEYS(value_at(value_in(history, "events"), 0), "seq", "run_id", "type", "payload", "at_ms");
+    CHECK_KEYS(value_at(value_in(history, "events"), 0), "seq", "run_id", "type", "payload",
+               "at_ms");
     char cursor[128] = "";
     int64_t seen = 0;
     do {
@@ -91,7 +92,8 @@ TEST(a_history_shows_the_events_of_its_run_page_by_page) {
         sw_text_free(text);
         struct value *list = value_in(page, "events");
         for (size_t i = 0; i < list->count; i++) CHECK_INT_IN(++seen, value_at(list, i), "seq");
-        snprintf(cursor, sizeof cursor, "%s", is_null_in(page, "next") ? "" : text_in(page, "next"));
+        snprintf(cursor, sizeof cursor, "%s",
+                 is_null_in(page, "next") ? "" : text_in(page, "next"));
     } while (cursor[0] != 0);
     CHECK_INT(5, seen);
     finish(attempt, "1");
@@ -113,8 +115,8 @@ TEST(a_budget_that_comes_to_its_level_is_told_once) {
     }
     struct value *event = value_at(value_in(events(store, 0, run.text, 0), "items"), 0);
     CHECK_TEXT_IN("budget.warning", event, "type");
-    CHECK_RAW_IN("{\"unit\":\"tokens\",\"limit\":100,\"warn\":80,\"spent\":0,\"reserved\":80}", event,
-                 "payload");
+    CHECK_RAW_IN("{\"unit\":\"tokens\",\"limit\":100,\"warn\":80,\"spent\":0,\"reserved\":80}",
+                 event, "payload");
     finish(attempt, "1");
     sw_store_close(store);
 }
@@ -155,7 +157,8 @@ static void speak(int index, void *shared) {
         }
         return;
     }
-    for (int i = 0; i < 100; i++) CHECK_CODE(SW_OK, append_code(speakers->attempt, "said", NULL, NULL));
+    for (int i = 0; i < 100; i++)
+        CHECK_CODE(SW_OK, append_code(speakers->attempt, "said", NULL, NULL));
 }
 
 TEST(a_tail_sees_every_number_once_and_in_order) {

@@ -12,9 +12,7 @@ sw_store *store_open(const char *path, uint32_t flags) {
     return store;
 }
 
-sw_store *store_manual(const char *path) {
-    return store_open(path, SW_OPEN_MANUAL_CLOCK);
-}
+sw_store *store_manual(const char *path) { return store_open(path, SW_OPEN_MANUAL_CLOCK); }
 
 sw_store *store_in_memory(void) {
     sw_store_options options = {.struct_size = sizeof options, .flags = SW_OPEN_MANUAL_CLOCK};
@@ -47,16 +45,15 @@ sw_step_options step_options(void) {
 
 struct run_id submit(sw_store *store, const char *workflow, const char *args) {
     struct run_id id = {""};
-    REQUIRE_CODE(SW_OK, sw_run_submit(store, NTS(workflow), NTS(args), NULL, id.text,
-                                      sizeof id.text, ERR));
+    REQUIRE_CODE(
+        SW_OK, sw_run_submit(store, NTS(workflow), NTS(args), NULL, id.text, sizeof id.text, ERR));
     return id;
 }
 
-struct run_id submit_with(sw_store *store, const char *workflow,
-                          const sw_submit_options *options) {
+struct run_id submit_with(sw_store *store, const char *workflow, const sw_submit_options *options) {
     struct run_id id = {""};
-    REQUIRE_CODE(SW_OK, sw_run_submit(store, NTS(workflow), ABSENT, options, id.text,
-                                      sizeof id.text, ERR));
+    REQUIRE_CODE(
+        SW_OK, sw_run_submit(store, NTS(workflow), ABSENT, options, id.text, sizeof id.text, ERR));
     return id;
 }
 
@@ -64,9 +61,7 @@ int32_t claim_code(sw_store *store, sw_attempt **out) {
     return sw_run_claim(store, ABSENT, NULL, out, ERR);
 }
 
-sw_attempt *claim(sw_store *store) {
-    return claim_with(store, NULL, NULL);
-}
+sw_attempt *claim(sw_store *store) { return claim_with(store, NULL, NULL); }
 
 sw_attempt *claim_soon(sw_store *store) {
     sw_claim_options options = claim_options();

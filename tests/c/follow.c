@@ -68,25 +68,17 @@ static void check_wait_ends(struct wait *wait, void (*end)(struct wait *), int32
     if (state != NULL) CHECK_TEXT(state, wait->state);
 }
 
-static void complete_it(struct wait *wait) {
-    finish(claim(wait->store), "1");
-}
+static void complete_it(struct wait *wait) { finish(claim(wait->store), "1"); }
 
 static void cancel_it(struct wait *wait) {
     CHECK_CODE(SW_OK, sw_run_cancel(wait->store, NTS(wait->id.text), ABSENT, ERR));
 }
 
-static void advance_an_hour(struct wait *wait) {
-    advance(wait->store, 3600000);
-}
+static void advance_an_hour(struct wait *wait) { advance(wait->store, 3600000); }
 
-static void fire_it(struct wait *wait) {
-    sw_stop_fire(wait->stop);
-}
+static void fire_it(struct wait *wait) { sw_stop_fire(wait->stop); }
 
-static void shut_it_down(struct wait *wait) {
-    sw_store_shutdown(wait->store);
-}
+static void shut_it_down(struct wait *wait) { sw_store_shutdown(wait->store); }
 
 TEST(a_wait_for_a_run_ends_with_the_run_the_stop_or_the_store) {
     struct wait wait = {.store = store_in_memory()};
@@ -191,8 +183,8 @@ struct change {
 
 static void wait_for_change(void *shared) {
     struct change *change = shared;
-    change->code = CODE_OF(sw_store_wait(change->store, change->seen, LONG_MS, change->stop,
-                                         &change->now, ERR));
+    change->code = CODE_OF(
+        sw_store_wait(change->store, change->seen, LONG_MS, change->stop, &change->now, ERR));
 }
 
 static void check_change_ends(struct change *change, void (*end)(struct change *), int32_t code) {
@@ -205,21 +197,13 @@ static void check_change_ends(struct change *change, void (*end)(struct change *
     if (code == SW_OK) CHECK(change->now != change->seen);
 }
 
-static void submit_one(struct change *change) {
-    submit(change->store, "w", NULL);
-}
+static void submit_one(struct change *change) { submit(change->store, "w", NULL); }
 
-static void advance_a_day(struct change *change) {
-    advance(change->store, 86400000);
-}
+static void advance_a_day(struct change *change) { advance(change->store, 86400000); }
 
-static void fire_stop(struct change *change) {
-    sw_stop_fire(change->stop);
-}
+static void fire_stop(struct change *change) { sw_stop_fire(change->stop); }
 
-static void shut_down(struct change *change) {
-    sw_store_shutdown(change->store);
-}
+static void shut_down(struct change *change) { sw_store_shutdown(change->store); }
 
 TEST(a_wait_for_a_change_ends_with_one_with_time_with_the_stop_and_with_the_store) {
     struct change change = {.store = store_in_memory()};

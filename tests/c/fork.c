@@ -181,7 +181,8 @@ TEST(forking_while_other_threads_write_leaves_a_child_that_works) {
     struct loop loop = {.store = store_open(temp_path("parent.db"), 0)};
     struct inherited paths = {.other_path = temp_path("child.db")};
     struct companion *writers[3];
-    for (size_t i = 0; i < COUNT_OF(writers); i++) writers[i] = thread_start(write_in_a_loop, &loop);
+    for (size_t i = 0; i < COUNT_OF(writers); i++)
+        writers[i] = thread_start(write_in_a_loop, &loop);
     for (int i = 0; i < 25 && in_forked_child(work_on_another_file, &paths); i++) continue;
     loop.is_over = true;
     for (size_t i = 0; i < COUNT_OF(writers); i++) thread_join(writers[i]);

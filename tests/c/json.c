@@ -26,6 +26,7 @@ static void check_kept(sw_store *store, const char *args, size_t len, int line) 
 /* ---- What is JSON ------------------------------------------------------------------------- */
 
 TEST(the_bytes_of_a_payload_are_kept_exactly) {
+    // clang-format off: lists that are read across
     static const char *const good[] = {
         "null", "true", "false", "0", "-0", "1E+2", "-1.5e-10", "1e400", "\"\"", "[]", "{}",
         " 1 ", "\t\r\n[ 1 , 2 ]\n", "{\"b\":1,\"a\":2,\"b\":3}", "\"\\u0000\\ud83d\\ude00\\/\"",
@@ -33,12 +34,15 @@ TEST(the_bytes_of_a_payload_are_kept_exactly) {
         "{\"nested\":{\"$smolwf\":1}}", "\"$smolwf\"", "[\"$smolwf\"]", "{\"smolwf\":1}",
         "{\"$smolwf \":1}", "{\"x\":\"\\u0024smolwf\"}",
     };
+    // clang-format on
     sw_store *store = store_in_memory();
-    for (size_t i = 0; i < COUNT_OF(good); i++) check_kept(store, good[i], strlen(good[i]), __LINE__);
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        check_kept(store, good[i], strlen(good[i]), __LINE__);
     sw_store_close(store);
 }
 
 TEST(text_that_is_not_json_is_refused) {
+    // clang-format off: lists that are read across
     static const char *const bad[] = {
         "", " ", "{\"a\":1,}", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{a:1}", "{1:1}",
         "{\"a\":1 \"b\":2}", "'a'", "nul", "nulll", "True", "NaN", "Infinity", "-", "+1", "01",
@@ -47,6 +51,7 @@ TEST(text_that_is_not_json_is_refused) {
         "\xef\xbb\xbf" "1", "\"\xff\"", "\xff", "\"\xc0\x80\"", "\"\xed\xa0\x80\"",
         "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"", "\"\x80\"",
     };
+    // clang-format on
     sw_store *store = store_in_memory();
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         check_code(__FILE__, __LINE__, lend_format("args %s", bad[i]), SW_ERR_INVALID,
@@ -151,8 +156,8 @@ TEST(the_largest_payload_is_kept_in_a_file) {
 }
 
 TEST(the_limit_of_payloads_is_an_option_of_the_store) {
-    sw_store_options options = {.struct_size = sizeof options, .flags = SW_OPEN_MANUAL_CLOCK,
-                                .payload_bytes_max = 1000};
+    sw_store_options options = {
+        .struct_size = sizeof options, .flags = SW_OPEN_MANUAL_CLOCK, .payload_bytes_max = 1000};
     sw_store *store = NULL;
     uint32_t applied = 0;
     REQUIRE_CODE(SW_OK, sw_store_open_in_memory(&options, &store, ERR));

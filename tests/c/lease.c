@@ -275,17 +275,13 @@ static void take_from_killed(const char *lease_ms) {
     sw_store_close(store);
 }
 
-TEST(the_runs_of_a_killed_process_are_claimable_within_a_second) {
-    take_from_killed("3600000");
-}
+TEST(the_runs_of_a_killed_process_are_claimable_within_a_second) { take_from_killed("3600000"); }
 
 TEST(a_lease_while_alive_ends_with_a_killed_process) {
     take_from_killed(lend_format("%u", SW_LEASE_WHILE_ALIVE));
 }
 
-static void claim_from_dead(void *shared) {
-    finish(claim_soon(shared), "1");
-}
+static void claim_from_dead(void *shared) { finish(claim_soon(shared), "1"); }
 
 TEST(a_claim_that_already_waits_takes_the_run_of_a_process_killed_meanwhile) {
     const char *path = temp_path("new.db");

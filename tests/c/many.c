@@ -18,7 +18,8 @@ static int32_t claim_many(sw_store *store, uint32_t max, sw_attempt **out, uint3
 TEST(many_runs_are_submitted_in_the_order_of_their_items) {
     sw_store *store = store_in_memory();
     const struct value *list = submit_many(
-        store, "[{\"workflow\":\"a\",\"args\":{ \"x\" : 1.0 }},{\"workflow\":\"b\",\"priority\":-1}]");
+        store,
+        "[{\"workflow\":\"a\",\"args\":{ \"x\" : 1.0 }},{\"workflow\":\"b\",\"priority\":-1}]");
     CHECK_INT(2, list->count);
     const char *first = text_in(value_at(list, 0), "run_id");
     const char *second = text_in(value_at(list, 1), "run_id");
@@ -34,9 +35,12 @@ TEST(many_runs_are_submitted_in_the_order_of_their_items) {
 
 TEST(an_item_that_is_wrong_is_named_and_nothing_is_submitted) {
     sw_store *store = store_in_memory();
-    static const char *const wrong[] = {
-        "{}", "{\"workflow\":\"\"}", "{\"workflow\":\"w\",\"x\":1}",
-        "{\"workflow\":\"w\",\"max_attempts\":-1}", "3", "{\"workflow\":\"w\",\"workflow\":\"w\"}"};
+    static const char *const wrong[] = {"{}",
+                                        "{\"workflow\":\"\"}",
+                                        "{\"workflow\":\"w\",\"x\":1}",
+                                        "{\"workflow\":\"w\",\"max_attempts\":-1}",
+                                        "3",
+                                        "{\"workflow\":\"w\",\"workflow\":\"w\"}"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         sw_text *text = POISON(sw_text);
         const char *items = lend_format("[{\"workflow\":\"w\"},%s]", wrong[i]);

@@ -12,9 +12,8 @@
 
 void *living[KINDS];
 static const char *const kind_names[KINDS] = {
-    [STORE] = "a store", [ATTEMPT] = "an attempt", [STEP] = "a step",
-    [TEXT] = "a text",   [ERROR] = "an error",     [STOP] = "a stop",
-    [WATCH] = "a watch",
+    [STORE] = "a store",  [ATTEMPT] = "an attempt", [STEP] = "a step",   [TEXT] = "a text",
+    [ERROR] = "an error", [STOP] = "a stop",        [WATCH] = "a watch",
 };
 
 /* Memory that is none of ours. */
@@ -268,8 +267,10 @@ static void blank_comments(char *text) {
         char *start = line + (*line == '\n');
         size_t len = strcspn(start, "\n");
         char *comment = strstr(start, "//");
-        if (*start == '#') memset(start, ' ', len);
-        else if (comment != NULL && comment < start + len) memset(comment, ' ', (size_t)(start + len - comment));
+        if (*start == '#')
+            memset(start, ' ', len);
+        else if (comment != NULL && comment < start + len)
+            memset(comment, ' ', (size_t)(start + len - comment));
     }
 }
 
@@ -281,8 +282,8 @@ TEST(this_table_covers_every_function_of_the_header) {
     blank_comments(text);
     for (char *at = text; (at = strstr(at, "sw_")) != NULL;) {
         size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789_");
-        bool is_function = (at == text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_')) &&
-                           at[len] == '(';
+        bool is_function =
+            (at == text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_')) && at[len] == '(';
         char *name = lend_format("%.*s", (int)len, at);
         at += len;
         if (!is_function) continue;

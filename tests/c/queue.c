@@ -86,10 +86,14 @@ TEST(a_paused_queue_gives_out_nothing_and_others_go_on) {
 
 TEST(settings_that_are_none_are_invalid_and_change_nothing) {
     sw_store *store = store_in_memory();
-    static const char *const wrong[] = {"{\"concurrency\":0}",   "{\"concurrency\":-1}",
-                                        "{\"concurrency\":1.5}", "{\"concurrency\":4294967296}",
-                                        "{\"paused\":1}",        "{\"limit\":1}",
-                                        "[]",                     "null",
+    static const char *const wrong[] = {"{\"concurrency\":0}",
+                                        "{\"concurrency\":-1}",
+                                        "{\"concurrency\":1.5}",
+                                        "{\"concurrency\":4294967296}",
+                                        "{\"paused\":1}",
+                                        "{\"limit\":1}",
+                                        "[]",
+                                        "null",
                                         "{\"paused\":true,\"paused\":true}"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         CHECK_CODE(SW_ERR_INVALID, sw_queue_set(store, ABSENT, NTS(wrong[i]), ERR));

@@ -174,9 +174,7 @@ TEST(no_create_refuses_a_missing_file_and_opens_one_that_is_there) {
     sw_store_close(store_open(path, SW_OPEN_NO_CREATE));
 }
 
-TEST(an_empty_path_is_refused) {
-    CHECK_REFUSED("", 0, SW_ERR_INVALID, SW_ERR_CANNOT_OPEN);
-}
+TEST(an_empty_path_is_refused) { CHECK_REFUSED("", 0, SW_ERR_INVALID, SW_ERR_CANNOT_OPEN); }
 
 TEST(a_path_longer_than_the_system_allows_is_refused) {
     char *path = lend(10001);

@@ -37,8 +37,7 @@ TEST(text_arguments_end_at_their_length) {
 TEST(arguments_are_copied_before_submit_returns) {
     sw_store *store = store_in_memory();
     char workflow[] = "greet", args[] = "[1]", id[SW_ID_CAP];
-    CHECK_CODE(SW_OK,
-               sw_run_submit(store, NTS(workflow), NTS(args), NULL, id, sizeof id, ERR));
+    CHECK_CODE(SW_OK, sw_run_submit(store, NTS(workflow), NTS(args), NULL, id, sizeof id, ERR));
     memset(workflow, 'x', sizeof workflow - 1);
     memset(args, 'x', sizeof args - 1);
     sw_attempt *attempt = claim(store);
@@ -81,8 +80,8 @@ TEST(names_have_1_to_255_bytes) {
     CHECK_CODE(SW_ERR_TOO_BIG, submit_code(store, repeated('w', 256), NULL));
     CHECK_SAYS("255");
     char id[SW_ID_CAP];
-    CHECK_CODE(SW_ERR_TOO_BIG, sw_run_submit(store, repeated('w', 999), 256, ABSENT, NULL, id,
-                                             sizeof id, ERR));
+    CHECK_CODE(SW_ERR_TOO_BIG,
+               sw_run_submit(store, repeated('w', 999), 256, ABSENT, NULL, id, sizeof id, ERR));
     CHECK_SAYS("256");
     CHECK_SAYS("255");
     CHECK_CODE(SW_ERR_INVALID, submit_code(store, "", NULL));

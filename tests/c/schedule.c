@@ -104,7 +104,8 @@ TEST(six_fields_begin_with_seconds) {
 /* Also when the local hour exists twice, or not at all, in that month. */
 TEST(a_time_of_day_in_a_zone_fires_once_each_day_of_a_year) {
     sw_store *store = store_in_memory();
-    const char *spec = "{\"workflow\":\"w\",\"cron\":\"30 2 * * *\",\"timezone\":\"Europe/Berlin\"}";
+    const char *spec =
+        "{\"workflow\":\"w\",\"cron\":\"30 2 * * *\",\"timezone\":\"Europe/Berlin\"}";
     int32_t code = CODE_OF(sw_schedule_set(store, NTS("s"), NTS(spec), ERR));
     if (code == SW_ERR_UNSUPPORTED) {
         CHECK_SAYS("tzdata");

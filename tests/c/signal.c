@@ -110,7 +110,8 @@ TEST(a_message_to_nobody_is_not_found) {
     struct run_id id;
     REQUIRE_CODE(SW_OK, sw_new_id(NTS("run"), id.text, sizeof id.text, ERR));
     CHECK_CODE(SW_ERR_NOT_FOUND, send(store, id, "go", "1", NULL));
-    CHECK_CODE(SW_ERR_NOT_FOUND, sw_signal_send(store, NTS("nobody"), NTS("go"), ABSENT, ABSENT, ERR));
+    CHECK_CODE(SW_ERR_NOT_FOUND,
+               sw_signal_send(store, NTS("nobody"), NTS("go"), ABSENT, ABSENT, ERR));
     struct run_id living = submit(store, "w", NULL);
     CHECK_CODE(SW_ERR_INVALID, send(store, living, "go", "{", NULL));
     CHECK_CODE(SW_ERR_INVALID, send(store, living, "go", "{\"$smolwf\":1}", NULL));
@@ -175,8 +176,7 @@ TEST(a_history_shows_each_message_and_whether_it_was_taken) {
     const struct value *history = value_read(history_text(store, id.text));
     const struct value *signals = value_in(history, "signals");
     CHECK_INT(2, signals == NULL ? 0 : signals->count);
-    CHECK_KEYS(value_at(signals, 0), "name", "payload", "sent_at_ms", "consumed",
-               "consumed_by");
+    CHECK_KEYS(value_at(signals, 0), "name", "payload", "sent_at_ms", "consumed", "consumed_by");
     CHECK_TEXT_IN("go", value_at(signals, 0), "name");
     CHECK_RAW_IN("true", value_at(signals, 0), "consumed");
     CHECK_INT_IN(now, value_at(signals, 0), "sent_at_ms");

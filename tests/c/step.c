@@ -55,8 +55,17 @@ TEST(a_step_to_run_tells_its_name_and_occurrence_and_has_no_result) {
 }
 
 static const char *const spellings[] = {
-    "null", "0", "-0.0", " 1.00 ", "\"\"", "\"\\u00e9\\/\"", "[]", "{ \"b\" : 1 ,\n\t\"a\":1e2 }",
-    "{\"a\":1,\"a\":2}", "123456789012345678901234567890", "\"\xf0\x9f\x98\x80\"",
+    "null",
+    "0",
+    "-0.0",
+    " 1.00 ",
+    "\"\"",
+    "\"\\u00e9\\/\"",
+    "[]",
+    "{ \"b\" : 1 ,\n\t\"a\":1e2 }",
+    "{\"a\":1,\"a\":2}",
+    "123456789012345678901234567890",
+    "\"\xf0\x9f\x98\x80\"",
 };
 
 TEST(results_replay_byte_for_byte_after_reopening) {
@@ -126,8 +135,7 @@ TEST(a_step_of_another_run_is_another_step) {
 
 /* ---- Occurrences -------------------------------------------------------------------------- */
 
-static int32_t begin_at(sw_attempt *attempt, const char *name, uint32_t occurrence,
-                        sw_step **out) {
+static int32_t begin_at(sw_attempt *attempt, const char *name, uint32_t occurrence, sw_step **out) {
     sw_step_options options = step_options();
     options.occurrence = occurrence;
     return sw_step_begin(attempt, NTS(name), ABSENT, &options, out, ERR);
@@ -382,9 +390,15 @@ TEST(an_input_that_has_no_one_canonical_form_is_refused) {
     sw_store *store = store_in_memory();
     sw_attempt *attempt = submit_and_claim(store);
     static const char *const wrong[] = {
-        "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":1}", "[{\"x\":{\"b\":1,\"c\":2,\"b\":3}}]",
-        "9007199254740992",  "-9007199254740992",       "[123456789012345678901234567890]",
-        "1e400",             "{\"a\":-1e309}",          "{\"a\":1,}",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\":1,\"\\u0061\":1}",
+        "[{\"x\":{\"b\":1,\"c\":2,\"b\":3}}]",
+        "9007199254740992",
+        "-9007199254740992",
+        "[123456789012345678901234567890]",
+        "1e400",
+        "{\"a\":-1e309}",
+        "{\"a\":1,}",
     };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         sw_step *step = POISON(sw_step);

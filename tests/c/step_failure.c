@@ -14,8 +14,7 @@ static sw_attempt *next_attempt(sw_store *store, sw_attempt *attempt) {
     return claim(store);
 }
 
-static int32_t begin_at(sw_attempt *attempt, const char *name, uint32_t occurrence,
-                        sw_step **out) {
+static int32_t begin_at(sw_attempt *attempt, const char *name, uint32_t occurrence, sw_step **out) {
     sw_step_options options = step_options();
     options.occurrence = occurrence;
     return sw_step_begin(attempt, NTS(name), ABSENT, &options, out, ERR);

@@ -40,11 +40,10 @@ TEST(a_store_without_schema_answers_schema_old_until_init) {
     char id[SW_ID_CAP] = "untouched";
     sw_attempt *attempt = POISON(sw_attempt);
     sw_text *text = POISON(sw_text);
-    CHECK_CODE(SW_ERR_SCHEMA_OLD,
-               sw_run_submit(store, NTS("w"), ABSENT, NULL, id, sizeof id, ERR));
+    CHECK_CODE(SW_ERR_SCHEMA_OLD, sw_run_submit(store, NTS("w"), ABSENT, NULL, id, sizeof id, ERR));
     CHECK_CODE(SW_ERR_SCHEMA_OLD, sw_run_claim(store, ABSENT, NULL, &attempt, ERR));
-    CHECK_CODE(SW_ERR_SCHEMA_OLD, sw_run_get(store, NTS("run_01h00000000000000000000000"), &text,
-                                             ERR));
+    CHECK_CODE(SW_ERR_SCHEMA_OLD,
+               sw_run_get(store, NTS("run_01h00000000000000000000000"), &text, ERR));
     CHECK_TEXT("untouched", id);
     CHECK(attempt == NULL && text == NULL);
     uint32_t applied = 0;
@@ -257,8 +256,11 @@ TEST(options_grow_and_shrink_with_their_struct_size) {
 }
 
 TEST(fields_beyond_a_small_struct_are_not_read) {
-    sw_store_options options = {.struct_size = 8, .busy_timeout_ms = UINT32_MAX, .durability = 99,
-                                .max_readers = UINT32_MAX, .payload_bytes_max = UINT64_MAX};
+    sw_store_options options = {.struct_size = 8,
+                                .busy_timeout_ms = UINT32_MAX,
+                                .durability = 99,
+                                .max_readers = UINT32_MAX,
+                                .payload_bytes_max = UINT64_MAX};
     CHECK_CODE(SW_OK, open_with(&options));
     options.struct_size = sizeof options;
     CHECK_CODE(SW_ERR_INVALID, open_with(&options));
@@ -287,8 +289,8 @@ TEST(options_outside_their_range_are_refused) {
 }
 
 TEST(the_default_lease_of_the_store_is_that_of_its_claims) {
-    sw_store_options options = {.struct_size = sizeof options, .flags = SW_OPEN_MANUAL_CLOCK,
-                                .lease_default_ms = 5000};
+    sw_store_options options = {
+        .struct_size = sizeof options, .flags = SW_OPEN_MANUAL_CLOCK, .lease_default_ms = 5000};
     sw_store *store = NULL;
     uint32_t applied = 0;
     REQUIRE_CODE(SW_OK, sw_store_open_in_memory(&options, &store, ERR));
@@ -388,7 +390,8 @@ static void wait_until_closed(void *shared) {
 TEST(shutdown_from_another_thread_ends_every_wait) {
     sw_store *store = store_open(temp_path("new.db"), 0);
     struct companion *waiters[4];
-    for (size_t i = 0; i < COUNT_OF(waiters); i++) waiters[i] = thread_start(wait_until_closed, store);
+    for (size_t i = 0; i < COUNT_OF(waiters); i++)
+        waiters[i] = thread_start(wait_until_closed, store);
     pause_ms(50);
     int64_t start = steady_ms();
     sw_store_shutdown(store);

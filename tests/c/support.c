@@ -85,8 +85,7 @@ bool check_true(const char *file, int line, const char *what, bool holds) {
     return holds;
 }
 
-bool check_int(const char *file, int line, const char *what, long long expected,
-               long long actual) {
+bool check_int(const char *file, int line, const char *what, long long expected, long long actual) {
     if (expected == actual) return true;
     fail_at(file, line, "%.200s is %lld instead of %lld", what, actual, expected);
     return false;
@@ -158,8 +157,7 @@ static void check_error_object(const char *file, int line, const char *what, int
 static void check_error_slot(const char *file, int line, const char *what, int32_t code) {
     check_error_object(file, line, what, code);
     if (code < 0 && last_error == NULL && strstr(what, "ERR)") != NULL) {
-        fail_at(file, line, "%.200s answers %s without an error object", what,
-                sw_code_name(code));
+        fail_at(file, line, "%.200s answers %s without an error object", what, sw_code_name(code));
     }
 }
 
@@ -254,9 +252,7 @@ const char *temp_folder(void) {
     return folder;
 }
 
-const char *temp_path(const char *name) {
-    return lend_format("%s/%s", temp_folder(), name);
-}
+const char *temp_path(const char *name) { return lend_format("%s/%s", temp_folder(), name); }
 
 bool file_exists(const char *path) {
     struct stat status;
@@ -303,7 +299,8 @@ const char *folder_listing(const char *path) {
     int count = scandir(path, &entries, NULL, alphasort);
     char *listing = lend_format("%s", "");
     for (int i = 0; i < count; i++) {
-        if (entries[i]->d_name[0] != '.') listing = lend_format("%s%s ", listing, entries[i]->d_name);
+        if (entries[i]->d_name[0] != '.')
+            listing = lend_format("%s%s ", listing, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
@@ -353,9 +350,7 @@ struct companion *thread_start(void (*body)(void *shared), void *shared) {
     return companion;
 }
 
-void thread_join(struct companion *companion) {
-    pthread_join(companion->thread, NULL);
-}
+void thread_join(struct companion *companion) { pthread_join(companion->thread, NULL); }
 
 void in_threads(int count, void (*body)(int index, void *shared), void *shared) {
     struct companion *companions = lend((size_t)count * sizeof *companions);

@@ -202,7 +202,8 @@ TEST(four_processes_do_each_run_exactly_once) {
     for (int i = 0; i < 4; i++) CHECK_TEXT("ready", child_line(children[i]));
     for (int i = 0; i < 4; i++) child_close_input(children[i]);
     for (int i = 0; i < 4; i++) {
-        for (const char *id = child_line(children[i]); id[0] != '\0'; id = child_line(children[i])) {
+        for (const char *id = child_line(children[i]); id[0] != '\0';
+             id = child_line(children[i])) {
             note_done(tally, id);
         }
         child_finish(children[i]);

@@ -155,7 +155,8 @@ TEST(a_quoted_text_reads_back_as_the_same_text) {
     check_quoted(NTS(""));
     check_quoted(NTS("say \"hi\" \\ / and \b\f\n\r\t"));
     check_quoted(NTS("\x01\x1f\x7f"));
-    check_quoted(NTS("gr\xc3\xbc\xc3\x9f""e \xe2\x82\xac \xf0\x9f\x98\x80"));
+    check_quoted(NTS("gr\xc3\xbc\xc3\x9f"
+                     "e \xe2\x82\xac \xf0\x9f\x98\x80"));
     check_quoted("only this, not that", 9);
     check_quoted("a\0b", 3);
 }
@@ -199,8 +200,8 @@ TEST(an_id_is_its_prefix_and_26_lower_case_crockford_characters) {
 }
 
 TEST(a_prefix_outside_its_form_is_refused_and_nothing_is_written) {
-    static const char *const wrong[] = {"", "A", "aB", "1a", "_a", "a-b", "a b", "\xc3\xa4",
-                                        "abcdefghijklmnopqrstuvwxyz_01234"};
+    static const char *const wrong[] = {
+        "", "A", "aB", "1a", "_a", "a-b", "a b", "\xc3\xa4", "abcdefghijklmnopqrstuvwxyz_01234"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         char id[SW_ID_CAP] = "untouched";
         CHECK_CODE(SW_ERR_INVALID, sw_new_id(NTS(wrong[i]), id, sizeof id, ERR));
@@ -275,7 +276,8 @@ static void append_ids(int index, void *shared) {
     (void)index;
     for (int i = 0; i < 1000; i++) {
         pthread_mutex_lock(&sequence->lock);
-        CHECK(sw_new_id(NTS("run"), sequence->ids[sequence->count++].text, SW_ID_CAP, NULL) == SW_OK);
+        CHECK(sw_new_id(NTS("run"), sequence->ids[sequence->count++].text, SW_ID_CAP, NULL) ==
+              SW_OK);
         pthread_mutex_unlock(&sequence->lock);
     }
 }
@@ -283,7 +285,8 @@ static void append_ids(int index, void *shared) {
 TEST(ids_made_one_after_another_by_different_threads_increase) {
     static struct sequence sequence = {.lock = PTHREAD_MUTEX_INITIALIZER};
     in_threads(THREADS, append_ids, &sequence);
-    for (int i = 1; i < sequence.count; i++) REQUIRE(strcmp(sequence.ids[i - 1].text, sequence.ids[i].text) < 0);
+    for (int i = 1; i < sequence.count; i++)
+        REQUIRE(strcmp(sequence.ids[i - 1].text, sequence.ids[i].text) < 0);
 }
 
 static void make_id_in_child(void *shared) {

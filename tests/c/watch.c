@@ -156,8 +156,10 @@ TEST(a_watch_outlives_its_store_and_says_that_it_is_closed) {
         sw_store *store = store_open(temp_path(way == 0 ? "a.db" : "b.db"), 0);
         sw_watch *watch = watch_open(store);
         int fd = watch_fd(watch);
-        if (way == 0) sw_store_shutdown(store);
-        else sw_store_close(store);
+        if (way == 0)
+            sw_store_shutdown(store);
+        else
+            sw_store_close(store);
         CHECK(is_readable(fd, LONG_MS));
         CHECK_INT(0, read_all(fd));
         uint64_t now = 77;

@@ -5,18 +5,15 @@
 
 ON(ATTEMPT, sw_budget_reserve) {
     char id[SW_ID_CAP] = "untouched";
-    int32_t code = sw_budget_reserve(object, NULL, NTS("{\"tokens\":1}"), ABSENT, id, sizeof id, err);
+    int32_t code =
+        sw_budget_reserve(object, NULL, NTS("{\"tokens\":1}"), ABSENT, id, sizeof id, err);
     CHECK_TEXT("untouched", id);
     return code;
 }
 
-ON(STORE, sw_budget_settle) {
-    return sw_budget_settle(object, NTS(STRANGER), NTS("{}"), err);
-}
+ON(STORE, sw_budget_settle) { return sw_budget_settle(object, NTS(STRANGER), NTS("{}"), err); }
 
-ON(STORE, sw_budget_raise) {
-    return sw_budget_raise(object, NTS("run_x"), NTS("tokens"), 1, err);
-}
+ON(STORE, sw_budget_raise) { return sw_budget_raise(object, NTS("run_x"), NTS("tokens"), 1, err); }
 
 ON(STORE, sw_budget_get) {
     sw_text *text = POISON(sw_text);
@@ -29,7 +26,8 @@ ON(STEP, sw_step_complete_usage) {
 }
 
 WITH_ROOM(sw_budget_reserve) {
-    return sw_budget_reserve(living[ATTEMPT], NULL, NTS("{\"tokens\":1}"), ABSENT, out_id, cap, err);
+    return sw_budget_reserve(living[ATTEMPT], NULL, NTS("{\"tokens\":1}"), ABSENT, out_id, cap,
+                             err);
 }
 
 WITHOUT_OUTPUT(sw_budget_get) {

@@ -7,6 +7,4 @@ ON(STORE, sw_store_check) {
     return with_text_set_to_null(code, text);
 }
 
-WITHOUT_OUTPUT(sw_store_check) {
-    return sw_store_check(living[STORE], NULL, err);
-}
+WITHOUT_OUTPUT(sw_store_check) { return sw_store_check(living[STORE], NULL, err); }

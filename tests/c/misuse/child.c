@@ -24,9 +24,7 @@ WITHOUT_OUTPUT(sw_child_submit_many) {
     return sw_child_submit_many(living[ATTEMPT], NTS(ITEMS), NULL, err);
 }
 
-WITHOUT_OUTPUT(sw_child_await) {
-    return sw_child_await(living[ATTEMPT], NTS("c"), 0, NULL, err);
-}
+WITHOUT_OUTPUT(sw_child_await) { return sw_child_await(living[ATTEMPT], NTS("c"), 0, NULL, err); }
 
 WITH_ROOM(sw_child_submit) {
     return sw_child_submit(living[ATTEMPT], NTS("c"), NTS("w"), ABSENT, NULL, out_id, cap, err);

@@ -3,21 +3,13 @@
 
 #define NOBODY "run_00000000000000000000000000"
 
-ON(STORE, sw_run_cancel) {
-    return sw_run_cancel(object, NTS(NOBODY), ABSENT, err);
-}
+ON(STORE, sw_run_cancel) { return sw_run_cancel(object, NTS(NOBODY), ABSENT, err); }
 
-ON(STORE, sw_run_pause) {
-    return sw_run_pause(object, NTS(NOBODY), err);
-}
+ON(STORE, sw_run_pause) { return sw_run_pause(object, NTS(NOBODY), err); }
 
-ON(STORE, sw_run_resume) {
-    return sw_run_resume(object, NTS(NOBODY), err);
-}
+ON(STORE, sw_run_resume) { return sw_run_resume(object, NTS(NOBODY), err); }
 
-ON(STORE, sw_run_retry) {
-    return sw_run_retry(object, NTS(NOBODY), err);
-}
+ON(STORE, sw_run_retry) { return sw_run_retry(object, NTS(NOBODY), err); }
 
 ON(STORE, sw_run_fork) {
     char id[SW_ID_CAP] = "untouched";
@@ -26,6 +18,4 @@ ON(STORE, sw_run_fork) {
     return code;
 }
 
-WITH_ROOM(sw_run_fork) {
-    return sw_run_fork(living[STORE], NTS(NOBODY), ABSENT, out_id, cap, err);
-}
+WITH_ROOM(sw_run_fork) { return sw_run_fork(living[STORE], NTS(NOBODY), ABSENT, out_id, cap, err); }

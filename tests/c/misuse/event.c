@@ -1,9 +1,7 @@
 /* Events in the wrong hands. */
 #include "../misuse.h"
 
-ON(ATTEMPT, sw_event_append) {
-    return sw_event_append(object, NTS("said"), ABSENT, ABSENT, err);
-}
+ON(ATTEMPT, sw_event_append) { return sw_event_append(object, NTS("said"), ABSENT, ABSENT, err); }
 
 ON(STORE, sw_event_read) {
     sw_text *text = POISON(sw_text);
@@ -11,6 +9,4 @@ ON(STORE, sw_event_read) {
     return with_text_set_to_null(code, text);
 }
 
-WITHOUT_OUTPUT(sw_event_read) {
-    return sw_event_read(living[STORE], 0, ABSENT, 0, NULL, err);
-}
+WITHOUT_OUTPUT(sw_event_read) { return sw_event_read(living[STORE], 0, ABSENT, 0, NULL, err); }

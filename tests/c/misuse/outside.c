@@ -3,9 +3,7 @@
 
 #define NOBODY "run_00000000000000000000000000"
 
-ON(STORE, sw_queue_set) {
-    return sw_queue_set(object, ABSENT, NTS("{\"paused\":true}"), err);
-}
+ON(STORE, sw_queue_set) { return sw_queue_set(object, ABSENT, NTS("{\"paused\":true}"), err); }
 
 ON(STORE, sw_run_claim_many) {
     sw_attempt *attempts[2] = {POISON(sw_attempt), POISON(sw_attempt)};
@@ -43,9 +41,7 @@ ON(STORE, sw_run_wait) {
     return with_text_set_to_null(code, text);
 }
 
-WITHOUT_OUTPUT(sw_run_wait) {
-    return sw_run_wait(living[STORE], NTS(NOBODY), 0, NULL, NULL, err);
-}
+WITHOUT_OUTPUT(sw_run_wait) { return sw_run_wait(living[STORE], NTS(NOBODY), 0, NULL, NULL, err); }
 
 ON(STORE, sw_store_wait) {
     uint64_t now = 77;
@@ -54,9 +50,7 @@ ON(STORE, sw_store_wait) {
     return code;
 }
 
-WITHOUT_OUTPUT(sw_store_wait) {
-    return sw_store_wait(living[STORE], 0, 0, NULL, NULL, err);
-}
+WITHOUT_OUTPUT(sw_store_wait) { return sw_store_wait(living[STORE], 0, 0, NULL, NULL, err); }
 
 ON(STORE, sw_watch_open) {
     sw_watch *watch = POISON(sw_watch);
@@ -65,9 +59,7 @@ ON(STORE, sw_watch_open) {
     return code;
 }
 
-WITHOUT_OUTPUT(sw_watch_open) {
-    return sw_watch_open(living[STORE], NULL, err);
-}
+WITHOUT_OUTPUT(sw_watch_open) { return sw_watch_open(living[STORE], NULL, err); }
 
 ON(WATCH, sw_watch_fd) {
     int32_t fd = 77;
@@ -76,9 +68,7 @@ ON(WATCH, sw_watch_fd) {
     return code;
 }
 
-WITHOUT_OUTPUT(sw_watch_fd) {
-    return sw_watch_fd(living[WATCH], NULL, err);
-}
+WITHOUT_OUTPUT(sw_watch_fd) { return sw_watch_fd(living[WATCH], NULL, err); }
 
 ON(WATCH, sw_watch_drain) {
     uint64_t now = 77;
@@ -87,9 +77,7 @@ ON(WATCH, sw_watch_drain) {
     return code;
 }
 
-WITHOUT_OUTPUT(sw_watch_drain) {
-    return sw_watch_drain(living[WATCH], NULL, err);
-}
+WITHOUT_OUTPUT(sw_watch_drain) { return sw_watch_drain(living[WATCH], NULL, err); }
 
 ON_FREE(WATCH, sw_watch_free)
 

@@ -3,8 +3,7 @@
 
 ON(STORE, sw_run_get) {
     sw_text *text = POISON(sw_text);
-    int32_t code =
-        sw_run_get(object, NTS(sw_attempt_run_id(living[ATTEMPT], NULL)), &text, err);
+    int32_t code = sw_run_get(object, NTS(sw_attempt_run_id(living[ATTEMPT], NULL)), &text, err);
     return with_text_set_to_null(code, text);
 }
 

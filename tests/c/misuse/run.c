@@ -26,10 +26,6 @@ WITH_ROOM(sw_run_submit) {
     return sw_run_submit(living[STORE], NTS("w"), ABSENT, NULL, out_id, cap, err);
 }
 
-WITH_ROOM(sw_run_find) {
-    return sw_run_find(living[STORE], ABSENT, NTS("k"), out_id, cap, err);
-}
+WITH_ROOM(sw_run_find) { return sw_run_find(living[STORE], ABSENT, NTS("k"), out_id, cap, err); }
 
-WITHOUT_OUTPUT(sw_run_claim) {
-    return sw_run_claim(living[STORE], ABSENT, NULL, NULL, err);
-}
+WITHOUT_OUTPUT(sw_run_claim) { return sw_run_claim(living[STORE], ABSENT, NULL, NULL, err); }

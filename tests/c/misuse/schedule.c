@@ -5,9 +5,7 @@ ON(STORE, sw_schedule_set) {
     return sw_schedule_set(object, NTS("s"), NTS("{\"workflow\":\"w\",\"every_ms\":3600000}"), err);
 }
 
-ON(STORE, sw_schedule_delete) {
-    return sw_schedule_delete(object, NTS("s"), err);
-}
+ON(STORE, sw_schedule_delete) { return sw_schedule_delete(object, NTS("s"), err); }
 
 ON(STORE, sw_schedule_list) {
     sw_text *text = POISON(sw_text);
@@ -15,6 +13,4 @@ ON(STORE, sw_schedule_list) {
     return with_text_set_to_null(code, text);
 }
 
-WITHOUT_OUTPUT(sw_schedule_list) {
-    return sw_schedule_list(living[STORE], NULL, err);
-}
+WITHOUT_OUTPUT(sw_schedule_list) { return sw_schedule_list(living[STORE], NULL, err); }

@@ -12,6 +12,4 @@ ON(ATTEMPT, sw_signal_await) {
     return with_text_set_to_null(code, text);
 }
 
-WITHOUT_OUTPUT(sw_signal_await) {
-    return sw_signal_await(living[ATTEMPT], NTS("s"), 0, NULL, err);
-}
+WITHOUT_OUTPUT(sw_signal_await) { return sw_signal_await(living[ATTEMPT], NTS("s"), 0, NULL, err); }

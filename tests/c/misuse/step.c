@@ -17,13 +17,9 @@ ON(ATTEMPT, sw_step_begin) {
     return code;
 }
 
-ON(STEP, sw_step_complete) {
-    return sw_step_complete(object, NTS("2"), err);
-}
+ON(STEP, sw_step_complete) { return sw_step_complete(object, NTS("2"), err); }
 
-ON(STEP, sw_step_fail) {
-    return sw_step_fail(object, NTS("2"), NULL, err);
-}
+ON(STEP, sw_step_fail) { return sw_step_fail(object, NTS("2"), NULL, err); }
 
 WITHOUT_OUTPUT(sw_step_begin) {
     return sw_step_begin(living[ATTEMPT], NTS("s"), ABSENT, NULL, NULL, err);

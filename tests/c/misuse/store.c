@@ -34,9 +34,7 @@ ON(STORE, sw_store_path) {
     return NO_CODE;
 }
 
-ON(STORE, sw_store_advance_clock) {
-    return sw_store_advance_clock(object, 1, err);
-}
+ON(STORE, sw_store_advance_clock) { return sw_store_advance_clock(object, 1, err); }
 
 ON(STORE, sw_store_now_ms) {
     (void)err;
@@ -56,21 +54,13 @@ ON(STORE, sw_store_close) {
     return NO_CODE;
 }
 
-WITHOUT_OUTPUT(sw_store_open) {
-    return sw_store_open(temp_path("new.db"), NULL, NULL, err);
-}
+WITHOUT_OUTPUT(sw_store_open) { return sw_store_open(temp_path("new.db"), NULL, NULL, err); }
 
-WITHOUT_OUTPUT(sw_store_open_in_memory) {
-    return sw_store_open_in_memory(NULL, NULL, err);
-}
+WITHOUT_OUTPUT(sw_store_open_in_memory) { return sw_store_open_in_memory(NULL, NULL, err); }
 
-WITHOUT_OUTPUT(sw_store_init) {
-    return sw_store_init(living[STORE], NULL, err);
-}
+WITHOUT_OUTPUT(sw_store_init) { return sw_store_init(living[STORE], NULL, err); }
 
-WITHOUT_OUTPUT(sw_store_migrate) {
-    return sw_store_migrate(living[STORE], 1, NULL, err);
-}
+WITHOUT_OUTPUT(sw_store_migrate) { return sw_store_migrate(living[STORE], 1, NULL, err); }
 
 WITHOUT_OUTPUT(sw_store_schema_version) {
     int64_t number = 77;
@@ -80,6 +70,4 @@ WITHOUT_OUTPUT(sw_store_schema_version) {
     return code;
 }
 
-WITHOUT_OUTPUT(sw_store_migrations) {
-    return sw_store_migrations(living[STORE], NULL, err);
-}
+WITHOUT_OUTPUT(sw_store_migrations) { return sw_store_migrations(living[STORE], NULL, err); }

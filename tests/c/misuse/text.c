@@ -21,10 +21,6 @@ ON(ERROR, sw_error_message) {
 ON_FREE(TEXT, sw_text_free)
 ON_FREE(ERROR, sw_error_free)
 
-WITHOUT_OUTPUT(sw_json_quote) {
-    return sw_json_quote(NTS("x"), NULL, err);
-}
+WITHOUT_OUTPUT(sw_json_quote) { return sw_json_quote(NTS("x"), NULL, err); }
 
-WITH_ROOM(sw_new_id) {
-    return sw_new_id(NTS("run"), out_id, cap, err);
-}
+WITH_ROOM(sw_new_id) { return sw_new_id(NTS("run"), out_id, cap, err); }

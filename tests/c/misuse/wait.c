@@ -1,13 +1,9 @@
 /* Waiting in the wrong hands. */
 #include "../misuse.h"
 
-ON(ATTEMPT, sw_sleep) {
-    return sw_sleep(object, NTS("s"), 0, err);
-}
+ON(ATTEMPT, sw_sleep) { return sw_sleep(object, NTS("s"), 0, err); }
 
-ON(ATTEMPT, sw_attempt_suspend) {
-    return sw_attempt_suspend(object, err);
-}
+ON(ATTEMPT, sw_attempt_suspend) { return sw_attempt_suspend(object, err); }
 
 #define WAITS "[{\"sleep_ms\":0}]"
 

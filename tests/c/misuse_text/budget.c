@@ -12,9 +12,7 @@ static int32_t reserve_given(const char *amounts, size_t amounts_len, const char
     return code;
 }
 
-TEXT_PARAMETER(amounts_of_a_reserve, PAYLOAD, false) {
-    return reserve_given(text, len, ABSENT);
-}
+TEXT_PARAMETER(amounts_of_a_reserve, PAYLOAD, false) { return reserve_given(text, len, ABSENT); }
 
 TEXT_PARAMETER(source_of_a_reserve, KEY, true) {
     return reserve_given(NTS("{\"tokens\":1}"), text, len);

@@ -4,13 +4,11 @@
 static int32_t child_given(const char *name, size_t name_len, const char *workflow,
                            size_t workflow_len, const char *args, size_t args_len) {
     char id[SW_ID_CAP];
-    return sw_child_submit(attempt, name, name_len, workflow, workflow_len, args, args_len, NULL, id,
-                           sizeof id, ERR);
+    return sw_child_submit(attempt, name, name_len, workflow, workflow_len, args, args_len, NULL,
+                           id, sizeof id, ERR);
 }
 
-TEXT_PARAMETER(name_of_a_child, NAME, false) {
-    return child_given(text, len, NTS("w"), ABSENT);
-}
+TEXT_PARAMETER(name_of_a_child, NAME, false) { return child_given(text, len, NTS("w"), ABSENT); }
 
 TEXT_PARAMETER(workflow_of_a_child, NAME, false) {
     return child_given(NTS("c"), text, len, ABSENT);

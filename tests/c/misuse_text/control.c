@@ -9,17 +9,11 @@ TEXT_PARAMETER(reason_of_a_cancel, PAYLOAD, true) {
     return sw_run_cancel(store, NTS(sw_attempt_run_id(attempt, NULL)), text, len, ERR);
 }
 
-TEXT_PARAMETER(run_id_of_a_pause, TOKEN, false) {
-    return sw_run_pause(store, text, len, ERR);
-}
+TEXT_PARAMETER(run_id_of_a_pause, TOKEN, false) { return sw_run_pause(store, text, len, ERR); }
 
-TEXT_PARAMETER(run_id_of_a_resume, TOKEN, false) {
-    return sw_run_resume(store, text, len, ERR);
-}
+TEXT_PARAMETER(run_id_of_a_resume, TOKEN, false) { return sw_run_resume(store, text, len, ERR); }
 
-TEXT_PARAMETER(run_id_of_a_retry, TOKEN, false) {
-    return sw_run_retry(store, text, len, ERR);
-}
+TEXT_PARAMETER(run_id_of_a_retry, TOKEN, false) { return sw_run_retry(store, text, len, ERR); }
 
 TEXT_PARAMETER(run_id_of_a_fork, TOKEN, false) {
     char id[SW_ID_CAP] = "untouched";

@@ -4,8 +4,8 @@
 static int32_t submit_given(const char *workflow, size_t workflow_len, const char *args,
                             size_t args_len, const sw_submit_options *options) {
     char id[SW_ID_CAP] = "untouched";
-    int32_t code = sw_run_submit(store, workflow, workflow_len, args, args_len, options,
-                                 id, sizeof id, ERR);
+    int32_t code =
+        sw_run_submit(store, workflow, workflow_len, args, args_len, options, id, sizeof id, ERR);
     CHECK_TEXT("untouched", id);
     return code;
 }
@@ -17,13 +17,9 @@ int32_t claim_given(const char *queue, size_t queue_len, const sw_claim_options 
     return code;
 }
 
-TEXT_PARAMETER(workflow_of_a_submit, NAME, false) {
-    return submit_given(text, len, ABSENT, NULL);
-}
+TEXT_PARAMETER(workflow_of_a_submit, NAME, false) { return submit_given(text, len, ABSENT, NULL); }
 
-TEXT_PARAMETER(args_of_a_submit, PAYLOAD, true) {
-    return submit_given(NTS("w"), text, len, NULL);
-}
+TEXT_PARAMETER(args_of_a_submit, PAYLOAD, true) { return submit_given(NTS("w"), text, len, NULL); }
 
 #define SUBMIT_FIELD(field, class)                                                                 \
     TEXT_PARAMETER(field##_of_a_submit, class, true) {                                             \
@@ -43,9 +39,7 @@ SUBMIT_FIELD(code_version, NAME)
 SUBMIT_FIELD(budget, PAYLOAD)
 SUBMIT_FIELD(metadata, PAYLOAD)
 
-TEXT_PARAMETER(queue_of_a_claim, NAME, true) {
-    return claim_given(text, len, NULL);
-}
+TEXT_PARAMETER(queue_of_a_claim, NAME, true) { return claim_given(text, len, NULL); }
 
 #define CLAIM_FIELD(field, class)                                                                  \
     TEXT_PARAMETER(field##_of_a_claim, class, true) {                                              \

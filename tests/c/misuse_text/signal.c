@@ -11,17 +11,13 @@ TEXT_PARAMETER(run_id_of_a_message, TOKEN, false) {
     return sw_signal_send(store, text, len, NTS("s"), ABSENT, ABSENT, ERR);
 }
 
-TEXT_PARAMETER(name_of_a_message, NAME, false) {
-    return send_given(text, len, ABSENT, ABSENT);
-}
+TEXT_PARAMETER(name_of_a_message, NAME, false) { return send_given(text, len, ABSENT, ABSENT); }
 
 TEXT_PARAMETER(payload_of_a_message, PAYLOAD, true) {
     return send_given(NTS("s"), text, len, ABSENT);
 }
 
-TEXT_PARAMETER(key_of_a_message, KEY, true) {
-    return send_given(NTS("s"), ABSENT, text, len);
-}
+TEXT_PARAMETER(key_of_a_message, KEY, true) { return send_given(NTS("s"), ABSENT, text, len); }
 
 TEXT_PARAMETER(name_of_an_awaited_message, NAME, false) {
     sw_text *none = POISON(sw_text);
