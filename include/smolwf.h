@@ -1899,6 +1899,19 @@ const char *sw_attempt_parent_run_id(const sw_attempt *attempt, size_t *out_len)
 const char *sw_attempt_workflow(const sw_attempt *attempt, size_t *out_len);
 
 /**
+ * Returns the version of the code that the run was submitted for, as code_version of its options.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
+ *         for what is no attempt
+ * \since 0.1
+ */
+const char *sw_attempt_code_version(const sw_attempt *attempt, size_t *out_len);
+
+/**
  * Returns the name of the queue it was claimed from.
  *
  * Any thread; never blocks.
@@ -1922,6 +1935,20 @@ const char *sw_attempt_queue(const sw_attempt *attempt, size_t *out_len);
  * \since 0.1
  */
 const char *sw_attempt_args(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the metadata of the run: a JSON object, byte for byte as submitted. What a host put there
+ * for its tracing goes on here.
+ *
+ * Any thread; never blocks.
+ *
+ * \param attempt  from sw_run_claim
+ * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
+ *         for what is no attempt
+ * \since 0.1
+ */
+const char *sw_attempt_metadata(const sw_attempt *attempt, size_t *out_len);
 
 /**
  * Returns the number of the attempt within its run. It grows with each claim and is the fence:

@@ -459,8 +459,12 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, sw_at
         return detail::view(sw_attempt_parent_run_id, c());
     }
     std::string_view workflow() const noexcept { return detail::view(sw_attempt_workflow, c()); }
+    std::string_view code_version() const noexcept {
+        return detail::view(sw_attempt_code_version, c());
+    }
     std::string_view queue() const noexcept { return detail::view(sw_attempt_queue, c()); }
     std::string_view args() const noexcept { return detail::view(sw_attempt_args, c()); }
+    std::string_view metadata() const noexcept { return detail::view(sw_attempt_metadata, c()); }
     uint32_t number() const noexcept { return sw_attempt_number(c()); }
     int64_t lease_expires_at_ms() const noexcept { return sw_attempt_lease_expires_at_ms(c()); }
 

@@ -64,8 +64,10 @@ struct Texts {
     root_run_id: Text,
     parent_run_id: Option<Text>,
     workflow: Text,
+    code_version: Option<Text>,
     queue: Text,
     args: Text,
+    metadata: Option<Text>,
 }
 
 /// What a begin came to.
@@ -91,8 +93,10 @@ impl Attempt {
             root_run_id: id::write("run", run.root_run_id).into(),
             parent_run_id: run.parent_run_id.map(|parent| id::write("run", parent).into()),
             workflow: run.workflow.into(),
+            code_version: run.code_version.map(Into::into),
             queue: queue.into(),
             args: run.args.into(),
+            metadata: run.metadata.map(Into::into),
         };
         let attempt = Attempt {
             store,
@@ -139,6 +143,11 @@ impl Attempt {
         &self.texts.workflow
     }
 
+    /// Lends the version of the code that the run was submitted for.
+    pub fn code_version(&self) -> Option<&Text> {
+        self.texts.code_version.as_ref()
+    }
+
     /// Lends the queue's name.
     pub fn queue(&self) -> &Text {
         &self.texts.queue
@@ -147,6 +156,11 @@ impl Attempt {
     /// Lends the args, JSON.
     pub fn args(&self) -> &Text {
         &self.texts.args
+    }
+
+    /// Lends the metadata, JSON.
+    pub fn metadata(&self) -> Option<&Text> {
+        self.texts.metadata.as_ref()
     }
 
     /// Returns the attempt's number, from 1: the fencing token.

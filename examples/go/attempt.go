@@ -63,6 +63,22 @@ func (a *Attempt) Queue() string {
 	return a.view(C.sw_attempt_queue(a.c, &n), n)
 }
 
+// CodeVersion returns the version of the code that the run was submitted for, or "".
+func (a *Attempt) CodeVersion() string {
+	var n C.size_t
+	return a.view(C.sw_attempt_code_version(a.c, &n), n)
+}
+
+// RawMetadata returns the run's metadata, JSON byte for byte; nil when there is none.
+func (a *Attempt) RawMetadata() json.RawMessage {
+	var n C.size_t
+	p := C.sw_attempt_metadata(a.c, &n)
+	if p == nil {
+		return nil
+	}
+	return json.RawMessage(a.view(p, n))
+}
+
 // RawArgs returns the run's args, JSON byte for byte.
 func (a *Attempt) RawArgs() json.RawMessage {
 	var n C.size_t

@@ -178,6 +178,28 @@ pub unsafe extern "C" fn sw_attempt_workflow(
     }
 }
 
+/// Returns the version of the code that the run was submitted for, as code_version of its options.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
+///         for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_code_version(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        quiet(std::ptr::null(), |door| {
+            door.lend(door.peek(attempt).and_then(|attempt| attempt.code_version()), out_len)
+        })
+    }
+}
+
 /// Returns the name of the queue it was claimed from.
 ///
 /// Any thread; never blocks.
@@ -217,6 +239,29 @@ pub unsafe extern "C" fn sw_attempt_args(
     unsafe {
         quiet(std::ptr::null(), |door| {
             door.lend(door.peek(attempt).map(|attempt| attempt.args()), out_len)
+        })
+    }
+}
+
+/// Returns the metadata of the run: a JSON object, byte for byte as submitted. What a host put there
+/// for its tracing goes on here.
+///
+/// Any thread; never blocks.
+///
+/// \param attempt  from sw_run_claim
+/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
+///         for what is no attempt
+/// \since 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_attempt_metadata(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        quiet(std::ptr::null(), |door| {
+            door.lend(door.peek(attempt).and_then(|attempt| attempt.metadata()), out_len)
         })
     }
 }

@@ -14,6 +14,10 @@ TEST(an_attempt_tells_its_run_workflow_queue_and_args) {
     sw_submit_options options = submit_options();
     options.queue = "mail";
     options.queue_len = SW_NTS;
+    options.code_version = "v7";
+    options.code_version_len = SW_NTS;
+    options.metadata = " {\"trace\": \"t\"} ";
+    options.metadata_len = SW_NTS;
     char id[SW_ID_CAP];
     CHECK_CODE(SW_OK, sw_run_submit(store, NTS("greet"), NTS(" {\"a\" : 1} "), &options, id,
                                     sizeof id, ERR));
@@ -32,10 +36,28 @@ TEST(an_attempt_tells_its_run_workflow_queue_and_args) {
     check_view("mail", view, len);
     view = sw_attempt_args(attempt, &len);
     check_view(" {\"a\" : 1} ", view, len);
+    view = sw_attempt_code_version(attempt, &len);
+    check_view("v7", view, len);
+    view = sw_attempt_metadata(attempt, &len);
+    check_view(" {\"trace\": \"t\"} ", view, len);
     CHECK(sw_attempt_parent_run_id(attempt, &len) == NULL);
     CHECK_INT(0, len);
     CHECK_INT(1, sw_attempt_number(attempt));
     CHECK_INT(sw_store_now_ms(store) + 30000, sw_attempt_lease_expires_at_ms(attempt));
+    finish(attempt, "1");
+    sw_store_close(store);
+}
+
+TEST(an_attempt_of_a_run_without_version_and_metadata_has_none) {
+    sw_store *store = store_in_memory();
+    submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    size_t len = 77;
+    CHECK(sw_attempt_code_version(attempt, &len) == NULL);
+    CHECK_INT(0, len);
+    len = 77;
+    CHECK(sw_attempt_metadata(attempt, &len) == NULL);
+    CHECK_INT(0, len);
     finish(attempt, "1");
     sw_store_close(store);
 }

@@ -86,6 +86,17 @@ export class Attempt implements AsyncDisposable {
     return fromJson(this.argsText);
   }
 
+  /** The version of the code that the run was submitted for; null if there is none. */
+  get codeVersion(): string | null {
+    return this.#library.ask("sw_attempt_code_version", this.handle) as string | null;
+  }
+
+  /** The run's metadata, decoded; null when there is none. */
+  get metadata(): Json {
+    const text = this.#library.ask("sw_attempt_metadata", this.handle) as string | null;
+    return fromJson(text ?? "null");
+  }
+
   get leaseExpiresAtMs(): number {
     return this.#library.ask("sw_attempt_lease_expires_at_ms", this.handle) as number;
   }

@@ -159,6 +159,17 @@ class Attempt(Handle):
         return self.view(lib.sw_attempt_queue) or ""
 
     @property
+    def code_version(self) -> Optional[str]:
+        """The version of the code that the run was submitted for."""
+        return self.view(lib.sw_attempt_code_version)
+
+    @property
+    def metadata(self) -> Any:
+        """The run's metadata, a dictionary, decoded; None when there is none."""
+        found = self.view(lib.sw_attempt_metadata)
+        return None if found is None else json.loads(found)
+
+    @property
     def args_text(self) -> str:
         return self.view(lib.sw_attempt_args) or "null"
 

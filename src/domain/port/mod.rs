@@ -288,8 +288,12 @@ pub struct ClaimedRun {
     pub parent_run_id: Option<Id>,
     /// Its workflow.
     pub workflow: String,
+    /// The version of the code that it was submitted for.
+    pub code_version: Option<String>,
     /// JSON.
     pub args: String,
+    /// JSON.
+    pub metadata: Option<String>,
     /// Whether steps may stand recorded from earlier attempts.
     pub has_history: bool,
 }

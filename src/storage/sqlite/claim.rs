@@ -133,7 +133,8 @@ WHERE task_key = ?1 AND state = 1
 RETURNING fence";
 
 const CLAIMED_RUN: &str = "
-SELECT r.run_id, t.run_id, p.run_id, l.workflow, coalesce(b.body, r.args, 'null'),
+SELECT r.run_id, t.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
+    coalesce(b.body, r.args, 'null'), r.metadata,
     EXISTS (SELECT 1 FROM sw_workflow_steps AS s WHERE s.run_key = r.run_key)
 FROM sw_workflow_runs AS r
 JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
@@ -269,8 +270,10 @@ impl ClaimPort for Tx<'_> {
                 root_run_id: read_id(row, 1)?,
                 parent_run_id: parent.map(crate::id::Id::from_bytes),
                 workflow: row.get(3)?,
-                args: row.get(4)?,
-                has_history: row.get(5)?,
+                code_version: row.get(4)?,
+                args: row.get(5)?,
+                metadata: row.get(6)?,
+                has_history: row.get(7)?,
             })
         })?
         .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
