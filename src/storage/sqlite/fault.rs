@@ -5,86 +5,37 @@
 //! to one database each, so tests that run side by side do not disturb each other. Memory-mapped
 //! reading is off in this layer, so that no read goes around it.
 //!
-//! Any thread may arm and disarm while connections are in use.
+//! Any thread may arm and disarm while connections are in use. What SQLite does not see (syncs of the
+//! folder, looks at a name) is met by the caller, through `meet`.
+//!
+//! With `record` the layer also keeps what the disk has (`disk.rs`), and `cut_power` writes that down.
 
 #![allow(unsafe_code, reason = "a file layer is a table of C functions")]
 
-use std::collections::HashMap;
+mod disk;
+mod plan;
+
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::ffi;
 
+pub use self::disk::Keep;
+use self::disk::{Image, Inode};
+pub use self::plan::{
+    Counts, Fault, FileKind, Operation, arm, count, counts, cut_power, disarm, drop_clean, meet,
+    record,
+};
+use self::plan::{Plan, lock};
 use crate::error::{Error, Result};
 
 /// Name of the file layer, for opening a connection with it after `register`.
 pub const NAME: &CStr = c"smolwf-fault";
-
-/// What is done to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// Opening or making it.
-    Open,
-    /// Reading from it.
-    Read,
-    /// Writing to it.
-    Write,
-    /// Making it safe against power loss.
-    Sync,
-    /// Cutting it.
-    Truncate,
-}
-
-/// Which of a database's files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// The database itself.
-    Db,
-    /// Its write-ahead log.
-    Wal,
-    /// All, its rollback journal included.
-    Any,
-}
-
-/// A fault to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// What fails.
-    pub operation: Operation,
-    /// On which file.
-    pub file: FileKind,
-    /// Operations of that kind that still succeed before.
-    pub after: u32,
-    /// SQLite's extended result code to answer, such as `SQLITE_IOERR_FSYNC` or `SQLITE_FULL`. The
-    /// operation is not carried out.
-    pub code: i32,
-    /// Whether every later one fails too, until disarmed.
-    pub is_sticky: bool,
-}
-
-/// Operations carried out or failed since the database was first opened or armed in this process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Reads of the database file.
-    pub db_reads: u32,
-    /// Writes to the database file.
-    pub db_writes: u32,
-    /// Syncs of the database file.
-    pub db_syncs: u32,
-    /// Reads of the write-ahead log.
-    pub wal_reads: u32,
-    /// Writes to the write-ahead log.
-    pub wal_writes: u32,
-    /// Syncs of the write-ahead log.
-    pub wal_syncs: u32,
-    /// Operations of any kind on any file that were made to fail.
-    pub faults: u32,
-}
 
 /// Makes the layer known to SQLite. May be called any number of times.
 pub fn register() -> Result<()> {
@@ -95,85 +46,14 @@ pub fn register() -> Result<()> {
     }
 }
 
-/// Sets the fault that the database's files are to have next, in place of any other.
-pub fn arm(db: &Path, fault: Fault) {
-    *lock(&Plan::of(db).fault) = Some(fault);
-}
-
-/// Takes back the database's fault, fired or not.
-pub fn disarm(db: &Path) {
-    *lock(&Plan::of(db).fault) = None;
-}
-
-/// Returns what was done to the database's files so far.
-pub fn counts(db: &Path) -> Counts {
-    let plan = Plan::of(db);
-    let count = |kind, operation| plan.counter(kind, operation).load(Ordering::SeqCst);
-    Counts {
-        db_reads: count(FileKind::Db, Operation::Read),
-        db_writes: count(FileKind::Db, Operation::Write),
-        db_syncs: count(FileKind::Db, Operation::Sync),
-        wal_reads: count(FileKind::Wal, Operation::Read),
-        wal_writes: count(FileKind::Wal, Operation::Write),
-        wal_syncs: count(FileKind::Wal, Operation::Sync),
-        faults: plan.faults.load(Ordering::SeqCst),
-    }
-}
-
-/// What is to happen, and happened, to the files of one database.
-#[derive(Debug, Default)]
-struct Plan {
-    fault: Mutex<Option<Fault>>,
-    /// By kind of file, then by operation.
-    counts: [[AtomicU32; 5]; 3],
-    faults: AtomicU32,
-}
-
-impl Plan {
-    /// Returns the plan of the database; one for all temporary files, which have no name.
-    fn of(db: &Path) -> Arc<Plan> {
-        static PLANS: OnceLock<Mutex<HashMap<PathBuf, Arc<Plan>>>> = OnceLock::new();
-        let plans = PLANS.get_or_init(Mutex::default);
-        Arc::clone(lock(plans).entry(full_path(db)).or_default())
-    }
-
-    /// Counts an operation; returns the code to fail it with, if it is to fail.
-    fn meet(&self, kind: FileKind, operation: Operation) -> Option<c_int> {
-        self.counter(kind, operation).fetch_add(1, Ordering::SeqCst);
-        let mut armed = lock(&self.fault);
-        let fault = armed.as_mut()?;
-        let is_meant = fault.file == kind || fault.file == FileKind::Any;
-        if fault.operation != operation || !is_meant {
-            return None;
-        }
-        if fault.after > 0 {
-            fault.after -= 1;
-            return None;
-        }
-        let code = fault.code;
-        if !fault.is_sticky {
-            *armed = None;
-        }
-        self.faults.fetch_add(1, Ordering::SeqCst);
-        Some(code)
-    }
-
-    fn counter(&self, kind: FileKind, operation: Operation) -> &AtomicU32 {
-        &self.counts[kind as usize][operation as usize]
-    }
-}
-
-/// Resolves links in the folder's path as SQLite does, for a file that need not exist.
-fn full_path(db: &Path) -> PathBuf {
-    match (db.parent().and_then(|folder| folder.canonicalize().ok()), db.file_name()) {
-        (Some(folder), Some(name)) => folder.join(name),
-        _ => db.to_owned(),
-    }
-}
-
-/// A test that panicked while it held the lock leaves nothing half-done behind.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Meets an operation that SQLite asks for: what it looks at after a failure is the errno.
+fn meet_of_sqlite(plan: &Plan, kind: FileKind, operation: Operation) -> Option<c_int> {
+    let fault = plan.meet(kind, operation)?;
+    // SAFETY: answers with the place of this thread's number.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: the place is this thread's own.
+    unsafe { *place = fault.errno };
+    Some(fault.code)
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -186,24 +66,35 @@ fn register_once() -> c_int {
     let Some(default) = (unsafe { base.as_ref() }) else {
         return ffi::SQLITE_ERROR;
     };
-    // Functions not replaced here are the default's own; none of them but xOpen reads its layer.
+    BASE.store(base, Ordering::SeqCst);
+    // Functions not replaced here are the default's own; none of them reads its layer.
     let layer = Box::leak(Box::new(ffi::sqlite3_vfs {
         szOsFile: default.szOsFile + HEAD_BYTES as c_int,
         zName: NAME.as_ptr(),
-        pAppData: base.cast(),
         xOpen: Some(open),
+        xDelete: Some(delete),
         ..*default
     }));
     // SAFETY: the layer is leaked, so that it lives as long as SQLite.
     unsafe { ffi::sqlite3_vfs_register(layer, 0) }
 }
 
+/// The default layer.
+static BASE: AtomicPtr<ffi::sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
+
 /// What stands in SQLite's room for a file before the default layer's own structure.
 #[repr(C, align(8))]
 struct Head {
     base: ffi::sqlite3_file,
+    file: *const Known,
+}
+
+/// What this layer knows of an open file.
+struct Known {
     kind: FileKind,
-    plan: *const Plan,
+    plan: Arc<Plan>,
+    /// When the disk is recorded.
+    inode: Option<Inode>,
 }
 
 const HEAD_BYTES: usize = mem::size_of::<Head>();
@@ -233,7 +124,7 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
 
 /// An open file of this layer, while one of its functions runs.
 struct Opened<'a> {
-    head: &'a Head,
+    file: &'a Known,
     /// The file of the default layer that stands behind the head, and its functions.
     inner: *mut ffi::sqlite3_file,
     methods: &'a ffi::sqlite3_io_methods,
@@ -245,17 +136,30 @@ impl Opened<'_> {
     unsafe fn new<'a>(file: *mut ffi::sqlite3_file) -> Opened<'a> {
         // SAFETY: `open` wrote a head to the place before it set the methods.
         let head = unsafe { &*file.cast::<Head>() };
+        // SAFETY: the head holds one count of it until `close`.
+        let known = unsafe { &*head.file };
         let inner = inner_of(file);
         // SAFETY: the default layer opened the inner file before the methods were set.
         let table = unsafe { (*inner).pMethods };
         // SAFETY: an open file's table is a constant of the default layer.
         let methods = unsafe { &*table };
-        Opened { head, inner, methods }
+        Opened { file: known, inner, methods }
     }
 
     fn meet(&self, operation: Operation) -> Option<c_int> {
-        // SAFETY: the head holds one count of the plan until `close`.
-        unsafe { &*self.head.plan }.meet(self.head.kind, operation)
+        meet_of_sqlite(&self.file.plan, self.file.kind, operation)
+    }
+
+    fn meet_index(&self, operation: Operation) -> Option<c_int> {
+        meet_of_sqlite(&self.file.plan, FileKind::Shm, operation)
+    }
+
+    /// Keeps what was done, when the disk is recorded.
+    fn note(&self, code: c_int, change: impl FnOnce(&mut Image)) -> c_int {
+        if let (ffi::SQLITE_OK, Some(inode)) = (code, &self.file.inode) {
+            change(&mut lock(inode));
+        }
+        code
     }
 }
 
@@ -276,7 +180,7 @@ macro_rules! forward {
 }
 
 unsafe extern "C" fn open(
-    vfs: *mut ffi::sqlite3_vfs,
+    _layer: *mut ffi::sqlite3_vfs,
     name: ffi::sqlite3_filename,
     file: *mut ffi::sqlite3_file,
     flags: c_int,
@@ -284,25 +188,57 @@ unsafe extern "C" fn open(
 ) -> c_int {
     let kind = kind_of(flags);
     // SAFETY: SQLite gives a text that ends in NUL, or NULL.
-    let plan = Plan::of(&unsafe { db_of(name) });
+    let path = unsafe { path_of(name) };
+    let plan = Plan::of(&db_of(&path));
     // SAFETY: SQLite gives room for `szOsFile` bytes. Without methods it will not close the file.
     unsafe { (*file).pMethods = ptr::null() };
-    if let Some(code) = plan.meet(kind, Operation::Open) {
+    if let Some(code) = meet_of_sqlite(&plan, kind, Operation::Open) {
         return code;
     }
-    // SAFETY: the layer is the one that `register_once` made, which holds the default one.
-    let base = unsafe { (*vfs).pAppData }.cast::<ffi::sqlite3_vfs>();
-    // SAFETY: the default layer is never unregistered.
+    let base = BASE.load(Ordering::SeqCst);
+    // SAFETY: the layer is there, since this one was registered over it, and never unregistered.
     let Some(base_open) = (unsafe { (*base).xOpen }) else {
         return ffi::SQLITE_CANTOPEN;
     };
     // SAFETY: the room behind the head has the size that the default layer wants.
     let code = unsafe { base_open(base, name, inner_of(file), flags, out_flags) };
     if code == ffi::SQLITE_OK {
+        let inode = plan.with_disk(|disk| disk.open(&path));
+        let known = Arc::into_raw(Arc::new(Known { kind, plan, inode }));
         let base = ffi::sqlite3_file { pMethods: &METHODS };
-        let head = Head { base, kind, plan: Arc::into_raw(plan) };
         // SAFETY: the room begins with space for a head, aligned for anything.
-        unsafe { file.cast::<Head>().write(head) };
+        unsafe { file.cast::<Head>().write(Head { base, file: known }) };
+    }
+    code
+}
+
+unsafe extern "C" fn delete(
+    _layer: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    is_folder_synced: c_int,
+) -> c_int {
+    // SAFETY: SQLite gives a text that ends in NUL, or NULL.
+    let path = unsafe { path_of(name) };
+    let plan = Plan::of(&db_of(&path));
+    let kind =
+        if path.as_os_str().as_bytes().ends_with(b"-wal") { FileKind::Wal } else { FileKind::Any };
+    if let Some(code) = meet_of_sqlite(&plan, kind, Operation::Delete) {
+        return code;
+    }
+    let base = BASE.load(Ordering::SeqCst);
+    // SAFETY: the layer is there, since this one was registered over it, and never unregistered.
+    let Some(base_delete) = (unsafe { (*base).xDelete }) else {
+        return ffi::SQLITE_IOERR_DELETE;
+    };
+    // SAFETY: the arguments are those SQLite gave.
+    let code = unsafe { base_delete(base, name, is_folder_synced) };
+    if code == ffi::SQLITE_OK {
+        plan.with_disk(|disk| {
+            disk.delete(&path);
+            if is_folder_synced != 0 {
+                disk.sync_folder();
+            }
+        });
     }
     code
 }
@@ -317,16 +253,21 @@ fn kind_of(flags: c_int) -> FileKind {
     }
 }
 
-/// Returns the path of the database to which a file belongs.
+/// Returns a path that SQLite gave; an empty one for a temporary file.
 ///
 /// # Safety
 /// `name` is NULL or ends in NUL.
-unsafe fn db_of(name: *const c_char) -> PathBuf {
+unsafe fn path_of(name: *const c_char) -> PathBuf {
     if name.is_null() {
         return PathBuf::new();
     }
     // SAFETY: as the caller says.
-    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    PathBuf::from(OsStr::from_bytes(unsafe { CStr::from_ptr(name) }.to_bytes()))
+}
+
+/// Returns the path of the database to which a file belongs.
+fn db_of(path: &Path) -> PathBuf {
+    let name = path.as_os_str().as_bytes();
     let suffixes = [b"-wal".as_slice(), b"-journal".as_slice()];
     let db = suffixes.iter().find_map(|suffix| name.strip_suffix(*suffix)).unwrap_or(name);
     PathBuf::from(OsStr::from_bytes(db))
@@ -335,10 +276,10 @@ unsafe fn db_of(name: *const c_char) -> PathBuf {
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    let plan = opened.head.plan;
+    let known: *const Known = opened.file;
     let code = forward!(opened, xClose);
     // SAFETY: made by `into_raw` in `open`, and given back once: SQLite closes a file once.
-    drop(unsafe { Arc::from_raw(plan) });
+    drop(unsafe { Arc::from_raw(known) });
     code
 }
 
@@ -366,7 +307,11 @@ unsafe extern "C" fn write(
     let opened = unsafe { Opened::new(file) };
     match opened.meet(Operation::Write) {
         Some(code) => code,
-        None => forward!(opened, xWrite, bytes, len, offset),
+        None => opened.note(forward!(opened, xWrite, bytes, len, offset), |image| {
+            // SAFETY: SQLite gives that many bytes.
+            let bytes = unsafe { std::slice::from_raw_parts(bytes.cast(), len as usize) };
+            image.write(offset as usize, bytes);
+        }),
     }
 }
 
@@ -375,7 +320,9 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int 
     let opened = unsafe { Opened::new(file) };
     match opened.meet(Operation::Truncate) {
         Some(code) => code,
-        None => forward!(opened, xTruncate, size),
+        None => {
+            opened.note(forward!(opened, xTruncate, size), |image| image.truncate(size as usize))
+        }
     }
 }
 
@@ -383,8 +330,11 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
     match opened.meet(Operation::Sync) {
-        Some(code) => code,
-        None => forward!(opened, xSync, flags),
+        Some(code) => {
+            opened.note(ffi::SQLITE_OK, |image| image.sync(false));
+            code
+        }
+        None => opened.note(forward!(opened, xSync, flags), |image| image.sync(true)),
     }
 }
 
@@ -397,7 +347,10 @@ unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> 
 unsafe extern "C" fn take_lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    forward!(opened, xLock, level)
+    match opened.meet(Operation::Lock) {
+        Some(code) => code,
+        None => forward!(opened, xLock, level),
+    }
 }
 
 unsafe extern "C" fn free_lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
@@ -446,7 +399,10 @@ unsafe extern "C" fn shm_map(
 ) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    forward!(opened, xShmMap, page, bytes, is_made, out)
+    match opened.meet_index(Operation::Map) {
+        Some(code) => code,
+        None => forward!(opened, xShmMap, page, bytes, is_made, out),
+    }
 }
 
 unsafe extern "C" fn shm_lock(
@@ -457,7 +413,11 @@ unsafe extern "C" fn shm_lock(
 ) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    forward!(opened, xShmLock, offset, len, flags)
+    let is_taken = flags & ffi::SQLITE_SHM_LOCK != 0;
+    match if is_taken { opened.meet_index(Operation::Lock) } else { None } {
+        Some(code) => code,
+        None => forward!(opened, xShmLock, offset, len, flags),
+    }
 }
 
 unsafe extern "C" fn shm_barrier(file: *mut ffi::sqlite3_file) {
@@ -506,7 +466,7 @@ mod tests {
     }
 
     fn wal(operation: Operation, code: i32) -> Fault {
-        Fault { operation, file: FileKind::Wal, after: 0, code, is_sticky: false }
+        Fault::new(operation, FileKind::Wal, code)
     }
 
     #[test]
@@ -611,5 +571,64 @@ mod tests {
         }
         disarm(&path);
         open_db(&folder).unwrap();
+    }
+
+    /// SQLite asks the system for the reason: a quota is told from a medium that fails.
+    #[test]
+    fn a_fault_says_what_the_system_would_have_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, connection) = open_db(&folder).unwrap();
+        let fault = wal(Operation::Write, ffi::SQLITE_IOERR_WRITE);
+        arm(&path, Fault { errno: libc::EDQUOT, ..fault });
+        insert(&connection).unwrap_err();
+        // SAFETY: the handle is used while the connection is open, and not closed.
+        let handle = unsafe { connection.handle() };
+        // SAFETY: the handle is open, and the call reads a number of it.
+        let errno = unsafe { ffi::sqlite3_system_errno(handle) };
+        assert_eq!(errno, libc::EDQUOT);
+    }
+
+    #[test]
+    fn locks_and_maps_of_the_index_and_names_can_fail_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, connection) = open_db(&folder).unwrap();
+        let of = |operation, file| Fault::new(operation, file, ffi::SQLITE_IOERR_LOCK);
+        arm(&path, of(Operation::Lock, FileKind::Shm));
+        assert_eq!(code(insert(&connection)), ffi::SQLITE_IOERR_LOCK);
+        arm(&path, Fault { errno: libc::EMFILE, ..of(Operation::Look, FileKind::Wal) });
+        let error = meet(&path, FileKind::Wal, Operation::Look).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+        arm(&path, of(Operation::Delete, FileKind::Wal));
+        drop(connection);
+        assert!(folder.path().join("db-wal").exists());
+        arm(&path, of(Operation::Map, FileKind::Shm));
+        let error = open_db(&folder).map(|_| ()).unwrap_err();
+        assert_eq!(error.sqlite_error().unwrap().extended_code & 0xFF, ffi::SQLITE_IOERR);
+    }
+
+    #[test]
+    fn a_loss_of_power_leaves_what_was_synced() {
+        let (folder, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        record(&folder.path().join("db"));
+        let (path, connection) = open_db(&folder).unwrap();
+        let left = |keep| {
+            cut_power(&path, into.path(), keep).unwrap();
+            let db = into.path().join("db");
+            db.exists().then(|| rows(&Connection::open(db).unwrap()))
+        };
+        insert(&connection).unwrap();
+        vfs::sync_wal(&connection).unwrap();
+        assert_eq!(left(Keep::Nothing), None, "the folder was not synced");
+        meet(&path, FileKind::Folder, Operation::Sync).unwrap();
+        insert(&connection).unwrap();
+        assert_eq!(left(Keep::Nothing), Some(1));
+        assert_eq!(left(Keep::All), Some(2));
+        arm(&path, wal(Operation::Sync, ffi::SQLITE_IOERR_FSYNC));
+        vfs::sync_wal(&connection).unwrap_err();
+        vfs::sync_wal(&connection).unwrap();
+        assert_eq!(left(Keep::All), Some(1), "a sync that succeeds saves nothing of a failed one");
+        assert_eq!(rows(&connection), 2);
+        drop_clean(&path).unwrap();
+        insert(&connection).unwrap();
     }
 }

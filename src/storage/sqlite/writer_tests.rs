@@ -149,8 +149,7 @@ fn open(path: &Path) -> Backend {
 }
 
 fn arm(path: &Path, operation: Operation, code: i32) {
-    let fault = Fault { operation, file: FileKind::Wal, after: 0, code, is_sticky: false };
-    fault::arm(path, fault);
+    fault::arm(path, Fault::new(operation, FileKind::Wal, code));
 }
 
 fn order(durability: Durability) -> Order {
@@ -575,13 +574,7 @@ fn a_commit_that_fails_gives_its_code_to_all_of_the_batch_and_the_next_one_works
         let bed = Bed::new();
         bed.put(Durability::Power, 0).unwrap();
         let works = (1..9).map(|n| put(Durability::Power, n)).collect();
-        let write = Fault {
-            operation: Operation::Write,
-            file: FileKind::Wal,
-            after: 0,
-            code,
-            is_sticky: true,
-        };
+        let write = Fault { is_sticky: true, ..Fault::new(Operation::Write, FileKind::Wal, code) };
 
         let answers = together(&bed, works, || fault::arm(&bed.path, write));
 
