@@ -3082,14 +3082,24 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
 /**
  * Shows a run as a JSON document: run_id, task_id, root_run_id, parent_run_id, workflow, queue,
  * state, priority, args, result, error, attempts, tries, max_attempts, run_at_ms, created_at_ms,
- * updated_at_ms, finished_at_ms, metadata, code_version, waiting_for. Times are Unix
- * milliseconds, what is absent is null, payloads are embedded as JSON. Keys are only ever added.
+ * updated_at_ms, finished_at_ms, metadata, code_version, waiting_for, cancel_asked, pause_asked,
+ * last_error. Times are Unix milliseconds, what is absent is null, payloads are embedded as JSON.
+ * Keys are only ever added.
  *
  * The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
  * "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then it
  * names up to 100 of what the run waits for: {"signal": name}, {"child": run_id},
  * {"budget": unit, "amount": n}, and {"until_ms": instant} for the next sleep, time-out or step
  * that is due.
+ *
+ * cancel_asked and pause_asked are true or false: whether a running attempt was told to end, or to
+ * yield, and has not done so yet. Once it has, the state is "cancelled" or "paused" and they are
+ * false.
+ *
+ * error and result are those of a run that has ended. last_error is that of a run that has not: what
+ * its newest failed attempt ended with, the host's error or, of an attempt that was lost, the
+ * library's {"$smolwf":"lapsed"}. It stays through later attempts, waits, pauses and sw_run_retry
+ * until a newer one or the end of the run; null where no attempt has failed, and once it has ended.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
  *

@@ -244,6 +244,12 @@ type Run struct {
 	FinishedAtMS *int64          `json:"finished_at_ms"`
 	Metadata     json.RawMessage `json:"metadata"`
 	WaitingFor   json.RawMessage `json:"waiting_for"`
+	// CancelAsked says that a running attempt was told to end and has not done so yet.
+	CancelAsked bool `json:"cancel_asked"`
+	// PauseAsked says that a running attempt was told to yield and has not done so yet.
+	PauseAsked bool `json:"pause_asked"`
+	// LastError is what the newest failed attempt of an open run ended with, or null.
+	LastError json.RawMessage `json:"last_error"`
 	// Raw is the whole document.
 	Raw json.RawMessage `json:"-"`
 }

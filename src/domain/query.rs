@@ -86,6 +86,8 @@ pub trait QueryPort {
         after: u32,
         limit: u32,
     ) -> Result<Vec<EndedAttempt>>;
+    /// Returns the newest error that an attempt ended with.
+    fn last_error(&mut self, run_key: RunKey) -> Result<Option<String>>;
     /// Returns up to `limit` steps with a key above `after`, in the order they were first recorded.
     fn steps_after(
         &mut self,
@@ -129,6 +131,9 @@ struct RunDocument<'row> {
     metadata: Option<&'row RawValue>,
     code_version: Option<&'row str>,
     waiting_for: Option<&'row RawValue>,
+    cancel_asked: bool,
+    pause_asked: bool,
+    last_error: Option<&'row RawValue>,
 }
 
 #[derive(Serialize)]
@@ -305,6 +310,7 @@ impl Page {
 struct Shown {
     updated_at_ms: i64,
     waiting_for: Option<Box<RawValue>>,
+    last_error: Option<String>,
 }
 
 /// Entries of `waiting_for` that are shown at most: a run may wait for ten thousand children.
@@ -315,7 +321,8 @@ impl Shown {
         let updated_at_ms = updated_at_ms(port, row, task)?;
         let waiting = task.filter(|task| task.state == TaskState::Waiting);
         let waiting_for = waiting.map(|task| waiting_for(port, task)).transpose()?;
-        Ok(Shown { updated_at_ms, waiting_for })
+        let last_error = task.map(|task| port.last_error(task.run_key)).transpose()?.flatten();
+        Ok(Shown { updated_at_ms, waiting_for, last_error })
     }
 }
 
@@ -439,6 +446,9 @@ fn run_document<'row>(
         metadata: payload(row.metadata.as_deref())?,
         code_version: Some(row.code_version.as_str()).filter(|version| !version.is_empty()),
         waiting_for: shown.waiting_for.as_deref(),
+        cancel_asked: task.is_some_and(|task| task.is_cancel_asked),
+        pause_asked: task.is_some_and(|task| task.is_pause_asked),
+        last_error: payload(shown.last_error.as_deref())?,
     })
 }
 

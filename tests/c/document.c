@@ -7,7 +7,8 @@
     CHECK_KEYS((run), "run_id", "task_id", "root_run_id", "parent_run_id", "workflow", "queue",    \
                "state", "priority", "args", "result", "error", "attempts", "tries",                \
                "max_attempts", "run_at_ms", "created_at_ms", "updated_at_ms", "finished_at_ms",    \
-               "metadata", "code_version", "waiting_for")
+               "metadata", "code_version", "waiting_for", "cancel_asked", "pause_asked",           \
+               "last_error")
 
 static const struct value *run_of(sw_store *store, struct run_id id) {
     const struct value *run = value_read(run_text(store, id.text));
@@ -55,9 +56,9 @@ TEST(the_document_of_a_pending_run_tells_how_it_was_submitted) {
 TEST(what_was_not_given_or_is_not_yet_is_null) {
     sw_store *store = store_in_memory();
     const struct value *run = run_of(store, submit(store, "w", NULL));
-    static const char *const absent[] = {"parent_run_id", "args",       "result",
-                                         "error",         "metadata",   "finished_at_ms",
-                                         "code_version",  "waiting_for"};
+    static const char *const absent[] = {"parent_run_id", "args",        "result",
+                                         "error",         "metadata",    "finished_at_ms",
+                                         "code_version",  "waiting_for", "last_error"};
     for (size_t i = 0; i < COUNT_OF(absent); i++) {
         if (!is_null_in(run, absent[i])) fail_at(__FILE__, __LINE__, "%s is not null", absent[i]);
     }
@@ -113,6 +114,79 @@ TEST(a_failed_try_shows_in_the_document) {
     CHECK_INT_IN(1, run, "tries");
     CHECK_INT_IN(1, run, "attempts");
     CHECK(is_null_in(run, "finished_at_ms"));
+    CHECK(is_null_in(run, "error"));
+    CHECK_RAW_IN("\"why\"", run, "last_error");
+    sw_store_close(store);
+}
+
+static void fail_next(sw_store *store, const char *error) {
+    advance(store, 3600 * 1000);
+    sw_attempt *attempt = claim(store);
+    CHECK(sw_attempt_fail(attempt, NTS(error), NULL, ERR) >= 0);
+    sw_attempt_free(attempt);
+}
+
+TEST(the_last_error_of_an_open_run_stays_until_a_newer_one_or_its_end) {
+    sw_store *store = store_in_memory();
+    struct run_id id = submit(store, "w", NULL);
+    fail_next(store, "\"first\"");
+    advance(store, 3600 * 1000);
+    sw_attempt *attempt = claim(store);
+    CHECK_RAW_IN("\"first\"", run_of(store, id), "last_error");
+    CHECK_CODE(SW_OK, sw_attempt_release(attempt, 0, ERR));
+    sw_attempt_free(attempt);
+    CHECK_CODE(SW_OK, sw_run_pause(store, NTS(id.text), ERR));
+    CHECK_RAW_IN("\"first\"", run_of(store, id), "last_error");
+    CHECK_CODE(SW_OK, sw_run_resume(store, NTS(id.text), ERR));
+    fail_next(store, "{\"n\":2}");
+    CHECK_RAW_IN("{\"n\":2}", run_of(store, id), "last_error");
+    fail_next(store, "3");
+    CHECK_TEXT_IN("failed", run_of(store, id), "state");
+    CHECK(is_null_in(run_of(store, id), "last_error"));
+    CHECK_RAW_IN("3", run_of(store, id), "error");
+    CHECK_CODE(SW_OK, sw_run_retry(store, NTS(id.text), ERR));
+    CHECK(is_null_in(run_of(store, id), "error"));
+    CHECK_RAW_IN("3", run_of(store, id), "last_error");
+    finish(claim(store), "1");
+    CHECK(is_null_in(run_of(store, id), "last_error"));
+    sw_store_close(store);
+}
+
+TEST(an_attempt_that_was_lost_leaves_the_librarys_error_as_the_last) {
+    sw_store *store = store_in_memory();
+    struct run_id id = submit(store, "w", NULL);
+    sw_attempt *lost = claim(store);
+    advance(store, 31 * 1000);
+    sw_attempt *attempt = claim(store);
+    CHECK_TEXT_IN("lapsed", value_in(run_of(store, id), "last_error"), "$smolwf");
+    finish(attempt, "1");
+    sw_attempt_free(lost);
+    sw_store_close(store);
+}
+
+TEST(a_cancel_or_pause_that_is_not_heard_yet_shows_in_the_document) {
+    sw_store *store = store_in_memory();
+    struct run_id id = submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    CHECK_RAW_IN("false", run_of(store, id), "cancel_asked");
+    CHECK_RAW_IN("false", run_of(store, id), "pause_asked");
+    CHECK_CODE(SW_OK, sw_run_pause(store, NTS(id.text), ERR));
+    CHECK_RAW_IN("true", run_of(store, id), "pause_asked");
+    CHECK_TEXT_IN("running", run_of(store, id), "state");
+    CHECK_CODE(SW_OK, sw_attempt_release(attempt, 0, ERR));
+    sw_attempt_free(attempt);
+    CHECK_TEXT_IN("paused", run_of(store, id), "state");
+    CHECK_RAW_IN("false", run_of(store, id), "pause_asked");
+    CHECK_CODE(SW_OK, sw_run_resume(store, NTS(id.text), ERR));
+    attempt = claim(store);
+    CHECK_CODE(SW_OK, sw_run_cancel(store, NTS(id.text), ABSENT, ERR));
+    CHECK_TEXT_IN("running", run_of(store, id), "state");
+    CHECK_RAW_IN("true", run_of(store, id), "cancel_asked");
+    CHECK(is_null_in(run_of(store, id), "last_error"));
+    CHECK_CODE(SW_ERR_CANCELLED, sw_attempt_complete(attempt, NTS("1"), ERR));
+    sw_attempt_free(attempt);
+    CHECK_TEXT_IN("cancelled", run_of(store, id), "state");
+    CHECK_RAW_IN("false", run_of(store, id), "cancel_asked");
     sw_store_close(store);
 }
 

@@ -39,6 +39,8 @@ fn parse(text: Option<&str>) -> Value {
 }
 
 fn document(oracle: &Oracle, run: &Run) -> Value {
+    let is_open = !run.state.is_ended();
+    let last_error = run.past.iter().rev().find_map(|past| past.error.as_deref());
     let waiting_for = (run.state == State::Waiting).then(|| waiting_for(oracle, run));
     json!({
         "run_id": run.id,
@@ -60,6 +62,9 @@ fn document(oracle: &Oracle, run: &Run) -> Value {
         "metadata": parse(run.submit.metadata.as_deref()),
         "code_version": run.submit.version,
         "waiting_for": waiting_for,
+        "cancel_asked": is_open && run.is_cancel_asked,
+        "pause_asked": is_open && run.is_pause_asked,
+        "last_error": parse(last_error.filter(|_| is_open)),
     })
 }
 

@@ -33,6 +33,12 @@ export interface RunDocument<Result = Json> {
   metadata: Json;
   code_version: string | null;
   waiting_for: Json;
+  /** A running attempt was told to end and has not done so yet. */
+  cancel_asked: boolean;
+  /** A running attempt was told to yield and has not done so yet. */
+  pause_asked: boolean;
+  /** What the newest failed attempt of an open run ended with. */
+  last_error: Json;
 }
 
 export interface AttemptDocument {

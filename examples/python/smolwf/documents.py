@@ -28,6 +28,11 @@ class Run(TypedDict):
     metadata: Any
     code_version: Optional[str]
     waiting_for: Any
+    #: a running attempt was told to end, or to yield, and has not done so yet
+    cancel_asked: bool
+    pause_asked: bool
+    #: what the newest failed attempt of an open run ended with
+    last_error: Any
 
 
 class AttemptRecord(TypedDict):

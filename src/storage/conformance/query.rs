@@ -93,6 +93,28 @@ pub(super) fn a_run_document_tells_each_state(bed: &mut dyn Bed) {
     );
 }
 
+pub(super) fn the_last_error_of_a_run_is_found_behind_attempts_that_ended_in_order(
+    bed: &mut dyn Bed,
+) {
+    bed.submit(1, &Submit { max_attempts: 9, ..plain() }, at(5));
+    bed.submit(2, &Submit { run_at_ms: 90_000, ..plain() }, at(5));
+    assert!(document(bed, 1)["last_error"].is_null());
+    for round in 1..=3 {
+        let fence = bed.claimed(at(10_000 * round)).fence;
+        let end = End::Fail(round.to_string(), FailOptions::default());
+        bed.finish(fence, &end, at(10_000 * round)).unwrap();
+    }
+    for _ in 0..3 {
+        let fence = bed.claimed(at(50_000)).fence;
+        assert_eq!(document(bed, 1)["last_error"], 3);
+        bed.finish(fence, &End::Release(0), at(50_000)).unwrap();
+    }
+    assert!(document(bed, 1)["error"].is_null() && document(bed, 2)["last_error"].is_null());
+    let fence = bed.claimed(at(50_000)).fence;
+    bed.finish(fence, &End::Complete("1".into()), at(50_000)).unwrap();
+    assert!(document(bed, 1)["last_error"].is_null());
+}
+
 /// P33.
 pub(super) fn a_history_pages_through_everything_once(bed: &mut dyn Bed) {
     bed.run(1, at(5));

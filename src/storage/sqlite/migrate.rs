@@ -15,7 +15,7 @@ pub struct Migration {
 }
 
 /// All steps in order. `tests/migrate.rs` holds this list against the folder.
-pub const MIGRATIONS: [Migration; 7] = [
+pub const MIGRATIONS: [Migration; 8] = [
     Migration { id: 1, sql: include_str!("../../../migrations/0001_store.sql") },
     Migration { id: 2, sql: include_str!("../../../migrations/0002_waiting.sql") },
     Migration { id: 3, sql: include_str!("../../../migrations/0003_budgets.sql") },
@@ -23,6 +23,7 @@ pub const MIGRATIONS: [Migration; 7] = [
     Migration { id: 5, sql: include_str!("../../../migrations/0005_origins_and_lanes.sql") },
     Migration { id: 6, sql: include_str!("../../../migrations/0006_schedules.sql") },
     Migration { id: 7, sql: include_str!("../../../migrations/0007_reservations.sql") },
+    Migration { id: 8, sql: include_str!("../../../migrations/0008_last_errors.sql") },
 ];
 
 /// Number of the newest step.
@@ -270,23 +271,23 @@ mod tests {
     fn each_step_applies_to_the_one_before_and_the_records_say_so() {
         let conn = Connection::open_in_memory().unwrap();
         for target in 1..=NEWEST {
-            assert_eq!(apply(&conn, Some(target), 7).unwrap(), 1);
+            assert_eq!(apply(&conn, Some(target), 8).unwrap(), 1);
             assert_eq!(inspect(&conn).unwrap(), Schema::Ours(target));
         }
-        assert_eq!(apply(&conn, None, 7).unwrap(), 0);
-        assert_eq!(apply(&conn, Some(1), 7).unwrap_err().code(), -27);
-        assert_eq!(apply(&conn, Some(99), 7).unwrap_err().code(), -25);
+        assert_eq!(apply(&conn, None, 8).unwrap(), 0);
+        assert_eq!(apply(&conn, Some(1), 8).unwrap_err().code(), -27);
+        assert_eq!(apply(&conn, Some(99), 8).unwrap_err().code(), -25);
         assert!(list(&conn).unwrap().starts_with(r#"[{"id":1,"introduced_version":"0.1.0""#));
     }
 
     #[test]
     fn an_edited_a_newer_and_a_foreign_schema_are_told_apart() {
         let conn = Connection::open_in_memory().unwrap();
-        apply(&conn, None, 7).unwrap();
+        apply(&conn, None, 8).unwrap();
         conn.execute_batch("UPDATE sw_migrations SET checksum = x'00' WHERE id = 2").unwrap();
         assert_eq!(inspect(&conn).unwrap(), Schema::Edited(2));
         let conn = Connection::open_in_memory().unwrap();
-        apply(&conn, None, 7).unwrap();
+        apply(&conn, None, 8).unwrap();
         conn.execute(RECORD_INSERT, params![NEWEST + 1, "9.9.9", 1, [0u8].as_slice()]).unwrap();
         assert_eq!(inspect(&conn).unwrap(), Schema::New(NEWEST + 1));
         let conn = Connection::open_in_memory().unwrap();
@@ -302,7 +303,7 @@ mod tests {
     fn the_application_id_of_somebodys_file_stays() {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("PRAGMA application_id = 5; CREATE TABLE mine (x)").unwrap();
-        apply(&conn, None, 7).unwrap();
+        apply(&conn, None, 8).unwrap();
         let id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).unwrap();
         assert_eq!(id, 5);
     }

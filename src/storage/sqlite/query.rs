@@ -31,6 +31,13 @@ WHERE run_key = ?1 AND number > ?2
 ORDER BY number
 LIMIT ?3";
 
+const LAST_ERROR: &str = "
+SELECT error
+FROM sw_workflow_attempts
+WHERE run_key = ?1 AND error IS NOT NULL
+ORDER BY number DESC
+LIMIT 1";
+
 // The index is of (run, kind, name, occurrence); the order of recording needs a sort of the run's
 // keys, never of its payloads.
 const STEPS_AFTER: &str = "
@@ -71,7 +78,7 @@ LIMIT ?3";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] =
-    &[RUN_ROW, ATTEMPTS_AFTER, STEPS_AFTER, SIGNALS_AFTER, CHILD_ROWS_AFTER];
+    &[RUN_ROW, ATTEMPTS_AFTER, LAST_ERROR, STEPS_AFTER, SIGNALS_AFTER, CHILD_ROWS_AFTER];
 
 impl QueryPort for Tx<'_> {
     fn run_row(&mut self, run_id: Id) -> Result<Option<RunRow>> {
@@ -88,6 +95,10 @@ impl QueryPort for Tx<'_> {
         limit: u32,
     ) -> Result<Vec<EndedAttempt>> {
         self.all(ATTEMPTS_AFTER, (run_key, after, limit), read_attempt)?.into_iter().collect()
+    }
+
+    fn last_error(&mut self, run_key: RunKey) -> Result<Option<String>> {
+        self.one(LAST_ERROR, [run_key], |row| row.get(0))
     }
 
     fn steps_after(
