@@ -611,8 +611,8 @@ typedef struct sw_submit_options {
    */
   int64_t backoff_initial_ms;
   /**
-   * Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Each wait moves by up
-   * to a tenth.
+   * Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Waits grow until they
+   * are there, however many tries that takes. Each wait moves by up to a tenth.
    */
   int64_t backoff_max_ms;
   /**

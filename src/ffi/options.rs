@@ -56,8 +56,8 @@ pub struct sw_submit_options {
     /// Milliseconds before the second try, to 3162240000000; 0 is 1000. Each further wait grows by
     /// backoff_percent.
     pub backoff_initial_ms: i64,
-    /// Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Each wait moves by up
-    /// to a tenth.
+    /// Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Waits grow until they
+    /// are there, however many tries that takes. Each wait moves by up to a tenth.
     pub backoff_max_ms: i64,
     /// The lower goes first among ready runs; any value.
     pub priority: i32,

@@ -116,6 +116,27 @@ TEST(the_backoff_grows_as_asked_up_to_its_maximum) {
     sw_store_close(store);
 }
 
+/* Eighty-seven tries at ten percent lead from a second to an hour. */
+TEST(a_slow_backoff_goes_on_growing_until_it_is_at_its_maximum) {
+    sw_store *store = store_in_memory();
+    sw_submit_options options = submit_options();
+    options.backoff_percent = 110;
+    options.max_attempts = 1000;
+    submit_with(store, "w", &options);
+    sw_attempt *attempt = claim(store);
+    for (int failures = 1; failures < 100; failures++) {
+        CHECK_CODE(SW_SUSPEND, sw_attempt_fail(attempt, ABSENT, NULL, ERR));
+        sw_attempt_free(attempt);
+        advance(store, 3600 * 1000);
+        attempt = claim(store);
+    }
+    CHECK_CODE(SW_SUSPEND, sw_attempt_fail(attempt, ABSENT, NULL, ERR));
+    sw_attempt_free(attempt);
+    attempt = CLAIM_BETWEEN(store, 3240 * 1000, 3600 * 1000);
+    finish(attempt, "1");
+    sw_store_close(store);
+}
+
 TEST(a_run_with_one_try_fails_for_good_at_once) {
     sw_store *store = store_in_memory();
     sw_submit_options options = submit_options();
