@@ -15,7 +15,7 @@ const UNSAFE_PLACES: [&str; 8] = [
     "src/ffi/",
     "src/process.rs",
     "src/storage/sqlite/os.rs",
-    "src/storage/sqlite/vfs.rs",
+    "src/storage/sqlite/vfs",
     "src/storage/sqlite/fault.rs",
     "benches/",
     "tests/support/fork.rs",

@@ -11,8 +11,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::bench::{Bench, log_path};
 use super::readers::Readers;
 use super::side::Side;
+use super::vfs::layer;
 use super::writer::Writer;
-use super::{Backend, File, map, migrate, os, vfs};
+use super::{Backend, File, map, map_system, migrate, os, vfs};
 use crate::error::{Error, Result};
 use crate::limits::{PATH_BYTES_MAX, STATEMENTS_CACHED};
 use crate::process::{self, Tracked};
@@ -107,16 +108,7 @@ fn resolve(path: &Path) -> Result<PathBuf> {
 }
 
 fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
-    use std::io::ErrorKind;
-    let sentence = format!("{} cannot be opened: {error}", path.display()).into();
-    let is_of = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
-    if is_of(&[ErrorKind::StorageFull, ErrorKind::QuotaExceeded]) {
-        return Error::Full(sentence);
-    }
-    if is_of(&[ErrorKind::ReadOnlyFilesystem]) {
-        return Error::ReadOnly(sentence);
-    }
-    Error::CannotOpen { engine_code: error.raw_os_error().map_or(0, |errno| -errno), sentence }
+    map_system(&format!("{} cannot be opened", path.display()), error)
 }
 
 fn refuse_remote(path: &Path, settings: &Settings) -> Result<()> {
@@ -260,17 +252,10 @@ fn open_bench(path: &Path, busy_timeout_ms: u32) -> Result<Bench> {
     Bench::new(conn, Some(path), pages, Duration::from_millis(busy_timeout_ms.into()))
 }
 
-/// Opens a connection. Test builds put the layer that can fail between SQLite and its files.
-#[cfg(any(test, feature = "fault"))]
+/// Opens a connection, over our layer.
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    super::fault::register()?;
-    Connection::open_with_flags_and_vfs(path, flags, super::fault::NAME).map_err(map)
-}
-
-/// Opens a connection.
-#[cfg(not(any(test, feature = "fault")))]
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    Connection::open_with_flags(path, flags).map_err(map)
+    layer::register()?;
+    Connection::open_with_flags_and_vfs(path, flags, layer::NAME).map_err(map)
 }
 
 /// Opens a connection that only reads.
@@ -315,9 +300,8 @@ fn set_pragmas(conn: &Connection, busy_timeout_ms: u32) -> Result<()> {
 }
 
 fn set_wal(conn: &Connection) -> Result<()> {
-    let set = |sql| conn.query_row(sql, [], |row| row.get::<_, String>(0)).map_err(map);
-    if set("PRAGMA journal_mode")? != "wal" {
-        let mode = set("PRAGMA journal_mode = WAL")?;
+    if journal_mode(conn, "PRAGMA journal_mode")? != "wal" {
+        let mode = journal_mode(conn, "PRAGMA journal_mode = WAL")?;
         if mode != "wal" {
             return Err(Error::Unsupported(
                 format!("the file keeps its journal mode {mode}: it cannot have a write-ahead log")
@@ -327,4 +311,13 @@ fn set_wal(conn: &Connection) -> Result<()> {
     }
     // The first read makes the log, and recovers one that a crash left behind.
     conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map)
+}
+
+/// Runs a pragma that answers the journal mode, to its end: the commit comes after the answer, and its
+/// failure is that of the last step.
+fn journal_mode(conn: &Connection, sql: &str) -> Result<String> {
+    let mut statement = conn.prepare(sql).map_err(map)?;
+    let modes = statement.query_map([], |row| row.get(0)).map_err(map)?;
+    let mut modes: Vec<String> = modes.collect::<rusqlite::Result<_>>().map_err(map)?;
+    modes.pop().ok_or_else(|| Error::internal("SQLite told no journal mode"))
 }

@@ -71,6 +71,23 @@ pub fn create_private(path: &Path, mode: u32) -> io::Result<bool> {
     }
 }
 
+/// Makes an empty file without opening it; `false` when something of that name is there already. The
+/// umask is not asked: what stands beside a file is as readable as that.
+pub fn make_file(path: &CStr, mode: u32) -> io::Result<bool> {
+    // SAFETY: the path ends in NUL. A regular file needs no rights but those on its folder.
+    match unsafe { libc::mknod(path.as_ptr(), libc::S_IFREG | mode, 0) } {
+        // SAFETY: as above.
+        0 => match unsafe { libc::chmod(path.as_ptr(), mode) } {
+            0 => Ok(true),
+            _ => Err(io::Error::last_os_error()),
+        },
+        _ => match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            error => Err(error),
+        },
+    }
+}
+
 /// What `stat` tells of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
@@ -275,7 +292,9 @@ impl Page {
     /// it is an ordinary error (`ENOSPC`).
     pub fn of_file(file: BorrowedFd<'_>) -> io::Result<Page> {
         allocate(file)?;
-        Page::map(libc::MAP_SHARED, file.as_raw_fd())
+        let page = Page::map(libc::MAP_SHARED, file.as_raw_fd())?;
+        populate(page.start, PAGE_BYTES)?;
+        Ok(page)
     }
 
     /// Maps a page of zeros that no other process sees.
@@ -320,6 +339,76 @@ impl Drop for Page {
     }
 }
 
+/// Bytes of a page of memory at least: what a page of a file is made sure of by.
+const MEMORY_PAGE_BYTES: usize = 4096;
+
+/// "Set the word to itself or 0", as `FUTEX_WAKE_OP` takes it: `FUTEX_OP_OR` in the upper four bits.
+const FUTEX_OR_NOTHING: u32 = 2 << 28;
+
+/// Makes sure that a mapping that can be written has memory, and its file room on the disk, for each of
+/// its pages: a write to a page without would end the process with SIGBUS. Changes no byte.
+///
+/// `start` is the beginning of a page. Where nothing is mapped the answer is an error too.
+pub fn populate(start: NonNull<u8>, len: usize) -> io::Result<()> {
+    // SAFETY: has the kernel write to the pages as a write of the same bytes would, and answer an
+    // error where that fails. No Rust value is changed.
+    let code = unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_POPULATE_WRITE) };
+    if code == 0 {
+        return Ok(());
+    }
+    match io::Error::last_os_error() {
+        // Linux before 5.14, or a file system that cannot.
+        error if error.raw_os_error() == Some(libc::EINVAL) => touch(start, len),
+        error => Err(no_room(error)),
+    }
+}
+
+/// Does as `populate` on kernels that cannot: changes a word of each page by nothing, in the kernel,
+/// which answers an error where this process would get a signal.
+fn touch(start: NonNull<u8>, len: usize) -> io::Result<()> {
+    let own = AtomicU32::new(0);
+    for at in (0..len).step_by(MEMORY_PAGE_BYTES) {
+        let word = start.as_ptr().wrapping_add(at);
+        // SAFETY: the kernel checks the address, and changes the word there atomically to what it is.
+        let code = unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                own.as_ptr(),
+                libc::FUTEX_WAKE_OP | libc::FUTEX_PRIVATE_FLAG,
+                0_u32,
+                ptr::null::<libc::timespec>(),
+                word,
+                FUTEX_OR_NOTHING,
+            )
+        };
+        if code < 0 {
+            return Err(no_room(io::Error::last_os_error()));
+        }
+    }
+    Ok(())
+}
+
+/// The kernel says that the address is bad when the file system has no room for its page.
+fn no_room(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::EFAULT) => io::Error::from_raw_os_error(libc::ENOSPC),
+        _ => error,
+    }
+}
+
+/// Returns the errno that the last failed call of this thread left.
+pub fn errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+/// Forgets the errno of earlier calls of this thread, so that the next one found is the next call's.
+pub fn clear_errno() {
+    // SAFETY: takes nothing, and answers with this thread's own place.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    unsafe { *place = 0 };
+}
+
 /// Gives the first page of the file real blocks.
 fn allocate(file: BorrowedFd<'_>) -> io::Result<()> {
     loop {
@@ -327,18 +416,21 @@ fn allocate(file: BorrowedFd<'_>) -> io::Result<()> {
         match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, PAGE_BYTES as libc::off_t) } {
             0 => return Ok(()),
             libc::EINTR => {}
-            libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS => return fill(file),
+            libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS => return lengthen(file),
             errno => return Err(io::Error::from_raw_os_error(errno)),
         }
     }
 }
 
-/// Allocates by writing the last byte, for C libraries that do not do so where the file system
-/// cannot allocate. A whole block comes with it, and nobody uses that byte, so that a process which
-/// has the page mapped already loses nothing.
-fn fill(file: BorrowedFd<'_>) -> io::Result<()> {
+/// Makes the file a page long, for file systems and C libraries that cannot allocate: the page gets its
+/// blocks when it is made sure of. A file that is longer already keeps its length.
+fn lengthen(file: BorrowedFd<'_>) -> io::Result<()> {
     let file = File::from(file.try_clone_to_owned()?);
-    std::os::unix::fs::FileExt::write_all_at(&file, &[0], PAGE_BYTES as u64 - 1)
+    if file.metadata()?.len() < PAGE_BYTES as u64 {
+        file.set_len(PAGE_BYTES as u64)
+    } else {
+        Ok(())
+    }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -601,16 +693,37 @@ mod tests {
     }
 
     #[test]
-    fn filling_by_hand_makes_a_page_and_keeps_what_is_mapped() {
+    fn a_page_that_cannot_be_allocated_is_made_sure_of_and_keeps_what_it_holds() {
         let folder = tempfile::tempdir().unwrap();
         let file = open_side(&folder.path().join("side"), 0o600).unwrap();
-        fill(file.as_fd()).unwrap();
-        let page = Page::of_file(file.as_fd()).unwrap();
+        lengthen(file.as_fd()).unwrap();
+        let page = Page::map(libc::MAP_SHARED, file.as_raw_fd()).unwrap();
         page.words()[0].store(9, Ordering::SeqCst);
+        let blocks = || File::from(file.try_clone().unwrap()).metadata().unwrap().blocks();
 
-        fill(file.as_fd()).unwrap();
+        for make_sure in [populate, touch] {
+            make_sure(page.start, PAGE_BYTES).unwrap();
+            lengthen(file.as_fd()).unwrap();
+            assert_eq!(page.words()[0].load(Ordering::SeqCst), 9);
+        }
 
-        assert_eq!(page.words()[0].load(Ordering::SeqCst), 9);
+        file.as_fd().try_clone_to_owned().map(File::from).unwrap().sync_all().unwrap();
+        assert!(blocks() * 512 >= PAGE_BYTES as u64, "the page is a hole");
+    }
+
+    /// A page behind the end of its file is what one is that the disk has no room for: whoever writes
+    /// to it is killed.
+    #[test]
+    fn a_page_without_room_behind_it_is_an_error_and_no_signal() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = open_side(&folder.path().join("side"), 0o600).unwrap();
+        let page = Page::of_file(file.as_fd()).unwrap();
+        File::from(file.try_clone().unwrap()).set_len(0).unwrap();
+
+        for make_sure in [populate, touch] {
+            let error = make_sure(page.start, PAGE_BYTES).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+        }
     }
 
     #[test]

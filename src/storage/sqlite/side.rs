@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::process::{self, Tracked};
 use crate::stop::Stop;
+use crate::storage::sqlite::map_system;
 use crate::storage::sqlite::os::{self, Page};
 
 /// What the name of the side file adds to the database's.
@@ -526,18 +527,7 @@ fn copy_byte() -> u64 {
 }
 
 fn cannot_open(path: &Path, error: &io::Error) -> Error {
-    let sentence = format!("open {}: {error}", show(path)).into();
-    let kind = error.kind();
-    if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-        Error::Full(sentence)
-    } else if kind == io::ErrorKind::ReadOnlyFilesystem {
-        Error::ReadOnly(sentence)
-    } else if kind == io::ErrorKind::OutOfMemory {
-        Error::NoMem
-    } else {
-        let engine_code = error.raw_os_error().map_or(0, |errno| -errno);
-        Error::CannotOpen { engine_code, sentence }
-    }
+    map_system(&format!("open {}", show(path)), error)
 }
 
 fn show(path: &Path) -> String {

@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code, reason = "calls into SQLite that rusqlite has no safe form for")]
 
+pub mod layer;
+
 use std::borrow::Cow;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_int};
@@ -16,6 +18,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::ffi;
 
+use super::map_code;
 use crate::error::{Error, Result};
 
 /// Bytes of the header of a database file.
@@ -84,6 +87,26 @@ pub fn no_checkpoint_on_close(connection: &Connection, is_on: bool) -> Result<()
             failed(code, "configure the connection")
         },
     )
+}
+
+/// Returns whether a connection reads a file that nobody had open for writing when it was opened, without
+/// a log and without an index of one. It is good until either appears: its lock on the file keeps
+/// whoever comes from taking them away again.
+pub fn reads_alone(connection: &Connection) -> Result<bool> {
+    let mut answer: c_int = 0;
+    // SAFETY: the handle is used while the connection is borrowed, and not closed.
+    let handle = unsafe { connection.handle() };
+    // SAFETY: the handle is open, and the operation writes one number to the place given.
+    let code = unsafe {
+        ffi::sqlite3_file_control(
+            handle,
+            c"main".as_ptr(),
+            layer::READS_ALONE,
+            ptr::from_mut(&mut answer).cast(),
+        )
+    };
+    check(code, || "ask how the file is read")?;
+    Ok(answer != 0)
 }
 
 /// SQLite's process-wide mutexes, the outer ones first: a thread that has one may want a later one.
@@ -249,12 +272,7 @@ fn check<T: Into<Cow<'static, str>>>(code: c_int, what: impl FnOnce() -> T) -> R
 }
 
 fn failed(code: c_int, what: &str) -> Error {
-    let sentence = format!("{what}: {}", reason(code)).into();
-    match code & 0xFF {
-        ffi::SQLITE_FULL => Error::Full(sentence),
-        ffi::SQLITE_NOMEM => Error::NoMem,
-        _ => Error::Io { engine_code: code, sentence },
-    }
+    map_code(code, &format!("{what}: {}", reason(code)))
 }
 
 fn missing(what: &str) -> Error {

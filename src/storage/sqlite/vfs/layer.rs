@@ -1,0 +1,696 @@
+//! Our layer between SQLite and the system's files, under every connection.
+//!
+//! SQLite's own layer for Unix folds what the system says into a few codes, and some of them mislead:
+//! a read that fails is a corrupt file, a quota an error of the disk, a lock that cannot be had one
+//! that others have. Here the answer keeps its cause: its class is the right one, and the errno
+//! stands above the lower sixteen bits, where `errno_of` finds it.
+//!
+//! Two more things happen here. Pages of the -shm that SQLite is about to use are made sure of first,
+//! since a write to a page that the disk has no room for ends the process with SIGBUS. And a
+//! connection that only reads makes no file: where there is no log, SQLite is shown an empty one, with
+//! an index of its own memory. It holds its lock on the database meanwhile, so that no writer who
+//! comes later can take its own log and index away unseen (`vfs::reads_alone`).
+
+#![allow(unsafe_code, reason = "a file layer is a table of C functions")]
+
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::mem;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+
+use rusqlite::ffi;
+
+use crate::error::{Error, Result};
+use crate::storage::sqlite::os;
+
+/// Name of the layer, for opening a connection with it after `register`.
+pub const NAME: &CStr = c"smolwf";
+
+/// The file control that asks whether a connection reads alone; its argument receives 0 or 1.
+pub const READS_ALONE: c_int = 0x5357_4601;
+
+/// Where a code keeps the errno that caused it; SQLite's own extended codes end below.
+const ERRNO_SHIFT: u32 = 16;
+
+/// A file without a byte, to stand for the log that is not there.
+const EMPTY_FILE: &CStr = c"/dev/null";
+
+/// Makes the layer known to SQLite. May be called any number of times.
+pub fn register() -> Result<()> {
+    static CODE: OnceLock<c_int> = OnceLock::new();
+    let base = base()?;
+    match *CODE.get_or_init(|| register_once(base)) {
+        ffi::SQLITE_OK => Ok(()),
+        code => Err(Error::internal(format!("the file layer is refused with code {code}"))),
+    }
+}
+
+/// Returns the name of the layer beneath. Test builds put the one that can fail there.
+#[cfg(any(test, feature = "fault"))]
+fn base() -> Result<*const c_char> {
+    crate::storage::sqlite::fault::register()?;
+    Ok(crate::storage::sqlite::fault::NAME.as_ptr())
+}
+
+/// Returns the name of the layer beneath: NULL for SQLite's default.
+#[cfg(not(any(test, feature = "fault")))]
+fn base() -> Result<*const c_char> {
+    Ok(ptr::null())
+}
+
+/// Returns the errno that a code of this layer keeps; 0 for none.
+pub const fn errno_of(code: c_int) -> c_int {
+    code >> ERRNO_SHIFT
+}
+
+fn register_once(base: *const c_char) -> c_int {
+    // SAFETY: takes nothing but a name, and NULL asks for the default.
+    let base = unsafe { ffi::sqlite3_vfs_find(base) };
+    // SAFETY: a layer that was found is never unregistered.
+    let Some(beneath) = (unsafe { base.as_ref() }) else {
+        return ffi::SQLITE_ERROR;
+    };
+    // Functions not replaced here are those beneath; none of them but xOpen reads its layer.
+    let layer = Box::leak(Box::new(ffi::sqlite3_vfs {
+        szOsFile: beneath.szOsFile + HEAD_BYTES as c_int,
+        pNext: ptr::null_mut(),
+        zName: NAME.as_ptr(),
+        pAppData: base.cast(),
+        xOpen: Some(open),
+        ..*beneath
+    }));
+    // SAFETY: the layer is leaked, so that it lives as long as SQLite.
+    unsafe { ffi::sqlite3_vfs_register(layer, 0) }
+}
+
+// ---------------------------------------------------------------------------------------------
+// What the system said
+
+/// Gives a failure its class by the errno that caused it. What SQLite acts upon stays as it is.
+fn classed(code: c_int, errno: c_int) -> c_int {
+    let is_failure =
+        matches!(code & 0xFF, ffi::SQLITE_IOERR | ffi::SQLITE_CANTOPEN | ffi::SQLITE_FULL);
+    match errno {
+        _ if !is_failure || code == ffi::SQLITE_IOERR_SHORT_READ => code,
+        libc::ENOSPC | libc::EDQUOT | libc::EFBIG => ffi::SQLITE_FULL | errno << ERRNO_SHIFT,
+        libc::ENOMEM => ffi::SQLITE_NOMEM,
+        libc::EMFILE | libc::ENFILE | libc::EIO if code & 0xFF == ffi::SQLITE_CANTOPEN => {
+            ffi::SQLITE_IOERR | errno << ERRNO_SHIFT
+        }
+        // SQLite makes a corrupt file of it, although the next read may succeed.
+        _ if code == ffi::SQLITE_IOERR_CORRUPTFS => ffi::SQLITE_IOERR_READ,
+        _ => code,
+    }
+}
+
+/// Tells a lock that others have from one that cannot be had: waiting helps the first alone.
+fn lock_classed(code: c_int, errno: c_int) -> c_int {
+    let is_refused = matches!(code & 0xFF, ffi::SQLITE_BUSY | ffi::SQLITE_PERM);
+    match errno {
+        0 | libc::EAGAIN => code,
+        _ if is_refused => ffi::SQLITE_IOERR | errno << ERRNO_SHIFT,
+        _ => code,
+    }
+}
+
+/// Runs one call of the layer beneath; returns its code and the errno it left.
+fn called(call: impl FnOnce() -> c_int) -> (c_int, c_int) {
+    os::clear_errno();
+    let code = call();
+    (code, if code == ffi::SQLITE_OK { 0 } else { os::errno() })
+}
+
+// ---------------------------------------------------------------------------------------------
+// Files
+
+/// What stands in SQLite's room for a file before the structure of the layer beneath.
+#[repr(C, align(8))]
+struct Head {
+    base: ffi::sqlite3_file,
+    /// SQLite's name of the file, which outlives it; NULL for a temporary one.
+    name: *const c_char,
+    /// Whether it is a database that is open for reading only.
+    is_reader: bool,
+    /// Whether SQLite was shown an index without a file behind it. Set once, never cleared.
+    reads_alone: bool,
+}
+
+const HEAD_BYTES: usize = mem::size_of::<Head>();
+
+/// Version 2: without the functions for memory-mapped reading, which nothing here uses.
+static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
+    iVersion: 2,
+    xClose: Some(close),
+    xRead: Some(read),
+    xWrite: Some(write),
+    xTruncate: Some(truncate),
+    xSync: Some(sync),
+    xFileSize: Some(file_size),
+    xLock: Some(take_lock),
+    xUnlock: Some(free_lock),
+    xCheckReservedLock: Some(check_reserved_lock),
+    xFileControl: Some(file_control),
+    xSectorSize: Some(sector_size),
+    xDeviceCharacteristics: Some(device_characteristics),
+    xShmMap: Some(shm_map),
+    xShmLock: Some(shm_lock),
+    xShmBarrier: Some(shm_barrier),
+    xShmUnmap: Some(shm_unmap),
+    xFetch: None,
+    xUnfetch: None,
+};
+
+/// An open file of this layer, while one of its functions runs.
+struct Opened<'a> {
+    head: &'a mut Head,
+    /// The file of the layer beneath, which stands behind the head, and its functions.
+    inner: *mut ffi::sqlite3_file,
+    methods: &'a ffi::sqlite3_io_methods,
+}
+
+impl Opened<'_> {
+    /// # Safety
+    /// SQLite calls a function of `METHODS` with this file, which `open` therefore has filled in. One
+    /// thread at a time uses a file.
+    unsafe fn new<'a>(file: *mut ffi::sqlite3_file) -> Opened<'a> {
+        // SAFETY: `open` wrote a head to the place before it set the methods.
+        let head = unsafe { &mut *file.cast::<Head>() };
+        let inner = inner_of(file);
+        // SAFETY: the inner file was opened before the methods were set.
+        let table = unsafe { (*inner).pMethods };
+        // SAFETY: an open file's table is a constant of the layer beneath.
+        let methods = unsafe { &*table };
+        Opened { head, inner, methods }
+    }
+
+    /// Returns the path of the file that stands beside a database under this suffix.
+    fn beside(&self, suffix: &str) -> Option<CString> {
+        if self.head.name.is_null() {
+            return None;
+        }
+        // SAFETY: SQLite's names end in NUL and outlive their files.
+        let name = unsafe { CStr::from_ptr(self.head.name) };
+        CString::new([name.to_bytes(), suffix.as_bytes()].concat()).ok()
+    }
+
+    /// Returns whether a reader finds neither an index nor anything that one would be needed for.
+    fn has_nothing_to_index(&self) -> bool {
+        let find = |suffix| self.beside(suffix).map(|path| os::identity(path_of(&path)));
+        let is_missing = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        let has_no_index = matches!(find("-shm"), Some(Err(error)) if is_missing(&error));
+        let has_no_log = match find("-wal") {
+            Some(Ok(log)) => log.size == 0,
+            Some(Err(error)) => is_missing(&error),
+            None => false,
+        };
+        has_no_index && has_no_log
+    }
+}
+
+fn inner_of(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
+    // SAFETY: the room asked for in szOsFile is a head and then the structure of the layer beneath.
+    unsafe { file.byte_add(HEAD_BYTES) }
+}
+
+fn path_of(name: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(name.to_bytes()))
+}
+
+/// Calls one function of the layer beneath, or answers an error where it has none.
+macro_rules! forward {
+    ($opened:expr, $function:ident $(, $argument:expr)*) => {
+        match $opened.methods.$function {
+            // SAFETY: the inner file is open, and the arguments are those SQLite gave.
+            Some(call) => called(|| unsafe { call($opened.inner $(, $argument)*) }),
+            None => (ffi::SQLITE_IOERR, 0),
+        }
+    };
+}
+
+unsafe extern "C" fn open(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: ffi::sqlite3_filename,
+    file: *mut ffi::sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    // SAFETY: SQLite gives room for `szOsFile` bytes. Without methods it will not close the file.
+    unsafe { (*file).pMethods = ptr::null() };
+    // SAFETY: the layer is the one that `register_once` made, which holds the one beneath.
+    let base = unsafe { (*vfs).pAppData }.cast::<ffi::sqlite3_vfs>();
+    // SAFETY: the layer beneath is never unregistered.
+    let Some(base_open) = (unsafe { (*base).xOpen }) else {
+        return ffi::SQLITE_CANTOPEN;
+    };
+    let inner = inner_of(file);
+    // SAFETY: the room behind the head has the size that the layer beneath wants.
+    let try_open =
+        |name, flags| called(|| unsafe { base_open(base, name, inner, flags, out_flags) });
+    // SAFETY: SQLite calls with the name and the kind of file that belong together.
+    let is_readers_log = flags & ffi::SQLITE_OPEN_WAL != 0 && unsafe { is_readers(name) };
+    let (code, errno) = if is_readers_log {
+        open_readers_log(name, &try_open)
+    } else {
+        open_or_make(name, flags, &try_open)
+    };
+    if code == ffi::SQLITE_OK {
+        let is_reader =
+            flags & ffi::SQLITE_OPEN_MAIN_DB != 0 && flags & ffi::SQLITE_OPEN_READONLY != 0;
+        let base = ffi::sqlite3_file { pMethods: &METHODS };
+        // SAFETY: the room begins with space for a head, aligned for anything.
+        unsafe { file.cast::<Head>().write(Head { base, name, is_reader, reads_alone: false }) };
+    }
+    classed(code, errno)
+}
+
+/// Opens a file of the layer beneath. It tries a file that cannot be made once more without making
+/// it, and that attempt's "no such file" is all that is left of the reason: so the file is made here.
+fn open_or_make(
+    name: *const c_char,
+    flags: c_int,
+    try_open: &impl Fn(*const c_char, c_int) -> (c_int, c_int),
+) -> (c_int, c_int) {
+    let (code, errno) = try_open(name, flags);
+    let is_masked = code == ffi::SQLITE_CANTOPEN && errno == libc::ENOENT;
+    if !is_masked || flags & ffi::SQLITE_OPEN_CREATE == 0 || name.is_null() {
+        return (code, errno);
+    }
+    // SAFETY: SQLite's names end in NUL.
+    match make_beside(unsafe { CStr::from_ptr(name) }) {
+        Ok(()) => try_open(name, flags),
+        Err(errno) => (code, errno),
+    }
+}
+
+/// Makes a file of a database's, empty and as readable as that; returns why it cannot be made. No
+/// descriptor is opened: closing one of a file of SQLite's would drop its locks.
+fn make_beside(name: &CStr) -> std::result::Result<(), c_int> {
+    let bytes = name.to_bytes();
+    let db = bytes.iter().rposition(|byte| *byte == b'-').map_or(bytes, |at| &bytes[..at]);
+    let mode = os::identity(Path::new(OsStr::from_bytes(db))).map_or(0o600, |db| db.mode & 0o777);
+    os::make_file(name, mode).map(|_| ()).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// Opens the log for a connection that only reads: never makes one, and shows an empty one instead.
+fn open_readers_log(
+    name: *const c_char,
+    try_open: &impl Fn(*const c_char, c_int) -> (c_int, c_int),
+) -> (c_int, c_int) {
+    let flags = ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_WAL;
+    match try_open(name, flags) {
+        (ffi::SQLITE_CANTOPEN, libc::ENOENT) => try_open(EMPTY_FILE.as_ptr(), flags),
+        answer => answer,
+    }
+}
+
+/// Returns whether a log belongs to a database that is open for reading only.
+///
+/// # Safety
+/// `name` is the name of a log, as SQLite gives it to xOpen.
+unsafe fn is_readers(name: *const c_char) -> bool {
+    // SAFETY: as the caller says; SQLite keeps the database's file with the name.
+    let db = unsafe { ffi::sqlite3_database_file_object(name) };
+    // SAFETY: the file is open while its log is opened.
+    let methods = unsafe { (*db).pMethods };
+    // SAFETY: a file with methods of this layer begins with a head.
+    ptr::eq(methods, &METHODS) && unsafe { (*db.cast::<Head>()).is_reader }
+}
+
+unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    forward!(opened, xClose).0
+}
+
+unsafe extern "C" fn read(
+    file: *mut ffi::sqlite3_file,
+    place: *mut c_void,
+    len: c_int,
+    offset: i64,
+) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    let (code, errno) = forward!(opened, xRead, place, len, offset);
+    classed(code, errno)
+}
+
+unsafe extern "C" fn write(
+    file: *mut ffi::sqlite3_file,
+    bytes: *const c_void,
+    len: c_int,
+    offset: i64,
+) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    let (code, errno) = forward!(opened, xWrite, bytes, len, offset);
+    classed(code, errno)
+}
+
+unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    let (code, errno) = forward!(opened, xTruncate, size);
+    classed(code, errno)
+}
+
+unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    let (code, errno) = forward!(opened, xSync, flags);
+    classed(code, errno)
+}
+
+unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    forward!(opened, xFileSize, size).0
+}
+
+unsafe extern "C" fn take_lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    let (code, errno) = forward!(opened, xLock, level);
+    lock_classed(code, errno)
+}
+
+unsafe extern "C" fn free_lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    forward!(opened, xUnlock, level).0
+}
+
+unsafe extern "C" fn check_reserved_lock(
+    file: *mut ffi::sqlite3_file,
+    answer: *mut c_int,
+) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    forward!(opened, xCheckReservedLock, answer).0
+}
+
+unsafe extern "C" fn file_control(
+    file: *mut ffi::sqlite3_file,
+    operation: c_int,
+    argument: *mut c_void,
+) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    if operation == READS_ALONE {
+        // SAFETY: whoever asks gives room for a number.
+        unsafe { argument.cast::<c_int>().write(c_int::from(opened.head.reads_alone)) };
+        return ffi::SQLITE_OK;
+    }
+    forward!(opened, xFileControl, operation, argument).0
+}
+
+unsafe extern "C" fn sector_size(file: *mut ffi::sqlite3_file) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    forward!(opened, xSectorSize).0
+}
+
+unsafe extern "C" fn device_characteristics(file: *mut ffi::sqlite3_file) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    forward!(opened, xDeviceCharacteristics).0
+}
+
+// ---------------------------------------------------------------------------------------------
+// The index of the log
+
+unsafe extern "C" fn shm_map(
+    file: *mut ffi::sqlite3_file,
+    page: c_int,
+    bytes: c_int,
+    is_made: c_int,
+    out: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    // SAFETY: SQLite gives room for one pointer, and reads it even after an error.
+    unsafe { *out = ptr::null_mut() };
+    if opened.head.is_reader && (opened.head.reads_alone || opened.has_nothing_to_index()) {
+        opened.head.reads_alone = true;
+        return ffi::SQLITE_READONLY_CANTINIT;
+    }
+    let (mut code, mut errno) = forward!(opened, xShmMap, page, bytes, is_made, out);
+    if code == ffi::SQLITE_CANTOPEN && errno == libc::ENOENT {
+        // As in `open_or_make`.
+        match opened.beside("-shm").map(|name| make_beside(&name)) {
+            Some(Ok(())) => (code, errno) = forward!(opened, xShmMap, page, bytes, is_made, out),
+            Some(Err(cause)) => errno = cause,
+            None => {}
+        }
+    }
+    if code == ffi::SQLITE_OK {
+        // SAFETY: the call wrote a pointer to the place given.
+        code = made_sure(unsafe { *out }, bytes);
+    } else {
+        code = lock_classed(classed(code, errno), errno);
+    }
+    if code & 0xFF != ffi::SQLITE_OK && code & 0xFF != ffi::SQLITE_READONLY {
+        // SAFETY: as above.
+        unsafe { *out = ptr::null_mut() };
+    }
+    // SQLite would try again for ten seconds, whatever the caller's time-out, and call it a defect.
+    if code == ffi::SQLITE_BUSY { ffi::SQLITE_BUSY_RECOVERY } else { code }
+}
+
+/// Makes sure that a region of the index can be written: SQLite may have left a hole in its file.
+fn made_sure(region: *mut c_void, bytes: c_int) -> c_int {
+    let len = usize::try_from(bytes).unwrap_or(0);
+    match NonNull::new(region.cast()).map_or(Ok(()), |start| os::populate(start, len)) {
+        Ok(()) => ffi::SQLITE_OK,
+        Err(error) => ffi::SQLITE_FULL | error.raw_os_error().unwrap_or(0) << ERRNO_SHIFT,
+    }
+}
+
+unsafe extern "C" fn shm_lock(
+    file: *mut ffi::sqlite3_file,
+    offset: c_int,
+    len: c_int,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    if opened.head.reads_alone {
+        return ffi::SQLITE_OK;
+    }
+    let (code, errno) = forward!(opened, xShmLock, offset, len, flags);
+    lock_classed(code, errno)
+}
+
+unsafe extern "C" fn shm_barrier(file: *mut ffi::sqlite3_file) {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    if let Some(barrier) = opened.methods.xShmBarrier {
+        // SAFETY: the inner file is open.
+        unsafe { barrier(opened.inner) };
+    }
+}
+
+unsafe extern "C" fn shm_unmap(file: *mut ffi::sqlite3_file, is_deleted: c_int) -> c_int {
+    // SAFETY: called by SQLite with an open file of ours.
+    let opened = unsafe { Opened::new(file) };
+    forward!(opened, xShmUnmap, is_deleted).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::sqlite::fault::{self, Fault, FileKind, Operation};
+    use crate::storage::sqlite::{map, vfs};
+    use rusqlite::{Connection, OpenFlags};
+    use std::path::PathBuf;
+    use std::time::{Duration, Instant};
+    use tempfile::TempDir;
+
+    fn open_with(path: &Path, flags: OpenFlags) -> Result<Connection> {
+        register().unwrap();
+        let connection = Connection::open_with_flags_and_vfs(path, flags, NAME).map_err(map)?;
+        connection.busy_timeout(Duration::from_millis(1)).unwrap();
+        Ok(connection)
+    }
+
+    fn store() -> (TempDir, PathBuf, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let connection = open_with(&path, OpenFlags::default()).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+        connection.execute_batch("CREATE TABLE t (a); PRAGMA cache_size = 0").unwrap();
+        (folder, path, connection)
+    }
+
+    fn insert(connection: &Connection) -> Result<()> {
+        connection.execute("INSERT INTO t VALUES (1)", []).map(|_| ()).map_err(map)
+    }
+
+    fn rows(connection: &Connection) -> Result<i64> {
+        connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).map_err(map)
+    }
+
+    fn arm(path: &Path, operation: Operation, file: FileKind, code: c_int, errno: c_int) {
+        fault::arm(path, Fault { errno, ..Fault::new(operation, file, code) });
+    }
+
+    #[test]
+    fn a_read_that_fails_is_no_corrupt_file_and_the_next_one_is_good() {
+        let (_folder, path, connection) = store();
+        insert(&connection).unwrap();
+        for file in [FileKind::Wal, FileKind::Db] {
+            arm(&path, Operation::Read, file, ffi::SQLITE_IOERR_CORRUPTFS, libc::EIO);
+            let error = rows(&connection).unwrap_err();
+            assert!(
+                matches!(error, Error::Io { engine_code: ffi::SQLITE_IOERR_READ, .. }),
+                "{error:?}"
+            );
+            assert_eq!(rows(&connection), Ok(1));
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        }
+    }
+
+    #[test]
+    fn no_room_is_full_whichever_limit_it_is_and_whichever_file_lacks_it() {
+        let (_folder, path, connection) = store();
+        for errno in [libc::ENOSPC, libc::EDQUOT, libc::EFBIG] {
+            arm(&path, Operation::Write, FileKind::Wal, ffi::SQLITE_IOERR_WRITE, errno);
+            let error = insert(&connection).unwrap_err();
+            assert!(matches!(&error, Error::Full(text) if text.contains("os error")), "{error:?}");
+            insert(&connection).unwrap();
+        }
+        drop(connection);
+        let files = [
+            (Operation::Open, FileKind::Wal, ffi::SQLITE_CANTOPEN),
+            (Operation::Map, FileKind::Shm, ffi::SQLITE_IOERR_SHMSIZE),
+            (Operation::Map, FileKind::Shm, ffi::SQLITE_CANTOPEN),
+        ];
+        for (operation, file, code) in files {
+            let connection = open_with(&path, OpenFlags::default()).unwrap();
+            arm(&path, operation, file, code, libc::EDQUOT);
+            let error = rows(&connection).unwrap_err();
+            assert!(matches!(error, Error::Full(_)), "{operation:?} {file:?}: {error:?}");
+            assert_eq!(rows(&connection), Ok(3));
+        }
+    }
+
+    #[test]
+    fn a_lack_of_descriptors_or_memory_may_be_tried_again() {
+        let (_folder, path, connection) = store();
+        drop(connection);
+        for errno in [libc::EMFILE, libc::ENFILE, libc::EIO, libc::ENOMEM] {
+            for (operation, file) in [
+                (Operation::Open, FileKind::Db),
+                (Operation::Open, FileKind::Wal),
+                (Operation::Map, FileKind::Shm),
+            ] {
+                arm(&path, operation, file, ffi::SQLITE_CANTOPEN, errno);
+                let opened = open_with(&path, OpenFlags::default());
+                let error = opened.and_then(|connection| rows(&connection)).unwrap_err();
+                assert!(error.is_retryable(), "{operation:?} {file:?} {errno}: {error:?}");
+                let (code, engine_code) = (error.code(), error.engine_code());
+                let is_right = match errno {
+                    libc::ENOMEM => error == Error::NoMem,
+                    _ => (code, engine_code) == (-41, -errno),
+                };
+                assert!(is_right, "{operation:?} {file:?} {errno}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_had_is_told_from_one_that_others_have() {
+        let (_folder, path, connection) = store();
+        let began = Instant::now();
+        for errno in [libc::ENOLCK, libc::EIO, libc::EACCES, libc::EPERM] {
+            for (file, code) in [
+                (FileKind::Shm, ffi::SQLITE_BUSY),
+                (FileKind::Db, ffi::SQLITE_BUSY),
+                (FileKind::Db, ffi::SQLITE_PERM),
+            ] {
+                let fresh = open_with(&path, OpenFlags::default()).unwrap();
+                let fault = Fault { errno, ..Fault::new(Operation::Lock, file, code) };
+                fault::arm(&path, Fault { is_sticky: true, ..fault });
+                let error = rows(&fresh).unwrap_err();
+                let is_io = matches!(error, Error::Io { engine_code, .. } if engine_code == -errno);
+                assert!(is_io, "{file:?} {errno}: {error:?}");
+                fault::disarm(&path);
+                assert_eq!(rows(&fresh), Ok(0));
+            }
+        }
+        let busy = Fault {
+            errno: libc::EAGAIN,
+            ..Fault::new(Operation::Map, FileKind::Shm, ffi::SQLITE_BUSY)
+        };
+        let fresh = open_with(&path, OpenFlags::default()).unwrap();
+        fault::arm(&path, Fault { is_sticky: true, ..busy });
+        assert!(matches!(rows(&fresh), Err(Error::Busy(_))));
+        // SQLite alone goes on for ten seconds, whatever the time-out.
+        assert!(began.elapsed() < Duration::from_secs(9));
+        fault::disarm(&path);
+        drop(connection);
+    }
+
+    /// SQLite makes a file, and when it cannot, opens it without making it: the reason is lost then.
+    #[test]
+    fn why_a_file_cannot_be_made_is_told_although_sqlite_tries_twice() {
+        let (folder, path, connection) = store();
+        drop(connection);
+        for suffix in ["-wal", "-shm"] {
+            let connection = open_with(&path, OpenFlags::default()).unwrap();
+            // Not to be made, and not there to be opened.
+            let taken = folder.path().join(format!("db{suffix}"));
+            std::os::unix::fs::symlink("nowhere/at all", &taken).unwrap();
+            let error = rows(&connection).unwrap_err();
+            assert!(matches!(error, Error::CannotOpen { .. }), "{suffix}: {error:?}");
+            std::fs::remove_file(&taken).unwrap();
+            assert_eq!(rows(&connection), Ok(0));
+        }
+        let name = CString::new(path.as_os_str().as_bytes()).unwrap();
+        let log = CString::new([name.to_bytes(), b"-wal"].concat()).unwrap();
+        assert_eq!(make_beside(&log), Ok(()));
+        let missing = CString::new([b"/no such folder/".as_slice(), b"db-wal"].concat()).unwrap();
+        assert_eq!(make_beside(&missing), Err(libc::ENOENT));
+    }
+
+    #[test]
+    fn a_reader_makes_no_file_and_sees_whoever_comes_to_write() {
+        let (folder, path, connection) = store();
+        insert(&connection).unwrap();
+        drop(connection);
+        let reader = open_with(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+
+        assert_eq!(rows(&reader), Ok(1));
+
+        let names = || std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names(), 1);
+        assert!(vfs::reads_alone(&reader).unwrap());
+        let writer = open_with(&path, OpenFlags::default()).unwrap();
+        insert(&writer).unwrap();
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        drop(writer);
+        assert_eq!(names(), 3, "the writer took its log and index away beneath a reader");
+        let beside = open_with(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        assert_eq!((rows(&beside), vfs::reads_alone(&beside)), (Ok(2), Ok(false)));
+    }
+
+    #[test]
+    fn only_what_failed_is_given_a_class() {
+        let kept = [
+            ffi::SQLITE_OK,
+            ffi::SQLITE_IOERR_SHORT_READ,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_READONLY_CANTINIT,
+            ffi::SQLITE_NOTFOUND,
+        ];
+        for errno in [libc::ENOSPC, libc::EMFILE, libc::ENOMEM] {
+            assert!(kept.iter().all(|code| classed(*code, errno) == *code));
+        }
+        assert_eq!(classed(ffi::SQLITE_CANTOPEN, libc::EACCES), ffi::SQLITE_CANTOPEN);
+        assert_eq!(classed(ffi::SQLITE_IOERR_WRITE, 0), ffi::SQLITE_IOERR_WRITE);
+        assert_eq!(errno_of(classed(ffi::SQLITE_IOERR_WRITE, libc::ENOSPC)), libc::ENOSPC);
+        assert_eq!(lock_classed(ffi::SQLITE_BUSY, libc::EAGAIN), ffi::SQLITE_BUSY);
+        assert_eq!(lock_classed(ffi::SQLITE_BUSY, 0), ffi::SQLITE_BUSY);
+    }
+}
