@@ -9,16 +9,15 @@ use crate::domain::attempt::{self, End, Finish, Lease};
 use crate::domain::claim::Claimed;
 use crate::domain::port::{Fence, Hold, StepKind, StepPort};
 use crate::domain::run::in_range;
-use crate::domain::step::{self, Begin, Decision, Found, Occurrences, Plan, Subject};
-use crate::domain::suspend::{self, Parking};
-use crate::domain::wait::Wait;
+use crate::domain::step::{self, Begin, Decision, Occurrences, Plan, Subject};
+use crate::domain::suspend::{self, Parking, Pending};
 use crate::domain::{AfterFail, Durability, FailOptions, query};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::id::{self, Id};
 use crate::limits::{DURATION_MS_MAX, LOOK_MS};
-use crate::step::Recorded;
 pub use crate::step::Step;
+use crate::step::{Recorded, Seen};
 use crate::storage::sqlite::tx::Tx;
 use crate::store::{self, Entered, Store};
 use crate::text::Text;
@@ -31,6 +30,7 @@ pub struct Attempt {
     store: Arc<Store>,
     fence: Fence,
     run: Id,
+    due_at_ms: i64,
     texts: Texts,
     has_history: bool,
     has_children: AtomicBool,
@@ -38,9 +38,9 @@ pub struct Attempt {
     lease_expires_at_ms: AtomicI64,
     /// Of steps, sleeps, awaits and child submits, by the number of their kind.
     occurrences: [Mutex<Occurrences>; 4],
-    waits: Mutex<HashMap<Asked, Wait>>,
+    waits: Mutex<HashMap<Asked, Pending>>,
     /// Reserves that were refused for want of room, by what makes two calls one.
-    rooms: Mutex<HashMap<Box<str>, Wait>>,
+    rooms: Mutex<HashMap<Box<str>, Pending>>,
     look: Mutex<Option<Look>>,
     history: OnceLock<History>,
     /// How it ended, with the fingerprint of what asked for that.
@@ -101,6 +101,7 @@ impl Attempt {
         let attempt = Attempt {
             store,
             fence: claimed.fence,
+            due_at_ms: claimed.due_at_ms,
             run: run.run_id,
             texts,
             has_history: run.has_history,
@@ -182,7 +183,7 @@ impl Attempt {
     pub fn heartbeat(&self, lease_ms: u32) -> Result<()> {
         attempt::lease_length(lease_ms, 0)?;
         let (fence, entered) = (self.fence, self.store.enter()?);
-        let lease = entered.write(Durability::Inherit, 0, move |tx, now| {
+        let lease = self.write(&entered, Durability::Inherit, 0, move |tx, now| {
             attempt::heartbeat(tx, fence, lease_ms, now)
         })?;
         self.note_lease(lease, self.store.now());
@@ -191,7 +192,7 @@ impl Attempt {
 
     /// Looks whether the attempt may go on. Waits for no writer.
     pub fn check(&self) -> Result<()> {
-        let (entered, now) = (self.store.enter()?, self.store.now());
+        let (entered, now) = (self.store.enter()?, self.now());
         entered.backend()?.read(|tx| attempt::check(tx, self.fence, now))
     }
 
@@ -222,7 +223,7 @@ impl Attempt {
         let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         let rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         let parking = Parking {
-            waits: waits.values().chain(rooms.values()).cloned().collect(),
+            pending: waits.values().chain(rooms.values()).cloned().collect(),
             has_open_step: self.occurrences().is_any_open(),
         };
         drop((waits, rooms));
@@ -256,7 +257,7 @@ impl Attempt {
             }
             None => {}
         }
-        let finish = entered.write(Durability::Inherit, bytes, work)?;
+        let finish = self.write(&entered, Durability::Inherit, bytes, work)?;
         let answer = if let Finish::Stopped(ended) = finish {
             Err(attempt::stop_error(ended))
         } else {
@@ -337,7 +338,7 @@ impl Attempt {
         occurrence: u32,
         seen: Seen,
     ) -> std::result::Result<Begun, (String, Error)> {
-        let now = self.store.now();
+        let now = self.now();
         self.note_wait(StepKind::Step, &begin.name, occurrence, None);
         match step::decide(seen.found().as_ref(), &plan, &begin.name, now) {
             Ok(Decision::Replay) => {
@@ -350,8 +351,8 @@ impl Attempt {
             }
             Ok(Decision::Wait { retry_at_ms }) => {
                 self.occurrences().close(&begin.name, occurrence, false);
-                let wait = Wait { at_ms: Some(retry_at_ms), ..Wait::default() };
-                self.note_wait(StepKind::Step, &begin.name, occurrence, Some(wait));
+                let retry = Pending::Retry(retry_at_ms);
+                self.note_wait(StepKind::Step, &begin.name, occurrence, Some(retry));
                 Ok(Begun::Suspended)
             }
             Ok(Decision::Run { tries }) => {
@@ -380,16 +381,17 @@ impl Attempt {
         subject: Subject,
         was_started: bool,
     ) -> std::result::Result<Begun, (String, Error)> {
-        let (fence, now) = (self.fence, self.store.now());
+        let (fence, now) = (self.fence, self.now());
         let is_cleanup = subject.plan.is_cleanup;
         let is_recorded = subject.plan.is_tracked || was_started;
         let begun = if !is_recorded && !is_cleanup && self.has_looked(entered, now) {
             Ok(())
         } else if is_recorded {
             let record = subject.clone();
-            let lease = entered
-                .write(subject.plan.durability, 0, move |tx, now| step::start(tx, &record, now));
-            lease.map(|lease| self.note_lease(lease, now))
+            let lease = self.write(entered, subject.plan.durability, 0, move |tx, now| {
+                step::start(tx, &record, now)
+            });
+            lease.map(|lease| self.note_lease(lease, self.store.now()))
         } else {
             let orders = entered.orders();
             let backend = entered.backend();
@@ -413,8 +415,9 @@ impl Attempt {
         subject: Subject,
     ) -> std::result::Result<Begun, (String, Error)> {
         let record = subject.clone();
-        let stored = entered
-            .write(subject.plan.durability, 0, move |tx, now| step::interrupt(tx, &record, now));
+        let stored = self.write(entered, subject.plan.durability, 0, move |tx, now| {
+            step::interrupt(tx, &record, now)
+        });
         match stored {
             Ok((error, lease)) => {
                 self.note_lease(lease, self.store.now());
@@ -467,12 +470,12 @@ impl Attempt {
         kind: StepKind,
         name: &str,
         occurrence: u32,
-        wait: Option<Wait>,
+        pending: Option<Pending>,
     ) {
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
-        match wait {
-            Some(wait) => {
-                waits.insert((kind, name.into(), occurrence), wait);
+        match pending {
+            Some(pending) => {
+                waits.insert((kind, name.into(), occurrence), pending);
             }
             None if waits.is_empty() => {}
             None => {
@@ -482,7 +485,7 @@ impl Attempt {
     }
 
     /// Lends the reserves that were refused for want of room.
-    pub(crate) fn rooms(&self) -> &Mutex<HashMap<Box<str>, Wait>> {
+    pub(crate) fn rooms(&self) -> &Mutex<HashMap<Box<str>, Pending>> {
         &self.rooms
     }
 
@@ -494,6 +497,24 @@ impl Attempt {
     /// Returns whether the run has a parent, or has submitted children through this attempt or before.
     fn is_in_tree(&self) -> bool {
         self.texts.parent_run_id.is_some() || self.has_children.load(Ordering::Relaxed)
+    }
+
+    /// Reads the clock for this attempt. It stands no earlier than when the run was due: the clock that
+    /// woke it had seen that moment, and what it was woken for must be answered.
+    pub(crate) fn now(&self) -> Now {
+        self.store.now().not_before(self.due_at_ms)
+    }
+
+    /// Gives the writer a job of this attempt, with the time that it goes by.
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        entered: &Entered<'_>,
+        durability: Durability,
+        bytes: usize,
+        mut work: impl FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let due_at_ms = self.due_at_ms;
+        entered.write(durability, bytes, move |tx, now| work(tx, now.not_before(due_at_ms)))
     }
 
     /// Notes that the run has children.
@@ -535,42 +556,6 @@ impl Attempt {
             now.wall_ms.saturating_add(lease.until_up_ms.saturating_sub(now.up_ms))
         };
         self.lease_expires_at_ms.store(expires_at_ms, Ordering::Relaxed);
-    }
-}
-
-/// Where a step's record was seen.
-enum Seen {
-    Nowhere,
-    InHistory(u32, Found),
-    InFile(Box<crate::domain::port::StepRow>),
-}
-
-impl Seen {
-    fn found(&self) -> Option<Found> {
-        match self {
-            Seen::Nowhere => None,
-            Seen::InHistory(_, found) => Some(*found),
-            Seen::InFile(row) => Some(Found {
-                state: row.state,
-                tries: row.tries,
-                retry_at_ms: row.retry_at_ms,
-                input_hash: row.input_hash,
-            }),
-        }
-    }
-
-    fn is_started(&self) -> bool {
-        use crate::domain::port::StepState;
-        self.found().is_some_and(|found| found.state == StepState::Started)
-    }
-
-    fn into_step(self, attempt: &Arc<Attempt>, name: String, occurrence: u32) -> Step {
-        let attempt = Arc::clone(attempt);
-        match self {
-            Seen::InHistory(at, _) => Step::in_history(attempt, at),
-            Seen::InFile(row) => Step::recorded(attempt, Recorded::from(*row)),
-            Seen::Nowhere => Step::recorded(attempt, Recorded::empty(name, occurrence)),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::attempt::{Attempt, Step};
 use crate::domain::Durability;
 use crate::domain::budget::{self, Ask, OfStep, Reserved, Touched};
 use crate::domain::port::Amounts;
-use crate::domain::wait::Wait;
+use crate::domain::suspend::Pending;
 use crate::error::{Error, Result};
 use crate::id;
 use crate::store::{Entered, Store};
@@ -39,8 +39,9 @@ impl Attempt {
         let source = source.map(str::to_owned);
         let ask = Ask { fence: self.fence(), step, amounts, source, salt };
         let entered = self.store().enter()?;
-        let reserved =
-            entered.write(Durability::Inherit, 0, move |tx, now| budget::reserve(tx, &ask, now))?;
+        let reserved = self.write(&entered, Durability::Inherit, 0, move |tx, now| {
+            budget::reserve(tx, &ask, now)
+        })?;
         let (id, existed) = match reserved {
             Reserved::Made { id, lease, touched } => {
                 self.note_lease(lease, self.store().now());
@@ -49,7 +50,7 @@ impl Attempt {
             }
             Reserved::Existed(id) => (id, true),
             Reserved::Short(room, error) => {
-                self.note_room(&call, Some(Wait { room, ..Wait::default() }));
+                self.note_room(&call, Some(Pending::Room(room)));
                 return Err(error);
             }
         };
@@ -69,10 +70,10 @@ impl Attempt {
 
     /// Notes that a reserve was refused for want of room, or, with `None`, that it was answered
     /// otherwise (P24).
-    fn note_room(&self, call: &str, wait: Option<Wait>) {
+    fn note_room(&self, call: &str, pending: Option<Pending>) {
         let mut rooms = self.rooms().lock().unwrap_or_else(PoisonError::into_inner);
-        match wait {
-            Some(wait) => drop(rooms.insert(call.into(), wait)),
+        match pending {
+            Some(pending) => drop(rooms.insert(call.into(), pending)),
             None => drop(rooms.remove(call)),
         }
     }

@@ -19,6 +19,14 @@ pub struct Now {
     pub up_ms: i64,
 }
 
+impl Now {
+    /// Returns this reading, its wall clock no earlier than a moment that has been reached.
+    #[must_use]
+    pub fn not_before(self, wall_ms: i64) -> Now {
+        Now { wall_ms: self.wall_ms.max(wall_ms), ..self }
+    }
+}
+
 /// A source of readings.
 #[derive(Debug)]
 pub enum Clock {

@@ -24,8 +24,10 @@ impl Attempt {
         };
         let entered = self.store().enter()?;
         let bytes = append.payload.len();
-        let (is_new, lease) = entered
-            .write(Durability::Inherit, bytes, move |tx, now| event::append(tx, &append, now))?;
+        let (is_new, lease) =
+            self.write(&entered, Durability::Inherit, bytes, move |tx, now| {
+                event::append(tx, &append, now)
+            })?;
         self.note_lease(lease, self.store().now());
         if is_new {
             entered.backend()?.side().change();

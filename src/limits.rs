@@ -177,6 +177,9 @@ pub const BUDGET_WAKE_MAX: u32 = 64;
 /// Milliseconds for which those who were woken may take their room before others are woken to it.
 pub const BUDGET_WAKE_PAUSE_MS: i64 = 100;
 
+/// Milliseconds at most before a run asks again for room that it gave back itself.
+pub const BUDGET_ASK_PAUSE_MS_MAX: i64 = 60_000;
+
 /// Budgets whose parked runs one sweep of a claim wakes.
 pub const SWEEP_BUDGETS_MAX: u32 = 16;
 

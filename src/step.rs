@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::attempt::{Attempt, NULL};
 use crate::domain::attempt::{AfterFail, FailOptions, Lease};
 use crate::domain::budget::{self, OfStep, Touched};
-use crate::domain::port::{StepKind, StepRow};
+use crate::domain::port::{StepKind, StepRow, StepState};
 use crate::domain::query;
-use crate::domain::step::{self, Subject};
-use crate::domain::wait::Wait;
+use crate::domain::step::{self, Found, Subject};
+use crate::domain::suspend::Pending;
 use crate::error::{Error, Result};
 use crate::text::{Text, TextRef};
 
@@ -243,7 +243,7 @@ impl Step {
         }
         let subject = work.subject.clone();
         let (done, lease) =
-            entered.write(work.subject.plan.durability, bytes, move |tx, now| {
+            self.attempt.write(&entered, work.subject.plan.durability, bytes, move |tx, now| {
                 record(tx, &subject, now)
             })?;
         *finished = Some((fingerprint, done));
@@ -260,8 +260,8 @@ impl Step {
                 work.retry_at_ms.store(at_ms, Ordering::Relaxed);
                 occurrences.touch(name, *occurrence);
                 occurrences.close(name, *occurrence, false);
-                let wait = Wait { at_ms: Some(at_ms), ..Wait::default() };
-                self.attempt.note_wait(StepKind::Step, name, *occurrence, Some(wait));
+                let retry = Pending::Retry(at_ms);
+                self.attempt.note_wait(StepKind::Step, name, *occurrence, Some(retry));
             }
             Done::Completed | Done::Failed(AfterFail::Final) => {
                 occurrences.close(name, *occurrence, true);
@@ -277,6 +277,41 @@ impl Drop for Step {
         if finished.is_none() {
             let Subject { name, occurrence, .. } = &work.subject;
             self.attempt.occurrences().close(name, *occurrence, false);
+        }
+    }
+}
+
+/// Where a step's record was seen.
+pub(crate) enum Seen {
+    Nowhere,
+    InHistory(u32, Found),
+    InFile(Box<StepRow>),
+}
+
+impl Seen {
+    pub(crate) fn found(&self) -> Option<Found> {
+        match self {
+            Seen::Nowhere => None,
+            Seen::InHistory(_, found) => Some(*found),
+            Seen::InFile(row) => Some(Found {
+                state: row.state,
+                tries: row.tries,
+                retry_at_ms: row.retry_at_ms,
+                input_hash: row.input_hash,
+            }),
+        }
+    }
+
+    pub(crate) fn is_started(&self) -> bool {
+        self.found().is_some_and(|found| found.state == StepState::Started)
+    }
+
+    pub(crate) fn into_step(self, attempt: &Arc<Attempt>, name: String, occurrence: u32) -> Step {
+        let attempt = Arc::clone(attempt);
+        match self {
+            Seen::InHistory(at, _) => Step::in_history(attempt, at),
+            Seen::InFile(row) => Step::recorded(attempt, Recorded::from(*row)),
+            Seen::Nowhere => Step::recorded(attempt, Recorded::empty(name, occurrence)),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::attempt::{Attempt, NULL};
 use crate::domain::child::{self, NewChild};
 use crate::domain::port::StepKind;
 use crate::domain::run::{Submit, in_range};
+use crate::domain::suspend::Pending;
 use crate::domain::wait::{self, Answer, Ask, Form, Member};
 use crate::domain::{Durability, signal};
 use crate::error::{Error, Result};
@@ -85,7 +86,7 @@ impl Attempt {
             matches!(answer, Ok(Answer::Ready(_) | Answer::Failed(_) | Answer::TimedOut));
         self.occurrences_of(kind).close(name, occurrence, is_passed);
         let waited = answer?;
-        let pending = if let Answer::NotYet(wait) = &waited { Some(wait.clone()) } else { None };
+        let pending = matches!(waited, Answer::NotYet(_)).then_some(Pending::Ask(ask));
         self.note_wait(kind, name, occurrence, pending);
         Ok(match waited {
             Answer::Ready(value) => Waited::Ready(value),
@@ -96,13 +97,13 @@ impl Attempt {
     }
 
     fn answer(&self, entered: &Entered<'_>, ask: &Ask) -> Result<Answer> {
-        let now = self.store().now();
+        let now = self.now();
         if let Some(answer) = entered.backend()?.read(|tx| wait::look(tx, ask, now))? {
             return Ok(answer);
         }
         let ask = ask.clone();
-        let (answer, lease) =
-            entered.write(Durability::Inherit, 0, move |tx, now| wait::answer(tx, &ask, now))?;
+        let (answer, lease) = self
+            .write(entered, Durability::Inherit, 0, move |tx, now| wait::answer(tx, &ask, now))?;
         self.note_lease(lease, self.store().now());
         Ok(answer)
     }
@@ -140,7 +141,7 @@ impl Attempt {
         entered: &Entered<'_>,
         children: Vec<NewChild>,
     ) -> Result<(Vec<SubmittedChild>, Vec<u64>)> {
-        let (fence, now) = (self.fence(), self.store().now());
+        let (fence, now) = (self.fence(), self.now());
         let found = entered.backend()?.read(|tx| child::look(tx, fence, &children, now))?;
         if let Some(found) = found {
             return Ok((found.into_iter().map(SubmittedChild::from).collect(), Vec::new()));
@@ -153,9 +154,10 @@ impl Attempt {
         bells.sort_unstable();
         bells.dedup();
         let bytes = children.iter().map(|c| c.submit.args.as_ref().map_or(0, String::len)).sum();
-        let (submitted, lease) = entered.write(Durability::Inherit, bytes, move |tx, now| {
-            child::submit(tx, fence, &children, now)
-        })?;
+        let (submitted, lease) =
+            self.write(entered, Durability::Inherit, bytes, move |tx, now| {
+                child::submit(tx, fence, &children, now)
+            })?;
         self.note_lease(lease, self.store().now());
         Ok((submitted.into_iter().map(SubmittedChild::from).collect(), bells))
     }

@@ -195,6 +195,28 @@ fn a_message_in_time_wins_however_late_and_a_later_one_is_kept() {
 }
 
 /// P24.
+/// A handle that stands an hour behind claims what a message woke that came too late by another
+/// clock. It once asked, was told "not yet", parked, was woken by that message, without end.
+#[test]
+fn a_message_that_came_too_late_by_another_clock_wakes_its_run_to_a_time_out_once() {
+    let (folder, behind) = store();
+    let ahead = open(&folder.path().join("db"));
+    ahead.advance_clock(3_600_000).unwrap();
+    let run_id = submit(&behind);
+    let attempt = claimed(&behind);
+    assert_eq!(attempt.signal_await("go", 60_000).unwrap(), Waited::NotYet);
+    attempt.suspend().unwrap();
+    ahead.signal_send(&run_id, "go", None, None).unwrap();
+    let attempt = claimed(&behind);
+    assert_eq!(attempt.signal_await("go", 60_000).unwrap(), Waited::TimedOut);
+    assert_eq!(attempt.sleep("nap", 1_000).unwrap(), Waited::NotYet);
+    attempt.suspend().unwrap();
+    assert!(claim(&behind).is_none());
+    assert_eq!(document(&behind, &run_id)["attempts"], 2);
+    ahead.advance_clock(1_000).unwrap();
+    assert!(claim(&ahead).is_some());
+}
+
 #[test]
 fn a_parked_run_is_claimable_as_soon_as_any_member_of_its_wait_set_is_ready() {
     let (_folder, store) = store();

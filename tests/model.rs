@@ -15,6 +15,8 @@
 mod attempt;
 #[path = "model/calls.rs"]
 mod calls;
+#[path = "model/clocks.rs"]
+mod clocks;
 #[path = "model/drive.rs"]
 mod drive;
 #[path = "model/nouns.rs"]
@@ -57,6 +59,15 @@ fn the_core_answers_as_the_model_does_whatever_is_asked_in_which_order() {
             TO_BE_SEEN.iter().filter(|seldom| !seen.contains_key(seldom)).collect();
         assert!(missing.is_empty(), "never answered, so never compared: {missing:?}");
     }
+}
+
+/// P24, where clocks differ.
+#[test]
+fn whatever_the_clocks_say_a_run_that_wakes_is_answered() {
+    let first = number("SW_MODEL_SEED").unwrap_or(1);
+    let rounds = number("SW_MODEL_ROUNDS").unwrap_or(24);
+    let answers = clocks::walk(first, rounds, 60);
+    assert!(u64::from(answers) > rounds * 20, "{answers} answers show nothing");
 }
 
 /// Answers that the fixed seeds must come to, or they have ceased to show anything.

@@ -421,7 +421,7 @@ pub(super) fn short(
     let (root_key, _) = port.place(run_key)?;
     for (unit, amount) in room {
         let balance = port.balance(root_key, unit)?.unwrap_or_default();
-        if balance.room().is_some_and(|room| room < i128::from(*amount)) {
+        if balance.is_short_of(*amount) {
             return Ok(Some((root_key, unit.clone(), *amount)));
         }
     }

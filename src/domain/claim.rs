@@ -136,6 +136,8 @@ pub struct Claimed {
     pub lease_until_up_ms: i64,
     /// When, Unix milliseconds.
     pub claimed_at_ms: i64,
+    /// When the run became due: some clock has seen that moment, so its attempt's stands no earlier.
+    pub due_at_ms: i64,
     /// The run.
     pub run: ClaimedRun,
 }
@@ -218,10 +220,11 @@ fn take(
         claimed_at_ms: now.wall_ms,
         worker: claimer.worker.clone(),
     };
-    let number = port.task_claim(run_key, &lease)?;
+    let (number, due_at_ms) = port.task_claim(run_key, &lease)?;
     let run = port.claimed_run(run_key)?;
     let fence = Fence { run_key, number };
-    Ok(Claimed { owner_key, fence, lease_until_up_ms, claimed_at_ms: now.wall_ms, run })
+    let claimed_at_ms = now.wall_ms;
+    Ok(Claimed { owner_key, fence, lease_until_up_ms, claimed_at_ms, due_at_ms, run })
 }
 
 /// What a look for the next run came to.

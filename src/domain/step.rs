@@ -244,10 +244,15 @@ pub fn decide(found: Option<&Found>, plan: &Plan, name: &str, now: Now) -> Resul
         }
         StepState::Started => Decision::Run { tries: found.tries + 1 },
         StepState::BacksOff => match found.retry_at_ms {
-            Some(retry_at_ms) if retry_at_ms > now.wall_ms => Decision::Wait { retry_at_ms },
+            Some(retry_at_ms) if backs_off(retry_at_ms, now) => Decision::Wait { retry_at_ms },
             _ => Decision::Run { tries: found.tries + 1 },
         },
     })
+}
+
+/// Returns whether a step that may be tried again at a moment has to wait for it.
+pub(super) fn backs_off(retry_at_ms: i64, now: Now) -> bool {
+    retry_at_ms > now.wall_ms
 }
 
 /// Looks whether an attempt may do new work: it holds the fence and its run was not told to end,

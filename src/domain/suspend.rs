@@ -1,18 +1,29 @@
 //! Parking a run on what its attempt waits for, and waking it.
 
 use super::attempt::{Finish, close_attempt, held_task, leave, stop_run};
-use super::budget;
 use super::port::{Ended, Fence, Port, RunKey, Target, Task, TaskState};
-use super::wait::{Missing, Wait};
+use super::wait::{self, Ask, Wait};
+use super::{budget, step};
 use crate::clock::Now;
 use crate::error::{Error, Result};
-use crate::limits::{BUDGET_WAKE_PAUSE_MS, WAITS_PARKED_MAX};
+use crate::limits::{BUDGET_ASK_PAUSE_MS_MAX, BUDGET_WAKE_PAUSE_MS, WAITS_PARKED_MAX};
+
+/// One call of an attempt that answered "not yet".
+#[derive(Debug, Clone)]
+pub enum Pending {
+    /// A sleep, or an await of messages and children.
+    Ask(Ask),
+    /// A step that may be tried again at this moment.
+    Retry(i64),
+    /// A reserve: units of the budget, and how much of each must have room, all at once.
+    Room(Vec<(String, i64)>),
+}
 
 /// What an attempt brings to its suspend.
 #[derive(Debug, Clone, Default)]
 pub struct Parking {
     /// What answered "not yet" and was not answered otherwise since.
-    pub waits: Vec<Wait>,
+    pub pending: Vec<Pending>,
     /// Whether a step is begun and neither finished nor freed.
     pub has_open_step: bool,
 }
@@ -22,18 +33,35 @@ impl Parking {
         if self.has_open_step {
             return Err(Error::conflict("a step is begun and neither finished nor freed"));
         }
-        if self.waits.is_empty() {
+        if self.pending.is_empty() {
             return Err(Error::conflict(
                 "nothing that the attempt asked answered SW_SUSPEND or SW_ERR_BUDGET: there is nothing to wait for",
             ));
         }
-        let count: usize = self.waits.iter().map(|wait| wait.targets.len()).sum();
+        Ok(())
+    }
+
+    /// Asks everything once more, by the rules that answer it; returns what is left to wait for, or
+    /// `None` when one of them would be answered now.
+    fn left(&self, port: &mut dyn Port, run_key: RunKey, now: Now) -> Result<Option<Vec<Wait>>> {
+        let mut waits = Vec::with_capacity(self.pending.len());
+        for pending in &self.pending {
+            let left = match pending {
+                Pending::Ask(ask) => wait::left(port, ask, now)?,
+                Pending::Retry(at_ms) => step::backs_off(*at_ms, now)
+                    .then(|| Wait { at_ms: Some(*at_ms), ..Wait::default() }),
+                Pending::Room(room) => budget::short(port, run_key, room)?.map(|_| Wait::default()),
+            };
+            let Some(left) = left else { return Ok(None) };
+            waits.push(left);
+        }
+        let count: usize = waits.iter().map(|wait| wait.targets.len()).sum();
         if count > WAITS_PARKED_MAX {
             return Err(Error::conflict(format!(
                 "the attempt waits for {count} signals and children, at most {WAITS_PARKED_MAX} are allowed"
             )));
         }
-        Ok(())
+        Ok(Some(waits))
     }
 }
 
@@ -52,18 +80,21 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
     }
     parking.check()?;
     // Before the attempt gives back what it holds itself: that is no room for what it asks beside it.
-    let has_room = has_any_room(port, fence.run_key, &parking.waits)?;
+    let left = parking.left(port, fence.run_key, now)?;
     let has_woken = close_attempt(port, &task, Ended::Suspended, None, now)?;
     let is_limited = leave(port, &task)?;
-    let is_paused = task.is_pause_asked;
-    let has_come = has_room || has_any_come(port, fence.run_key, &parking.waits, now)?;
-    let is_ready = !is_paused && has_come;
-    if is_paused {
-        port.task_yield(&Task { state: TaskState::Paused, ..task })?;
-    } else if is_ready {
-        port.task_yield(&Task { state: TaskState::Ready, due_at_ms: now.wall_ms, ..task })?;
-    } else {
-        park(port, fence.run_key, &parking.waits, now)?;
+    let is_ready = !task.is_pause_asked && left.is_none();
+    match left {
+        _ if task.is_pause_asked => {
+            port.task_yield(&Task { state: TaskState::Paused, ..task })?;
+        }
+        None => {
+            port.task_yield(&Task { state: TaskState::Ready, due_at_ms: now.wall_ms, ..task })?
+        }
+        Some(waits) => {
+            let room_at_ms = wait_for_room(port, &task, &parking.pending, now)?;
+            park(port, fence.run_key, &waits, room_at_ms, now)?;
+        }
     }
     Ok(Finish::Suspended { has_news: is_limited || is_ready || has_woken })
 }
@@ -82,66 +113,21 @@ fn suspended_before(port: &mut dyn Port, fence: Fence) -> Result<Option<Finish>>
     })
 }
 
-fn has_any_room(port: &mut dyn Port, run_key: RunKey, waits: &[Wait]) -> Result<bool> {
-    for wait in waits.iter().filter(|wait| !wait.room.is_empty()) {
-        if budget::short(port, run_key, &wait.room)?.is_none() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn has_any_come(port: &mut dyn Port, run_key: RunKey, waits: &[Wait], now: Now) -> Result<bool> {
-    for wait in waits {
-        if has_come(port, run_key, wait, now)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Returns whether something waited for has come since it was asked.
-fn has_come(port: &mut dyn Port, run_key: RunKey, wait: &Wait, now: Now) -> Result<bool> {
-    if wait.at_ms.is_some_and(|at| at <= now.wall_ms) {
-        return Ok(true);
-    }
-    if wait.targets.is_empty() {
-        return Ok(false);
-    }
-    for missing in &wait.targets {
-        let is_there = left(port, run_key, missing, wait.needs_all)? == 0;
-        if is_there != wait.needs_all {
-            return Ok(is_there);
-        }
-    }
-    Ok(wait.needs_all && wait.after_ms.is_none_or(|at| at <= now.wall_ms))
-}
-
-/// Returns how many of a target are still to come: of all its mentions, or of any one.
-fn left(port: &mut dyn Port, run_key: RunKey, missing: &Missing, needs_all: bool) -> Result<u32> {
-    Ok(match &missing.target {
-        Target::Signal(name) => {
-            let count = if needs_all { missing.count } else { 1 };
-            let wanted = missing.present.saturating_add(count);
-            let there = port.letters(run_key, name, wanted)?.len();
-            wanted.saturating_sub(u32::try_from(there).unwrap_or(u32::MAX))
-        }
-        Target::Child(child_key) => u32::from(port.task(*child_key)?.is_some()),
-        Target::Time(_) => 0,
-    })
-}
-
-fn park(port: &mut dyn Port, run_key: RunKey, waits: &[Wait], now: Now) -> Result<()> {
+fn park(
+    port: &mut dyn Port,
+    run_key: RunKey,
+    waits: &[Wait],
+    room_at_ms: Option<i64>,
+    now: Now,
+) -> Result<()> {
     // One countdown per task: with two awaits of all, each member wakes the run, which asks again.
     let is_counted = waits.iter().filter(|wait| wait.needs_all).count() == 1;
-    let (mut count, mut wake_at_ms) = (0, None);
+    let (mut count, mut wake_at_ms) = (0, room_at_ms);
     for wait in waits {
         count += park_targets(port, run_key, wait, wait.needs_all && is_counted)?;
-        let timers =
-            [wait.at_ms, last_sleep(port, run_key, wait)?, room(port, run_key, wait, now)?];
-        wake_at_ms = timers.into_iter().flatten().chain(wake_at_ms).min();
+        wake_at_ms = wait.at_ms.into_iter().chain(wake_at_ms).min();
     }
-    port.task_park(run_key, wake_at_ms, count)
+    port.task_park(run_key, wake_at_ms, count, now.wall_ms)
 }
 
 /// Notes what a wait is for; returns for how many of them it counts down.
@@ -153,10 +139,7 @@ fn park_targets(
 ) -> Result<u32> {
     let mut count = 0;
     for missing in &wait.targets {
-        let left = if is_counted { left(port, run_key, missing, true)? } else { 0 };
-        if is_counted && left == 0 {
-            continue;
-        }
+        let left = if is_counted { missing.count } else { 0 };
         port.wait_insert(run_key, &missing.target, left)?;
         count += u32::from(is_counted);
     }
@@ -166,34 +149,30 @@ fn park_targets(
     Ok(count)
 }
 
-/// Returns when the last sleep of all-of ends, if all else has come since it was asked: then nothing
-/// that is still to come would wake the run.
-fn last_sleep(port: &mut dyn Port, run_key: RunKey, wait: &Wait) -> Result<Option<i64>> {
-    if !wait.needs_all || wait.after_ms.is_none() {
-        return Ok(None);
-    }
-    for missing in &wait.targets {
-        if left(port, run_key, missing, true)? > 0 {
-            return Ok(None);
-        }
-    }
-    Ok(wait.after_ms)
-}
-
 /// Waits for room; returns when to ask again if what the attempt itself gave back has made some, as
-/// its next attempt may take that first.
-fn room(port: &mut dyn Port, run_key: RunKey, wait: &Wait, now: Now) -> Result<Option<i64>> {
-    if wait.room.is_empty() {
-        return Ok(None);
-    }
-    // One unit is enough to wait for: when that has room, the run asks for all of them again.
-    match budget::short(port, run_key, &wait.room)? {
-        Some((root_key, unit, amount)) => {
-            port.room_wait_insert(root_key, &unit, run_key, amount)?;
-            Ok(None)
+/// its next attempt may take that first: later each time, since nothing but that has changed.
+fn wait_for_room(
+    port: &mut dyn Port,
+    task: &Task,
+    pending: &[Pending],
+    now: Now,
+) -> Result<Option<i64>> {
+    let mut ask_at_ms = None;
+    for pending in pending {
+        let Pending::Room(room) = pending else { continue };
+        // One unit is enough to wait for: when that has room, the run asks for all of them again.
+        match budget::short(port, task.run_key, room)? {
+            Some((root_key, unit, amount)) => {
+                port.room_wait_insert(root_key, &unit, task.run_key, amount)?;
+            }
+            None => {
+                let pause_ms = BUDGET_WAKE_PAUSE_MS.saturating_mul(task.fence.into());
+                let pause_ms = pause_ms.min(BUDGET_ASK_PAUSE_MS_MAX);
+                ask_at_ms = Some(now.wall_ms.saturating_add(pause_ms));
+            }
         }
-        None => Ok(Some(now.wall_ms.saturating_add(BUDGET_WAKE_PAUSE_MS))),
     }
+    Ok(ask_at_ms)
 }
 
 /// Wakes whoever waits for something that has come; returns whether a run woke, or will at a moment
@@ -218,6 +197,7 @@ fn sleeps_on(port: &mut dyn Port, waiter: RunKey, now: Now) -> Result<bool> {
         return Ok(false);
     };
     let deadline_ms = port.task(waiter)?.and_then(|task| task.wake_at_ms);
-    port.task_park(waiter, Some(deadline_ms.map_or(at_ms, |deadline| deadline.min(at_ms))), 0)?;
+    let wake_at_ms = deadline_ms.map_or(at_ms, |deadline| deadline.min(at_ms));
+    port.task_park(waiter, Some(wake_at_ms), 0, now.wall_ms)?;
     Ok(true)
 }

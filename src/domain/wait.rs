@@ -111,8 +111,6 @@ pub struct Wait {
     pub needs_all: bool,
     /// Of all: when the last sleep among them is over.
     pub after_ms: Option<i64>,
-    /// Units of the budget and how much of each must have room, all at once.
-    pub room: Vec<(String, i64)>,
 }
 
 /// Messages under a name, or a child, that have not come.
@@ -120,10 +118,8 @@ pub struct Wait {
 pub struct Missing {
     /// What is to come.
     pub target: Target,
-    /// How many: messages of the name, 1 for a child.
+    /// How many: messages of the name beside those that lie there, 1 for a child.
     pub count: u32,
-    /// Messages of the name that lie there already and are not enough.
-    pub present: u32,
 }
 
 /// Reads the list of an await: 1 to 10,000 of `{"signal"}`, `{"child"}`, `{"sleep_ms"}`.
@@ -254,6 +250,15 @@ pub fn answer(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<(Answer, Lease
     Ok((answer, lease))
 }
 
+/// Returns what is left to wait for, or `None` when asking again would be answered. A suspend asks
+/// this, so that what wakes a run is what answers it, whatever the clocks say.
+pub(super) fn left(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<Option<Wait>> {
+    Ok(match weigh(port, ask, now)?.verdict {
+        Verdict::Wait(wait) => Some(wait),
+        Verdict::Recorded(_) | Verdict::Chosen(_) | Verdict::Over => None,
+    })
+}
+
 /// Checks the fence, then looks at the record and at what has come.
 fn weigh<'ask>(port: &mut dyn Port, ask: &'ask Ask, now: Now) -> Result<Case<'ask>> {
     let hold = fenced(port, ask.fence)?;
@@ -273,7 +278,7 @@ fn weigh<'ask>(port: &mut dyn Port, ask: &'ask Ask, now: Now) -> Result<Case<'as
             let come = come_true(port, ask, &deadlines, now)?;
             match ask.choose(&come) {
                 Some(chosen) => Verdict::Chosen(chosen),
-                None if deadlines.at_ms.is_some_and(|at| at <= now.wall_ms) => Verdict::Over,
+                None if deadlines.is_over(now) => Verdict::Over,
                 None => Verdict::Wait(wait_for(port, ask, &deadlines, &come)?),
             }
         }
@@ -322,6 +327,11 @@ impl Ask {
 }
 
 impl Deadlines {
+    /// Returns whether the deadline of the whole has passed.
+    fn is_over(&self, now: Now) -> bool {
+        self.at_ms.is_some_and(|at| at <= now.wall_ms)
+    }
+
     /// Returns whether the first ask fixes anything.
     fn is_fixed(&self) -> bool {
         self.at_ms.is_some() || self.sleeps.iter().any(Option::is_some)
@@ -381,14 +391,15 @@ fn read_deadlines(row: &StepRow) -> Result<Deadlines> {
     Ok(Deadlines { at_ms: row.retry_at_ms, ..sleeps })
 }
 
-/// Returns for each member whether it has come true, in time.
+/// Returns for each member whether it has come true, in time: while the deadline has not passed, what
+/// is there is in time, whichever clock stamped it.
 fn come_true(
     port: &mut dyn Port,
     ask: &Ask,
     deadlines: &Deadlines,
     now: Now,
 ) -> Result<Vec<Option<Come>>> {
-    let limit_ms = deadlines.at_ms.unwrap_or(i64::MAX);
+    let limit_ms = deadlines.at_ms.filter(|_| deadlines.is_over(now)).unwrap_or(i64::MAX);
     let mut letters = letters(port, ask)?;
     let mut come = Vec::with_capacity(ask.members.len());
     for (at, member) in ask.members.iter().enumerate() {
@@ -544,13 +555,10 @@ fn wait_for(
     for (at, member) in ask.members.iter().enumerate() {
         match (member, &come[at]) {
             (Member::Signal(name), come) => {
-                let missing = names.entry(name).or_insert_with(|| Missing {
-                    target: Target::Signal(name.clone()),
-                    count: 0,
-                    present: 0,
-                });
+                let missing = names
+                    .entry(name)
+                    .or_insert_with(|| Missing { target: Target::Signal(name.clone()), count: 0 });
                 missing.count += u32::from(come.is_none());
-                missing.present += u32::from(come.is_some());
             }
             (_, Some(_)) => {}
             (Member::Sleep(_), None) => sleeps.push(deadlines.sleep(ask, at)?),
@@ -561,7 +569,7 @@ fn wait_for(
     }
     let mut targets: Vec<Missing> =
         names.into_values().filter(|missing| missing.count > 0).collect();
-    let child = |key| Missing { target: Target::Child(key), count: 1, present: 0 };
+    let child = |key| Missing { target: Target::Child(key), count: 1 };
     targets.extend(children.into_iter().map(child));
     Ok(ask.wait(targets, &sleeps, deadlines.at_ms))
 }
@@ -574,13 +582,7 @@ impl Ask {
         let first = if needs_all { last } else { sleeps.iter().copied().min() };
         let sleep = first.filter(|_| !needs_all || targets.is_empty());
         let at_ms = [sleep, deadline_ms].into_iter().flatten().min();
-        Wait {
-            at_ms,
-            after_ms: last.filter(|_| !targets.is_empty()),
-            targets,
-            needs_all,
-            room: Vec::new(),
-        }
+        Wait { at_ms, after_ms: last.filter(|_| !targets.is_empty()), targets, needs_all }
     }
 }
 

@@ -50,6 +50,11 @@ impl Balance {
         i128::from(self.reserved) + i128::from(self.spent)
     }
 
+    /// Returns whether an amount does not fit below the limit: what a reserve asks, and a suspend.
+    pub(super) fn is_short_of(&self, amount: i64) -> bool {
+        self.room().is_some_and(|room| room < i128::from(amount))
+    }
+
     /// Returns what is left below the limit, negative above it; `None` without a limit.
     pub(super) fn room(&self) -> Option<i128> {
         self.limit.map(|limit| i128::from(limit) - self.committed())
@@ -84,7 +89,7 @@ impl<'port> Meter<'port> {
             let balance = self.balance(unit)?;
             let sum = balance.committed() + i128::from(*amount);
             match balance.limit {
-                Some(limit) if sum > i128::from(limit) => {
+                Some(limit) if balance.is_short_of(*amount) => {
                     return Ok(Some(Error::Budget(
                         format!(
                             "the limit of {unit:?} is {limit}: {} spent, {} reserved, {amount} asked",

@@ -405,7 +405,8 @@ pub trait ClaimPort {
     fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, i64)>>;
     /// Returns up to `limit` tasks whose time-out has passed, earliest first.
     fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
-    /// Makes a delayed or waiting task ready, due at `due_at_ms`, and drops what it waited for.
+    /// Makes a delayed or waiting task ready, due at `due_at_ms` or when it was parked, if that is
+    /// later, and drops what it waited for.
     fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<()>;
     /// Returns all owners in the file.
     fn owners(&mut self) -> Result<Vec<Owner>>;
@@ -425,8 +426,8 @@ pub trait ClaimPort {
     fn tasks_move(&mut self, from: LaneKey, to: LaneKey, limit: u32) -> Result<u32>;
     /// Takes a lane out of what claims look at; runs go on to name it.
     fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()>;
-    /// Gives a ready task to a claimer and returns the new number of the fence.
-    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<u32>;
+    /// Gives a ready task to a claimer; returns the new number of the fence, and when it was due.
+    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<(u32, i64)>;
     /// Returns what a claimer is told.
     fn claimed_run(&mut self, run_key: RunKey) -> Result<ClaimedRun>;
 }

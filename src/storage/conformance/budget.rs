@@ -11,8 +11,7 @@ use crate::domain::control;
 use crate::domain::port::{Amounts, Balance, Fence, RunKey, TaskState};
 use crate::domain::run::Submit;
 use crate::domain::step::{self, Begin};
-use crate::domain::suspend::{self, Parking};
-use crate::domain::wait::Wait;
+use crate::domain::suspend::{self, Parking, Pending};
 use crate::id;
 use crate::limits::BUDGET_WAKE_PAUSE_MS;
 
@@ -67,8 +66,7 @@ fn sums(bed: &mut dyn Bed, fence: Fence, unit: &str) -> (i64, i64) {
 /// Parks an attempt on a reserve that was refused.
 fn park(bed: &mut dyn Bed, fence: Fence, room: &[(&str, i64)]) {
     let room = of(room).into_iter().collect();
-    let waits = vec![Wait { room, ..Wait::default() }];
-    let parking = Parking { waits, ..Parking::default() };
+    let parking = Parking { pending: vec![Pending::Room(room)], ..Parking::default() };
     bed.tx(|port| suspend::suspend(port, fence, &parking, at(12)).unwrap());
 }
 
@@ -94,7 +92,7 @@ pub(super) fn a_reserve_fits_below_the_limit_or_takes_nothing(bed: &mut dyn Bed)
 }
 
 /// What an attempt holds itself is no room for what it asks beside it: its next attempt may take that
-/// first, so the run asks again after a pause, and not at once without end.
+/// first, so the run asks again after a pause, a longer one each time, and not at once without end.
 pub(super) fn what_a_parked_attempt_gives_back_itself_does_not_wake_it_at_once(bed: &mut dyn Bed) {
     let fence = with_budget(bed, 1, r#"{"tokens":10}"#);
     assert!(reserve(bed, &ask(fence, &[("tokens", 5)])).is_some());
@@ -104,6 +102,10 @@ pub(super) fn what_a_parked_attempt_gives_back_itself_does_not_wake_it_at_once(b
     assert_eq!(sums(bed, fence, "tokens"), (0, 0));
     let again = bed.claimed(at(12 + BUDGET_WAKE_PAUSE_MS)).fence;
     assert_eq!((again.run_key, again.number), (fence.run_key, 2));
+    assert!(reserve(bed, &ask(again, &[("tokens", 5)])).is_some());
+    park(bed, again, &[("tokens", 8)]);
+    let wake_at_ms = bed.task(again.run_key).unwrap().wake_at_ms;
+    assert_eq!(wake_at_ms, Some(12 + 2 * BUDGET_WAKE_PAUSE_MS));
 }
 
 pub(super) fn the_tree_shares_one_budget(bed: &mut dyn Bed) {

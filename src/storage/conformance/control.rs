@@ -8,8 +8,8 @@ use crate::domain::control::{cancel, fork, pause, resume, retry, step_place, swe
 use crate::domain::port::{Ended, Fence, Outcome, RunKey, StepKind, TaskState};
 use crate::domain::run::Submit;
 use crate::domain::step::{self, Begin};
-use crate::domain::suspend::{Parking, suspend};
-use crate::domain::wait::{Answer, Ask, Form, Member, Wait, answer};
+use crate::domain::suspend::{Parking, Pending, suspend};
+use crate::domain::wait::{Answer, Ask, Form, Member, answer};
 use crate::domain::{FailOptions, query};
 use crate::id::{self, Id};
 use crate::limits::{ANCESTORS_MAX, SWEEP_CASCADE_MAX};
@@ -215,8 +215,7 @@ pub(super) fn a_pause_of_a_running_run_takes_effect_at_its_unfinished_end(bed: &
 pub(super) fn a_waiting_run_that_was_paused_asks_again_when_resumed(bed: &mut dyn Bed) {
     let key = bed.run(1, at(5));
     let fence = bed.claimed(at(6)).fence;
-    let sleep = Wait { at_ms: Some(1_000), ..Wait::default() };
-    let parking = Parking { waits: vec![sleep], has_open_step: false };
+    let parking = Parking { pending: vec![Pending::Retry(1_000)], has_open_step: false };
     bed.tx(|port| suspend(port, fence, &parking, at(7))).unwrap();
     assert_eq!(bed.task(key).unwrap().state, TaskState::Waiting);
 

@@ -325,6 +325,7 @@ macro_rules! every_claim {
             wait:
                 a_sleep_is_over_when_its_first_call_said
                 a_message_in_time_wins_however_late_the_run_asks
+                a_message_that_lies_there_is_in_time_whichever_clock_stamped_it
                 a_message_after_the_deadline_is_too_late_and_is_kept
                 each_message_is_taken_by_one_await_in_the_order_of_sending
                 a_key_sends_once_even_after_its_message_was_taken

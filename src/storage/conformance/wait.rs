@@ -9,7 +9,7 @@ use crate::domain::port::{Fence, RunKey, StepKind, StepState, TaskState};
 use crate::domain::run::Submit;
 use crate::domain::signal::{self, Sent};
 use crate::domain::step::{self, Begin};
-use crate::domain::suspend::{Parking, suspend};
+use crate::domain::suspend::{Parking, Pending, suspend};
 use crate::domain::wait::{self, Answer, Ask, Form, Member, Wait};
 use crate::error::Result;
 use crate::id;
@@ -41,8 +41,12 @@ fn send(bed: &mut dyn Bed, name: &str, payload: &str, key: Option<&str>, now: No
     bed.tx(|port| signal::send(port, &run, name, payload, key, now))
 }
 
-fn park(bed: &mut dyn Bed, fence: Fence, waits: Vec<Wait>, now: Now) {
-    let parking = Parking { waits, has_open_step: false };
+fn park(bed: &mut dyn Bed, fence: Fence, asks: &[&Ask], now: Now) {
+    park_on(bed, fence, asks.iter().map(|ask| Pending::Ask((*ask).clone())).collect(), now);
+}
+
+fn park_on(bed: &mut dyn Bed, fence: Fence, pending: Vec<Pending>, now: Now) {
+    let parking = Parking { pending, has_open_step: false };
     let finish = bed.tx(|port| suspend(port, fence, &parking, now)).unwrap();
     assert!(matches!(finish, Finish::Suspended { .. }), "{finish:?}");
 }
@@ -104,6 +108,14 @@ pub(super) fn a_message_in_time_wins_however_late_the_run_asks(bed: &mut dyn Bed
     assert_eq!(pending(bed, &question, at(20)).at_ms, Some(120));
     send(bed, "go", "1", None, at(120)).unwrap();
     assert_eq!(ask(bed, &question, at(9_000)), ready("1"));
+}
+
+/// P23, where clocks differ: as long as the deadline has not passed, what lies there is in time.
+pub(super) fn a_message_that_lies_there_is_in_time_whichever_clock_stamped_it(bed: &mut dyn Bed) {
+    let fence = attempt(bed, at(10));
+    send(bed, "go", "1", None, at(9_000)).unwrap();
+    let question = ask_of(fence, Form::Signal, vec![named("go")], 100);
+    assert_eq!(ask(bed, &question, at(20)), ready("1"));
 }
 
 /// A later message is kept for the next await.
@@ -185,8 +197,8 @@ pub(super) fn of_all_a_name_mentioned_twice_takes_two_messages(bed: &mut dyn Bed
     let members = vec![named("vote"), named("vote"), named("vote")];
     let all = ask_of(fence, Form::All, members, -1);
     send(bed, "vote", "1", None, at(11)).unwrap();
-    let wait = pending(bed, &all, at(12));
-    park(bed, fence, vec![wait], at(13));
+    pending(bed, &all, at(12));
+    park(bed, fence, &[&all], at(13));
     assert_eq!(state(bed, fence.run_key), TaskState::Waiting, "one vote of three wakes nobody");
     assert!(!send(bed, "vote", "2", None, at(14)).unwrap().has_woken);
     assert!(send(bed, "vote", "3", None, at(15)).unwrap().has_woken);
@@ -207,9 +219,9 @@ pub(super) fn all_of_many_children_wake_their_parent_once(bed: &mut dyn Bed) {
     let mut members: Vec<Member> = (2..7).map(|number| Member::Child(run_id(number))).collect();
     members.push(members[1].clone());
     let all = ask_of(fence, Form::All, members, -1);
-    let wait = pending(bed, &all, at(13));
+    pending(bed, &all, at(13));
     end_child(bed, "3", at(14));
-    park(bed, fence, vec![wait], at(15));
+    park(bed, fence, &[&all], at(15));
     for result in ["4", "5"] {
         end_child(bed, result, at(16));
         assert_eq!(state(bed, fence.run_key), TaskState::Waiting);
@@ -231,8 +243,8 @@ pub(super) fn all_with_a_sleep_wakes_when_the_last_is_ready(bed: &mut dyn Bed) {
         submit_children(bed, fence, number + 1..number + 2, at(10));
         let members = vec![Member::Child(run_id(number + 1)), Member::Sleep(100)];
         let all = ask_of(fence, Form::All, members, 1_000);
-        let wait = pending(bed, &all, at(10));
-        park(bed, fence, vec![wait], at(10));
+        pending(bed, &all, at(10));
+        park(bed, fence, &[&all], at(10));
         if !is_sleep_last {
             assert!(is_idle(bed, at(120)));
         }
@@ -257,14 +269,15 @@ pub(super) fn all_with_a_sleep_wakes_although_the_rest_came_before_the_park(bed:
         submit_children(bed, fence, number + 1..number + 2, at(10));
         let members = vec![Member::Child(run_id(number + 1)), Member::Sleep(100)];
         let all = ask_of(fence, Form::All, members, -1);
-        let mut waits = vec![pending(bed, &all, at(10))];
+        pending(bed, &all, at(10));
+        let never = ask_of(fence, Form::All, vec![named("never")], -1);
+        let never = Ask { name: "never".into(), ..never };
         if has_other {
-            let never = ask_of(fence, Form::All, vec![named("never")], -1);
-            let never = Ask { name: "never".into(), ..never };
-            waits.push(pending(bed, &never, at(10)));
+            pending(bed, &never, at(10));
         }
         end_child(bed, "1", at(20));
-        park(bed, fence, waits, at(30));
+        let both = [&all, &never];
+        park(bed, fence, &both[..1 + usize::from(has_other)], at(30));
         assert!(is_idle(bed, at(109)));
         let fence = bed.claimed(at(110)).fence;
         let Answer::Ready(_) = ask(bed, &Ask { fence, ..all }, at(110)) else { panic!() };
@@ -283,13 +296,13 @@ pub(super) fn a_park_looks_once_more(bed: &mut dyn Bed) {
     let mut fence = fence;
     for come in 0..3 {
         let asks = [&child, &go, &nap].map(|question| Ask { fence, ..question.clone() });
-        let wait = pending(bed, &asks[come], at(11));
+        pending(bed, &asks[come], at(11));
         match come {
             0 => end_child(bed, "1", at(12)),
             1 => drop(send(bed, "go", "1", None, at(12)).unwrap()),
             _ => {}
         }
-        park(bed, fence, vec![wait], at(20));
+        park(bed, fence, &[&asks[come]], at(20));
         assert_eq!(state(bed, fence.run_key), TaskState::Ready, "member {come}");
         fence = bed.claimed(at(21)).fence;
     }
@@ -300,8 +313,9 @@ pub(super) fn any_member_of_the_set_wakes_and_the_rest_is_forgotten(bed: &mut dy
     let fence = attempt(bed, at(10));
     let go = Ask { name: "go".into(), ..ask_of(fence, Form::Signal, vec![named("go")], -1) };
     let stop = Ask { name: "stop".into(), ..ask_of(fence, Form::Signal, vec![named("stop")], 90) };
-    let waits = vec![pending(bed, &go, at(10)), pending(bed, &stop, at(10))];
-    park(bed, fence, waits.clone(), at(11));
+    pending(bed, &go, at(10));
+    pending(bed, &stop, at(10));
+    park(bed, fence, &[&go, &stop], at(11));
     assert!(send(bed, "stop", "1", None, at(12)).unwrap().has_woken);
     assert!(!send(bed, "go", "1", None, at(13)).unwrap().has_woken, "it has woken already");
     let fence = bed.claimed(at(14)).fence;
@@ -313,7 +327,7 @@ pub(super) fn any_member_of_the_set_wakes_and_the_rest_is_forgotten(bed: &mut dy
 pub(super) fn a_park_checks_the_fence_first(bed: &mut dyn Bed) {
     let lost = attempt(bed, at(10));
     let held = bed.claim(&claimer(2, 0), at(20_000)).unwrap().fence;
-    let open = Parking { waits: Vec::new(), has_open_step: true };
+    let open = Parking { pending: Vec::new(), has_open_step: true };
     let empty = Parking::default();
     for parking in [&open, &empty] {
         bed.refused(-20, |port| suspend(port, lost, parking, at(20_001)));
@@ -329,12 +343,12 @@ pub(super) fn a_park_checks_the_fence_first(bed: &mut dyn Bed) {
 pub(super) fn the_same_park_again_is_the_same_answer(bed: &mut dyn Bed) {
     let fence = attempt(bed, at(10));
     let go = ask_of(fence, Form::Signal, vec![named("go")], -1);
-    let wait = pending(bed, &go, at(11));
-    park(bed, fence, vec![wait.clone()], at(12));
-    park(bed, fence, vec![wait.clone()], at(13));
+    pending(bed, &go, at(11));
+    park(bed, fence, &[&go], at(12));
+    park(bed, fence, &[&go], at(13));
     send(bed, "go", "1", None, at(14)).unwrap();
     bed.claimed(at(15));
-    park(bed, fence, vec![wait], at(16));
+    park(bed, fence, &[&go], at(16));
     assert_eq!(state(bed, fence.run_key), TaskState::Running);
 }
 
@@ -436,7 +450,7 @@ pub(super) fn a_step_that_backs_off_wakes_its_run(bed: &mut dyn Bed) {
     let failing = subject(fence, "s", Begin::default(), at(11));
     let options = crate::domain::FailOptions { retry_after_ms: 50, ..Default::default() };
     bed.tx(|port| step::fail(port, &failing, "1", options, at(11))).unwrap();
-    park(bed, fence, vec![Wait { at_ms: Some(61), ..Wait::default() }], at(12));
+    park_on(bed, fence, vec![Pending::Retry(61)], at(12));
     assert!(is_idle(bed, at(60)));
     assert_eq!(bed.claimed(at(61)).fence.number, 2);
 }

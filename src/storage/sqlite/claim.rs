@@ -58,7 +58,7 @@ LIMIT ?2";
 
 const TASK_WAKE: &str = "
 UPDATE sw_workflow_tasks
-SET state = 1, due_at_ms = ?2, wake_at_ms = NULL, waits_left = 0
+SET state = 1, due_at_ms = max(due_at_ms, ?2), wake_at_ms = NULL, waits_left = 0
 WHERE task_key = ?1 AND state IN (0, 3)";
 
 const WAITS_DROP: &str = "
@@ -130,7 +130,7 @@ UPDATE sw_workflow_tasks
 SET state = 2, fence = fence + 1, owner_key = ?2, lease_until_up_ms = ?3, lease_ms = ?4,
     claimed_at_ms = ?5, worker = ?6
 WHERE task_key = ?1 AND state = 1
-RETURNING fence";
+RETURNING fence, due_at_ms";
 
 const CLAIMED_RUN: &str = "
 SELECT r.run_id, t.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
@@ -246,7 +246,7 @@ impl ClaimPort for Tx<'_> {
         self.execute(LANE_RETIRE, [lane_key]).map(|_| ())
     }
 
-    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<u32> {
+    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<(u32, i64)> {
         self.one(
             TASK_CLAIM,
             (
@@ -257,7 +257,7 @@ impl ClaimPort for Tx<'_> {
                 lease.claimed_at_ms,
                 &lease.worker,
             ),
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?
         .ok_or_else(|| Error::internal("a ready task was not ready"))
     }

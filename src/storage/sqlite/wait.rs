@@ -73,9 +73,8 @@ RETURNING waits_left";
 
 const TASK_PARK: &str = "
 UPDATE sw_workflow_tasks
-SET state = 3, wake_at_ms = ?2, waits_left = ?3, flags = flags & ~16, owner_key = NULL,
-    lease_until_up_ms = NULL,
-    lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
+SET state = 3, wake_at_ms = ?2, waits_left = ?3, due_at_ms = max(due_at_ms, ?4), flags = flags & ~16,
+    owner_key = NULL, lease_until_up_ms = NULL, lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
 WHERE task_key = ?1";
 
 const WAITS: &str = "
@@ -193,8 +192,9 @@ impl WaitPort for Tx<'_> {
         run_key: RunKey,
         wake_at_ms: Option<i64>,
         waits_left: u32,
+        now_ms: i64,
     ) -> Result<()> {
-        self.execute(TASK_PARK, (run_key, wake_at_ms, waits_left)).map(|_| ())
+        self.execute(TASK_PARK, (run_key, wake_at_ms, waits_left, now_ms)).map(|_| ())
     }
 
     fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>> {
