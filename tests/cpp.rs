@@ -18,7 +18,7 @@ mod native;
 use native::{all_said, code_of, has, has_word, link_library, root, said, sanitizers};
 
 /// The programs of `tests/cpp`.
-const PROGRAMS: [&str; 3] = ["results", "throwing", "vectors"];
+const PROGRAMS: [&str; 4] = ["results", "throwing", "vectors", "worker"];
 const STANDARDS: [&str; 3] = ["c++17", "c++20", "c++2b"];
 const WARNINGS: [&str; 7] =
     ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-pthread"];
@@ -79,10 +79,11 @@ fn the_cpp_header_is_clean_in_every_compiler_and_standard() {
             let _ = writeln!(text, "template class smolwf::basic_{class}<smolwf::{family}>;");
         }
     }
+    text += "#include <smolwf_worker.hpp>\n";
     text += "int version_number();\nint version_number() { return SW_VERSION_NUMBER; }\n";
     let (one, two) = (folder.path().join("one.cpp"), folder.path().join("two.cpp"));
     fs::write(&one, text).unwrap();
-    fs::write(&two, "#include <smolwf.hpp>\nint main() { return smolwf::version() == nullptr; }\n")
+    fs::write(&two, "#include <smolwf_worker.hpp>\nint main() { return smolwf::version() == nullptr; }\n")
         .unwrap();
     let link = link_library(folder.path());
     let program = folder.path().join("clean");
@@ -124,6 +125,15 @@ fn the_returning_family_works() {
 #[test]
 fn the_returning_family_needs_no_exceptions() {
     run("results", &["-fno-exceptions"]);
+}
+
+#[test]
+fn the_worker_plays_every_scenario() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(build("worker", &[], folder.path()));
+    command.args(native::files("tests/vectors/worker", "json"));
+    command.env("TMPDIR", folder.path()).env_remove("LD_LIBRARY_PATH");
+    report("worker", &native::output(&mut command));
 }
 
 /// Runs a program in a folder of its own.
