@@ -83,8 +83,11 @@ fn the_cpp_header_is_clean_in_every_compiler_and_standard() {
     text += "int version_number();\nint version_number() { return SW_VERSION_NUMBER; }\n";
     let (one, two) = (folder.path().join("one.cpp"), folder.path().join("two.cpp"));
     fs::write(&one, text).unwrap();
-    fs::write(&two, "#include <smolwf_worker.hpp>\nint main() { return smolwf::version() == nullptr; }\n")
-        .unwrap();
+    fs::write(
+        &two,
+        "#include <smolwf_worker.hpp>\nint main() { return smolwf::version() == nullptr; }\n",
+    )
+    .unwrap();
     let link = link_library(folder.path());
     let program = folder.path().join("clean");
     for compiler in ["g++", "clang++"] {
