@@ -6,7 +6,8 @@
  * sw_step_begin. What this header adds is C++ manners:
  *
  * HANDLES   store, attempt, step, stop, text and others own what C hands out and free it when they
- *           go. They move and do not copy. They may go in any order. get() lends the C pointer;
+ *           go. They move and do not copy. They may go in any order. An attempt that goes before its
+ *           end, as when an exception passes it, is given back at once. get() lends the C pointer;
  *           a handle that holds nothing is false. Like their C objects they may be used from any
  *           thread; only moving or destroying one is for one thread at a time.
  * TEXT IN   std::string_view, with its length, so a NUL has no meaning in it. A default-made view is
@@ -445,7 +446,17 @@ template <class P> class basic_step : public detail::handle<sw_step, sw_step_fre
 
 /* ---- Attempts ----------------------------------------------------------------------------- */
 
-template <class P> class basic_attempt : public detail::handle<sw_attempt, sw_attempt_free> {
+namespace detail {
+
+/** Gives a run back that was not ended: an exception must not hold it until its lease lapses. */
+inline void give_back(sw_attempt *attempt) noexcept {
+    sw_attempt_release(attempt, 0, nullptr); /* of an ended attempt it is refused, without a look */
+    sw_attempt_free(attempt);
+}
+
+} // namespace detail
+
+template <class P> class basic_attempt : public detail::handle<sw_attempt, detail::give_back> {
   public:
     template <class T> using of = typename P::template of<T>;
     using handle::handle;

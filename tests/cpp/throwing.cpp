@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <stdexcept>
 #include <thread>
 #include <type_traits>
 
@@ -280,6 +281,31 @@ TEST(a_moved_from_handle_is_null_and_null_is_misuse) {
     smolwf::store store;
     CHECK(!store && store.get() == nullptr);
     CHECK(thrown([&] { store.init(); }) == SW_ERR_MISUSE);
+}
+
+TEST(an_attempt_that_an_exception_passes_is_given_back_and_charges_nothing) {
+    smolwf::store store = store_in_memory();
+    const std::string run_id = store.run_submit("w").value.str();
+    try {
+        auto [code, attempt] = store.run_claim();
+        CHECK(code == SW_OK);
+        throw std::runtime_error("the host's own");
+    } catch (const std::runtime_error &) {
+    }
+    auto [code, attempt] = store.run_claim();
+    CHECK(code == SW_OK && attempt.run_id() == run_id && attempt.number() == 2);
+    CHECK(contains(store.run_get(run_id), "\"tries\":0"));
+}
+
+TEST(an_attempt_that_ended_is_not_given_back_when_it_goes) {
+    smolwf::store store = store_in_memory();
+    const std::string run_id = store.run_submit("w").value.str();
+    {
+        auto [code, attempt] = store.run_claim();
+        CHECK(code == SW_OK);
+        attempt.complete("1");
+    }
+    CHECK(contains(store.run_get(run_id), "\"state\":\"completed\""));
 }
 
 TEST(a_stop_ends_a_wait_from_another_thread) {
