@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type Attempt, Failure, Store } from "../src/index.js";
+import { type Attempt, Failure, Store, type WorkerEvent } from "../src/index.js";
 
 const PROMPTS = ["plan", "search", "read", "write"];
 const RETRY_MS = 50;
@@ -48,11 +48,10 @@ async function worker(path: string, name: string, port: string): Promise<void> {
   };
   await using store = await Store.open(path);
   const stop = new AbortController();
-  const { signal } = stop;
-  await store.work(
-    { answer },
-    { signal, onOutcome: ({ state }) => state === "completed" && stop.abort() },
-  );
+  const onEvent = ({ event }: WorkerEvent): void => {
+    if (event === "completed") stop.abort();
+  };
+  await store.work({ answer }, { signal: stop.signal, hooks: { onEvent }, log: "off" });
 }
 
 /** Stands for the model: answers in 20 ms, and is busy at the first search and the first write. */

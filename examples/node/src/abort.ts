@@ -22,3 +22,17 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
     all.delete(callback);
   };
 }
+
+/** Waits for some milliseconds, or until the signal is aborted. */
+export function pauseUnless(signal: AbortSignal | undefined, ms: number): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const wake = (): void => {
+      clearTimeout(timer);
+      forget();
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    const forget = onAbort(signal, wake);
+  });
+}

@@ -1,22 +1,31 @@
-import { setTimeout as pause } from "node:timers/promises";
+import { pauseUnless } from "./abort.js";
 import { SmolwfError } from "./errors.js";
 
-/** How often a call that may be repeated is made, and the milliseconds before the next, doubling. */
-const TRIES_MAX = 5;
-const PAUSE_MS = 20;
+/** Milliseconds before a call is made again, doubling. */
+const PAUSE_MS = 50;
+const PAUSE_MAX_MS = 2_000;
+
+/** Codes of what may pass: nothing is wrong with the call. */
+const PASSING = new Set(["SW_ERR_BUSY", "SW_ERR_IO", "SW_ERR_NOMEM", "SW_ERR_FULL"]);
 
 /**
- * Makes a call again while its error says that it may succeed. For finishes alone: repeated with the
- * same bytes they answer as the first did, even if that one was stored after all.
+ * Makes a call again until it is answered otherwise than by what may pass, or `signal` is aborted:
+ * then its last error is thrown. Calls of an attempt answer the same however often they are made.
  */
-export async function again<T>(call: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
+export async function again<T>(
+  call: () => Promise<T>,
+  signal: AbortSignal | undefined,
+  onDelayed: (error: SmolwfError) => void,
+): Promise<T> {
+  for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
     try {
       return await call();
     } catch (error) {
-      const isHopeless = !(error instanceof SmolwfError && error.retryable);
-      if (isHopeless || tries === TRIES_MAX) throw error;
-      await pause(PAUSE_MS * 2 ** tries);
+      const mayPass = error instanceof SmolwfError && PASSING.has(error.name);
+      if (!mayPass || signal?.aborted) throw error;
+      if (pauseMs === PAUSE_MS) onDelayed(error);
+      await pauseUnless(signal, pauseMs);
+      if (signal?.aborted) throw error;
     }
   }
 }

@@ -1,7 +1,8 @@
-import { again } from "./again.js";
-import { RecordedFailure, recorded, type SmolwfError, Suspended } from "./errors.js";
+import { Calls } from "./calls.js";
+import { BudgetError, ConflictError, NondeterminismError, RecordedFailure } from "./errors.js";
 import { Handle } from "./handle.js";
-import { fromJson, type Json, rawJson, toJson } from "./json.js";
+import type { Hearing } from "./hearing.js";
+import { fromJson, type Json, type RawJson, rawJson, toJson } from "./json.js";
 import type { Answer, Library } from "./library.js";
 import type { Integer } from "./numbers.js";
 import {
@@ -15,8 +16,11 @@ import {
   stepFields,
   submitFields,
 } from "./options.js";
-import { failureOf, isControl, type Outcome, perform, type Workflow } from "./perform.js";
+import { type Outcome, type PerformOptions, perform } from "./perform.js";
 import { Step } from "./step.js";
+import { failureOf, recorded } from "./thrown.js";
+import type { RunFacts } from "./told.js";
+import { type Named, nameOf, type Workflow } from "./workflow.js";
 
 /** One thing to wait for. */
 export type Wait = { signal: string } | { child: string } | { sleepMs: Integer };
@@ -34,16 +38,30 @@ export interface WaitOptions {
   timeoutMs?: Integer;
 }
 
-export interface ChildItem extends SubmitOptions {
+/** A child has no idempotency key of its own: its name is its key within its parent. */
+export type ChildOptions = Omit<SubmitOptions, "idempotencyKey" | "idempotencyScope" | "budget">;
+
+export interface ChildItem extends ChildOptions {
   /** The child's key within its parent, counted up like a step's name; absent is the workflow. */
   name?: string;
-  workflow: string;
+  workflow: string | Named;
   args?: unknown;
+}
+
+/** What an attempt has of its store. */
+export interface AttemptOf {
+  store: Handle;
+  hearing: Hearing;
+  /** Milliseconds between two heartbeats of `perform`; 0 for a lease that needs none. */
+  heartbeatMs: number;
 }
 
 /**
  * One worker's try at a run. Waits that are not over throw {@link Suspended}: let it pass, and the
  * function runs again, from the top, when there is something to go on with.
+ *
+ * Every call is to be awaited, though not at once: one that nobody awaits fails the run for good. A
+ * call that could not be stored (a lock, a full disk) is made again until it is.
  */
 export class Attempt implements AsyncDisposable {
   readonly handle: Handle;
@@ -55,18 +73,20 @@ export class Attempt implements AsyncDisposable {
   readonly queue: string;
   /** The fence: each claim of the run has a higher one. */
   readonly number: number;
+  /** For whoever performs the attempt: its calls, and what they decide. */
+  readonly calls: Calls;
+  readonly heartbeatMs: number;
   readonly #library: Library;
-  readonly #abort = new AbortController();
-  readonly #open = new Set<Promise<unknown>>();
+  readonly #of: AttemptOf;
+  #outcome: Outcome | undefined;
+  #isHeard = false;
+  #isPerformed = false;
 
-  constructor(
-    library: Library,
-    pointer: bigint,
-    /** Milliseconds between two heartbeats of `perform`. */
-    readonly heartbeatMs: number,
-  ) {
+  constructor(library: Library, pointer: bigint, of: AttemptOf) {
     const ask = (what: string): unknown => library.ask(`sw_attempt_${what}`, this.handle);
     this.#library = library;
+    this.#of = of;
+    this.heartbeatMs = of.heartbeatMs;
     this.handle = new Handle("attempt", pointer, library.releasing("sw_attempt_free"));
     this.id = ask("id") as string;
     this.runId = ask("run_id") as string;
@@ -75,6 +95,7 @@ export class Attempt implements AsyncDisposable {
     this.workflow = ask("workflow") as string;
     this.queue = ask("queue") as string;
     this.number = ask("number") as number;
+    this.calls = new Calls(library, this.handle, this.#factsOnce());
   }
 
   /** The run's arguments as JSON text, byte for byte as submitted. */
@@ -86,188 +107,236 @@ export class Attempt implements AsyncDisposable {
     return fromJson(this.argsText);
   }
 
-  /** The version of the code that the run was submitted for; null if there is none. */
-  get codeVersion(): string | null {
-    return this.#library.ask("sw_attempt_code_version", this.handle) as string | null;
-  }
-
-  /** The run's metadata, decoded; null when there is none. */
+  /** What the run was submitted with beside its arguments; null if nothing. */
   get metadata(): Json {
-    const text = this.#library.ask("sw_attempt_metadata", this.handle) as string | null;
-    return fromJson(text ?? "null");
+    return fromJson((this.#ask("metadata") as string | null) ?? "null");
   }
 
+  /** The version of the code that the run was submitted for; null if it names none. */
+  get codeVersion(): string | null {
+    return (this.#ask("code_version") as string | null) || null;
+  }
+
+  /** Unix milliseconds, as far as this handle knows. */
   get leaseExpiresAtMs(): number {
-    return this.#library.ask("sw_attempt_lease_expires_at_ms", this.handle) as number;
+    return this.#ask("lease_expires_at_ms") as number;
   }
 
-  /** Aborted when a heartbeat of `perform` learns that the run was cancelled or taken over. */
+  /**
+   * Aborted while the attempt is performed, with the reason: a {@link CancelledError} when the run is
+   * cancelled, a {@link LeaseLostError} when another worker has it, a {@link ClosedError} when the
+   * store is closed, {@link WorkerStopped} when its worker ends it. Give it to `fetch`.
+   */
   get signal(): AbortSignal {
-    return this.#abort.signal;
+    this.#isHeard = true;
+    if (this.#isPerformed && !this.calls.signal.aborted) this.#of.hearing.listen(this);
+    return this.calls.signal;
   }
 
-  /** Runs a workflow function and ends the attempt with what came of it. */
-  perform<Args = Json, Result = unknown>(workflow: Workflow<Args, Result>): Promise<Outcome> {
-    return perform(this, workflow as Workflow);
+  /** Begins to tell of cancels and takeovers, to whoever has asked for the signal or will. */
+  startHearing(): void {
+    this.#isPerformed = true;
+    if (this.#isHeard) this.#of.hearing.listen(this);
+  }
+
+  stopHearing(): void {
+    this.#isPerformed = false;
+    this.#of.hearing.forget(this);
+  }
+
+  /** How the attempt was ended by hand or by `perform`, if it was. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
+  }
+
+  /** Runs a workflow function, ends the attempt with what came of it, and frees it. */
+  perform<Args = Json, Result = unknown>(
+    workflow: Workflow<Args, Result>,
+    options: PerformOptions = {},
+  ): Promise<Outcome> {
+    return perform(this, workflow as Workflow, options);
   }
 
   /**
    * Does the work once and records its result; after that, answers the recorded one. The work may run
    * again after a crash between its end and the record: give `step.id` to whom it calls.
+   *
+   * Steps side by side need distinct names, or name their occurrence: otherwise the run fails for
+   * good. So does it with a result that has no form in JSON.
    */
   step<T>(
     name: string,
     work: (step: Step) => T | Promise<T>,
     options: StepOptions = {},
   ): Promise<T> {
-    const running = this.#step(name, work, options);
-    this.#open.add(running);
-    const forget = (): unknown => this.#open.delete(running);
-    running.then(forget, forget);
-    return running;
-  }
-
-  async #step<T>(name: string, work: (step: Step) => T | Promise<T>, o: StepOptions): Promise<T> {
-    using step = await this.begin(name, o);
-    if (step.state === "replayed") return step.result as T;
-    if (step.state === "failed") throw step.failure;
-    let result: string;
-    try {
-      result = toJson(await work(step)) ?? "null";
-    } catch (thrown) {
-      throw await failStep(step, thrown);
-    }
-    await step.complete(rawJson(result));
-    // What a replay will answer: a date is a text now, not only after a crash.
-    return fromJson<T>(result);
+    return this.calls.make(`step ${name}`, async () => {
+      using step = await this.#begin(name, options);
+      if (step.state === "replayed") return step.result as T;
+      if (step.state === "failed") throw step.failure;
+      return await step.perform(work);
+    });
   }
 
   /** Begins a step that you end and free; throws {@link Suspended} while it backs off. */
-  async begin(name: string, options: StepOptions = {}): Promise<Step> {
-    const fields = stepFields(this.#library, options);
-    const answer = await this.#later("sw_step_begin", name, toJson(options.input), fields);
-    const state = STEP_STATES[answer.code];
-    if (!state || answer.pointer === undefined) throw new Suspended(`step ${name} backs off`);
-    return new Step(this.#library, answer.pointer, state);
+  begin(name: string, options: StepOptions = {}): Promise<Step> {
+    return this.calls.make(`the begin of step ${name}`, () => this.#begin(name, options));
   }
 
   /** Sleeps without a thread or process; the deadline is fixed by the first call. */
-  async sleep(name: string, durationMs: Integer): Promise<void> {
-    notYet(await this.#later("sw_sleep", name, durationMs), `sleep ${name}`);
+  sleep(name: string, durationMs: Integer): Promise<void> {
+    return this.#wait(`sleep ${name}`, () => undefined, "sw_sleep", name, durationMs);
   }
 
   /** Takes the next signal of a name; undefined when none came in time. */
-  async signalled<T = Json>(name: string, options: WaitOptions = {}): Promise<T | undefined> {
-    const answer = await this.#later("sw_signal_await", name, options.timeoutMs ?? -1);
-    return brought<T>(answer, `signal ${name}`);
+  signalled<T = Json>(name: string, options: WaitOptions = {}): Promise<T | undefined> {
+    const { timeoutMs = -1 } = options;
+    return this.#wait<T | undefined>(`signal ${name}`, brought, "sw_signal_await", name, timeoutMs);
   }
 
   /** Submits a child run, once; resolves to its id. */
-  async child(
+  child(
     name: string,
-    workflow: string,
+    workflow: string | Named,
     args?: unknown,
-    options: SubmitOptions = {},
+    options: ChildOptions = {},
   ): Promise<string> {
-    const fields = submitFields(this.#library, options);
-    const answer = await this.#later("sw_child_submit", name, workflow, toJson(args), fields);
-    return answer.text ?? "";
+    return this.calls.make(`child ${name}`, async () => {
+      const fields = submitFields(this.#library, options);
+      const inputs = [name, nameOf(workflow), toJson(args), fields];
+      const submit = (): Promise<Answer> => this.calls.ask("sw_child_submit", ...inputs);
+      return (await this.calls.inOrder("children", submit)).text ?? "";
+    });
   }
 
   /** Submits many children in one commit; resolves to their ids, in order. */
-  async children(items: readonly ChildItem[]): Promise<string[]> {
-    const named = items.map((item) => snakeKeys({ name: item.workflow, ...item }));
-    const answer = await this.#later("sw_child_submit_many", toJson(named));
-    return fromJson<{ run_id: string }[]>(answer.text ?? "[]").map((one) => one.run_id);
+  children(items: readonly ChildItem[]): Promise<string[]> {
+    return this.calls.make("children", async () => {
+      const named = items.map((item) => {
+        const workflow = nameOf(item.workflow);
+        return snakeKeys({ name: workflow, ...item, workflow });
+      });
+      const text = toJson(named);
+      const submit = (): Promise<Answer> => this.calls.ask("sw_child_submit_many", text);
+      const answer = await this.calls.inOrder("children", submit);
+      return fromJson<{ run_id: string }[]>(answer.text ?? "[]").map((one) => one.run_id);
+    });
   }
 
   /** Waits for a child: its result, undefined when it did not end in time; throws its failure. */
-  async childResult<T = Json>(runId: string, options: WaitOptions = {}): Promise<T | undefined> {
-    const answer = await this.#later("sw_child_await", runId, options.timeoutMs ?? -1);
-    return brought<T>(answer, `child ${runId}`);
+  childResult<T = Json>(runId: string, options: WaitOptions = {}): Promise<T | undefined> {
+    const { timeoutMs = -1 } = options;
+    return this.#wait<T | undefined>(`child ${runId}`, brought, "sw_child_await", runId, timeoutMs);
   }
 
   /** Waits for the first of several; undefined when none was ready in time. */
-  async any(
-    name: string,
-    waits: readonly Wait[],
-    options: WaitOptions = {},
-  ): Promise<Ready | undefined> {
-    const items = toJson(waits.map(snakeKeys));
-    const answer = await this.#later("sw_await_any", name, items, options.timeoutMs ?? -1);
-    return brought<Ready>(answer, `wait ${name}`);
+  any(name: string, waits: readonly Wait[], options: WaitOptions = {}): Promise<Ready | undefined> {
+    return this.#several<Ready>(name, "sw_await_any", waits, options);
   }
 
   /** Waits for all of several, and is woken once; undefined when not all were ready in time. */
-  async all<T = Json>(
+  all<T = Json>(
     name: string,
     waits: readonly Wait[],
     options: WaitOptions = {},
   ): Promise<Ready<T>[] | undefined> {
-    const items = toJson(waits.map(snakeKeys));
-    const answer = await this.#later("sw_await_all", name, items, options.timeoutMs ?? -1);
-    return brought<Ready<T>[]>(answer, `wait ${name}`);
+    return this.#several<Ready<T>[]>(name, "sw_await_all", waits, options);
   }
 
   /**
    * Reserves of the budget of the tree; resolves to the reservation's id. A {@link BudgetError} that
    * nobody catches parks the attempt until there is more.
    */
-  async reserve(
+  reserve(
     amounts: Amounts,
     options: { step?: Step | undefined; source?: string } = {},
   ): Promise<string> {
-    const inputs = [options.step?.handle, toJson(amounts), options.source];
-    return (await this.#later("sw_budget_reserve", ...inputs)).text ?? "";
+    const label = `budget ${Object.keys(amounts).join(", ")}`;
+    return this.calls.make(`the reserve of ${label}`, async () => {
+      const inputs = [options.step?.handle, toJson(amounts), options.source];
+      try {
+        const answer = await this.calls.ask("sw_budget_reserve", ...inputs);
+        this.calls.waitingFor.delete(label);
+        return answer.text ?? "";
+      } catch (error) {
+        if (error instanceof BudgetError) this.calls.notYet(label, error.message);
+        throw error;
+      }
+    });
   }
 
   /** Appends to the event log; with a key once per run. */
-  async event(type: string, payload?: unknown, key?: string): Promise<void> {
-    await this.#later("sw_event_append", type, toJson(payload), key);
+  event(type: string, payload?: unknown, key?: string): Promise<void> {
+    return this.calls.make(`event ${type}`, async () => {
+      await this.calls.ask("sw_event_append", type, toJson(payload), key);
+    });
   }
 
-  /** Extends the lease; absent keeps its length. */
-  async heartbeat(leaseMs?: number | "while-alive"): Promise<void> {
-    await this.#later("sw_attempt_heartbeat", leaseOf(this.#library, leaseMs));
+  /** Extends the lease; absent keeps its length. `perform` does it by itself. */
+  heartbeat(leaseMs?: number | "while-alive"): Promise<void> {
+    return this.calls.makeQuiet(async () => {
+      const length = leaseOf(this.#library, leaseMs);
+      await this.calls.once("sw_attempt_heartbeat", this.handle, length);
+    });
   }
 
   /** Throws CancelledError or LeaseLostError if there is no use in going on. */
-  async check(): Promise<void> {
-    await this.#later("sw_attempt_check");
+  check(): Promise<void> {
+    return this.calls.makeQuiet(async () => {
+      await this.calls.once("sw_attempt_check", this.handle);
+    });
   }
 
   /** Ends the run with a result. */
-  async complete(result?: unknown): Promise<void> {
-    const text = toJson(result);
-    await again(() => this.#later("sw_attempt_complete", text));
+  complete(result?: unknown): Promise<void> {
+    return this.calls.makeQuiet(async () => {
+      await this.#end("sw_attempt_complete", toJson(result));
+      this.#outcome = { state: "completed", result };
+    });
   }
 
   /** Ends the attempt as failed; resolves to whether the run will be tried again. */
-  async fail(thrown: unknown, options: FailFields = {}): Promise<boolean> {
-    const error = options.text ? String(thrown) : toJson(recorded(thrown));
-    const fields = failFields(this.#library, options);
-    const answer = await again(() => this.#later("sw_attempt_fail", error, fields));
-    return answer.code === "SW_SUSPEND";
+  fail(thrown: unknown, options: FailFields = {}): Promise<boolean> {
+    if (options.text) return this.failJson(rawJson(String(thrown)), options);
+    return this.failJson(recorded(thrown), { ...failureOf(thrown), ...options });
   }
 
-  /** Gives the run back; no try is charged. */
-  async release(delayMs: Integer = 0): Promise<void> {
-    await again(() => this.#later("sw_attempt_release", delayMs));
+  /** The same, with the JSON value to record. */
+  failJson(error: Json | RawJson, options: FailFields = {}): Promise<boolean> {
+    return this.calls.makeQuiet(async () => {
+      const fields = failFields(this.#library, options);
+      const text = toJson(error) ?? "null";
+      const answer = await this.#end("sw_attempt_fail", text, fields);
+      const isRetried = answer.code === "SW_SUSPEND";
+      const stored = options.text ? text : fromJson(text);
+      this.#outcome = { state: isRetried ? "retrying" : "failed", error: stored };
+      return isRetried;
+    });
+  }
+
+  /** Gives the run back, to be claimed after a delay; no try is charged. */
+  release(delayMs: Integer = 0): Promise<void> {
+    return this.calls.makeQuiet(async () => {
+      await this.#end("sw_attempt_release", delayMs);
+      this.#outcome = { state: "released", reason: "given back" };
+    });
   }
 
   /** Parks the run on what it waits for. */
-  async suspend(): Promise<void> {
-    await again(() => this.#later("sw_attempt_suspend"));
+  suspend(): Promise<void> {
+    return this.calls.makeQuiet(async () => {
+      await this.#end("sw_attempt_suspend");
+      this.#outcome = { state: "suspended" };
+    });
   }
 
-  /** Resolves when no step's work is running any more. */
-  async settled(): Promise<void> {
-    while (this.#open.size > 0) await Promise.allSettled(this.#open);
-  }
-
-  /** Tells the workflow function that there is no use in going on. */
-  abandon(reason: SmolwfError): void {
-    this.#abort.abort(reason);
+  /** When a run that was failed or given back may be claimed again; null if it cannot be read. */
+  async retryAtMs(): Promise<number | null> {
+    try {
+      const { text } = await this.#library.callLater("sw_run_get", this.#of.store, this.runId);
+      return fromJson<{ run_at_ms: number }>(text ?? "null").run_at_ms;
+    } catch {
+      return null;
+    }
   }
 
   /** Frees the handle. Does not end the attempt: unfinished, its lease stays until it lapses. */
@@ -282,8 +351,79 @@ export class Attempt implements AsyncDisposable {
     this.free();
   }
 
-  #later(name: string, ...inputs: readonly unknown[]): Promise<Answer> {
-    return this.#library.callLater(name, this.handle, ...inputs);
+  async #begin(name: string, options: StepOptions): Promise<Step> {
+    const fields = stepFields(this.#library, options);
+    const input = toJson(options.input);
+    const label = `step ${name}`;
+    const answer = await this.calls.ask("sw_step_begin", name, input, fields).catch((error) => {
+      throw this.#refused(label, error);
+    });
+    const state = STEP_STATES[answer.code];
+    if (!state || answer.pointer === undefined) {
+      throw this.calls.notYet(label, `${label} backs off`);
+    }
+    this.calls.waitingFor.delete(label);
+    return new Step(this.#library, this.calls, answer.pointer, state);
+  }
+
+  /** Two steps under one name, or another input: the attempt cannot succeed, whoever catches it. */
+  #refused(label: string, error: unknown): unknown {
+    if (error instanceof NondeterminismError) this.calls.refuse(error);
+    if (!(error instanceof ConflictError)) return error;
+    const sentence = `${label} is under way: steps side by side need distinct names or an occurrence`;
+    const refusal = this.#library.error("SW_ERR_CONFLICT", `${sentence} (${error.message})`);
+    this.calls.refuse(refusal);
+    return refusal;
+  }
+
+  #wait<T>(
+    label: string,
+    take: (answer: Answer, of: string) => T,
+    name: string,
+    ...inputs: readonly unknown[]
+  ): Promise<T> {
+    return this.calls.make(label, async () =>
+      take(await this.calls.wait(label, name, ...inputs), label),
+    );
+  }
+
+  #several<T>(
+    name: string,
+    call: string,
+    waits: readonly Wait[],
+    options: WaitOptions,
+  ): Promise<T | undefined> {
+    const label = `wait ${name}`;
+    return this.calls.make(label, async () => {
+      const inputs = [name, toJson(waits.map(snakeKeys)), options.timeoutMs ?? -1];
+      return brought<T>(await this.calls.wait(label, call, ...inputs), label);
+    });
+  }
+
+  #end(name: string, ...inputs: readonly unknown[]): Promise<Answer> {
+    return this.calls.record(name, this.handle, ...inputs);
+  }
+
+  #ask(what: string): unknown {
+    return this.#library.ask(`sw_attempt_${what}`, this.handle);
+  }
+
+  /** The facts of the run, read at the first event. */
+  #factsOnce(): () => RunFacts {
+    let known: RunFacts | undefined;
+    return () => {
+      known ??= {
+        run_id: this.runId,
+        root_run_id: this.rootRunId,
+        parent_run_id: this.parentRunId,
+        workflow: this.workflow,
+        queue: this.queue,
+        attempt_id: this.id,
+        attempt: this.number,
+        metadata: this.metadata,
+      };
+      return known;
+    };
   }
 }
 
@@ -293,21 +433,8 @@ const STEP_STATES: Readonly<Record<string, Step["state"]>> = {
   SW_FAILED: "failed",
 };
 
-function notYet(answer: Answer, of: string): void {
-  if (answer.code === "SW_SUSPEND") throw new Suspended(`${of} is not over`);
-}
-
 function brought<T>(answer: Answer, of: string): T | undefined {
-  notYet(answer, of);
   if (answer.code === "SW_TIMEOUT") return undefined;
   if (answer.code === "SW_FAILED") throw new RecordedFailure(of, fromJson(answer.text ?? "null"));
   return fromJson<T>(answer.text ?? "null");
-}
-
-/** Records what the work of a step threw, and returns what its caller is to see. */
-async function failStep(step: Step, thrown: unknown): Promise<unknown> {
-  if (isControl(thrown)) return thrown;
-  const isRetried = await step.fail(thrown, failureOf(thrown));
-  if (isRetried) return new Suspended(`step ${step.name} is tried again at ${step.retryAtMs}`);
-  return new RecordedFailure(`step ${step.name}`, recorded(thrown), thrown);
 }

@@ -31,6 +31,18 @@ export class InvalidError extends SmolwfError {}
 export class BusyError extends SmolwfError {}
 export class ClosedError extends SmolwfError {}
 
+/** Codes after which no call of the store has a chance. */
+const FATAL = new Set([
+  ...["SW_ERR_WAL_LOST", "SW_ERR_POISONED", "SW_ERR_CORRUPT", "SW_ERR_READONLY"],
+  ...["SW_ERR_SCHEMA_OLD", "SW_ERR_SCHEMA_NEW", "SW_ERR_SCHEMA_FOREIGN", "SW_ERR_SCHEMA_EDITED"],
+  ...["SW_ERR_SECOND_COPY", "SW_ERR_FORKED"],
+]);
+
+/** Whether the store cannot go on. */
+export function isFatal(error: unknown): error is SmolwfError {
+  return error instanceof SmolwfError && FATAL.has(error.name);
+}
+
 const CLASSES: ReadonlyMap<string, typeof SmolwfError> = new Map([
   ["SW_ERR_CANCELLED", CancelledError],
   ["SW_ERR_LEASE_LOST", LeaseLostError],
@@ -55,6 +67,25 @@ export class Suspended extends Error {
   override name = "Suspended";
 }
 
+/** The reason of `attempt.signal` when its worker ends it: it is given back, and no try is charged. */
+export class WorkerStopped extends Error {
+  override name = "WorkerStopped";
+}
+
+/** What a step or workflow returned cannot be recorded: final, as another try would return it too. */
+export class ResultError extends Error {
+  override name = "ResultError";
+  constructor(of: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`the result of ${of} cannot be recorded: ${why}`, { cause });
+  }
+}
+
+/** A promise of a workflow was dropped: its call was made, and nobody waits for what comes of it. */
+export class ForgottenAwaitError extends Error {
+  override name = "ForgottenAwaitError";
+}
+
 /** A failure that is recorded, and is the answer from now on: of a step, of a child, of a wait. */
 export class RecordedFailure extends Error {
   override name = "RecordedFailure";
@@ -76,7 +107,10 @@ export interface FailureOptions {
   retryAfterMs?: number;
 }
 
-/** Thrown by your code to say what is to be recorded as error, and when to try again. */
+/**
+ * Thrown by your code to say what is to be recorded as error, and when to try again. A wrapper that
+ * names it as its `cause` keeps when, and is recorded itself.
+ */
 export class Failure extends Error {
   override name = "Failure";
   readonly terminal: boolean;
@@ -91,14 +125,15 @@ export class Failure extends Error {
   }
 }
 
-function brief(error: Json): string {
-  const message = error !== null && typeof error === "object" && "message" in error;
-  return String(message ? error.message : JSON.stringify(error));
-}
+/** Characters of a recorded error that a message shows at most. */
+const BRIEF_MAX = 500;
 
-/** Returns the JSON value that stands for something thrown. */
-export function recorded(thrown: unknown): Json {
-  if (thrown instanceof Failure || thrown instanceof RecordedFailure) return thrown.error;
-  if (thrown instanceof Error) return { name: thrown.name, message: thrown.message };
-  return { name: "Error", message: String(thrown) };
+function brief(error: Json): string {
+  try {
+    const hasMessage = error !== null && typeof error === "object" && "message" in error;
+    const text = String(hasMessage ? error.message : JSON.stringify(error));
+    return text.slice(0, BRIEF_MAX);
+  } catch {
+    return "a value that has no form in JSON";
+  }
 }

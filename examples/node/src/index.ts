@@ -4,13 +4,14 @@ import { library } from "./library.js";
 export {
   Attempt,
   type ChildItem,
+  type ChildOptions,
   type Ready,
   type Wait,
   type WaitOptions,
 } from "./attempt.js";
 export type * from "./documents.js";
 export * from "./errors.js";
-export { type Json, RawJson, rawJson } from "./json.js";
+export { EncodeError, type Json, RawJson, rawJson } from "./json.js";
 export type { Integer } from "./numbers.js";
 export type {
   Amounts,
@@ -20,12 +21,29 @@ export type {
   StoreOptions,
   SubmitOptions,
 } from "./options.js";
-export type { Outcome, Workflow } from "./perform.js";
-export type { PageOptions, Runs, SubmitItem, Submitted } from "./runs.js";
+export type { Outcome, PerformOptions } from "./perform.js";
+export type { KeyOf, PageOptions, Runs, SubmitItem, Submitted } from "./runs.js";
 export { Step, type StepState } from "./step.js";
 export { Store } from "./store.js";
+export type {
+  ClaimDelayed,
+  EventName,
+  Hooks,
+  LogLevel,
+  RunFacts,
+  StepFacts,
+  TellOptions,
+  WorkerEvent,
+} from "./told.js";
 export type { QueueSettings, ScheduleSpec, TailOptions } from "./topics.js";
-export type { Workflows, WorkOptions } from "./work.js";
+export { Worker, type WorkOptions } from "./worker.js";
+export {
+  type Named,
+  type Workflow,
+  type WorkflowEntry,
+  type Workflows,
+  workflow,
+} from "./workflow.js";
 
 /** Returns a new id, `<prefix>_<26 characters>`, later ones greater as text. */
 export function newId(prefix: string): string {

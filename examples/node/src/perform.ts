@@ -1,23 +1,27 @@
 import type { Attempt } from "./attempt.js";
+import { inAttempt } from "./context.js";
 import {
-  BudgetError,
   CancelledError,
   ClosedError,
   ConflictError,
-  Failure,
+  isFatal,
   LeaseLostError,
-  RecordedFailure,
-  recorded,
-  SmolwfError,
-  Suspended,
+  ResultError,
 } from "./errors.js";
-import type { Json } from "./json.js";
+import { type Json, rawJson, toJson } from "./json.js";
+import { isRefusedValue, recordFailure } from "./record.js";
+import {
+  carriesCancel,
+  carriesSuspend,
+  type FailedHow,
+  isAbort,
+  traceOf,
+  withoutWaits,
+} from "./thrown.js";
+import { Teller, type TellOptions } from "./told.js";
+import type { Workflow } from "./workflow.js";
 
-/** Your code: runs from the top in each attempt, with everything costly in steps. */
-export type Workflow<Args = Json, Result = unknown> = (
-  attempt: Attempt,
-  args: Args,
-) => Result | Promise<Result>;
+export type PerformOptions = TellOptions;
 
 /** What came of an attempt. */
 export type Outcome =
@@ -29,106 +33,212 @@ export type Outcome =
   /** failed for good */
   | { state: "failed"; error: Json }
   | { state: "cancelled" }
-  /** another worker has the run, or the store was closed */
+  /** another worker has the run */
   | { state: "lost" }
-  /** given back, as the store did not answer */
-  | { state: "released"; error: Json };
+  /** given back; no try is charged */
+  | { state: "released"; reason: string };
 
-/** Milliseconds before a run is tried again that was given back because the store did not answer. */
+/** How the function ended. */
+type Came = { value: unknown } | { thrown: unknown };
+
+/** Milliseconds before a run is claimed again whose end the library refused to store. */
 const GIVE_BACK_MS = 1_000;
 
-/** Whether something thrown is about the attempt itself, and no failure of the work. */
-export function isControl(thrown: unknown): boolean {
-  const isOfAttempt =
-    thrown instanceof BudgetError ||
-    thrown instanceof CancelledError ||
-    thrown instanceof LeaseLostError ||
-    thrown instanceof ClosedError;
-  return isOfAttempt || thrown instanceof Suspended || isRetryable(thrown);
+/** Runs a workflow function, and ends and frees the attempt. Rejects if the store cannot go on. */
+export function perform(
+  attempt: Attempt,
+  workflow: Workflow,
+  options: PerformOptions,
+): Promise<Outcome> {
+  return performTelling(attempt, workflow, new Teller({ log: "off", ...options }));
 }
 
-function isRetryable(thrown: unknown): boolean {
-  return thrown instanceof SmolwfError && thrown.retryable;
-}
-
-/** Runs a workflow function with a heartbeat beneath it, and ends and frees the attempt. */
-export async function perform(attempt: Attempt, workflow: Workflow): Promise<Outcome> {
-  const heart = setInterval(() => beat(attempt), attempt.heartbeatMs);
+export async function performTelling(
+  attempt: Attempt,
+  workflow: Workflow,
+  teller: Teller,
+): Promise<Outcome> {
+  const { calls } = attempt;
+  calls.listen(teller);
+  calls.tell("claimed", () => ({}));
+  const stopBeating = startBeating(attempt);
+  attempt.startHearing();
   try {
-    return await run(attempt, workflow);
-  } catch (error) {
-    if (error instanceof CancelledError) return { state: "cancelled" };
-    if (error instanceof LeaseLostError || error instanceof ClosedError) return { state: "lost" };
-    throw error;
+    const came = await Promise.race([played(attempt, workflow), calls.left()]);
+    return await ended(attempt, came);
   } finally {
-    clearInterval(heart);
+    stopBeating();
+    attempt.stopHearing();
+    calls.close();
     attempt.free();
   }
 }
 
-async function run(attempt: Attempt, workflow: Workflow): Promise<Outcome> {
+/** Extends the lease now and then, and learns from it whether there is use in going on. */
+function startBeating(attempt: Attempt): () => void {
+  if (attempt.heartbeatMs === 0) return () => undefined;
+  let isBeating = false;
+  const beat = async (): Promise<void> => {
+    if (isBeating) return;
+    isBeating = true;
+    await attempt.heartbeat().catch((error) => {
+      const isOver = error instanceof CancelledError || error instanceof LeaseLostError;
+      if (isOver) attempt.calls.abandon(error);
+    });
+    isBeating = false;
+  };
+  const heart = setInterval(beat, attempt.heartbeatMs);
+  return () => clearInterval(heart);
+}
+
+/** Calls the function, and waits for what it began and left. */
+function played(attempt: Attempt, workflow: Workflow): Promise<Came> {
+  return inAttempt(attempt.calls, async () => {
+    let came: Came;
+    try {
+      came = { value: await workflow(attempt, attempt.args) };
+    } catch (thrown) {
+      came = { thrown };
+    }
+    await attempt.calls.settled();
+    return came;
+  });
+}
+
+async function ended(attempt: Attempt, came: Came | undefined): Promise<Outcome> {
   try {
-    const result = await workflow(attempt, attempt.args);
-    await attempt.settled();
-    await attempt.complete(result);
-    return { state: "completed", result };
-  } catch (thrown) {
-    await attempt.settled();
-    return endThrown(attempt, thrown);
+    return attempt.outcome ? endedByHand(attempt, attempt.outcome) : await end(attempt, came);
+  } catch (error) {
+    return endedOtherwise(attempt, error);
   }
+}
+
+async function end(attempt: Attempt, came: Came | undefined): Promise<Outcome> {
+  const { calls } = attempt;
+  if (calls.fatal) throw calls.fatal;
+  if (calls.stopped || !came) return giveBack(attempt, 0, calls.stopped?.message ?? "stopped");
+  if (calls.refusal) {
+    return fail(attempt, calls.refusal, { terminal: calls.refusal instanceof ConflictError });
+  }
+  if ("value" in came) return endReturned(attempt, came.value);
+  return endThrown(attempt, came.thrown);
+}
+
+/** The function has ended its attempt itself. */
+function endedByHand(attempt: Attempt, outcome: Outcome): Outcome {
+  const { calls } = attempt;
+  const duration_ms = calls.durationMs;
+  if (outcome.state === "completed") calls.tell("completed", () => ({ duration_ms }));
+  else if (outcome.state === "suspended") {
+    const waiting_for = [...calls.waitingFor];
+    calls.tell("parked", () => ({ duration_ms, waiting_for, swallowed: false }));
+  } else if (outcome.state === "released") released(attempt, outcome.reason);
+  else if (outcome.state === "failed" || outcome.state === "retrying") {
+    const told = { duration_ms, error: outcome.error, trace: null, retry_at_ms: null };
+    calls.tell(outcome.state, () => told);
+  }
+  return outcome;
+}
+
+async function endReturned(attempt: Attempt, value: unknown): Promise<Outcome> {
+  const { calls } = attempt;
+  const forgotten = calls.forgotten();
+  if (forgotten) return fail(attempt, forgotten);
+  const parked = calls.hasWaited && (await park(attempt, true));
+  if (parked) return parked;
+  try {
+    await attempt.complete(rawJson(toJson(value) ?? "null"));
+  } catch (refusal) {
+    if (!isRefusedValue(refusal)) throw refusal;
+    return fail(attempt, new ResultError(`workflow ${attempt.workflow}`, refusal));
+  }
+  const duration_ms = calls.durationMs;
+  calls.tell("completed", () => ({ duration_ms }));
+  return { state: "completed", result: value };
 }
 
 async function endThrown(attempt: Attempt, thrown: unknown): Promise<Outcome> {
-  if (thrown instanceof LeaseLostError || thrown instanceof ClosedError) throw thrown;
-  if (thrown instanceof Suspended || thrown instanceof BudgetError) return park(attempt);
-  if (thrown instanceof CancelledError) {
-    // Whatever ends it makes the run cancelled; a finish that answered so has done it already.
-    await attempt.release().catch(() => undefined);
-    return { state: "cancelled" };
-  }
-  if (isRetryable(thrown)) {
-    await attempt.release(GIVE_BACK_MS);
-    return { state: "released", error: recorded(thrown) };
-  }
-  return endFailed(attempt, thrown);
+  const { signal } = attempt.calls;
+  const parked = carriesSuspend(thrown) && (await park(attempt, false));
+  if (parked) return parked;
+  const error = signal.aborted && isAbort(thrown) ? signal.reason : thrown;
+  // Only of this run: the function may have to do with others.
+  if (carriesCancel(error) && (await isCancelled(attempt)))
+    return giveBack(attempt, 0, "cancelled");
+  return fail(attempt, withoutWaits(error));
 }
 
-async function park(attempt: Attempt): Promise<Outcome> {
+async function isCancelled(attempt: Attempt): Promise<boolean> {
   try {
-    await attempt.suspend();
-    return { state: "suspended" };
+    await attempt.check();
+    return false;
   } catch (error) {
-    // The function threw Suspended, and there is nothing that it waits for.
-    if (error instanceof ConflictError) return endFailed(attempt, error);
+    if (error instanceof CancelledError) return true;
     throw error;
   }
 }
 
-async function endFailed(attempt: Attempt, thrown: unknown): Promise<Outcome> {
-  const end = async (error: unknown): Promise<Outcome> => {
-    const isRetried = await attempt.fail(error, failureOf(thrown));
-    return { state: isRetried ? "retrying" : "failed", error: recorded(error) };
-  };
+/** Parks on what is waited for; undefined if nothing is, as the library knows. */
+async function park(attempt: Attempt, swallowed: boolean): Promise<Outcome | undefined> {
+  const { calls } = attempt;
+  calls.freeSteps();
   try {
-    return await end(thrown);
-  } catch (refusal) {
-    // An error that cannot be stored: too big, or with a key that is the library's own.
-    if (isControl(refusal)) throw refusal;
-    return end(refusal);
+    await attempt.suspend();
+  } catch (error) {
+    const isNothing = error instanceof ConflictError && /nothing to wait for/.test(error.message);
+    if (isNothing) return undefined;
+    throw error;
+  }
+  const [duration_ms, waiting_for] = [calls.durationMs, [...calls.waitingFor]];
+  calls.tell("parked", () => ({ duration_ms, waiting_for, swallowed }));
+  return { state: "suspended" };
+}
+
+async function fail(attempt: Attempt, thrown: unknown, how?: FailedHow): Promise<Outcome> {
+  const { calls } = attempt;
+  const record = (error: Json, how: FailedHow): Promise<boolean> => attempt.failJson(error, how);
+  const { isRetried, error } = await recordFailure(thrown, record, how);
+  const told = { duration_ms: calls.durationMs, error, trace: traceOf(thrown) };
+  if (!isRetried) {
+    calls.tell("failed", () => told);
+    return { state: "failed", error };
+  }
+  const retry_at_ms = await attempt.retryAtMs();
+  calls.tell("retrying", () => ({ ...told, retry_at_ms }));
+  return { state: "retrying", error };
+}
+
+async function giveBack(attempt: Attempt, delayMs: number, reason: string): Promise<Outcome> {
+  await attempt.release(delayMs);
+  return released(attempt, reason);
+}
+
+function released(attempt: Attempt, reason: string): Outcome {
+  const duration_ms = attempt.calls.durationMs;
+  attempt.calls.tell("released", () => ({ duration_ms, reason }));
+  return { state: "released", reason };
+}
+
+/** What an error says that met the end: it was stored as another one, or it is not ours to store. */
+async function endedOtherwise(attempt: Attempt, error: unknown): Promise<Outcome> {
+  const { calls } = attempt;
+  const duration_ms = calls.durationMs;
+  if (error instanceof CancelledError) {
+    calls.tell("cancelled", () => ({ duration_ms }));
+    return { state: "cancelled" };
+  }
+  if (error instanceof LeaseLostError) return lost(attempt);
+  if (error instanceof ClosedError) return released(attempt, "the store was closed");
+  if (isFatal(error)) throw error;
+  try {
+    return await giveBack(attempt, GIVE_BACK_MS, error instanceof Error ? error.message : "");
+  } catch {
+    return lost(attempt);
   }
 }
 
-/** A step that failed for good fails in each attempt, so there is no use in another. */
-export function failureOf(thrown: unknown): { terminal: boolean; retryAfterMs?: number } {
-  if (thrown instanceof RecordedFailure) return { terminal: true };
-  if (!(thrown instanceof Failure)) return { terminal: false };
-  const { terminal, retryAfterMs } = thrown;
-  return retryAfterMs === undefined ? { terminal } : { terminal, retryAfterMs };
-}
-
-function beat(attempt: Attempt): void {
-  attempt.heartbeat().catch((error) => {
-    const isOver = error instanceof CancelledError || error instanceof LeaseLostError;
-    if (isOver) attempt.abandon(error);
-  });
+function lost(attempt: Attempt): Outcome {
+  const duration_ms = attempt.calls.durationMs;
+  attempt.calls.tell("lost", () => ({ duration_ms }));
+  return { state: "lost" };
 }

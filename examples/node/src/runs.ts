@@ -1,7 +1,9 @@
 import { Attempt } from "./attempt.js";
 import type { Changes } from "./changes.js";
 import type { HistoryDocument, Page, RunDocument } from "./documents.js";
+import { RecordedFailure } from "./errors.js";
 import type { Handle } from "./handle.js";
+import { Hearing } from "./hearing.js";
 import { fromJson, type Json, toJson } from "./json.js";
 import type { Answer, Library } from "./library.js";
 import {
@@ -12,17 +14,23 @@ import {
   submitFields,
 } from "./options.js";
 import { withStop } from "./stop.js";
+import { type Named, nameOf } from "./workflow.js";
 
 /** A submitted run; `exists` when its idempotency key had made it before. */
-export interface Submitted {
+export interface Submitted<Result = Json> {
   runId: string;
   exists: boolean;
+  /** Never there: what its workflow results in, for {@link Runs.result}. */
+  readonly result?: Result;
 }
 
 export interface SubmitItem extends SubmitOptions {
-  workflow: string;
+  workflow: string | Named;
   args?: unknown;
 }
+
+/** Whose key it is: of a workflow, as submitted by default, or of a scope that was named. */
+export type KeyOf = { workflow: string | Named } | { scope: string };
 
 export interface PageOptions {
   cursor?: string | undefined;
@@ -37,25 +45,49 @@ export class Runs {
   readonly #library: Library;
   readonly #store: Handle;
   readonly #changes: Changes;
+  readonly #hearing: Hearing;
   readonly #leaseMs: number;
 
   constructor(library: Library, store: Handle, changes: Changes, leaseMs: number) {
     this.#library = library;
     this.#store = store;
     this.#changes = changes;
+    this.#hearing = new Hearing(changes);
     this.#leaseMs = leaseMs;
   }
 
-  /** Submits a run. With an idempotency key, one key makes one run. */
-  async submit(workflow: string, args?: unknown, options: SubmitOptions = {}): Promise<Submitted> {
-    const fields = submitFields(this.#library, options);
-    const answer = await this.#later("sw_run_submit", workflow, toJson(args), fields);
+  /**
+   * Submits a run. One idempotency key makes one run of a workflow: the key's scope is the workflow's
+   * name unless `idempotencyScope` says otherwise ("" is shared by all).
+   */
+  submit<Args, Result>(
+    workflow: Named<Args, Result>,
+    args: Args,
+    options?: SubmitOptions,
+  ): Promise<Submitted<Result>>;
+  submit<Result = Json>(
+    workflow: string,
+    args?: unknown,
+    options?: SubmitOptions,
+  ): Promise<Submitted<Result>>;
+  async submit(
+    workflow: string | Named,
+    args?: unknown,
+    options: SubmitOptions = {},
+  ): Promise<Submitted> {
+    const name = nameOf(workflow);
+    const fields = submitFields(this.#library, scoped(name, options));
+    const answer = await this.#later("sw_run_submit", name, toJson(args), fields);
     return { runId: answer.text ?? "", exists: answer.code === "SW_EXISTS" };
   }
 
-  /** Submits many in one commit, all or none. */
+  /** Submits many in one commit, all or none. Keys are scoped as for `submit`. */
   async submitMany(items: readonly SubmitItem[]): Promise<Submitted[]> {
-    const answer = await this.#later("sw_run_submit_many", toJson(items.map(snakeKeys)));
+    const named = items.map((item) => {
+      const workflow = nameOf(item.workflow);
+      return snakeKeys({ ...scoped(workflow, item), workflow });
+    });
+    const answer = await this.#later("sw_run_submit_many", toJson(named));
     const made = fromJson<{ run_id: string; exists: boolean }[]>(answer.text ?? "[]");
     return made.map((one) => ({ runId: one.run_id, exists: one.exists }));
   }
@@ -67,7 +99,7 @@ export class Runs {
       const fields = { ...claimFields(this.#library, options), stop };
       const answer = await this.#later("sw_run_claim", options.queue, fields);
       const attempt = answer.pointer && this.#attempt(answer.pointer, options);
-      return attempt ? this.#unlessAborted(attempt, signal) : undefined;
+      return attempt ? (await this.#unlessAborted([attempt], signal))[0] : undefined;
     };
     return withStop(this.#library, signal, (stop) =>
       this.#changes.until(() => look(stop), waitMs, signal),
@@ -76,13 +108,23 @@ export class Runs {
 
   /** Claims up to `max` runs in one commit; none when none is ready in time. */
   async claimMany(max: number, options: ClaimOptions = {}): Promise<Attempt[]> {
-    const { signal, waitMs = 0 } = options;
+    return this.claimFirst([options], max, options);
+  }
+
+  /** The same for the first of several claims that finds something; they wait together. */
+  async claimFirst(
+    claims: readonly ClaimOptions[],
+    max: number,
+    { signal, waitMs = 0 }: Pick<ClaimOptions, "signal" | "waitMs">,
+  ): Promise<Attempt[]> {
     const look = async (stop: Handle | undefined): Promise<Attempt[] | undefined> => {
-      const fields = { ...claimFields(this.#library, options), stop };
-      const answer = await this.#later("sw_run_claim_many", options.queue, fields, max);
-      const attempts = answer.pointers.map((one) => this.#attempt(one, options));
-      for (const attempt of attempts) await this.#unlessAborted(attempt, signal);
-      return attempts.length > 0 ? attempts : undefined;
+      for (const options of claims) {
+        const fields = { ...claimFields(this.#library, options), stop };
+        const answer = await this.#later("sw_run_claim_many", options.queue, fields, max);
+        const attempts = answer.pointers.map((one) => this.#attempt(one, options));
+        if (attempts.length > 0) return this.#unlessAborted(attempts, signal);
+      }
+      return undefined;
     };
     const found = await withStop(this.#library, signal, (stop) =>
       this.#changes.until(() => look(stop), waitMs, signal),
@@ -108,8 +150,20 @@ export class Runs {
     );
   }
 
-  /** Returns the id of the run that a key made. */
-  async find(key: string, scope?: string): Promise<string | undefined> {
+  /** Waits until a run has ended and resolves to its result; throws its failure or cancel. */
+  async result<Result = Json>(
+    run: Submitted<Result> | string,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Result> {
+    const runId = typeof run === "string" ? run : run.runId;
+    const ended = await this.wait<Result>(runId, options);
+    if (ended?.state === "completed") return ended.result as Result;
+    throw new RecordedFailure(`run ${runId}`, ended?.error ?? null);
+  }
+
+  /** Returns the id of the run that a key made: of a workflow, or of the scope that was named. */
+  async find(key: string, of: KeyOf): Promise<string | undefined> {
+    const scope = "scope" in of ? of.scope : nameOf(of.workflow);
     return (await this.#later("sw_run_find", scope, key)).text;
   }
 
@@ -118,10 +172,12 @@ export class Runs {
     await this.#later("sw_run_cancel", runId, toJson(reason));
   }
 
+  /** Keeps a run from being claimed; one that runs pauses when its attempt ends unfinished. */
   async pause(runId: string): Promise<void> {
     await this.#later("sw_run_pause", runId);
   }
 
+  /** Lets a paused run be claimed again. */
   async resume(runId: string): Promise<void> {
     await this.#later("sw_run_resume", runId);
   }
@@ -136,6 +192,7 @@ export class Runs {
     return (await this.#later("sw_run_fork", runId, fromStep)).text ?? "";
   }
 
+  /** A run as it stands: its state, arguments, result or error. */
   async get<Result = Json>(runId: string): Promise<RunDocument<Result>> {
     return document(await this.#later("sw_run_get", runId));
   }
@@ -165,25 +222,34 @@ export class Runs {
     return document(await this.#later("sw_run_export", runId));
   }
 
+  /** Makes a run of what `export` gave; resolves to its id. */
   async import(exported: Json): Promise<string> {
     return (await this.#later("sw_run_import", toJson(exported))).text ?? "";
   }
 
   #attempt(pointer: bigint, { leaseMs }: ClaimOptions): Attempt {
     const lengthMs = typeof leaseMs === "number" && leaseMs > 0 ? leaseMs : this.#leaseMs;
-    return new Attempt(this.#library, pointer, Math.ceil(lengthMs / BEATS_A_LEASE));
+    const heartbeatMs = leaseMs === "while-alive" ? 0 : Math.ceil(lengthMs / BEATS_A_LEASE);
+    const of = { store: this.#store, hearing: this.#hearing, heartbeatMs };
+    return new Attempt(this.#library, pointer, of);
   }
 
-  /** An abort that came while the run was being claimed gives it back. */
-  async #unlessAborted(attempt: Attempt, signal: AbortSignal | undefined): Promise<Attempt> {
-    if (!signal?.aborted) return attempt;
-    await attempt[Symbol.asyncDispose]();
+  /** An abort that came while runs were being claimed gives all of them back. */
+  async #unlessAborted(attempts: Attempt[], signal: AbortSignal | undefined): Promise<Attempt[]> {
+    if (!signal?.aborted) return attempts;
+    await Promise.all(attempts.map((attempt) => attempt[Symbol.asyncDispose]()));
     throw signal.reason;
   }
 
   #later(name: string, ...inputs: readonly unknown[]): Promise<Answer> {
     return this.#library.callLater(name, this.#store, ...inputs);
   }
+}
+
+/** One key is not shared by two workflows unless their scope says so. */
+function scoped<Options extends SubmitOptions>(workflow: string, options: Options): Options {
+  const { idempotencyKey, idempotencyScope = workflow } = options;
+  return idempotencyKey === undefined ? options : { ...options, idempotencyScope };
 }
 
 export function document<T>(answer: Answer): T {

@@ -1,10 +1,12 @@
-import { again } from "./again.js";
-import { RecordedFailure, recorded } from "./errors.js";
+import type { Calls } from "./calls.js";
+import { RecordedFailure, ResultError } from "./errors.js";
 import { Handle } from "./handle.js";
 import { fromJson, type Json, type RawJson, rawJson, toJson } from "./json.js";
 import type { Library } from "./library.js";
-import type { Amounts, FailFields } from "./options.js";
-import { failFields } from "./options.js";
+import { type Amounts, type FailFields, failFields } from "./options.js";
+import { isRefusedValue, recordFailure } from "./record.js";
+import { carriesControl, failureOf, isAbort, recorded, traceOf } from "./thrown.js";
+import type { StepFacts } from "./told.js";
 
 /** How a begin was answered: run it, or here is the answer of before. */
 export type StepState = "run" | "replayed" | "failed";
@@ -12,27 +14,36 @@ export type StepState = "run" | "replayed" | "failed";
 /** One begun step. `attempt.step` makes, ends and frees it; `attempt.begin` leaves that to you. */
 export class Step implements Disposable {
   readonly handle: Handle;
+  /** The same in every attempt: an idempotency key for whom the work calls. */
   readonly id: string;
   readonly name: string;
   readonly occurrence: number;
   /** How often the work was begun, as far as recorded, with this time. */
   readonly tries: number;
   readonly #library: Library;
+  readonly #calls: Calls;
+  readonly #begunAt = performance.now();
+  readonly #forget: () => void;
   #usage: Amounts | undefined;
+  #isTold = false;
 
   constructor(
     library: Library,
+    calls: Calls,
     pointer: bigint,
     /** What is to be done about it. */
     readonly state: StepState,
   ) {
     const ask = (what: string): unknown => library.ask(`sw_step_${what}`, this.handle);
     this.#library = library;
+    this.#calls = calls;
     this.handle = new Handle("step", pointer, library.releasing("sw_step_free"));
+    this.#forget = calls.opened(this.handle);
     this.id = ask("id") as string;
     this.name = ask("name") as string;
     this.occurrence = ask("occurrence") as number;
     this.tries = ask("tries") as number;
+    if (state === "run") calls.tell("step_run", () => this.#facts());
   }
 
   /** The recorded result of a step that replayed. */
@@ -50,11 +61,12 @@ export class Step implements Disposable {
     return new RecordedFailure(`step ${this.name}`, fromJson(this.errorText ?? "null"));
   }
 
+  /** The same as its JSON text, byte for byte. */
   get errorText(): string | null {
     return this.#library.ask("sw_step_error", this.handle) as string | null;
   }
 
-  /** When a step that failed or backs off may be tried again. */
+  /** Unix milliseconds from which on a step that failed or backs off may be tried again. */
   get retryAtMs(): number {
     return this.#library.ask("sw_step_retry_at_ms", this.handle) as number;
   }
@@ -65,35 +77,117 @@ export class Step implements Disposable {
   }
 
   /** Records the result: from here on, no crash can lose it. */
-  async complete(result?: unknown, usage = this.#usage): Promise<void> {
-    const inputs = [this.handle, toJson(result)];
-    if (usage === undefined) {
-      await again(() => this.#library.callLater("sw_step_complete", ...inputs));
-    } else {
-      const all = [...inputs, toJson(usage)];
-      await again(() => this.#library.callLater("sw_step_complete_usage", ...all));
-    }
+  complete(result?: unknown, usage = this.#usage): Promise<void> {
+    return this.#calls.make(`the complete of step ${this.name}`, () =>
+      this.#complete(result, usage),
+    );
   }
 
-  /** Records a failed try, and returns whether it will be tried again. */
+  /** Records a failed try, and resolves to whether it will be tried again. */
   fail(thrown: unknown, options: FailFields = {}): Promise<boolean> {
-    return this.failJson(options.text ? rawJson(String(thrown)) : recorded(thrown), options);
+    if (options.text) return this.#fail(rawJson(String(thrown)), options, thrown);
+    return this.#fail(recorded(thrown), { ...failureOf(thrown), ...options }, thrown);
   }
 
   /** The same, with the JSON value to record. */
-  async failJson(error: Json | RawJson, options: FailFields = {}): Promise<boolean> {
-    const fields = failFields(this.#library, options);
-    const inputs = [this.handle, toJson(error), fields];
-    const answer = await again(() => this.#library.callLater("sw_step_fail", ...inputs));
-    return answer.code === "SW_SUSPEND";
+  failJson(error: Json | RawJson, options: FailFields = {}): Promise<boolean> {
+    return this.#fail(error, options, undefined);
+  }
+
+  /** Does the work and records what comes of it; resolves to what a replay will answer. */
+  async perform<T>(work: (step: Step) => T | Promise<T>): Promise<T> {
+    let text: string;
+    try {
+      text = this.#encoded(await work(this));
+    } catch (thrown) {
+      throw await this.#failed(thrown);
+    }
+    try {
+      await this.complete(rawJson(text));
+    } catch (refusal) {
+      if (!isRefusedValue(refusal)) throw refusal;
+      throw await this.#failed(new ResultError(`step ${this.name}`, refusal));
+    }
+    return fromJson<T>(text);
   }
 
   /** Frees the handle; what was recorded stays. */
   free(): void {
+    this.#forget();
     this.handle.free();
   }
 
   [Symbol.dispose](): void {
     this.free();
+  }
+
+  #encoded(result: unknown): string {
+    try {
+      return toJson(result) ?? "null";
+    } catch (refusal) {
+      throw new ResultError(`step ${this.name}`, refusal);
+    }
+  }
+
+  async #complete(result: unknown, usage: Amounts | undefined): Promise<void> {
+    const text = toJson(result);
+    if (usage === undefined) await this.#calls.record("sw_step_complete", this.handle, text);
+    else {
+      await this.#calls.record("sw_step_complete_usage", this.handle, text, toJson(usage));
+    }
+    this.#tellOnce(() =>
+      this.#calls.tell("step_done", () => ({ ...this.#facts(), ...this.#time() })),
+    );
+  }
+
+  #fail(error: Json | RawJson, options: FailFields, thrown: unknown): Promise<boolean> {
+    return this.#calls.make(`the fail of step ${this.name}`, async () => {
+      const fields = failFields(this.#library, options);
+      const text = toJson(error) ?? "null";
+      const answer = await this.#calls.record("sw_step_fail", this.handle, text, fields);
+      const isRetried = answer.code === "SW_SUSPEND";
+      const told = (): Json => (options.text ? text : fromJson(text));
+      this.#tellOnce(() => this.#tellFailed(told, isRetried, thrown));
+      return isRetried;
+    });
+  }
+
+  /** Records what the work threw, and returns what its caller is to see. */
+  async #failed(thrown: unknown): Promise<unknown> {
+    if (carriesControl(thrown)) return thrown;
+    const { signal } = this.#calls;
+    if (signal.aborted && isAbort(thrown)) return signal.reason;
+    const { isRetried, error } = await recordFailure(thrown, (error, how) =>
+      this.#fail(error, how, thrown),
+    );
+    const of = `step ${this.name}`;
+    if (isRetried) return this.#calls.notYet(of, `${of} is tried again at ${this.retryAtMs}`);
+    // What a replay will throw: without a cause, and with the error as it was recorded.
+    return new RecordedFailure(of, fromJson(toJson(error) ?? "null"));
+  }
+
+  #facts(): StepFacts {
+    const { id: step_id, name: step, occurrence, tries: step_tries } = this;
+    return { step_id, step, occurrence, step_tries };
+  }
+
+  #time(): { duration_ms: number } {
+    return { duration_ms: Math.round(performance.now() - this.#begunAt) };
+  }
+
+  /** A finish may be repeated, and answers as before. */
+  #tellOnce(tell: () => void): void {
+    if (!this.#isTold) tell();
+    this.#isTold = true;
+  }
+
+  #tellFailed(error: () => Json, isRetried: boolean, thrown: unknown): void {
+    this.#calls.tell("step_failed", () => ({
+      ...this.#facts(),
+      ...this.#time(),
+      error: error(),
+      trace: traceOf(thrown),
+      retry_at_ms: isRetried ? this.retryAtMs : null,
+    }));
   }
 }

@@ -9,7 +9,8 @@ import { document, Runs } from "./runs.js";
 import type { Step } from "./step.js";
 import { withStop } from "./stop.js";
 import { Budgets, Events, Queues, Schedules, Signals } from "./topics.js";
-import { type Workflows, type WorkOptions, work } from "./work.js";
+import { Worker, type WorkOptions } from "./worker.js";
+import type { Workflows } from "./workflow.js";
 
 /** The library's lease when none is asked for, in milliseconds. */
 const LEASE_MS = 30_000;
@@ -49,6 +50,7 @@ export class Store implements AsyncDisposable {
     return new Store(own, pointer ?? 0n, options);
   }
 
+  /** Opens a store that is gone when it is closed. */
   static async openInMemory(options: StoreOptions = {}): Promise<Store> {
     const own = library();
     const fields = storeFields(own, options);
@@ -66,11 +68,13 @@ export class Store implements AsyncDisposable {
     return Number((await this.#later("sw_store_migrate", target)).integers[0]);
   }
 
+  /** The schema's version in the file, and the newest that the library knows. */
   async schemaVersion(): Promise<{ current: Integer; newest: Integer }> {
     const [current = 0, newest = 0] = (await this.#later("sw_store_schema_version")).integers;
     return { current, newest };
   }
 
+  /** What was applied to the file, oldest first. */
   async migrations(): Promise<MigrationDocument[]> {
     return document(await this.#later("sw_store_migrations"));
   }
@@ -80,6 +84,7 @@ export class Store implements AsyncDisposable {
     return this.#library.ask("sw_store_path", this.handle) as string | null;
   }
 
+  /** The store's clock: Unix milliseconds. */
   get nowMs(): number {
     return this.#library.ask("sw_store_now_ms", this.handle) as number;
   }
@@ -89,9 +94,17 @@ export class Store implements AsyncDisposable {
     await this.#later("sw_store_advance_clock", ms);
   }
 
-  /** Works on runs with the functions of this table until the signal is aborted. */
+  /**
+   * Starts a worker that claims and performs runs of these workflows, until it is stopped or the store
+   * is closed. `worker.done` rejects if the store cannot go on.
+   */
+  worker(workflows: Workflows, options: WorkOptions = {}): Worker {
+    return new Worker(this.runs, workflows, options);
+  }
+
+  /** The same, resolved when the worker has ended: `store.worker(...).done`. */
   work(workflows: Workflows, options: WorkOptions = {}): Promise<void> {
-    return work(this, workflows, options);
+    return this.worker(workflows, options).done;
   }
 
   /** Waits until the store's count of changes is not `seen`; resolves to the count now. */
@@ -112,6 +125,7 @@ export class Store implements AsyncDisposable {
     return now;
   }
 
+  /** Counts of the store. */
   async stats(): Promise<Json> {
     return document(await this.#later("sw_store_stats"));
   }

@@ -69,7 +69,8 @@ test("a recorded failure replays, and ends a run that does not catch it", async 
   );
   await attempt.release();
   const outcome = await (await claimed(store)).perform((again) => again.step("a", () => 1));
-  assert.deepEqual(outcome, { state: "failed", error: "no" });
+  const error = { type: "RecordedFailure", message: 'step a failed: "no"', cause: "no" };
+  assert.deepEqual(outcome, { state: "failed", error });
 });
 
 test("another input than recorded is refused", async (t) => {
@@ -91,10 +92,6 @@ test("steps of different names run side by side, of one name by their occurrence
   await store.runs.submit("w");
   const outcome = await (await claimed(store)).perform(async (attempt) => {
     const slow = attempt.step("same", () => new Promise((resolve) => setImmediate(resolve, 1)));
-    await assert.rejects(
-      attempt.step("same", () => 2),
-      ConflictError,
-    );
     const names = ["b", "c", "d"].map((name) => attempt.step(name, () => name));
     const counted = attempt.step("same", () => 2, { occurrence: 2 });
     return Promise.all([slow, counted, ...names]);
