@@ -52,8 +52,8 @@
  * Arguments object, inputs, options, outputs, error. Outputs are written on success only (>= 0);
  *           handle and text outputs are set to NULL first. An output pointer that is NULL is
  *           SW_ERR_MISUSE, but for out_len of the accessors and err.
- * Text in   pointer and length, UTF-8, copied before the call returns; a length of SW_NTS means
- *           NUL-terminated. NULL with a length of 0 or SW_NTS is absent; NULL with another length
+ * Text in   pointer and length, UTF-8, copied before the call returns; a length of SW_NTS (-1, for
+ *           languages without unsigned 64-bit numbers) means NUL-terminated. NULL with a length of 0 or SW_NTS is absent; NULL with another length
  *           is SW_ERR_MISUSE; absent where text is required, and empty where a name, id or key is
  *           meant, is SW_ERR_INVALID. Names have at most 255 bytes, keys 1024 (SW_ERR_TOO_BIG), and
  *           no NUL within. Only file paths must be NUL-terminated.
@@ -381,7 +381,9 @@
 #define SW_VERSION_NUMBER 256
 
 /**
- * Length that says: the text ends at its NUL. The largest size_t.
+ * Length that says: the text ends at its NUL. The largest size_t, all bits set: a language without
+ * unsigned numbers of 64 bits passes -1. (2^63 is read as the same: what -1 becomes where numbers
+ * are floating point, as in LuaJIT.)
  * \since 0.1
  */
 #define SW_NTS 18446744073709551615ull
@@ -1287,6 +1289,9 @@ void sw_store_close(sw_store *store);
  * of that workflow get SW_EXISTS and its id, whatever their other arguments. Under another workflow
  * the key is SW_ERR_CONFLICT, and the message names both workflows and the run: give each workflow
  * keys, or a scope, of its own.
+ *
+ * A host that dislikes a struct of two dozen fields gives the same options as JSON to
+ * sw_run_submit_many, an array of one item.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
  * store's durability says; so is what SW_EXISTS confirms.

@@ -45,7 +45,7 @@ struct Code {
 fn published() -> BTreeMap<String, i32> {
     let header = fs::read_to_string(concat!(env!("OUT_DIR"), "/smolwf.cdef")).unwrap();
     let lines = header.lines().take_while(|line| !line.contains("SW_ABI_VERSION"));
-    let codes = lines.filter_map(|line| line.strip_prefix("#define ")?.split_once(' '));
+    let codes = lines.filter_map(|line| line.trim_end_matches(',').trim().split_once(" = "));
     codes.map(|(name, code)| (name.to_owned(), code.parse().unwrap())).collect()
 }
 

@@ -21,9 +21,13 @@ pub(super) struct Raw<'n> {
     len: usize,
 }
 
+/// What a host makes of -1 whose numbers are floating point, LuaJIT on x86: its processor's answer to
+/// a conversion out of range. Never the length of a text, and read as SW_NTS.
+const NTS_OF_A_FLOAT: usize = 1 << 63;
+
 /// Puts the three parts of a text argument together.
 pub(super) fn raw(what: &str, start: *const c_char, len: usize) -> Raw<'_> {
-    Raw { what, start, len }
+    Raw { what, start, len: if len == NTS_OF_A_FLOAT { SW_NTS } else { len } }
 }
 
 impl Door {
@@ -201,7 +205,7 @@ mod tests {
 
     #[test]
     fn null_with_no_length_is_absent_and_with_a_length_misuse() {
-        for len in [0, SW_NTS] {
+        for len in [0, SW_NTS, NTS_OF_A_FLOAT] {
             assert!(door(|door| door.optional_name(raw("q", null(), len)).unwrap().is_none()));
             let error = door(|door| door.name(raw("queue", null(), len)).unwrap_err());
             assert_eq!(error, Error::invalid("queue is absent, it must be given"));
@@ -216,8 +220,10 @@ mod tests {
     fn a_name_is_taken_by_length_or_up_to_its_nul() {
         assert_eq!(name(b"mail").as_deref(), Ok("mail"));
         let text = c"mail";
-        let taken = door(|door| door.name(raw("q", text.as_ptr(), SW_NTS)).map(str::to_owned));
-        assert_eq!(taken.as_deref(), Ok("mail"));
+        for len in [SW_NTS, NTS_OF_A_FLOAT] {
+            let taken = door(|door| door.name(raw("q", text.as_ptr(), len)).map(str::to_owned));
+            assert_eq!(taken.as_deref(), Ok("mail"));
+        }
     }
 
     #[test]
@@ -241,7 +247,7 @@ mod tests {
     #[test]
     fn an_absurd_length_is_refused_unread() {
         let text = c"a";
-        for len in [SW_NTS - 1, SW_NTS / 2 + 1] {
+        for len in [SW_NTS - 1, NTS_OF_A_FLOAT + 1, NTS_OF_A_FLOAT - 1] {
             let error = door(|door| door.name(raw("q", text.as_ptr(), len)).unwrap_err());
             assert_eq!(error.code(), -5);
         }

@@ -27,7 +27,9 @@ pub const SW_VERSION_PATCH: u32 = 0;
 /// \since 0.1
 pub const SW_VERSION_NUMBER: u32 = 256;
 
-/// Length that says: the text ends at its NUL. The largest size_t.
+/// Length that says: the text ends at its NUL. The largest size_t, all bits set: a language without
+/// unsigned numbers of 64 bits passes -1. (2^63 is read as the same: what -1 becomes where numbers
+/// are floating point, as in LuaJIT.)
 /// \since 0.1
 pub const SW_NTS: usize = 18_446_744_073_709_551_615;
 

@@ -85,6 +85,9 @@ impl Door {
 /// the key is SW_ERR_CONFLICT, and the message names both workflows and the run: give each workflow
 /// keys, or a scope, of its own.
 ///
+/// A host that dislikes a struct of two dozen fields gives the same options as JSON to
+/// sw_run_submit_many, an array of one item.
+///
 /// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
 /// store's durability says; so is what SW_EXISTS confirms.
 ///

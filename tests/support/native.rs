@@ -1,10 +1,11 @@
 //! How the suites build programs of other languages against the library, and which tools they ask.
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
-#![allow(clippy::print_stdout, reason = "skips are told")]
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -25,10 +26,29 @@ pub fn has(tool: &str) -> bool {
     is_there
 }
 
+/// Tells why something is not tested, past the test runner, which keeps what a passing test prints.
 pub fn skip(reason: &str) {
     let is_all_required = std::env::var_os("SW_REQUIRE_ALL").is_some_and(|all| all == "1");
     assert!(!is_all_required, "everything is required, but {reason}");
-    println!("skipped: {reason}");
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+}
+
+const TOOLCHAINS: &str = include_str!("../../requirements/toolchains.txt");
+
+/// Returns whether the tree is held to this version of a toolchain, by the list of those.
+pub fn is_held_to(name: &str, version: &str) -> bool {
+    let lines = TOOLCHAINS.lines().filter_map(|line| line.split_once(' '));
+    let known = lines.filter(|(known, _)| *known == name).map(|(_, version)| version);
+    known.into_iter().any(|known| {
+        version.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+/// The flag that makes warnings errors, for a C or C++ compiler that the tree is held to.
+pub fn strict(compiler: &str) -> Option<&'static str> {
+    let about = |flag: &str| said(Command::new(compiler).arg(flag));
+    let name = if about("--version").contains("clang") { "clang" } else { "gcc" };
+    is_held_to(name, about("-dumpversion").trim()).then_some("-Werror")
 }
 
 /// Runs a command to its end and returns what it printed; fails with all it said when it failed.
@@ -139,6 +159,13 @@ pub struct Struct {
 /// The header without preprocessor, as the build makes it.
 pub fn cdef() -> String {
     fs::read_to_string(concat!(env!("OUT_DIR"), "/smolwf.cdef")).expect("the build made it")
+}
+
+/// Returns the constants of a header without preprocessor that are numbers, by name.
+pub fn constants(cdef: &str) -> BTreeMap<&str, i128> {
+    let lines = cdef.lines().map(str::trim).filter(|line| line.starts_with("SW_"));
+    let pairs = lines.filter_map(|line| line.trim_end_matches(',').split_once(" = "));
+    pairs.filter_map(|(name, value)| Some((name, value.parse().ok()?))).collect()
 }
 
 /// Returns the functions of a header without preprocessor, in its order.

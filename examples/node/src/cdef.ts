@@ -19,7 +19,10 @@ export interface CHeader {
   readonly functions: ReadonlyMap<string, CFunction>;
 }
 
-const CONSTANT = /^#define\s+(\w+)\s+(-?\d+)$/;
+const ENUM = /^enum \{(.*)\}$/;
+const CONSTANT = /^(\w+) = (-?\d+)$/;
+/** How the file writes 2^64 - 1, so that a reader with enums of 32 bits takes it too. */
+const ALL_ONES = /^(\w+) = \(1 << 16 << 16 << 16 << 16\) - 1$/;
 const OPAQUE = /^typedef struct (\w+) \1$/;
 const STRUCT = /^typedef struct (\w+) \{(.*)\} \1$/;
 const FUNCTION = /^(.+?[\s*])(\w+)\((.*)\)$/;
@@ -40,6 +43,14 @@ function members(text: string, separator: string): Member[] {
   return parts.filter((part) => part !== "" && part !== "void").map(member);
 }
 
+function constant(text: string): [string, bigint] {
+  const [, name, value] = CONSTANT.exec(text) ?? [];
+  if (name !== undefined && value !== undefined) return [name, BigInt(value)];
+  const [, wide] = ALL_ONES.exec(text) ?? [];
+  if (wide === undefined) throw new Error(`not a constant: ${text}`);
+  return [wide, (1n << 64n) - 1n];
+}
+
 /** Splits after each `;` that is outside of braces; one line each, blanks folded. */
 function statements(text: string): string[] {
   const folded = text.replace(/\s+/g, " ");
@@ -52,18 +63,15 @@ export function parseHeader(text: string): CHeader {
   const opaques: string[] = [];
   const structs = new Map<string, Member[]>();
   const functions = new Map<string, CFunction>();
-  const lines = text.split("\n");
-  for (const line of lines.filter((one) => one.startsWith("#"))) {
-    const [, name, value] = CONSTANT.exec(line.trim()) ?? [];
-    if (name === undefined || value === undefined) throw new Error(`not a constant: ${line}`);
-    constants.set(name, BigInt(value));
-  }
-  const code = lines.filter((one) => !one.startsWith("#")).join("\n");
-  for (const statement of statements(code)) {
+  for (const statement of statements(text)) {
+    const enumerators = ENUM.exec(statement)?.[1];
     const opaque = OPAQUE.exec(statement);
     const struct = STRUCT.exec(statement);
     const func = FUNCTION.exec(statement);
-    if (opaque?.[1]) {
+    if (enumerators) {
+      const pairs = enumerators.split(",").map((one) => constant(one.trim()));
+      for (const [name, value] of pairs) constants.set(name, value);
+    } else if (opaque?.[1]) {
       opaques.push(opaque[1]);
     } else if (struct?.[1]) {
       structs.set(struct[1], members(struct[2] ?? "", ";"));

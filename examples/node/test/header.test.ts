@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseHeader } from "../src/cdef.js";
 import { library } from "../src/library.js";
+import { READS } from "../src/queue.js";
 import { shapeOf } from "../src/shape.js";
 
 const SOURCES = new URL("../../src/", import.meta.url);
@@ -33,12 +34,31 @@ test("the client uses every function of the header", () => {
   assert.deepEqual(unused, []);
 });
 
+test("constants are read whatever their width and sign", () => {
+  const { constants } = library().header;
+  assert.equal(constants.get("SW_OK"), 0n);
+  assert.equal(constants.get("SW_ERR_MISUSE"), -1n);
+  assert.equal(constants.get("SW_LEASE_WHILE_ALIVE"), 4294967295n);
+  assert.equal(constants.get("SW_NTS"), 2n ** 64n - 1n);
+});
+
+test("the calls that queue as reads are those that the header calls reading, and the waits", () => {
+  const header = readFileSync(new URL("../../../include/smolwf.h", SOURCES), "utf8");
+  const documented = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n[\w *]*?\b(sw_\w+)\(/g;
+  const reads = [...header.matchAll(documented)]
+    .filter(([, comment = ""]) => /as any (reading call|call\s[\s*]*that may sweep)/.test(comment))
+    .map(([, , name = ""]) => name);
+  assert.ok(reads.length > 8, `${reads}`);
+  assert.deepEqual([...READS].sort(), reads.sort());
+});
+
 test("a declaration that is not understood is refused", () => {
   assert.throws(
     () => parseHeader("int32_t sw_a(int (*callback)(void));"),
     /not a declaration|C member/,
   );
-  assert.throws(() => parseHeader('#define SW_A "a"'), /not a constant/);
+  assert.throws(() => parseHeader('enum { SW_A = "a" };'), /not a constant: SW_A = "a"/);
+  assert.throws(() => parseHeader("#define SW_A 1;"), /not a declaration/);
   const own = library();
   const [odd] = parseHeader("int32_t sw_odd(double x);").functions.values();
   assert.throws(() => odd && shapeOf(odd, own.header), /sw_odd: double x has no known shape/);

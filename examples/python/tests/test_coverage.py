@@ -26,12 +26,12 @@ def test_the_package_uses_every_function_of_the_header_and_no_other() -> None:
 
 
 def test_the_answers_are_those_of_the_header() -> None:
-    declared = dict(re.findall(r"#define SW_(\w+) (\d)$", CDEF, re.MULTILINE)[:7])
+    declared = dict(re.findall(r"^  SW_(\w+) = (\d),$", CDEF, re.MULTILINE)[:7])
     assert {code.name: str(code.value) for code in smolwf.Code} == declared
 
 
 def test_every_error_code_of_the_header_has_its_exception_and_the_other_way_round() -> None:
-    declared = re.findall(r"#define (SW_ERR_\w+) (-\d+)$", CDEF, re.MULTILINE)
+    declared = re.findall(r"^  (SW_ERR_\w+) = (-\d+),$", CDEF, re.MULTILINE)
     assert {int(code) for _, code in declared} == set(errors.BY_CODE)
     for name, code in declared:
         kind = errors.BY_CODE[int(code)]
