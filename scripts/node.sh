@@ -4,11 +4,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
-    echo "skipped: node or npm is missing"
+skip() {
+    echo "skipped: the client for Node: $1"
     [ "${SW_REQUIRE_ALL:-}" != 1 ]
     exit
-fi
+}
+
+command -v node >/dev/null 2>&1 || skip "node is missing"
+command -v npm >/dev/null 2>&1 || skip "npm is missing"
+node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' ||
+    skip "node $(node --version) is older than 20"
 
 if [ -z "${SMOLWF_LIBRARY:-}" ]; then
     "${CARGO:-cargo}" build --locked --quiet --lib
@@ -19,7 +24,7 @@ fi
 cd examples/node
 # npm writes this file last; it is newer than the lock once all is installed.
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
-    npm ci --silent --ignore-scripts
+    npm ci --silent --ignore-scripts || skip "its packages cannot be installed"
 fi
 rm -rf dist
 npx --no-install tsc

@@ -8,9 +8,9 @@ set -euo pipefail
 
 # What must be there, and the Debian package that brings it.
 TOOLS='
-clang:clang clang++:clang clang-format:clang-format g++:g++ readelf:binutils objcopy:binutils
+clang:clang clang++:clang g++:g++ readelf:binutils objcopy:binutils
 abidw:abigail-tools abidiff:abigail-tools swig:swig valgrind:valgrind
-cmake:cmake ninja:ninja-build pkg-config:pkg-config
+cmake:cmake pkg-config:pkg-config luajit:luajit
 '
 FILES='
 /usr/include/sqlite3.h:libsqlite3-dev
@@ -24,6 +24,9 @@ missing_packages() {
     for pair in $FILES; do
         [ -e "${pair%%:*}" ] || echo "${pair##*:}"
     done
+    python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    # What cffi is built with for a Python that has no wheel of it.
+    pkg-config --exists libffi 2>/dev/null || echo libffi-dev
 }
 
 as_root() {
@@ -46,7 +49,7 @@ main() {
     fi
     [ "${#missing[@]}" -gt 0 ] || return 0
     if [ "${SW_REQUIRE_ALL:-}" = 1 ]; then
-        echo "tools: missing: ${missing[*]}" >&2
+        printf 'tools: failed: %s is missing\n' "${missing[@]}" >&2
         return 1
     fi
     echo "skipped: what needs ${missing[*]}"

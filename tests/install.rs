@@ -1,80 +1,78 @@
 //! What `make install` puts down is all that a program in C or C++ needs: headers, both libraries, and
 //! files for pkg-config and CMake. The README's program is the judge, built in every way.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+#[path = "support/native.rs"]
+mod native;
+
+use native::{all_said, has, said, strict};
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 const SIGKILL: i32 = 9;
 
-/// Installs once for all tests of this file. The folder lies below the target folder.
+/// Installs once for all tests of this file, into a folder whose name no tool may take apart.
 fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
-        let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("installed");
-        clear(&prefix);
-        run(make("install").arg(format!("PREFIX={}", prefix.display())));
+        let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("installed here & there");
+        if prefix.exists() {
+            fs::remove_dir_all(&prefix).expect("remove the folder of an earlier test run");
+        }
+        said(install(built()).arg(variable("PREFIX", &prefix)));
         prefix
     })
 }
 
-fn clear(folder: &Path) {
-    if folder.exists() {
-        fs::remove_dir_all(folder).expect("remove the folder of an earlier test run");
-    }
+/// Builds the release library once, and returns the folder of what cargo builds.
+fn built() -> &'static Path {
+    static TARGET: OnceLock<&Path> = OnceLock::new();
+    TARGET.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp");
+        let mut build = make("build", target);
+        said(
+            build
+                .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+                .arg(concat!("CARGO=", env!("CARGO"))),
+        );
+        target
+    })
 }
 
-/// Calls make for this repository, building where this test was built.
-fn make(target: &str) -> Command {
-    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp");
+/// Calls make for this repository with an environment as bare as sudo's: without cargo.
+fn make(asked: &str, target: &Path) -> Command {
     let mut make = Command::new("make");
-    make.arg("-C").arg(REPOSITORY).arg(target).arg(format!("CARGO={}", env!("CARGO")));
-    make.env("CARGO_TARGET_DIR", target_dir);
-    for inherited in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR", "PREFIX", "LIBDIR"] {
-        make.env_remove(inherited);
-    }
+    make.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("CARGO_TARGET_DIR", target);
+    make.envs(std::env::vars_os().filter(|(name, _)| name == "HOME" || name == "CARGO_HOME"));
+    make.arg("-C").arg(REPOSITORY).arg(asked).arg("CARGO=/nowhere/cargo");
     make
 }
 
-fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{}{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-    output
+fn install(target: &Path) -> Command {
+    make("install", target)
+}
+
+/// A variable of make.
+fn variable(name: &str, value: &Path) -> String {
+    format!("{name}={}", value.display())
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A tool beside Rust and the C compiler: without it the test says so and passes, unless
-/// SW_REQUIRE_ALL=1.
-fn is_there(tool: &str) -> bool {
-    let is_there = Command::new(tool).arg("--version").output().is_ok();
-    let is_required = std::env::var("SW_REQUIRE_ALL").is_ok_and(|value| value == "1");
-    assert!(is_there || !is_required, "{tool} is missing");
-    if !is_there {
-        // Not `eprintln!`, which the test runner swallows when the test passes.
-        writeln!(std::io::stderr(), "skipped: {tool} is missing").expect("a standard error");
-    }
-    is_there
-}
-
+/// Returns what pkg-config says, taken apart as a shell does.
 fn pkg_config(arguments: &[&str]) -> Vec<String> {
-    let output = run(Command::new("pkg-config")
-        .args(arguments)
-        .arg("smolwf")
-        .env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig")));
-    text(&output.stdout).split_whitespace().map(str::to_owned).collect()
+    let script = r#"eval "set -- $(pkg-config "$@" smolwf)" && printf '%s\n' "$@""#;
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", script, "sh"]).args(arguments);
+    let said = said(shell.env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig")));
+    said.lines().map(str::to_owned).collect()
 }
 
 /// A language of the quickstart: its source, and how its compiler is called.
@@ -96,13 +94,17 @@ const CPP: Language = Language {
 fn compile(language: &Language, source: &Path, folder: &Path, link: &[String]) -> PathBuf {
     let program = folder.join("program");
     let (variable, usual) = language.compiler;
-    run(Command::new(std::env::var(variable).unwrap_or_else(|_| usual.into()))
-        .args([language.standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
-        .args(pkg_config(&["--cflags"]))
-        .arg(source)
-        .arg("-o")
-        .arg(&program)
-        .args(link));
+    let compiler = std::env::var(variable).unwrap_or_else(|_| usual.into());
+    said(
+        Command::new(&compiler)
+            .args(strict(&compiler))
+            .args([language.standard, "-Wall", "-Wextra", "-Wpedantic"])
+            .args(pkg_config(&["--cflags"]))
+            .arg(source)
+            .arg("-o")
+            .arg(&program)
+            .args(link),
+    );
     program
 }
 
@@ -142,14 +144,13 @@ fn expected() -> String {
 
 /// Returns the names that a library defines: `-D` the dynamic ones, `-g` the global ones of an archive.
 fn defined_names(library: &Path, option: &str) -> Vec<String> {
-    let output = run(Command::new("nm").args([option, "--defined-only"]).arg(library));
-    let listing = text(&output.stdout);
+    let listing = said(Command::new("nm").args([option, "--defined-only"]).arg(library));
     let names = listing.lines().filter_map(|line| line.split_whitespace().nth(2));
     names.map(str::to_owned).collect()
 }
 
 fn quickstart_by_pkg_config(language: &Language, is_static: bool) {
-    if !is_there("pkg-config") || !is_there("readelf") {
+    if !has("pkg-config") || !has("readelf") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -160,7 +161,7 @@ fn quickstart_by_pkg_config(language: &Language, is_static: bool) {
 }
 
 fn assert_needs_smolwf(program: &Path, is_needed: bool) {
-    let needed = text(&run(Command::new("readelf").arg("-d").arg(program)).stdout);
+    let needed = said(Command::new("readelf").arg("-d").arg(program));
     assert_eq!(needed.contains("[libsmolwf.so.0]"), is_needed, "{needed}");
 }
 
@@ -209,13 +210,13 @@ fn configure(folder: &Path, asked: &str) -> Output {
 
 #[test]
 fn the_cmake_package_is_enough_for_the_quickstart_in_both_languages_and_both_libraries() {
-    if !is_there("cmake") || !is_there("readelf") {
+    if !has("cmake") || !has("readelf") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
     let output = configure(folder.path(), "0.1");
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-    run(Command::new("cmake").arg("--build").arg(folder.path().join("build")));
+    said(Command::new("cmake").arg("--build").arg(folder.path().join("build")));
     for language in ["c", "cpp"] {
         for (library, is_shared) in [("smolwf", true), ("smolwf_static", false)] {
             let program = folder.path().join("build").join(format!("{language}_{library}"));
@@ -228,7 +229,7 @@ fn the_cmake_package_is_enough_for_the_quickstart_in_both_languages_and_both_lib
 
 #[test]
 fn the_cmake_package_is_not_taken_for_another_version() {
-    if !is_there("cmake") {
+    if !has("cmake") {
         return;
     }
     for asked in ["0.2", "1.0", "0.0", "0.1.1"] {
@@ -241,7 +242,7 @@ fn the_cmake_package_is_not_taken_for_another_version() {
 
 #[test]
 fn a_host_with_an_sqlite_of_its_own_keeps_running_its_own() {
-    if !is_there("pkg-config") {
+    if !has("pkg-config") {
         return;
     }
     for is_static in [false, true] {
@@ -252,14 +253,14 @@ fn a_host_with_an_sqlite_of_its_own_keeps_running_its_own() {
             link.insert(if is_ours_first { link.len() } else { 0 }, "-lsqlite3".into());
             let program = compile(&C, &source, folder.path(), &link);
             let mut host = Command::new(program);
-            run(host.current_dir(folder.path()).env("LD_LIBRARY_PATH", prefix().join("lib")));
+            said(host.current_dir(folder.path()).env("LD_LIBRARY_PATH", prefix().join("lib")));
         }
     }
 }
 
 #[test]
 fn the_shared_library_is_found_by_its_soname_and_exports_sw_names_alone() {
-    if !is_there("readelf") || !is_there("nm") {
+    if !has("readelf") || !has("nm") {
         return;
     }
     let lib = prefix().join("lib");
@@ -267,7 +268,7 @@ fn the_shared_library_is_found_by_its_soname_and_exports_sw_names_alone() {
     for link in ["libsmolwf.so", "libsmolwf.so.0"] {
         assert_eq!(fs::canonicalize(lib.join(link)).expect(link), real.canonicalize().expect("it"));
     }
-    let dynamic = text(&run(Command::new("readelf").arg("-d").arg(&real)).stdout);
+    let dynamic = said(Command::new("readelf").arg("-d").arg(&real));
     assert!(dynamic.contains("Library soname: [libsmolwf.so.0]"), "{dynamic}");
     assert_shows_sw_names_alone(&defined_names(&real, "-D"));
 }
@@ -275,7 +276,7 @@ fn the_shared_library_is_found_by_its_soname_and_exports_sw_names_alone() {
 /// A host may bring its own SQLite: the one inside the archive must not stand in for it.
 #[test]
 fn the_static_library_shows_sw_names_alone() {
-    if is_there("nm") {
+    if has("nm") {
         let names = defined_names(&prefix().join("lib/libsmolwf.a"), "-g");
         assert_shows_sw_names_alone(&names);
     }
@@ -289,39 +290,123 @@ fn assert_shows_sw_names_alone(names: &[String]) {
 
 #[test]
 fn pkg_config_tells_the_version_of_the_package() {
-    if is_there("pkg-config") {
+    if has("pkg-config") {
         assert_eq!(pkg_config(&["--modversion"]), [env!("CARGO_PKG_VERSION")]);
     }
 }
 
+const INSTALLED: [&str; 10] = [
+    "include/smolwf.h",
+    "include/smolwf.hpp",
+    "lib/cmake/smolwf/smolwfConfig.cmake",
+    "lib/cmake/smolwf/smolwfConfigVersion.cmake",
+    "lib/libsmolwf.a",
+    "lib/libsmolwf.so",
+    "lib/libsmolwf.so.0",
+    concat!("lib/libsmolwf.so.", env!("CARGO_PKG_VERSION")),
+    "lib/pkgconfig/smolwf.pc",
+    "share/smolwf/smolwf.cdef",
+];
+
+/// A folder for DESTDIR whose name has a space.
+fn stage() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("a stage").tempdir().expect("a folder")
+}
+
 #[test]
 fn uninstall_takes_away_every_file_that_install_put_below_destdir() {
-    let stage = tempfile::tempdir().expect("a folder");
-    let destdir = format!("DESTDIR={}", stage.path().display());
-    run(make("install").args([&destdir, "PREFIX=/opt/smolwf"]));
-    let installed = files(stage.path());
-    assert_eq!(
-        installed,
-        [
-            "opt/smolwf/include/smolwf.h",
-            "opt/smolwf/include/smolwf.hpp",
-            "opt/smolwf/lib/cmake/smolwf/smolwfConfig.cmake",
-            "opt/smolwf/lib/cmake/smolwf/smolwfConfigVersion.cmake",
-            "opt/smolwf/lib/libsmolwf.a",
-            "opt/smolwf/lib/libsmolwf.so",
-            "opt/smolwf/lib/libsmolwf.so.0",
-            concat!("opt/smolwf/lib/libsmolwf.so.", env!("CARGO_PKG_VERSION")),
-            "opt/smolwf/lib/pkgconfig/smolwf.pc",
-            "opt/smolwf/share/smolwf/smolwf.cdef",
-        ]
-    );
+    let stage = stage();
+    let places = [variable("DESTDIR", stage.path()), "PREFIX=/opt/smol wf".into()];
+    said(install(built()).args(&places));
+    assert_eq!(files(stage.path()), INSTALLED.map(|file| format!("opt/smol wf/{file}")));
     for file in ["pkgconfig/smolwf.pc", "cmake/smolwf/smolwfConfig.cmake"] {
-        let text = fs::read_to_string(stage.path().join("opt/smolwf/lib").join(file)).expect(file);
+        let text = fs::read_to_string(stage.path().join("opt/smol wf/lib").join(file)).expect(file);
         assert!(!text.contains('@'), "{text}");
-        assert!(text.contains("prefix=/opt/smolwf\n") || text.contains("/../include\""), "{text}");
+        assert!(text.contains("prefix=/opt/smol wf\n") || text.contains("/../include\""), "{text}");
     }
-    run(make("uninstall").args([&destdir, "PREFIX=/opt/smolwf"]));
+    said(make("uninstall", built()).args(&places));
     assert_eq!(files(stage.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_relative_prefix_is_made_absolute() {
+    let stage = stage();
+    let places = [variable("DESTDIR", stage.path()), "PREFIX=build/../some place".into()];
+    said(install(built()).args(&places));
+    let prefix = Path::new(REPOSITORY).join("some place");
+    let below = stage.path().join(prefix.strip_prefix("/").expect("an absolute path"));
+    assert_eq!(files(&below), INSTALLED);
+    let pc = fs::read_to_string(below.join("lib/pkgconfig/smolwf.pc")).expect("smolwf.pc");
+    for line in [("prefix", ""), ("libdir", "/lib"), ("includedir", "/include")] {
+        let line = format!("{}={}{}\n", line.0, prefix.display(), line.1);
+        assert!(pc.contains(&line), "{pc}");
+    }
+    said(make("uninstall", built()).args(&places));
+    assert_eq!(files(stage.path()), Vec::<String>::new());
+}
+
+#[test]
+fn folders_may_be_given_one_by_one() {
+    let stage = stage();
+    let places = ["PREFIX=/p", "LIBDIR=/p/lib 64/multi", "INCLUDEDIR=/inc lude", "DATADIR=/d"];
+    said(install(built()).arg(variable("DESTDIR", stage.path())).args(places));
+    let cmake = "p/lib 64/multi/cmake/smolwf/smolwfConfig.cmake";
+    let cmake = fs::read_to_string(stage.path().join(cmake)).expect(cmake);
+    assert!(cmake.contains("${_smolwf_libdir}/../../../inc lude\""), "{cmake}");
+    for file in ["inc lude/smolwf.h", "d/smolwf/smolwf.cdef", "p/lib 64/multi/libsmolwf.so.0"] {
+        assert!(stage.path().join(file).exists(), "{file}: {:?}", files(stage.path()));
+    }
+}
+
+/// Fails to install and returns why; nothing may have been put down.
+fn refused(target: &Path, prefix: &str) -> String {
+    let stage = stage();
+    let mut install = install(target);
+    install.arg(variable("DESTDIR", stage.path())).arg(format!("PREFIX={prefix}"));
+    let output = native::output(&mut install);
+    assert!(!output.status.success(), "{prefix} was installed from {}", target.display());
+    assert_eq!(files(stage.path()), Vec::<String>::new());
+    all_said(&output)
+}
+
+#[test]
+fn a_prefix_that_the_files_for_other_build_systems_cannot_hold_is_refused() {
+    for prefix in ["/a\"b", "/a\\b", "/a;b", "/a#b", "~/local"] {
+        let why = refused(built(), prefix);
+        assert!(why.contains(&format!("PREFIX is '{prefix}'")), "{why}");
+    }
+}
+
+#[test]
+fn install_builds_nothing_and_says_what_to_run_first() {
+    let target = tempfile::tempdir().expect("a folder");
+    let why = refused(target.path(), "/opt");
+    assert!(why.contains("release/libsmolwf.so is not built: run `make build` first"), "{why}");
+}
+
+#[test]
+fn a_library_older_than_one_of_its_sources_is_not_installed() {
+    let target = tempfile::tempdir().expect("a folder");
+    let source = target.path().join("a source.rs");
+    File::create(&source).expect("a file");
+    let release = target.path().join("release");
+    fs::create_dir(&release).expect("a folder");
+    for name in ["libsmolwf.so", "libsmolwf.a"] {
+        fs::copy(built().join("release").join(name), release.join(name)).expect(name);
+    }
+    let spelled = source.display().to_string().replace(' ', "\\ ");
+    fs::write(release.join("libsmolwf.d"), format!("libsmolwf.so: /gone.rs {spelled}\n"))
+        .expect("a file");
+    let library = File::options().append(true).open(release.join("libsmolwf.so")).expect("it");
+    let hour = Duration::from_secs(3600);
+    library.set_modified(SystemTime::now() - hour).expect("a time");
+    let why = refused(target.path(), "/opt");
+    assert!(why.contains("a source.rs is newer than"), "{why}");
+    assert!(why.contains("run `make build` first"), "{why}");
+
+    library.set_modified(SystemTime::now() + hour).expect("a time");
+    let stage = stage();
+    said(install(target.path()).arg(variable("DESTDIR", stage.path())).arg("PREFIX=/opt"));
 }
 
 /// Lists the files below a folder, links as they are, sorted.

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Puts the built library, its headers and the files for pkg-config and CMake where the Makefile's
+# variables say, or takes them away. It copies what `make build` made and builds nothing, so that it
+# runs as root, without cargo. Relative folders are those of the caller's folder.
+#   install.sh install|uninstall, with PREFIX LIBDIR INCLUDEDIR DATADIR DESTDIR INSTALL and BUILT
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+# Makes a folder absolute, and refuses what the files for other build systems cannot hold.
+folder() { # <variable>
+    local value=${!1}
+    case $value in
+    *[\"\\\$\;\#]* | *$'\n'*) fail "$1 is '$value': it may not contain any of \" \\ \$ ; # or a line's end" ;;
+    '~'*) fail "$1 is '$value': write the folder out, the shell has not" ;;
+    esac
+    realpath -ms -- "$value"
+}
+
+prefix=$(folder PREFIX)
+LIBDIR=${LIBDIR:-$prefix/lib} INCLUDEDIR=${INCLUDEDIR:-$prefix/include} DATADIR=${DATADIR:-$prefix/share}
+libdir=$(folder LIBDIR)
+includedir=$(folder INCLUDEDIR)
+datadir=$(folder DATADIR)
+stage=${DESTDIR:+$(folder DESTDIR)}
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+abi=$(sed -n 's/^.define SW_ABI_VERSION \([0-9]*\).*/\1/p' include/smolwf.h)
+cmake=$libdir/cmake/smolwf
+# What rustc says a static libsmolwf.a needs beside libc (--print native-static-libs).
+libs_private='-lgcc_s -lutil -lrt -lpthread -lm -ldl'
+
+# Fills in what a file for another build system leaves open.
+fill_in() { # <file>.in <file>
+    local text
+    text=$(cat "$1")
+    text=${text//@PREFIX@/"$prefix"}
+    text=${text//@LIBDIR@/"$libdir"}
+    text=${text//@INCLUDEDIR@/"$includedir"}
+    text=${text//@INCLUDEDIR_FROM_LIBDIR@/"$(realpath -ms --relative-to="$libdir" -- "$includedir")"}
+    text=${text//@VERSION@/"$version"}
+    text=${text//@ABI@/"$abi"}
+    text=${text//@LIBS_PRIVATE@/"$libs_private"}
+    printf '%s\n' "$text" >"$stage$2"
+    chmod 644 "$stage$2"
+}
+
+# Refuses to install what is not built, or was built before its sources were changed. Cargo says in
+# libsmolwf.d what the library was made of, with a backslash before each space.
+check_built() {
+    local sources source library=$BUILT/libsmolwf.so
+    [ -e "$library" ] && [ -e "$BUILT/libsmolwf.a" ] ||
+        fail "$library is not built: run \`make build\` first"
+    # shellcheck disable=SC2162
+    read -a sources <"$BUILT/libsmolwf.d"
+    for source in "${sources[@]:1}"; do
+        [ ! "$source" -nt "$library" ] || fail "$source is newer than $library: run \`make build\` first"
+    done
+}
+
+put() {
+    check_built
+    "$INSTALL" -d "$stage$libdir/pkgconfig" "$stage$cmake" "$stage$includedir" "$stage$datadir/smolwf"
+    "$INSTALL" -s -m 755 "$BUILT/libsmolwf.so" "$stage$libdir/libsmolwf.so.$version"
+    ln -sf "libsmolwf.so.$version" "$stage$libdir/libsmolwf.so.$abi"
+    ln -sf "libsmolwf.so.$abi" "$stage$libdir/libsmolwf.so"
+    scripts/static-library.sh "$BUILT" "$stage$libdir/libsmolwf.a"
+    chmod 644 "$stage$libdir/libsmolwf.a"
+    "$INSTALL" -m 644 include/smolwf.h include/smolwf.hpp "$stage$includedir"
+    "$INSTALL" -m 644 include/smolwf.cdef "$stage$datadir/smolwf"
+    fill_in smolwf.pc.in "$libdir/pkgconfig/smolwf.pc"
+    fill_in cmake/smolwfConfig.cmake.in "$cmake/smolwfConfig.cmake"
+    fill_in cmake/smolwfConfigVersion.cmake.in "$cmake/smolwfConfigVersion.cmake"
+    echo "smolwf $version is installed in $stage$prefix"
+}
+
+take_away() {
+    rm -f "$stage$libdir/libsmolwf.so"{,".$abi",".$version"} "$stage$libdir/libsmolwf.a" \
+        "$stage$libdir/pkgconfig/smolwf.pc" "$stage$cmake/"smolwfConfig{,Version}.cmake \
+        "$stage$includedir/"smolwf.{h,hpp} "$stage$datadir/smolwf/smolwf.cdef"
+    rmdir "$stage$datadir/smolwf" "$stage$cmake" 2>/dev/null || true
+}
+
+case $1 in
+install) put ;;
+uninstall) take_away ;;
+esac

@@ -1,0 +1,161 @@
+//! The checks themselves: every part is run whatever fails, and the end says all that was found.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+#[path = "support/native.rs"]
+mod native;
+
+use native::{all_said, is_held_to, output, root};
+
+/// Stands for make: says what a part says, which is all that the script knows of it.
+const MAKE: &str = r#"#!/usr/bin/env bash
+for part; do :; done
+case $part in
+lint)
+    echo "make[1]: *** [Makefile:85: clippy] Error 101"
+    exit 2
+    ;;
+test)
+    echo "test a_promise_is_kept ... FAILED"
+    echo "test result: FAILED. 7 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1s"
+    echo "skipped: valgrind is not installed"
+    echo "skipped: valgrind is not installed"
+    exit 2
+    ;;
+python)
+    echo "FAILED tests/test_store.py::test_a_store - AssertionError"
+    echo "SKIPPED [1] tests/test_store.py:9: no network"
+    echo "python: 3 passed, 1 failed, 1 skipped"
+    exit 2
+    ;;
+go)
+    echo "--- FAIL: TestWorker (0.01s)"
+    echo "go: 5 passed, 1 failed"
+    exit 1
+    ;;
+polyglot) echo "skipped: polyglot: a compiler is missing" ;;
+fine) echo "fine: 10 passed, 0 failed" ;;
+esac
+"#;
+
+/// Runs parts of the checks on that make.
+fn check(parts: &[&str], is_all_required: bool) -> (Output, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let make = folder.path().join("make");
+    fs::write(&make, MAKE).unwrap();
+    fs::set_permissions(&make, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut check = Command::new(root("scripts/check.sh"));
+    check.args(parts).env("MAKE", make).env("CARGO_TARGET_DIR", folder.path());
+    check.env("SW_REQUIRE_ALL", if is_all_required { "1" } else { "0" });
+    let output = output(&mut check);
+    let said = all_said(&output);
+    (output, said)
+}
+
+fn last_line(said: &str) -> &str {
+    said.lines().last().unwrap_or_default()
+}
+
+#[test]
+fn every_part_is_run_and_the_end_names_what_failed_and_what_was_skipped() {
+    let (output, said) = check(&["lint", "test", "python", "go", "polyglot", "fine"], false);
+    assert!(!output.status.success(), "{said}");
+    let (_, end) = said.split_once("== the checks").expect("a sum at the end");
+    for line in [
+        "failed  lint ",
+        "failed  test ",
+        "failed  python ",
+        "failed  go ",
+        "passed  polyglot ",
+        "passed  fine ",
+        "    clippy",
+        "    a_promise_is_kept",
+        "    tests/test_store.py::test_a_store",
+        "    TestWorker",
+        "skipped: valgrind is not installed (2 times)",
+        "skipped: polyglot: a compiler is missing",
+        "SKIPPED [1] tests/test_store.py:9: no network",
+    ] {
+        assert!(end.lines().any(|found| found.starts_with(line)), "{line}:\n{end}");
+    }
+    assert_eq!(last_line(&said), "25 passed, 4 failed, 4 skipped");
+}
+
+#[test]
+fn a_skip_is_a_failure_where_everything_is_required() {
+    for (is_all_required, is_fine) in [(false, true), (true, false)] {
+        let (output, said) = check(&["polyglot", "fine"], is_all_required);
+        assert_eq!(output.status.success(), is_fine, "{said}");
+        assert_eq!(last_line(&said), "10 passed, 0 failed, 1 skipped");
+    }
+}
+
+#[test]
+fn what_passes_is_counted_and_a_run_of_nothing_is_no_success() {
+    let (output, said) = check(&["fine", "format"], true);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(last_line(&said), "11 passed, 0 failed");
+    let (output, said) = check(&[], false);
+    assert!(!output.status.success(), "{said}");
+}
+
+/// Asks the script, which the checks of Go and the lints ask, and holds the tests' own answer to it.
+fn is_strict(name: &str, version: &str) -> bool {
+    let mut strict = Command::new(root("scripts/strict.sh"));
+    let output = output(strict.args([name, version]));
+    let is_known = output.status.success();
+    assert_eq!(all_said(&output).contains("told, not held against"), !is_known);
+    assert_eq!(is_held_to(name, version), is_known, "{name} {version}");
+    is_known
+}
+
+#[test]
+fn a_toolchain_is_held_to_its_warnings_only_in_the_versions_that_are_listed() {
+    let list = fs::read_to_string(root("requirements/toolchains.txt")).unwrap();
+    let known: Vec<_> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(known.len() > 4, "{list}");
+    for (name, version) in known.iter().filter_map(|line| line.split_once(' ')) {
+        assert!(is_strict(name, version), "{name} {version}");
+        assert!(is_strict(name, &format!("{version}.7")), "{name} {version}.7");
+        for other in [format!("{version}9"), format!("9{version}"), "99".into()] {
+            assert!(!is_strict(name, &other), "{name} {other}");
+        }
+    }
+    assert!(!is_strict("cobol", "1"));
+}
+
+#[test]
+fn c_and_cpp_of_another_form_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |file: &str| {
+        let to = folder.path().join(file);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(root(file), &to).unwrap();
+    };
+    let files = ["scripts/format.sh", "scripts/venv.sh", ".clang-format"];
+    for file in files.into_iter().chain(["requirements/checks.txt", "requirements/build.txt"]) {
+        copy(file);
+    }
+    for file in ["include/smolwf.hpp", "examples/c/quickstart.c", "tests/c/support.h"] {
+        copy(file);
+    }
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let check = || {
+        let mut check = Command::new(folder.path().join("scripts/format.sh"));
+        let output = output(check.arg("--check").env("CARGO_TARGET_DIR", target));
+        (output.status.success(), all_said(&output))
+    };
+    let (is_fine, said) = check();
+    if said.contains("skipped: ") {
+        return native::skip(&format!("clang-format: {said}"));
+    }
+    assert!(is_fine, "{said}");
+    fs::write(folder.path().join("tests/c/more.c"), "int  main(void){return 0;}\n").unwrap();
+    let (is_fine, said) = check();
+    assert!(!is_fine && said.contains("tests/c/more.c:1"), "{said}");
+}
