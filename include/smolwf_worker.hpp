@@ -745,6 +745,15 @@ class loop : public std::enable_shared_from_this<loop> {
         listener_ = std::thread([self = shared_from_this()] { self->listen(); });
     }
 
+    /** Claims one run and carries it to the end of its attempt, in this thread. */
+    bool run_once(int64_t wait_ms) {
+        for (const auto &[version, names] : groups_) {
+            std::shared_ptr<room> found = claim_of(version, names, groups_.size() == 1 ? wait_ms : 0);
+            if (found) return carry(found), true;
+        }
+        return false;
+    }
+
     /** Safe in a handler of signals. */
     void stop() noexcept {
         stops_.fetch_add(1);
@@ -1120,6 +1129,12 @@ class worker {
         is_started_ = false;
         loop_->join();
     }
+    /**
+     * Claims one run and carries it to the end of its attempt, in this thread; false when there is
+     * none. For tests and loops of your own: nothing listens for cancels meanwhile. Waits where all
+     * workflows are claimed alike.
+     */
+    bool run_once(int64_t wait_ms = 0) { return loop_->run_once(wait_ms); }
     /** Works until it is stopped from elsewhere. */
     void run() {
         start();

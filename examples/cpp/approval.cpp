@@ -3,44 +3,41 @@
 #include "json_view.hpp"
 
 #include <cstdio>
-#include <smolwf.hpp>
+#include <smolwf_worker.hpp>
 #include <stdexcept>
 #include <string>
 
 static constexpr std::int64_t hour_ms = 3'600'000;
 static constexpr std::int64_t three_days_ms = 72 * hour_ms;
 
-// Records the order; its step is done once, however often the workflow starts from the top.
-static void order(smolwf::attempt &attempt) {
-    auto [code, step] = attempt.step_begin("order");
-    if (code == SW_OK) step.complete("{\"order\":1}");
+// The workflow: it runs from its top in every attempt, and a wait that is not over parks it.
+static std::string purchase(smolwf::context &run) {
+    run.sleep("cool-off", hour_ms);
+    std::string approval;
+    try {
+        approval = run.signal("approval", three_days_ms);
+    } catch (const smolwf::timed_out &) {
+        std::puts("nobody answered");
+        return "{\"approved_by\":null,\"order\":null}";
+    }
+    run.step("order", [] { return "{\"order\":1}"; }); // done once, however often the top is passed
     std::puts("ordered");
+    return "{\"approved_by\":" + std::string(json::member(approval, "by")) + ",\"order\":1}";
 }
 
-// The workflow, from its top. Returns what it waits for, or null when it came to its end.
-static const char *purchase(smolwf::attempt &attempt) {
-    if (attempt.sleep("cool-off", hour_ms) == SW_SUSPEND) return "sleeping an hour";
-    auto [code, approval] = attempt.signal_await("approval", three_days_ms);
-    if (code == SW_SUSPEND) return "waiting for approval, three days at most";
-    if (code == SW_TIMEOUT) {
-        std::puts("nobody answered");
-        attempt.complete("{\"approved_by\":null,\"order\":null}");
-        return nullptr;
-    }
-    order(attempt);
-    const std::string by(json::member(approval, "by"));
-    attempt.complete("{\"approved_by\":" + by + ",\"order\":1}");
-    return nullptr;
+static void tell(const smolwf::event &event) {
+    if (event.kind != "parked") return;
+    const bool is_asleep = event.waiting_for.front() == "sleep cool-off";
+    std::printf("parked: %s\n",
+                is_asleep ? "sleeping an hour" : "waiting for approval, three days at most");
 }
 
 // Claims the run and works on it until it parks or ends.
 static void work(smolwf::store &store) {
-    auto [code, attempt] = store.run_claim();
-    if (code != SW_OK) throw std::runtime_error("nothing to claim");
-    const char *waits_for = purchase(attempt);
-    if (waits_for == nullptr) return;
-    attempt.suspend();
-    std::printf("parked: %s\n", waits_for);
+    smolwf::worker_options options;
+    options.on_event = tell;
+    smolwf::worker worker(store, {{"purchase", purchase}}, options);
+    if (!worker.run_once()) throw std::runtime_error("nothing to claim");
 }
 
 static void play(smolwf::store &store, bool is_approved) {

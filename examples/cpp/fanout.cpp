@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <random>
 #include <set>
-#include <smolwf.hpp>
+#include <smolwf_worker.hpp>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -25,30 +25,22 @@ static constexpr std::size_t killed = 2;
 
 // ---- A worker ----------------------------------------------------------------------------------
 
-static void square(smolwf::attempt &attempt) {
-    const std::int64_t n = json::integer(attempt.args());
-    const std::string result = std::to_string(n * n);
-    auto [code, step] = attempt.step_begin("square");
-    if (code == SW_OK) step.complete(result);
-    attempt.complete(result);
+static std::string square(smolwf::context &run) {
+    const std::int64_t n = json::integer(run.args());
+    return run.step("square", [n] { return std::to_string(n * n); });
 }
 
 static void work(const char *path) {
     smolwf::store store = smolwf::store::open(path);
-    smolwf::stop stop = smolwf::stop::make();
+    smolwf::worker_options options;
+    options.queue = "children";
+    smolwf::worker worker(store, {{"square", square}}, options);
     std::thread watch([&] { // the end of the input is the end of the work
         char byte;
         while (::read(STDIN_FILENO, &byte, 1) > 0) continue;
-        stop.fire();
+        worker.stop();
     });
-    smolwf::claim_options options;
-    options.wait_ms = SW_FOREVER;
-    options.stop = stop.get();
-    for (;;) {
-        auto [code, attempt] = store.run_claim("children", options);
-        if (code != SW_OK) break;
-        square(attempt);
-    }
+    worker.run();
     watch.join();
 }
 
