@@ -339,6 +339,9 @@ impl Attempt {
         seen: Seen,
     ) -> std::result::Result<Begun, (String, Error)> {
         let now = self.now();
+        if let Err(error) = self.confirm(entered, &seen, plan.durability) {
+            return Err((begin.name, error));
+        }
         self.note_wait(StepKind::Step, &begin.name, occurrence, None);
         match step::decide(seen.found().as_ref(), &plan, &begin.name, now) {
             Ok(Decision::Replay) => {
@@ -365,6 +368,16 @@ impl Attempt {
                 self.interrupt(entered, subject)
             }
             Err(error) => Err((begin.name, error)),
+        }
+    }
+
+    /// Makes a record as safe as the step asks. What the claim found recorded its own sync has covered,
+    /// so that a replay looks at nothing.
+    fn confirm(&self, entered: &Entered<'_>, seen: &Seen, durability: Durability) -> Result<()> {
+        match seen {
+            Seen::Nowhere => Ok(()),
+            Seen::InHistory(..) if self.store.promises_power() => Ok(()),
+            Seen::InHistory(..) | Seen::InFile(_) => entered.confirm(durability),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::attempt::{Attempt, NULL};
 use crate::domain::Durability;
 use crate::domain::event::{self, Append, Read};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::Store;
 
 impl Attempt {
@@ -38,16 +38,12 @@ impl Attempt {
 
 impl Store {
     /// Returns a page of the log. What it shows outlives the loss of power (P32): events that this
-    /// handle has not seen safe are synced first, by whoever committed them or by an empty write.
+    /// handle has not seen safe are synced first, unless all is.
     pub fn event_read(&self, read: &Read) -> Result<String> {
         let entered = self.enter()?;
         let page = entered.backend()?.read(|tx| event::read(tx, read))?;
         if page.last_seq > self.safe_seq().load(Ordering::Relaxed) {
-            match entered.write(Durability::Power, 0, |_, _| Ok(())) {
-                // Who may not write cannot sync: it shows what is committed.
-                Ok(()) | Err(Error::ReadOnly(_)) => {}
-                Err(error) => return Err(error),
-            }
+            entered.confirm(Durability::Power)?;
             self.safe_seq().fetch_max(page.last_seq, Ordering::Relaxed);
         }
         Ok(page.text)

@@ -99,6 +99,7 @@ impl Attempt {
     fn answer(&self, entered: &Entered<'_>, ask: &Ask) -> Result<Answer> {
         let now = self.now();
         if let Some(answer) = entered.backend()?.read(|tx| wait::look(tx, ask, now))? {
+            entered.confirm(Durability::Inherit)?;
             return Ok(answer);
         }
         let ask = ask.clone();
@@ -144,6 +145,7 @@ impl Attempt {
         let (fence, now) = (self.fence(), self.now());
         let found = entered.backend()?.read(|tx| child::look(tx, fence, &children, now))?;
         if let Some(found) = found {
+            entered.confirm(Durability::Inherit)?;
             return Ok((found.into_iter().map(SubmittedChild::from).collect(), Vec::new()));
         }
         let own = self.queue().as_str();

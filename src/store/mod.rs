@@ -394,6 +394,11 @@ impl Store {
         self.clock.now()
     }
 
+    /// Returns whether answers outlive a loss of power, unless a call asks for less.
+    pub(crate) fn promises_power(&self) -> bool {
+        self.durability == Durability::Power
+    }
+
     /// Returns the order of a write with this durability, about this large.
     pub(crate) fn order(&self, durability: Durability, bytes: usize) -> Order {
         Order {
@@ -458,6 +463,12 @@ impl Entered<'_> {
         side.ring_all();
         side.change();
         Ok(())
+    }
+
+    /// Makes what was read as safe as an answer of this durability is: to be called by whoever answers
+    /// from a read that something was done, and not that it is seen.
+    pub(crate) fn confirm(&self, durability: Durability) -> Result<()> {
+        self.backend()?.confirm(self.store.order(durability, 0))
     }
 
     /// Runs a write with this durability, about this large.

@@ -1,51 +1,48 @@
 //! The writer's bench: its connection, and one batch of jobs carried through a transaction on it.
 
-use std::ffi::CString;
-use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::migrate::{self, Schema};
-use super::os;
+use super::names::{Names, log_path};
+use super::side::Side;
 use super::tx::Tx;
 use super::writer::Job;
-use super::{map, vfs};
+use super::{map, os, renew, vfs};
 use crate::error::{Error, Result};
 use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD};
 
 /// How long a checkpoint waits for readers.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
 
+/// Time between two tries to cut a log that has been large: each copies what is new, and syncs.
+const CUT_EVERY: Duration = Duration::from_secs(1);
+
+/// Bytes of a page, for guessing from the size of a log how many it holds.
+const PAGE_BYTES: u64 = 4096;
+
 /// The connection that writes, and what is known of the file beneath it.
 pub struct Bench {
     conn: Connection,
     schema: migrate::Seen,
-    log: Option<Log>,
+    /// `None` for a store in memory.
+    names: Option<Names>,
+    side: Arc<Side>,
     /// Pages in the log after the last commit, as SQLite's hook tells.
     log_pages: Arc<AtomicI32>,
     /// Pages in it when a checkpoint last was left unfinished; 0 after a whole one.
     checkpointed_pages: i32,
     /// Pages in it when a checkpoint last waited for readers.
     waited_pages: i32,
+    /// Pages that the log's file had room for at most since it was last cut.
+    highest_pages: i32,
+    /// When it was last tried to cut it.
+    tried_to_cut: Option<Instant>,
     busy_timeout: Duration,
-}
-
-/// The write-ahead log as it was when the file was opened: another file under its name means that
-/// somebody took it away, and with it what was acknowledged (P36).
-struct Log {
-    path: CString,
-    inode: u64,
-}
-
-/// Returns the path of the log of a file.
-pub fn log_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
 }
 
 impl Bench {
@@ -53,28 +50,35 @@ impl Bench {
     pub fn new(
         conn: Connection,
         path: Option<&Path>,
+        side: Arc<Side>,
         log_pages: Arc<AtomicI32>,
         busy_timeout: Duration,
     ) -> Result<Bench> {
-        let log = path
-            .map(|path| {
-                let path = CString::new(log_path(path).into_os_string().into_vec())
-                    .map_err(|_| Error::invalid("a path must not hold a NUL"))?;
-                let inode = os::inode(&path).map_err(|error| {
-                    Error::from_os("the write-ahead log cannot be seen", &error)
-                })?;
-                Ok::<Log, Error>(Log { path, inode })
-            })
-            .transpose()?;
+        // Until it is known at the close that nothing of the log is in doubt.
+        vfs::no_checkpoint_on_close(&conn, true)?;
+        let left_bytes = path.map_or(0, |path| os::identity(&log_path(path)).map_or(0, |l| l.size));
         Ok(Bench {
             conn,
             schema: migrate::Seen::default(),
-            log,
+            names: path.map(Names::new).transpose()?,
+            side,
             log_pages,
             checkpointed_pages: 0,
             waited_pages: 0,
+            highest_pages: i32::try_from(left_bytes / PAGE_BYTES).unwrap_or(i32::MAX),
+            tried_to_cut: None,
             busy_timeout,
         })
+    }
+
+    /// Closes the connection; returns whether the log is gone with it. The last one moves the log into
+    /// the file, and deletes it, if that `is_allowed`.
+    pub fn close(self, is_allowed: bool) -> bool {
+        let log = self.names.as_ref().map(|names| names.log_path());
+        // Refused only for a connection that is not open.
+        let _ = vfs::no_checkpoint_on_close(&self.conn, !is_allowed);
+        drop(self);
+        log.is_some_and(|log| os::identity(&log).is_err())
     }
 
     /// Returns the connection.
@@ -90,17 +94,14 @@ impl Bench {
     /// Runs a batch in one transaction. Returns for each job the error that its answer must be, or
     /// `None` when it kept its own.
     ///
-    /// Waits for SQLite's own lock, which another program may hold, as long as `patience`; then the
-    /// whole is `Busy` and nothing has run.
+    /// Waits for SQLite's own lock, which another program may hold, until the deadline; then the whole is
+    /// `Busy` and nothing has run.
     pub fn commit(
         &mut self,
         batch: &[Arc<dyn Job>],
-        patience: Duration,
+        deadline: Instant,
     ) -> Result<Vec<Option<Error>>> {
-        self.conn.busy_timeout(patience).map_err(map)?;
-        let begun = self.execute("BEGIN IMMEDIATE");
-        self.conn.busy_timeout(self.busy_timeout).map_err(map)?;
-        begun?;
+        self.begin(deadline)?;
         let mut failures = vec![None; batch.len()];
         if let Some(lost) = self.attempt(batch, &mut failures) {
             // A full disk or a failed read can take the whole transaction down, savepoints and all.
@@ -116,6 +117,14 @@ impl Bench {
             }
         }
         Ok(failures)
+    }
+
+    fn begin(&self, deadline: Instant) -> Result<()> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        self.conn.busy_timeout(patience).map_err(map)?;
+        let begun = self.execute("BEGIN IMMEDIATE");
+        self.conn.busy_timeout(self.busy_timeout).map_err(map)?;
+        begun
     }
 
     /// Runs jobs in the transaction that is open, and ends it; returns the index of the job in which the transaction was lost.
@@ -137,13 +146,23 @@ impl Bench {
                 return Some(at);
             }
         }
-        if let Err(error) = self.execute(if has_work { "COMMIT" } else { "ROLLBACK" }) {
+        if let Err(error) = if has_work { self.end() } else { self.execute("ROLLBACK") } {
             self.roll_back();
             for failure in failures.iter_mut().filter(|failure| failure.is_none()) {
                 *failure = Some(error.clone());
             }
         }
         None
+    }
+
+    /// Commits, and counts that, so that readers know what may not be on the disk yet.
+    fn end(&self) -> Result<()> {
+        let number = self.side.begin_commit();
+        // One that fails may have started the log over: nothing is known of its length.
+        self.execute("COMMIT").inspect_err(|_| self.side.note_frames(0))?;
+        self.side.end_commit(number);
+        self.side.note_frames(u32::try_from(self.log_pages.load(Ordering::Relaxed)).unwrap_or(0));
+        Ok(())
     }
 
     /// Runs one job so that nothing of it stays when it fails. Alone in its transaction it needs no
@@ -172,22 +191,32 @@ impl Bench {
         }
     }
 
-    /// Makes everything committed so far safe from the loss of power.
-    pub fn sync(&self) -> Result<()> {
-        vfs::sync_wal(&self.conn)
+    /// Makes everything committed so far safe from the loss of power, and the names of the files. A
+    /// failure of either is noted for every process.
+    pub fn sync(&mut self) -> Result<()> {
+        let names = self.names.as_mut().map_or(Ok(()), Names::sync);
+        let synced = vfs::sync_wal(&self.conn).and(names);
+        synced.inspect_err(|_| self.side.note_failed_sync())
     }
 
-    /// Fails when the log was taken away: what we append to it, nobody will ever see.
-    pub fn check_log(&self) -> Result<()> {
-        let Some(log) = &self.log else { return Ok(()) };
-        match os::inode(&log.path) {
-            Ok(inode) if inode == log.inode => Ok(()),
-            Ok(_) | Err(_) => Err(Error::WalLost(
-                "the write-ahead log was removed or replaced while the store was open: \
-                 has a second SQLite in this process opened the file?"
-                    .into(),
-            )),
+    /// Fails when the log was taken away, or cannot be looked at.
+    pub fn check_names(&self) -> Result<()> {
+        self.names.as_ref().map_or(Ok(()), Names::check)
+    }
+
+    /// Writes anew what a failed sync may have left out; see [`renew`].
+    pub fn start_over(&mut self, deadline: Instant) -> Result<()> {
+        self.begin(deadline)?;
+        let renewed = renew::start_over(&self.conn, self.side.frames(), deadline);
+        self.roll_back();
+        let pages = i32::try_from(renewed?).unwrap_or(i32::MAX);
+        self.log_pages.store(pages, Ordering::Relaxed);
+        (self.checkpointed_pages, self.waited_pages) = (0, 0);
+        if let Some(names) = &mut self.names {
+            names.sync_anew().inspect_err(|_| self.side.note_failed_sync())?;
         }
+        self.side.note_started_over();
+        Ok(())
     }
 
     /// Moves the log into the file when it is long, with the turnstile open and the callers
@@ -195,7 +224,7 @@ impl Bench {
     /// them, so that the log starts over and does not grow without end. After one that could not be
     /// finished the log must grow by as much again before the next, or a reader that stays would make
     /// every commit wait.
-    pub fn checkpoint_if_due(&mut self, is_poisoned: bool) {
+    pub fn checkpoint_if_due(&mut self) {
         let pages = self.log_pages.load(Ordering::Relaxed);
         if pages < self.checkpointed_pages {
             self.checkpointed_pages = 0;
@@ -203,50 +232,54 @@ impl Bench {
         if pages < self.waited_pages {
             self.waited_pages = 0;
         }
-        let grown = pages - self.checkpointed_pages;
-        if is_poisoned || self.log.is_none() || grown < CHECKPOINT_PAGES {
+        self.highest_pages = self.highest_pages.max(pages);
+        if self.names.is_none() || self.cut_if_large() {
+            return;
+        }
+        if pages - self.checkpointed_pages < CHECKPOINT_PAGES {
             return;
         }
         let is_hard = pages >= CHECKPOINT_PAGES_HARD
             && pages - self.waited_pages >= CHECKPOINT_PAGES_HARD / 2;
+        let mut wait = Duration::ZERO;
         if is_hard {
             self.waited_pages = pages;
             // It holds SQLite's own lock meanwhile, and other programs wait for that.
-            let _ = self.conn.busy_timeout(CHECKPOINT_WAIT.min(self.busy_timeout));
+            wait = CHECKPOINT_WAIT.min(self.busy_timeout);
         }
-        let mode = if is_hard { "RESTART" } else { "PASSIVE" };
-        // A checkpoint that fails leaves the log as it is; a later commit tries again.
+        let is_whole = self.checkpoint(if is_hard { "RESTART" } else { "PASSIVE" }, wait);
+        self.checkpointed_pages = if is_whole { 0 } else { pages };
+        self.log_pages.store(self.checkpointed_pages, Ordering::Relaxed);
+    }
+
+    /// Gives the room of a log that has been large back to the file system, once nobody reads from it; a
+    /// log of the usual size is written over and over, which is quicker.
+    fn cut_if_large(&mut self) -> bool {
+        let is_due = self.highest_pages >= CHECKPOINT_PAGES_HARD
+            && self.tried_to_cut.is_none_or(|tried| tried.elapsed() >= CUT_EVERY);
+        if !is_due {
+            return false;
+        }
+        self.tried_to_cut = Some(Instant::now());
+        let is_cut = self.checkpoint("TRUNCATE", Duration::ZERO);
+        if is_cut {
+            (self.highest_pages, self.checkpointed_pages, self.waited_pages) = (0, 0, 0);
+            self.log_pages.store(0, Ordering::Relaxed);
+        }
+        is_cut
+    }
+
+    /// Moves the log into the file, waiting for readers and writers as long as `wait`; returns whether all
+    /// of it was moved. One that fails leaves the log as it is, and a later commit tries again, unless a
+    /// sync failed, which the side file hears.
+    fn checkpoint(&self, mode: &str, wait: Duration) -> bool {
+        let _ = self.conn.busy_timeout(wait);
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let is_whole = self.conn.query_row(&sql, [], |row| {
             Ok(row.get::<_, i32>(0)? == 0 && row.get::<_, i32>(1)? == row.get::<_, i32>(2)?)
         });
         let _ = self.conn.busy_timeout(self.busy_timeout);
-        self.checkpointed_pages = if is_whole.unwrap_or(false) { 0 } else { pages };
-        self.log_pages.store(self.checkpointed_pages, Ordering::Relaxed);
-    }
-
-    /// Moves the whole log into the file, which is synced, so that the next commit begins a new one.
-    /// Waits for readers of the old one as long as `patience`.
-    pub fn restart_log(&mut self, patience: Duration) -> Result<()> {
-        self.conn.busy_timeout(patience).map_err(map)?;
-        let is_busy =
-            self.conn.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, bool>(0));
-        self.conn.busy_timeout(self.busy_timeout).map_err(map)?;
-        if is_busy.map_err(map)? {
-            return Err(Error::Busy(
-                "a sync of the log has failed, and readers kept it from being started over".into(),
-            ));
-        }
-        self.log_pages.store(0, Ordering::Relaxed);
-        (self.checkpointed_pages, self.waited_pages) = (0, 0);
-        Ok(())
-    }
-
-    /// Leaves the log where it is when the connection closes: after a failed sync nothing may be
-    /// moved from it into the file.
-    pub fn keep_log(&self) {
-        // Refused only for a connection that is not open.
-        let _ = vfs::no_checkpoint_on_close(&self.conn, true);
+        is_whole.unwrap_or(false)
     }
 
     fn execute(&self, sql: &str) -> Result<()> {

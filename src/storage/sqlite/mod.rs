@@ -8,9 +8,11 @@ pub mod bench;
 pub mod fault;
 pub mod flush;
 pub mod migrate;
+pub mod names;
 pub mod open;
 pub mod os;
 pub mod readers;
+pub mod renew;
 pub mod side;
 pub mod tx;
 pub mod vfs;
@@ -28,6 +30,8 @@ mod run;
 mod schedule;
 mod step;
 mod store;
+#[cfg(test)]
+mod sync_tests;
 mod wait;
 #[cfg(test)]
 mod writer_tests;
@@ -45,6 +49,7 @@ use self::side::Side;
 use self::tx::Tx;
 use self::writer::{Order, Writer};
 use crate::clock::Now;
+use crate::domain::Durability;
 use crate::error::{Error, Result};
 use crate::process::{self, Tracked};
 
@@ -86,6 +91,15 @@ pub struct File {
     /// Marks of the owners in this process: its own locks a process cannot see.
     owners: Mutex<HashSet<u64>>,
     _tracked: Option<Tracked>,
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // Before the side file, whose turn to write it takes.
+        if let Some(writer) = self.writer.take() {
+            writer.close();
+        }
+    }
 }
 
 impl fmt::Debug for File {
@@ -138,6 +152,14 @@ impl Backend {
             .as_ref()
             .ok_or_else(|| Error::ReadOnly("the store was opened with SW_OPEN_READ_ONLY".into()))?
             .run(order, work)
+    }
+
+    /// Makes what was read up to now as safe as the order asks, so that it may be confirmed. Costs two
+    /// looks at memory when all is on the disk. One that only reads shows what is committed.
+    pub fn confirm(&self, order: Order) -> Result<()> {
+        let is_safe = order.durability == Durability::Process || self.file.side.is_all_safe();
+        // An empty write waits for the sync of what is there, and is refused once one has failed.
+        if is_safe { Ok(()) } else { self.write(order, |_, _| Ok(())) }
     }
 
     /// Returns the side file: bells and the locks of owners.

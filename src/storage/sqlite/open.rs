@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::bench::{Bench, log_path};
+use super::bench::Bench;
+use super::names::log_path;
 use super::readers::Readers;
 use super::side::Side;
 use super::vfs::layer;
@@ -78,8 +79,10 @@ pub fn in_memory(settings: &Settings) -> Result<Backend> {
     set_pragmas(&conn, settings.busy_timeout_ms)?;
     let side = Arc::new(Side::in_memory()?);
     let busy_timeout = Duration::from_millis(settings.busy_timeout_ms.into());
-    let writer =
-        Some(Writer::new(Bench::new(conn, None, Arc::default(), busy_timeout)?, Arc::clone(&side)));
+    let writer = Some(Writer::new(
+        Bench::new(conn, None, Arc::clone(&side), Arc::default(), busy_timeout)?,
+        Arc::clone(&side),
+    ));
     let file =
         File { key: None, path: None, writer, side, owners: Mutex::default(), _tracked: None };
     let readers = Readers::new(PathBuf::new(), Access::Shared, settings.busy_timeout_ms, 0);
@@ -178,7 +181,7 @@ fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Resul
     let deadline = Instant::now() + Duration::from_millis(settings.busy_timeout_ms.into());
     let pass = side.enter(deadline)?;
     side.begin_boot();
-    let bench = open_bench(&path, settings.busy_timeout_ms)?;
+    let bench = open_bench(&path, &side, settings.busy_timeout_ms)?;
     drop(pass);
     let writer = Some(Writer::new(bench, Arc::clone(&side)));
     let file =
@@ -233,9 +236,12 @@ fn examine_header(path: &Path, has_log: bool) -> Result<()> {
     Ok(())
 }
 
-fn open_bench(path: &Path, busy_timeout_ms: u32) -> Result<Bench> {
+fn open_bench(path: &Path, side: &Arc<Side>, busy_timeout_ms: u32) -> Result<Bench> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = connect(path, flags)?;
+    // First of all, as the statements that follow may sync.
+    vfs::hear_syncs(&conn, side)?;
+    vfs::no_checkpoint_on_close(&conn, true)?;
     set_pragmas(&conn, busy_timeout_ms)?;
     if conn.is_readonly("main").map_err(map)? {
         return Err(Error::ReadOnly(format!("{} cannot be written", path.display()).into()));
@@ -249,7 +255,13 @@ fn open_bench(path: &Path, busy_timeout_ms: u32) -> Result<Bench> {
         Ok(())
     }))
     .map_err(map)?;
-    Bench::new(conn, Some(path), pages, Duration::from_millis(busy_timeout_ms.into()))
+    Bench::new(
+        conn,
+        Some(path),
+        Arc::clone(side),
+        pages,
+        Duration::from_millis(busy_timeout_ms.into()),
+    )
 }
 
 /// Opens a connection, over our layer.

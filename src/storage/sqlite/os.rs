@@ -141,6 +141,11 @@ pub fn identity(path: &Path) -> io::Result<Identity> {
     })
 }
 
+/// Brings the names in a folder to the disk.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 /// Returns the number of the file that a path names, and asks for nothing else.
 ///
 /// A `stat` that asks for times makes the kernel (6.13 and later, on ext4 and others) give the next

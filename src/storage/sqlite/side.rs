@@ -62,19 +62,23 @@ const CHANGES_LONG_WORD: usize = 32;
 const ORDERS_WORD: usize = 96;
 /// A hash of the boot in which the counts of commits were begun.
 pub(super) const BOOT_WORD: usize = 8;
-/// That hash again while the log may hold commits whose sync failed.
+/// That hash again after a sync failed, until the store was started over.
 pub(super) const SUSPECT_WORD: usize = 9;
+/// Frames in the log after the last commit.
+pub(super) const FRAMES_WORD: usize = 10;
 const SYNC_WORD: usize = 104;
-/// The counts of commits made and synced, as numbers of 64-bit words: the 32-bit words 112 to 115.
+/// The counts of commits made, synced and begun, as numbers of 64-bit words: the 32-bit words 112 to
+/// 117.
 pub(super) const COMMITTED_LONG_WORD: usize = 56;
 pub(super) const SYNCED_LONG_WORD: usize = 57;
+pub(super) const BEGUN_LONG_WORD: usize = 58;
 const BELLS_WORD: usize = 128;
 const _: () = assert!(BELLS_WORD + BELLS <= os::PAGE_WORDS);
 
 // Lock bytes. They lie far beyond the page, where no byte ever is.
 
 const NEXT: Turn = Turn { byte: 1 << 40, word: NEXT_WORD };
-const WRITE: Turn = Turn { byte: (1 << 40) + 1, word: WRITE_WORD };
+pub(super) const WRITE: Turn = Turn { byte: (1 << 40) + 1, word: WRITE_WORD };
 pub(super) const SYNC: Turn = Turn { byte: (1 << 40) + 2, word: SYNC_WORD };
 const OWNER_BASE: u64 = 1 << 41;
 const COPY_BASE: u64 = 1 << 50;
@@ -96,6 +100,8 @@ pub struct Side {
     path: PathBuf,
     generation: u32,
     is_entered: AtomicBool,
+    /// Whether writes of this process are refused; see `note_failed_sync`.
+    pub(super) is_poisoned: AtomicBool,
 }
 
 /// The right to write, from `Side::enter`. Dropping it lets the next process in.
@@ -135,7 +141,8 @@ impl Side {
             ));
         }
         let is_entered = AtomicBool::new(false);
-        Ok(Side { page, tracked: Some(tracked), path, generation, is_entered })
+        let is_poisoned = AtomicBool::new(false);
+        Ok(Side { page, tracked: Some(tracked), path, generation, is_entered, is_poisoned })
     }
 
     /// Makes the stand-in for a store in memory: its bells work, its locks are nobody else's.
@@ -147,6 +154,7 @@ impl Side {
             path: PathBuf::from(":memory:"),
             generation: process::generation(),
             is_entered: AtomicBool::new(false),
+            is_poisoned: AtomicBool::new(false),
         })
     }
 

@@ -9,16 +9,19 @@ pub mod layer;
 
 use std::borrow::Cow;
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::ffi;
 
 use super::map_code;
+use super::side::Side;
 use crate::error::{Error, Result};
 
 /// Bytes of the header of a database file.
@@ -54,29 +57,122 @@ pub fn header(path: &Path) -> Result<Header> {
 /// `Io` or `Full`. What was committed since the last sync may then be lost at a power failure, and a
 /// later sync that succeeds proves nothing about it.
 pub fn sync_wal(connection: &Connection) -> Result<()> {
-    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
-    // SAFETY: the handle is used while the connection is borrowed, and not closed.
-    let handle = unsafe { connection.handle() };
-    // SAFETY: the handle is open, and this operation writes one pointer to the place given.
-    let code = unsafe {
-        ffi::sqlite3_file_control(
-            handle,
-            c"main".as_ptr(),
-            ffi::SQLITE_FCNTL_JOURNAL_POINTER,
-            ptr::from_mut(&mut file).cast(),
-        )
-    };
-    check(code, || "find the write-ahead log")?;
-    // SAFETY: the file belongs to the connection, which is borrowed by this thread alone.
-    let Some(methods) = (unsafe { methods_of(file) }) else {
-        return Ok(());
-    };
-    let Some(sync) = methods.xSync else {
-        return Err(missing("xSync"));
-    };
-    // SAFETY: the file is open, since it has methods, and stays so while the connection is borrowed.
-    let code = unsafe { sync(file, ffi::SQLITE_SYNC_NORMAL) };
-    check(code, || "sync the write-ahead log")
+    match Opened::log(connection)? {
+        Some(log) => log.sync(),
+        None => Ok(()),
+    }
+}
+
+/// A file that a connection has open, reached through SQLite's file layer.
+pub struct Opened<'conn> {
+    file: *mut ffi::sqlite3_file,
+    methods: &'conn ffi::sqlite3_io_methods,
+    name: &'static str,
+}
+
+impl<'conn> Opened<'conn> {
+    /// Returns the write-ahead log; `None` where there is none.
+    pub fn log(connection: &'conn Connection) -> Result<Option<Opened<'conn>>> {
+        let name = "the write-ahead log";
+        Opened::of(connection, ffi::SQLITE_FCNTL_JOURNAL_POINTER, name)
+    }
+
+    /// Returns the database; `None` in memory.
+    pub fn database(connection: &'conn Connection) -> Result<Option<Opened<'conn>>> {
+        Opened::of(connection, ffi::SQLITE_FCNTL_FILE_POINTER, "the database")
+    }
+
+    fn of(
+        connection: &'conn Connection,
+        which: c_int,
+        name: &'static str,
+    ) -> Result<Option<Opened<'conn>>> {
+        let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
+        // SAFETY: these operations write one pointer to the place given.
+        let code = unsafe { control(connection, which, ptr::from_mut(&mut file).cast()) };
+        check(code, || format!("find {name}"))?;
+        // SAFETY: the file belongs to the connection, which is borrowed by this thread alone.
+        let methods = unsafe { methods_of(file) };
+        Ok(methods.map(|methods| Opened { file, methods, name }))
+    }
+
+    /// Brings what was written to the disk.
+    pub fn sync(&self) -> Result<()> {
+        let sync = self.methods.xSync.ok_or_else(|| missing("xSync"))?;
+        // SAFETY: the file is open, since it has methods, and stays so while the connection is borrowed.
+        let code = unsafe { sync(self.file, ffi::SQLITE_SYNC_NORMAL) };
+        check(code, || format!("sync {}", self.name))
+    }
+
+    /// Reads so many bytes; `false` where the file ends before.
+    pub fn read(&self, bytes: &mut [u8], at: u64) -> Result<bool> {
+        let read = self.methods.xRead.ok_or_else(|| missing("xRead"))?;
+        let (place, len) = (bytes.as_mut_ptr().cast(), bytes.len() as c_int);
+        // SAFETY: the file is open, and the call writes at most that many bytes.
+        let code = unsafe { read(self.file, place, len, at as i64) };
+        if code == ffi::SQLITE_IOERR_SHORT_READ {
+            return Ok(false);
+        }
+        check(code, || format!("read {}", self.name)).map(|()| true)
+    }
+
+    /// Writes bytes.
+    pub fn write(&self, bytes: &[u8], at: u64) -> Result<()> {
+        let write = self.methods.xWrite.ok_or_else(|| missing("xWrite"))?;
+        // SAFETY: the file is open, and the call reads that many bytes.
+        let code =
+            unsafe { write(self.file, bytes.as_ptr().cast(), bytes.len() as c_int, at as i64) };
+        check(code, || format!("write {}", self.name))
+    }
+
+    /// Keeps every connection of every process from moving the log into the database, of which this
+    /// must be the file; `None` while another does so.
+    pub fn hold_checkpoints(&self) -> Result<Option<Checkpoints<'_>>> {
+        let code = self.lock_checkpoints(ffi::SQLITE_SHM_LOCK)?;
+        if code == ffi::SQLITE_BUSY {
+            return Ok(None);
+        }
+        check(code, || "hold checkpoints").map(|()| Some(Checkpoints(self)))
+    }
+
+    fn lock_checkpoints(&self, how: c_int) -> Result<c_int> {
+        let lock = self.methods.xShmLock.ok_or_else(|| missing("xShmLock"))?;
+        let flags = how | ffi::SQLITE_SHM_EXCLUSIVE;
+        // SAFETY: the file is open, and has its index mapped, since it is in use.
+        Ok(unsafe { lock(self.file, CHECKPOINT_LOCK, 1, flags) })
+    }
+
+    /// Returns the beginning of the index of the log, which all processes share.
+    pub fn index(&self) -> Result<&'conn [AtomicU32; INDEX_WORDS]> {
+        let map = self.methods.xShmMap.ok_or_else(|| missing("xShmMap"))?;
+        let mut place = ptr::null_mut();
+        // SAFETY: the file is open, and the call writes one pointer to the place given.
+        let code = unsafe { map(self.file, 0, INDEX_BYTES, 0, &mut place) };
+        check(code, || "map the index of the log")?;
+        let place = place.cast_const().cast::<[AtomicU32; INDEX_WORDS]>();
+        // SAFETY: mapped, aligned and longer than this; it stays so while the connection is open, and
+        // every program changes it by whole words.
+        unsafe { place.as_ref() }
+            .ok_or_else(|| Error::internal("the index of the log is not there"))
+    }
+}
+
+/// The lock that whoever moves the log into the database holds, and the length of a part of the index:
+/// both are SQLite's format (walformat.html).
+const CHECKPOINT_LOCK: c_int = 1;
+const INDEX_BYTES: c_int = 32_768;
+
+/// Words at the beginning of the index: two headers, and how far the log was moved.
+pub const INDEX_WORDS: usize = 34;
+
+/// While it lives nobody moves the log into the database.
+pub struct Checkpoints<'file>(&'file Opened<'file>);
+
+impl Drop for Checkpoints<'_> {
+    fn drop(&mut self) {
+        // Refused only for a lock that is not held.
+        let _ = self.0.lock_checkpoints(ffi::SQLITE_SHM_UNLOCK);
+    }
 }
 
 /// Says whether closing the connection leaves the write-ahead log alone, even when it is the last.
@@ -94,19 +190,31 @@ pub fn no_checkpoint_on_close(connection: &Connection, is_on: bool) -> Result<()
 /// whoever comes from taking them away again.
 pub fn reads_alone(connection: &Connection) -> Result<bool> {
     let mut answer: c_int = 0;
-    // SAFETY: the handle is used while the connection is borrowed, and not closed.
-    let handle = unsafe { connection.handle() };
-    // SAFETY: the handle is open, and the operation writes one number to the place given.
-    let code = unsafe {
-        ffi::sqlite3_file_control(
-            handle,
-            c"main".as_ptr(),
-            layer::READS_ALONE,
-            ptr::from_mut(&mut answer).cast(),
-        )
-    };
+    // SAFETY: the operation writes one number to the place given.
+    let code =
+        unsafe { control(connection, layer::READS_ALONE, ptr::from_mut(&mut answer).cast()) };
     check(code, || "ask how the file is read")?;
     Ok(answer != 0)
+}
+
+/// Lets the side file hear the syncs of all files that the connection has open and will open. To be
+/// called before its first statement.
+pub fn hear_syncs(connection: &Connection, side: &Arc<Side>) -> Result<()> {
+    // SAFETY: the operation reads an `Arc` at the place given.
+    let code =
+        unsafe { control(connection, layer::HEAR_SYNCS, ptr::from_ref(side).cast_mut().cast()) };
+    check(code, || "hear the syncs of a connection")
+}
+
+/// Asks or tells the file of a connection's main database something.
+///
+/// # Safety
+/// `argument` points to what the operation reads or writes.
+unsafe fn control(connection: &Connection, operation: c_int, argument: *mut c_void) -> c_int {
+    // SAFETY: the handle is used while the connection is borrowed, and not closed.
+    let handle = unsafe { connection.handle() };
+    // SAFETY: the handle is open, and the argument is as the caller says.
+    unsafe { ffi::sqlite3_file_control(handle, c"main".as_ptr(), operation, argument) }
 }
 
 /// SQLite's process-wide mutexes, the outer ones first: a thread that has one may want a later one.

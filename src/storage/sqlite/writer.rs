@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -23,6 +23,9 @@ use crate::clock::{Clock, Now};
 use crate::domain::Durability;
 use crate::error::{Error, Result};
 use crate::limits::{WRITE_BATCH_BYTES_MAX, WRITE_BATCH_LEN_MAX, WRITE_QUEUE_LEN_MAX};
+
+/// How long a close waits for the turn to write. Other opens of this process wait meanwhile.
+const CLOSE_WAIT: Duration = Duration::from_millis(100);
 
 /// How a job wants to be handled.
 #[derive(Debug, Clone)]
@@ -45,7 +48,6 @@ pub struct Writer {
     room: Condvar,
     bench: Mutex<Bench>,
     side: Arc<Side>,
-    is_poisoned: AtomicBool,
 }
 
 #[derive(Default)]
@@ -57,13 +59,7 @@ struct Queue {
 impl Writer {
     /// Makes the writer of an open file.
     pub fn new(bench: Bench, side: Arc<Side>) -> Writer {
-        Writer {
-            queue: Mutex::default(),
-            room: Condvar::new(),
-            bench: Mutex::new(bench),
-            side,
-            is_poisoned: AtomicBool::new(false),
-        }
+        Writer { queue: Mutex::default(), room: Condvar::new(), bench: Mutex::new(bench), side }
     }
 
     /// Runs `work` in a transaction with whatever else is queued, and returns once its answer is as
@@ -76,13 +72,35 @@ impl Writer {
         let deadline = Instant::now() + Duration::from_millis(order.busy_timeout_ms.into());
         let ticket = Arc::new(Ticket::new(order, deadline, work));
         let job: Arc<dyn Job> = ticket.clone();
-        if self.enqueue(job, deadline)? {
+        if self.enqueue(Arc::clone(&job), deadline)? {
             self.lead();
         }
-        while ticket.door.wait() == Call::Lead {
+        loop {
+            match ticket.door.wait(Some(deadline)) {
+                Call::Answered => return ticket.answer(),
+                Call::Lead => self.lead(),
+                Call::None if self.withdraw(&job) => return Err(out_of_time()),
+                Call::None => self.stay(&ticket.door),
+            }
+        }
+    }
+
+    /// Waits on after the deadline, for work that is being done: its answer is needed.
+    fn stay(&self, door: &Door) {
+        if door.wait(None) == Call::Lead {
             self.lead();
         }
-        ticket.answer()
+    }
+
+    /// Takes back a job whose time is over, unless it was taken into a batch: then it may get done. Or
+    /// unless its caller is to lead, which nobody else will then.
+    fn withdraw(&self, job: &Arc<dyn Job>) -> bool {
+        let mut queue = self.queue();
+        let place = queue.jobs.iter().position(|queued| Arc::ptr_eq(queued, job));
+        let Some(place) = place.filter(|_| !job.is_called()) else { return false };
+        queue.jobs.remove(place);
+        self.room.notify_one();
+        true
     }
 
     /// Lends the connection between batches: for reading a store in memory, and for closing.
@@ -90,9 +108,17 @@ impl Writer {
         self.bench.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether a sync has failed, or the log was lost, since the file was opened.
-    pub fn is_poisoned(&self) -> bool {
-        self.is_poisoned.load(Ordering::Acquire)
+    /// Lets go of the file: the last connection moves the log into it, when nothing of it is in doubt.
+    /// With the turn to write, so that nobody opens the file or writes meanwhile; without it somebody
+    /// else has the file open, and it is his to do.
+    pub fn close(self) {
+        let Writer { bench, side, .. } = self;
+        let bench = bench.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let pass = side.enter(Instant::now() + CLOSE_WAIT);
+        let is_whole = pass.is_ok() && !side.is_poisoned() && !side.is_suspect();
+        if bench.close(is_whole) && !side.is_poisoned() {
+            side.note_frames(0);
+        }
     }
 
     /// Queues a job and returns whether its caller is to lead.
@@ -118,13 +144,12 @@ impl Writer {
         match self.side.enter(self.first_deadline()) {
             Ok(pass) => {
                 let batch = self.take_batch();
-                self.carry(batch, || drop(pass));
+                // Empty when all of them gave up meanwhile.
+                if !batch.is_empty() {
+                    self.carry(batch, || drop(pass));
+                }
             }
-            Err(error) => {
-                let waiting = self.queue().jobs.drain(..).collect();
-                self.room.notify_all();
-                self.give_up(waiting, &error);
-            }
+            Err(error) => self.give_up(Vec::new(), &error),
         }
         self.hand_over();
     }
@@ -134,44 +159,61 @@ impl Writer {
         queue.jobs.iter().map(|job| job.deadline()).min().unwrap_or_else(Instant::now)
     }
 
-    /// Tells those whose time is over, or all when it is not time that is missing, and queues the
-    /// others again at the front.
-    fn give_up(&self, jobs: Vec<Arc<dyn Job>>, error: &Error) {
+    /// Tells those whose time is over, or all when it is not time that is missing: of the batch that was
+    /// taken and, without one, of the queue. The others of the batch are queued again at the front.
+    fn give_up(&self, batch: Vec<Arc<dyn Job>>, error: &Error) {
         let now = Instant::now();
-        let is_busy = matches!(error, Error::Busy(_));
-        let (patient, hasty): (Vec<_>, Vec<_>) =
-            jobs.into_iter().partition(|job| is_busy && job.deadline() > now);
+        let is_patient =
+            |job: &Arc<dyn Job>| matches!(error, Error::Busy(_)) && job.deadline() > now;
         let mut queue = self.queue();
+        let waiting = if batch.is_empty() { queue.jobs.drain(..).collect() } else { batch };
+        let (patient, hasty): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_patient);
         for job in patient.into_iter().rev() {
             queue.jobs.push_front(job);
         }
         drop(queue);
+        self.room.notify_all();
         finish_all(&hasty, error);
     }
 
     /// Runs a batch to its answers. `leave` opens the turnstile to the next process.
     fn carry(&self, batch: Vec<Arc<dyn Job>>, leave: impl FnOnce()) {
         let mut bench = self.bench();
-        if self.is_poisoned() {
+        if self.side.is_poisoned() {
             leave();
             return finish_all(&batch, &Error::Poisoned);
         }
         let deadline = batch.iter().map(|job| job.deadline()).min().unwrap_or_else(Instant::now);
-        let patience = deadline.saturating_duration_since(Instant::now());
-        let committed = self.renew_log(&mut bench, patience);
-        let mut failures = match committed.and_then(|()| bench.commit(&batch, patience)) {
+        let ready = self.start_over(&mut bench, deadline);
+        let mut failures = match ready.and_then(|()| bench.commit(&batch, deadline)) {
             Ok(failures) => failures,
             Err(error) => {
                 leave();
                 return self.give_up(batch, &error);
             }
         };
-        let number = self.side.note_commit();
+        let number = self.side.last_commit();
         leave();
-        if let Err(lost) = bench.check_log() {
-            self.poison(&bench);
-            failures.iter_mut().filter(|f| f.is_none()).for_each(|f| *f = Some(lost.clone()));
+        if let Err(unseen) = bench.check_names() {
+            if matches!(unseen, Error::WalLost(_)) {
+                self.side.poison();
+            }
+            failures.iter_mut().filter(|f| f.is_none()).for_each(|f| *f = Some(unseen.clone()));
         }
+        self.answer(&mut bench, number, &batch, failures);
+        if !self.side.is_poisoned() && !self.side.is_suspect() {
+            bench.checkpoint_if_due();
+        }
+    }
+
+    /// Answers a batch that was committed: first whom the commit is enough, then, after a sync, the rest.
+    fn answer(
+        &self,
+        bench: &mut Bench,
+        number: u64,
+        batch: &[Arc<dyn Job>],
+        failures: Vec<Option<Error>>,
+    ) {
         let mut sleepers = Vec::with_capacity(batch.len());
         for (job, failure) in batch.iter().zip(failures) {
             if job.needs_sync() && failure.is_none() {
@@ -180,33 +222,30 @@ impl Writer {
                 job.finish(failure);
             }
         }
-        let sync = || bench.sync();
-        let failure =
-            if sleepers.is_empty() { None } else { self.side.sync_once(number, sync).err() };
-        if failure.is_some() {
-            self.side.suspect_log();
-            self.poison(&bench);
+        if sleepers.is_empty() {
+            return;
         }
+        let failure = self.side.sync_once(number, || bench.sync()).err();
         for job in sleepers {
             job.finish(failure.clone());
         }
-        bench.checkpoint_if_due(self.is_poisoned());
     }
 
-    /// Starts the log over when a sync of it has failed before this file was opened: frames written
-    /// behind ones that may be missing on the disk would be lost with them.
-    fn renew_log(&self, bench: &mut Bench, patience: Duration) -> Result<()> {
-        if !self.side.is_log_suspect() {
+    /// Starts over when a sync has failed, in this process before the file was opened or in another one:
+    /// what is written behind pages that may be missing on the disk would be lost with them.
+    fn start_over(&self, bench: &mut Bench, deadline: Instant) -> Result<()> {
+        if !self.side.is_suspect() {
             return Ok(());
         }
-        bench.restart_log(patience)?;
-        self.side.trust_log();
+        if let Err(error) = bench.start_over(deadline) {
+            if matches!(error, Error::WalLost(_)) {
+                // Told once: whoever opens the file again has read it.
+                self.side.note_frames(0);
+                self.side.poison();
+            }
+            return Err(error);
+        }
         Ok(())
-    }
-
-    fn poison(&self, bench: &Bench) {
-        self.is_poisoned.store(true, Ordering::Release);
-        bench.keep_log();
     }
 
     fn take_batch(&self) -> Vec<Arc<dyn Job>> {
@@ -241,6 +280,10 @@ impl Writer {
     }
 }
 
+fn out_of_time() -> Error {
+    Error::Busy("other writes of this process were in the way for the whole time-out".into())
+}
+
 fn finish_all(batch: &[Arc<dyn Job>], error: &Error) {
     for job in batch {
         job.finish(Some(error.clone()));
@@ -255,6 +298,8 @@ pub trait Job: Send + Sync {
     fn finish(&self, failure: Option<Error>);
     /// Tells the caller to lead.
     fn call_to_lead(&self);
+    /// Whether the caller was told something that it has not heard yet.
+    fn is_called(&self) -> bool;
     /// Whether a good answer waits for the sync.
     fn needs_sync(&self) -> bool;
     /// Whether it works without our tables.
@@ -322,6 +367,10 @@ where
         self.door.open(Call::Lead);
     }
 
+    fn is_called(&self) -> bool {
+        self.door.is_open()
+    }
+
     fn needs_sync(&self) -> bool {
         self.order.durability != Durability::Process
     }
@@ -374,7 +423,12 @@ impl Door {
         }
     }
 
-    fn wait(&self) -> Call {
+    fn is_open(&self) -> bool {
+        self.call.load(Ordering::Acquire) != Call::None as u8
+    }
+
+    /// Waits for a call; `None` when there is none at the deadline.
+    fn wait(&self, deadline: Option<Instant>) -> Call {
         loop {
             match self.call.load(Ordering::Acquire) {
                 call if call == Call::Lead as u8 => {
@@ -383,7 +437,15 @@ impl Door {
                     return Call::Lead;
                 }
                 call if call == Call::Answered as u8 => return Call::Answered,
-                _ => std::thread::park(),
+                _ => {}
+            }
+            let Some(deadline) = deadline else {
+                std::thread::park();
+                continue;
+            };
+            match deadline.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return Call::None,
+                left => std::thread::park_timeout(left),
             }
         }
     }

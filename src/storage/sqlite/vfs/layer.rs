@@ -5,6 +5,10 @@
 //! that others have. Here the answer keeps its cause: its class is the right one, and the errno
 //! stands above the lower sixteen bits, where `errno_of` finds it.
 //!
+//! Every sync of a writer's files is heard here, whoever asked for it: SQLite syncs in commits, in
+//! checkpoints, in the close of the last connection, and not each of those results reaches anybody. A
+//! failure is noted in the side file by the sync itself.
+//!
 //! Two more things happen here. Pages of the -shm that SQLite is about to use are made sure of first,
 //! since a write to a page that the disk has no room for ends the process with SIGBUS. And a
 //! connection that only reads makes no file: where there is no log, SQLite is shown an empty one, with
@@ -18,18 +22,22 @@ use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{self, NonNull};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::ffi;
 
 use crate::error::{Error, Result};
 use crate::storage::sqlite::os;
+use crate::storage::sqlite::side::Side;
 
 /// Name of the layer, for opening a connection with it after `register`.
 pub const NAME: &CStr = c"smolwf";
 
 /// The file control that asks whether a connection reads alone; its argument receives 0 or 1.
 pub const READS_ALONE: c_int = 0x5357_4601;
+
+/// The file control that names the side file to tell of syncs that fail, an `Arc`.
+pub const HEAR_SYNCS: c_int = 0x5357_4602;
 
 /// Where a code keeps the errno that caused it; SQLite's own extended codes end below.
 const ERRNO_SHIFT: u32 = 16;
@@ -135,6 +143,8 @@ struct Head {
     is_reader: bool,
     /// Whether SQLite was shown an index without a file behind it. Set once, never cleared.
     reads_alone: bool,
+    /// Who is told of a sync that fails.
+    ear: Option<Arc<Side>>,
 }
 
 const HEAD_BYTES: usize = mem::size_of::<Head>();
@@ -258,9 +268,14 @@ unsafe extern "C" fn open(
     if code == ffi::SQLITE_OK {
         let is_reader =
             flags & ffi::SQLITE_OPEN_MAIN_DB != 0 && flags & ffi::SQLITE_OPEN_READONLY != 0;
+        let is_beside = flags & (ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL) != 0;
+        // SAFETY: logs and journals are opened under the names that SQLite made beside a database's.
+        let db = if is_beside { unsafe { head_of_db(name) } } else { None };
+        let ear = db.and_then(|db| db.ear.clone());
         let base = ffi::sqlite3_file { pMethods: &METHODS };
+        let head = Head { base, name, is_reader, reads_alone: false, ear };
         // SAFETY: the room begins with space for a head, aligned for anything.
-        unsafe { file.cast::<Head>().write(Head { base, name, is_reader, reads_alone: false }) };
+        unsafe { file.cast::<Head>().write(head) };
     }
     classed(code, errno)
 }
@@ -310,18 +325,30 @@ fn open_readers_log(
 /// # Safety
 /// `name` is the name of a log, as SQLite gives it to xOpen.
 unsafe fn is_readers(name: *const c_char) -> bool {
+    // SAFETY: as the caller says.
+    unsafe { head_of_db(name) }.is_some_and(|db| db.is_reader)
+}
+
+/// Returns what this layer knows of the database to which a log or a journal belongs.
+///
+/// # Safety
+/// `name` is the name of one of those, as SQLite gives it to xOpen, and the answer is used no longer than
+/// that runs.
+unsafe fn head_of_db<'a>(name: *const c_char) -> Option<&'a Head> {
     // SAFETY: as the caller says; SQLite keeps the database's file with the name.
     let db = unsafe { ffi::sqlite3_database_file_object(name) };
     // SAFETY: the file is open while its log is opened.
     let methods = unsafe { (*db).pMethods };
     // SAFETY: a file with methods of this layer begins with a head.
-    ptr::eq(methods, &METHODS) && unsafe { (*db.cast::<Head>()).is_reader }
+    ptr::eq(methods, &METHODS).then(|| unsafe { &*db.cast::<Head>() })
 }
 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    forward!(opened, xClose).0
+    let (code, _) = forward!(opened, xClose);
+    opened.head.ear = None;
+    code
 }
 
 unsafe extern "C" fn read(
@@ -359,6 +386,9 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
     let (code, errno) = forward!(opened, xSync, flags);
+    if let (Some(ear), true) = (&opened.head.ear, code != ffi::SQLITE_OK) {
+        ear.note_failed_sync();
+    }
     classed(code, errno)
 }
 
@@ -400,6 +430,11 @@ unsafe extern "C" fn file_control(
     if operation == READS_ALONE {
         // SAFETY: whoever asks gives room for a number.
         unsafe { argument.cast::<c_int>().write(c_int::from(opened.head.reads_alone)) };
+        return ffi::SQLITE_OK;
+    }
+    if operation == HEAR_SYNCS {
+        // SAFETY: whoever tells gives a side file, of which a count is taken.
+        opened.head.ear = Some(Arc::clone(unsafe { &*argument.cast::<Arc<Side>>() }));
         return ffi::SQLITE_OK;
     }
     forward!(opened, xFileControl, operation, argument).0
