@@ -43,8 +43,9 @@ fi
 
 # The test binary reads the files of the tree, and the library may be new: no cached answers.
 count() { grep -c "^ *--- $1" "$room/log" || true; }
-GOEXPERIMENT=cgocheck2 go test -count=1 -race -v ./... > "$room/log" 2>&1 || status=$?
+GOEXPERIMENT=cgocheck2 go test -count=1 -race -parallel 8 -v ./... > "$room/log" 2>&1 || status=$?
 if [ "$status" != 0 ]; then grep -vE '^ *(--- PASS|=== (RUN|PAUSE|CONT))' "$room/log" || true; fi
+grep '^not in go: ' "$room/log" || true
 sed -n 's/^ *--- SKIP: \([^ ]*\).*/skipped: go: \1/p' "$room/log"
 echo "go: $(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped"
 exit "$status"

@@ -5,7 +5,13 @@ package smolwf
 */
 import "C"
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Amounts are what is asked for or was used, by unit.
 type Amounts map[string]int64
@@ -17,16 +23,28 @@ func (a *Attempt) Reserve(step *Step, amounts Amounts, source string) (id string
 	if e != nil {
 		return "", false, e
 	}
-	var of *C.sw_step
-	if step != nil {
-		of = step.c
-	}
 	var room idRoom
-	var err *C.sw_error
-	p, n := payload(raw)
-	sourcePtr, sourceLen := optional(source)
-	code := C.sw_budget_reserve(a.c, of, p, n, sourcePtr, sourceLen, &room[0], C.size_t(len(room)), &err)
-	return room.String(), code == C.SW_EXISTS, check(code, &err)
+	reserve := func(of *C.sw_step) (C.int32_t, error) {
+		return a.call("sw_budget_reserve", func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
+			p, n := payload(raw)
+			sourcePtr, sourceLen := optional(source)
+			return C.sw_budget_reserve(c, of, p, n, sourcePtr, sourceLen, &room[0], C.size_t(len(room)), err)
+		})
+	}
+	var code C.int32_t
+	if err := error(errEnded); step == nil {
+		code, e = reserve(nil)
+	} else {
+		e = err
+		step.handle.look(func(of *C.sw_step) { code, e = reserve(of) })
+	}
+	a.carried.waits("budget", units(amounts), errors.Is(e, ErrBudget))
+	return room.String(), code == C.SW_EXISTS, e
+}
+
+// units names what is asked for.
+func units(amounts Amounts) string {
+	return strings.Join(slices.Sorted(maps.Keys(amounts)), ", ")
 }
 
 // Settle says what a reservation came to; empty amounts give all back.
@@ -38,11 +56,11 @@ func (s *Store) Settle(reservationID string, used Amounts) error {
 	if e != nil {
 		return e
 	}
-	var err *C.sw_error
-	idPtr, idLen := str(reservationID)
-	p, n := payload(raw)
-	code := C.sw_budget_settle(s.c, idPtr, idLen, p, n, &err)
-	return check(code, &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		idPtr, idLen := str(reservationID)
+		p, n := payload(raw)
+		return C.sw_budget_settle(c, idPtr, idLen, p, n, err)
+	})
 }
 
 // CompleteUsage records the result, and what it cost, in one commit.
@@ -55,20 +73,21 @@ func (s *Step) CompleteUsage(result any, used Amounts) error {
 	if e != nil {
 		return e
 	}
-	var err *C.sw_error
-	p, n := payload(raw)
-	usagePtr, usageLen := payload(usage)
-	code := C.sw_step_complete_usage(s.c, p, n, usagePtr, usageLen, &err)
-	return check(code, &err)
+	_, e = s.finish("sw_step_complete_usage", func(c *C.sw_step, err **C.sw_error) C.int32_t {
+		p, n := payload(raw)
+		usagePtr, usageLen := payload(usage)
+		return C.sw_step_complete_usage(c, p, n, usagePtr, usageLen, err)
+	})
+	return e
 }
 
 // RaiseBudget moves a limit of the run's tree.
 func (s *Store) RaiseBudget(runID, unit string, delta int64) error {
-	var err *C.sw_error
-	p, n := str(runID)
-	unitPtr, unitLen := str(unit)
-	code := C.sw_budget_raise(s.c, p, n, unitPtr, unitLen, C.int64_t(delta), &err)
-	return check(code, &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(runID)
+		unitPtr, unitLen := str(unit)
+		return C.sw_budget_raise(c, p, n, unitPtr, unitLen, C.int64_t(delta), err)
+	})
 }
 
 // Balance is one unit of a budget; Limit and Remaining are nil where it is metered only.
@@ -81,9 +100,9 @@ type Balance struct {
 
 // Budget returns what the run's tree may spend and has spent, by unit, and the whole document.
 func (s *Store) Budget(runID string) (map[string]Balance, json.RawMessage, error) {
-	raw, err := s.text(func(out **C.sw_text, err **C.sw_error) C.int32_t {
+	raw, err := s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := str(runID)
-		return C.sw_budget_get(s.c, p, n, out, err)
+		return C.sw_budget_get(c, p, n, out, err)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -97,7 +116,7 @@ func (s *Store) Budget(runID string) (map[string]Balance, json.RawMessage, error
 
 // Check verifies the whole store and returns what it found, JSON.
 func (s *Store) Check() (json.RawMessage, error) {
-	return s.text(func(out **C.sw_text, err **C.sw_error) C.int32_t {
-		return C.sw_store_check(s.c, out, err)
+	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+		return C.sw_store_check(c, out, err)
 	})
 }

@@ -57,25 +57,73 @@ const (
 
 // Outcomes that are no failures of a call, as errors: a workflow returns ErrSuspend to be parked.
 var (
-	// ErrSuspend says that what was asked for is not there yet.
+	// ErrSuspend says that what was asked for is not there yet: return it, or an error that wraps it, and
+	// the run is parked. Once a wait has answered it, a run does not complete, however it is caught.
 	ErrSuspend = errors.New("smolwf: not ready, the run waits")
 	// ErrTimeout says that the deadline of an await passed first.
 	ErrTimeout = errors.New("smolwf: the deadline passed first")
 )
 
-// Failed is the remembered failure of a step, or the failure of a child: JSON as it was given.
-type Failed struct{ Payload json.RawMessage }
+// mayPass says that the same call may succeed later: the lock, the disk, the memory may be free then.
+func (c Code) mayPass() bool {
+	return c == ErrBusy || c == ErrIO || c == ErrNoMem || c == ErrFull
+}
 
-func (f *Failed) Error() string { return "smolwf: failed: " + string(f.Payload) }
+// endsWorker says that the store cannot go on.
+func (c Code) endsWorker() bool {
+	switch c {
+	case ErrWalLost, ErrPoisoned, ErrCorrupt, ErrReadOnly, ErrNotAStore, ErrForked, ErrSecondCopy,
+		ErrSchemaOld, ErrSchemaNew, ErrSchemaForeign, ErrSchemaEdited:
+		return true
+	}
+	return false
+}
+
+// Failed is the remembered failure of a step, or the failure or cancel of a run. A workflow that
+// returns it fails for good, since another try would replay it.
+type Failed struct {
+	// Of says what failed, such as `step "pay"`, or the id of a run.
+	Of string
+	// Payload is the failure as it was recorded, JSON byte for byte; an object with the key "$smolwf"
+	// when the library recorded it.
+	Payload json.RawMessage
+}
+
+// Error names what failed, and shows the beginning of the payload.
+func (f *Failed) Error() string {
+	return fmt.Sprintf("smolwf: %s failed: %s", f.Of, clip(string(f.Payload), 1024))
+}
+
+// DecodeError says that what is recorded does not fit the type that it is read into. A workflow that
+// returns it fails for good: retry the run when the code is mended.
+type DecodeError struct {
+	// Of says what, such as `the result of step "pay"`.
+	Of string
+	// Err is what encoding/json says.
+	Err error
+}
+
+// Error says what does not fit.
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("smolwf: %s cannot be read: %v", e.Of, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *DecodeError) Unwrap() error { return e.Err }
 
 // Error is a failure that the library told, with its sentence.
 type Error struct {
-	Code       Code
+	// Code says what kind of failure; errors.Is compares it.
+	Code Code
+	// EngineCode is SQLite's extended code, or 0.
 	EngineCode int
-	Retryable  bool
-	Message    string
+	// Retryable says that the same call may succeed later.
+	Retryable bool
+	// Message is one sentence, which names the value and the limit.
+	Message string
 }
 
+// Error returns the code and the sentence.
 func (e *Error) Error() string { return fmt.Sprintf("smolwf: %s: %s", e.Code.Error(), e.Message) }
 
 // Is returns whether the target is this error's code.
@@ -129,18 +177,6 @@ func payload(p json.RawMessage) (*C.char, C.size_t) {
 		return (*C.char)(unsafe.Pointer(&none[0])), 0
 	}
 	return (*C.char)(unsafe.Pointer(&p[0])), C.size_t(len(p))
-}
-
-// encode writes a value as JSON; nil is absent, raw JSON stays as it is.
-func encode(v any) (json.RawMessage, error) {
-	switch v := v.(type) {
-	case nil:
-		return nil, nil
-	case json.RawMessage:
-		return v, nil
-	default:
-		return json.Marshal(v)
-	}
 }
 
 // arena holds copies of texts for option structs, which must not point into Go's memory.

@@ -13,43 +13,47 @@ func (s *Store) Cancel(runID string, reason any) error {
 	if e != nil {
 		return e
 	}
-	var err *C.sw_error
-	runPtr, runLen := str(runID)
-	p, n := payload(raw)
-	code := C.sw_run_cancel(s.c, runPtr, runLen, p, n, &err)
-	return check(code, &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		runPtr, runLen := str(runID)
+		p, n := payload(raw)
+		return C.sw_run_cancel(c, runPtr, runLen, p, n, err)
+	})
 }
 
 // Pause sets a run aside.
 func (s *Store) Pause(runID string) error {
-	var err *C.sw_error
-	p, n := str(runID)
-	return check(C.sw_run_pause(s.c, p, n, &err), &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(runID)
+		return C.sw_run_pause(c, p, n, err)
+	})
 }
 
 // Resume puts a paused run back.
 func (s *Store) Resume(runID string) error {
-	var err *C.sw_error
-	p, n := str(runID)
-	return check(C.sw_run_resume(s.c, p, n, &err), &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(runID)
+		return C.sw_run_resume(c, p, n, err)
+	})
 }
 
 // Retry opens a failed or cancelled run again; results are kept.
 func (s *Store) Retry(runID string) error {
-	var err *C.sw_error
-	p, n := str(runID)
-	return check(C.sw_run_retry(s.c, p, n, &err), &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(runID)
+		return C.sw_run_retry(c, p, n, err)
+	})
 }
 
 // Fork makes a new run that replays what another recorded before a step: its id, its name, or "" for
 // the start.
 func (s *Store) Fork(runID, fromStep string) (string, error) {
 	var room idRoom
-	var err *C.sw_error
-	p, n := str(runID)
-	stepPtr, stepLen := optional(fromStep)
-	code := C.sw_run_fork(s.c, p, n, stepPtr, stepLen, &room[0], C.size_t(len(room)), &err)
-	return room.String(), check(code, &err)
+	err := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(runID)
+		stepPtr, stepLen := optional(fromStep)
+		return C.sw_run_fork(c, p, n, stepPtr, stepLen, &room[0], C.size_t(len(room)), err)
+	})
+	return room.String(), err
 }
 
 // QueueSettings are the limits of a queue; what is absent is lifted.
@@ -65,9 +69,9 @@ func (s *Store) SetQueue(queue string, settings QueueSettings) error {
 	if e != nil {
 		return e
 	}
-	var err *C.sw_error
-	queuePtr, queueLen := str(queue)
-	p, n := payload(raw)
-	code := C.sw_queue_set(s.c, queuePtr, queueLen, p, n, &err)
-	return check(code, &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		queuePtr, queueLen := str(queue)
+		p, n := payload(raw)
+		return C.sw_queue_set(c, queuePtr, queueLen, p, n, err)
+	})
 }

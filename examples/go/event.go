@@ -14,12 +14,13 @@ func (a *Attempt) Tell(eventType string, what any, key string) (existed bool, _ 
 	if e != nil {
 		return false, e
 	}
-	var err *C.sw_error
-	typePtr, typeLen := str(eventType)
-	p, n := payload(raw)
-	keyPtr, keyLen := optional(key)
-	code := C.sw_event_append(a.c, typePtr, typeLen, p, n, keyPtr, keyLen, &err)
-	return code == C.SW_EXISTS, check(code, &err)
+	code, err := a.call("sw_event_append", func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
+		typePtr, typeLen := str(eventType)
+		p, n := payload(raw)
+		keyPtr, keyLen := optional(key)
+		return C.sw_event_append(c, typePtr, typeLen, p, n, keyPtr, keyLen, err)
+	})
+	return code == C.SW_EXISTS, err
 }
 
 // Event is a line of the log.
@@ -33,9 +34,9 @@ type Event struct {
 
 // Events returns what was told after a number, of one run or, with "", of all; limit 0 is 1000.
 func (s *Store) Events(after int64, runID string, limit int) ([]Event, error) {
-	raw, err := s.text(func(out **C.sw_text, err **C.sw_error) C.int32_t {
+	raw, err := s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := optional(runID)
-		return C.sw_event_read(s.c, C.int64_t(after), p, n, C.uint32_t(limit), out, err)
+		return C.sw_event_read(c, C.int64_t(after), p, n, C.uint32_t(limit), out, err)
 	})
 	if err != nil {
 		return nil, err

@@ -8,32 +8,51 @@ import "C"
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 	"unsafe"
 )
 
+// AllWorkflows is the scope of idempotency keys that all workflows share; there the same key under another
+// workflow is ErrConflict. It is that of the functions of C when none is named.
+const AllWorkflows = "\x00"
+
 // SubmitOptions of a run; the zero value of each field is its default. The names in JSON are those
 // of the lists that SubmitMany and ChildSubmitMany take.
 type SubmitOptions struct {
-	Queue            string         `json:"queue,omitempty"`
-	RunAtMS          int64          `json:"run_at_ms,omitempty"`
-	TimeoutMS        int64          `json:"timeout_ms,omitempty"`
-	BackoffInitialMS int64          `json:"backoff_initial_ms,omitempty"`
-	BackoffMaxMS     int64          `json:"backoff_max_ms,omitempty"`
-	Priority         int32          `json:"priority,omitempty"`
-	MaxAttempts      uint32         `json:"max_attempts,omitempty"`
-	BackoffPercent   uint32         `json:"backoff_percent,omitempty"`
-	IdempotencyKey   string         `json:"idempotency_key,omitempty"`
-	IdempotencyScope string         `json:"idempotency_scope,omitempty"`
-	ConcurrencyKey   string         `json:"concurrency_key,omitempty"`
-	CodeVersion      string         `json:"code_version,omitempty"`
-	Budget           any            `json:"budget,omitempty"`
-	Metadata         map[string]any `json:"metadata,omitempty"`
+	// Queue is the queue's name: "default", or the parent's for a child.
+	Queue string `json:"queue,omitempty"`
+	// RunAtMS is when it may be claimed, Unix milliseconds: now.
+	RunAtMS int64 `json:"run_at_ms,omitempty"`
+	// TimeoutMS is milliseconds from then on after which it fails: never.
+	TimeoutMS int64 `json:"timeout_ms,omitempty"`
+	// BackoffInitialMS is the wait before the second try: 1000. BackoffMaxMS is the longest: 3600000.
+	BackoffInitialMS int64 `json:"backoff_initial_ms,omitempty"`
+	BackoffMaxMS     int64 `json:"backoff_max_ms,omitempty"`
+	// Priority: the lower goes first.
+	Priority int32 `json:"priority,omitempty"`
+	// MaxAttempts is the number of tries: 3.
+	MaxAttempts uint32 `json:"max_attempts,omitempty"`
+	// BackoffPercent is the growth of the wait from one try to the next, 100 to 10000: 200.
+	BackoffPercent uint32 `json:"backoff_percent,omitempty"`
+	// IdempotencyKey makes one run and no second one, for as long as the first exists: none.
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
+	// IdempotencyScope is within what the key counts: the workflow's name. AllWorkflows shares it.
+	IdempotencyScope string `json:"idempotency_scope,omitempty"`
+	// ConcurrencyKey: runs of a queue with the same one share its limit per key.
+	ConcurrencyKey string `json:"concurrency_key,omitempty"`
+	// CodeVersion that may run it: any.
+	CodeVersion string `json:"code_version,omitempty"`
+	// Budget is what the run and all below it may spend: Amounts, or by unit
+	// {"limit": n, "warn": n}.
+	Budget any `json:"budget,omitempty"`
+	// Metadata is an object of the host's own, which events of workers and documents show.
+	Metadata map[string]any `json:"metadata,omitempty"`
 	// Local lets only this store handle claim it, while it is open.
 	Local bool `json:"local,omitempty"`
 }
 
-func (o *SubmitOptions) c(texts *arena) (C.sw_submit_options, error) {
+func (o *SubmitOptions) c(texts *arena, workflow string) (C.sw_submit_options, error) {
 	var c C.sw_submit_options
 	c.struct_size = C.uint32_t(unsafe.Sizeof(c))
 	if o == nil {
@@ -48,7 +67,7 @@ func (o *SubmitOptions) c(texts *arena) (C.sw_submit_options, error) {
 	c.backoff_percent = C.uint32_t(o.BackoffPercent)
 	c.queue, c.queue_len = texts.text(o.Queue)
 	c.idempotency_key, c.idempotency_key_len = texts.text(o.IdempotencyKey)
-	c.idempotency_scope, c.idempotency_scope_len = texts.text(o.IdempotencyScope)
+	c.idempotency_scope, c.idempotency_scope_len = texts.text(scope(o.IdempotencyScope, o.IdempotencyKey, workflow))
 	c.concurrency_key, c.concurrency_key_len = texts.text(o.ConcurrencyKey)
 	c.code_version, c.code_version_len = texts.text(o.CodeVersion)
 	var err error
@@ -70,17 +89,18 @@ func (s *Store) Submit(workflow string, args any, o *SubmitOptions) (runID strin
 	if e != nil {
 		return "", false, e
 	}
-	options, e := o.c(&texts)
+	options, e := o.c(&texts, workflow)
 	if e != nil {
 		return "", false, e
 	}
 	var room idRoom
-	var err *C.sw_error
-	namePtr, nameLen := str(workflow)
-	argsPtr, argsLen := payload(raw)
-	code := C.sw_run_submit(s.c, namePtr, nameLen, argsPtr, argsLen, &options, &room[0],
-		C.size_t(len(room)), &err)
-	return room.String(), code == C.SW_EXISTS, check(code, &err)
+	code, e := s.handle.call(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		namePtr, nameLen := str(workflow)
+		argsPtr, argsLen := payload(raw)
+		return C.sw_run_submit(c, namePtr, nameLen, argsPtr, argsLen, &options, &room[0],
+			C.size_t(len(room)), err)
+	})
+	return room.String(), code == C.SW_EXISTS, e
 }
 
 // Item is one run of a list.
@@ -100,37 +120,59 @@ type Submitted struct {
 
 // SubmitMany submits runs in one commit, all or none.
 func (s *Store) SubmitMany(items []Item) ([]Submitted, error) {
-	return submitted(items, func(p *C.char, n C.size_t, out **C.sw_text, err **C.sw_error) C.int32_t {
-		return C.sw_run_submit_many(s.c, p, n, out, err)
+	scoped := slices.Clone(items)
+	for i := range scoped {
+		item := &scoped[i]
+		item.IdempotencyScope = scope(item.IdempotencyScope, item.IdempotencyKey, item.Workflow)
+	}
+	return submitted(scoped, func(p *C.char, n C.size_t, out **C.sw_text) error {
+		return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+			return C.sw_run_submit_many(c, p, n, out, err)
+		})
 	})
 }
 
-func submitted(items []Item, call func(*C.char, C.size_t, **C.sw_text, **C.sw_error) C.int32_t) ([]Submitted, error) {
-	raw, e := json.Marshal(items)
-	if e != nil {
-		return nil, e
+func submitted(items []Item, call func(*C.char, C.size_t, **C.sw_text) error) ([]Submitted, error) {
+	raw, err := encode(items)
+	if err != nil {
+		return nil, err
 	}
 	var out *C.sw_text
-	var err *C.sw_error
 	p, n := payload(raw)
-	code := call(p, n, &out, &err)
+	err = call(p, n, &out)
 	answer := take(out)
-	if e := check(code, &err); e != nil {
-		return nil, e
+	if err != nil {
+		return nil, err
 	}
 	var all []Submitted
-	e = json.Unmarshal(answer, &all)
-	return all, e
+	err = json.Unmarshal(answer, &all)
+	return all, err
 }
 
-// Find returns the run that an idempotency key made, or "".
-func (s *Store) Find(scope, key string) (string, error) {
+// scope returns the scope of an idempotency key.
+func scope(asked, key, workflow string) string {
+	switch {
+	case asked == AllWorkflows:
+		return ""
+	case asked == "" && key != "":
+		return workflow
+	}
+	return asked
+}
+
+// Find returns the id of the run that an idempotency key made, or "". The scope is the workflow's name,
+// unless the submit named another, such as AllWorkflows.
+func (s *Store) Find(idempotencyScope, key string) (string, error) {
 	var room idRoom
-	var err *C.sw_error
-	scopePtr, scopeLen := optional(scope)
-	keyPtr, keyLen := str(key)
-	code := C.sw_run_find(s.c, scopePtr, scopeLen, keyPtr, keyLen, &room[0], C.size_t(len(room)), &err)
-	return room.String(), check(code, &err)
+	err := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		scopePtr, scopeLen := str(idempotencyScope)
+		if idempotencyScope == AllWorkflows {
+			scopePtr, scopeLen = nil, 0
+		}
+		keyPtr, keyLen := str(key)
+		return C.sw_run_find(c, scopePtr, scopeLen, keyPtr, keyLen, &room[0], C.size_t(len(room)), err)
+	})
+	return room.String(), err
 }
 
 // ClaimOptions of a claim; the zero value of each field is its default.
@@ -166,13 +208,14 @@ func (s *Store) TryClaim(queue string, o *ClaimOptions) (*Attempt, error) {
 	defer func() { texts.free() }()
 	options := o.c(&texts)
 	var attempt *C.sw_attempt
-	var err *C.sw_error
-	p, n := optional(queue)
-	code := C.sw_run_claim(s.c, p, n, &options, &attempt, &err)
-	if e := check(code, &err); e != nil || attempt == nil {
+	e := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := optional(queue)
+		return C.sw_run_claim(c, p, n, &options, &attempt, err)
+	})
+	if e != nil || attempt == nil {
 		return nil, e
 	}
-	return &Attempt{c: attempt, store: s}, nil
+	return newAttempt(attempt, s), nil
 }
 
 // Claim waits for a run of a queue and claims it. It ends with its context.
@@ -196,15 +239,16 @@ func (s *Store) ClaimMany(queue string, most int, o *ClaimOptions) ([]*Attempt, 
 	options := o.c(&texts)
 	room := make([]*C.sw_attempt, most)
 	var count C.uint32_t
-	var err *C.sw_error
-	p, n := optional(queue)
-	code := C.sw_run_claim_many(s.c, p, n, &options, C.uint32_t(most), &room[0], &count, &err)
-	if e := check(code, &err); e != nil {
+	e := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := optional(queue)
+		return C.sw_run_claim_many(c, p, n, &options, C.uint32_t(most), &room[0], &count, err)
+	})
+	if e != nil {
 		return nil, e
 	}
 	all := make([]*Attempt, count)
 	for i := range all {
-		all[i] = &Attempt{c: room[i], store: s}
+		all[i] = newAttempt(room[i], s)
 	}
 	return all, nil
 }
@@ -214,9 +258,9 @@ func (s *Store) Wait(ctx context.Context, runID string) (*Run, error) {
 	var raw json.RawMessage
 	err := s.until(ctx, func() (bool, error) {
 		var err error
-		raw, err = s.text(func(out **C.sw_text, err **C.sw_error) C.int32_t {
+		raw, err = s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 			p, n := str(runID)
-			return C.sw_run_wait(s.c, p, n, 0, nil, out, err)
+			return C.sw_run_wait(c, p, n, 0, nil, out, err)
 		})
 		return raw != nil, err
 	})
@@ -227,38 +271,52 @@ func (s *Store) Wait(ctx context.Context, runID string) (*Run, error) {
 	return run, json.Unmarshal(raw, run)
 }
 
-// Run is the document of a run.
+// Run is the document of a run. Times are Unix milliseconds, payloads JSON as they were given.
 type Run struct {
-	RunID        string          `json:"run_id"`
-	RootRunID    string          `json:"root_run_id"`
-	ParentRunID  *string         `json:"parent_run_id"`
-	Workflow     string          `json:"workflow"`
-	Queue        string          `json:"queue"`
-	State        string          `json:"state"`
-	Args         json.RawMessage `json:"args"`
-	Result       json.RawMessage `json:"result"`
-	Error        json.RawMessage `json:"error"`
-	Attempts     int             `json:"attempts"`
-	Tries        int             `json:"tries"`
+	RunID     string `json:"run_id"`
+	RootRunID string `json:"root_run_id"`
+	// ParentRunID is nil for a run that is no child.
+	ParentRunID *string `json:"parent_run_id"`
+	Workflow    string  `json:"workflow"`
+	Queue       string  `json:"queue"`
+	// State is "pending", "running", "waiting", "paused", "completed", "failed" or "cancelled"; the last
+	// three are final.
+	State    string          `json:"state"`
+	Priority int32           `json:"priority"`
+	Args     json.RawMessage `json:"args"`
+	// Result and Error are null until the run has ended; see the function Result.
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
+	// LastError is what the newest failed attempt of an open run ended with, or null.
+	LastError json.RawMessage `json:"last_error"`
+	// Attempts counts claims, Tries those that were charged, of MaxAttempts.
+	Attempts    int `json:"attempts"`
+	Tries       int `json:"tries"`
+	MaxAttempts int `json:"max_attempts"`
+	// RunAtMS is when it may be claimed next.
+	RunAtMS      int64           `json:"run_at_ms"`
 	CreatedAtMS  int64           `json:"created_at_ms"`
+	UpdatedAtMS  int64           `json:"updated_at_ms"`
 	FinishedAtMS *int64          `json:"finished_at_ms"`
 	Metadata     json.RawMessage `json:"metadata"`
-	WaitingFor   json.RawMessage `json:"waiting_for"`
+	// CodeVersion is nil for a run without one.
+	CodeVersion *string `json:"code_version"`
+	// WaitingFor is null unless the state is "waiting"; then a list of {"signal": name},
+	// {"child": run_id}, {"budget": unit, "amount": n} and {"until_ms": instant}.
+	WaitingFor json.RawMessage `json:"waiting_for"`
 	// CancelAsked says that a running attempt was told to end and has not done so yet.
 	CancelAsked bool `json:"cancel_asked"`
 	// PauseAsked says that a running attempt was told to yield and has not done so yet.
 	PauseAsked bool `json:"pause_asked"`
-	// LastError is what the newest failed attempt of an open run ended with, or null.
-	LastError json.RawMessage `json:"last_error"`
 	// Raw is the whole document.
 	Raw json.RawMessage `json:"-"`
 }
 
-// Get returns the document of a run.
+// Get returns the document of a run; ErrNotFound when there is none.
 func (s *Store) Get(runID string) (*Run, error) {
-	raw, err := s.text(func(out **C.sw_text, err **C.sw_error) C.int32_t {
+	raw, err := s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := str(runID)
-		return C.sw_run_get(s.c, p, n, out, err)
+		return C.sw_run_get(c, p, n, out, err)
 	})
 	if err != nil {
 		return nil, err
@@ -269,9 +327,9 @@ func (s *Store) Get(runID string) (*Run, error) {
 
 // History returns a page of the history of a run, JSON; limit 0 is 1000 items.
 func (s *Store) History(runID, cursor string, limit int) (json.RawMessage, error) {
-	return s.text(func(out **C.sw_text, err **C.sw_error) C.int32_t {
+	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := str(runID)
 		cursorPtr, cursorLen := optional(cursor)
-		return C.sw_run_history(s.c, p, n, cursorPtr, cursorLen, C.uint32_t(limit), out, err)
+		return C.sw_run_history(c, p, n, cursorPtr, cursorLen, C.uint32_t(limit), out, err)
 	})
 }

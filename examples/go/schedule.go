@@ -27,23 +27,24 @@ func (s *Store) SetSchedule(name string, spec Schedule) error {
 	if e != nil {
 		return e
 	}
-	var err *C.sw_error
-	namePtr, nameLen := str(name)
-	p, n := payload(raw)
-	code := C.sw_schedule_set(s.c, namePtr, nameLen, p, n, &err)
-	return check(code, &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		namePtr, nameLen := str(name)
+		p, n := payload(raw)
+		return C.sw_schedule_set(c, namePtr, nameLen, p, n, err)
+	})
 }
 
 // DeleteSchedule ends a schedule.
 func (s *Store) DeleteSchedule(name string) error {
-	var err *C.sw_error
-	p, n := str(name)
-	return check(C.sw_schedule_delete(s.c, p, n, &err), &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(name)
+		return C.sw_schedule_delete(c, p, n, err)
+	})
 }
 
 // Schedules returns all schedules, JSON.
 func (s *Store) Schedules() (json.RawMessage, error) {
-	return s.text(func(out **C.sw_text, err **C.sw_error) C.int32_t {
-		return C.sw_schedule_list(s.c, out, err)
+	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+		return C.sw_schedule_list(c, out, err)
 	})
 }

@@ -300,7 +300,7 @@ func TestRunsAreControlledFromOutside(t *testing.T) {
 	if run, err := store.Get(forkID); err != nil || run.State != "cancelled" {
 		t.Fatal(run, err)
 	}
-	if id, err := store.Find("", "none"); id != "" || err != nil {
+	if id, err := store.Find("a", "none"); id != "" || err != nil {
 		t.Fatal(id, err)
 	}
 }

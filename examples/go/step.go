@@ -6,30 +6,34 @@ package smolwf
 import "C"
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"time"
 	"unsafe"
 )
 
 // StepOptions of Begin and Do; the zero value of each field is its default.
 type StepOptions struct {
-	// Kind is a label, such as "model".
+	// Kind is a label that the history shows, such as "model": "step".
 	Kind string
-	// Input is hashed, and compared when the step is replayed.
+	// Input is any value that encoding/json writes. It is hashed, and another one than was recorded
+	// is ErrNondeterminism; nil is not compared.
 	Input any
-	// Occurrence names one; 0 is the next of the name.
+	// Occurrence names one of several steps of a name, from 1; 0 is the next of the name. Steps that
+	// run side by side need distinct names, or occurrences.
 	Occurrence int
-	// Durability of its record.
+	// Durability of its record: the store's.
 	Durability Durability
 	// MaxAttempts is the number of tries: 3.
 	MaxAttempts int
-	// BackoffInitial and BackoffMax: 1 s, doubling to an hour.
+	// BackoffInitial is the wait before the second try, which doubles: 1 s. BackoffMax is the longest:
+	// 1 h.
 	BackoffInitial, BackoffMax time.Duration
-	// Track records the start, so that a start without an end counts as a try.
+	// Track records the start too, so that a start without an end counts as a try; with MaxAttempts 1
+	// its work never runs twice.
 	Track bool
-	// Cleanup lets it begin on a cancelled run.
+	// Cleanup is for work that undoes something: it begins on a cancelled run too, and its context
+	// does not end with the cancel.
 	Cleanup bool
 }
 
@@ -46,203 +50,200 @@ func (o *StepOptions) c(texts *arena) C.sw_step_options {
 	c.occurrence = C.uint32_t(o.Occurrence)
 	c.durability = C.uint32_t(o.Durability)
 	c.max_attempts = C.uint32_t(o.MaxAttempts)
-	c.backoff_initial_ms = C.int64_t(o.BackoffInitial.Milliseconds())
-	c.backoff_max_ms = C.int64_t(o.BackoffMax.Milliseconds())
+	c.backoff_initial_ms = C.int64_t(milliseconds(o.BackoffInitial))
+	c.backoff_max_ms = C.int64_t(milliseconds(o.BackoffMax))
 	return c
 }
 
-// Step is one memoised call of a run. Its handle is freed by Close.
+// Step is one memoised call of a run. Its handle is freed by Close; afterwards its calls answer
+// ErrLeaseLost.
 type Step struct {
-	c *C.sw_step
+	handle handle[*C.sw_step]
+	run    *Attempt
+	// name, id, occurrence and tries of a step to run are kept, since they outlive the handle.
+	name, id          string
+	occurrence, tries int
+	isCleanup         bool
 	// Replayed says that Result holds what was recorded before.
 	Replayed bool
 }
 
-// Begin begins a step: to be run, or Replayed. A remembered failure is a *Failed, a step that backs
-// off is ErrSuspend.
+// Begin begins a step: to be run, or Replayed. It is the level below Do: complete or fail a step that
+// is to be run, and Close it. A worker frees what is still open when the workflow returns.
+//
+// A remembered failure is a *Failed, a step that backs off is ErrSuspend, and a step that is open in
+// this attempt already is ErrConflict, which fails the run for good however it is caught.
 func (a *Attempt) Begin(name string, o StepOptions) (*Step, error) {
-	var texts arena
-	defer func() { texts.free() }()
-	input, e := encode(o.Input)
-	if e != nil {
-		return nil, e
+	input, err := encode(o.Input)
+	if err != nil {
+		return nil, fmt.Errorf("the input of step %q: %w", name, err)
 	}
-	options := o.c(&texts)
-	namePtr, nameLen := str(name)
-	inputPtr, inputLen := payload(input)
 	var step *C.sw_step
-	var err *C.sw_error
-	code := C.sw_step_begin(a.c, namePtr, nameLen, inputPtr, inputLen, &options, &step, &err)
-	if e := check(code, &err); e != nil {
-		return nil, e
+	code, err := a.call("sw_step_begin", func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
+		var texts arena
+		defer func() { texts.free() }()
+		options := o.c(&texts)
+		namePtr, nameLen := str(name)
+		inputPtr, inputLen := payload(input)
+		return C.sw_step_begin(c, namePtr, nameLen, inputPtr, inputLen, &options, &step, err)
+	})
+	if err != nil {
+		return nil, a.collided("step", name, err)
 	}
-	s := &Step{c: step, Replayed: code == C.SW_REPLAYED}
+	if code == C.SW_SUSPEND {
+		a.carried.waits("step", name, true)
+		return nil, ErrSuspend
+	}
+	a.carried.waits("step", name, false)
+	return a.begun(step, name, code)
+}
+
+func (a *Attempt) begun(c *C.sw_step, name string, code C.int32_t) (*Step, error) {
+	s := &Step{run: a, Replayed: code == C.SW_REPLAYED}
+	s.handle.c, s.handle.gone = c, errEnded
 	switch code {
 	case C.SW_FAILED:
 		defer s.Close()
-		return nil, &Failed{s.Error()}
-	case C.SW_SUSPEND:
-		return nil, ErrSuspend
+		return nil, &Failed{Of: fmt.Sprintf("step %q", name), Payload: s.Error()}
+	case C.SW_OK:
+		s.name, s.id, s.occurrence, s.tries = s.Name(), s.ID(), s.Occurrence(), s.Tries()
+		a.carried.opened(s)
 	}
 	return s, nil
 }
 
-// ID returns the step's id: the same in every attempt, so it serves as idempotency key outwards.
+// collided makes one sentence of a refusal to have two things of a name side by side, which fails the
+// run for good: which is which would be chance in every attempt.
+func (a *Attempt) collided(kind, name string, err error) error {
+	if code, ok := codeOf(err); !ok || code != ErrConflict {
+		return err
+	}
+	err = &Error{Code: ErrConflict, Message: fmt.Sprintf("%s %q is open in this attempt already: "+
+		"what runs side by side needs distinct names or an occurrence", kind, name)}
+	a.carried.doom(err, true)
+	return err
+}
+
+func (s *Step) view(f func(c *C.sw_step, n *C.size_t) *C.char) json.RawMessage {
+	var raw json.RawMessage
+	s.handle.look(func(c *C.sw_step) {
+		var n C.size_t
+		if p := f(c, &n); p != nil {
+			raw = C.GoBytes(unsafe.Pointer(p), C.int(n))
+		}
+	})
+	return raw
+}
+
+// ID returns the step's id, "step_" and a ULID: the same in every attempt, so it serves as idempotency
+// key outwards. "" for a replayed step after Close.
 func (s *Step) ID() string {
-	var n C.size_t
-	return C.GoStringN(C.sw_step_id(s.c, &n), C.int(n))
+	if s.id != "" {
+		return s.id
+	}
+	return string(s.view(func(c *C.sw_step, n *C.size_t) *C.char { return C.sw_step_id(c, n) }))
 }
 
-// Name returns the step's name.
+// Name returns the step's name; "" for a replayed step after Close.
 func (s *Step) Name() string {
-	var n C.size_t
-	return C.GoStringN(C.sw_step_name(s.c, &n), C.int(n))
+	if s.name != "" {
+		return s.name
+	}
+	return string(s.view(func(c *C.sw_step, n *C.size_t) *C.char { return C.sw_step_name(c, n) }))
 }
 
-// Result returns the recorded result, JSON byte for byte; nil when there is none.
+// Result returns the recorded result of a Replayed step, JSON byte for byte; nil when there is none,
+// and after Close.
 func (s *Step) Result() json.RawMessage {
-	var n C.size_t
-	p := C.sw_step_result(s.c, &n)
-	if p == nil {
-		return nil
-	}
-	return C.GoBytes(unsafe.Pointer(p), C.int(n))
+	return s.view(func(c *C.sw_step, n *C.size_t) *C.char { return C.sw_step_result(c, n) })
 }
 
-// Error returns the recorded failure, JSON byte for byte; nil when there is none.
+// Error returns the recorded failure, JSON byte for byte; nil when there is none, and after Close.
 func (s *Step) Error() json.RawMessage {
-	var n C.size_t
-	p := C.sw_step_error(s.c, &n)
-	if p == nil {
-		return nil
-	}
-	return C.GoBytes(unsafe.Pointer(p), C.int(n))
+	return s.view(func(c *C.sw_step, n *C.size_t) *C.char { return C.sw_step_error(c, n) })
 }
 
-// Occurrence returns which one of its name it is, from 1.
-func (s *Step) Occurrence() int { return int(C.sw_step_occurrence(s.c)) }
+// Occurrence returns which one of its name it is, from 1; 0 for a replayed step after Close.
+func (s *Step) Occurrence() int {
+	n := s.occurrence
+	if n == 0 {
+		s.handle.look(func(c *C.sw_step) { n = int(C.sw_step_occurrence(c)) })
+	}
+	return n
+}
 
-// Tries returns how often its work was started, this time included.
-func (s *Step) Tries() int { return int(C.sw_step_tries(s.c)) }
+// Tries returns how often its work was started, this time included, as far as recorded; 0 for a
+// replayed step after Close.
+func (s *Step) Tries() int {
+	n := s.tries
+	if n == 0 {
+		s.handle.look(func(c *C.sw_step) { n = int(C.sw_step_tries(c)) })
+	}
+	return n
+}
 
-// RetryAt returns when a failed step may be tried again.
-func (s *Step) RetryAt() time.Time { return time.UnixMilli(int64(C.sw_step_retry_at_ms(s.c))) }
+// RetryAt returns when a step that failed may be tried again; 1970 when it may not, or after Close.
+func (s *Step) RetryAt() time.Time {
+	var ms int64
+	s.handle.look(func(c *C.sw_step) { ms = int64(C.sw_step_retry_at_ms(c)) })
+	return time.UnixMilli(ms)
+}
 
-// Complete records the result.
+// finish makes a call that records the end of the step; in a worker it is made again while the store
+// cannot.
+func (s *Step) finish(name string, f func(c *C.sw_step, err **C.sw_error) C.int32_t) (C.int32_t, error) {
+	var code C.int32_t
+	err := s.run.carried.record(name, func() (err error) {
+		code, err = s.handle.call(f)
+		return err
+	})
+	return code, err
+}
+
+// Complete records the result, any value that encoding/json writes. Finished work is recorded on a
+// cancelled run too; ErrLeaseLost says that another attempt has the run.
 func (s *Step) Complete(result any) error {
-	raw, e := encode(result)
-	if e != nil {
-		return e
-	}
-	p, n := payload(raw)
-	var err *C.sw_error
-	return check(C.sw_step_complete(s.c, p, n, &err), &err)
-}
-
-// Fail records a failure, and returns whether the step may be tried again.
-func (s *Step) Fail(failure any, o FailOptions) (again bool, _ error) {
-	raw, e := encode(failure)
-	if e != nil {
-		return false, e
-	}
-	options := o.c()
-	p, n := payload(raw)
-	var err *C.sw_error
-	code := C.sw_step_fail(s.c, p, n, &options, &err)
-	return code == C.SW_SUSPEND, check(code, &err)
-}
-
-// Close frees the handle; a step that was not finished may be begun again.
-func (s *Step) Close() error {
-	C.sw_step_free(s.c)
-	s.c = nil
-	return nil
-}
-
-// Retry is the failure of a step's work that says when to try again, and what to record.
-type Retry struct {
-	// Failure is recorded; nil is the text of Err.
-	Failure any
-	// Err is why.
-	Err error
-	// After is the delay; 0 is the step's backoff.
-	After time.Duration
-	// Terminal makes the failure final.
-	Terminal bool
-}
-
-func (r *Retry) Error() string {
-	if r.Err == nil {
-		return "smolwf: the step failed"
-	}
-	return r.Err.Error()
-}
-
-func (r *Retry) Unwrap() error { return r.Err }
-
-// Do runs work once and records what it returns; ever after it returns the record.
-//
-// Work that returns an error has failed: the failure is recorded, and Do returns ErrSuspend while
-// tries are left, then *Failed. A *Retry says more. Work may run again when the process dies before
-// its result is recorded.
-func Do[T any](ctx context.Context, a *Attempt, name string, work func(context.Context) (T, error)) (T, error) {
-	return DoWith(ctx, a, name, StepOptions{}, work)
-}
-
-// DoWith is Do with options.
-func DoWith[T any](ctx context.Context, a *Attempt, name string, o StepOptions,
-	work func(context.Context) (T, error),
-) (T, error) {
-	var result T
-	step, err := a.Begin(name, o)
-	if err != nil {
-		return result, err
-	}
-	defer step.Close()
-	if step.Replayed {
-		err = json.Unmarshal(step.Result(), &result)
-		return result, err
-	}
-	result, err = work(context.WithValue(ctx, stepKey{}, step))
-	if err == nil {
-		return result, step.Complete(result)
-	}
-	if ctx.Err() != nil {
-		return result, err
-	}
-	return result, step.failed(err)
-}
-
-type stepKey struct{}
-
-// CurrentStep returns the step whose work runs under this context; nil outside of Do.
-func CurrentStep(ctx context.Context) *Step {
-	step, _ := ctx.Value(stepKey{}).(*Step)
-	return step
-}
-
-// failed records why the work failed, and returns what the workflow is to return.
-func (s *Step) failed(why error) error {
-	var code Code
-	if errors.As(why, &code) || errors.As(why, new(*Error)) || errors.Is(why, ErrSuspend) {
-		return why
-	}
-	retry := &Retry{Err: why}
-	errors.As(why, &retry)
-	failure := retry.Failure
-	if failure == nil {
-		failure = retry.Error()
-	}
-	again, err := s.Fail(failure, FailOptions{Terminal: retry.Terminal, RetryAfter: retry.After})
+	raw, err := encode(result)
 	if err != nil {
 		return err
 	}
-	if again {
-		return ErrSuspend
-	}
+	return s.complete(raw)
+}
+
+func (s *Step) complete(raw json.RawMessage) error {
+	_, err := s.finish("sw_step_complete", func(c *C.sw_step, err **C.sw_error) C.int32_t {
+		p, n := payload(raw)
+		return C.sw_step_complete(c, p, n, err)
+	})
+	return err
+}
+
+// Fail records a failure, any value that encoding/json writes, and returns whether the step may be
+// tried again, at RetryAt.
+func (s *Step) Fail(failure any, o FailOptions) (again bool, _ error) {
 	raw, err := encode(failure)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return &Failed{raw}
+	return s.fail(raw, o)
+}
+
+func (s *Step) fail(raw json.RawMessage, o FailOptions) (again bool, _ error) {
+	code, err := s.finish("sw_step_fail", func(c *C.sw_step, err **C.sw_error) C.int32_t {
+		options := o.c()
+		p, n := payload(raw)
+		return C.sw_step_fail(c, p, n, &options, err)
+	})
+	if code == C.SW_SUSPEND {
+		s.run.carried.waits("step", s.name, true)
+	}
+	return code == C.SW_SUSPEND, err
+}
+
+// Close frees the handle, once no call has it; a step that was not finished may be begun again. Again
+// is the same as once.
+func (s *Step) Close() error {
+	s.run.carried.closed(s)
+	C.sw_step_free(s.handle.take())
+	return nil
 }

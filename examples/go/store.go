@@ -76,13 +76,18 @@ func (o *Options) c() C.sw_store_options {
 	return c
 }
 
-// Store is an open store. It is an io.Closer.
+// Store is an open store. Any goroutine may use it at any time; after Close its calls answer ErrClosed.
+// It is an io.Closer.
 type Store struct {
-	c       *C.sw_store
+	handle  handle[*C.sw_store]
+	path    string
 	mu      sync.Mutex
 	changes *changes
 	closed  sync.Once
 }
+
+// errClosed is what the calls of a store answer after Close.
+var errClosed = &Error{Code: ErrClosed, Message: "the store is closed"}
 
 // Open opens a store, made if it is not there, and brings its schema up to date.
 func Open(path string, o *Options) (*Store, error) {
@@ -108,7 +113,11 @@ func opened(c *C.sw_store, o *Options, err error) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{c: c}
+	s := &Store{}
+	s.handle.c, s.handle.gone = c, errClosed
+	if p := C.sw_store_path(c); p != nil {
+		s.path = C.GoString(p)
+	}
 	if o == nil || !o.NoInit && !o.ReadOnly {
 		if _, err := s.Init(); err != nil {
 			s.Close()
@@ -118,17 +127,18 @@ func opened(c *C.sw_store, o *Options, err error) (*Store, error) {
 	return s, nil
 }
 
-// Close ends every wait, gives open attempts back and closes the store. Again is the same as once.
+// Close ends every wait, waits for calls in flight, gives open attempts back and closes the store. Again
+// is the same as once.
 func (s *Store) Close() error {
 	s.closed.Do(func() {
-		C.sw_store_shutdown(s.c)
+		s.handle.look(func(c *C.sw_store) { C.sw_store_shutdown(c) })
 		s.mu.Lock()
 		watch := s.changes
 		s.mu.Unlock()
 		if watch != nil {
 			watch.close()
 		}
-		C.sw_store_close(s.c)
+		C.sw_store_close(s.handle.take())
 	})
 	return nil
 }
@@ -136,58 +146,59 @@ func (s *Store) Close() error {
 // Init applies every migration that is missing and returns how many.
 func (s *Store) Init() (int, error) {
 	var applied C.uint32_t
-	var err *C.sw_error
-	code := C.sw_store_init(s.c, &applied, &err)
-	return int(applied), check(code, &err)
+	err := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		return C.sw_store_init(c, &applied, err)
+	})
+	return int(applied), err
 }
 
 // Migrate applies the migrations up to a version and returns how many.
 func (s *Store) Migrate(target int64) (int, error) {
 	var applied C.uint32_t
-	var err *C.sw_error
-	code := C.sw_store_migrate(s.c, C.int64_t(target), &applied, &err)
-	return int(applied), check(code, &err)
+	err := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		return C.sw_store_migrate(c, C.int64_t(target), &applied, err)
+	})
+	return int(applied), err
 }
 
 // SchemaVersion returns the file's version, 0 for none, and the library's.
 func (s *Store) SchemaVersion() (current, newest int64, _ error) {
-	var c, n C.int64_t
-	var err *C.sw_error
-	code := C.sw_store_schema_version(s.c, &c, &n, &err)
-	return int64(c), int64(n), check(code, &err)
+	var now, new C.int64_t
+	err := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		return C.sw_store_schema_version(c, &now, &new, err)
+	})
+	return int64(now), int64(new), err
 }
 
-// Migrations returns what was applied when, JSON.
+// Migrations returns what was applied when, a JSON document.
 func (s *Store) Migrations() (json.RawMessage, error) {
-	return s.text(func(out **C.sw_text, err **C.sw_error) C.int32_t {
-		return C.sw_store_migrations(s.c, out, err)
+	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+		return C.sw_store_migrations(c, out, err)
 	})
 }
 
 // Path returns the file's path, "" in memory.
-func (s *Store) Path() string {
-	p := C.sw_store_path(s.c)
-	if p == nil {
-		return ""
-	}
-	return C.GoString(p)
-}
+func (s *Store) Path() string { return s.path }
 
-// Advance moves a manual clock.
+// Advance moves a manual clock on.
 func (s *Store) Advance(d time.Duration) error {
-	var err *C.sw_error
-	return check(C.sw_store_advance_clock(s.c, C.int64_t(d.Milliseconds()), &err), &err)
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		return C.sw_store_advance_clock(c, C.int64_t(milliseconds(d)), err)
+	})
 }
 
-// Now returns the store's time.
-func (s *Store) Now() time.Time { return time.UnixMilli(int64(C.sw_store_now_ms(s.c))) }
+// Now returns the store's time; 1970 after Close.
+func (s *Store) Now() time.Time {
+	var ms int64
+	s.handle.look(func(c *C.sw_store) { ms = int64(C.sw_store_now_ms(c)) })
+	return time.UnixMilli(ms)
+}
 
 // text makes a call that answers with a text; a code above 0 without one answers nil.
-func (s *Store) text(call func(out **C.sw_text, err **C.sw_error) C.int32_t) (json.RawMessage, error) {
+func (s *Store) text(call func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t) (json.RawMessage, error) {
 	var out *C.sw_text
-	var err *C.sw_error
-	code := call(&out, &err)
-	return take(out), check(code, &err)
+	err := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t { return call(c, &out, err) })
+	return take(out), err
 }
 
 // stopWith makes a stop that fires when the context ends; call free when the wait is over.

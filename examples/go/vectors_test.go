@@ -49,11 +49,7 @@ func claim(t *testing.T, store *Store) *Attempt {
 	if run == nil {
 		t.Fatal("nothing to claim")
 	}
-	t.Cleanup(func() {
-		if run.c != nil {
-			run.Close()
-		}
-	})
+	t.Cleanup(func() { run.Close() })
 	return run
 }
 

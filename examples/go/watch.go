@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// lookPause is the least time between two looks whether attempts may go on.
+const lookPause = 40 * time.Millisecond
+
 // changes tells every waiting goroutine of a store that something happened. Its descriptor sleeps in
 // the runtime's poller, so a thousand waits cost no thread.
 type changes struct {
@@ -30,10 +33,13 @@ func (s *Store) watched() (*changes, error) {
 		return s.changes, nil
 	}
 	var watch *C.sw_watch
-	var err *C.sw_error
-	if e := check(C.sw_watch_open(s.c, &watch, &err), &err); e != nil {
+	e := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		return C.sw_watch_open(c, &watch, err)
+	})
+	if e != nil {
 		return nil, e
 	}
+	var err *C.sw_error
 	var fd C.int32_t
 	if e := check(C.sw_watch_fd(watch, &fd, &err), &err); e != nil {
 		C.sw_watch_free(watch)
@@ -87,12 +93,12 @@ func (c *changes) close() {
 // until tries again at each change until it is there, or the context ends. It asks for the change
 // before it looks, so that none is lost between; and looks once a second in any case.
 func (s *Store) until(ctx context.Context, isThere func() (bool, error)) error {
-	c, err := s.watched()
+	changed, err := s.changed()
 	if err != nil {
 		return err
 	}
-	for {
-		change := c.upcoming()
+	for ctx.Err() == nil {
+		change := changed()
 		if there, err := isThere(); there || err != nil {
 			return err
 		}
@@ -100,9 +106,37 @@ func (s *Store) until(ctx context.Context, isThere func() (bool, error)) error {
 		case <-change:
 		case <-time.After(time.Second):
 		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
+	return ctx.Err()
+}
+
+// changed returns what gives the channel that the next change closes. A store that is read only is told
+// of none.
+func (s *Store) changed() (func() <-chan struct{}, error) {
+	c, err := s.watched()
+	if code, _ := codeOf(err); code == ErrReadOnly {
+		return func() <-chan struct{} { return nil }, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.upcoming, nil
+}
+
+// listen lets attempts look at each change whether they may go on, until the context ends. Changes of
+// one moment are one look.
+func (s *Store) listen(ctx context.Context, all func() []*carried) {
+	_ = s.until(ctx, func() (bool, error) {
+		for _, c := range all() {
+			c.listen()
+		}
+		select {
+		case <-time.After(lookPause):
+		case <-ctx.Done():
+		}
+		return false, nil
+	})
 }
 
 // WaitChange waits until the store's count of changes is another than seen and returns it. Unlike
@@ -114,9 +148,10 @@ func (s *Store) WaitChange(ctx context.Context, seen uint64) (uint64, error) {
 	}
 	defer free()
 	var now C.uint64_t
-	var err *C.sw_error
-	code := C.sw_store_wait(s.c, C.uint64_t(seen), C.SW_FOREVER, stop, &now, &err)
-	if e := check(code, &err); e != nil {
+	code, e := s.handle.call(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		return C.sw_store_wait(c, C.uint64_t(seen), C.SW_FOREVER, stop, &now, err)
+	})
+	if e != nil {
 		return 0, e
 	}
 	if code != C.SW_OK {

@@ -2,136 +2,366 @@ package smolwf
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
 // Workflow is the host's function. It runs from the top in every attempt, and returns the run's
-// result, or an error: ErrSuspend parks the run, any other fails the attempt.
+// result, any value that encoding/json writes, or an error.
+//
+// ErrSuspend, or an error that wraps it, parks the run. A *Failed of a step or child fails it for good,
+// a *Retry says what follows, and any other error fails the attempt, which is tried again while tries
+// are left. A panic and runtime.Goexit are errors too. The context ends when the run is cancelled, taken
+// over, or given back: context.Cause is ErrCancelled, ErrLeaseLost or ErrStopped.
 type Workflow func(ctx context.Context, run *Attempt) (any, error)
 
-// Worker claims runs and carries them through the functions it knows.
+// Worker claims runs and carries them through the functions it knows. Fields are not to be changed
+// while it runs.
 type Worker struct {
 	Store *Store
 	// Queue to claim from; "" is "default".
 	Queue string
-	// Name under which its attempts are shown.
+	// Name under which its attempts are shown in the history.
 	Name string
 	// Workflows by name: no others are claimed.
 	Workflows map[string]Workflow
+	// CodeVersions by name of a workflow: it is claimed with that version, and without any. A workflow
+	// that is not named here is claimed whatever the run's version.
+	CodeVersions map[string]string
 	// Concurrency is how many runs at once: 1.
 	Concurrency int
-	// Lease is LeaseWhileAlive when 0.
+	// Lease is LeaseWhileAlive when 0; else 1 s to 1 h, and extended while the attempt lives.
 	Lease time.Duration
+	// Grace is how long a stop lets attempts go on: 25 s. Negative ends them at once.
+	Grace time.Duration
+	// Logger is told of each WorkerEvent; nil is slog.Default, for warnings and errors.
+	Logger *slog.Logger
+	// Hook is told of each WorkerEvent too, by any goroutine. The context that it returns, derived from
+	// the one that it got, is the workflow's for EventClaimed and the work's for EventStepRun, and that
+	// of their later events; nil keeps it. A hook that panics is logged and changes nothing.
+	Hook func(ctx context.Context, e WorkerEvent) context.Context
+
+	mu      sync.Mutex
+	stops   int
+	running *running
 }
 
-// Run works until its context ends, which is no error, or the store fails.
+// Run works until it is stopped, or the store is closed, which is no error. The first stop, the end of
+// the context or a Stop, ends claiming and lets attempts end, for Grace; the second, or the end of
+// Grace, ends their contexts with ErrStopped and gives their runs back, so that another worker goes on
+// at once and no try is charged. Work that does not hear is left behind: what it tries to record is
+// refused.
+//
+// It returns an error when the store cannot go on (ErrWalLost, ErrPoisoned, ErrCorrupt, ErrReadOnly, a
+// schema that is not its own), when a claim is refused, or when the worker lacks what it needs. What a
+// run does never ends it.
 func (w *Worker) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var group sync.WaitGroup
-	for range max(w.Concurrency, 1) {
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			if err := w.loop(ctx); err != nil {
-				cancel(err)
-			}
-		}()
-	}
-	group.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) &&
-		!errors.Is(err, context.DeadlineExceeded) {
+	r, err := w.start(ctx)
+	if err != nil {
 		return err
+	}
+	defer context.AfterFunc(ctx, func() { w.stop(r) })()
+	listening, listened := context.WithCancel(context.Background())
+	go w.Store.listen(listening, r.all)
+	if err := r.claims(); err != nil {
+		r.fail(err)
+	}
+	r.attempts.Wait()
+	listened()
+	return w.finish(r)
+}
+
+// RunUntilSignal is Run that a signal stops too: SIGTERM and SIGINT, unless others are named. The first
+// is the first stop, the second the second, and a third does what it does by default.
+func (w *Worker) RunUntilSignal(ctx context.Context, signals ...os.Signal) error {
+	if len(signals) == 0 {
+		signals = []os.Signal{syscall.SIGTERM, syscall.SIGINT}
+	}
+	came := make(chan os.Signal, 2)
+	signal.Notify(came, signals...)
+	over := make(chan struct{})
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		defer signal.Stop(came)
+		for range 2 {
+			select {
+			case <-came:
+				w.Stop()
+			case <-over:
+				return
+			}
+		}
+	}()
+	err := w.Run(ctx)
+	close(over)
+	<-heard
+	return err
+}
+
+// Stop stops Run: the first time gently, the second at once; the end of Run's context counts as one of
+// them. It does not wait. A worker that does not run yet is stopped when it does.
+func (w *Worker) Stop() { w.stop(nil) }
+
+// stop counts a stop, of one Run only if that is named.
+func (w *Worker) stop(of *running) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if of != nil && of != w.running {
+		return
+	}
+	w.stops++
+	if w.running != nil {
+		w.running.stop(w.stops)
+	}
+}
+
+// Carry takes one attempt that was claimed by hand through its workflow to its end, and frees it. The
+// end of the context gives the run back. A lost lease, a cancel and a closed store are no errors; what
+// Run would end with is.
+func (w *Worker) Carry(ctx context.Context, run *Attempt) error {
+	work := w.Workflows[run.Workflow()]
+	var fatal error
+	var once sync.Once
+	c := w.carries(ctx, run, ctx.Done(), func(err error) { once.Do(func() { fatal = err }) })
+	if work == nil {
+		defer run.Close()
+		c.release("no workflow of this name is known", unknownDelay)
+	} else {
+		listening, listened := context.WithCancel(context.Background())
+		defer listened()
+		go w.Store.listen(listening, func() []*carried { return []*carried{c} })
+		c.carry(work)
+	}
+	once.Do(func() {})
+	return fatal
+}
+
+// running is a Run.
+type running struct {
+	worker *Worker
+	// ctx is Run's, without its end; stopped and halted end with the first stop and the second.
+	ctx           context.Context
+	stopped       context.Context
+	halted        context.Context
+	stopNow, halt context.CancelFunc
+	// filters say what to claim, in turn.
+	filters []*ClaimOptions
+	// slots has a place for each run that is carried or about to be claimed.
+	slots    chan struct{}
+	attempts sync.WaitGroup
+
+	mu      sync.Mutex
+	carried map[*carried]struct{}
+	err     error
+}
+
+func (w *Worker) start(ctx context.Context) (*running, error) {
+	if err := w.check(); err != nil {
+		return nil, err
+	}
+	r := &running{
+		worker: w, ctx: context.WithoutCancel(ctx), filters: w.filters(),
+		slots: make(chan struct{}, max(w.Concurrency, 1)), carried: map[*carried]struct{}{},
+	}
+	r.halted, r.halt = context.WithCancel(context.Background())
+	r.stopped, r.stopNow = context.WithCancel(r.halted)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running != nil {
+		return nil, &Error{Code: ErrMisuse, Message: "the worker runs already"}
+	}
+	w.running = r
+	r.stop(w.stops)
+	return r, nil
+}
+
+func (w *Worker) finish(r *running) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running, w.stops = nil, 0
+	r.halt() // and the timer of the grace time has nothing to end
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+func (w *Worker) check() error {
+	say := func(format string, args ...any) error {
+		return &Error{Code: ErrInvalid, Message: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case w.Store == nil:
+		return say("the worker has no store")
+	case len(w.Workflows) == 0:
+		return say("the worker has no workflows")
+	}
+	for name, work := range w.Workflows {
+		if work == nil {
+			return say("workflow %q has no function", name)
+		}
+	}
+	for name := range w.CodeVersions {
+		if w.Workflows[name] == nil {
+			return say("CodeVersions names %q, which is none of the workflows", name)
+		}
 	}
 	return nil
 }
 
-func (w *Worker) loop(ctx context.Context) error {
-	options := &ClaimOptions{Lease: w.Lease, Worker: w.Name}
-	if options.Lease == 0 {
-		options.Lease = LeaseWhileAlive
+// filters returns what to claim: workflows that differ in their versions are claimed apart.
+func (w *Worker) filters() []*ClaimOptions {
+	lease := w.Lease
+	if lease == 0 {
+		lease = LeaseWhileAlive
 	}
+	byVersion := map[string]*ClaimOptions{}
+	var all []*ClaimOptions
 	for name := range w.Workflows {
-		options.Workflows = append(options.Workflows, name)
-	}
-	for {
-		run, err := w.Store.Claim(ctx, w.Queue, options)
-		if ctx.Err() != nil {
-			if run != nil {
-				defer run.Close()
-				return run.Release(0)
+		version := w.CodeVersions[name]
+		filter := byVersion[version]
+		if filter == nil {
+			filter = &ClaimOptions{Lease: lease, Worker: w.Name}
+			if version != "" {
+				filter.CodeVersions = []string{version}
 			}
+			byVersion[version] = filter
+			all = append(all, filter)
+		}
+		filter.Workflows = append(filter.Workflows, name)
+	}
+	for _, filter := range all {
+		slices.Sort(filter.Workflows)
+	}
+	return all
+}
+
+func (r *running) stop(count int) {
+	switch {
+	case count == 0:
+		return
+	case count > 1 || r.worker.Grace < 0:
+		r.halt()
+		return
+	}
+	grace := r.worker.Grace
+	if grace == 0 {
+		grace = 25 * time.Second
+	}
+	r.stopNow()
+	timer := time.AfterFunc(grace, r.halt)
+	context.AfterFunc(r.halted, func() { timer.Stop() })
+}
+
+// fail ends the run of the worker; that the store was closed is no error.
+func (r *running) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if code, _ := codeOf(err); r.err == nil && code != ErrClosed {
+		r.err = err
+	}
+	r.halt()
+}
+
+// all returns the attempts that are carried.
+func (r *running) all() []*carried {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*carried, 0, len(r.carried))
+	for c := range r.carried {
+		all = append(all, c)
+	}
+	return all
+}
+
+// claims claims runs for as long as there are places, and carries them, until it is stopped.
+func (r *running) claims() error {
+	for {
+		free := r.places()
+		if free == 0 {
 			return nil
 		}
-		if err != nil {
+		runs, err := r.claim(free)
+		for range free - len(runs) {
+			<-r.slots
+		}
+		for _, run := range runs {
+			r.take(run)
+		}
+		if err != nil || r.stopped.Err() != nil {
 			return err
 		}
-		if err := w.Carry(ctx, run); err != nil {
-			return err
+	}
+}
+
+// places waits for one place and takes all there are; none once it is stopped.
+func (r *running) places() int {
+	select {
+	case r.slots <- struct{}{}:
+	case <-r.stopped.Done():
+		return 0
+	}
+	for count := 1; ; count++ {
+		select {
+		case r.slots <- struct{}{}:
+		default:
+			return count
 		}
 	}
 }
 
-// Carry takes one attempt through its workflow to its end, and frees it. A lost lease or a cancel is
-// no error of the worker.
-func (w *Worker) Carry(ctx context.Context, run *Attempt) error {
-	defer run.Close()
-	work, known := w.Workflows[run.Workflow()]
-	if !known {
-		return run.Release(0)
-	}
-	inner, stop := w.Store.whileHeld(ctx, run)
-	defer stop()
-	result, err := call(inner, work, run)
-	switch {
-	case ctx.Err() != nil && err != nil:
-		err = run.Release(0)
-	case err == nil:
-		err = run.Complete(result)
-	case errors.Is(err, ErrSuspend), errors.Is(err, ErrBudget):
-		err = run.Suspend()
-	case errors.Is(err, ErrLeaseLost):
-	case errors.Is(err, ErrCancelled):
-		err = run.Release(0)
-	default:
-		_, err = run.Fail(err.Error(), FailOptions{})
-	}
-	if errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrCancelled) {
-		return nil
-	}
-	return err
-}
-
-// call runs the workflow; a panic is a failure of the attempt.
-func call(ctx context.Context, work Workflow, run *Attempt) (result any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return work(ctx, run)
-}
-
-// whileHeld returns a context that ends when the run is cancelled or taken over.
-func (s *Store) whileHeld(ctx context.Context, run *Attempt) (context.Context, func()) {
-	inner, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// Ends with the context at the latest.
-		_ = s.until(inner, func() (bool, error) {
-			err := run.Check()
-			if err != nil {
-				cancel(err)
-			}
-			return err != nil, nil
+// claim waits for runs and claims up to most.
+func (r *running) claim(most int) (runs []*Attempt, _ error) {
+	err := again(r.stopped, func() error {
+		return r.worker.Store.until(r.stopped, func() (_ bool, err error) {
+			runs, err = r.look(most)
+			return len(runs) > 0, err
 		})
-	}()
-	return inner, func() {
-		cancel(nil)
-		<-done
+	}, func(err error) {
+		r.worker.tell(r.ctx, WorkerEvent{Kind: EventDelayed, Call: "sw_run_claim_many", Err: err})
+	})
+	if r.stopped.Err() != nil {
+		return runs, nil
 	}
+	return runs, err
+}
+
+// look claims what is there, by each filter in turn.
+func (r *running) look(most int) (runs []*Attempt, _ error) {
+	for range r.filters {
+		filter := r.filters[0]
+		r.filters = append(r.filters[1:], filter)
+		some, err := r.worker.Store.ClaimMany(r.worker.Queue, most-len(runs), filter)
+		runs = append(runs, some...)
+		if len(runs) > 0 && (err != nil || len(runs) == most) {
+			return runs, nil // an error will be there again
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return runs, nil
+}
+
+// take carries a run in a goroutine of its own; its place is free when it has ended.
+func (r *running) take(run *Attempt) {
+	c := r.worker.carries(r.ctx, run, r.halted.Done(), r.fail)
+	r.mu.Lock()
+	r.carried[c] = struct{}{}
+	r.mu.Unlock()
+	r.attempts.Add(1)
+	go func() {
+		defer r.attempts.Done()
+		defer func() { <-r.slots }()
+		c.carry(r.worker.Workflows[run.Workflow()])
+		r.mu.Lock()
+		delete(r.carried, c)
+		r.mu.Unlock()
+	}()
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -120,7 +121,11 @@ func work(path, name, port string) error {
 	}
 	defer store.Close()
 	a := agent{name: name, url: "http://127.0.0.1:" + port + "/"}
-	worker := &smolwf.Worker{Store: store, Workflows: map[string]smolwf.Workflow{"answer": a.answer}}
+	errorsOnly := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})
+	worker := &smolwf.Worker{
+		Store: store, Workflows: map[string]smolwf.Workflow{"answer": a.answer},
+		Logger: slog.New(errorsOnly), // a busy model is no news here
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for !a.done {

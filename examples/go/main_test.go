@@ -1,0 +1,15 @@
+package smolwf
+
+import (
+	"os"
+	"testing"
+)
+
+// TestMain makes the test binary also the other processes that tests start.
+func TestMain(m *testing.M) {
+	if path := os.Getenv("SMOLWF_TEST_LOCK"); path != "" {
+		holdLock(path)
+		return
+	}
+	os.Exit(m.Run())
+}
