@@ -51,7 +51,7 @@ export class Calls {
   /** The last call of each name that is asked in order. */
   readonly #last = new Map<string, Promise<unknown>>();
   /** Names of the waits whose last answer was "not yet". */
-  readonly waitingFor = new Set<string>();
+  readonly waitingFor: Set<string> = new Set();
   readonly #abort = new AbortController();
   readonly #halt = new AbortController();
   readonly #claimedAt = performance.now();

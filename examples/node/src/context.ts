@@ -37,7 +37,7 @@ function unhandled(reason: unknown, promise: Promise<unknown>): void {
 }
 
 /** Whether Node was told not to end the process for such a promise. */
-const isLenient = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/)].some(
+const isLenient = [...process.execArgv, ...(process.env["NODE_OPTIONS"] ?? "").split(/\s+/)].some(
   (option) => /^--unhandled-rejections=(warn|none)/.test(option),
 );
 

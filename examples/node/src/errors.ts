@@ -2,17 +2,18 @@ import type { Json } from "./json.js";
 
 /** An error that the library answered: `name` is its code's name, such as `SW_ERR_BUSY`. */
 export class SmolwfError extends Error {
-  constructor(
-    readonly code: number,
-    name: string,
-    message: string,
-    /** Whether the same call may succeed when it is made again. */
-    readonly retryable = false,
-    /** The code of SQLite or of the system beneath, 0 if there is none. */
-    readonly engineCode = 0,
-  ) {
+  readonly code: number;
+  /** Whether the same call may succeed when it is made again. */
+  readonly retryable: boolean;
+  /** The code of SQLite or of the system beneath, 0 if there is none. */
+  readonly engineCode: number;
+
+  constructor(code: number, name: string, message: string, retryable = false, engineCode = 0) {
     super(message);
     this.name = name;
+    this.code = code;
+    this.retryable = retryable;
+    this.engineCode = engineCode;
   }
 }
 
@@ -89,14 +90,15 @@ export class ForgottenAwaitError extends Error {
 /** A failure that is recorded, and is the answer from now on: of a step, of a child, of a wait. */
 export class RecordedFailure extends Error {
   override name = "RecordedFailure";
-  constructor(
-    /** Which step, child or wait. */
-    readonly of: string,
-    /** The JSON value that was recorded. */
-    readonly error: Json,
-    cause?: unknown,
-  ) {
+  /** Which step, child or wait. */
+  readonly of: string;
+  /** The JSON value that was recorded. */
+  readonly error: Json;
+
+  constructor(of: string, error: Json, cause?: unknown) {
     super(`${of} failed: ${brief(error)}`, { cause });
+    this.of = of;
+    this.error = error;
   }
 }
 
@@ -113,13 +115,13 @@ export interface FailureOptions {
  */
 export class Failure extends Error {
   override name = "Failure";
+  readonly error: Json;
   readonly terminal: boolean;
   readonly retryAfterMs: number | undefined;
-  constructor(
-    readonly error: Json,
-    options: FailureOptions = {},
-  ) {
+
+  constructor(error: Json, options: FailureOptions = {}) {
     super(brief(error));
+    this.error = error;
     this.terminal = options.terminal ?? false;
     this.retryAfterMs = options.retryAfterMs;
   }
@@ -131,7 +133,7 @@ const BRIEF_MAX = 500;
 function brief(error: Json): string {
   try {
     const hasMessage = error !== null && typeof error === "object" && "message" in error;
-    const text = String(hasMessage ? error.message : JSON.stringify(error));
+    const text = String(hasMessage ? error["message"] : JSON.stringify(error));
     return text.slice(0, BRIEF_MAX);
   } catch {
     return "a value that has no form in JSON";

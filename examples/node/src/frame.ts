@@ -14,6 +14,8 @@ type Cell<T> = [T | null];
  * and so do the handles it entered and the memory its outputs are written to.
  */
 export class Frame {
+  readonly library: Library;
+  readonly name: string;
   readonly values: unknown[] = [];
   readonly #handles: Handle[] = [];
   readonly #integers: Cell<Integer>[] = [];
@@ -23,12 +25,9 @@ export class Frame {
   #objects: (bigint | null)[] | undefined;
   #error: Cell<bigint> | undefined;
 
-  constructor(
-    readonly library: Library,
-    readonly name: string,
-    slots: readonly Slot[],
-    inputs: readonly unknown[],
-  ) {
+  constructor(library: Library, name: string, slots: readonly Slot[], inputs: readonly unknown[]) {
+    this.library = library;
+    this.name = name;
     let at = 0;
     try {
       for (const slot of slots) {
@@ -130,7 +129,7 @@ export class Frame {
       if (field.name in packed) continue;
       Object.assign(packed, this.#field(field, given[field.name]));
     }
-    packed.struct_size = this.library.sizeOf(struct);
+    packed["struct_size"] = this.library.sizeOf(struct);
     return packed;
   }
 

@@ -5,6 +5,7 @@ const forgotten = new FinalizationRegistry<() => void>((free) => free());
  * and using an object after its `_free` is undefined.
  */
 export class Handle {
+  readonly kind: string;
   readonly #pointer: bigint;
   readonly #free: () => void;
   #users = 0;
@@ -12,11 +13,8 @@ export class Handle {
   #whenIdle: (() => void) | undefined;
 
   /** `free` must not block; it is also called when the handle is forgotten and collected. */
-  constructor(
-    readonly kind: string,
-    pointer: bigint,
-    free: (pointer: bigint) => void,
-  ) {
+  constructor(kind: string, pointer: bigint, free: (pointer: bigint) => void) {
+    this.kind = kind;
     this.#pointer = pointer;
     this.#free = () => free(pointer);
     forgotten.register(this, this.#free, this);

@@ -11,7 +11,11 @@ export type Json =
 
 /** A JSON text given to the library byte for byte: see {@link rawJson}. */
 export class RawJson {
-  constructor(readonly text: string) {}
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
 }
 
 /** Marks a text as JSON already, for numbers and spellings that no value of JavaScript has. */
@@ -22,14 +26,15 @@ export function rawJson(text: string): RawJson {
 /** A value, or a part of it, has no form in JSON: nothing is dropped or changed in silence. */
 export class EncodeError extends TypeError {
   override name = "EncodeError";
-  constructor(
-    /** Where it stands, as in `$.items[1].when`. */
-    readonly place: string,
-    /** What stands there, as in `NaN`. */
-    readonly what: string,
-    options?: ErrorOptions,
-  ) {
+  /** Where it stands, as in `$.items[1].when`. */
+  readonly place: string;
+  /** What stands there, as in `NaN`. */
+  readonly what: string;
+
+  constructor(place: string, what: string, options?: ErrorOptions) {
     super(`${place} is ${what}`, options);
+    this.place = place;
+    this.what = what;
   }
 }
 

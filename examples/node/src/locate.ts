@@ -1,49 +1,50 @@
-import { existsSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The folder of this file and those above it, up to the root of a source tree. */
-function foldersAbove(): string[] {
-  const folders = [dirname(fileURLToPath(import.meta.url))];
-  for (let at = 0; at < 6; at += 1) folders.push(dirname(folders.at(-1) ?? "/"));
-  return folders;
+/**
+ * Returns the folder of the package: where this file is, or two above where it was compiled to. Who
+ * can write there can write this code; no other folder is asked.
+ */
+function packageFolder(): string {
+  const own = dirname(fileURLToPath(import.meta.url));
+  return own.endsWith(join(sep, "dist", "src")) ? dirname(dirname(own)) : own;
 }
 
 function firstThere(paths: readonly string[]): string | undefined {
   return paths.find((path) => existsSync(path));
 }
 
-function newest(paths: readonly string[]): string | undefined {
-  const changed = (path: string): number => statSync(path).mtimeMs;
-  return paths.filter((path) => existsSync(path)).sort((a, b) => changed(b) - changed(a))[0];
+/**
+ * Returns the path of the shared library: what SMOLWF_LIBRARY says, else the one beside the package,
+ * else the name that the system knows.
+ */
+export function findLibrary(): string {
+  const names = ["libsmolwf.so.0", "libsmolwf.so"];
+  const beside = names.map((name) => join(packageFolder(), name));
+  return process.env["SMOLWF_LIBRARY"] || (firstThere(beside) ?? "libsmolwf.so.0");
+}
+
+/** Where `make install` puts the header of the library that SMOLWF_LIBRARY names. */
+function installedBeside(library: string | undefined): string[] {
+  if (!library || !existsSync(library)) return [];
+  return [join(dirname(dirname(realpathSync(library))), "share")];
 }
 
 /**
- * Returns the path of the shared library: what SMOLWF_LIBRARY says, else one next to the package,
- * else the newer one of a source tree's target folders, else the name that the system knows.
+ * Returns the path of smolwf.cdef: what SMOLWF_CDEF says, else the one beside the package, else the
+ * one that was installed with the library.
  */
-export function findLibrary(): string {
-  const asked = process.env.SMOLWF_LIBRARY;
-  if (asked) return asked;
-  for (const folder of foldersAbove()) {
-    const beside = ["libsmolwf.so.0", "libsmolwf.so"].map((name) => join(folder, name));
-    const builds = ["debug", "release"].map((kind) => join(folder, "target", kind, "libsmolwf.so"));
-    const found = firstThere(beside) ?? newest(builds);
-    if (found) return found;
-  }
-  return "libsmolwf.so.0";
-}
-
-/** Returns the path of smolwf.cdef: what SMOLWF_CDEF says, next to the package, or as installed. */
 export function findHeader(): string {
-  const asked = process.env.SMOLWF_CDEF;
+  const asked = process.env["SMOLWF_CDEF"];
   if (asked) return asked;
-  const near = foldersAbove().flatMap((folder) => [
-    join(folder, "smolwf.cdef"),
-    join(folder, "include", "smolwf.cdef"),
-  ]);
-  const installed = ["/usr/local/share", "/usr/share"].map((at) => join(at, "smolwf/smolwf.cdef"));
-  const found = firstThere([...near, ...installed]);
+  const shares = [
+    ...installedBeside(process.env["SMOLWF_LIBRARY"]),
+    "/usr/local/share",
+    "/usr/share",
+  ];
+  const installed = shares.map((share) => join(share, "smolwf", "smolwf.cdef"));
+  const found = firstThere([join(packageFolder(), "smolwf.cdef"), ...installed]);
   if (!found) throw new Error("smolwf.cdef is not found; set SMOLWF_CDEF to its path");
   return found;
 }

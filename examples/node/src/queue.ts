@@ -2,7 +2,7 @@
 type Start = (done: () => void) => void;
 
 /** Threads of libuv's pool, where koffi's asynchronous calls run. */
-const POOL_THREADS = Number(process.env.UV_THREADPOOL_SIZE) || 4;
+const POOL_THREADS = Number(process.env["UV_THREADPOOL_SIZE"]) || 4;
 
 /**
  * Calls under way at once. One thread of the pool stays free for the host's own files and names even

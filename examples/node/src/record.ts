@@ -19,7 +19,7 @@ export interface Recorded {
 export async function recordFailure(
   thrown: unknown,
   record: (error: Json, how: FailedHow) => Promise<boolean>,
-  how = failureOf(thrown),
+  how: FailedHow = failureOf(thrown),
 ): Promise<Recorded> {
   const { terminal } = how;
   const attempt = async (error: Json, how: FailedHow): Promise<Recorded> => {

@@ -24,16 +24,13 @@ export class Step implements Disposable {
   readonly #calls: Calls;
   readonly #begunAt = performance.now();
   readonly #forget: () => void;
+  /** What is to be done about it. */
+  readonly state: StepState;
   #usage: Amounts | undefined;
   #isTold = false;
 
-  constructor(
-    library: Library,
-    calls: Calls,
-    pointer: bigint,
-    /** What is to be done about it. */
-    readonly state: StepState,
-  ) {
+  constructor(library: Library, calls: Calls, pointer: bigint, state: StepState) {
+    this.state = state;
     const ask = (what: string): unknown => library.ask(`sw_step_${what}`, this.handle);
     this.#library = library;
     this.#calls = calls;
@@ -77,7 +74,7 @@ export class Step implements Disposable {
   }
 
   /** Records the result: from here on, no crash can lose it. */
-  complete(result?: unknown, usage = this.#usage): Promise<void> {
+  complete(result?: unknown, usage: Amounts | undefined = this.#usage): Promise<void> {
     return this.#calls.make(`the complete of step ${this.name}`, () =>
       this.#complete(result, usage),
     );

@@ -126,7 +126,7 @@ export function recorded(thrown: unknown): Json {
 export function recordedBriefly(thrown: unknown, refusal: unknown): Json {
   const why = messageOf(refusal).slice(0, BRIEF_MAX);
   const message = `${messageOf(thrown).slice(0, BRIEF_MAX)} (not recorded as thrown: ${why})`;
-  return { type: typeOf(thrown), message: message.toWellFormed() };
+  return { type: typeOf(thrown), message: wellFormed(message) };
 }
 
 /** Returns `{type, message, stack, cause}`, with `errors` of a group. */
@@ -136,13 +136,13 @@ function described(thrown: unknown, seen: readonly unknown[] = []): Json {
   const isPayload = thrown instanceof RecordedFailure || thrown instanceof Failure;
   if (isPayload) return { ...known, cause: thrown.error };
   const stack = traceOf(thrown);
-  if (stack !== null) known.stack = stack;
+  if (stack !== null) known["stack"] = stack;
   const path = [...seen, thrown];
   const isNew = (one: unknown): boolean => !path.includes(one) && path.length < CAUSES_MAX;
   const cause = read(thrown, "cause");
-  if (cause !== undefined && isNew(cause)) known.cause = described(cause, path);
+  if (cause !== undefined && isNew(cause)) known["cause"] = described(cause, path);
   const errors = members(thrown).filter(isNew).slice(0, CAUSES_MAX);
-  if (errors.length > 0) known.errors = errors.map((one) => described(one, path));
+  if (errors.length > 0) known["errors"] = errors.map((one) => described(one, path));
   return known;
 }
 
@@ -154,14 +154,14 @@ function typeOf(thrown: unknown): string {
   const name = read(thrown, "name");
   const ofClass = read(read(thrown, "constructor"), "name");
   const named = typeof name === "string" && name !== "" && name !== "Error" ? name : ofClass;
-  return typeof named === "string" && named !== "" ? named.toWellFormed() : "Error";
+  return typeof named === "string" && named !== "" ? wellFormed(named) : "Error";
 }
 
 /** Returns the sentence of something thrown, whatever it is. */
 export function messageOf(thrown: unknown): string {
   const message = read(thrown, "message");
   const text = typeof message === "string" ? message : textOf(thrown);
-  return text.slice(0, TEXT_MAX).toWellFormed();
+  return wellFormed(text.slice(0, TEXT_MAX));
 }
 
 function textOf(thrown: unknown): string {
@@ -176,5 +176,10 @@ function textOf(thrown: unknown): string {
 /** Returns the stack of something thrown, at most its last 8 KiB; null if it has none. */
 export function traceOf(thrown: unknown): string | null {
   const stack = read(thrown, "stack");
-  return typeof stack === "string" ? stack.slice(-TEXT_MAX).toWellFormed() : null;
+  return typeof stack === "string" ? wellFormed(stack.slice(-TEXT_MAX)) : null;
+}
+
+/** A text without half pairs of surrogates, which UTF-8 does not have. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString();
 }

@@ -9,10 +9,13 @@ import { type Amounts, snakeKeys } from "./options.js";
 import { document } from "./runs.js";
 
 class Topic {
-  constructor(
-    protected readonly library: Library,
-    protected readonly store: Handle,
-  ) {}
+  protected readonly library: Library;
+  protected readonly store: Handle;
+
+  constructor(library: Library, store: Handle) {
+    this.library = library;
+    this.store = store;
+  }
 
   protected later(name: string, ...inputs: readonly unknown[]): Promise<Answer> {
     return this.library.callLater(name, this.store, ...inputs);

@@ -13,7 +13,7 @@ export function known<T extends object>(one: T, keys: readonly string[]): T {
 
 /** What workflows share with the world: how often each effect was counted, and the gates. */
 export class Shared {
-  readonly effects = new Map<string, number>();
+  readonly effects: Map<string, number> = new Map();
   readonly #gates = new Map<string, { isOpen: Promise<void>; open: () => void }>();
 
   count(label: string): number {
@@ -52,7 +52,7 @@ function deep(): unknown {
 
 function cycle(): unknown {
   const value: Record<string, unknown> = {};
-  value.self = value;
+  value["self"] = value;
   return value;
 }
 
@@ -154,7 +154,7 @@ export class Play {
     known(act, [kind, ...(KEYS[kind] ?? [])]);
     if (CALLS.includes(kind)) {
       const value = await this.#call(kind, act);
-      if (act.as !== undefined) this.#variables.set(act.as as string, value);
+      if (act["as"] !== undefined) this.#variables.set(act["as"] as string, value);
       return undefined;
     }
     return this.#control(kind, act);
@@ -162,22 +162,22 @@ export class Play {
 
   async #control(kind: string, act: Act): Promise<Returned> {
     const inner = act[kind] as readonly Act[];
-    if (kind === "effect") this.#shared.count(act.effect as string);
-    else if (kind === "gate") await this.#shared.gate(act.gate as string).isOpen;
+    if (kind === "effect") this.#shared.count(act["effect"] as string);
+    else if (kind === "gate") await this.#shared.gate(act["gate"] as string).isOpen;
     else if (kind === "expect") this.#expect(act);
     else if (kind === "parallel") await this.#parallel(act);
     else if (kind === "spawn") void this.all(inner);
-    else if (kind === "unawaited") this.#drop(act.unawaited as Act);
+    else if (kind === "unawaited") this.#drop(act["unawaited"] as Act);
     else if (kind === "swallow") return this.all(inner).catch(() => undefined);
     else if (kind === "wrap") return this.#wrap(inner);
-    else if (kind === "throw") throw thrown(act.throw as Act);
-    else return { value: this.#value(act.return) };
+    else if (kind === "throw") throw thrown(act["throw"] as Act);
+    else return { value: this.#value(act["return"]) };
     return undefined;
   }
 
   #expect(act: Act): void {
-    const seen = JSON.stringify(this.#variables.get(act.expect as string));
-    const isSame = seen === JSON.stringify(act.is);
+    const seen = JSON.stringify(this.#variables.get(act["expect"] as string));
+    const isSame = seen === JSON.stringify(act["is"]);
     this.#shared.count(isSame ? "as expected" : "not as expected");
   }
 
@@ -196,13 +196,13 @@ export class Play {
   }
 
   async #parallel(act: Act): Promise<void> {
-    const branches = (act.parallel as Act[][]).map((acts) => this.all(acts));
-    if (act.join === "first") return void (await Promise.all(branches));
+    const branches = (act["parallel"] as Act[][]).map((acts) => this.all(acts));
+    if (act["join"] === "first") return void (await Promise.all(branches));
     const settled = await Promise.allSettled(branches);
     const errors = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
     if (errors.length === 0) return;
-    if (act.join === "all") throw errors.find((one) => !(one instanceof Suspended)) ?? errors[0];
-    assert.equal(act.join, "group");
+    if (act["join"] === "all") throw errors.find((one) => !(one instanceof Suspended)) ?? errors[0];
+    assert.equal(act["join"], "group");
     throw new AggregateError(errors, "a group of branches");
   }
 
@@ -210,35 +210,36 @@ export class Play {
   #call(kind: string, act: Act): Promise<unknown> {
     const attempt = this.#attempt;
     const name = act[kind] as string;
-    const timeout = act.timeout_ms === undefined ? {} : { timeoutMs: act.timeout_ms as number };
+    const timeout =
+      act["timeout_ms"] === undefined ? {} : { timeoutMs: act["timeout_ms"] as number };
     if (kind === "step") return this.#step(name, act);
-    if (kind === "sleep") return attempt.sleep(name, act.ms as number);
+    if (kind === "sleep") return attempt.sleep(name, act["ms"] as number);
     if (kind === "signal") return attempt.signalled(name, timeout);
     if (kind === "result") return attempt.childResult(this.#variables.get(name) as string);
-    if (kind === "all") return attempt.all(name, (act.waits as Act[]).map(waitOf));
-    if (kind === "reserve") return attempt.reserve(act.reserve as Record<string, number>);
+    if (kind === "all") return attempt.all(name, (act["waits"] as Act[]).map(waitOf));
+    if (kind === "reserve") return attempt.reserve(act["reserve"] as Record<string, number>);
     const options = { ...timeout, backoffInitialMs: 1 };
-    return attempt.child(name, act.workflow as string, this.#value(act.args), options);
+    return attempt.child(name, act["workflow"] as string, this.#value(act["args"]), options);
   }
 
   #step(name: string, act: Act): Promise<unknown> {
-    const effect = (act.effect as string | undefined) ?? name;
+    const effect = (act["effect"] as string | undefined) ?? name;
     const work = async (): Promise<unknown> => {
       const count = this.#shared.count(effect);
-      if (act.gate !== undefined) await this.#shared.gate(act.gate as string).isOpen;
-      if (act.until_told) {
+      if (act["gate"] !== undefined) await this.#shared.gate(act["gate"] as string).isOpen;
+      if (act["until_told"]) {
         await aborted(this.#attempt.signal);
         this.#shared.count(`${effect} heard`);
       }
-      if (act.throws !== undefined) throw thrown(act.throws as Act);
-      if (act.fails !== undefined && count <= (act.fails as number)) throw new Error("boom");
-      return this.#value(act.returns);
+      if (act["throws"] !== undefined) throw thrown(act["throws"] as Act);
+      if (act["fails"] !== undefined && count <= (act["fails"] as number)) throw new Error("boom");
+      return this.#value(act["returns"]);
     };
     const options = {
       backoffInitialMs: 1,
-      input: this.#value(act.input),
-      ...(act.occurrence === undefined ? {} : { occurrence: act.occurrence as number }),
-      ...(act.max_attempts === undefined ? {} : { maxAttempts: act.max_attempts as number }),
+      input: this.#value(act["input"]),
+      ...(act["occurrence"] === undefined ? {} : { occurrence: act["occurrence"] as number }),
+      ...(act["max_attempts"] === undefined ? {} : { maxAttempts: act["max_attempts"] as number }),
     };
     return this.#attempt.step(name, work, options);
   }
@@ -247,10 +248,10 @@ export class Play {
     if (typeof given !== "object" || given === null) return given;
     if (Array.isArray(given)) return given.map((one) => this.#value(one));
     const one = given as Record<string, unknown>;
-    if ("$var" in one) return this.#variables.get(known(one, ["$var"]).$var as string);
+    if ("$var" in one) return this.#variables.get(known(one, ["$var"])["$var"] as string);
     if ("$attempt" in one) return this.#attempt.number;
     if ("$make" in one) {
-      const make = MAKE[known(one, ["$make"]).$make as string];
+      const make = MAKE[known(one, ["$make"])["$make"] as string];
       assert.ok(make, `cannot make ${JSON.stringify(one)}`);
       return make();
     }
@@ -271,11 +272,11 @@ function waitOf(act: Act): Wait {
 
 function thrown(what: Act): unknown {
   known(what, ["error", "failure", "terminal", "kind"]);
-  if ("error" in what) return new Error(what.error as string);
+  if ("error" in what) return new Error(what["error"] as string);
   if ("failure" in what) {
-    return new Failure(what.failure as Json, { terminal: what.terminal === true });
+    return new Failure(what["failure"] as Json, { terminal: what["terminal"] === true });
   }
-  const make = KINDS[what.kind as string];
+  const make = KINDS[what["kind"] as string];
   assert.ok(make, `cannot throw ${JSON.stringify(what)}`);
   return make();
 }

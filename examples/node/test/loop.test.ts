@@ -47,7 +47,8 @@ function lagMeter(): () => number {
 }
 
 const hasPython = spawnSync("python3", ["-c", "import sqlite3"]).status === 0;
-const skip = !hasPython && process.env.SW_REQUIRE_ALL !== "1" && "python3 with sqlite3 is missing";
+const skip =
+  !hasPython && process.env["SW_REQUIRE_ALL"] !== "1" && "python3 with sqlite3 is missing";
 
 test("the loop goes on while another process holds the lock", { skip }, async (t) => {
   const store = await onDisk(t);

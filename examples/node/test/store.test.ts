@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { cpSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { ClosedError, jsonQuote, newId, SmolwfError, Store, version } from "../src/index.js";
 import { Library, library } from "../src/library.js";
 import { findHeader } from "../src/locate.js";
@@ -90,20 +88,4 @@ test("closing ends waits, and calls under way are answered first", async (t) => 
 test("a library that is not there is named, with what to do", () => {
   const missing = (): Library => new Library("/nowhere/libsmolwf.so", findHeader());
   assert.throws(missing, /nowhere.libsmolwf.so cannot be loaded; set SMOLWF_LIBRARY/);
-});
-
-test("a copy of the package finds the library beside it", async (t) => {
-  const path = folder(t);
-  const own = library();
-  const ours = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-  cpSync(ours("../src"), join(path, "dist/src"), { recursive: true });
-  symlinkSync(ours("../../node_modules"), join(path, "node_modules"));
-  symlinkSync(resolve(own.path), join(path, "libsmolwf.so.0"));
-  cpSync(findHeader(), join(path, "smolwf.cdef"));
-  writeFileSync(join(path, "package.json"), '{"type": "module"}');
-  const text = `import { library } from "./dist/src/library.js"; console.log(library().path);`;
-  const { SMOLWF_LIBRARY: _library, SMOLWF_CDEF: _header, ...env } = process.env;
-  const options = { cwd: path, env, encoding: "utf8" } as const;
-  const child = spawnSync(process.execPath, ["--input-type=module", "-e", text], options);
-  assert.equal(child.stdout.trim(), join(realpathSync(path), "libsmolwf.so.0"), child.stderr);
 });

@@ -13,7 +13,7 @@ const files = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
 
 /** Why a scenario cannot be played here; with SW_REQUIRE_ALL=1 it is played and fails. */
 function skipped({ world }: Scenario): string | false {
-  const needsPython = world.some((act) => "lock" in act) && process.env.SW_REQUIRE_ALL !== "1";
+  const needsPython = world.some((act) => "lock" in act) && process.env["SW_REQUIRE_ALL"] !== "1";
   return needsPython && !hasPython && "python3 with sqlite3 is missing";
 }
 
@@ -21,7 +21,7 @@ for (const file of files.sort()) {
   const text = readFileSync(new URL(file, FOLDER), "utf8");
   const { scenarios } = known(JSON.parse(text) as { scenarios: Scenario[] }, ["scenarios"]);
   for (const scenario of scenarios) {
-    const why = scenario.not_in?.node;
+    const why = scenario.not_in?.["node"];
     if (why !== undefined) console.log(`# not in node: ${scenario.name}: ${why}`);
     else {
       const { name } = scenario;

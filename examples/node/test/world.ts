@@ -58,7 +58,7 @@ export interface Scenario {
   expect: Expected;
 }
 
-export const SCENARIO_KEYS = [
+export const SCENARIO_KEYS: string[] = [
   ...["name", "rules", "not_in", "workflows", "submit", "store", "worker", "world", "expect"],
 ];
 
@@ -171,7 +171,7 @@ export class World {
     const name = act[kind] as string;
     if (kind === "await_effect") return this.#awaitEffect(known(act, [kind, "count"]));
     if (kind === "await_state") {
-      return this.#awaitState(name, known(act, [kind, "state"]).state as string);
+      return this.#awaitState(name, known(act, [kind, "state"])["state"] as string);
     }
     if (kind === "await_event") return this.#awaitEvent(known(act, [kind, "run", "count"]));
     if (kind === "send") return this.#send(known(act, [kind, "name", "payload"]));
@@ -180,7 +180,7 @@ export class World {
     if (kind === "open") this.#shared.gate(name).open();
     else if (kind === "submit") await this.#submit(this.#named(name));
     else if (kind === "cancel") await this.#onlooker.runs.cancel(this.#id(name));
-    else if (kind === "lock") await this.#lock(act.lock === true);
+    else if (kind === "lock") await this.#lock(act["lock"] === true);
     else if (kind === "stop") void this.#worker?.stop().catch(() => undefined);
     else if (kind === "await_stopped") await this.#awaitStopped();
     else if (kind === "start") this.#start();
@@ -245,9 +245,9 @@ export class World {
 
   async #send(act: Act): Promise<void> {
     await this.#onlooker.signals.send(
-      this.#id(act.send as string),
-      act.name as string,
-      act.payload,
+      this.#id(act["send"] as string),
+      act["name"] as string,
+      act["payload"],
     );
   }
 
@@ -255,8 +255,8 @@ export class World {
     await using other = await Store.open(this.#path, { manualClock: true });
     await other.advanceClock(HOUR_MS);
     const attempt = await other.runs.claim();
-    assert.equal(attempt?.runId, this.#id(act.take_over as string));
-    await attempt?.complete(act.result);
+    assert.equal(attempt?.runId, this.#id(act["take_over"] as string));
+    await attempt?.complete(act["result"]);
     attempt?.free();
   }
 

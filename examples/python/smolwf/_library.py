@@ -19,26 +19,14 @@ _PACKAGE = Path(__file__).resolve().parent
 _SYSTEM_NAME = "libsmolwf.so.0"
 
 
-def _repository() -> Optional[Path]:
-    """The tree this package is used from in place, if it is."""
-    trees = (tree for tree in _PACKAGE.parents if (tree / "include" / "smolwf.cdef").is_file())
-    return next(trees, None)
-
-
 def _libraries() -> Iterator[str]:
-    """Where the library may be, the most particular place first."""
-    if "SMOLWF_LIBRARY" in os.environ:
+    """Where the library may be: where SMOLWF_LIBRARY says, else beside the package, else where the
+    system looks. Who can write beside the package can write this code; no other folder is asked."""
+    if os.environ.get("SMOLWF_LIBRARY"):
         yield os.environ["SMOLWF_LIBRARY"]
         return
-    near = [_PACKAGE / "libsmolwf.so", _PACKAGE / _SYSTEM_NAME]
-    yield from (str(path) for path in near if path.is_file())
-    tree = _repository()
-    if tree is not None:
-        built = [tree / "target" / kind / "libsmolwf.so" for kind in ("debug", "release")]
-        newest = sorted(
-            (path for path in built if path.is_file()), key=lambda path: -path.stat().st_mtime
-        )
-        yield from map(str, newest)
+    beside = (_PACKAGE / name for name in (_SYSTEM_NAME, "libsmolwf.so"))
+    yield from (str(path) for path in beside if path.is_file())
     yield _SYSTEM_NAME
 
 
@@ -56,18 +44,19 @@ def _open_library() -> tuple[Any, str]:
 
 
 def _declarations() -> str:
-    places = [_PACKAGE / "smolwf.cdef"]
-    if "SMOLWF_LIBRARY" in os.environ:
-        installed = Path(os.environ["SMOLWF_LIBRARY"]).resolve().parent.parent
-        places.append(installed / "share" / "smolwf" / "smolwf.cdef")
-    places += [Path(root) / "share/smolwf/smolwf.cdef" for root in ("/usr/local", "/usr")]
-    tree = _repository()
-    if tree is not None:
-        places.append(tree / "include" / "smolwf.cdef")
+    """Reads smolwf.cdef: where SMOLWF_CDEF says, else beside the package, else as installed with
+    the library."""
+    asked = os.environ.get("SMOLWF_CDEF")
+    places = [Path(asked)] if asked else [_PACKAGE / "smolwf.cdef"]
+    if not asked:
+        library = os.environ.get("SMOLWF_LIBRARY")
+        near = [Path(library).resolve().parent.parent / "share"] if library else []
+        shares = [*near, Path("/usr/local/share"), Path("/usr/share")]
+        places += [share / "smolwf" / "smolwf.cdef" for share in shares]
     for place in places:
         if place.is_file():
             return place.read_text("utf-8")
-    raise ImportError(f"smolwf.cdef is not here; copy it to {places[0]}")
+    raise ImportError(f"smolwf.cdef is not here; copy it to {_PACKAGE}, or name it in SMOLWF_CDEF")
 
 
 ffi: Any = FFI()
