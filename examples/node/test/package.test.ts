@@ -64,6 +64,29 @@ test("a library or header planted in a folder above, or where the process is, is
   }
 });
 
+test("what npm packs has the code, its types and the header", (t) => {
+  const path = folder(t);
+  const copy = join(path, "examples/node");
+  cpSync(join(PACKAGE, "../../include/smolwf.cdef"), join(path, "include/smolwf.cdef"));
+  for (const part of ["package.json", "tsconfig.json", "src"]) {
+    cpSync(join(PACKAGE, part), join(copy, part), { recursive: true });
+  }
+  symlinkSync("../../include/smolwf.cdef", join(copy, "smolwf.cdef"));
+  symlinkSync(MODULES, join(copy, "node_modules"));
+  const npm = spawnSync("npm", ["pack", "--json"], { cwd: copy, encoding: "utf8" });
+  assert.equal(npm.status, 0, npm.stderr);
+  const listing = npm.stdout.slice(npm.stdout.indexOf("["));
+  const [packed] = JSON.parse(listing) as { files: { path: string; size: number }[] }[];
+  const files = packed?.files.map((file) => file.path) ?? [];
+  for (const name of ["dist/src/index.js", "dist/src/index.d.ts", "smolwf.cdef", "package.json"]) {
+    assert.ok(files.includes(name), `${name} is not in ${files}`);
+  }
+  assert.deepEqual(
+    files.filter((name) => /^(src|test|programs)/.test(name)),
+    [],
+  );
+});
+
 /** Every option by which a host may be stricter than the compiler's defaults. */
 const STRICTEST = {
   target: "ES2022",
