@@ -203,7 +203,8 @@ inline std::string as_utf8(std::string_view text) {
     for (size_t at = 0; at < text.size();) {
         const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
         const size_t more = byte(0) < 0x80 ? 0 : byte(0) < 0xe0 ? 1 : byte(0) < 0xf0 ? 2 : 3;
-        bool fits = at + more < text.size() && (byte(0) < 0x80 || byte(0) >= 0xc2) && byte(0) < 0xf5;
+        bool fits =
+            at + more < text.size() && (byte(0) < 0x80 || byte(0) >= 0xc2) && byte(0) < 0xf5;
         for (size_t i = 1; fits && i <= more; i++) fits = (byte(i) & 0xc0) == 0x80;
         if (fits && more == 2) {
             fits = (byte(0) != 0xe0 || byte(1) >= 0xa0) && (byte(0) != 0xed || byte(1) < 0xa0);
@@ -249,17 +250,16 @@ inline std::string type_name(const std::type_info *type) {
     std::free(demangled);
     /* throw_with_nested wraps the author's type in one of the library. */
     const std::string wrapper = "std::_Nested_exception<";
-    return name.rfind(wrapper, 0) == 0 ? name.substr(wrapper.size(), name.size() - wrapper.size() - 1)
-                                       : name;
+    return name.rfind(wrapper, 0) == 0
+               ? name.substr(wrapper.size(), name.size() - wrapper.size() - 1)
+               : name;
 }
 
 /** What an exception nests; none is null. */
 inline std::exception_ptr nested_in(const std::exception_ptr &thrown) {
     try {
         std::rethrow_exception(thrown);
-    } catch (const std::nested_exception &outer) {
-        return outer.nested_ptr();
-    } catch (...) {
+    } catch (const std::nested_exception &outer) { return outer.nested_ptr(); } catch (...) {
         return nullptr;
     }
 }
@@ -274,8 +274,7 @@ inline bool find_suspended(std::exception_ptr thrown, std::string &on) {
             return true;
         } catch (const smolwf::error &error) {
             if (error.code() == SW_ERR_BUDGET) return on = "budget", true;
-        } catch (...) {
-        }
+        } catch (...) {}
         thrown = nested_in(thrown);
     }
     return false;
@@ -314,18 +313,15 @@ inline to_record record_of(const std::exception_ptr &thrown) {
     } catch (const failure &given) {
         return {given.json(), {terminal(given.terminal()), given.retry_after_ms()}};
     } catch (const recorded_failure &) {
-        return {form_of(thrown), {terminal(true), 0}}; /* memoised: it fails again in each attempt */
-    } catch (...) {
-        return {form_of(thrown), {}};
-    }
+        return {form_of(thrown),
+                {terminal(true), 0}}; /* memoised: it fails again in each attempt */
+    } catch (...) { return {form_of(thrown), {}}; }
 }
 
 inline int32_t code_of(const std::exception_ptr &thrown) {
     try {
         std::rethrow_exception(thrown);
-    } catch (const smolwf::error &error) {
-        return error.code();
-    } catch (...) {
+    } catch (const smolwf::error &error) { return error.code(); } catch (...) {
         return SW_OK;
     }
 }
@@ -365,9 +361,7 @@ class room {
       public:
         explicit inside(room &of) : of_(of) {
             std::lock_guard<std::mutex> lock(of_.mutex_);
-            if (of_.is_over_) {
-                throw error(SW_ERR_LEASE_LOST, nullptr);
-            }
+            if (of_.is_over_) { throw error(SW_ERR_LEASE_LOST, nullptr); }
             of_.open_++;
         }
         inside(const inside &) = delete;
@@ -636,9 +630,10 @@ class context {
             return room_->again("sw_step_begin", make);
         } catch (const error &why) {
             if (why.code() == SW_ERR_CONFLICT) {
-                room_->doom({detail::form_of(std::make_exception_ptr(std::logic_error(
-                                 "step " + std::string(name) + " is open in this attempt: steps side "
-                                 "by side need distinct names or an occurrence"))),
+                room_->doom({detail::form_of(std::make_exception_ptr(
+                                 std::logic_error("step " + std::string(name) +
+                                                  " is open in this attempt: steps side "
+                                                  "by side need distinct names or an occurrence"))),
                              {SW_FAIL_TERMINAL, 0}});
             } else if (why.code() == SW_ERR_NONDETERMINISM) {
                 room_->doom({detail::form_of(std::current_exception()), {}});
@@ -654,18 +649,21 @@ class context {
         } catch (const error &why) {
             if (why.code() != SW_ERR_INVALID && why.code() != SW_ERR_TOO_BIG) throw;
             /* Done and paid for: doing it again would give the same (W6). */
-            const std::logic_error told("the result of " + of + " cannot be recorded: " + why.what());
-            fail_step(durable, of, {detail::form_of(std::make_exception_ptr(told)), {SW_FAIL_TERMINAL, 0}},
+            const std::logic_error told("the result of " + of +
+                                        " cannot be recorded: " + why.what());
+            fail_step(durable, of,
+                      {detail::form_of(std::make_exception_ptr(told)), {SW_FAIL_TERMINAL, 0}},
                       begun);
         }
         tell_step("step_done", severity::debug, durable, begun);
     }
 
-    [[noreturn]] void fail_step(smolwf::step &durable, const std::string &of, detail::to_record what,
-                                detail::clock::time_point begun) {
+    [[noreturn]] void fail_step(smolwf::step &durable, const std::string &of,
+                                detail::to_record what, detail::clock::time_point begun) {
         int32_t code = SW_FAILED;
         const auto record = [&] {
-            code = room_->again("sw_step_fail", [&] { return durable.fail(what.json, what.options); });
+            code =
+                room_->again("sw_step_fail", [&] { return durable.fail(what.json, what.options); });
         };
         try {
             record();
@@ -748,7 +746,8 @@ class loop : public std::enable_shared_from_this<loop> {
     /** Claims one run and carries it to the end of its attempt, in this thread. */
     bool run_once(int64_t wait_ms) {
         for (const auto &[version, names] : groups_) {
-            std::shared_ptr<room> found = claim_of(version, names, groups_.size() == 1 ? wait_ms : 0);
+            std::shared_ptr<room> found =
+                claim_of(version, names, groups_.size() == 1 ? wait_ms : 0);
             if (found) return carry(found), true;
         }
         return false;
@@ -837,9 +836,7 @@ class loop : public std::enable_shared_from_this<loop> {
                 if (!may_pass(why.code())) return fail_worker(std::current_exception());
                 pause(pause_ms);
                 pause_ms = std::min<int64_t>(pause_ms * 2, 2000);
-            } catch (...) {
-                return fail_worker(std::current_exception());
-            }
+            } catch (...) { return fail_worker(std::current_exception()); }
         }
     }
 
@@ -875,16 +872,19 @@ class loop : public std::enable_shared_from_this<loop> {
         c.struct_size = sizeof c, c.wait_ms = wait_ms, c.lease_ms = options_.lease_ms;
         c.stop = stop_.get();
         c.workflows = workflows.data(), c.workflows_len = workflows.size();
-        if (!versions.empty()) c.code_versions = versions.data(), c.code_versions_len = versions.size();
-        if (!options_.name.empty()) c.worker = options_.name.data(), c.worker_len = options_.name.size();
+        if (!versions.empty())
+            c.code_versions = versions.data(), c.code_versions_len = versions.size();
+        if (!options_.name.empty())
+            c.worker = options_.name.data(), c.worker_len = options_.name.size();
         const char *queue = options_.queue.empty() ? nullptr : options_.queue.data();
         sw_attempt *out = nullptr;
         sw_error *err = nullptr;
         const int32_t code = sw_run_claim(store_, queue, options_.queue.size(), &c, &out, &err);
         return throwing::give(code, err, [&]() -> std::shared_ptr<room> {
             if (out == nullptr) return nullptr;
-            return std::make_shared<room>(smolwf::attempt(out), [self = shared_from_this()](
-                                                                    const event &e) { self->tell(e); });
+            return std::make_shared<room>(
+                smolwf::attempt(out),
+                [self = shared_from_this()](const event &e) { self->tell(e); });
         });
     }
 
@@ -902,9 +902,7 @@ class loop : public std::enable_shared_from_this<loop> {
         try {
             context of(room);
             result = workflows_.at(std::string(room->attempt().workflow()))(of);
-        } catch (...) {
-            thrown = std::current_exception();
-        }
+        } catch (...) { thrown = std::current_exception(); }
         const bool is_mine = room->settle();
         if (is_mine) end(*room, result, thrown);
         std::lock_guard<std::mutex> lock(mutex_);
@@ -950,8 +948,9 @@ class loop : public std::enable_shared_from_this<loop> {
         std::string on;
         if (!find_suspended(thrown, on)) return fail(of, record_of(thrown));
         if (park(of, of.waits(), false)) return;
-        fail(of, record_of(std::make_exception_ptr(std::logic_error(
-                     "the workflow suspended on " + on + ", and there is nothing that it waits for"))));
+        fail(of,
+             record_of(std::make_exception_ptr(std::logic_error(
+                 "the workflow suspended on " + on + ", and there is nothing that it waits for"))));
     }
 
     /** False when there is nothing to wait for. */
@@ -976,7 +975,8 @@ class loop : public std::enable_shared_from_this<loop> {
     void fail(room &of, to_record what) {
         int32_t code = SW_FAILED;
         const auto record = [&] {
-            code = of.again("sw_attempt_fail", [&] { return of.attempt().fail(what.json, what.options); });
+            code = of.again("sw_attempt_fail",
+                            [&] { return of.attempt().fail(what.json, what.options); });
         };
         try {
             record();
@@ -1001,7 +1001,8 @@ class loop : public std::enable_shared_from_this<loop> {
         const std::string_view id = of.attempt().run_id();
         if (stops_ > 1 || sw_run_get(store_, id.data(), id.size(), &out, nullptr) < 0) return 0;
         const text document(out);
-        return std::strtoll(std::string(member(document, "run_at_ms").substr(0, 20)).c_str(), nullptr, 10);
+        return std::strtoll(std::string(member(document, "run_at_ms").substr(0, 20)).c_str(),
+                            nullptr, 10);
     }
 
     void done(room &of, std::string_view kind, severity level) {
@@ -1044,7 +1045,8 @@ class loop : public std::enable_shared_from_this<loop> {
                 const bool is_due = ms_since(beaten) >= beat_ms;
                 if (is_due) beaten = clock::now();
                 for (const std::shared_ptr<room> &each : running()) look(*each, is_due);
-                std::this_thread::sleep_for(std::chrono::milliseconds(10)); /* a burst is one look */
+                std::this_thread::sleep_for(
+                    std::chrono::milliseconds(10)); /* a burst is one look */
             } catch (const error &why) {
                 if (why.code() == SW_ERR_CLOSED) return closed();
                 std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -1104,7 +1106,8 @@ extern "C" inline void smolwf_worker_on_signal(int) {
 class worker {
   public:
     worker(store &of, std::vector<workflow> workflows, worker_options options = {})
-        : loop_(std::make_shared<detail::loop>(of.get(), std::move(workflows), std::move(options))) {}
+        : loop_(
+              std::make_shared<detail::loop>(of.get(), std::move(workflows), std::move(options))) {}
     worker(const worker &) = delete;
     worker &operator=(const worker &) = delete;
     /** Stops and waits as join() does; what join() would throw is gone: call it before. */
@@ -1151,9 +1154,7 @@ class worker {
         std::exception_ptr why;
         try {
             run();
-        } catch (...) {
-            why = std::current_exception();
-        }
+        } catch (...) { why = std::current_exception(); }
         sigaction(SIGTERM, &term, nullptr);
         sigaction(SIGINT, &interrupt, nullptr);
         detail::signalled() = nullptr;

@@ -94,7 +94,8 @@ struct room {
         store = smolwf::store::open(path);
         store.init();
         std::string items;
-        for (int n = 0; n < RUNS; n++) items += std::string(n == 0 ? "" : ",") + "{\"workflow\":\"soak\"}";
+        for (int n = 0; n < RUNS; n++)
+            items += std::string(n == 0 ? "" : ",") + "{\"workflow\":\"soak\"}";
         const std::string made = store.run_submit_many("[" + items + "]").str();
         for (size_t at = 0; (at = made.find("run_0", at)) != std::string::npos; at += 30) {
             runs.push_back(made.substr(at, 30));

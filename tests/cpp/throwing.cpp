@@ -290,8 +290,7 @@ TEST(an_attempt_that_an_exception_passes_is_given_back_and_charges_nothing) {
         auto [code, attempt] = store.run_claim();
         CHECK(code == SW_OK);
         throw std::runtime_error("the host's own");
-    } catch (const std::runtime_error &) {
-    }
+    } catch (const std::runtime_error &) {}
     auto [code, attempt] = store.run_claim();
     CHECK(code == SW_OK && attempt.run_id() == run_id && attempt.number() == 2);
     CHECK(contains(store.run_get(run_id), "\"tries\":0"));

@@ -93,7 +93,8 @@ struct frame {
     std::mutex mutex;
     std::map<std::string, std::string> variables;
 
-    frame(smolwf::context of, std::shared_ptr<witness> by) : run(std::move(of)), seen(std::move(by)) {
+    frame(smolwf::context of, std::shared_ptr<witness> by)
+        : run(std::move(of)), seen(std::move(by)) {
         variables["args"] = std::string(run.args());
     }
     std::string value(const json &of) {
@@ -148,9 +149,7 @@ struct no_text : std::exception {
     if (kind == "group") {
         try {
             throw std::runtime_error("one of two");
-        } catch (...) {
-            std::throw_with_nested(std::runtime_error("two errors"));
-        }
+        } catch (...) { std::throw_with_nested(std::runtime_error("two errors")); }
     }
     throw smolwf::failure(made(kind));
 }
@@ -197,9 +196,7 @@ static void play_parallel(const std::shared_ptr<frame> &of, const json &act) {
             std::exception_ptr error;
             try {
                 play(of, acts);
-            } catch (...) {
-                error = std::current_exception();
-            }
+            } catch (...) { error = std::current_exception(); }
             std::lock_guard<std::mutex> lock(all->mutex);
             if (error) all->errors.push_back(error);
             all->left--;
@@ -272,14 +269,11 @@ static maybe play_one(const std::shared_ptr<frame> &of, const json &act) {
     } else if (act.has("swallow")) {
         try {
             play(of, act["swallow"].items);
-        } catch (...) {
-        }
+        } catch (...) {}
     } else if (act.has("wrap")) {
         try {
             play(of, act["wrap"].items);
-        } catch (...) {
-            std::throw_with_nested(wrapped());
-        }
+        } catch (...) { std::throw_with_nested(wrapped()); }
     } else if (act.has("throw")) {
         raise(act["throw"]);
     } else if (!play_wait(*of, act)) {
@@ -336,8 +330,7 @@ static int hold(const std::string &path) {
     if (fd < 0 || fcntl(fd, F_SETLKW, &write_lock) != 0) return 1;
     char byte = '+';
     if (write(1, &byte, 1) != 1) return 1;
-    while (read(0, &byte, 1) > 0) {
-    }
+    while (read(0, &byte, 1) > 0) {}
     return 0;
 }
 
@@ -365,15 +358,18 @@ class stage {
     void compare() {
         const json &expect = scenario_["expect"];
         for (const auto &[name, value] : expect.members) known(name);
-        for (const auto &[label, wanted] : expect["effects"].members) await_effect(label, wanted.number());
+        for (const auto &[label, wanted] : expect["effects"].members)
+            await_effect(label, wanted.number());
         if (!is_closed_) {
-            for (const json &run : expect["runs"].items) await_state(run["run"].text, run["state"].text);
+            for (const json &run : expect["runs"].items)
+                await_state(run["run"].text, run["state"].text);
         }
         end_worker();
         seen_->end();
         const json &codes = expect["worker"];
         const bool is_one = contains(codes.write(), "\"" + ended_ + "\"");
-        if (codes.is_null() ? ended_ != "stopped" : !is_one) throw fault("the worker ended: " + ended_);
+        if (codes.is_null() ? ended_ != "stopped" : !is_one)
+            throw fault("the worker ended: " + ended_);
         if (is_closed_) reopen();
         for (const json &run : expect["runs"].items) compare_run(run);
         std::lock_guard<std::mutex> lock(seen_->mutex);
@@ -381,8 +377,9 @@ class stage {
             check("effect " + label, std::to_string(seen_->effects[label]), count.text);
         }
         /* Another thread may have the next attempt before the first has told of its end. */
-        std::stable_sort(seen_->events.begin(), seen_->events.end(),
-                         [](const auto &one, const auto &two) { return one.attempt < two.attempt; });
+        std::stable_sort(
+            seen_->events.begin(), seen_->events.end(),
+            [](const auto &one, const auto &two) { return one.attempt < two.attempt; });
         for (const auto &[run, kinds] : expect["events"].members) {
             std::string told;
             for (const auto &[id, kind, attempt] : seen_->events) {
@@ -390,7 +387,8 @@ class stage {
             }
             check("events", "[" + told + "]", kinds.write());
         }
-        if (expect.has("hooks")) check("whole events", std::to_string(seen_->incomplete.size()), "0");
+        if (expect.has("hooks"))
+            check("whole events", std::to_string(seen_->incomplete.size()), "0");
     }
 
     ~stage() {
@@ -430,14 +428,16 @@ class stage {
             const auto run = [seen = seen_, acts = workflow["do"].items](smolwf::context &of) {
                 return play(std::make_shared<frame>(of, seen), acts).value_or("null");
             };
-            const std::string version = workflow.has("code_version") ? workflow["code_version"].text : "";
+            const std::string version =
+                workflow.has("code_version") ? workflow["code_version"].text : "";
             workflows.emplace_back(name, run, version);
         }
         const json &given = scenario_["worker"];
         smolwf::worker_options options;
         options.threads = 4;
         options.grace_ms = given["grace_ms"].number(20000);
-        if (given.has("lease_ms")) options.lease_ms = static_cast<uint32_t>(given["lease_ms"].number());
+        if (given.has("lease_ms"))
+            options.lease_ms = static_cast<uint32_t>(given["lease_ms"].number());
         const bool throws = given.has("hook_throws");
         options.on_event = [seen = seen_, throws](const smolwf::event &e) {
             seen->told(e);
@@ -450,9 +450,7 @@ class stage {
             try {
                 worker_->join();
                 return std::string("stopped");
-            } catch (const smolwf::error &why) {
-                return std::string(why.code_name());
-            }
+            } catch (const smolwf::error &why) { return std::string(why.code_name()); }
         });
     }
 
@@ -480,7 +478,8 @@ class stage {
     json document(const std::string &run) { return json::read(store_.run_get(runs_.at(run))); }
 
     void do_act(const json &act) {
-        if (act.has("await_effect")) return await_effect(act["await_effect"].text, act["count"].number(1));
+        if (act.has("await_effect"))
+            return await_effect(act["await_effect"].text, act["count"].number(1));
         if (act.has("await_state")) return await_state(act["await_state"].text, act["state"].text);
         if (act.has("await_event")) return await_event(act);
         if (act.has("open")) return seen_->open_gate(act["open"].text);
@@ -501,7 +500,8 @@ class stage {
             worker_->stop();
             stops_++;
         } else if (act.has("await_stopped")) {
-            if (joining_.wait_for(PATIENCE) != std::future_status::ready) throw fault("it does not stop");
+            if (joining_.wait_for(PATIENCE) != std::future_status::ready)
+                throw fault("it does not stop");
             ended_ = joining_.get();
         } else if (act.has("start")) {
             start();
@@ -531,7 +531,8 @@ class stage {
         smolwf::store other = smolwf::store::open(path_, ahead);
         other.advance_clock(3'600'000);
         auto [code, attempt] = other.run_claim();
-        if (code != SW_OK || attempt.run_id() != runs_.at(act["take_over"].text)) throw fault("not taken");
+        if (code != SW_OK || attempt.run_id() != runs_.at(act["take_over"].text))
+            throw fault("not taken");
         attempt.complete(act["result"].write());
     }
 
@@ -550,9 +551,11 @@ class stage {
             for (size_t at = 0; at < part.text.size(); at++) {
                 plain += part.text[at] == '\\' ? part.text[++at] : part.text[at];
             }
-            if (!contains(error, plain)) throw fault(name + "error lacks " + plain + ": " + error.substr(0, 600));
+            if (!contains(error, plain))
+                throw fault(name + "error lacks " + plain + ": " + error.substr(0, 600));
         }
-        if (wanted.has("attempts_max") && run["attempts"].number() > wanted["attempts_max"].number()) {
+        if (wanted.has("attempts_max") &&
+            run["attempts"].number() > wanted["attempts_max"].number()) {
             throw fault(name + "had " + run["attempts"].text + " attempts");
         }
     }
@@ -594,7 +597,8 @@ int main(int argc, char **argv) {
             if (only != nullptr && !contains(scenario["name"].text, only)) continue;
             const json &why = scenario["not_in"]["cpp"];
             if (!why.is_null()) {
-                std::printf("not in C++: %s: %s\n", scenario["name"].text.c_str(), why.text.c_str());
+                std::printf("not in C++: %s: %s\n", scenario["name"].text.c_str(),
+                            why.text.c_str());
                 continue;
             }
             const std::string path = temp_path(("s" + std::to_string(passed + failed)).c_str());
