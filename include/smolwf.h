@@ -3060,7 +3060,7 @@ int32_t sw_event_read(sw_store *store,
  * with check and detail for each thing that should not be, at most 20 of a kind. Details name rows
  * by their keys, and hold no payload. Keys are only ever added.
  *
- * It verifies the pages of the file (SQLite's quick check); that each balance of a budget is the
+ * It verifies the pages and indexes of the file; that each balance of a budget is the
  * sum of its ledger, of its totals and of its open reservations; that open reservations are of
  * living attempts; that a run has a task or an end, never both; that nothing is of a run, parent,
  * root, lane or owner that is not there; that counts of running runs are right. It changes nothing.

@@ -73,8 +73,11 @@ impl Bench {
 
     /// Closes the connection; returns whether the log is gone with it. The last one moves the log into
     /// the file, and deletes it, if that `is_allowed`.
-    pub fn close(self, is_allowed: bool) -> bool {
-        let log = self.names.as_ref().map(|names| names.log_path());
+    pub fn close(mut self, is_allowed: bool) -> bool {
+        let log = self.names.as_ref().map(Names::log_path);
+        let has_frames =
+            log.as_ref().is_some_and(|log| os::identity(log).is_ok_and(|l| l.size > 0));
+        let is_allowed = is_allowed && (!has_frames || self.sync_names().is_ok());
         // Refused only for a connection that is not open.
         let _ = vfs::no_checkpoint_on_close(&self.conn, !is_allowed);
         drop(self);
@@ -191,12 +194,17 @@ impl Bench {
         }
     }
 
-    /// Makes everything committed so far safe from the loss of power, and the names of the files. A
-    /// failure of either is noted for every process.
+    /// Makes everything committed so far safe from the loss of power, and the names of the files.
     pub fn sync(&mut self) -> Result<()> {
+        self.sync_names()?;
+        vfs::sync_wal(&self.conn)
+    }
+
+    /// Brings the names of the files to the disk: also before the database is changed, which only the log
+    /// then makes whole again. A failure is noted for every process.
+    fn sync_names(&mut self) -> Result<()> {
         let names = self.names.as_mut().map_or(Ok(()), Names::sync);
-        let synced = vfs::sync_wal(&self.conn).and(names);
-        synced.inspect_err(|_| self.side.note_failed_sync())
+        names.inspect_err(|_| self.side.note_failed_sync())
     }
 
     /// Fails when the log was taken away, or cannot be looked at.
@@ -212,9 +220,8 @@ impl Bench {
         let pages = i32::try_from(renewed?).unwrap_or(i32::MAX);
         self.log_pages.store(pages, Ordering::Relaxed);
         (self.checkpointed_pages, self.waited_pages) = (0, 0);
-        if let Some(names) = &mut self.names {
-            names.sync_anew().inspect_err(|_| self.side.note_failed_sync())?;
-        }
+        self.names.iter_mut().for_each(Names::forget_sync);
+        self.sync_names()?;
         self.side.note_started_over();
         Ok(())
     }
@@ -272,7 +279,10 @@ impl Bench {
     /// Moves the log into the file, waiting for readers and writers as long as `wait`; returns whether all
     /// of it was moved. One that fails leaves the log as it is, and a later commit tries again, unless a
     /// sync failed, which the side file hears.
-    fn checkpoint(&self, mode: &str, wait: Duration) -> bool {
+    fn checkpoint(&mut self, mode: &str, wait: Duration) -> bool {
+        if self.sync_names().is_err() {
+            return false;
+        }
         let _ = self.conn.busy_timeout(wait);
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let is_whole = self.conn.query_row(&sql, [], |row| {

@@ -93,7 +93,7 @@ impl Side {
 
     /// Returns whether all that anybody can have read until now is safe from the loss of power.
     pub fn is_all_safe(&self) -> bool {
-        self.is_synced(self.begun().load(Ordering::SeqCst))
+        self.is_synced(self.begun().load(Ordering::SeqCst).max(self.last_commit()))
     }
 
     /// Makes the commit of this number safe: by `sync`, or by the sync of another process that began

@@ -48,7 +48,8 @@ impl Names {
         }
     }
 
-    /// Brings the names to the disk, once: SQLite does so too, and tells nobody when it fails.
+    /// Brings the names to the disk, once. SQLite would do so too and tell nobody when it fails: the file
+    /// layer keeps it from that.
     pub fn sync(&mut self) -> Result<()> {
         if !self.are_on_disk {
             let folder = self.db.parent().unwrap_or(Path::new("/"));
@@ -61,10 +62,9 @@ impl Names {
         Ok(())
     }
 
-    /// Brings the names to the disk, although they were brought there before.
-    pub fn sync_anew(&mut self) -> Result<()> {
+    /// Has the next sync bring the names to the disk again.
+    pub fn forget_sync(&mut self) {
         self.are_on_disk = false;
-        self.sync()
     }
 
     /// Returns the path of the log.

@@ -310,6 +310,38 @@ fn a_folder_that_cannot_be_synced_or_opened_is_a_failed_sync() {
     }
 }
 
+/// A database half changed is made whole by the log alone: its name must be on the disk before.
+#[test]
+fn nothing_is_moved_into_the_database_before_the_log_has_its_name() {
+    for is_close in [false, true] {
+        let mut bed = Bed::closed();
+        let store = Store::open(&bed.path, &options(Durability::Process)).unwrap();
+        let counts = || fault::count(&bed.path, FileKind::Folder, Operation::Sync);
+        fault::arm(&bed.path, Fault { is_sticky: true, ..failing(FileKind::Folder, 0) });
+        store.init().unwrap_err();
+        store.close();
+        fault::disarm(&bed.path);
+        let store = Store::open(&bed.path, &options(Durability::Process)).unwrap();
+        store.init().unwrap();
+        assert_eq!(counts(), 2, "the init's");
+        store.close();
+        let store = Store::open(&bed.path, &options(Durability::Process)).unwrap();
+        store.submit(of(10)).unwrap();
+        assert_eq!(counts(), 2, "PROCESS asks for no name");
+        bed.arm(FileKind::Folder, 0);
+        let before = fault::counts(&bed.path).db_writes;
+        if !is_close {
+            store.submit(of(LARGE)).unwrap();
+            assert_eq!(store.submit(of(10)).unwrap_err(), Error::Poisoned);
+        }
+        store.close();
+        assert_eq!((counts(), fault::counts(&bed.path).db_writes), (3, before), "{is_close}");
+        bed.open().unwrap();
+        bed.submit(10).unwrap();
+        bed.assert_safe("after the folder was synced");
+    }
+}
+
 /// A look that fails proves nothing.
 #[test]
 fn a_log_that_cannot_be_looked_at_is_an_error_of_the_moment() {

@@ -80,6 +80,10 @@ fn register_once(base: *const c_char) -> c_int {
     let Some(beneath) = (unsafe { base.as_ref() }) else {
         return ffi::SQLITE_ERROR;
     };
+    // SAFETY: the layer beneath is one that was found.
+    if !unsafe { keep_from_folders(base) } {
+        return ffi::SQLITE_ERROR;
+    }
     // Functions not replaced here are those beneath; none of them but xOpen reads its layer.
     let layer = Box::leak(Box::new(ffi::sqlite3_vfs {
         szOsFile: beneath.szOsFile + HEAD_BYTES as c_int,
@@ -91,6 +95,30 @@ fn register_once(base: *const c_char) -> c_int {
     }));
     // SAFETY: the layer is leaked, so that it lives as long as SQLite.
     unsafe { ffi::sqlite3_vfs_register(layer, 0) }
+}
+
+/// Keeps SQLite from syncing folders, whose failures it tells nobody: `names.rs` does that.
+///
+/// # Safety
+/// `base` is a layer that is registered.
+unsafe fn keep_from_folders(base: *mut ffi::sqlite3_vfs) -> bool {
+    type Any = unsafe extern "C" fn();
+    // SAFETY: as the caller says.
+    let Some(set) = (unsafe { (*base).xSetSystemCall }) else { return false };
+    let open: unsafe extern "C" fn(*const c_char, *mut c_int) -> c_int = open_no_folder;
+    // SAFETY: SQLite casts it back to what it is before it calls it.
+    let open = unsafe {
+        mem::transmute::<unsafe extern "C" fn(*const c_char, *mut c_int) -> c_int, Any>(open)
+    };
+    // SAFETY: the name is one of SQLite's for Unix, and the function lives as long as the library.
+    unsafe { set(base, c"openDirectory".as_ptr(), Some(open)) == ffi::SQLITE_OK }
+}
+
+/// Answers that a folder cannot be opened: SQLite then goes on without it.
+unsafe extern "C" fn open_no_folder(_name: *const c_char, descriptor: *mut c_int) -> c_int {
+    // SAFETY: SQLite gives room for a descriptor.
+    unsafe { *descriptor = -1 };
+    ffi::SQLITE_CANTOPEN
 }
 
 // ---------------------------------------------------------------------------------------------
