@@ -743,7 +743,8 @@ typedef struct sw_claim_options {
    */
   size_t code_versions_len;
   /**
-   * From sw_stop_new: ends the wait when fired, with SW_NONE. NULL is none.
+   * From sw_stop_new: once it has fired nothing is claimed, and the answer is SW_NONE. NULL is
+   * none.
    */
   sw_stop *stop;
 } sw_claim_options;

@@ -130,7 +130,8 @@ pub struct sw_claim_options {
     pub code_versions: *const c_char,
     /// Bytes of code_versions, or SW_NTS.
     pub code_versions_len: usize,
-    /// From sw_stop_new: ends the wait when fired, with SW_NONE. NULL is none.
+    /// From sw_stop_new: once it has fired nothing is claimed, and the answer is SW_NONE. NULL is
+    /// none.
     pub stop: *mut sw_stop,
 }
 

@@ -28,7 +28,8 @@ impl Store {
         let side = entered.backend()?.side();
         let bell = side.bell(bell(&claim.filter().queue));
         let until = wait_end(claim.wait_ms);
-        loop {
+        let is_stopped = || claim.stop.as_ref().is_some_and(|stop| stop.is_fired());
+        while !is_stopped() {
             // Taken before the look, so that whatever is announced after it ends the sleep.
             let seen = side.seen(bell);
             let outlook = match self.claim_now(&entered, &claim, lease_ms, (max, until))? {
@@ -36,8 +37,7 @@ impl Store {
                 Glance::Nothing(outlook) => outlook,
             };
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let is_stopped = claim.stop.as_ref().is_some_and(|stop| stop.is_fired());
-            if is_stopped || left.is_some_and(|left| left.is_zero()) {
+            if left.is_some_and(|left| left.is_zero()) {
                 return Ok(Vec::new());
             }
             self.check_open()?;
@@ -45,6 +45,7 @@ impl Store {
             side.wait(bell, seen, sleep, claim.stop.as_deref());
             self.check_open()?;
         }
+        Ok(Vec::new())
     }
 
     /// Looks without a lock, and claims only when the look promises something (P14).

@@ -465,6 +465,22 @@ TEST(a_fired_stop_ends_present_and_later_waits) {
     sw_store_close(store);
 }
 
+TEST(a_claim_whose_stop_has_fired_takes_nothing) {
+    sw_store *store = store_open(temp_path("new.db"), 0);
+    struct run_id id = submit(store, "w", NULL);
+    struct waiter waiter = {.store = store, .wait_ms = SW_FOREVER};
+    REQUIRE_CODE(SW_OK, sw_stop_new(&waiter.stop, ERR));
+    sw_stop_fire(waiter.stop);
+    wait_for_a_run(&waiter);
+    CHECK_INT(SW_NONE, waiter.code);
+    sw_attempt *attempt = claim(store);
+    CHECK_TEXT(id.text, sw_attempt_run_id(attempt, NULL));
+    CHECK_INT(1, sw_attempt_number(attempt));
+    sw_attempt_free(attempt);
+    sw_stop_free(waiter.stop);
+    sw_store_close(store);
+}
+
 TEST(a_stop_ends_the_waits_of_several_stores_and_no_others) {
     sw_store *stores[2] = {store_in_memory(), store_open(temp_path("new.db"), 0)};
     struct waiter stopped[2] = {{.store = stores[0]}, {.store = stores[1]}};
