@@ -26,27 +26,32 @@ from typing import Any
 from . import documents, errors
 from ._library import code_name, id_from, lib, library_path, text, text_from
 from ._library import ffi as _ffi
-from .asynchronous import AsyncContext, AsyncStepScope, AsyncStore, AsyncWorker
+from .async_calls import Durable
+from .async_context import AsyncContext, AsyncStepScope, AsyncTold
+from .async_store import AsyncStore
+from .async_worker import AsyncWorker
 from .attempt import Attempt, RunId, Step
 from .codes import FOREVER, LEASE_WHILE_ALIVE, Answer, Code, Durability
+from .context import Context, StepScope, Used, current, on_child, on_signal, on_sleep
 from .errors import *
-from .options import ChildOptions, Duration, Instant, OpenOptions, StepOptions, SubmitOptions
+from .options import (
+    ChildOptions,
+    Duration,
+    Instant,
+    OpenOptions,
+    QueueSettings,
+    ScheduleSpec,
+    StepOptions,
+    SubmitOptions,
+)
 from .payload import JSON, TEXT, Codec, Json
+from .session import Told
+from .steps import carry, step
 from .store import Store
+from .telling import Event, Hook
 from .waiting import Stop, Watch
 from .worker import Worker
-from .workflows import (
-    Context,
-    StepScope,
-    Used,
-    Workflow,
-    current,
-    on_child,
-    on_signal,
-    on_sleep,
-    step,
-    workflow,
-)
+from .workflows import AsyncRunHandle, RunHandle, Workflow, workflow
 
 
 def version() -> str:
@@ -83,8 +88,10 @@ __all__ = [
     "TEXT",
     "Answer",
     "AsyncContext",
+    "AsyncRunHandle",
     "AsyncStepScope",
     "AsyncStore",
+    "AsyncTold",
     "AsyncWorker",
     "Attempt",
     "BudgetError",
@@ -101,12 +108,16 @@ __all__ = [
     "Context",
     "CorruptError",
     "Durability",
+    "Durable",
     "Duration",
     "EnvironmentFailure",
     "Error",
+    "Event",
     "Failure",
+    "ForgottenAwait",
     "ForkedError",
     "FullError",
+    "Hook",
     "InputOutputError",
     "Instant",
     "InternalError",
@@ -114,16 +125,23 @@ __all__ = [
     "Json",
     "LeaseLostError",
     "LibraryError",
+    "Memoised",
     "MisuseError",
     "NoMemoryError",
     "NondeterminismError",
     "NotAStoreError",
     "NotFoundError",
+    "NotJson",
     "OpenOptions",
+    "OutsideWorkflow",
     "PanicError",
     "PoisonedError",
+    "QueueSettings",
     "ReadOnlyError",
+    "RunFailed",
+    "RunHandle",
     "RunId",
+    "ScheduleSpec",
     "SchemaEditedError",
     "SchemaForeignError",
     "SchemaNewError",
@@ -134,12 +152,15 @@ __all__ = [
     "StepFailed",
     "StepOptions",
     "StepScope",
+    "StepUnfinished",
     "Stop",
+    "Stopping",
     "Store",
     "SubmitOptions",
     "Suspended",
     "TargetOlderError",
     "TimedOut",
+    "Told",
     "TooBigError",
     "UnsupportedError",
     "Used",
@@ -148,6 +169,7 @@ __all__ = [
     "Worker",
     "Workflow",
     "build_info",
+    "carry",
     "code_name",
     "current",
     "documents",

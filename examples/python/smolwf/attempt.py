@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from . import options as _options
 from ._library import NULL, ffi, lib, text
 from .codes import Answer, Code
-from .errors import CancelledError, ClosedError, LeaseLostError
+from .errors import BudgetError, CancelledError, ClosedError, LeaseLostError
 from .handle import Handle, Held, held
 from .options import ChildOptions, Duration, Options, StepOptions, milliseconds, timeout
 from .payload import Codec, compact
+from .recording import record
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -33,23 +33,18 @@ class RunId(str):
         return made
 
 
-def error_value(error: Any) -> Any:
-    """What is recorded of an error: the value itself, or what kind of exception said what."""
-    if isinstance(error, BaseException):
-        said = traceback.format_exception_only(type(error), error)[-1].strip()
-        return {"type": type(error).__name__, "message": said}
-    return error
-
-
 class Step(Handle):
     """A step that was begun. As a context it is freed at the end, finished or not."""
 
-    def __init__(self, pointer: Any, code: Code, name: str, codec: Codec) -> None:
+    def __init__(self, pointer: Any, code: Code, name: str, attempt: Attempt) -> None:
         self.held = Held(pointer, lib.sw_step_free, "step")
         #: OK: do the work. REPLAYED: see ``result``. FAILED: see ``error``. SUSPEND: not yet
         self.code = code
+        #: its result or failure is recorded
+        self.is_settled = code is not Code.OK
         self._name = name
-        self._codec = codec
+        self._attempt = attempt
+        self._codec = attempt.codec
 
     @property
     def is_todo(self) -> bool:
@@ -100,14 +95,23 @@ class Step(Handle):
             self.call(lib.sw_step_complete, *written)
         else:
             self.call(lib.sw_step_complete_usage, *written, *text(compact(usage)))
+        self.is_settled = True
 
     def fail(
         self, error: Any = None, *, terminal: bool = False, retry_after_ms: Duration = 0
     ) -> Code:
-        """SUSPEND: it may be begun again at ``retry_at_ms``. FAILED: for good."""
-        written = text(self._codec.write(error_value(error)))
+        """SUSPEND: it may be begun again at ``retry_at_ms``. FAILED: for good.
+
+        An exception is recorded as ``{"type", "message", "stack", "cause"}``.
+        """
         filled = _options.fail_options(terminal, retry_after_ms)
-        return Code(self.call(lib.sw_step_fail, *written, filled.pointer))
+
+        def send(form: Optional[str]) -> Code:
+            return Code(self.call(lib.sw_step_fail, *text(form), filled.pointer))
+
+        code = self._attempt.noted(_recorded(error, self._codec, send))
+        self.is_settled = True
+        return code
 
     def __enter__(self) -> Step:
         return self
@@ -129,6 +133,12 @@ class Attempt(Handle):
         self.store = store
         #: this handle has ended it, or found that it is over
         self.is_ended = False
+        #: something has answered "not yet": ``suspend`` knows whether it still holds
+        self.has_waited = False
+
+    def noted(self, code: Code) -> Code:
+        self.has_waited = self.has_waited or code is Code.SUSPEND
+        return code
 
     @property
     def codec(self) -> Codec:
@@ -164,9 +174,13 @@ class Attempt(Handle):
         return self.view(lib.sw_attempt_code_version)
 
     @property
+    def metadata_text(self) -> Optional[str]:
+        return self.view(lib.sw_attempt_metadata)
+
+    @property
     def metadata(self) -> Any:
-        """The run's metadata, a dictionary, decoded; None when there is none."""
-        found = self.view(lib.sw_attempt_metadata)
+        """What the run was submitted with, for tracing and the like; None if nothing."""
+        found = self.metadata_text
         return None if found is None else json.loads(found)
 
     @property
@@ -175,10 +189,12 @@ class Attempt(Handle):
 
     @property
     def args(self) -> Any:
+        """What the run was submitted with, decoded."""
         return self.codec.read(self.args_text)
 
     @property
     def number(self) -> int:
+        """Counts the claims of the run, from 1."""
         return self.number_of(lib.sw_attempt_number)
 
     @property
@@ -199,10 +215,16 @@ class Attempt(Handle):
     def fail(
         self, error: Any = None, *, terminal: bool = False, retry_after_ms: Duration = 0
     ) -> Code:
-        """SUSPEND: the run will be tried again. FAILED: that was its last try."""
-        written = text(self.codec.write(error_value(error)))
+        """SUSPEND: the run will be tried again. FAILED: that was its last try.
+
+        An exception is recorded as ``{"type", "message", "stack", "cause"}``.
+        """
         filled = _options.fail_options(terminal, retry_after_ms)
-        return self._end(lib.sw_attempt_fail, *written, filled.pointer)
+
+        def send(form: Optional[str]) -> Code:
+            return self._end(lib.sw_attempt_fail, *text(form), filled.pointer)
+
+        return _recorded(error, self.codec, send)
 
     def release(self, delay_ms: Duration = 0) -> None:
         """Gives the run back; no try is charged."""
@@ -236,13 +258,13 @@ class Attempt(Handle):
         filled = Options("sw_step_options", chosen)
         out = ffi.new("sw_step **")
         begin = lib.sw_step_begin
-        code = Code(self.call(begin, *text(name), *written, filled.pointer, out))
-        return Step(out[0], code, name, self.codec)
+        code = self.noted(Code(self.call(begin, *text(name), *written, filled.pointer, out)))
+        return Step(out[0], code, name, self)
 
     def sleep(self, name: str, duration_ms: Duration) -> bool:
         """True once it is due; False: suspend, or ask again."""
         code = self.call(lib.sw_sleep, *text(name), milliseconds(duration_ms))
-        return code == Code.OK
+        return self.noted(Code(code)) is Code.OK
 
     def signal_await(self, name: str, timeout_ms: Optional[Duration] = None) -> Answer:
         return self._await(lib.sw_signal_await, *text(name), timeout(timeout_ms))
@@ -281,15 +303,19 @@ class Attempt(Handle):
 
     def _await(self, function: Any, *arguments: Any) -> Answer:
         code, found = self.text_from(function, *arguments)
-        return Answer(Code(code), self.codec.read(found))
+        return Answer(self.noted(Code(code)), self.codec.read(found), found)
 
     def budget_reserve(
         self, amounts: Mapping[str, int], step: Optional[Step] = None, source: Optional[str] = None
     ) -> str:
         """Takes all of the amounts or raises :class:`BudgetError`; the id of the reservation."""
         written = (*text(compact(amounts)), *text(source))
-        with held(step) as of:
-            return self.id_from(lib.sw_budget_reserve, of, *written)[1]
+        try:
+            with held(step) as of:
+                return self.id_from(lib.sw_budget_reserve, of, *written)[1]
+        except BudgetError:
+            self.has_waited = True
+            raise
 
     def event_append(self, type: str, payload: Any = None, key: Optional[str] = None) -> bool:
         """Appends to the log of events; False when the key was there before."""
@@ -311,6 +337,13 @@ class Attempt(Handle):
             except (CancelledError, LeaseLostError, ClosedError):
                 pass  # nothing is left to give back
         self.free()
+
+
+def _recorded(error: Any, codec: Codec, send: Callable[[Optional[str]], Code]) -> Code:
+    """Exceptions are recorded in some form; a value as it is, or it is refused."""
+    if isinstance(error, BaseException):
+        return record(error, codec, send)
+    return send(codec.write(error))
 
 
 def run_ids(found: Optional[str]) -> list[RunId]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 
 class Code(IntEnum):
@@ -19,10 +19,11 @@ class Code(IntEnum):
 
 
 class Answer(NamedTuple):
-    """What a wait answers, and the value that came with it."""
+    """What a wait answers, the value that came with it, and that as it was recorded."""
 
     code: Code
     value: Any = None
+    text: Optional[str] = None
 
 
 class Durability(IntEnum):

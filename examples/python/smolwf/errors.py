@@ -227,6 +227,20 @@ class WalLostError(LibraryError):
     CODE = -63
 
 
+#: After these no run of the store can go on, so its workers end.
+FATAL = (
+    CorruptError,
+    ForkedError,
+    PoisonedError,
+    ReadOnlyError,
+    SchemaEditedError,
+    SchemaForeignError,
+    SchemaNewError,
+    SchemaOldError,
+    WalLostError,
+)
+
+
 def _leaves(of: type[Error]) -> list[type[Error]]:
     below = [leaf for child in of.__subclasses__() for leaf in _leaves(child)]
     return [of, *below] if of.CODE else below
@@ -254,8 +268,33 @@ class Suspended(BaseException):
     """A workflow has to wait: whoever runs the attempt parks it.
 
     No :class:`Exception`, as :class:`asyncio.CancelledError` is none, so that ``except Exception``
-    in a workflow lets it through.
+    in a workflow lets it through. One that is caught all the same completes nothing: as long as
+    the wait is not over, the run is parked when its function returns.
     """
+
+
+class Stopping(Suspended):
+    """The worker stops: the attempt is given back, and no try is charged."""
+
+
+class NotJson(TypeError, ValueError):
+    """A value has no form in JSON; ``place`` is where, as ``$.items[1].when``."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"{place}: {why}")
+        self.place = place
+
+
+class OutsideWorkflow(RuntimeError):
+    """A step was called where no workflow is known, and would not be recorded."""
+
+
+class StepUnfinished(RuntimeError):
+    """The scope of a step was left without a result."""
+
+
+class ForgottenAwait(RuntimeError):
+    """A durable call was made and never awaited, so it was not done."""
 
 
 class Failure(Exception):
@@ -270,22 +309,58 @@ class Failure(Exception):
         self.retry_after_ms = retry_after_ms
 
 
-class StepFailed(Exception):
+class Memoised(Exception):
+    """A failure that is recorded, so that it is the same in every attempt."""
+
+    #: what was recorded
+    error: Any
+    #: the same as it was recorded, JSON
+    error_text: Optional[str] = None
+
+
+class StepFailed(Memoised):
     """A step failed for good; ``error`` is what was recorded."""
 
-    def __init__(self, name: str, error: Any) -> None:
+    def __init__(self, name: str, error: Any, error_text: Optional[str] = None) -> None:
         super().__init__(name, error)
         self.name = name
         self.error = error
+        self.error_text = error_text
+
+    def __str__(self) -> str:
+        return f"step {self.name} failed for good{_why(self.error)}"
 
 
-class ChildFailed(Exception):
+class ChildFailed(Memoised):
     """A child run failed or was cancelled; ``error`` is what was recorded."""
 
-    def __init__(self, run_id: str, error: Any) -> None:
+    def __init__(self, run_id: str, error: Any, error_text: Optional[str] = None) -> None:
         super().__init__(run_id, error)
         self.run_id = run_id
         self.error = error
+        self.error_text = error_text
+
+    def __str__(self) -> str:
+        return f"child {self.run_id} failed{_why(self.error)}"
+
+
+class RunFailed(Exception):
+    """A run that was waited for failed or was cancelled; ``error`` is what was recorded."""
+
+    def __init__(self, run_id: str, state: str, error: Any) -> None:
+        super().__init__(run_id, state, error)
+        self.run_id = run_id
+        self.state = state
+        self.error = error
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} is {self.state}{_why(self.error)}"
+
+
+def _why(error: Any) -> str:
+    """The sentence in what was recorded, if there is one."""
+    said = error.get("message") if isinstance(error, dict) else error
+    return f": {said[:500]}" if isinstance(said, str) else ""
 
 
 class TimedOut(TimeoutError):
@@ -310,6 +385,7 @@ __all__ = [
     "EnvironmentFailure",
     "Error",
     "Failure",
+    "ForgottenAwait",
     "ForkedError",
     "FullError",
     "InputOutputError",
@@ -317,14 +393,18 @@ __all__ = [
     "InvalidError",
     "LeaseLostError",
     "LibraryError",
+    "Memoised",
     "MisuseError",
     "NoMemoryError",
     "NondeterminismError",
     "NotAStoreError",
     "NotFoundError",
+    "NotJson",
+    "OutsideWorkflow",
     "PanicError",
     "PoisonedError",
     "ReadOnlyError",
+    "RunFailed",
     "SchemaEditedError",
     "SchemaForeignError",
     "SchemaNewError",
@@ -332,6 +412,8 @@ __all__ = [
     "SecondCopyError",
     "StateError",
     "StepFailed",
+    "StepUnfinished",
+    "Stopping",
     "Suspended",
     "TargetOlderError",
     "TimedOut",

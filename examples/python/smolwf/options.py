@@ -55,6 +55,34 @@ class SubmitOptions(ChildOptions, total=False):
     budget: Mapping[str, int]
 
 
+class QueueSettings(TypedDict, total=False):
+    """Of a queue: limits on runs that are held by attempts at once; None is no limit."""
+
+    concurrency: Optional[int]
+    #: among runs that share a ``concurrency_key``
+    concurrency_per_key: Optional[int]
+    #: nothing is claimed
+    paused: Optional[bool]
+
+
+class ScheduleSpec(TypedDict, total=False):
+    """Of a schedule: ``workflow``, and one of ``cron`` and ``every_ms``, must be there."""
+
+    workflow: str
+    args: Any
+    queue: str
+    #: five fields, or six with the seconds first
+    cron: str
+    every_ms: int
+    #: name in the IANA database; UTC unless named
+    timezone: str
+    #: ``"skip"`` while the last run is open (the default), or ``"queue"``
+    overlap: str
+    #: of firings that passed unseen: ``"last"`` (the default), ``"none"``, ``"all"``
+    catch_up: str
+    paused: bool
+
+
 class StepOptions(TypedDict, total=False):
     """Of a step; ``track`` records its start, ``cleanup`` lets it begin on a cancelled run."""
 

@@ -13,11 +13,13 @@ from . import documents
 from ._library import NULL, call, ffi, id_from, lib, text, text_from
 from .attempt import Attempt, RunId, run_ids
 from .codes import Code
-from .errors import ClosedError
+from .errors import ClosedError, InvalidError
 from .options import (
     Duration,
     OpenOptions,
     Options,
+    QueueSettings,
+    ScheduleSpec,
     SubmitOptions,
     item,
     milliseconds,
@@ -38,21 +40,27 @@ class Store:
     def __init__(self, pointer: Any, codec: Codec = JSON) -> None:
         self._pointer = pointer
         self.codec = codec
+        #: what ended a worker of this store, if it was no stop: waits for runs raise it
+        self.failure: Optional[BaseException] = None
 
     @classmethod
     def open(
         cls, path: Path, *, init: bool = True, codec: Codec = JSON, **chosen: Unpack[OpenOptions]
     ) -> Store:
         """Opens a file, creates it unless told not to, and brings its schema up to date."""
+        encoded = os.fsencode(path)
+        if b"\0" in encoded:
+            raise InvalidError(-2, f"the path {path!r} holds a NUL", "SW_ERR_INVALID")
         out = ffi.new("sw_store **")
         filled = Options("sw_store_options", chosen)
-        call(lib.sw_store_open, os.fsencode(path), filled.pointer, out)
+        call(lib.sw_store_open, encoded, filled.pointer, out)
         return cls(out[0], codec)._ready(init and not chosen.get("read_only"))
 
     @classmethod
     def open_in_memory(
         cls, *, init: bool = True, codec: Codec = JSON, **chosen: Unpack[OpenOptions]
     ) -> Store:
+        """Opens a store that is gone when it is closed."""
         out = ffi.new("sw_store **")
         filled = Options("sw_store_options", chosen)
         call(lib.sw_store_open_in_memory, filled.pointer, out)
@@ -84,6 +92,10 @@ class Store:
         if pointer is not None:
             lib.sw_store_close(pointer)
 
+    def fail(self, error: BaseException) -> None:
+        """Has waits for the end of a run raise what ended their worker."""
+        self.failure = error
+
     def __enter__(self) -> Store:
         return self
 
@@ -109,6 +121,7 @@ class Store:
         return int(out[0])
 
     def migrate(self, target: int) -> int:
+        """Brings the schema to a version; how many steps that took."""
         out = ffi.new("uint32_t *")
         call(lib.sw_store_migrate, self.pointer, target, out)
         return int(out[0])
@@ -120,6 +133,7 @@ class Store:
         return int(current[0]), int(newest[0])
 
     def migrations(self) -> list[documents.Migration]:
+        """The steps of the schema that were applied."""
         return cast("list[documents.Migration]", self._document(lib.sw_store_migrations))
 
     @property
@@ -129,6 +143,7 @@ class Store:
         return None if found == NULL else os.fsdecode(ffi.string(found))
 
     def now_ms(self) -> int:
+        """The store's clock, Unix milliseconds: the system's, or the manual one."""
         return int(lib.sw_store_now_ms(self.pointer))
 
     def advance_clock(self, duration_ms: Duration) -> None:
@@ -145,7 +160,15 @@ class Store:
     # ---- runs -----------------------------------------------------------------------------
 
     def submit(self, workflow: str, args: Any = None, **chosen: Unpack[SubmitOptions]) -> RunId:
-        """Submits a run; with an idempotency key, the one that was submitted first."""
+        """Submits a run; with an idempotency key, the one that was submitted first.
+
+        The key counts within ``idempotency_scope``: the workflow's name unless another is named;
+        ``""`` is the scope that all workflows share.
+        """
+        if chosen.get("idempotency_key") is not None:
+            scope = _scope(chosen.pop("idempotency_scope", None), workflow)
+            if scope is not None:
+                chosen["idempotency_scope"] = scope
         written = (*text(workflow), *text(self.codec.write(args)))
         filled = Options("sw_submit_options", chosen)
         code, run_id = id_from(lib.sw_run_submit, self.pointer, *written, filled.pointer)
@@ -153,7 +176,7 @@ class Store:
 
     def submit_many(self, items: Iterable[Mapping[str, Any]]) -> list[RunId]:
         """Submits runs in one commit, all or none: each has workflow, args, options by name."""
-        listed = "[" + ",".join(item(fields, self.codec) for fields in items) + "]"
+        listed = "[" + ",".join(item(_scoped(each), self.codec) for each in items) + "]"
         return run_ids(text_from(lib.sw_run_submit_many, self.pointer, *text(listed))[1])
 
     def claim(
@@ -205,21 +228,33 @@ class Store:
     def wait_run(
         self, run_id: str, timeout_ms: Optional[Duration] = None, stop: Optional[Stop] = None
     ) -> Optional[documents.Run]:
-        """The run once it has ended; None when it has not in time."""
+        """The run once it has ended; None when it has not in time, or the stop fired. Raises what
+        ended a worker of this store, if one could not go on."""
 
         def ask(timeout_ms: int) -> Optional[documents.Run]:
+            if self.failure is not None:
+                raise self.failure
             chosen = (*text(run_id), timeout_ms, pointer_of(stop))
             found = text_from(lib.sw_run_wait, self.pointer, *chosen)[1]
             return None if found is None else cast(documents.Run, json.loads(found))
 
-        return wait_in_slices(ask, timeout(timeout_ms), stop)
+        return wait_in_slices(ask, timeout(timeout_ms), stop, in_any_thread=True)
 
-    def find(self, idempotency_key: str, idempotency_scope: Optional[str] = None) -> Optional[str]:
-        named = (*text(idempotency_scope), *text(idempotency_key))
+    def find(
+        self,
+        idempotency_key: str,
+        workflow: Optional[str] = None,
+        *,
+        idempotency_scope: Optional[str] = None,
+    ) -> Optional[str]:
+        """The run that a key made: of a workflow, or in a scope that was named at the submit, or
+        in the scope that all share; None if there is none."""
+        named = (*text(_scope(idempotency_scope, workflow)), *text(idempotency_key))
         code, run_id = id_from(lib.sw_run_find, self.pointer, *named)
         return run_id if code == Code.OK else None
 
     def run(self, run_id: str) -> documents.Run:
+        """The document of a run: its state, result, error, and what it waits for."""
         return cast(documents.Run, self._document(lib.sw_run_get, *text(run_id)))
 
     def history(
@@ -230,12 +265,15 @@ class Store:
         return cast(documents.History, self._document(lib.sw_run_history, *chosen))
 
     def cancel(self, run_id: str, reason: Any = None) -> None:
+        """Cancels a run and all below it; a running one is told, and ends with its attempt."""
         call(lib.sw_run_cancel, self.pointer, *text(run_id), *text(self.codec.write(reason)))
 
     def pause(self, run_id: str) -> None:
+        """Sets a run aside until it is resumed; a running one when its attempt next ends."""
         call(lib.sw_run_pause, self.pointer, *text(run_id))
 
     def resume(self, run_id: str) -> None:
+        """Puts a paused run back."""
         call(lib.sw_run_resume, self.pointer, *text(run_id))
 
     def retry(self, run_id: str) -> None:
@@ -249,8 +287,8 @@ class Store:
 
     # ---- queues, messages, schedules, budgets, events -----------------------------------------
 
-    def queue_set(self, queue: str, **settings: Any) -> None:
-        """``concurrency``, ``concurrency_per_key``, ``paused``."""
+    def queue_set(self, queue: str, **settings: Unpack[QueueSettings]) -> None:
+        """Sets the limits of a queue, for claims in every process; what is left out is lifted."""
         call(lib.sw_queue_set, self.pointer, *text(queue), *text(compact(settings)))
 
     def signal(
@@ -261,19 +299,25 @@ class Store:
         sent = call(lib.sw_signal_send, self.pointer, *written, *text(idempotency_key))
         return sent != Code.EXISTS
 
-    def schedule_set(self, name: str, spec: Mapping[str, Any]) -> None:
+    def schedule_set(self, name: str, spec: ScheduleSpec) -> None:
+        """Sets a schedule, which submits runs by ``cron`` or ``every_ms``; the same again changes
+        nothing."""
         call(lib.sw_schedule_set, self.pointer, *text(name), *text(compact(dict(spec))))
 
     def schedule_delete(self, name: str) -> None:
+        """Deletes a schedule; runs that it submitted go on."""
         call(lib.sw_schedule_delete, self.pointer, *text(name))
 
     def schedules(self) -> list[dict[str, Any]]:
+        """All schedules, ordered by name: their specs, when they are due, what they last did."""
         return cast("list[dict[str, Any]]", self._document(lib.sw_schedule_list))
 
     def budget(self, run_id: str) -> documents.Budget:
+        """What the tree of a run may spend, and has spent."""
         return cast(documents.Budget, self._document(lib.sw_budget_get, *text(run_id)))
 
     def budget_raise(self, run_id: str, unit: str, delta: int) -> None:
+        """Raises a limit by so much; runs that wait for it go on."""
         call(lib.sw_budget_raise, self.pointer, *text(run_id), *text(unit), delta)
 
     def budget_settle(self, reservation_id: str, usage: Mapping[str, int]) -> None:
@@ -284,6 +328,7 @@ class Store:
     def events(
         self, after_seq: int = 0, run_id: Optional[str] = None, limit: int = 0
     ) -> documents.Events:
+        """Events after a number, of all runs or of one, in order; ``limit`` 0 is 1000."""
         chosen = (after_seq, *text(run_id), limit)
         return cast(documents.Events, self._document(lib.sw_event_read, *chosen))
 
@@ -303,7 +348,20 @@ class Store:
         return wait_in_slices(ask, timeout(timeout_ms), stop)
 
     def watch(self) -> Watch:
+        """A descriptor for an event loop, readable when something has changed."""
         return Watch(self.pointer)
+
+
+def _scope(named: Optional[str], workflow: Optional[str]) -> Optional[str]:
+    """The scope of a key: None is the one that all workflows share."""
+    return (workflow if named is None else named) or None
+
+
+def _scoped(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    if fields.get("idempotency_key") is None:
+        return fields
+    scope = _scope(fields.get("idempotency_scope"), fields.get("workflow"))
+    return {**fields, "idempotency_scope": scope}
 
 
 def _claim_options(

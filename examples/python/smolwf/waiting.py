@@ -40,10 +40,14 @@ def pointer_of(stop: Optional[Stop]) -> Any:
 
 
 def wait_in_slices(
-    ask: Callable[[int], Optional[T]], timeout_ms: int, stop: Optional[Stop] = None
+    ask: Callable[[int], Optional[T]],
+    timeout_ms: int,
+    stop: Optional[Stop] = None,
+    in_any_thread: bool = False,
 ) -> Optional[T]:
     """Asks with a time-out until there is an answer, the time is over, or the stop was fired."""
-    if timeout_ms == 0 or threading.current_thread() is not threading.main_thread():
+    is_main = threading.current_thread() is threading.main_thread()
+    if timeout_ms == 0 or not (is_main or in_any_thread):
         return ask(timeout_ms)
     end = time.monotonic() + timeout_ms / 1000
     while True:

@@ -81,7 +81,7 @@ def test_calls_are_awaited_and_errors_raised() -> None:
     async def main() -> None:
         async with await AsyncStore.open_in_memory() as store:
             run_id = await store.submit("a", 1, idempotency_key="k")
-            assert await store.find("k") == run_id
+            assert await store.find("k", "a") == run_id
             assert (await store.run(run_id))["args"] == 1
             with pytest.raises(smolwf.NotFoundError):
                 await store.history("run_absent")

@@ -56,13 +56,13 @@ def test_a_signal_is_kept_delivered_once_and_replayed(store: Store) -> None:
     assert store.signal(run_id, "go", {"n": 1}, idempotency_key="k")
     assert not store.signal(run_id, "go", {"n": 2}, idempotency_key="k")
     with claim(store) as attempt:
-        assert attempt.signal_await("go") == (Code.OK, {"n": 1})
+        assert attempt.signal_await("go")[:2] == (Code.OK, {"n": 1})
         assert attempt.signal_await("go", 0).code is Code.TIMEOUT
         assert attempt.signal_await("other").code is Code.SUSPEND
         attempt.suspend()
     store.signal(run_id, "other", None)
     with claim(store) as attempt:
-        assert attempt.signal_await("go") == (Code.OK, {"n": 1})
+        assert attempt.signal_await("go")[:2] == (Code.OK, {"n": 1})
 
 
 def test_a_signal_that_does_not_come_times_out(store: Store) -> None:
