@@ -34,12 +34,13 @@ fn built() -> &'static Path {
     static TARGET: OnceLock<&Path> = OnceLock::new();
     TARGET.get_or_init(|| {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp");
-        let mut build = make("build", target);
-        said(
-            build
-                .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-                .arg(concat!("CARGO=", env!("CARGO"))),
-        );
+        // With the whole environment: whoever runs the tests says there how cargo gets along.
+        let mut build = Command::new("make");
+        build.arg("-C").arg(REPOSITORY).arg("build").arg(concat!("CARGO=", env!("CARGO")));
+        for inherited in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
+            build.env_remove(inherited);
+        }
+        said(build.env("CARGO_TARGET_DIR", target));
         target
     })
 }
@@ -48,7 +49,6 @@ fn built() -> &'static Path {
 fn make(asked: &str, target: &Path) -> Command {
     let mut make = Command::new("make");
     make.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("CARGO_TARGET_DIR", target);
-    make.envs(std::env::vars_os().filter(|(name, _)| name == "HOME" || name == "CARGO_HOME"));
     make.arg("-C").arg(REPOSITORY).arg(asked).arg("CARGO=/nowhere/cargo");
     make
 }
