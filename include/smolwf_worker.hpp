@@ -774,6 +774,12 @@ class loop : public std::enable_shared_from_this<loop> {
             is_ended_ = true;
             break;
         }
+        /* A claim under way may still look once: what is given back must not fall to it. */
+        changed_.wait_for(lock, std::chrono::seconds(1), [this] {
+            const auto at_work = std::count_if(slots_.begin(), slots_.end(),
+                                               [](const slot &each) { return !*each.is_done; });
+            return static_cast<size_t>(at_work) <= rooms_.size();
+        });
         std::set<std::shared_ptr<room>> left;
         left.swap(rooms_);
         lock.unlock();

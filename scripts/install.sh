@@ -69,7 +69,7 @@ put() {
     ln -sf "libsmolwf.so.$abi" "$stage$libdir/libsmolwf.so"
     scripts/static-library.sh "$BUILT" "$stage$libdir/libsmolwf.a"
     chmod 644 "$stage$libdir/libsmolwf.a"
-    "$INSTALL" -m 644 include/smolwf.h include/smolwf.hpp "$stage$includedir"
+    "$INSTALL" -m 644 include/smolwf.h include/smolwf.hpp include/smolwf_worker.hpp "$stage$includedir"
     "$INSTALL" -m 644 include/smolwf.cdef "$stage$datadir/smolwf"
     fill_in smolwf.pc.in "$libdir/pkgconfig/smolwf.pc"
     fill_in cmake/smolwfConfig.cmake.in "$cmake/smolwfConfig.cmake"
@@ -80,7 +80,7 @@ put() {
 take_away() {
     rm -f "$stage$libdir/libsmolwf.so"{,".$abi",".$version"} "$stage$libdir/libsmolwf.a" \
         "$stage$libdir/pkgconfig/smolwf.pc" "$stage$cmake/"smolwfConfig{,Version}.cmake \
-        "$stage$includedir/"smolwf.{h,hpp} "$stage$datadir/smolwf/smolwf.cdef"
+        "$stage$includedir/"{smolwf.h,smolwf.hpp,smolwf_worker.hpp} "$stage$datadir/smolwf/smolwf.cdef"
     rmdir "$stage$datadir/smolwf" "$stage$cmake" 2>/dev/null || true
 }
 

@@ -295,9 +295,10 @@ fn pkg_config_tells_the_version_of_the_package() {
     }
 }
 
-const INSTALLED: [&str; 10] = [
+const INSTALLED: [&str; 11] = [
     "include/smolwf.h",
     "include/smolwf.hpp",
+    "include/smolwf_worker.hpp",
     "lib/cmake/smolwf/smolwfConfig.cmake",
     "lib/cmake/smolwf/smolwfConfigVersion.cmake",
     "lib/libsmolwf.a",
