@@ -273,6 +273,28 @@ fn another_process_starts_over_before_it_writes_and_never_moves_a_log_in_doubt()
     assert!(log_path(&bed.path).exists());
 }
 
+/// The log, the database, the folder: each may fail again.
+#[test]
+fn a_sync_that_fails_while_it_starts_over_leaves_all_as_it_was() {
+    let mut bed = Bed::new();
+    for _ in 0..3 {
+        bed.submit(9_000).unwrap();
+    }
+    bed.arm(FileKind::Wal, 0);
+    bed.submit(10).unwrap_err();
+    for nth in 0..3 {
+        bed.close();
+        bed.store = Some(Store::open(&bed.path, &options(Durability::Power)).unwrap());
+        bed.arm(FileKind::Any, nth);
+        assert_eq!(bed.submit(10).unwrap_err().code(), -41, "sync {nth}");
+        assert_eq!(bed.submit(10).unwrap_err(), Error::Poisoned, "sync {nth}");
+        bed.assert_safe("in the midst of starting over");
+    }
+    bed.reopen();
+    bed.submit(10).unwrap();
+    bed.assert_safe("after it was started over");
+}
+
 /// What is believed clean may be read from the disk again: then it is gone, and that is said, once.
 #[test]
 fn what_cannot_be_read_any_more_is_said_and_what_was_acknowledged_with_power_stays() {
