@@ -3199,16 +3199,24 @@ int32_t sw_run_history(sw_store *store,
  * - "workflow": name of the host's function; must be given.
  * - "args": any JSON; absent is null. "queue": absent is "default".
  * - "cron" or "every_ms", one of them. "every_ms" is 1 to 3162240000000 and counts from the set
- *   that named it. "cron" has five fields, minute, hour, day of month, month (1-12 or JAN-DEC),
- *   day of week (0-7 or SUN-SAT, 0 and 7 are Sunday), or six with the seconds first. A field is
- *   `*`, or numbers, ranges `a-b` and steps `*`/n and a-b/n with commas between; also L for the
- *   last day of a month, W for the nearest weekday, # for the nth day of week. When both days
- *   are named, either counts.
+ *   that named it. "cron" has five fields, minute (0-59), hour (0-23), day of month (1-31), month
+ *   (1-12 or JAN-DEC), day of week (0-7 or SUN-SAT, 0 and 7 are Sunday), or six with the second
+ *   (0-59) first. A field is one or more of these with commas between: `*`, a number, a range a-b,
+ *   a step `*`/n or a-b/n. The words are read in either case, in their field alone. A day of month
+ *   is also L, the last, or nW, the weekday nearest to day n within its month; a day of week is
+ *   also d#n, the nth of the month, n 1 to 5, or d#L, the last. When both days are named, that is
+ *   neither field is `*` alone, either counts. All else is refused, and the message names the
+ *   field: a range that runs backward, a step of 0, a/n, ?, LW, nicknames as @daily. So is an
+ *   expression that never fires, as on 30 February.
  * - "timezone": name in the IANA database, as "Europe/Berlin"; absent is "UTC". The rules are
- *   those that the machine has at each firing (/usr/share/zoneinfo); "UTC" needs none. A local
- *   time that a clock going forward leaves out fires at the first instant after the gap; one that
- *   a clock going back repeats fires once, the first time. Where the hour or the minute is `*` or
- *   a step, firings follow the clock: none in the gap, all in both passes of the repeated hour.
+ *   those that the machine has at each firing (/usr/share/zoneinfo); "UTC" needs none. Where the
+ *   hour and the minute are numbers, ranges or lists of these, each local time that cron names
+ *   fires once: one that a clock going forward leaves out at the first instant after the gap,
+ *   together with whatever else falls there; one that a clock going back repeats, the first time.
+ *   Where the hour or the minute has a `*` or a step, be it one of a list, the whole expression
+ *   follows the clock: it fires at each instant at which clocks show a time that it names, so not
+ *   at all in the gap, and in both passes of what is repeated. Seconds, days and months do not
+ *   matter for this.
  * - "overlap": "skip" (default): a firing submits nothing while the last run of the schedule is
  *   open, and is counted in "skipped" of the list. "queue": it submits a run all the same.
  * - "catch_up": what becomes of firings that passed while nobody looked. "last" (default): one run,

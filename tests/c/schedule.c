@@ -134,6 +134,54 @@ TEST(a_time_of_day_in_a_zone_fires_once_each_day_of_a_year) {
     sw_store_close(store);
 }
 
+/* Firings of each day are a group: a break of more than ten hours follows it. */
+static void check_groups(sw_store *store, int per_group) {
+    int fired = 0, groups = 0, merged = 0;
+    int64_t last = 0;
+    for (int step = 0; step < 366 * 4; step++) {
+        advance(store, DAY_MS / 4);
+        sw_attempt *attempt = NULL;
+        while (CODE_OF(claim_code(store, &attempt)) == SW_OK) {
+            int64_t at = integer_in(run_of(store, attempt), "run_at_ms");
+            if (fired > 0 && at - last > 10 * HOUR_MS) {
+                if (groups > 0) CHECK_BETWEEN(per_group - 1, per_group, fired);
+                merged += groups > 0 && fired < per_group;
+                groups++;
+                fired = 0;
+            }
+            fired++;
+            last = at;
+            finish(attempt, "null");
+        }
+    }
+    CHECK_BETWEEN(364, 366, groups);
+    /* Where two times come to the first instant after the gap. */
+    CHECK_BETWEEN(0, 2, merged);
+}
+
+/* Berlin leaves out 02:00 to 03:00 once and repeats it once, whatever year it is. */
+TEST(lists_and_ranges_in_a_zone_fire_each_time_once_a_day_for_a_year) {
+    static const struct {
+        const char *cron;
+        int per_day;
+    } cases[] = {{"0 9,2", 2}, {"10,40 2", 2}, {"15 1,2", 2}, {"30 1-3", 3}, {"0 0-6", 7}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        sw_store *store = store_in_memory();
+        const char *spec =
+            lend_format("{\"workflow\":\"w\",\"cron\":\"%s * * *\",\"timezone\":\"Europe/Berlin\","
+                        "\"overlap\":\"queue\",\"catch_up\":\"all\"}",
+                        cases[i].cron);
+        int32_t code = CODE_OF(sw_schedule_set(store, NTS("s"), NTS(spec), ERR));
+        if (code == SW_ERR_UNSUPPORTED) {
+            sw_store_close(store);
+            skip("the machine has no time zones");
+        }
+        REQUIRE(code == SW_OK);
+        check_groups(store, cases[i].per_day);
+        sw_store_close(store);
+    }
+}
+
 TEST(the_same_spec_again_changes_nothing) {
     sw_store *store = store_in_memory();
     set(store, "s", "{\"workflow\":\"w\",\"every_ms\":1000}");
@@ -240,9 +288,23 @@ TEST(what_is_wrong_with_a_spec_is_named) {
         {"{\"workflow\":\"w\",\"every_ms\":9000000000000}", "9000000000000"},
         {"{\"workflow\":\"w\",\"every_ms\":1e3}", "1000.0"},
         {"{\"workflow\":\"w\",\"cron\":\"* * * *\"}", "4 fields"},
-        {"{\"workflow\":\"w\",\"cron\":\"61 * * * *\"}", "61 * * * *"},
+        {"{\"workflow\":\"w\",\"cron\":\"61 * * * *\"}", "minute \"61\""},
         {"{\"workflow\":\"w\",\"cron\":\"0 0 30 2 *\"}", "never"},
         {"{\"workflow\":\"w\",\"cron\":\"@daily\"}", "@daily"},
+        {"{\"workflow\":\"w\",\"cron\":\"jan * * * *\"}", "minute \"jan\""},
+        {"{\"workflow\":\"w\",\"cron\":\"1mon * * * *\"}", "minute \"1mon\""},
+        {"{\"workflow\":\"w\",\"cron\":\"0 0 * * jan\"}", "day of week \"jan\""},
+        {"{\"workflow\":\"w\",\"cron\":\"0 0 dec * *\"}", "day of month \"dec\""},
+        {"{\"workflow\":\"w\",\"cron\":\"mon 0 0 * * *\"}", "second \"mon\""},
+        {"{\"workflow\":\"w\",\"cron\":\"0 24 * * *\"}", "hour \"24\""},
+        {"{\"workflow\":\"w\",\"cron\":\"0 0 * 1,,2 *\"}", "month \"\""},
+        {"{\"workflow\":\"w\",\"cron\":\"30-10 * * * *\"}", "runs backward"},
+        {"{\"workflow\":\"w\",\"cron\":\"*/0 * * * *\"}", "step from 1 to 60"},
+        {"{\"workflow\":\"w\",\"cron\":\"5/15 * * * *\"}", "a step without a range"},
+        {"{\"workflow\":\"w\",\"cron\":\"0 0 ? * MON\"}", "day of month \"?\""},
+        {"{\"workflow\":\"w\",\"cron\":\"0 0 LW * *\"}", "day of month \"LW\""},
+        {"{\"workflow\":\"w\",\"cron\":\"0 0 1 * +MON\"}", "day of week \"+MON\""},
+        {"{\"workflow\":\"w\",\"cron\":\"0 0 * * 5#6\"}", "day of week \"5#6\""},
         {"{\"workflow\":\"w\",\"every_ms\":1,\"overlap\":\"maybe\"}", "maybe"},
         {"{\"workflow\":\"w\",\"every_ms\":1,\"catch_up\":\"some\"}", "some"},
         {"{\"workflow\":\"w\",\"every_ms\":1,\"args\":{\"$smolwf\":\"x\"}}", "$smolwf"},

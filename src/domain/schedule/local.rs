@@ -1,18 +1,14 @@
-//! Instants as the clocks of a zone show them: what `croner` searches over.
+//! What clocks of a zone show when.
 //!
-//! The calendar here and the offsets of `tz-rs` were held against `jiff`, over every zone of the
-//! database: the same firings.
+//! Clocks are set forward and back: they leave times out, and show others twice. All of it is told by
+//! two questions that are each other's reverse: what is the latest time that clocks have shown until
+//! an instant ([`Zone::latest_shown`]), and at which instant do they first show a time, or a later one
+//! ([`Zone::first_shown`]).
 
-use std::cmp::Ordering;
+use super::calendar::DAY_S;
 
-use croner::errors::CronError;
-use croner::time::{CivilDate, CivilDateTime, CivilTime, CronDateTime, Resolution, Weekday};
-use croner::time::{days_in_month, days_in_year};
-
-const DAY_S: i64 = 86_400;
-
-/// Days from 0000-01-01 to 1970-01-01 in the Gregorian calendar.
-const EPOCH_DAYS: i64 = days_before(1970);
+/// Seconds that clocks are behind or ahead of UTC at most (RFC 9636), with an hour to spare.
+pub(super) const OFFSET_S_MAX: i64 = 27 * 3_600;
 
 /// A time zone.
 #[derive(Debug, Clone)]
@@ -23,17 +19,84 @@ pub(super) enum Zone {
     Rules(Box<tz::TimeZone>),
 }
 
+/// A stretch of time, end excluded, during which clocks are not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Its first second.
+    pub(super) from_s: i64,
+    /// The second after its last.
+    pub(super) to_s: i64,
+    /// Seconds that clocks are ahead of UTC.
+    pub(super) offset_s: i64,
+}
+
 impl Zone {
     /// Reads a file of the database (TZif).
     pub(super) fn read(rules: &[u8]) -> Option<Zone> {
-        tz::TimeZone::from_tz_data(rules).ok().map(|rules| Zone::Rules(Box::new(rules)))
+        let zone = tz::TimeZone::from_tz_data(rules).ok()?;
+        let kinds = zone.as_ref().local_time_types();
+        let is_sane = kinds.iter().all(|kind| i64::from(kind.ut_offset()).abs() < OFFSET_S_MAX);
+        is_sane.then(|| Zone::Rules(Box::new(zone)))
     }
 
     /// Returns by how many seconds its clocks are ahead of UTC at an instant.
-    fn offset_s(&self, unix_s: i64) -> i64 {
+    pub(super) fn offset_s(&self, unix_s: i64) -> i64 {
         let Zone::Rules(rules) = self else { return 0 };
         let kind = rules.find_local_time_type(unix_s).ok().or_else(|| last_kind(rules));
         kind.map_or(0, |kind| i64::from(kind.ut_offset()))
+    }
+
+    /// Returns the stretches that make up the time between two instants.
+    pub(super) fn stretches(&self, from_s: i64, to_s: i64) -> Vec<Stretch> {
+        let mut stretches = Vec::new();
+        let mut stretch = Stretch { from_s, to_s, offset_s: self.offset_s(from_s) };
+        let mut probe_s = from_s;
+        while probe_s < to_s {
+            // No zone sets its clocks twice within a day: in all of the database, the nearest two
+            // settings are four days apart.
+            let next_s = (probe_s + DAY_S).min(to_s);
+            let offset_s = self.offset_s(next_s);
+            if offset_s != stretch.offset_s {
+                let set_s = self.set_between(probe_s, next_s);
+                stretches.push(Stretch { to_s: set_s, ..stretch });
+                stretch = Stretch { from_s: set_s, to_s, offset_s };
+            }
+            probe_s = next_s;
+        }
+        stretches.push(stretch);
+        stretches.retain(|stretch| stretch.from_s < stretch.to_s);
+        stretches
+    }
+
+    /// Returns the instant, after the first of two and until the second, at which clocks are set.
+    fn set_between(&self, from_s: i64, to_s: i64) -> i64 {
+        let (mut before_s, mut after_s) = (from_s, to_s);
+        let offset_s = self.offset_s(before_s);
+        while after_s - before_s > 1 {
+            let middle_s = before_s + (after_s - before_s) / 2;
+            let half =
+                if self.offset_s(middle_s) == offset_s { &mut before_s } else { &mut after_s };
+            *half = middle_s;
+        }
+        after_s
+    }
+
+    /// Returns the latest local time that clocks have shown until an instant, in seconds since 1970 by
+    /// the clock.
+    pub(super) fn latest_shown(&self, unix_s: i64) -> i64 {
+        let stretches = self.stretches(unix_s - 2 * OFFSET_S_MAX, unix_s + 1);
+        let last_shown = |stretch: &Stretch| stretch.to_s - 1 + stretch.offset_s;
+        stretches.iter().map(last_shown).max().unwrap_or(unix_s)
+    }
+
+    /// Returns the first instant at which clocks show a local time or a later one.
+    pub(super) fn first_shown(&self, local_s: i64) -> i64 {
+        let stretches = self.stretches(local_s - OFFSET_S_MAX, local_s + OFFSET_S_MAX);
+        let shown = |stretch: &Stretch| {
+            let shown_s = (local_s - stretch.offset_s).max(stretch.from_s);
+            Some(shown_s).filter(|shown_s| *shown_s < stretch.to_s)
+        };
+        stretches.iter().find_map(shown).unwrap_or(local_s)
     }
 }
 
@@ -42,105 +105,6 @@ fn last_kind(rules: &tz::TimeZone) -> Option<&tz::LocalTimeType> {
     let rules = rules.as_ref();
     let index = rules.transitions().last().map_or(0, |last| last.local_time_type_index());
     rules.local_time_types().get(index)
-}
-
-/// An instant, of whole seconds, in a zone.
-#[derive(Debug, Clone)]
-pub(super) struct Local<'zone> {
-    unix_s: i64,
-    zone: &'zone Zone,
-}
-
-impl Local<'_> {
-    /// Takes the second that an instant is in.
-    pub(super) fn new(at_ms: i64, zone: &Zone) -> Local<'_> {
-        Local { unix_s: at_ms.div_euclid(1_000), zone }
-    }
-
-    /// Returns the instant, in Unix milliseconds.
-    pub(super) fn at_ms(&self) -> i64 {
-        self.unix_s.saturating_mul(1_000)
-    }
-
-    fn local_s(&self) -> i64 {
-        self.unix_s.saturating_add(self.zone.offset_s(self.unix_s))
-    }
-}
-
-impl CronDateTime for Local<'_> {
-    fn to_civil(&self) -> CivilDateTime {
-        let local_s = self.local_s();
-        let second = u32::try_from(local_s.rem_euclid(DAY_S)).unwrap_or(0);
-        let time = CivilTime::from_parts_unchecked(second / 3_600, second / 60 % 60, second % 60);
-        CivilDateTime::new(date(local_s.div_euclid(DAY_S)), time)
-    }
-
-    fn civil_weekday(&self) -> Weekday {
-        // 1970 began on a Thursday.
-        let day = (self.local_s().div_euclid(DAY_S) + 4).rem_euclid(7);
-        Weekday::from_days_from_sunday(u32::try_from(day).unwrap_or(0))
-    }
-
-    /// The offsets of the day before and the day after are those that may hold: clocks change less than
-    /// once a day.
-    fn resolve_civil(&self, civil: CivilDateTime) -> Result<Resolution<Self>, CronError> {
-        let local_s = seconds(civil);
-        let at = |unix_s: i64| Local { unix_s, zone: self.zone };
-        let with_offset = |probe_s: i64| {
-            let unix_s = local_s - self.zone.offset_s(probe_s);
-            Some(unix_s).filter(|unix_s| unix_s + self.zone.offset_s(*unix_s) == local_s)
-        };
-        Ok(match (with_offset(local_s - DAY_S), with_offset(local_s + DAY_S)) {
-            (Some(one), Some(other)) if one != other => {
-                Resolution::Ambiguous(at(one.min(other)), at(one.max(other)))
-            }
-            (Some(only), _) | (None, Some(only)) => Resolution::Single(at(only)),
-            (None, None) => Resolution::Gap,
-        })
-    }
-
-    fn checked_add_seconds(&self, seconds: i64) -> Option<Self> {
-        Some(Local { unix_s: self.unix_s.checked_add(seconds)?, zone: self.zone })
-    }
-
-    fn cmp_instant(&self, other: &Self) -> Ordering {
-        self.unix_s.cmp(&other.unix_s)
-    }
-}
-
-/// Returns how many days the Gregorian calendar has from year 0 to the first of a year.
-const fn days_before(year: i64) -> i64 {
-    let before = year - 1;
-    365 * year + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400) + 1
-}
-
-/// Returns the seconds of a local time since 1970 in the same clock.
-fn seconds(civil: CivilDateTime) -> i64 {
-    let days = days_before(civil.year().into()) - EPOCH_DAYS;
-    let day = i64::from(civil.date().day_of_year()) - 1;
-    let minutes = i64::from(civil.hour()) * 60 + i64::from(civil.minute());
-    (days + day) * DAY_S + minutes * 60 + i64::from(civil.second())
-}
-
-/// Returns the date so many days after 1970 began.
-fn date(epoch_days: i64) -> CivilDate {
-    let days = epoch_days.saturating_add(EPOCH_DAYS);
-    // 146,097 days are 400 years; the guess is a year off at most.
-    let mut year = days.saturating_mul(400).div_euclid(146_097);
-    while days < days_before(year) {
-        year -= 1;
-    }
-    while days >= days_before(year + 1) {
-        year += 1;
-    }
-    let number = i32::try_from(year).unwrap_or(i32::MAX - 1);
-    let mut day = u32::try_from(days - days_before(year)).unwrap_or(0) % days_in_year(number);
-    let mut month = 1;
-    while day >= days_in_month(number, month) {
-        day -= days_in_month(number, month);
-        month += 1;
-    }
-    CivilDate::from_parts_unchecked(number, month, day + 1)
 }
 
 #[cfg(test)]
@@ -158,49 +122,57 @@ pub(super) mod tests {
         Zone::read(&file).unwrap()
     }
 
+    const MARCH_S: i64 = 1_774_746_000;
+    const OCTOBER_S: i64 = 1_792_890_000;
+
     fn berlin() -> Zone {
         zone_of("CET-1CEST,M3.5.0,M10.5.0/3")
     }
 
     #[test]
-    fn days_are_dates_and_dates_are_days() {
-        for (days, wanted) in [
-            (0, (1970, 1, 1)),
-            (-1, (1969, 12, 31)),
-            (59, (1970, 3, 1)),
-            (11_016, (2000, 2, 29)),
-            (20_512, (2026, 2, 28)),
-            (47_540, (2100, 2, 28)),
-            (47_541, (2100, 3, 1)),
-            (2_932_896, (9999, 12, 31)),
-        ] {
-            let date = date(days);
-            assert_eq!((date.year(), date.month(), date.day()), wanted, "{days}");
+    fn stretches_lie_end_to_end_and_are_cut_where_clocks_are_set() {
+        let zone = berlin();
+        for (from_s, to_s) in [(MARCH_S - 5, OCTOBER_S + 5), (MARCH_S - 1, OCTOBER_S + 1)] {
+            let stretches = zone.stretches(from_s, to_s);
+            let ends: Vec<i64> = stretches.iter().map(|stretch| stretch.to_s).collect();
+            let offsets: Vec<i64> = stretches.iter().map(|stretch| stretch.offset_s).collect();
+            assert_eq!(
+                (ends, offsets),
+                (vec![MARCH_S, OCTOBER_S, to_s], vec![3_600, 7_200, 3_600])
+            );
+            assert!(stretches.windows(2).all(|pair| pair[0].to_s == pair[1].from_s));
         }
-        for days in (-200_000..2_000_000).step_by(17) {
-            let civil = CivilDateTime::new(date(days), CivilTime::MIDNIGHT);
-            assert_eq!(seconds(civil), days * DAY_S, "{civil}");
+        assert_eq!(zone.stretches(MARCH_S, OCTOBER_S).len(), 1);
+        assert_eq!(zone.stretches(MARCH_S - 1, MARCH_S).len(), 1);
+        assert!(zone.stretches(7, 7).is_empty());
+    }
+
+    #[test]
+    fn a_time_that_is_left_out_is_passed_after_the_gap_and_a_repeated_one_the_first_time() {
+        let zone = berlin();
+        let two_s = MARCH_S + 3_600;
+        for (local_s, unix_s) in [(-1, -1), (0, 0), (1_800, 0), (3_599, 0), (3_600, 0), (3_601, 1)]
+        {
+            assert_eq!(zone.first_shown(two_s + local_s), MARCH_S + unix_s, "02:00 {local_s:+}");
+        }
+        let three_s = OCTOBER_S + 7_200;
+        for (local_s, unix_s) in [(-3_600, -3_600), (-1, -1), (0, 3_600), (1, 3_601)] {
+            assert_eq!(
+                zone.first_shown(three_s + local_s),
+                OCTOBER_S + unix_s,
+                "03:00 {local_s:+}"
+            );
         }
     }
 
     #[test]
-    fn a_local_time_happens_once_or_twice_or_never() {
+    fn the_latest_shown_stays_while_times_are_repeated() {
         let zone = berlin();
-        let here = Local::new(0, &zone);
-        let resolve = |month, day, hour, minute| {
-            let civil = CivilDateTime::from_ymd_hms(2026, month, day, hour, minute, 0).unwrap();
-            match here.resolve_civil(civil).unwrap() {
-                Resolution::Single(at) => vec![at.unix_s],
-                Resolution::Ambiguous(one, other) => vec![one.unix_s, other.unix_s],
-                Resolution::Gap => vec![],
-            }
-        };
-        assert_eq!(resolve(3, 29, 1, 59), [1_774_745_940]);
-        assert!(resolve(3, 29, 2, 0).is_empty() && resolve(3, 29, 2, 59).is_empty());
-        assert_eq!(resolve(3, 29, 3, 0), [1_774_746_000]);
-        assert_eq!(resolve(10, 25, 1, 59), [1_792_886_340]);
-        assert_eq!(resolve(10, 25, 2, 0), [1_792_886_400, 1_792_890_000]);
-        assert_eq!(resolve(10, 25, 3, 0), [1_792_893_600]);
+        let latest_s: Vec<i64> = [-1, 0, 1_800, 3_599, 3_600]
+            .map(|past_s| zone.latest_shown(OCTOBER_S + past_s) - OCTOBER_S - 7_200)
+            .to_vec();
+        assert_eq!(latest_s, [-1, -1, -1, -1, 0]);
+        assert_eq!(zone.latest_shown(MARCH_S) - zone.latest_shown(MARCH_S - 1), 3_601);
     }
 
     #[test]

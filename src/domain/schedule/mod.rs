@@ -4,7 +4,11 @@
 //! process. Making the run and moving the schedule on are one transaction, so that a firing makes its
 //! run once, whoever looks and however many look at once.
 
+mod calendar;
+mod cron;
 mod local;
+#[cfg(test)]
+mod reference_tests;
 mod spec;
 mod timetable;
 
@@ -13,9 +17,10 @@ pub use spec::{CatchUp, Overlap, Spec};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use self::cron::Cron;
 use self::local::Zone;
 use self::spec::UTC;
-use self::timetable::{Timetable, parse_cron};
+use self::timetable::Timetable;
 use super::claim::Swept;
 use super::port::{self, Port, Schedule};
 use super::run::{Submit, submit};
@@ -39,7 +44,7 @@ pub fn check(port: &mut dyn Port, spec: &Spec, now: Now) -> Result<()> {
 fn timetable(port: &mut dyn Port, spec: &Spec, anchor_ms: i64) -> Result<Timetable> {
     let zone = zone(port, &spec.timezone)?;
     match (&spec.cron, spec.every_ms) {
-        (Some(cron), _) => Ok(Timetable::Cron { cron: Box::new(parse_cron(cron)?), zone }),
+        (Some(cron), _) => Ok(Timetable::Cron { cron: Box::new(Cron::read(cron)?), zone }),
         (None, Some(every_ms)) => Ok(Timetable::Every { anchor_ms, every_ms }),
         (None, None) => Err(Error::internal("a schedule without times")),
     }
@@ -78,7 +83,7 @@ pub fn set(port: &mut dyn Port, name: &str, spec: &Spec, now: Now) -> Result<()>
     if stored.spec == text {
         return Ok(());
     }
-    match Spec::read(&stored.spec) {
+    match Spec::stored(&stored.spec) {
         // What was missed while it was paused is not made up for.
         Ok(old) if old.has_times_of(spec) && old.paused => begin(port, stored, spec, now),
         Ok(old) if old.has_times_of(spec) => {
@@ -144,7 +149,7 @@ fn fire(
     seed: Id,
     now: Now,
 ) -> Result<Fired> {
-    let spec = match Spec::read(&schedule.spec) {
+    let spec = match Spec::stored(&schedule.spec) {
         Ok(spec) => spec,
         Err(error) => return put_off(port, schedule, &error, now),
     };
@@ -251,7 +256,7 @@ pub fn list(port: &mut dyn Port) -> Result<String> {
 }
 
 fn stored_spec(row: &Schedule) -> Result<Spec> {
-    Spec::read(&row.spec).map_err(|error| {
+    Spec::stored(&row.spec).map_err(|error| {
         Error::Corrupt(format!("schedule {:?} cannot be read: {error}", row.name).into())
     })
 }

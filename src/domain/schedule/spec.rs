@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::timetable::parse_cron;
+use super::cron::Cron;
 use crate::domain::run::QUEUE_DEFAULT;
 use crate::error::{Error, Result};
 use crate::json;
@@ -78,11 +78,18 @@ impl Spec {
     /// Reads the document `{"workflow","args","queue","cron"|"every_ms","timezone","overlap",
     /// "catch_up","paused"}`; whether the zone is known is asked elsewhere.
     pub fn read(spec: &str) -> Result<Spec> {
+        let spec = Spec::stored(spec)?;
+        spec.check()?;
+        Ok(spec)
+    }
+
+    /// Reads the document as it is stored: whether it can fire is asked when it is to.
+    pub(super) fn stored(spec: &str) -> Result<Spec> {
         let given: Given =
             serde_json::from_str(spec).map_err(|error| Error::invalid(format!("spec: {error}")))?;
         let workflow =
             given.workflow.ok_or_else(|| Error::invalid("spec: \"workflow\" must be given"))?;
-        let spec = Spec {
+        Ok(Spec {
             workflow,
             args: given.args,
             queue: given.queue.unwrap_or_else(|| QUEUE_DEFAULT.into()),
@@ -92,9 +99,7 @@ impl Spec {
             overlap: given.overlap.unwrap_or_default(),
             catch_up: given.catch_up.unwrap_or_default(),
             paused: given.paused.unwrap_or_default(),
-        };
-        spec.check()?;
-        Ok(spec)
+        })
     }
 
     fn check(&self) -> Result<()> {
@@ -109,7 +114,7 @@ impl Spec {
         match (&self.cron, self.every_ms) {
             (Some(cron), None) => {
                 check_word("cron", cron, KEY_BYTES_MAX)?;
-                parse_cron(cron).map(|_| ())
+                Cron::read(cron).map(|_| ()).map_err(|error| error.within("spec"))
             }
             (None, Some(every_ms)) if !(1..=DURATION_MS_MAX).contains(&every_ms) => {
                 Err(Error::invalid(format!(

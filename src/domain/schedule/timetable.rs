@@ -1,38 +1,17 @@
 //! When a schedule fires: pure arithmetic over an expression or an interval.
 //!
-//! Expressions are read by `croner` in local time. A local time that a clock going forward leaves out
-//! fires at the first instant after the gap; one that a clock going back repeats fires once, the
-//! first time. That holds for expressions that name seconds, minutes and hours; where one of them is
-//! a wildcard or a step, the firings follow the clock: none in the gap, all in both halves of the
-//! repeated hour.
+//! An expression names local times. Where its hour or its minute is `*` or has a step, it follows the
+//! clock: it fires at each instant at which clocks show a time that it names, so nothing is in a gap,
+//! and what is repeated fires each time. Otherwise each of its times fires once: when clocks first show
+//! it or, where they leave it out, a later one.
 
-use croner::Cron;
-use croner::parser::{CronParser, Seconds, Year};
-
-use super::local::{Local, Zone};
+use super::cron::Cron;
+use super::local::{OFFSET_S_MAX, Stretch, Zone};
 use super::spec::CatchUp;
-use crate::error::{Error, Result};
 use crate::limits::{INSTANT_MS_MAX, SCHEDULE_CATCH_UP_MAX, SCHEDULE_GRACE_MS};
 
-/// Milliseconds behind which the search goes on when it found nothing: `croner` gives up in a gap of
-/// more than two hours, and clocks have left out a whole day.
-const BEYOND_A_GAP_MS: i64 = 86_400_000;
-
-/// Reads an expression of five fields, or of six with the seconds first.
-pub(super) fn parse_cron(text: &str) -> Result<Cron> {
-    let fields = text.split_whitespace().count();
-    if !(5..=6).contains(&fields) {
-        return Err(Error::invalid(format!(
-            "cron {text:?} has {fields} fields, it must have 5, or 6 with the seconds first"
-        )));
-    }
-    CronParser::builder()
-        .seconds(Seconds::Optional)
-        .year(Year::Disallowed)
-        .build()
-        .parse(text)
-        .map_err(|error| Error::invalid(format!("cron {text:?} cannot be read: {error}")))
-}
+/// Seconds of which one look at a zone tells when its clocks are set.
+const LOOK_S: i64 = 2 * 86_400;
 
 /// The firings of a schedule, from the beginning of time to its end.
 #[derive(Debug, Clone)]
@@ -71,25 +50,21 @@ impl Timetable {
                 passed.checked_add(1)?.checked_mul(*every_ms)?.checked_add(*anchor_ms)?
             }
             Timetable::Cron { cron, zone } => {
-                let search = |from_ms: i64| {
-                    cron.find_next_occurrence(&Local::new(from_ms, zone), false).ok()
-                };
-                search(at_ms).or_else(|| search(at_ms.saturating_add(BEYOND_A_GAP_MS)))?.at_ms()
+                next_s(cron, zone, at_ms.div_euclid(1_000))?.checked_mul(1_000)?
             }
         };
         (next_ms > at_ms && next_ms <= INSTANT_MS_MAX).then_some(next_ms)
     }
 
     /// Returns the last firing at or before an instant.
-    fn last_until(&self, at_ms: i64) -> Option<i64> {
+    pub(super) fn last_until(&self, at_ms: i64) -> Option<i64> {
         match self {
             Timetable::Every { anchor_ms, every_ms } => {
                 let passed = at_ms.saturating_sub(*anchor_ms).div_euclid(*every_ms);
                 (passed > 0).then(|| anchor_ms + passed * every_ms)
             }
             Timetable::Cron { cron, zone } => {
-                let last = cron.find_previous_occurrence(&Local::new(at_ms, zone), true).ok()?;
-                Some(last.at_ms()).filter(|last_ms| *last_ms <= at_ms)
+                last_s(cron, zone, at_ms.div_euclid(1_000))?.checked_mul(1_000)
             }
         }
     }
@@ -150,11 +125,52 @@ impl Timetable {
     }
 }
 
+/// Returns the first second after one at which an expression fires.
+fn next_s(cron: &Cron, zone: &Zone, unix_s: i64) -> Option<i64> {
+    if !cron.follows_clock() {
+        return Some(zone.first_shown(cron.first_from(zone.latest_shown(unix_s) + 1)?));
+    }
+    let mut from_s = unix_s + 1;
+    while from_s <= INSTANT_MS_MAX / 1_000 {
+        let to_s = from_s + LOOK_S;
+        let first_in = |stretch: &Stretch| {
+            let at_s = cron.first_from(stretch.from_s + stretch.offset_s)? - stretch.offset_s;
+            Some(at_s).filter(|at_s| *at_s < stretch.to_s)
+        };
+        if let Some(at_s) = zone.stretches(from_s, to_s).iter().find_map(first_in) {
+            return Some(at_s);
+        }
+        // Wherever clocks stand, they show no time that it names before this.
+        from_s = to_s.max(cron.first_from(to_s - OFFSET_S_MAX)? - OFFSET_S_MAX);
+    }
+    None
+}
+
+/// Returns the last second until one at which an expression fires; none before 1970.
+fn last_s(cron: &Cron, zone: &Zone, unix_s: i64) -> Option<i64> {
+    if !cron.follows_clock() {
+        return Some(zone.first_shown(cron.last_until(zone.latest_shown(unix_s))?));
+    }
+    let mut to_s = unix_s + 1;
+    while to_s > 0 {
+        let from_s = to_s - LOOK_S;
+        let last_in = |stretch: &Stretch| {
+            let at_s = cron.last_until(stretch.to_s - 1 + stretch.offset_s)? - stretch.offset_s;
+            Some(at_s).filter(|at_s| *at_s >= stretch.from_s)
+        };
+        if let Some(at_s) = zone.stretches(from_s, to_s).iter().rev().find_map(last_in) {
+            return Some(at_s);
+        }
+        to_s = from_s.min(cron.last_until(from_s + OFFSET_S_MAX)? + OFFSET_S_MAX + 1);
+    }
+    None
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::domain::schedule::calendar::{DAY_S, Date, date};
     use crate::domain::schedule::local::tests::zone_of;
-    use croner::time::{CivilDateTime, CronDateTime, Resolution};
 
     /// The rules of Berlin since 1996: forward on the last Sunday of March at 02:00, back on the last
     /// of October at 03:00.
@@ -162,26 +178,27 @@ mod tests {
 
     fn table(cron: &str, zone: &str) -> Timetable {
         let zone = if zone == "UTC" { Zone::Utc } else { zone_of(zone) };
-        Timetable::Cron { cron: Box::new(parse_cron(cron).unwrap()), zone }
+        Timetable::Cron { cron: Box::new(Cron::read(cron).unwrap()), zone }
     }
 
     /// Reads an instant such as `2026-01-02T09:44:59Z`.
-    fn ms(text: &str) -> i64 {
-        let parts: Vec<u32> =
+    pub(in super::super) fn ms(text: &str) -> i64 {
+        let parts: Vec<i64> =
             text.split(['-', 'T', ':', 'Z']).filter_map(|part| part.parse().ok()).collect();
-        let year = i32::try_from(parts[0]).unwrap();
-        let civil =
-            CivilDateTime::from_ymd_hms(year, parts[1], parts[2], parts[3], parts[4], parts[5]);
-        let Resolution::Single(at) =
-            Local::new(0, &Zone::Utc).resolve_civil(civil.unwrap()).unwrap()
-        else {
-            panic!("UTC has each time once")
+        let is_it = |days: &i64| {
+            let date = date(*days);
+            [date.year, date.month, date.day] == parts[..3]
         };
-        at.at_ms()
+        let days = ((parts[0] - 1970) * 365..).find(is_it).unwrap();
+        (days * DAY_S + parts[3] * 3_600 + parts[4] * 60 + parts[5]) * 1_000
     }
 
-    fn shown(at_ms: i64) -> String {
-        format!("{}Z", Local::new(at_ms, &Zone::Utc).to_civil())
+    pub(in super::super) fn shown(at_ms: i64) -> String {
+        let (days, second) = ((at_ms / 1_000).div_euclid(DAY_S), (at_ms / 1_000).rem_euclid(DAY_S));
+        let date = date(days);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        let Date { year, month, day, .. } = date;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
     /// The next firings after an instant, as UTC.
@@ -281,14 +298,15 @@ mod tests {
             [
                 "2026-03-27T12:30:00Z",
                 "2026-03-28T12:30:00Z",
-                "2026-03-30T12:30:00Z",
-                "2026-03-31T12:30:00Z"
+                // Of the day that was left out, as the next one begins.
+                "2026-03-29T10:00:00Z",
+                "2026-03-29T12:30:00Z"
             ]
         );
         let due = |catch_up| {
             table.due(ms("2026-03-28T13:00:00Z"), ms("2026-04-05T00:00:00Z"), catch_up, 64).firings
         };
-        assert_eq!(due(CatchUp::All).len(), 6);
+        assert_eq!(due(CatchUp::All).len(), 8);
         assert_eq!(due(CatchUp::Last), [ms("2026-04-04T12:30:00Z")]);
     }
 
@@ -311,32 +329,13 @@ mod tests {
         assert_eq!(table("* * * * *", "UTC").next_after(INSTANT_MS_MAX), None);
     }
 
-    #[test]
-    fn a_day_that_no_month_has_never_fires() {
-        for never in ["0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "0 0 31 1 +MON#1"] {
-            assert_eq!(table(never, "UTC").next_after(0), None, "{never}");
-        }
-        assert!(table("0 0 29 2 *", "UTC").next_after(0).is_some());
-    }
-
-    #[test]
-    fn expressions_that_cannot_be_read_are_named() {
-        for bad in
-            ["", "* * * *", "* * * * * * *", "@daily", "61 * * * *", "x * * * *", "*/0 * * * *"]
-        {
-            let error = parse_cron(bad).unwrap_err();
-            assert!(
-                error.code() == -2 && error.to_string().contains(&format!("{bad:?}")),
-                "{error}"
-            );
-        }
-    }
-
     /// Whatever the instant one asks from, forward or back: the firings are the same ones.
     #[test]
     fn looking_forward_and_back_from_anywhere_finds_the_same_firings() {
         let expressions = [
             "30 2 * * *",
+            "10,40 1-3 * * *",
+            "*/30 2 * * *",
             "0 0 * * *",
             "0 3 * * *",
             "15 1,2,3 * * *",

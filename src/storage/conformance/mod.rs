@@ -315,6 +315,7 @@ macro_rules! every_claim {
                 ten_years_of_missed_seconds_are_bounded_in_number_and_per_sweep
                 a_sweep_of_due_schedules_is_bounded_and_goes_on
                 a_schedule_whose_zone_is_gone_waits_and_spoils_nobodys_claim
+                a_stored_expression_that_is_not_read_is_told_and_holds_nothing_up
                 a_zone_that_is_not_known_and_a_day_that_never_comes_are_refused
                 there_is_a_bound_on_the_number_of_schedules
                 the_list_is_ordered_by_name_and_shows_every_key;

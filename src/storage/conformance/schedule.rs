@@ -235,6 +235,28 @@ pub(super) fn a_schedule_whose_zone_is_gone_waits_and_spoils_nobodys_claim(bed: 
     assert_eq!(list(bed)[0]["error"], Value::Null);
 }
 
+/// A library that reads more or less than the one that set a schedule says so in its list; others
+/// fire.
+pub(super) fn a_stored_expression_that_is_not_read_is_told_and_holds_nothing_up(bed: &mut dyn Bed) {
+    for name in ["a", "b"] {
+        set(bed, name, SECONDLY, at(0));
+    }
+    bed.tx(|port| {
+        let spec = r#"{"workflow":"w","cron":"jan * * * *"}"#.into();
+        let schedule = port.schedule("a").unwrap().unwrap();
+        port.schedule_put(&Schedule { spec, ..schedule }).unwrap();
+    });
+    assert!(bed.claim(&claimer(1, 0), at(1_000)).is_some());
+    let shown = list(bed);
+    assert!(shown[0]["error"].as_str().unwrap().contains("minute \"jan\""), "{shown}");
+    assert_eq!(
+        (&shown[0]["cron"], &shown[1]["last_at_ms"]),
+        (&json!("jan * * * *"), &json!(1_000))
+    );
+    set(bed, "a", SECONDLY, at(1_200));
+    assert_eq!(list(bed)[0]["error"], Value::Null);
+}
+
 pub(super) fn a_zone_that_is_not_known_and_a_day_that_never_comes_are_refused(bed: &mut dyn Bed) {
     let before = bed.dump();
     let mut refused = |spec: &str| {
