@@ -262,6 +262,69 @@ pub(super) mod tests {
         assert_eq!(table.last_until(between), Some(ms("2026-10-25T00:30:00Z")));
     }
 
+    /// What clocks do, as rules of the variable TZ: half an hour, midnight, and a step back over it.
+    const LORD_HOWE: &str = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
+    const SAO_PAULO: &str = "<-03>3<-02>,M10.3.0/0,M2.3.0/0";
+
+    #[test]
+    fn lists_and_ranges_fire_once_where_clocks_are_set() {
+        for (expression, zone, after, wanted) in [
+            ("0 9,2 * * *", BERLIN, "2027-03-27T12:00:00Z", ["03-28T01:00:00", "03-28T07:00:00"]),
+            ("10,40 2 * * *", BERLIN, "2027-03-27T12:00:00Z", ["03-28T01:00:00", "03-29T00:10:00"]),
+            ("0 2,3 * * *", BERLIN, "2027-03-27T12:00:00Z", ["03-28T01:00:00", "03-29T00:00:00"]),
+            ("15 1,2 * * *", BERLIN, "2027-10-30T23:00:00Z", ["10-30T23:15:00", "10-31T00:15:00"]),
+            ("15 1,2 * * *", BERLIN, "2027-10-31T00:15:00Z", ["11-01T00:15:00", "11-01T01:15:00"]),
+            ("30 1-3 * * *", BERLIN, "2027-10-31T00:00:00Z", ["10-31T00:30:00", "10-31T02:30:00"]),
+            ("0 0-23 * * *", BERLIN, "2027-10-31T00:00:00Z", ["10-31T02:00:00", "10-31T03:00:00"]),
+            ("* 10 2 * * *", BERLIN, "2027-03-27T12:00:00Z", ["03-28T01:00:00", "03-29T00:10:00"]),
+            (
+                "10,20 2 * * *",
+                LORD_HOWE,
+                "2027-10-02T10:00:00Z",
+                ["10-02T15:30:00", "10-03T15:10:00"],
+            ),
+            (
+                "35,55 1 * * *",
+                LORD_HOWE,
+                "2027-04-03T14:00:00Z",
+                ["04-03T14:35:00", "04-03T14:55:00"],
+            ),
+            (
+                "35,55 1 * * *",
+                LORD_HOWE,
+                "2027-04-03T14:55:00Z",
+                ["04-04T15:05:00", "04-04T15:25:00"],
+            ),
+            (
+                "0-9 0 * * *",
+                SAO_PAULO,
+                "2027-10-16T12:00:00Z",
+                ["10-17T03:00:00", "10-18T02:00:00"],
+            ),
+            (
+                "0 23,0 * * *",
+                SAO_PAULO,
+                "2027-02-20T12:00:00Z",
+                ["02-21T01:00:00", "02-21T03:00:00"],
+            ),
+            ("*/20 2 * * *", BERLIN, "2027-03-28T00:00:00Z", ["03-29T00:00:00", "03-29T00:20:00"]),
+            ("30 */2 * * *", BERLIN, "2027-10-31T00:00:00Z", ["10-31T00:30:00", "10-31T01:30:00"]),
+        ] {
+            let wanted = wanted.map(|at| format!("2027-{at}Z"));
+            assert_eq!(next(&table(expression, zone), after, 2), wanted, "{expression} in {zone}");
+        }
+    }
+
+    /// All that it names is left out, each year: the search ends all the same.
+    #[test]
+    fn what_follows_the_clock_into_nothing_but_gaps_never_fires() {
+        let table = table("*/15 2 * 3 0#L", BERLIN);
+        assert_eq!(
+            (table.next_after(0), table.last_until(ms("2026-06-01T00:00:00Z"))),
+            (None, None)
+        );
+    }
+
     #[test]
     fn a_wildcard_follows_the_clock_through_gap_and_repeated_hour() {
         let half_hours = table("*/30 * * * *", BERLIN);
