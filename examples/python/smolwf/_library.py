@@ -82,6 +82,14 @@ class _Library:
 
 lib = _Library()
 
+# cffi takes a lock where it first meets a function or type. A fork while another thread has it
+# would leave it held in the child for ever.
+_lock = getattr(ffi, "_lock", None)
+if _lock is not None:
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
+
 if lib.sw_abi_check(lib.SW_ABI_VERSION) != 0:
     raise ImportError(
         f"{library_path} has ABI {lib.sw_abi_version()}, smolwf.cdef has {lib.SW_ABI_VERSION}"

@@ -163,7 +163,7 @@ class StepScope:
 
     def tell_run(self) -> None:
         """Tells that its work begins."""
-        if self.is_todo:
+        if self.is_todo and self._session.teller.hears("step_run"):
             self._session.tell("step_run", **self._facts())
 
     def _facts(self) -> dict[str, Any]:
@@ -188,8 +188,9 @@ class StepScope:
             self._fail(NotJson(f"the result of step {self._name}", str(error)), True, 0)
         self.is_todo = False
         self.result = codec.read(written)
-        took = round((time.monotonic() - self._begun_at) * 1000, 3)
-        session.tell("step_done", **self._facts(), duration_ms=took)
+        if session.teller.hears("step_done"):
+            took = round((time.monotonic() - self._begun_at) * 1000, 3)
+            session.tell("step_done", **self._facts(), duration_ms=took)
         return self.result
 
     def _fail(self, error: BaseException, terminal: bool, after: Duration) -> None:

@@ -74,6 +74,10 @@ class Teller:
     def __init__(self, hook: Optional[Hook] = None) -> None:
         self._hook = hook
 
+    def hears(self, event: str) -> bool:
+        """Whether anybody wants to be told."""
+        return self._hook is not None or log.isEnabledFor(LEVELS[event])
+
     def tell(self, event: str, facts: Optional[Facts] = None, **more: Any) -> None:
         level = logging.WARNING if more.get("swallowed") else LEVELS[event]
         if self._hook is None and not log.isEnabledFor(level):

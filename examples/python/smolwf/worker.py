@@ -97,6 +97,8 @@ class Worker:
     def stop(self) -> None:
         """Claims no more. What is running goes on to the end of its attempt, for the grace time;
         a second stop ends that. It does not wait: see ``join``."""
+        if self._is_the_parents():
+            return
         if self._stop.fired:
             self._is_hurried = True
             return
@@ -107,7 +109,7 @@ class Worker:
     def join(self) -> None:
         """Waits for the end of the worker; raises what ended it, if that was no stop."""
         interrupt: Optional[KeyboardInterrupt] = None
-        while self._threads and os.getpid() == self._process:  # a forked child has no threads
+        while self._threads and not self._is_the_parents():
             try:
                 if self._ended.wait(0.1):
                     break
@@ -119,6 +121,10 @@ class Worker:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+
+    def _is_the_parents(self) -> bool:
+        """In a forked child its threads are not there, and its locks may be held for ever."""
+        return os.getpid() != self._process
 
     def run(self, signals: bool = True) -> None:
         """Works until stopped. In the main thread SIGTERM and SIGINT stop it, unless ``signals``
