@@ -50,3 +50,19 @@ for (const program of ["approval", "fanout", "budget", "agent"]) {
     assert.equal(await output(program, join(folder(t), `${program}.db`)), expected(program));
   });
 }
+
+test("program: tracing continues the trace of a request in the steps of its run", async (t) => {
+  const printed = await output("tracing", join(folder(t), "tracing.db"));
+  const lines = [
+    "a bicycle is on its way",
+    "POST /orders",
+    "  attempt 1: parked",
+    "    step pay: the bank is busy",
+    "  attempt 2: parked",
+    "    step pay",
+    "  attempt 3: completed",
+    "    step ship",
+    "7 spans in 1 trace",
+  ];
+  assert.deepEqual(printed.trimEnd().split("\n"), lines);
+});
