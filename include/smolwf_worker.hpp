@@ -1007,7 +1007,7 @@ class loop : public std::enable_shared_from_this<loop> {
         const std::string_view id = of.attempt().run_id();
         if (stops_ > 1 || sw_run_get(store_, id.data(), id.size(), &out, nullptr) < 0) return 0;
         const text document(out);
-        return std::strtoll(std::string(member(document, "run_at_ms").substr(0, 20)).c_str(),
+        return std::strtoll(std::string(member(document, "due_at_ms").substr(0, 20)).c_str(),
                             nullptr, 10);
     }
 

@@ -115,10 +115,10 @@ func (c *carried) fail(v verdict) {
 
 func (c *carried) retryAt() time.Time {
 	run, err := c.run.store.Get(c.run.RunID())
-	if err != nil {
+	if err != nil || run.DueAtMS == nil {
 		return time.Time{}
 	}
-	return time.UnixMilli(run.RunAtMS)
+	return time.UnixMilli(*run.DueAtMS)
 }
 
 func (c *carried) release(reason string, delay time.Duration) {

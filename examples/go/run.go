@@ -293,7 +293,7 @@ type Run struct {
 	Attempts    int `json:"attempts"`
 	Tries       int `json:"tries"`
 	MaxAttempts int `json:"max_attempts"`
-	// RunAtMS is when it may be claimed next.
+	// RunAtMS is when it was to be claimed first.
 	RunAtMS      int64           `json:"run_at_ms"`
 	CreatedAtMS  int64           `json:"created_at_ms"`
 	UpdatedAtMS  int64           `json:"updated_at_ms"`
@@ -308,6 +308,8 @@ type Run struct {
 	CancelAsked bool `json:"cancel_asked"`
 	// PauseAsked says that a running attempt was told to yield and has not done so yet.
 	PauseAsked bool `json:"pause_asked"`
+	// DueAtMS is when a pending run may be claimed: the end of its backoff or delay; else nil.
+	DueAtMS *int64 `json:"due_at_ms"`
 	// Raw is the whole document.
 	Raw json.RawMessage `json:"-"`
 }

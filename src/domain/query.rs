@@ -134,6 +134,7 @@ struct RunDocument<'row> {
     cancel_asked: bool,
     pause_asked: bool,
     last_error: Option<&'row RawValue>,
+    due_at_ms: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -424,6 +425,7 @@ fn run_document<'row>(
     shown: &'row Shown,
 ) -> Result<RunDocument<'row>> {
     let counted = |ended: Option<u32>, open: Option<u32>| ended.or(open).unwrap_or(0);
+    let state = run_state(row, task);
     Ok(RunDocument {
         run_id: id::write("run", row.run_id),
         task_id: id::write("task", row.run_id),
@@ -431,7 +433,7 @@ fn run_document<'row>(
         parent_run_id: row.parent_run_id.map(|parent| id::write("run", parent)),
         workflow: &row.workflow,
         queue: &row.queue,
-        state: run_state(row, task),
+        state,
         priority: row.priority,
         args: payload(row.args.as_deref())?,
         result: payload(row.result.as_deref())?,
@@ -449,6 +451,7 @@ fn run_document<'row>(
         cancel_asked: task.is_some_and(|task| task.is_cancel_asked),
         pause_asked: task.is_some_and(|task| task.is_pause_asked),
         last_error: payload(shown.last_error.as_deref())?,
+        due_at_ms: task.filter(|_| state == "pending").map(|task| task.due_at_ms),
     })
 }
 

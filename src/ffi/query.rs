@@ -13,8 +13,8 @@ use crate::text::Text;
 /// Shows a run as a JSON document: run_id, task_id, root_run_id, parent_run_id, workflow, queue,
 /// state, priority, args, result, error, attempts, tries, max_attempts, run_at_ms, created_at_ms,
 /// updated_at_ms, finished_at_ms, metadata, code_version, waiting_for, cancel_asked, pause_asked,
-/// last_error. Times are Unix milliseconds, what is absent is null, payloads are embedded as JSON.
-/// Keys are only ever added.
+/// last_error, due_at_ms. Times are Unix milliseconds, what is absent is null, payloads are embedded
+/// as JSON. Keys are only ever added.
 ///
 /// The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
 /// "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then it
@@ -30,6 +30,9 @@ use crate::text::Text;
 /// its newest failed attempt ended with, the host's error or, of an attempt that was lost, the
 /// library's {"$smolwf":"lapsed"}. It stays through later attempts, waits, pauses and sw_run_retry
 /// until a newer one or the end of the run; null where no attempt has failed, and once it has ended.
+///
+/// due_at_ms is when a pending run may be claimed, or could have been: its run_at_ms, the end of the
+/// backoff after a failed attempt or of the delay it was given back with; null in every other state.
 ///
 /// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
 ///

@@ -8,7 +8,7 @@
                "state", "priority", "args", "result", "error", "attempts", "tries",                \
                "max_attempts", "run_at_ms", "created_at_ms", "updated_at_ms", "finished_at_ms",    \
                "metadata", "code_version", "waiting_for", "cancel_asked", "pause_asked",           \
-               "last_error")
+               "last_error", "due_at_ms")
 
 static const struct value *run_of(sw_store *store, struct run_id id) {
     const struct value *run = value_read(run_text(store, id.text));
@@ -49,6 +49,7 @@ TEST(the_document_of_a_pending_run_tells_how_it_was_submitted) {
     CHECK_RAW_IN("{\"a\":[1]}", run, "metadata");
     CHECK_TEXT_IN("v1", run, "code_version");
     CHECK_INT_IN(options.run_at_ms, run, "run_at_ms");
+    CHECK_INT_IN(options.run_at_ms, run, "due_at_ms");
     CHECK_INT_IN(sw_store_now_ms(store), run, "created_at_ms");
     sw_store_close(store);
 }

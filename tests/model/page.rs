@@ -146,7 +146,7 @@ pub fn strip(value: &mut Value) {
             if fields.contains_key("$smolwf") {
                 fields.remove("message");
             }
-            for key in ["task_id", "updated_at_ms", "attempt_id", "step_id"] {
+            for key in ["task_id", "updated_at_ms", "due_at_ms", "attempt_id", "step_id"] {
                 fields.remove(key);
             }
             if let Some(hash) = fields.get_mut("input_hash") {

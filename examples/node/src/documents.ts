@@ -39,6 +39,8 @@ export interface RunDocument<Result = Json> {
   pause_asked: boolean;
   /** What the newest failed attempt of an open run ended with. */
   last_error: Json;
+  /** When a pending run may be claimed: the end of its backoff or delay; else null. */
+  due_at_ms: number | null;
 }
 
 export interface AttemptDocument {

@@ -33,6 +33,7 @@ class Run(TypedDict):
     pause_asked: bool
     #: what the newest failed attempt of an open run ended with
     last_error: Any
+    due_at_ms: int | None
 
 
 class AttemptRecord(TypedDict):

@@ -140,9 +140,10 @@ def _failing(
 def _retry_at(attempt: Attempt) -> dict[str, int]:
     """When the run will be tried again, as far as that can be read."""
     try:
-        return {"retry_at_ms": attempt.store.run(attempt.run_id)["run_at_ms"]}
+        due_at_ms = attempt.store.run(attempt.run_id)["due_at_ms"]
     except Error:
         return {}
+    return {} if due_at_ms is None else {"retry_at_ms": due_at_ms}
 
 
 def release(session: Session, reason: str, delay_ms: int = 0) -> None:

@@ -268,6 +268,7 @@ macro_rules! every_claim {
                 a_page_ends_at_its_limit_or_its_bytes;
             query:
                 a_run_document_tells_each_state
+                a_pending_run_says_when_it_is_due
                 the_last_error_of_a_run_is_found_behind_attempts_that_ended_in_order
                 a_history_pages_through_everything_once
                 a_history_pages_through_messages_and_children

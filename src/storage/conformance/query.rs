@@ -93,6 +93,22 @@ pub(super) fn a_run_document_tells_each_state(bed: &mut dyn Bed) {
     );
 }
 
+pub(super) fn a_pending_run_says_when_it_is_due(bed: &mut dyn Bed) {
+    bed.submit(1, &Submit { run_at_ms: 90, ..plain() }, at(5));
+    assert_eq!(document(bed, 1)["due_at_ms"], 90);
+    let fence = bed.claimed(at(100)).fence;
+    assert!(document(bed, 1)["due_at_ms"].is_null());
+    let options = FailOptions { retry_after_ms: 40, ..FailOptions::default() };
+    bed.finish(fence, &End::Fail("1".into(), options), at(200)).unwrap();
+    assert_eq!(document(bed, 1)["due_at_ms"], 240);
+    let fence = bed.claimed(at(240)).fence;
+    bed.finish(fence, &End::Release(7), at(300)).unwrap();
+    assert_eq!(document(bed, 1)["due_at_ms"], 307);
+    let fence = bed.claimed(at(307)).fence;
+    bed.finish(fence, &End::Complete("1".into()), at(308)).unwrap();
+    assert!(document(bed, 1)["due_at_ms"].is_null());
+}
+
 pub(super) fn the_last_error_of_a_run_is_found_behind_attempts_that_ended_in_order(
     bed: &mut dyn Bed,
 ) {
