@@ -1,4 +1,5 @@
 import { Calls } from "./calls.js";
+import type { RunDocument } from "./documents.js";
 import { BudgetError, ConflictError, NondeterminismError, RecordedFailure } from "./errors.js";
 import { Handle } from "./handle.js";
 import type { Hearing } from "./hearing.js";
@@ -7,46 +8,24 @@ import type { Answer, Library } from "./library.js";
 import type { Integer } from "./numbers.js";
 import {
   type Amounts,
+  amountsToJson,
+  type ChildItem,
+  type ChildOptions,
   type FailFields,
   failFields,
   leaseOf,
   type StepOptions,
-  type SubmitOptions,
   snakeKeys,
   stepFields,
   submitFields,
+  type WaitOptions,
 } from "./options.js";
 import { type Outcome, type PerformOptions, perform } from "./perform.js";
 import { Step } from "./step.js";
 import { failureOf, recorded } from "./thrown.js";
 import type { RunFacts } from "./told.js";
+import type { Ready, Wait } from "./wait.js";
 import { type Named, nameOf, type Workflow } from "./workflow.js";
-
-/** One thing to wait for. */
-export type Wait = { signal: string } | { child: string } | { sleepMs: Integer };
-
-/** What one wait of several brought: the signal's payload, the child's result or error, null. */
-export interface Ready<T = Json> {
-  /** Its place among the waits. */
-  index: number;
-  outcome: "ok" | "failed";
-  value: T;
-}
-
-export interface WaitOptions {
-  /** Milliseconds until the wait gives up, fixed by the first ask; -1, the default, is never. */
-  timeoutMs?: Integer;
-}
-
-/** A child has no idempotency key of its own: its name is its key within its parent. */
-export type ChildOptions = Omit<SubmitOptions, "idempotencyKey" | "idempotencyScope" | "budget">;
-
-export interface ChildItem extends ChildOptions {
-  /** The child's key within its parent, counted up like a step's name; absent is the workflow. */
-  name?: string;
-  workflow: string | Named;
-  args?: unknown;
-}
 
 /** What an attempt has of its store. */
 export interface AttemptOf {
@@ -252,7 +231,7 @@ export class Attempt implements AsyncDisposable {
   ): Promise<string> {
     const label = `budget ${Object.keys(amounts).join(", ")}`;
     return this.calls.make(`the reserve of ${label}`, async () => {
-      const inputs = [options.step?.handle, toJson(amounts), options.source];
+      const inputs = [options.step?.handle, amountsToJson(amounts), options.source];
       try {
         const answer = await this.calls.ask("sw_budget_reserve", ...inputs);
         this.calls.waitingFor.delete(label);
@@ -333,7 +312,7 @@ export class Attempt implements AsyncDisposable {
   async retryAtMs(): Promise<number | null> {
     try {
       const { text } = await this.#library.callLater("sw_run_get", this.#of.store, this.runId);
-      return fromJson<{ run_at_ms: number }>(text ?? "null").run_at_ms;
+      return fromJson<RunDocument>(text ?? "null").due_at_ms;
     } catch {
       return null;
     }

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { again } from "./again.js";
-import { ForgottenAwaitError, isFatal, type SmolwfError, Suspended } from "./errors.js";
+import { ForgottenAwaitError, isFatal, isOver, type SmolwfError, Suspended } from "./errors.js";
 import type { Handle } from "./handle.js";
 import type { Answer, Library } from "./library.js";
 import { carriesControl, messageOf, recorded } from "./thrown.js";
@@ -111,7 +111,7 @@ export class Calls {
   /** Asks the library for something new, which it is too late for once the worker ends the attempt. */
   async ask(name: string, ...inputs: readonly unknown[]): Promise<Answer> {
     const { reason } = this.#halt.signal;
-    if (reason) throw reason;
+    if (reason && !this.#isOver) throw reason;
     return this.record(name, this.#attempt, ...inputs);
   }
 
@@ -127,6 +127,7 @@ export class Calls {
       return await this.#library.callLater(name, of, ...inputs);
     } catch (error) {
       if (isFatal(error)) this.#fail(error);
+      if (isOver(error)) this.abandon(error);
       throw error;
     }
   }

@@ -22,7 +22,7 @@ export class Changes {
   #watch: Handle | undefined;
   #socket: Socket | undefined;
   #isTold = false;
-  #isClosed = false;
+  readonly #closed = new AbortController();
 
   constructor(library: Library, store: Handle) {
     this.#library = library;
@@ -52,9 +52,14 @@ export class Changes {
     }
   }
 
+  /** Aborted when the store is closed. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
   /** Wakes all waiters, whose next look finds the store closed, and closes the watch. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closed.abort(this.#library.error("SW_ERR_CLOSED", "the store is closed"));
     this.#socket?.destroy();
     this.#wake();
     const watch = await this.#watch?.close();
@@ -62,7 +67,7 @@ export class Changes {
   }
 
   #open(): void {
-    if (this.#isTold || this.#isClosed) return;
+    if (this.#isTold || this.closed.aborted) return;
     this.#openWatch();
     this.#isTold = true;
   }
@@ -98,7 +103,7 @@ export class Changes {
 
   /** Resolves at the next change, after a time, or at an abort, whichever is first. */
   #next(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#isClosed) return Promise.resolve();
+    if (this.closed.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);

@@ -44,6 +44,15 @@ export function isFatal(error: unknown): error is SmolwfError {
   return error instanceof SmolwfError && FATAL.has(error.name);
 }
 
+/** Whether a call learnt from its answer that there is no use in going on with its attempt. */
+export function isOver(error: unknown): error is SmolwfError {
+  return (
+    error instanceof CancelledError ||
+    error instanceof LeaseLostError ||
+    error instanceof ClosedError
+  );
+}
+
 const CLASSES: ReadonlyMap<string, typeof SmolwfError> = new Map([
   ["SW_ERR_CANCELLED", CancelledError],
   ["SW_ERR_LEASE_LOST", LeaseLostError],

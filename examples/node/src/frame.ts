@@ -67,7 +67,7 @@ export class Frame {
 
   #addInput(slot: Slot, input: unknown): void {
     if (slot.kind === "text") this.values.push(...this.#pair(slot.name, input));
-    else if (slot.kind === "path") this.values.push(String(input));
+    else if (slot.kind === "path") this.values.push(this.#path(slot.name, input));
     else if (slot.kind === "integer") this.values.push(this.#integer(slot, input));
     else if (slot.kind === "handle") this.values.push(this.#enter(slot.name, input));
     else if (slot.kind === "options") this.values.push(this.#options(slot.of, input));
@@ -97,7 +97,16 @@ export class Frame {
   #pair(name: string, input: unknown): [string | null, number] {
     if (input === undefined || input === null) return [null, 0];
     if (typeof input !== "string") throw this.#invalid(name, "text");
+    // Half of a surrogate pair would be changed on its way, and two names become one.
+    if (!isWellFormed(input)) throw this.#invalid(name, "Unicode: a surrogate lacks its partner");
     return [input, Buffer.byteLength(input)];
+  }
+
+  /** Ends at its NUL for C: with another one in it, it would be another path. */
+  #path(name: string, input: unknown): string {
+    const isPath = typeof input === "string" && isWellFormed(input) && !input.includes("\0");
+    if (!isPath) throw this.#invalid(name, "path");
+    return input;
   }
 
   #integer(slot: { name: string; type: string }, input: unknown): Integer {
@@ -146,4 +155,9 @@ export class Frame {
   #invalid(name: string, wanted: string): Error {
     return this.library.error("SW_ERR_INVALID", `${this.name}: ${name} is no ${wanted}`);
   }
+}
+
+/** Node 20 has the method, the types of ES2023 do not. */
+function isWellFormed(text: string): boolean {
+  return (text as string & { isWellFormed(): boolean }).isWellFormed();
 }

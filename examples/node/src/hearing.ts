@@ -1,7 +1,6 @@
 import { pauseUnless } from "./abort.js";
 import type { Attempt } from "./attempt.js";
 import type { Changes } from "./changes.js";
-import { CancelledError, ClosedError, LeaseLostError } from "./errors.js";
 
 /** Milliseconds between two looks at least, however often the store changes. */
 const GAP_MS = 25;
@@ -43,17 +42,9 @@ export class Hearing {
     await this.#changes.until(look, -1, signal).catch(() => undefined);
   }
 
+  /** What it learns aborts the attempt's signal by itself. */
   async #ask(attempt: Attempt): Promise<void> {
-    try {
-      await attempt.check();
-    } catch (error) {
-      const isOver =
-        error instanceof CancelledError ||
-        error instanceof LeaseLostError ||
-        error instanceof ClosedError;
-      if (!isOver) return;
-      attempt.calls.abandon(error);
-      this.forget(attempt);
-    }
+    await attempt.check().catch(() => undefined);
+    if (attempt.calls.signal.aborted) this.forget(attempt);
   }
 }

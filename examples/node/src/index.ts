@@ -1,25 +1,21 @@
 /** Durable workflows in one SQLite file. See README.md. */
 import { library } from "./library.js";
 
-export {
-  Attempt,
-  type ChildItem,
-  type ChildOptions,
-  type Ready,
-  type Wait,
-  type WaitOptions,
-} from "./attempt.js";
+export { Attempt } from "./attempt.js";
 export type * from "./documents.js";
 export * from "./errors.js";
 export { EncodeError, type Json, RawJson, rawJson } from "./json.js";
 export type { Integer } from "./numbers.js";
 export type {
   Amounts,
+  ChildItem,
+  ChildOptions,
   ClaimOptions,
   Durability,
   StepOptions,
   StoreOptions,
   SubmitOptions,
+  WaitOptions,
 } from "./options.js";
 export type { Outcome, PerformOptions } from "./perform.js";
 export type { KeyOf, PageOptions, Runs, SubmitItem, Submitted } from "./runs.js";
@@ -36,6 +32,7 @@ export type {
   WorkerEvent,
 } from "./told.js";
 export type { QueueSettings, ScheduleSpec, TailOptions } from "./topics.js";
+export type { Ready, Wait } from "./wait.js";
 export { Worker, type WorkOptions } from "./worker.js";
 export {
   type Named,

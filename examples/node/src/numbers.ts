@@ -29,3 +29,14 @@ export function toC(value: unknown, type: string): Integer | undefined {
 export function isIntegerType(type: string): boolean {
   return RANGES.has(type);
 }
+
+/** A string of JSON, or an integer that a number may not hold: 16 digits and more. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+
+/** Parses a document of numbers, in which no string is a number, and loses no digit of an integer. */
+export function parseExactly(text: string): unknown {
+  const quoted = text.replace(TOKENS, (token) => (token[0] === '"' ? token : `"${token}"`));
+  return JSON.parse(quoted, (_key, value) =>
+    typeof value === "string" && /^-?\d{16,}$/.test(value) ? fromC(BigInt(value)) : value,
+  );
+}

@@ -1,7 +1,8 @@
 import type { Options } from "./frame.js";
-import { type Json, toJson } from "./json.js";
+import { type Json, rawJson, toJson } from "./json.js";
 import type { Library } from "./library.js";
 import type { Integer } from "./numbers.js";
+import type { Named } from "./workflow.js";
 
 export type Durability = "power" | "process";
 
@@ -41,6 +42,21 @@ export interface SubmitOptions {
 
 /** What is reserved, spent or allowed, by unit: `{ output_tokens: 500 }`. */
 export type Amounts = Readonly<Record<string, Integer>>;
+
+export interface WaitOptions {
+  /** Milliseconds until the wait gives up, fixed by the first ask; -1, the default, is never. */
+  timeoutMs?: Integer;
+}
+
+/** A child has no idempotency key of its own: its name is its key within its parent. */
+export type ChildOptions = Omit<SubmitOptions, "idempotencyKey" | "idempotencyScope" | "budget">;
+
+export interface ChildItem extends ChildOptions {
+  /** The child's key within its parent, counted up like a step's name; absent is the workflow. */
+  name?: string;
+  workflow: string | Named;
+  args?: unknown;
+}
 
 export interface ClaimOptions {
   queue?: string;
@@ -85,7 +101,7 @@ const SUBMIT_FLAGS: Flags = { local: "SW_SUBMIT_LOCAL" };
 const STEP_FLAGS: Flags = { track: "SW_STEP_TRACK", cleanup: "SW_STEP_CLEANUP" };
 const FAIL_FLAGS: Flags = { terminal: "SW_FAIL_TERMINAL", text: "SW_FAIL_TEXT" };
 
-const JSON_FIELDS = new Set(["budget", "metadata", "workflows", "codeVersions"]);
+const JSON_FIELDS = new Set(["metadata", "workflows", "codeVersions"]);
 
 /** `idempotencyKey` is `idempotency_key` in C. */
 function snakeCase(name: string): string {
@@ -93,7 +109,19 @@ function snakeCase(name: string): string {
 }
 
 function field(name: string, value: unknown): readonly [string, unknown] {
+  if (name === "budget") return ["budget", amountsToJson(value as Amounts)];
   return [snakeCase(name), JSON_FIELDS.has(name) ? toJson(value) : value];
+}
+
+/** Amounts go to 2^63 - 1, and are written with all their digits. */
+export function amountsToJson(amounts: Amounts): string | undefined {
+  return toJson(exact(amounts));
+}
+
+function exact(amounts: Amounts): Record<string, unknown> {
+  const digits = (amount: unknown): unknown =>
+    typeof amount === "bigint" ? rawJson(String(amount)) : amount;
+  return Object.fromEntries(Object.entries(amounts).map(([unit, one]) => [unit, digits(one)]));
 }
 
 /** Turns options into the fields of their struct: flags into one number, the rest by name. */
@@ -123,7 +151,9 @@ export function submitFields(library: Library, options: SubmitOptions): Options 
 /** Returns an object with its keys as the library writes them, and without undefined values. */
 export function snakeKeys(object: object): Record<string, unknown> {
   const given = Object.entries(object).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given.map(([name, value]) => [snakeCase(name), value]));
+  const own = (name: string, value: unknown): unknown =>
+    name === "budget" ? exact(value as Amounts) : value;
+  return Object.fromEntries(given.map(([name, value]) => [snakeCase(name), own(name, value)]));
 }
 
 export function leaseOf(library: Library, lease: number | "while-alive" | undefined): number {

@@ -15,6 +15,7 @@ import {
   carriesSuspend,
   type FailedHow,
   isAbort,
+  messageOf,
   traceOf,
   withoutWaits,
 } from "./thrown.js";
@@ -74,17 +75,14 @@ export async function performTelling(
   }
 }
 
-/** Extends the lease now and then, and learns from it whether there is use in going on. */
+/** Extends the lease now and then; what it learns aborts the attempt's signal by itself. */
 function startBeating(attempt: Attempt): () => void {
   if (attempt.heartbeatMs === 0) return () => undefined;
   let isBeating = false;
   const beat = async (): Promise<void> => {
     if (isBeating) return;
     isBeating = true;
-    await attempt.heartbeat().catch((error) => {
-      const isOver = error instanceof CancelledError || error instanceof LeaseLostError;
-      if (isOver) attempt.calls.abandon(error);
-    });
+    await attempt.heartbeat().catch(() => undefined);
     isBeating = false;
   };
   const heart = setInterval(beat, attempt.heartbeatMs);
@@ -230,11 +228,14 @@ async function endedOtherwise(attempt: Attempt, error: unknown): Promise<Outcome
   if (error instanceof LeaseLostError) return lost(attempt);
   if (error instanceof ClosedError) return released(attempt, "the store was closed");
   if (isFatal(error)) throw error;
-  try {
-    return await giveBack(attempt, GIVE_BACK_MS, error instanceof Error ? error.message : "");
-  } catch {
-    return lost(attempt);
-  }
+  return await endedSomehow(attempt, error).catch(() => lost(attempt));
+}
+
+/** An end that was refused for no reason that we know fails the run, so that it is not for ever. */
+async function endedSomehow(attempt: Attempt, error: unknown): Promise<Outcome> {
+  const reason = messageOf(error);
+  if (attempt.calls.stopped) return giveBack(attempt, 0, reason);
+  return await fail(attempt, error).catch(() => giveBack(attempt, GIVE_BACK_MS, reason));
 }
 
 function lost(attempt: Attempt): Outcome {

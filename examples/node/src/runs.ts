@@ -56,6 +56,11 @@ export class Runs {
     this.#leaseMs = leaseMs;
   }
 
+  /** Aborted when the store is closed. */
+  get closed(): AbortSignal {
+    return this.#changes.closed;
+  }
+
   /**
    * Submits a run. One idempotency key makes one run of a workflow: the key's scope is the workflow's
    * name unless `idempotencyScope` says otherwise ("" is shared by all).

@@ -3,7 +3,7 @@ import { RecordedFailure, ResultError } from "./errors.js";
 import { Handle } from "./handle.js";
 import { fromJson, type Json, type RawJson, rawJson, toJson } from "./json.js";
 import type { Library } from "./library.js";
-import { type Amounts, type FailFields, failFields } from "./options.js";
+import { type Amounts, amountsToJson, type FailFields, failFields } from "./options.js";
 import { isRefusedValue, recordFailure } from "./record.js";
 import { carriesControl, failureOf, isAbort, recorded, traceOf } from "./thrown.js";
 import type { StepFacts } from "./told.js";
@@ -130,7 +130,7 @@ export class Step implements Disposable {
     const text = toJson(result);
     if (usage === undefined) await this.#calls.record("sw_step_complete", this.handle, text);
     else {
-      await this.#calls.record("sw_step_complete_usage", this.handle, text, toJson(usage));
+      await this.#calls.record("sw_step_complete_usage", this.handle, text, amountsToJson(usage));
     }
     this.#tellOnce(() =>
       this.#calls.tell("step_done", () => ({ ...this.#facts(), ...this.#time() })),

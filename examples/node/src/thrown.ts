@@ -40,23 +40,24 @@ function members(thrown: unknown): readonly unknown[] {
   return [read(thrown, "error"), read(thrown, "suppressed")];
 }
 
+/** Levels of causes and groups that are looked at: the stack is not endless. */
+const LEVELS_MAX = 500;
+
 type Test = (thrown: unknown) => boolean;
 
-/**
- * Whether something thrown is, wraps, or as a group holds nothing but what passes a test. `known` has
- * the answers so far: causes may go in circles, and groups share members.
- */
-function carries(thrown: unknown, test: Test, known = new Map<unknown, boolean>()): boolean {
+/** The answers so far: causes may go in circles, and groups share members. */
+type Known = Map<unknown, boolean>;
+
+/** Whether something thrown is, wraps, or as a group holds nothing but what passes a test. */
+function carries(thrown: unknown, test: Test, known: Known = new Map(), level = 0): boolean {
   if (test(thrown)) return true;
-  if (typeof thrown !== "object" || thrown === null) return false;
+  if (typeof thrown !== "object" || thrown === null || level === LEVELS_MAX) return false;
   const before = known.get(thrown);
   if (before !== undefined) return before;
   known.set(thrown, false);
   const group = members(thrown);
-  const answer =
-    group.length > 0
-      ? group.every((one) => carries(one, test, known))
-      : carries(read(thrown, "cause"), test, known);
+  const carried = (one: unknown): boolean => carries(one, test, known, level + 1);
+  const answer = group.length > 0 ? group.every(carried) : carried(read(thrown, "cause"));
   known.set(thrown, answer);
   return answer;
 }
@@ -85,11 +86,12 @@ export function isAbort(thrown: unknown): boolean {
 }
 
 /** Returns a group without its waits: with another error in it, it is that error. */
-export function withoutWaits(thrown: unknown): unknown {
+export function withoutWaits(thrown: unknown, level = 0): unknown {
+  if (level === CAUSES_MAX) return thrown;
   const group = members(thrown);
   const others = group.filter((one) => !carriesSuspend(one));
   if (others.length === 0 || others.length === group.length) return thrown;
-  return others.length === 1 ? withoutWaits(others[0]) : new AggregateError(others);
+  return others.length === 1 ? withoutWaits(others[0], level + 1) : new AggregateError(others);
 }
 
 /** Every other attempt would come to the same. */
@@ -141,7 +143,7 @@ function described(thrown: unknown, seen: readonly unknown[] = []): Json {
   const isNew = (one: unknown): boolean => !path.includes(one) && path.length < CAUSES_MAX;
   const cause = read(thrown, "cause");
   if (cause !== undefined && isNew(cause)) known["cause"] = described(cause, path);
-  const errors = members(thrown).filter(isNew).slice(0, CAUSES_MAX);
+  const errors = members(thrown).slice(0, CAUSES_MAX).filter(isNew);
   if (errors.length > 0) known["errors"] = errors.map((one) => described(one, path));
   return known;
 }

@@ -4,8 +4,8 @@ import type { BudgetDocument, EventDocument, EventPage } from "./documents.js";
 import type { Handle } from "./handle.js";
 import { type Json, toJson } from "./json.js";
 import type { Answer, Library } from "./library.js";
-import type { Integer } from "./numbers.js";
-import { type Amounts, snakeKeys } from "./options.js";
+import { type Integer, parseExactly } from "./numbers.js";
+import { type Amounts, amountsToJson, snakeKeys } from "./options.js";
 import { document } from "./runs.js";
 
 class Topic {
@@ -61,14 +61,17 @@ export interface ScheduleSpec {
 
 /** `store.schedules` */
 export class Schedules extends Topic {
+  /** Makes a schedule, or sets it anew. */
   async set(name: string, spec: ScheduleSpec): Promise<void> {
     await this.later("sw_schedule_set", name, toJson(snakeKeys(spec)));
   }
 
+  /** Deletes a schedule; runs that it submitted go on. */
   async delete(name: string): Promise<void> {
     await this.later("sw_schedule_delete", name);
   }
 
+  /** All schedules, as the library describes them. */
   async list<Schedule = Json>(): Promise<Schedule[]> {
     return document(await this.later("sw_schedule_list"));
   }
@@ -78,15 +81,18 @@ export class Schedules extends Topic {
 export class Budgets extends Topic {
   /** Says what a reservation came to; `{}` gives all of it back. */
   async settle(reservationId: string, usage: Amounts): Promise<void> {
-    await this.later("sw_budget_settle", reservationId, toJson(usage));
+    await this.later("sw_budget_settle", reservationId, amountsToJson(usage));
   }
 
+  /** Raises the limit of a unit; lowers it by a negative number. */
   async raise(runId: string, unit: string, delta: Integer): Promise<void> {
     await this.later("sw_budget_raise", runId, unit, delta);
   }
 
+  /** What the tree of a run may spend, has reserved and has spent, by unit. */
   async get(runId: string): Promise<BudgetDocument> {
-    return document(await this.later("sw_budget_get", runId));
+    const { text } = await this.later("sw_budget_get", runId);
+    return parseExactly(text ?? "null") as BudgetDocument;
   }
 }
 
@@ -105,6 +111,7 @@ export class Events extends Topic {
     this.#changes = changes;
   }
 
+  /** A page of events after a number, of all runs or of one. */
   async read(
     afterSeq: Integer,
     options: { runId?: string; limit?: number } = {},

@@ -1,3 +1,4 @@
+import { isMainThread } from "node:worker_threads";
 import { onAbort } from "./abort.js";
 import { again } from "./again.js";
 import type { Attempt } from "./attempt.js";
@@ -10,9 +11,16 @@ import { recorded } from "./thrown.js";
 import { Teller, type TellOptions } from "./told.js";
 import { entriesOf, type WorkflowEntry, type Workflows } from "./workflow.js";
 
-type ClaimedHow = Pick<ClaimOptions, "queue" | "leaseMs" | "worker">;
-
-export interface WorkOptions extends ClaimedHow, TellOptions {
+export interface WorkOptions extends TellOptions {
+  /** "default" if absent. */
+  queue?: string;
+  /**
+   * Milliseconds, extended by heartbeats, or "while-alive": as long as this process lives, which is
+   * the default. In `worker_threads`, where a thread may be terminated, it is the store's lease.
+   */
+  leaseMs?: number | "while-alive";
+  /** Name of the worker, shown in the history. */
+  worker?: string;
   /** Runs worked on side by side in this thread; 1 is the default. */
   concurrency?: number;
   /** The first stop: aborted, it ends claiming, and lets attempts end. */
@@ -24,6 +32,9 @@ export interface WorkOptions extends ClaimedHow, TellOptions {
 }
 
 const GRACE_MS = 25_000;
+
+/** A process that dies frees its runs at once; a thread that is terminated leaves no trace. */
+const LEASE = isMainThread ? "while-alive" : undefined;
 
 /** Claims and performs runs. One run, whatever its function does, never ends it. */
 export class Worker implements AsyncDisposable {
@@ -73,6 +84,8 @@ export class Worker implements AsyncDisposable {
     const { signal, signals } = this.#options;
     if (signals) this.#forgetSignals = onSignals(() => this.#stop());
     const forgetAbort = onAbort(signal, () => this.#drain());
+    const { closed } = this.#runs;
+    const forgetClosed = onAbort(closed, () => this.#endAll(closed.reason));
     if (signal?.aborted) this.#drain();
     try {
       await this.#claimAll();
@@ -81,6 +94,7 @@ export class Worker implements AsyncDisposable {
       clearTimeout(this.#grace);
       this.#forgetSignals?.();
       forgetAbort();
+      forgetClosed();
     }
     if (this.#fatal) throw this.#fatal.error;
   }
@@ -144,13 +158,14 @@ export class Worker implements AsyncDisposable {
 
   /** One claim for the workflows without a version, and one for those of each version. */
   #claims(): ClaimOptions[] {
-    const { queue, worker, leaseMs = "while-alive" } = this.#options;
+    const { queue, worker, leaseMs = LEASE } = this.#options;
     const byVersion = new Map<string | undefined, string[]>();
     for (const [name, { codeVersion }] of this.#workflows) {
       byVersion.set(codeVersion, [...(byVersion.get(codeVersion) ?? []), name]);
     }
     return [...byVersion].map(([version, workflows]) => ({
-      ...{ workflows, leaseMs },
+      workflows,
+      ...(leaseMs === undefined ? {} : { leaseMs }),
       ...(queue === undefined ? {} : { queue }),
       ...(worker === undefined ? {} : { worker }),
       ...(version === undefined ? {} : { codeVersions: [version] }),

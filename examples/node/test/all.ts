@@ -5,6 +5,9 @@ import { run } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 
+/** Milliseconds after which a file of tests is one that hangs. */
+const TIMEOUT_MS = 240_000;
+
 const FOLDER = new URL("./", import.meta.url);
 const asked = process.argv.slice(2);
 const isAsked = (name: string): boolean =>
@@ -13,7 +16,7 @@ const names = readdirSync(FOLDER).filter((name) => name.endsWith(".test.js") && 
 const files = names.sort().map((name) => fileURLToPath(new URL(name, FOLDER)));
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
-const results = run({ files, concurrency: Math.min(cpus().length, 4) });
+const results = run({ files, concurrency: Math.min(cpus().length, 4), timeout: TIMEOUT_MS });
 results.on("test:pass", (event) => {
   if (event.skip === undefined) counts.passed += 1;
   else {

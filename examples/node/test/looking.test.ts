@@ -67,6 +67,22 @@ test("a reserve that does not fit takes nothing", async (t) => {
   assert.deepEqual([usd_micros?.reserved, usd_micros?.spent], [0, 0]);
 });
 
+test("amounts beyond what a number holds keep all their digits", async (t) => {
+  const store = await memory(t);
+  const limit = 2n ** 62n + 1n;
+  const { runId } = await store.runs.submit("w", null, { budget: { 'a "b": 1': limit } });
+  await store.runs.submitMany([{ workflow: "other", budget: { tokens: limit } }]);
+  await using attempt = await claimed(store);
+  const id = await attempt.reserve({ 'a "b": 1': limit - 1n });
+  const read = async (): Promise<unknown> => {
+    const { reserved, spent, remaining } = (await store.budgets.get(runId)).units['a "b": 1'] ?? {};
+    return [reserved, spent, remaining];
+  };
+  assert.deepEqual(await read(), [limit - 1n, 0, 1]);
+  await store.budgets.settle(id, { 'a "b": 1': limit - 5n });
+  assert.deepEqual(await read(), [0, limit - 5n, 5]);
+});
+
 test("events are read and followed in order", async (t) => {
   const store = await onDisk(t);
   await store.runs.submit("w");

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
+import type { Attempt, WorkerEvent } from "../src/index.js";
 import { claimed, folder, memory, onDisk } from "./support.js";
 
 const CLIENT = new URL("../src/index.js", import.meta.url).href;
@@ -160,4 +161,38 @@ test("a wait costs no processor time", async (t) => {
   abort.abort(new Error("over"));
   await assert.rejects(wait, /over/);
   assert.ok(spent.user + spent.system < 250_000, `${spent.user + spent.system} us`);
+});
+
+test("attempts that end under a held lock starve nobody, and end when it is free", {
+  skip,
+}, async (t) => {
+  const store = await onDisk(t, { busyTimeoutMs: 50 });
+  const { runId } = await store.runs.submit("other", null, { queue: "other" });
+  let begun = 0;
+  let go = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const delayed = new Set<string | null>();
+  const onEvent = ({ event, run_id }: WorkerEvent): void => {
+    if (event === "delayed") delayed.add(run_id);
+  };
+  const w = async (attempt: Attempt): Promise<string> => {
+    begun += 1;
+    await gate;
+    return attempt.step("s", () => "recorded late");
+  };
+  await using worker = store.worker({ w }, { concurrency: 20, hooks: { onEvent }, log: "off" });
+  assert.ok(worker);
+  const runs = await store.runs.submitMany(Array.from({ length: 20 }, () => ({ workflow: "w" })));
+  while (begun < runs.length) await pause(5);
+  const other = holder(store.path ?? "");
+  if (other.stdout) await once(other.stdout, "data");
+  go();
+  while (delayed.size < runs.length) {
+    assert.equal((await store.runs.get(runId)).state, "pending");
+    assert.match(await readFile("/proc/self/status", "utf8"), /^Name/);
+    await pause(5);
+  }
+  for (const run of runs) assert.equal(await store.runs.result<string>(run.runId), "recorded late");
 });

@@ -113,7 +113,7 @@ const STRICTEST = {
 };
 
 const HOST = `
-import { type Attempt, Store } from "smolwf";
+import { type Attempt, Store, type WorkerEvent, workflow } from "smolwf";
 
 const store = await Store.open("app.db");
 await store.init();
@@ -125,6 +125,15 @@ const greet = async (attempt: Attempt, { name }: { name: string }): Promise<stri
   return attempt.step("send", (step) => text + step.id);
 };
 await store.work({ greet }, { signal: stop.signal, concurrency: 10 });
+const count = workflow("count", (_: Attempt, text: string): number => text.length);
+const onEvent = (event: WorkerEvent): void => {
+  if (event.event === "step_done") console.log(event.step, event.duration_ms, event.run_id);
+};
+const worker = store.worker([count], { hooks: { onEvent }, log: "off", signals: true });
+const length: number = await store.runs.result(await store.runs.submit(count, "four"));
+// @ts-expect-error its arguments are a text
+await store.runs.submit(count, length);
+await worker.stop();
 await store.close();
 `;
 

@@ -19,8 +19,12 @@ function expected(program: string): string {
 
 /** Runs a program of this package; resolves to what it printed, without its measurements. */
 async function output(program: string, ...args: string[]): Promise<string> {
-  const path = fileURLToPath(new URL(`../programs/${program}.js`, import.meta.url));
-  const child = spawn(process.execPath, [path, ...args], {
+  return outputOf(new URL(`../programs/${program}.js`, import.meta.url), ...args);
+}
+
+async function outputOf(url: URL, ...args: string[]): Promise<string> {
+  const program = fileURLToPath(url);
+  const child = spawn(process.execPath, [program, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     timeout: TIMEOUT_MS,
   });
@@ -51,8 +55,11 @@ for (const program of ["approval", "fanout", "budget", "agent"]) {
   });
 }
 
+/** As it stands: it is no TypeScript. */
+const TRACING = new URL("../../programs/tracing.js", import.meta.url);
+
 test("program: tracing continues the trace of a request in the steps of its run", async (t) => {
-  const printed = await output("tracing", join(folder(t), "tracing.db"));
+  const printed = await outputOf(TRACING, join(folder(t), "tracing.db"));
   const lines = [
     "a bicycle is on its way",
     "POST /orders",

@@ -1,47 +1,46 @@
-/** Spans of OpenTelemetry made of a worker's events: one trace from a request to its run's steps. */
-import { ROOT_CONTEXT, type Span, SpanStatusCode, trace } from "@opentelemetry/api";
+/** Spans of OpenTelemetry made of a worker's events: one trace from a request to its run's steps.
+ * JavaScript, so that the folder compiles where OpenTelemetry is not installed. */
+import { ROOT_CONTEXT, SpanStatusCode, trace } from "@opentelemetry/api";
 import {
   BasicTracerProvider,
   InMemorySpanExporter,
-  type ReadableSpan,
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
-import { type Json, Store, type WorkerEvent, workflow } from "../src/index.js";
+import { Store, workflow } from "smolwf";
 
 const exporter = new InMemorySpanExporter();
 const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
 const tracer = provider.getTracer("orders");
 
 /** Spans under way: of attempts by their id, of steps by attempt and step, as a step is tried again. */
-const spans = new Map<string, Span>();
+const spans = new Map();
 
-function traceparentOf(span: Span): string {
+function traceparentOf(span) {
   const { traceId, spanId, traceFlags } = span.spanContext();
   return `00-${traceId}-${spanId}-0${traceFlags}`;
 }
 
 /** Returns the context that a traceparent names, as it was submitted in the run's metadata. */
-function contextOf(metadata: Json) {
-  const { traceparent } = (metadata ?? {}) as { traceparent?: string };
-  const [, traceId, spanId, flags] = traceparent?.split("-") ?? [];
+function contextOf(metadata) {
+  const [, traceId, spanId, flags] = metadata?.traceparent?.split("-") ?? [];
   if (!traceId || !spanId || !flags) return ROOT_CONTEXT;
   const remote = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
   return trace.setSpanContext(ROOT_CONTEXT, remote);
 }
 
-function begin(key: string, name: string, parent = ROOT_CONTEXT): void {
+function begin(key, name, parent = ROOT_CONTEXT) {
   spans.set(key, tracer.startSpan(name, {}, parent));
 }
 
-function end(key: string, error?: Json): void {
+function end(key, error) {
   const span = spans.get(key);
-  const message = (error as { message?: string } | undefined)?.message ?? JSON.stringify(error);
+  const message = error?.message ?? JSON.stringify(error);
   if (error !== undefined) span?.setStatus({ code: SpanStatusCode.ERROR, message });
   span?.end();
   spans.delete(key);
 }
 
-function onEvent(event: WorkerEvent): void {
+function onEvent(event) {
   if (event.run_id === null) return;
   const { attempt_id: attempt } = event;
   if (event.event === "claimed") {
@@ -60,7 +59,7 @@ function onEvent(event: WorkerEvent): void {
 }
 
 let asked = 0;
-const order = workflow("order", async (attempt, item: string) => {
+const order = workflow("order", async (attempt, item) => {
   await attempt.step(
     "pay",
     () => {
@@ -73,7 +72,7 @@ const order = workflow("order", async (attempt, item: string) => {
   return attempt.step("ship", () => `${item} is on its way`);
 });
 
-function print(parent: ReadableSpan, indent = ""): void {
+function print(parent, indent = "") {
   const { code, message } = parent.status;
   const said = code === SpanStatusCode.ERROR ? `: ${message}` : "";
   const ended = parent.attributes["smolwf.end"];
@@ -86,7 +85,7 @@ function print(parent: ReadableSpan, indent = ""): void {
 }
 
 const [path = "tracing.db"] = process.argv.slice(2);
-await using store = await Store.open(path);
+const store = await Store.open(path);
 await store.init();
 const worker = store.worker([order], { hooks: { onEvent }, log: "off" });
 
@@ -96,6 +95,7 @@ const run = await store.runs.submit(order, "a bicycle", { metadata });
 request.end();
 console.log(await store.runs.result(run));
 await worker.stop();
+await store.close();
 
 const all = exporter.getFinishedSpans();
 const root = all.find((span) => span.name === "POST /orders");

@@ -1,0 +1,13 @@
+import type { Json } from "./json.js";
+import type { Integer } from "./numbers.js";
+
+/** One thing to wait for. */
+export type Wait = { signal: string } | { child: string } | { sleepMs: Integer };
+
+/** What one wait of several brought: the signal's payload, the child's result or error, null. */
+export interface Ready<T = Json> {
+  /** Its place among the waits. */
+  index: number;
+  outcome: "ok" | "failed";
+  value: T;
+}
