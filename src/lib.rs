@@ -7,7 +7,8 @@
 //! each floor it has:
 //!
 //! - [`ffi`]: the C functions. Unpack, one call, pack. Nearly all the unsafe code.
-//! - [`store`], [`attempt`], [`step`], [`history`]: what the handles point to; they carry a script to the writer.
+//! - [`store`], [`attempt`], [`step`], [`history`], [`wait`], [`control`], [`schedule`], [`budget`], [`event`],
+//!   [`watch`]: what the handles point to; they carry a script to a reader or to the writer.
 //! - [`domain`]: rules and nouns; pure decisions, and scripts over a transaction.
 //! - [`storage`]: rows, SQL, transactions, locks.
 //!

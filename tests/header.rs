@@ -353,3 +353,22 @@ fn the_cdef_has_no_preprocessor_and_the_constants_of_the_header() {
         assert!(cdef.contains(&format!("{}(", function.name)), "{} is missing", function.name);
     }
 }
+
+/// Returns what is wrong with the table of rooms of a module: each that it declares stands in it once.
+fn untold_rooms(module: &str) -> Vec<String> {
+    let table = module.lines().filter(|line| line.starts_with("//! |"));
+    let told: Vec<&str> = table.flat_map(|line| line.split('`').skip(1).step_by(2)).collect();
+    let declared = module.lines().filter_map(|line| {
+        line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ")?.strip_suffix(';')
+    });
+    let is_once = |room: &&str| told.iter().filter(|it| *it == room).count() == 1;
+    declared.filter(|room| !is_once(room)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_table_of_the_door_has_each_room_once() {
+    let door = include_str!("../src/ffi/mod.rs");
+    assert_eq!(untold_rooms(door), Vec::<String>::new());
+    assert_eq!(untold_rooms(&door.replacen("`check`", "`cheque`", 1)), ["check"]);
+    assert_eq!(untold_rooms(&door.replacen("`check`", "`query`", 1)), ["check", "query"]);
+}

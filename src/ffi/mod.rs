@@ -7,21 +7,9 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | `codes`, `constants`, `options` | what C calls answers, limits, flags; the option structs |
-//! | `version`, `error`, `text` | versions, errors, texts, ids |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal` | the topics |
-//! | `schedule`, `budget`, `query` | more of them |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `query` | the topics |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `query` | the topics |
-//! | `store`, `run`, `stop`, `attempt`, `step`, `query`, `schedule` | the topics |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
-//! | `store`, `run`, `control`, `stop`, `attempt`, `step`, `wait`, `signal`, `child`, `query` | the topics |
-//! | `schedule`, `budget`, `event`, `query` | more of them |
-//! | `store`, `run`, `control`, `queue`, `watch`, `stop`, `attempt`, `step`, `query` | the topics |
-//! | `schedule`, `budget`, `event`, `check`, `query` | more of them |
+//! | `codes`, `constants`, `options`, `version`, `error`, `text` | what all calls share: answers, limits, option structs, errors, texts |
+//! | `store`, `run`, `control`, `queue`, `schedule`, `watch`, `stop`, `attempt`, `step` | the topics, |
+//! | `wait`, `signal`, `child`, `budget`, `event`, `query`, `check` | as on the other floors |
 //! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
