@@ -15,8 +15,22 @@ pub const PAYLOAD_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Levels of nesting in one JSON payload. Deeper text has broken parsers in hosts.
 pub const JSON_DEPTH_MAX: usize = 100;
 
-/// Bytes of a path, with its NUL. Linux' own `PATH_MAX`.
+/// Bytes of a path as given, with its NUL. Linux' own `PATH_MAX`.
 pub const PATH_BYTES_MAX: usize = 4096;
+
+/// Bytes of the path of a store's file, absolute and without symbolic links: SQLite takes 512 with what
+/// the names beside it add.
+pub const FILE_BYTES_MAX: usize = 504;
+
+/// Bytes that the longest name beside a store's file has more, `-journal`.
+pub const SUFFIX_BYTES: usize = 8;
+
+/// Symbolic links that lead to a file which is yet to be made; as many as the system follows.
+pub const LINKS_MAX: u32 = 40;
+
+/// Times that a file is looked at anew, because somebody opened it for writing meanwhile, before the
+/// answer is that it is busy.
+pub const LOOKS_MAX: u32 = 16;
 
 /// Room that a caller gives for an id, in bytes with the NUL: 31 of prefix, `_`, 26, NUL, spare.
 pub const ID_CAP: usize = 64;

@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -11,6 +13,18 @@ const ROLE: &str = "SMOLWF_TEST_ROLE";
 const DB: &str = "SMOLWF_TEST_DB";
 const EXTRA: &str = "SMOLWF_TEST_EXTRA";
 const MARK: &str = "say: ";
+const NOBODY: u32 = 65_534;
+
+/// Returns whether this process may do what it likes.
+pub fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// Says what is not tested here, and fails where everything is to be.
+pub fn skip(why: &str) {
+    println!("skipped: {why}");
+    assert_ne!(std::env::var("SW_REQUIRE_ALL").as_deref(), Ok("1"), "{why}");
+}
 
 /// The part that this process plays, when it was started by [`Actor::start`].
 pub struct Role {
@@ -52,7 +66,27 @@ pub struct Actor {
 impl Actor {
     /// Starts the test of that name again, in another role.
     pub fn start(test: &str, role: &str, db: &Path, extra: &str) -> Actor {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let binary = std::env::current_exe().unwrap();
+        Actor::spawn(&mut Command::new(binary), test, role, db, extra)
+    }
+
+    /// Starts it as a user without rights; `None`, with a word of it, where this process may not.
+    pub fn start_as_nobody(test: &str, role: &str, db: &Path, extra: &str) -> Option<Actor> {
+        if !is_root() {
+            skip("only root can play another user");
+            return None;
+        }
+        // Where everybody may run it; the folder of a build need not be one.
+        let binary = db.with_file_name("binary");
+        if !binary.exists() {
+            std::fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
+        }
+        let mut command = Command::new(binary);
+        Some(Actor::spawn(command.uid(NOBODY).gid(NOBODY), test, role, db, extra))
+    }
+
+    fn spawn(command: &mut Command, test: &str, role: &str, db: &Path, extra: &str) -> Actor {
+        let mut child = command
             .args([test, "--exact", "--nocapture", "--test-threads=1"])
             .envs([(ROLE, OsStr::new(role)), (DB, db.as_os_str()), (EXTRA, OsStr::new(extra))])
             .stdin(Stdio::piped())

@@ -1,6 +1,5 @@
 //! The writer's bench: its connection, and one batch of jobs carried through a transaction on it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::migrate::{self, Schema};
-use super::names::{Names, log_path};
+use super::names::Names;
 use super::side::Side;
 use super::tx::Tx;
 use super::writer::Job;
@@ -46,21 +45,22 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Takes a connection with its pragmas set; `path` is absent for a store in memory.
+    /// Takes a connection with its pragmas set; `names` is absent for a store in memory.
     pub fn new(
         conn: Connection,
-        path: Option<&Path>,
+        names: Option<Names>,
         side: Arc<Side>,
         log_pages: Arc<AtomicI32>,
         busy_timeout: Duration,
     ) -> Result<Bench> {
         // Until it is known at the close that nothing of the log is in doubt.
         vfs::no_checkpoint_on_close(&conn, true)?;
-        let left_bytes = path.map_or(0, |path| os::identity(&log_path(path)).map_or(0, |l| l.size));
+        let log = names.as_ref().map(Names::log_path);
+        let left_bytes = log.map_or(0, |log| os::identity(&log).map_or(0, |log| log.size));
         Ok(Bench {
             conn,
             schema: migrate::Seen::default(),
-            names: path.map(Names::new).transpose()?,
+            names,
             side,
             log_pages,
             checkpointed_pages: 0,

@@ -11,6 +11,7 @@ pub mod migrate;
 pub mod names;
 pub mod open;
 pub mod os;
+pub mod place;
 pub mod readers;
 pub mod renew;
 pub mod side;
@@ -126,7 +127,8 @@ impl Backend {
     }
 
     /// Runs `work` on the committed state, in one read transaction that waits for no writer (P31).
-    pub fn read<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    /// `work` may run more than once; an answer that was given up is nobody's.
+    pub fn read<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         match &self.file.writer {
             Some(writer) if self.file.path.is_none() => readers::read_bench(writer, work),
             _ => self.readers.read(false, work),
@@ -134,7 +136,7 @@ impl Backend {
     }
 
     /// Runs `work` as [`Backend::read`] does, on a file of any schema of ours.
-    pub fn read_any<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    pub fn read_any<T>(&self, mut work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         match &self.file.writer {
             Some(writer) if self.file.path.is_none() => work(&mut Tx::new(writer.bench().conn())),
             _ => self.readers.read(true, work),

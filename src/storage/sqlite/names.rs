@@ -6,46 +6,49 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::os;
+use super::place::{cannot_open, is_missing, with_suffix};
+use super::side::{self, Side};
 use crate::error::{Error, Result};
 
-/// The names of a database and of its log.
+/// The names of a store's files.
 pub struct Names {
     db: PathBuf,
-    log: CString,
-    log_inode: u64,
+    files: [Named; 3],
     /// Whether the folder was synced since the log was opened.
     are_on_disk: bool,
 }
 
+/// A name, and what it named when the store was opened.
+struct Named {
+    what: &'static str,
+    name: CString,
+    id: os::FileId,
+}
+
 /// Returns the path of the log of a file.
 pub fn log_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
+    with_suffix(path, "-wal")
 }
 
 impl Names {
-    /// Notes what the names stand for now.
-    pub fn new(db: &Path) -> Result<Names> {
-        let log = CString::new(log_path(db).into_os_string().into_vec())
-            .map_err(|_| Error::invalid("a path must not hold a NUL"))?;
-        let mut names = Names { db: db.to_owned(), log, log_inode: 0, are_on_disk: false };
-        names.log_inode = names.look().map_err(|error| unseen(&error))?;
-        Ok(names)
+    /// Notes what the names stand for; `id` and `side` are the database and the side file as opened.
+    pub fn new(db: &Path, id: os::FileId, side: &Side) -> Result<Names> {
+        let (log, beside) = (log_path(db), with_suffix(db, side::SUFFIX));
+        let log_id = os::file_id(&c_path(&log)?).map_err(|error| cannot_open(&log, &error))?;
+        let side_id = side.id()?.ok_or_else(|| Error::internal("a file has no side file"))?;
+        let files = [
+            Named { what: "the database", name: c_path(db)?, id },
+            Named { what: "the write-ahead log", name: c_path(&log)?, id: log_id },
+            Named { what: "the side file", name: c_path(&beside)?, id: side_id },
+        ];
+        Ok(Names { db: db.to_owned(), files, are_on_disk: false })
     }
 
-    /// Fails when the log was taken away: what we append to it, nobody will ever see (P36). Another file
-    /// under its name, or none, is the proof; a look that fails is an error like any other.
+    /// Fails when a file was taken away: what is written to it, nobody will ever see, and others share no
+    /// locks with us (P36). Another file under its name, or none, is the proof; a look that fails is an
+    /// error like any other.
     pub fn check(&self) -> Result<()> {
-        match self.look() {
-            Ok(inode) if inode == self.log_inode => Ok(()),
-            Err(error) if !is_gone(&error) => Err(unseen(&error)),
-            Ok(_) | Err(_) => Err(Error::WalLost(
-                "the write-ahead log was removed or replaced while the store was open: \
-                 has a second SQLite in this process opened the file?"
-                    .into(),
-            )),
-        }
+        self.files.iter().try_for_each(|file| file.check(&self.db))
     }
 
     /// Brings the names to the disk, once. SQLite would do so too and tell nobody when it fails: the file
@@ -71,19 +74,36 @@ impl Names {
     pub fn log_path(&self) -> PathBuf {
         log_path(&self.db)
     }
+}
 
-    fn look(&self) -> io::Result<u64> {
-        meet_look(&self.db)?;
-        os::inode(&self.log)
+impl Named {
+    fn check(&self, db: &Path) -> Result<()> {
+        let found = match meet_look(db).and_then(|()| os::file_id(&self.name)) {
+            Ok(id) if id == self.id => return Ok(()),
+            Ok(_) => "replaced",
+            Err(error) if is_missing(&error) => "removed",
+            Err(error) => {
+                return Err(Error::from_os(&format!("look for {}", self.shown()), &error));
+            }
+        };
+        Err(Error::WalLost(
+            format!(
+                "{} {} was {found} while the store was open, by another program or by a second SQLite in this process",
+                self.what,
+                self.shown()
+            )
+            .into(),
+        ))
+    }
+
+    fn shown(&self) -> String {
+        self.name.to_string_lossy().into_owned()
     }
 }
 
-fn unseen(error: &io::Error) -> Error {
-    Error::from_os("the write-ahead log cannot be seen", error)
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().to_owned().into_vec())
+        .map_err(|_| Error::invalid("path holds a NUL"))
 }
 
 #[cfg(any(test, feature = "fault"))]

@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::bench::Bench;
-use super::names::log_path;
-use super::readers::Readers;
+use super::names::{Names, log_path};
+use super::place::{self, New, cannot_open, with_suffix};
+use super::readers::{Readers, has_index};
 use super::side::Side;
 use super::vfs::layer;
 use super::writer::Writer;
-use super::{Backend, File, map, map_system, migrate, os, vfs};
+use super::{Backend, File, map, map_code, migrate, os, vfs};
 use crate::error::{Error, Result};
-use crate::limits::{PATH_BYTES_MAX, STATEMENTS_CACHED};
+use crate::limits::{LOOKS_MAX, STATEMENTS_CACHED};
 use crate::process::{self, Tracked};
 
 /// What a store's options ask of its file, with the defaults filled in.
@@ -34,42 +35,35 @@ pub struct Settings {
     pub max_readers: u32,
 }
 
-/// How read connections reach the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Through the log, as others write.
-    Shared,
-    /// On media that nobody can write: without locks and log.
-    Immutable,
-}
-
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// How a rollback journal begins; after it and two more numbers, the pages that the file had before.
+const JOURNAL_MAGIC: &[u8; 8] = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
 
 /// Opens a database file, or joins the handles of this process that have it open.
 pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
-    let path = resolve(path)?;
+    let path = place::resolve(path)?;
     refuse_remote(&path, settings)?;
-    if !settings.is_read_only && settings.can_create {
-        os::create_private(&path, 0o600).map_err(|error| cannot_open(&path, &error))?;
-    }
+    // Held while the file is opened: two threads must not open it twice, nor one while it closes.
+    let mut files = process::state().files.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_made = settings.can_create && !settings.is_read_only;
+    let new = if is_made { New::make(&path)? } else { None };
     let identity = os::identity(&path).map_err(|error| cannot_open(&path, &error))?;
     refuse_identity(&path, &identity, settings)?;
     let key = (identity.dev, identity.ino, settings.is_read_only);
-    // Held while the file is opened: two threads must not open it twice, nor one while it closes.
-    let mut files = process::state().files.lock().unwrap_or_else(PoisonError::into_inner);
-    let access = match files.open.get_mut(&key) {
-        Some((_, handles)) => {
-            *handles += 1;
-            Access::Shared
-        }
+    match files.open.get_mut(&key) {
+        Some((_, handles)) => *handles += 1,
         None => {
-            let (file, access) = open_file(&path, &identity, settings)?;
-            files.open.insert(key, (Arc::new(file), 1));
-            access
+            let file = open_file(&path, &identity, settings);
+            if let (Some(new), Err(_)) = (new, &file) {
+                new.take_back();
+            }
+            files.open.insert(key, (Arc::new(file?), 1));
         }
-    };
+    }
     let (file, _) = files.open.get(&key).ok_or_else(|| Error::internal("an open file is lost"))?;
-    let readers = Readers::new(path, access, settings.busy_timeout_ms, settings.max_readers);
+    let watched = settings.is_read_only.then_some((identity.dev, identity.ino));
+    let readers = Readers::new(path, watched, settings.busy_timeout_ms, settings.max_readers);
     Ok(Backend { file: Arc::clone(file), readers })
 }
 
@@ -85,33 +79,8 @@ pub fn in_memory(settings: &Settings) -> Result<Backend> {
     ));
     let file =
         File { key: None, path: None, writer, side, owners: Mutex::default(), _tracked: None };
-    let readers = Readers::new(PathBuf::new(), Access::Shared, settings.busy_timeout_ms, 0);
+    let readers = Readers::new(PathBuf::new(), None, settings.busy_timeout_ms, 0);
     Ok(Backend { file: Arc::new(file), readers })
-}
-
-/// Returns the path that names the file for good: absolute, without symbolic links, so that every
-/// handle and process finds the same side file.
-fn resolve(path: &Path) -> Result<PathBuf> {
-    let length = path.as_os_str().len();
-    if length == 0 || length >= PATH_BYTES_MAX - "-smolwf".len() {
-        return Err(Error::invalid(format!(
-            "path has {length} bytes, it must have 1 to {}",
-            PATH_BYTES_MAX - "-smolwf".len() - 1
-        )));
-    }
-    if let Ok(resolved) = path.canonicalize() {
-        return Ok(resolved);
-    }
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::invalid(format!("path {} does not name a file", path.display())))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
-    Ok(folder.map_err(|error| cannot_open(path, &error))?.join(name))
-}
-
-fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
-    map_system(&format!("{} cannot be opened", path.display()), error)
 }
 
 fn refuse_remote(path: &Path, settings: &Settings) -> Result<()> {
@@ -156,37 +125,29 @@ fn refuse_identity(path: &Path, identity: &os::Identity, settings: &Settings) ->
     Ok(())
 }
 
-fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Result<(File, Access)> {
-    let access = examine(path, identity.size, settings.busy_timeout_ms)?;
+fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Result<File> {
+    examine(path, settings)?;
     let key = Some((identity.dev, identity.ino, settings.is_read_only));
-    let path = path.to_path_buf();
     if settings.is_read_only {
-        let tracked = track_only(identity)?;
-        // Immutable only where nobody can write: elsewhere others do, and pages would be read torn.
-        let is_shared = connect_reader(&path, Access::Shared, settings.busy_timeout_ms).is_ok();
-        let access = if is_shared { Access::Shared } else { access };
-        let side = Arc::new(Side::in_memory()?);
-        let file = File {
+        return Ok(File {
             key,
-            path: Some(path),
+            path: Some(path.to_path_buf()),
             writer: None,
-            side,
+            side: Arc::new(Side::in_memory()?),
             owners: Mutex::default(),
-            _tracked: tracked,
-        };
-        return Ok((file, access));
+            _tracked: track_only(identity)?,
+        });
     }
     // The side file is as readable as the file that it stands beside, and never executable.
-    let side = Arc::new(Side::open(&path, identity.mode & 0o666)?);
+    let side = Arc::new(Side::open(path, identity.mode & 0o666)?);
     let deadline = Instant::now() + Duration::from_millis(settings.busy_timeout_ms.into());
     let pass = side.enter(deadline)?;
     side.begin_boot();
-    let bench = open_bench(&path, &side, settings.busy_timeout_ms)?;
+    let bench = open_bench(path, identity, &side, settings.busy_timeout_ms)?;
     drop(pass);
     let writer = Some(Writer::new(bench, Arc::clone(&side)));
-    let file =
-        File { key, path: Some(path), writer, side, owners: Mutex::default(), _tracked: None };
-    Ok((file, Access::Shared))
+    let path = Some(path.to_path_buf());
+    Ok(File { key, path, writer, side, owners: Mutex::default(), _tracked: None })
 }
 
 fn track_only(identity: &os::Identity) -> Result<Option<Tracked>> {
@@ -195,39 +156,105 @@ fn track_only(identity: &os::Identity) -> Result<Option<Tracked>> {
         .map_err(|error| Error::from_os("the file cannot be tracked", &error))
 }
 
-/// Looks at a file without changing a byte of it or of its log, and refuses what is not ours (P3).
-///
-/// A file without a log is read as immutable, since a read-only connection would make an empty log
-/// beside it; one with a log through the log, without moving it into the file.
-fn examine(path: &Path, size: u64, busy_timeout_ms: u32) -> Result<Access> {
-    let has_log = os::identity(&log_path(path)).is_ok_and(|log| log.size > 0);
-    if size == 0 && !has_log {
-        return Ok(Access::Shared);
-    }
-    examine_header(path, has_log)?;
-    let access = if has_log { Access::Shared } else { Access::Immutable };
-    let schema =
-        connect_reader(path, access, busy_timeout_ms).and_then(|conn| migrate::inspect(&conn))?;
-    schema.refusal(true).map_or(Ok(access), Err)
+/// What a look at a file found.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// A database that may be ours, or become so.
+    Good,
+    /// A transaction that was cut off: what the file holds means nothing before it is rolled back.
+    CutOff,
+    /// Nothing sure: somebody opened the file for writing meanwhile.
+    Stale,
 }
 
-fn examine_header(path: &Path, has_log: bool) -> Result<()> {
+/// Looks at a file without changing a byte of it or of its log, and refuses what is not ours (P3).
+///
+/// One change is made first where it is due: a transaction that was cut off is rolled back from its
+/// journal, as by whichever program opens the file next. It may be our own, the very first of a new
+/// file, or a host's; the file is whole only afterwards, and nothing can be said of it before but that
+/// it is no database at all.
+fn examine(path: &Path, settings: &Settings) -> Result<()> {
+    for _ in 0..LOOKS_MAX {
+        match look(path, settings.busy_timeout_ms)? {
+            Look::Good => return Ok(()),
+            Look::CutOff if settings.is_read_only => {
+                return Err(map_code(ffi::SQLITE_READONLY_ROLLBACK, ""));
+            }
+            Look::CutOff => roll_back(path, settings.busy_timeout_ms)?,
+            Look::Stale => {}
+        }
+    }
+    Err(Error::Busy(
+        format!("{} was opened anew each time it was looked at", path.display()).into(),
+    ))
+}
+
+fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
+    let log = os::identity(&log_path(path));
+    let has_log = log.is_ok_and(|log| log.size > 0);
     let header = vfs::header(path)?;
-    if header.size == 0 && has_log {
-        return Ok(());
+    if header.size == 0 && !has_log {
+        return Ok(Look::Good);
     }
-    if !header.bytes.starts_with(MAGIC) {
-        return Err(Error::NotAStore(
-            format!("{} is not a SQLite database", path.display()).into(),
-        ));
+    if header.size > 0 && !header.bytes.starts_with(MAGIC) {
+        return if is_first_cut_off(path)? { Ok(Look::CutOff) } else { Err(not_a_store(path)) };
     }
-    let number = |from: usize, to: usize| {
-        header.bytes[from..to].iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte))
+    let conn = match connect_reader(path, busy_timeout_ms) {
+        Err(Error::CannotOpen { engine_code: ffi::SQLITE_READONLY_ROLLBACK, .. }) => {
+            return Ok(Look::CutOff);
+        }
+        // What is cut short says so best by its length.
+        Err(error @ (Error::Corrupt(_) | Error::NotAStore(_))) => {
+            return refuse_short(path, has_log).and(Err(error));
+        }
+        conn => conn?,
     };
-    let page_bytes = if number(16, 18) == 1 { 65_536 } else { number(16, 18) };
+    let found = look_within(&conn, path, has_log);
+    if vfs::reads_alone(&conn)? && has_index(path)? {
+        return Ok(Look::Stale);
+    }
+    found.map(|()| Look::Good)
+}
+
+/// Looks at a file in a read transaction, so that nobody changes it in between.
+fn look_within(conn: &Connection, path: &Path, has_log: bool) -> Result<()> {
+    conn.execute_batch("BEGIN").map_err(map)?;
+    conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map)?;
+    refuse_short(path, has_log)?;
+    migrate::inspect(conn)?.refusal(true).map_or(Ok(()), Err)
+}
+
+/// Returns whether the file is what a cut off transaction left that was the first of a new file: its
+/// journal says that there was nothing before.
+fn is_first_cut_off(path: &Path) -> Result<bool> {
+    let journal = with_suffix(path, "-journal");
+    match os::identity(&journal) {
+        Err(error) if place::is_missing(&error) => return Ok(false),
+        Err(error) => return Err(cannot_open(&journal, &error)),
+        Ok(_) => {}
+    }
+    let header = vfs::header(&journal)?;
+    Ok(header.bytes.starts_with(JOURNAL_MAGIC) && header.number(16..20) == 0)
+}
+
+/// Has SQLite roll back what its journal says, as it does for whoever first reads the file.
+fn roll_back(path: &Path, busy_timeout_ms: u32) -> Result<()> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    set_pragmas(&conn, busy_timeout_ms)?;
+    conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map)
+}
+
+fn not_a_store(path: &Path) -> Error {
+    Error::NotAStore(format!("{} is not a SQLite database", path.display()).into())
+}
+
+/// Refuses a file that has lost its end. One with a log may be shorter than it says.
+fn refuse_short(path: &Path, has_log: bool) -> Result<()> {
+    let header = vfs::header(path)?;
+    let page_bytes = if header.number(16..18) == 1 { 65_536 } else { header.number(16..18) };
     // The count of pages is good only if the change counter was written together with it.
-    let is_counted = number(24, 28) == number(92, 96);
-    let bytes = number(28, 32) * page_bytes;
+    let is_counted = header.number(24..28) == header.number(92..96);
+    let bytes = header.number(28..32) * page_bytes;
     if is_counted && !has_log && bytes > header.size {
         return Err(Error::Corrupt(
             format!("{} has {} of its {bytes} bytes", path.display(), header.size).into(),
@@ -236,7 +263,12 @@ fn examine_header(path: &Path, has_log: bool) -> Result<()> {
     Ok(())
 }
 
-fn open_bench(path: &Path, side: &Arc<Side>, busy_timeout_ms: u32) -> Result<Bench> {
+fn open_bench(
+    path: &Path,
+    identity: &os::Identity,
+    side: &Arc<Side>,
+    busy_timeout_ms: u32,
+) -> Result<Bench> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = connect(path, flags)?;
     // First of all, as the statements that follow may sync.
@@ -255,13 +287,11 @@ fn open_bench(path: &Path, side: &Arc<Side>, busy_timeout_ms: u32) -> Result<Ben
         Ok(())
     }))
     .map_err(map)?;
-    Bench::new(
-        conn,
-        Some(path),
-        Arc::clone(side),
-        pages,
-        Duration::from_millis(busy_timeout_ms.into()),
-    )
+    let names = Names::new(path, identity.id, side)?;
+    // From here on the connection's lock keeps the file: what was opened must be what was looked at.
+    names.check()?;
+    let busy_timeout = Duration::from_millis(busy_timeout_ms.into());
+    Bench::new(conn, Some(names), Arc::clone(side), pages, busy_timeout)
 }
 
 /// Opens a connection, over our layer.
@@ -270,31 +300,32 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     Connection::open_with_flags_and_vfs(path, flags, layer::NAME).map_err(map)
 }
 
-/// Opens a connection that only reads.
-pub fn connect_reader(path: &Path, access: Access, busy_timeout_ms: u32) -> Result<Connection> {
+/// Opens a connection that only reads, and makes no file.
+pub fn connect_reader(path: &Path, busy_timeout_ms: u32) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = match access {
-        Access::Shared => connect(path, flags)?,
-        Access::Immutable => connect(&immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?,
+    let connected = || {
+        let conn = connect(path, flags)?;
+        vfs::no_checkpoint_on_close(&conn, true)?;
+        set_pragmas(&conn, busy_timeout_ms)?;
+        // A look at the file, so that what cannot be read is refused here.
+        conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map)?;
+        Ok(conn)
     };
-    vfs::no_checkpoint_on_close(&conn, true)?;
-    set_pragmas(&conn, busy_timeout_ms)?;
-    // A look at the file, so that what cannot be read is refused here.
-    conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map)?;
-    Ok(conn)
+    connected().map_err(|error| with_advice(path, error))
 }
 
-fn immutable_uri(path: &Path) -> PathBuf {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut uri = b"file:".to_vec();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'%' | b'?' | b'#' => uri.extend_from_slice(format!("%{byte:02x}").as_bytes()),
-            _ => uri.push(*byte),
-        }
+/// Says what to do about a log that cannot be read; whoever may write the file reads it always.
+fn with_advice(path: &Path, error: Error) -> Error {
+    let Error::CannotOpen { engine_code, sentence } = error else { return error };
+    let shown = path.display();
+    let has_log = os::identity(&log_path(path)).is_ok();
+    if !has_log || engine_code == ffi::SQLITE_READONLY_ROLLBACK {
+        return Error::CannotOpen { engine_code, sentence };
     }
-    uri.extend_from_slice(b"?immutable=1");
-    std::ffi::OsString::from_vec(uri).into()
+    let sentence = format!(
+        "{sentence}: {shown} has a log, and {shown}-wal and {shown}-shm cannot both be read: give the right to read them, or close the store where it is open for writing"
+    );
+    Error::CannotOpen { engine_code, sentence: sentence.into() }
 }
 
 /// Sets what every connection has (P1).

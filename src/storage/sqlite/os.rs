@@ -9,6 +9,7 @@ use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -103,6 +104,8 @@ pub struct Identity {
     pub mode: u32,
     /// Whether it is a regular file.
     pub is_file: bool,
+    /// Which file it is, as `file_id` tells.
+    pub id: FileId,
 }
 
 /// Signals as they were before they were blocked; dropping it puts them back.
@@ -138,6 +141,7 @@ pub fn identity(path: &Path) -> io::Result<Identity> {
         size: facts.len(),
         mode: facts.mode() & 0o7777,
         is_file: facts.is_file(),
+        id: (libc::major(facts.dev()), libc::minor(facts.dev()), facts.ino()),
     })
 }
 
@@ -146,24 +150,49 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Returns the number of the file that a path names, and asks for nothing else.
+/// Which file it is: the halves of its device's number, and its own number there.
+pub type FileId = (u32, u32, u64);
+
+/// Returns which file a path names, and asks for nothing else.
 ///
 /// A `stat` that asks for times makes the kernel (6.13 and later, on ext4 and others) give the next
 /// write a time stamp of its own, and the next `fsync` a journal commit to keep it: that halved the
 /// rate of single durable writes.
-pub fn inode(path: &CStr) -> io::Result<u64> {
+pub fn file_id(path: &CStr) -> io::Result<FileId> {
+    statx(libc::AT_FDCWD, path, 0)
+}
+
+/// Returns which file a descriptor is open on.
+pub fn file_id_of(file: BorrowedFd<'_>) -> io::Result<FileId> {
+    statx(file.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
+}
+
+fn statx(folder: libc::c_int, path: &CStr, flags: libc::c_int) -> io::Result<FileId> {
     // SAFETY: plain data, which the call fills.
     let mut facts: libc::statx = unsafe { std::mem::zeroed() };
     // SAFETY: the path ends in NUL, and there is room for one answer.
-    let code =
-        unsafe { libc::statx(libc::AT_FDCWD, path.as_ptr(), 0, libc::STATX_INO, &mut facts) };
-    if code == 0 { Ok(facts.stx_ino) } else { Err(io::Error::last_os_error()) }
+    let code = unsafe { libc::statx(folder, path.as_ptr(), flags, libc::STATX_INO, &mut facts) };
+    if code == 0 {
+        Ok((facts.stx_dev_major, facts.stx_dev_minor, facts.stx_ino))
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Returns the kind of file system when it is one that several machines may share, else `None`.
 ///
 /// The path must exist; for a file still to be made, ask for its folder.
 pub fn remote_file_system(path: &Path) -> io::Result<Option<&'static str>> {
+    // The type of the field differs between machines, and the numbers are 32 bits on all of them.
+    statfs(path).map(|facts| remote_name(facts.f_type as u32))
+}
+
+/// Returns how many bytes a name may have in a folder.
+pub fn name_bytes_max(folder: &Path) -> io::Result<usize> {
+    statfs(folder).map(|facts| facts.f_namelen as usize)
+}
+
+fn statfs(path: &Path) -> io::Result<libc::statfs> {
     let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
     let mut facts = MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: the path ends in NUL and the kernel writes a whole statfs to the room given.
@@ -172,9 +201,7 @@ pub fn remote_file_system(path: &Path) -> io::Result<Option<&'static str>> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call answered 0, so it filled the structure.
-    let facts = unsafe { facts.assume_init() };
-    // The type of the field differs between machines, and the numbers are 32 bits on all of them.
-    Ok(remote_name(facts.f_type as u32))
+    Ok(unsafe { facts.assume_init() })
 }
 
 /// Names the file systems that are a network's, a cluster's or a virtual machine's shared folder.
@@ -228,7 +255,12 @@ fn regular(file: File) -> io::Result<OwnedFd> {
 /// of one process that share a descriptor do not exclude each other. The kernel frees the lock with
 /// the last descriptor of the description, however its process ends.
 pub fn try_lock(file: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
-    match set_lock(file, offset, libc::F_WRLCK) {
+    try_lock_range(file, offset..offset.saturating_add(1))
+}
+
+/// Takes the lock on all bytes of a range, as `try_lock` does on one.
+pub fn try_lock_range(file: BorrowedFd<'_>, range: Range<u64>) -> io::Result<bool> {
+    match set_lock(file, range, libc::F_WRLCK) {
         Ok(()) => Ok(true),
         Err(error) if is_taken(&error) => Ok(false),
         Err(error) => Err(error),
@@ -237,12 +269,12 @@ pub fn try_lock(file: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
 
 /// Frees the lock on one byte; free bytes are left alone.
 pub fn unlock(file: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
-    set_lock(file, offset, libc::F_UNLCK)
+    set_lock(file, offset..offset.saturating_add(1), libc::F_UNLCK)
 }
 
 /// Returns whether an open file description other than this one holds the byte.
 pub fn is_locked_by_other(file: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
-    let mut region = one_byte(offset, libc::F_WRLCK)?;
+    let mut region = bytes(offset..offset.saturating_add(1), libc::F_WRLCK)?;
     // SAFETY: the descriptor is open while borrowed, and the command reads and writes one flock.
     let code =
         unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, ptr::from_mut(&mut region)) };
@@ -252,21 +284,22 @@ pub fn is_locked_by_other(file: BorrowedFd<'_>, offset: u64) -> io::Result<bool>
     Ok(i32::from(region.l_type) != libc::F_UNLCK)
 }
 
-fn set_lock(file: BorrowedFd<'_>, offset: u64, kind: libc::c_int) -> io::Result<()> {
-    let region = one_byte(offset, kind)?;
+fn set_lock(file: BorrowedFd<'_>, range: Range<u64>, kind: libc::c_int) -> io::Result<()> {
+    let region = bytes(range, kind)?;
     // SAFETY: the descriptor is open while borrowed, and the command reads one flock.
     let code = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, ptr::from_ref(&region)) };
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-fn one_byte(offset: u64, kind: libc::c_int) -> io::Result<libc::flock> {
-    let l_start = libc::off_t::try_from(offset).map_err(io::Error::other)?;
+fn bytes(range: Range<u64>, kind: libc::c_int) -> io::Result<libc::flock> {
+    let l_start = libc::off_t::try_from(range.start).map_err(io::Error::other)?;
+    let l_len = libc::off_t::try_from(range.end - range.start).map_err(io::Error::other)?;
     // The process id must be 0 in requests for this kind of lock.
     Ok(libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start,
-        l_len: 1,
+        l_len,
         l_pid: 0,
     })
 }

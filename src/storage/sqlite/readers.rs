@@ -1,23 +1,26 @@
 //! Read connections: opened when first needed, lent for one short transaction, never waiting for a
 //! writer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::map;
 use super::migrate::Seen;
-use super::open::{self, Access};
+use super::open;
+use super::place::{self, is_missing};
 use super::tx::Tx;
 use super::writer::Writer;
+use super::{map, os, vfs};
 use crate::error::{Error, Result};
+use crate::limits::LOOKS_MAX;
 
 /// The read connections of one handle.
 pub struct Readers {
     path: PathBuf,
-    access: Access,
+    /// The file of a handle that only reads, by device and number: there nobody else watches it.
+    watched: Option<(u64, u64)>,
     busy_timeout_ms: u32,
     max: u32,
     pool: Mutex<Pool>,
@@ -33,27 +36,60 @@ struct Pool {
 struct Reader {
     conn: Connection,
     schema: Seen,
+    /// Whether it is good only until somebody opens the file for writing.
+    reads_alone: bool,
 }
 
 impl Readers {
-    /// Makes a pool of at most `max` connections, with none open yet.
-    pub fn new(path: PathBuf, access: Access, busy_timeout_ms: u32, max: u32) -> Readers {
+    /// Makes a pool of at most `max` connections, with none open yet. `watched` is the file of a handle
+    /// that only reads.
+    pub fn new(
+        path: PathBuf,
+        watched: Option<(u64, u64)>,
+        busy_timeout_ms: u32,
+        max: u32,
+    ) -> Readers {
         let pool = Mutex::default();
-        Readers { path, access, busy_timeout_ms, max, pool, freed: Condvar::new() }
+        Readers { path, watched, busy_timeout_ms, max, pool, freed: Condvar::new() }
     }
 
-    /// Runs `work` in a read transaction.
+    /// Runs `work` in a read transaction; once more when what it read may be torn or old by now.
     pub fn read<T>(
         &self,
         is_schema_free: bool,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+        mut work: impl FnMut(&mut Tx<'_>) -> Result<T>,
     ) -> Result<T> {
-        // Put back by its drop, also when `work` panics: a pool must not run dry.
-        let mut lent = Lent { readers: self, reader: Some(self.take()?) };
-        let Some(reader) = lent.reader.as_mut() else {
-            return Err(Error::internal("a reader was lent without a connection"));
-        };
-        reader.read(is_schema_free, work)
+        for _ in 0..LOOKS_MAX {
+            self.watch()?;
+            // Put back by its drop, also when `work` panics: a pool must not run dry.
+            let mut lent = Lent { readers: self, reader: Some(self.take()?) };
+            let Some(reader) = lent.reader.as_mut() else {
+                return Err(Error::internal("a reader was lent without a connection"));
+            };
+            let answer = reader.read(is_schema_free, &mut work);
+            if !reader.reads_alone || !has_index(&self.path)? {
+                return answer;
+            }
+            // Somebody has opened the file for writing. The next connection reads as he writes.
+            lent.reader = None;
+            drop(lent);
+            self.forget_idle();
+        }
+        Err(Error::Busy("the file was opened for writing anew each time it was read".into()))
+    }
+
+    /// Fails when the file of a handle that only reads is not the one that was opened.
+    fn watch(&self) -> Result<()> {
+        let Some(watched) = self.watched else { return Ok(()) };
+        match os::identity(&self.path) {
+            Ok(found) if (found.dev, found.ino) == watched => return Ok(()),
+            Err(error) if !is_missing(&error) => {
+                return Err(place::cannot_open(&self.path, &error));
+            }
+            Ok(_) | Err(_) => {}
+        }
+        let path = self.path.display();
+        Err(Error::WalLost(format!("{path} was removed or replaced while it was open").into()))
     }
 
     fn take(&self) -> Result<Reader> {
@@ -79,11 +115,17 @@ impl Readers {
     }
 
     fn connect(&self) -> Result<Reader> {
-        let conn = open::connect_reader(&self.path, self.access, self.busy_timeout_ms);
-        if conn.is_err() {
+        let reader = self.connect_one();
+        if reader.is_err() {
             self.put_back(None);
         }
-        Ok(Reader { conn: conn?, schema: Seen::default() })
+        reader
+    }
+
+    fn connect_one(&self) -> Result<Reader> {
+        let conn = open::connect_reader(&self.path, self.busy_timeout_ms)?;
+        let reads_alone = self.watched.is_some() && vfs::reads_alone(&conn)?;
+        Ok(Reader { conn, schema: Seen::default(), reads_alone })
     }
 
     fn put_back(&self, reader: Option<Reader>) {
@@ -94,6 +136,17 @@ impl Readers {
         }
         drop(pool);
         self.freed.notify_one();
+    }
+}
+
+impl Readers {
+    /// Closes the connections that nobody uses.
+    fn forget_idle(&self) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = std::mem::take(&mut pool.idle);
+        pool.open -= idle.len() as u32;
+        drop(pool);
+        self.freed.notify_all();
     }
 }
 
@@ -115,7 +168,7 @@ impl Reader {
     fn read<T>(
         &mut self,
         is_schema_free: bool,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+        work: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
     ) -> Result<T> {
         let transaction = Transaction::begin(&self.conn)?;
         let schema = self.schema.look(&self.conn)?;
@@ -145,8 +198,18 @@ impl Drop for Transaction<'_> {
     }
 }
 
+/// Returns whether a file has an index of its log, which it has once somebody opened it for writing.
+pub fn has_index(path: &Path) -> Result<bool> {
+    let index = place::with_suffix(path, "-shm");
+    match os::identity(&index) {
+        Ok(_) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(place::cannot_open(&index, &error)),
+    }
+}
+
 /// Reads a store in memory, which has no connection but the writer's: between two batches.
-pub fn read_bench<T>(writer: &Writer, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+pub fn read_bench<T>(writer: &Writer, mut work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
     let mut bench = writer.bench();
     if let Some(refusal) = bench.schema()?.refusal(false) {
         return Err(refusal);

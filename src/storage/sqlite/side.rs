@@ -325,6 +325,14 @@ impl Side {
         Ok(self.tracked.as_ref().and_then(Tracked::file))
     }
 
+    /// Returns which file it is; `None` for a store in memory.
+    pub fn id(&self) -> Result<Option<os::FileId>> {
+        self.file()?
+            .map(os::file_id_of)
+            .transpose()
+            .map_err(|error| cannot_open(&self.path, &error))
+    }
+
     /// Frees a byte. The kernel refuses that only for a descriptor that is not open.
     pub(super) fn free(&self, byte: u64) {
         if let Ok(Some(file)) = self.file() {

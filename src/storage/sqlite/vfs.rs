@@ -10,6 +10,7 @@ pub mod layer;
 use std::borrow::Cow;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -36,7 +37,14 @@ pub struct Header {
     pub bytes: [u8; HEADER_BYTES],
 }
 
-/// Reads the beginning of a database file without touching it, and without hurting the locks that
+impl Header {
+    /// Returns the number that stands at a place, its highest byte first.
+    pub fn number(&self, place: Range<usize>) -> u64 {
+        self.bytes[place].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    }
+}
+
+/// Reads the beginning of a database file, or of its journal, without touching it, and without hurting the locks that
 /// other connections of this process have on it.
 ///
 /// # Errors
@@ -289,7 +297,7 @@ impl Drop for FileName {
     }
 }
 
-/// A database file opened for reading through SQLite's default file layer, without a connection.
+/// A database file opened for reading through our file layer, without a connection.
 struct OpenFile<'a> {
     /// SQLite's own structure, which begins with `sqlite3_file`; of 64-bit words for its alignment.
     room: Box<[UnsafeCell<u64>]>,
@@ -299,9 +307,10 @@ struct OpenFile<'a> {
 
 impl<'a> OpenFile<'a> {
     fn new(name: &'a FileName, path: &Path) -> Result<OpenFile<'a>> {
-        // SAFETY: takes nothing but a name, and NULL asks for the default.
-        let vfs = unsafe { ffi::sqlite3_vfs_find(ptr::null()) };
-        // SAFETY: the default layer is never unregistered.
+        layer::register()?;
+        // SAFETY: takes nothing but a name.
+        let vfs = unsafe { ffi::sqlite3_vfs_find(layer::NAME.as_ptr()) };
+        // SAFETY: our layer is never unregistered.
         let Some(layer) = (unsafe { vfs.as_ref() }) else {
             return Err(Error::internal("SQLite has no file layer"));
         };
@@ -317,8 +326,7 @@ impl<'a> OpenFile<'a> {
         if code == ffi::SQLITE_OK {
             return Ok(file);
         }
-        let sentence = format!("open {}: {}", path.display(), reason(code)).into();
-        Err(Error::CannotOpen { engine_code: code, sentence })
+        Err(failed(code, &format!("open {}", path.display())))
     }
 
     fn size(&self, path: &Path) -> Result<u64> {
