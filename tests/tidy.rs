@@ -14,7 +14,7 @@ const ARCHITECTURE_LINES_MAX: usize = 199;
 const UNSAFE_PLACES: [&str; 8] = [
     "src/ffi/",
     "src/process.rs",
-    "src/storage/sqlite/os.rs",
+    "src/storage/sqlite/os",
     "src/storage/sqlite/vfs",
     "src/storage/sqlite/fault.rs",
     "benches/",

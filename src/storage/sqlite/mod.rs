@@ -25,6 +25,8 @@ mod check;
 mod claim;
 mod control;
 mod event;
+#[cfg(test)]
+mod open_tests;
 mod query;
 mod queue;
 mod run;

@@ -1,0 +1,428 @@
+//! What opening refuses, rolls back and leaves; and what becomes of a store whose files are taken away.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test says what it wants")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ffi};
+use tempfile::TempDir;
+
+use super::fault::{self, Fault, FileKind, Operation};
+use super::place::with_suffix;
+use crate::domain::Durability;
+use crate::domain::claim::Claim;
+use crate::domain::run::Submit;
+use crate::error::{Error, Result};
+use crate::limits::{FILE_BYTES_MAX, PATH_BYTES_MAX};
+use crate::process::forking::fork;
+use crate::store::{Store, StoreOptions};
+
+fn options() -> StoreOptions {
+    StoreOptions { create: true, busy_timeout_ms: 2_000, ..StoreOptions::default() }
+}
+
+fn try_open(path: &Path) -> Result<std::sync::Arc<Store>> {
+    Store::open(path, &options())
+}
+
+fn open(path: &Path) -> std::sync::Arc<Store> {
+    let store = try_open(path).unwrap();
+    store.init().unwrap();
+    store
+}
+
+fn submit(store: &Store) -> Result<String> {
+    let submit = Submit { workflow: "w".into(), ..Submit::default() };
+    store.submit(submit).map(|submitted| submitted.run_id)
+}
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().canonicalize().unwrap().join("db");
+    (folder, db)
+}
+
+/// All files of a folder, with what tells their bytes apart.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, blake3::Hash> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), blake3::hash(&fs::read(path).unwrap())))
+        .collect()
+}
+
+fn refusal(path: &Path) -> Error {
+    try_open(path).map(|_| ()).unwrap_err()
+}
+
+// ---------------------------------------------------------------------------------------------
+// Paths
+
+#[test]
+fn what_others_take_for_a_store_in_memory_or_a_uri_is_refused_and_says_what_to_call() {
+    for (path, hint) in [
+        (":memory:", "sw_store_open_in_memory"),
+        (":Memory:", "sw_store_open_in_memory"),
+        ("", "sw_store_open_in_memory"),
+        ("file::memory:", "sw_store_open_in_memory"),
+        ("file::memory:?cache=shared", "sw_store_open_in_memory"),
+        ("sqlite://:memory:", "sw_store_open_in_memory"),
+        ("file:app.db?mode=ro", "./file:app.db?mode=ro"),
+        ("file:///tmp/app.db", "the path alone"),
+        ("sqlite:///app.db", "the path alone"),
+        ("a\0b", "NUL"),
+    ] {
+        let error = refusal(Path::new(path));
+        assert!(matches!(&error, Error::Invalid(text) if text.contains(hint)), "{path}: {error:?}");
+        assert!(!Path::new(path).exists());
+    }
+    let (_folder, db) = folder();
+    open(&db.with_file_name(":memory:")).close();
+    open(&db.with_file_name("file:name")).close();
+}
+
+#[test]
+fn a_path_is_as_long_as_the_limit_says_and_one_more_byte_leaves_nothing() {
+    let (folder, db) = folder();
+    let mut deep = db.with_file_name("");
+    // A folder whose path leaves room for a name of ten bytes.
+    while deep.as_os_str().len() + 1 < FILE_BYTES_MAX - 11 {
+        let left = FILE_BYTES_MAX - 11 - deep.as_os_str().len();
+        deep = deep.join("d".repeat((left - 1).clamp(1, 100)));
+    }
+    fs::create_dir_all(&deep).unwrap();
+    let longest = deep.join("x".repeat(FILE_BYTES_MAX - deep.as_os_str().len() - 1));
+    assert_eq!(longest.as_os_str().len(), FILE_BYTES_MAX);
+    let store = open(&longest);
+    submit(&store).unwrap();
+    store.close();
+    let longer = longest.with_file_name(format!("{}x", longest.file_name().unwrap().display()));
+    let before = contents(&deep);
+    for path in [longer.clone(), folder.path().join("y".repeat(PATH_BYTES_MAX))] {
+        assert!(matches!(refusal(&path), Error::Invalid(_)));
+    }
+    assert_eq!(contents(&deep), before);
+    // The file counts and not the way to it.
+    let short = folder.path().join("short");
+    symlink(&longest, &short).unwrap();
+    try_open(&short).unwrap().close();
+    fs::remove_file(&short).unwrap();
+    let before = contents(&deep);
+    symlink(&longer, &short).unwrap();
+    let error = refusal(&short);
+    assert!(error.to_string().contains("504"), "{error}");
+    assert_eq!(contents(&deep), before);
+}
+
+#[test]
+fn a_name_has_room_for_what_stands_beside_it() {
+    let (folder, db) = folder();
+    let name = |bytes: usize| db.with_file_name("n".repeat(bytes));
+    open(&name(247)).close();
+    let before = contents(folder.path());
+    for bytes in [248, 251, 255, 256] {
+        let error = refusal(&name(bytes));
+        assert!(matches!(error, Error::Invalid(_)), "{bytes}: {error:?}");
+    }
+    assert_eq!(contents(folder.path()), before);
+}
+
+#[test]
+fn a_link_to_a_file_that_is_yet_to_be_made_leads_to_it() {
+    let (folder, db) = folder();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    let (link, far) = (db.with_file_name("link"), db.with_file_name("far"));
+    symlink("data/db", &link).unwrap();
+    symlink("link", &far).unwrap();
+    let no_create = StoreOptions { create: false, ..options() };
+    assert!(matches!(Store::open(&far, &no_create).map(|_| ()), Err(Error::CannotOpen { .. })));
+    assert!(contents(&folder.path().join("data")).is_empty());
+
+    let store = open(&far);
+
+    assert!(store.path().unwrap().to_str().unwrap().ends_with("/data/db"));
+    store.close();
+    let lost = db.with_file_name("lost");
+    symlink("no such folder/db", &lost).unwrap();
+    let circle = db.with_file_name("circle");
+    symlink("circle", &circle).unwrap();
+    for link in [lost, circle] {
+        let before = fs::read_dir(folder.path()).unwrap().count();
+        assert!(matches!(refusal(&link), Error::CannotOpen { .. }));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before);
+    }
+}
+
+#[test]
+fn a_refusal_or_a_failure_leaves_no_new_file() {
+    let (folder, db) = folder();
+    assert!(matches!(refusal(&db.join("deeper")), Error::CannotOpen { .. }));
+    assert!(matches!(refusal(Path::new("/proc/db")), Error::CannotOpen { .. }));
+    // In the way of what stands beside it.
+    let side = with_suffix(&db, "-smolwf");
+    fs::write(&side, b"not ours, and longer than a word").unwrap();
+    let before = contents(folder.path());
+    assert!(matches!(refusal(&db), Error::Unsupported(_)));
+    let names =
+        |contents: &BTreeMap<PathBuf, blake3::Hash>| contents.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&contents(folder.path())), names(&before));
+    fs::remove_file(&side).unwrap();
+    for (operation, file, code) in [
+        (Operation::Open, FileKind::Db, ffi::SQLITE_CANTOPEN),
+        (Operation::Write, FileKind::Any, ffi::SQLITE_IOERR_WRITE),
+        (Operation::Write, FileKind::Db, ffi::SQLITE_IOERR_WRITE),
+        (Operation::Open, FileKind::Wal, ffi::SQLITE_CANTOPEN),
+        (Operation::Map, FileKind::Shm, ffi::SQLITE_IOERR_SHMSIZE),
+    ] {
+        let fault = Fault { errno: libc::EDQUOT, ..Fault::new(operation, file, code) };
+        fault::arm(&db, Fault { is_sticky: true, ..fault });
+        let error = refusal(&db);
+        fault::disarm(&db);
+        assert!(matches!(error, Error::Full(_)), "{operation:?} {file:?}: {error:?}");
+        let left = names(&contents(folder.path()));
+        // What SQLite has begun to write is a store to be, and is rolled back by who opens it next.
+        let is_begun = fs::metadata(&db).is_ok_and(|file| file.len() > 0);
+        assert!(left.is_empty() || is_begun, "{operation:?} {file:?}: {left:?}");
+        left.iter().for_each(|path| fs::remove_file(path).unwrap());
+    }
+}
+
+#[test]
+fn a_new_file_that_another_process_has_open_by_now_is_not_taken_away() {
+    let (_folder, db) = folder();
+    let new = super::place::New::make(&db).unwrap().unwrap();
+    let child = fork(|| {
+        let other = Connection::open(&db).unwrap();
+        other.execute_batch("BEGIN; SELECT * FROM sqlite_schema").unwrap();
+        // The child's own, taken while its lock is held.
+        let taker = fork(|| {
+            new.take_back();
+            0
+        });
+        i32::from(taker.exit_code() != 0 || !db.exists())
+    });
+    assert_eq!(child.exit_code(), 0);
+    new.take_back();
+    assert!(!db.exists());
+}
+
+// ---------------------------------------------------------------------------------------------
+// Transactions that were cut off
+
+/// A rollback journal as a process leaves it that dies in its commit, and the file beneath it.
+struct CutOff {
+    before: Vec<u8>,
+    during: Vec<u8>,
+    journal: Vec<u8>,
+}
+
+/// Lets a host's database grow in one transaction, which is copied when all of it is written and its
+/// journal still stands.
+fn cut_off(prepare: &str, work: &str) -> CutOff {
+    let (_folder, db) = folder();
+    let conn = Connection::open(&db).unwrap();
+    conn.execute_batch(prepare).unwrap();
+    let before = fs::read(&db).unwrap();
+    // Spilled to the file before the commit, since the cache holds a page.
+    conn.execute_batch("PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN;").unwrap();
+    conn.execute_batch(work).unwrap();
+    let journal = fs::read(with_suffix(&db, "-journal")).unwrap();
+    CutOff { before, during: fs::read(&db).unwrap(), journal }
+}
+
+const HOST: &str = "CREATE TABLE host (x); INSERT INTO host VALUES (zeroblob(20000));";
+const GROWTH: &str = "UPDATE host SET x = zeroblob(40000);
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+    INSERT INTO host SELECT randomblob(4000) FROM n;";
+
+#[test]
+fn a_hosts_database_that_was_cut_off_is_rolled_back_and_opened_wherever_it_was_cut() {
+    let cut = cut_off(HOST, GROWTH);
+    assert!(cut.during.len() > cut.before.len(), "nothing was spilled");
+    let mut points: Vec<usize> = (0..=cut.during.len()).step_by(65_536).collect();
+    points.extend([1, 100, 511, 512, 4095, 4096, 4097, cut.before.len(), cut.during.len()]);
+    for point in points {
+        let (_folder, db) = folder();
+        // What had been written when it was cut: new bytes up to there, then the old ones.
+        let mut bytes = cut.during[..point].to_vec();
+        bytes.extend_from_slice(cut.before.get(point..).unwrap_or_default());
+        fs::write(&db, bytes).unwrap();
+        fs::write(with_suffix(&db, "-journal"), &cut.journal).unwrap();
+
+        let reader = Store::open(&db, &StoreOptions { read_only: true, ..options() });
+        let error = reader.map(|_| ()).unwrap_err();
+        assert!(matches!(error, Error::CannotOpen { .. }), "at {point}: {error:?}");
+        let store = try_open(&db).unwrap_or_else(|error| panic!("cut at {point}: {error:?}"));
+
+        store.init().unwrap();
+        store.close();
+        let host = Connection::open(&db).unwrap();
+        let rows: i64 =
+            host.query_row("SELECT sum(length(x)) FROM host", [], |r| r.get(0)).unwrap();
+        assert_eq!(rows, 20_000, "cut at {point}");
+    }
+}
+
+#[test]
+fn a_first_open_that_was_cut_off_leaves_a_store_to_be() {
+    let cut = cut_off("", HOST);
+    assert_eq!(cut.before.len(), 0);
+    for point in [0, 1, 16, 512, 1000, 4095, 4096, 5000, 8192, cut.during.len()] {
+        for filler in [None, Some(0)] {
+            let (_folder, db) = folder();
+            let mut bytes = cut.during[..point].to_vec();
+            // Sizes reach the disk apart from contents.
+            bytes.resize(if filler.is_some() { cut.during.len() } else { point }, 0);
+            if filler.is_some() {
+                bytes[..point.min(600)].fill(0);
+            }
+            fs::write(&db, bytes).unwrap();
+            fs::write(with_suffix(&db, "-journal"), &cut.journal).unwrap();
+
+            let store =
+                try_open(&db).unwrap_or_else(|error| panic!("{point} {filler:?}: {error:?}"));
+
+            store.init().unwrap();
+            submit(&store).unwrap();
+            store.close();
+        }
+    }
+}
+
+/// Our own very first open, with the power lost at any moment of it.
+#[test]
+fn a_very_first_open_that_lost_its_power_is_a_store_again() {
+    for seed in 0..60 {
+        let (_folder, db) = folder();
+        let into = tempfile::tempdir().unwrap();
+        fault::record(&db);
+        // The seed's operation fails, so that the power is lost in the midst.
+        let (operation, file) = [
+            (Operation::Write, FileKind::Any),
+            (Operation::Sync, FileKind::Any),
+            (Operation::Write, FileKind::Db),
+            (Operation::Sync, FileKind::Db),
+            (Operation::Write, FileKind::Wal),
+        ][seed as usize % 5];
+        let fault = Fault::new(operation, file, ffi::SQLITE_IOERR_WRITE);
+        fault::arm(&db, Fault { after: (seed / 5) as u32 % 4, is_sticky: true, ..fault });
+        let store = try_open(&db).and_then(|store| store.init().map(|_| store));
+        fault::cut_power(&db, into.path(), fault::Keep::Some(seed)).unwrap();
+        fault::disarm(&db);
+        drop(store);
+
+        let left = into.path().join("db");
+        let again = try_open(&left).unwrap_or_else(|error| {
+            panic!("seed {seed}: {error:?} {:?}", contents(into.path()).keys())
+        });
+
+        again.init().unwrap();
+        submit(&again).unwrap();
+        again.close();
+    }
+}
+
+#[test]
+fn what_is_no_database_is_not_rolled_back_whatever_stands_beside_it() {
+    let cut = cut_off(HOST, GROWTH);
+    let mut blank = cut.journal.clone();
+    blank[..8].fill(0);
+    for journal in [cut.journal.as_slice(), &blank, b"not a journal", b""] {
+        let (folder, db) = folder();
+        fs::write(&db, "my notes, not a database at all\n".repeat(300)).unwrap();
+        fs::write(with_suffix(&db, "-journal"), journal).unwrap();
+        let before = contents(folder.path());
+        assert!(matches!(refusal(&db), Error::NotAStore(_)));
+        assert_eq!(contents(folder.path()), before);
+    }
+}
+
+/// A journal that is no longer hot changes nothing.
+#[test]
+fn a_file_cut_short_is_refused_unchanged_also_beside_a_journal_that_is_done() {
+    let (_folder, db) = folder();
+    open(&db).close();
+    let whole = fs::read(&db).unwrap();
+    let blank = vec![0; 1024];
+    for journal in [None, Some(&blank)] {
+        let (folder, db) = folder();
+        fs::write(&db, &whole[..whole.len() / 2]).unwrap();
+        if let Some(journal) = journal {
+            fs::write(with_suffix(&db, "-journal"), journal).unwrap();
+        }
+        let before = contents(folder.path());
+        let error = refusal(&db);
+        assert!(matches!(&error, Error::Corrupt(text) if text.contains(" of its ")), "{error:?}");
+        assert_eq!(contents(folder.path()), before);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Files that are taken away
+
+#[test]
+fn a_file_taken_away_or_replaced_is_found_before_the_next_answer() {
+    for suffix in ["", "-wal", "-smolwf"] {
+        for how in ["removed", "renamed", "replaced", "folder"] {
+            for durability in [Durability::Process, Durability::Power] {
+                let outer = tempfile::tempdir().unwrap();
+                let inner = outer.path().join("folder");
+                fs::create_dir(&inner).unwrap();
+                let db = inner.join("db");
+                let store = Store::open(&db, &StoreOptions { durability, ..options() }).unwrap();
+                store.init().unwrap();
+                submit(&store).unwrap();
+                let (path, other) = (with_suffix(&db, suffix), outer.path().join("other"));
+                match how {
+                    "removed" => fs::remove_file(&path).unwrap(),
+                    "renamed" => fs::rename(&path, &other).unwrap(),
+                    "folder" => fs::rename(&inner, &other).unwrap(),
+                    _ => {
+                        fs::copy(&path, &other).unwrap();
+                        fs::rename(&other, &path).unwrap();
+                    }
+                }
+                let error = submit(&store).unwrap_err();
+                let is_lost = matches!(&error, Error::WalLost(text)
+                    if text.contains("while the store was open"));
+                assert!(is_lost, "{suffix} {how}: {error:?}");
+                assert_eq!(submit(&store), Err(Error::Poisoned));
+                store.close();
+                if how != "folder" && !(suffix == "-wal" && how == "replaced") {
+                    open(&db).close();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_claim_is_not_given_out_once_the_side_file_is_gone() {
+    let (_folder, db) = folder();
+    let store = open(&db);
+    submit(&store).unwrap();
+    fs::remove_file(with_suffix(&db, "-smolwf")).unwrap();
+    let claim = store.claim(Claim::default()).map(|_| ());
+    assert!(matches!(claim, Err(Error::WalLost(_))), "{claim:?}");
+    store.close();
+    let again = open(&db);
+    assert!(again.claim(Claim::default()).is_ok());
+}
+
+#[test]
+fn a_look_at_a_file_that_fails_loses_nothing() {
+    let (_folder, db) = folder();
+    let store = open(&db);
+    for file in [FileKind::Db, FileKind::Wal] {
+        fault::arm(&db, Fault { errno: libc::EACCES, ..Fault::new(Operation::Look, file, 0) });
+        let error = submit(&store).unwrap_err();
+        assert!(
+            matches!(error, Error::Io { engine_code, .. } if engine_code == -libc::EACCES),
+            "{error:?}"
+        );
+        submit(&store).unwrap();
+    }
+}
