@@ -280,13 +280,15 @@
 #define SW_ERR_BUSY -40
 
 /**
- * Reading, writing or syncing failed. May be retried.
+ * Reading, writing, syncing or locking failed, or the process or the system has too few
+ * descriptors. May be retried; sw_error_engine_code is the reason.
  * \since 0.1
  */
 #define SW_ERR_IO -41
 
 /**
- * The disk, or a quota, is full. What was acknowledged before stays.
+ * The disk, a quota, or a limit on the size of files is reached. What was acknowledged before
+ * stays.
  * \since 0.1
  */
 #define SW_ERR_FULL -42
@@ -316,7 +318,8 @@
 #define SW_ERR_NOT_A_STORE -46
 
 /**
- * The file cannot be opened or made.
+ * The file cannot be opened or made. Also from a call that needs a read connection of its own,
+ * which the store opens when first needed: when the right to the file was lost by then.
  * \since 0.1
  */
 #define SW_ERR_CANNOT_OPEN -47
@@ -341,7 +344,9 @@
 #define SW_ERR_POISONED -62
 
 /**
- * The write-ahead log was taken away by another SQLite in this process; see the first page.
+ * The database, its write-ahead log or its -smolwf was removed or replaced while the store was
+ * open: what is written to it nobody will see. Close every handle on it and open it again. Another
+ * SQLite in this process may have taken the log away; see the first page.
  * \since 0.1
  */
 #define SW_ERR_WAL_LOST -63
@@ -1015,20 +1020,31 @@ int32_t sw_json_quote(const char *text, size_t text_len, sw_text **out, sw_error
 /**
  * Opens the store in a file, creating the file with mode 0600 unless told not to. Does not
  * migrate: call sw_store_init next. Every refusal is made here, before one byte of the file
- * changes.
+ * changes, and a new file that cannot be opened is taken away again. One change comes first where
+ * it is due: a transaction that was cut off is rolled back from its -journal, as by any program
+ * that opens the file, since it can be told only afterwards whose file it is.
  *
  * Beside the file stand its -wal and -shm, which are SQLite's, and its -smolwf, which is this
- * library's; do not remove them while the store is open anywhere.
+ * library's; do not remove them while the store is open anywhere. A symbolic link is followed, also
+ * to a file that is yet to be made. A path that begins with "file:" or "sqlite:" is refused, as is
+ * ":memory:", which is sw_store_open_in_memory's.
+ *
+ * With SW_OPEN_READ_ONLY no right to write is needed, neither to the file nor to its directory, and
+ * what others write is seen at the next call. But a file with a -wal is read with its -shm: where
+ * that is not there and cannot be made, as on a read-only mount, or may not be read, the answer is
+ * SW_ERR_CANNOT_OPEN, here or from the first reading call after a writer came.
  *
  * Any thread; may block on disk or lock, up to the busy timeout.
  *
- * \param path     path of the file, NUL-terminated, to 4087 bytes
+ * \param path     path of the file, NUL-terminated; to 504 bytes when it is absolute and links are
+ *                 followed, its last part to 247
  * \param options  NULL for all defaults
  * \param out      receives the store, ended by sw_store_close; NULL on failure
  * \param err      receives an owned error on failure; may be NULL
  * \retval SW_OK                  the store is open
  * \retval SW_ERR_MISUSE          path or out is NULL
- * \retval SW_ERR_INVALID         path is empty or too long, or an option is out of its range
+ * \retval SW_ERR_INVALID         path is empty, too long, a URI or ":memory:", or an option is out of
+ *                                its range
  * \retval SW_ERR_UNSUPPORTED     an unknown option or flag, a file system of a network or of a
  *                                shared folder, a file with a second hard link, or a -smolwf file
  *                                of another version
@@ -1038,15 +1054,17 @@ int32_t sw_json_quote(const char *text, size_t text_len, sw_text **out, sw_error
  * \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library
  * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
  * \retval SW_ERR_BUSY            another process held a lock for the whole time-out
- * \retval SW_ERR_IO              reading or writing failed
- * \retval SW_ERR_FULL            no room for the files beside it
+ * \retval SW_ERR_IO              reading, writing or locking failed, or there are too few descriptors
+ * \retval SW_ERR_FULL            no room for the file or for those beside it
  * \retval SW_ERR_READONLY        the file or its directory cannot be written, and the options do
  *                                not say SW_OPEN_READ_ONLY
  * \retval SW_ERR_CORRUPT         the file is damaged
  * \retval SW_ERR_NOMEM           memory ran out
  * \retval SW_ERR_NOT_A_STORE     the file is not a SQLite database
- * \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right
- * \retval SW_ERR_WAL_LOST        the -wal was taken away by another SQLite in this process
+ * \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right; with
+ *                                SW_OPEN_READ_ONLY also a -wal without a readable -shm, and a
+ *                                transaction that was cut off and is to be rolled back first
+ * \retval SW_ERR_WAL_LOST        a file of the store was removed or replaced meanwhile
  * \retval SW_ERR_INTERNAL        a defect of the library
  * \retval SW_ERR_PANIC           a defect of the library
  * \since 0.1
@@ -1093,8 +1111,8 @@ int32_t sw_store_open_in_memory(const sw_store_options *options, sw_store **out,
  * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_store_init(sw_store *store, uint32_t *out_applied, sw_error **err);
@@ -1119,8 +1137,8 @@ int32_t sw_store_init(sw_store *store, uint32_t *out_applied, sw_error **err);
  * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_store_migrate(sw_store *store, int64_t target, uint32_t *out_applied, sw_error **err);
@@ -1138,8 +1156,9 @@ int32_t sw_store_migrate(sw_store *store, int64_t target, uint32_t *out_applied,
  * \retval SW_ERR_MISUSE  store is no store, or out_current or out_newest is NULL
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_store_schema_version(sw_store *store,
@@ -1161,8 +1180,9 @@ int32_t sw_store_schema_version(sw_store *store,
  * \retval SW_ERR_MISUSE  store is no store, or out is NULL
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_store_migrations(sw_store *store, sw_text **out, sw_error **err);
@@ -1197,8 +1217,8 @@ const char *sw_store_path(const sw_store *store);
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
@@ -1242,8 +1262,8 @@ int64_t sw_store_now_ms(const sw_store *store);
  *
  * Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
  * SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
- * SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_store_wait(sw_store *store,
@@ -1316,8 +1336,8 @@ void sw_store_close(sw_store *store);
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_submit(sw_store *store,
@@ -1357,8 +1377,8 @@ int32_t sw_run_submit(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_submit_many(sw_store *store,
@@ -1388,8 +1408,9 @@ int32_t sw_run_submit_many(sw_store *store,
  * \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_find(sw_store *store,
@@ -1429,8 +1450,8 @@ int32_t sw_run_find(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_claim(sw_store *store,
@@ -1468,8 +1489,8 @@ int32_t sw_run_claim(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_claim_many(sw_store *store,
@@ -1508,8 +1529,8 @@ int32_t sw_run_claim_many(sw_store *store,
  *
  * Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
  * SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
- * SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_wait(sw_store *store,
@@ -1551,8 +1572,8 @@ int32_t sw_run_wait(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_cancel(sw_store *store,
@@ -1580,8 +1601,8 @@ int32_t sw_run_cancel(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
@@ -1605,8 +1626,8 @@ int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_resume(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
@@ -1633,8 +1654,8 @@ int32_t sw_run_resume(sw_store *store, const char *run_id, size_t run_id_len, sw
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_retry(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
@@ -1668,8 +1689,8 @@ int32_t sw_run_retry(sw_store *store, const char *run_id, size_t run_id_len, sw_
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_fork(sw_store *store,
@@ -1709,8 +1730,8 @@ int32_t sw_run_fork(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_queue_set(sw_store *store,
@@ -2001,8 +2022,8 @@ int64_t sw_attempt_lease_expires_at_ms(const sw_attempt *attempt);
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_heartbeat(sw_attempt *attempt, uint32_t lease_ms, sw_error **err);
@@ -2020,8 +2041,9 @@ int32_t sw_attempt_heartbeat(sw_attempt *attempt, uint32_t lease_ms, sw_error **
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
@@ -2048,8 +2070,8 @@ int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_complete(sw_attempt *attempt,
@@ -2084,8 +2106,8 @@ int32_t sw_attempt_complete(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_fail(sw_attempt *attempt,
@@ -2116,8 +2138,8 @@ int32_t sw_attempt_fail(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err);
@@ -2148,8 +2170,8 @@ int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_attempt_suspend(sw_attempt *attempt, sw_error **err);
@@ -2212,8 +2234,8 @@ void sw_attempt_free(sw_attempt *attempt);
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_step_begin(sw_attempt *attempt,
@@ -2246,8 +2268,8 @@ int32_t sw_step_begin(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, sw_error **err);
@@ -2282,8 +2304,8 @@ int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, s
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_step_complete_usage(sw_step *step,
@@ -2318,8 +2340,8 @@ int32_t sw_step_complete_usage(sw_step *step,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_step_fail(sw_step *step,
@@ -2454,8 +2476,8 @@ void sw_step_free(sw_step *step);
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_sleep(sw_attempt *attempt,
@@ -2504,8 +2526,8 @@ int32_t sw_sleep(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_await_any(sw_attempt *attempt,
@@ -2557,8 +2579,8 @@ int32_t sw_await_any(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_await_all(sw_attempt *attempt,
@@ -2598,8 +2620,8 @@ int32_t sw_await_all(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_signal_send(sw_store *store,
@@ -2648,8 +2670,8 @@ int32_t sw_signal_send(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_signal_await(sw_attempt *attempt,
@@ -2695,8 +2717,8 @@ int32_t sw_signal_await(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_child_submit(sw_attempt *attempt,
@@ -2739,8 +2761,8 @@ int32_t sw_child_submit(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_child_submit_many(sw_attempt *attempt,
@@ -2782,8 +2804,8 @@ int32_t sw_child_submit_many(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_child_await(sw_attempt *attempt,
@@ -2844,8 +2866,8 @@ int32_t sw_child_await(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_budget_reserve(sw_attempt *attempt,
@@ -2889,8 +2911,8 @@ int32_t sw_budget_reserve(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_budget_settle(sw_store *store,
@@ -2926,8 +2948,8 @@ int32_t sw_budget_settle(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_budget_raise(sw_store *store,
@@ -2959,8 +2981,9 @@ int32_t sw_budget_raise(sw_store *store,
  * \retval SW_ERR_NOT_FOUND  no such run
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_budget_get(sw_store *store,
@@ -2998,8 +3021,8 @@ int32_t sw_budget_get(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_event_append(sw_attempt *attempt,
@@ -3042,8 +3065,8 @@ int32_t sw_event_append(sw_attempt *attempt,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_event_read(sw_store *store,
@@ -3077,8 +3100,9 @@ int32_t sw_event_read(sw_store *store,
  * \retval SW_ERR_CORRUPT  the file is damaged so that it cannot be looked through
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
@@ -3122,8 +3146,9 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  * \retval SW_ERR_NOT_FOUND  no such run
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_get(sw_store *store,
@@ -3167,8 +3192,9 @@ int32_t sw_run_get(sw_store *store,
  * \retval SW_ERR_NOT_FOUND  no such run
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_run_history(sw_store *store,
@@ -3246,8 +3272,8 @@ int32_t sw_run_history(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_schedule_set(sw_store *store,
@@ -3274,8 +3300,8 @@ int32_t sw_schedule_set(sw_store *store,
  *
  * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
- * SW_ERR_WAL_LOST.
+ * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+ * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, sw_error **err);
@@ -3300,8 +3326,9 @@ int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, s
  * \retval SW_ERR_MISUSE  store is no store, or out is NULL
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
- * SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+ * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+ * SW_ERR_WAL_LOST.
  * \since 0.1
  */
 int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);

@@ -110,11 +110,13 @@ pub const SW_ERR_SCHEMA_EDITED: i32 = -29;
 /// \since 0.1
 pub const SW_ERR_BUSY: i32 = -40;
 
-/// Reading, writing or syncing failed. May be retried.
+/// Reading, writing, syncing or locking failed, or the process or the system has too few
+/// descriptors. May be retried; sw_error_engine_code is the reason.
 /// \since 0.1
 pub const SW_ERR_IO: i32 = -41;
 
-/// The disk, or a quota, is full. What was acknowledged before stays.
+/// The disk, a quota, or a limit on the size of files is reached. What was acknowledged before
+/// stays.
 /// \since 0.1
 pub const SW_ERR_FULL: i32 = -42;
 
@@ -134,7 +136,8 @@ pub const SW_ERR_NOMEM: i32 = -45;
 /// \since 0.1
 pub const SW_ERR_NOT_A_STORE: i32 = -46;
 
-/// The file cannot be opened or made.
+/// The file cannot be opened or made. Also from a call that needs a read connection of its own,
+/// which the store opens when first needed: when the right to the file was lost by then.
 /// \since 0.1
 pub const SW_ERR_CANNOT_OPEN: i32 = -47;
 
@@ -151,7 +154,9 @@ pub const SW_ERR_PANIC: i32 = -61;
 /// \since 0.1
 pub const SW_ERR_POISONED: i32 = -62;
 
-/// The write-ahead log was taken away by another SQLite in this process; see the first page.
+/// The database, its write-ahead log or its -smolwf was removed or replaced while the store was
+/// open: what is written to it nobody will see. Close every handle on it and open it again. Another
+/// SQLite in this process may have taken the log away; see the first page.
 /// \since 0.1
 pub const SW_ERR_WAL_LOST: i32 = -63;
 

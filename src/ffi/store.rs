@@ -100,20 +100,31 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 
 /// Opens the store in a file, creating the file with mode 0600 unless told not to. Does not
 /// migrate: call sw_store_init next. Every refusal is made here, before one byte of the file
-/// changes.
+/// changes, and a new file that cannot be opened is taken away again. One change comes first where
+/// it is due: a transaction that was cut off is rolled back from its -journal, as by any program
+/// that opens the file, since it can be told only afterwards whose file it is.
 ///
 /// Beside the file stand its -wal and -shm, which are SQLite's, and its -smolwf, which is this
-/// library's; do not remove them while the store is open anywhere.
+/// library's; do not remove them while the store is open anywhere. A symbolic link is followed, also
+/// to a file that is yet to be made. A path that begins with "file:" or "sqlite:" is refused, as is
+/// ":memory:", which is sw_store_open_in_memory's.
+///
+/// With SW_OPEN_READ_ONLY no right to write is needed, neither to the file nor to its directory, and
+/// what others write is seen at the next call. But a file with a -wal is read with its -shm: where
+/// that is not there and cannot be made, as on a read-only mount, or may not be read, the answer is
+/// SW_ERR_CANNOT_OPEN, here or from the first reading call after a writer came.
 ///
 /// Any thread; may block on disk or lock, up to the busy timeout.
 ///
-/// \param path     path of the file, NUL-terminated, to 4087 bytes
+/// \param path     path of the file, NUL-terminated; to 504 bytes when it is absolute and links are
+///                 followed, its last part to 247
 /// \param options  NULL for all defaults
 /// \param out      receives the store, ended by sw_store_close; NULL on failure
 /// \param err      receives an owned error on failure; may be NULL
 /// \retval SW_OK                  the store is open
 /// \retval SW_ERR_MISUSE          path or out is NULL
-/// \retval SW_ERR_INVALID         path is empty or too long, or an option is out of its range
+/// \retval SW_ERR_INVALID         path is empty, too long, a URI or ":memory:", or an option is out of
+///                                its range
 /// \retval SW_ERR_UNSUPPORTED     an unknown option or flag, a file system of a network or of a
 ///                                shared folder, a file with a second hard link, or a -smolwf file
 ///                                of another version
@@ -123,15 +134,17 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 /// \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library
 /// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
 /// \retval SW_ERR_BUSY            another process held a lock for the whole time-out
-/// \retval SW_ERR_IO              reading or writing failed
-/// \retval SW_ERR_FULL            no room for the files beside it
+/// \retval SW_ERR_IO              reading, writing or locking failed, or there are too few descriptors
+/// \retval SW_ERR_FULL            no room for the file or for those beside it
 /// \retval SW_ERR_READONLY        the file or its directory cannot be written, and the options do
 ///                                not say SW_OPEN_READ_ONLY
 /// \retval SW_ERR_CORRUPT         the file is damaged
 /// \retval SW_ERR_NOMEM           memory ran out
 /// \retval SW_ERR_NOT_A_STORE     the file is not a SQLite database
-/// \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right
-/// \retval SW_ERR_WAL_LOST        the -wal was taken away by another SQLite in this process
+/// \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right; with
+///                                SW_OPEN_READ_ONLY also a -wal without a readable -shm, and a
+///                                transaction that was cut off and is to be rolled back first
+/// \retval SW_ERR_WAL_LOST        a file of the store was removed or replaced meanwhile
 /// \retval SW_ERR_INTERNAL        a defect of the library
 /// \retval SW_ERR_PANIC           a defect of the library
 /// \since 0.1
@@ -205,8 +218,8 @@ pub unsafe extern "C" fn sw_store_open_in_memory(
 /// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
-/// SW_ERR_WAL_LOST.
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_init(
@@ -243,8 +256,8 @@ pub unsafe extern "C" fn sw_store_init(
 /// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
-/// SW_ERR_WAL_LOST.
+/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
+/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_migrate(
@@ -275,8 +288,9 @@ pub unsafe extern "C" fn sw_store_migrate(
 /// \retval SW_ERR_MISUSE  store is no store, or out_current or out_newest is NULL
 ///
 /// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
-/// SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_schema_version(
@@ -311,8 +325,9 @@ pub unsafe extern "C" fn sw_store_schema_version(
 /// \retval SW_ERR_MISUSE  store is no store, or out is NULL
 ///
 /// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_CORRUPT,
-/// SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC.
+/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+/// SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_migrations(
@@ -368,8 +383,8 @@ pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char 
 ///
 /// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
 /// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
-/// SW_ERR_WAL_LOST.
+/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+/// SW_ERR_POISONED, SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_advance_clock(
@@ -426,8 +441,8 @@ pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
 ///
 /// Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
 /// SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
-/// SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_INTERNAL, SW_ERR_PANIC, SW_ERR_POISONED,
-/// SW_ERR_WAL_LOST.
+/// SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
+/// SW_ERR_POISONED, SW_ERR_WAL_LOST.
 /// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_wait(

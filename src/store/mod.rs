@@ -150,11 +150,13 @@ impl Store {
             0 => PAYLOAD_BYTES_DEFAULT,
             named => named,
         };
+        let boot =
+            os::boot_id().map_err(|error| Error::from_os("ask which boot this is", &error))?;
         Ok(Store {
             backend: RwLock::new(None),
             clock: Arc::new(clock),
             path,
-            owner: OwnerState { mark: new_mark(), boot: os::boot_id(), key: AtomicI64::new(0) },
+            owner: OwnerState { mark: new_mark(), boot, key: AtomicI64::new(0) },
             busy_timeout_ms: default(options.busy_timeout_ms, BUSY_TIMEOUT_MS_DEFAULT),
             durability: options.durability.or(Durability::Power),
             lease_default_ms: default(options.lease_default_ms, LEASE_MS_DEFAULT),

@@ -18,8 +18,9 @@ use crate::error::{Error, Result};
 impl Side {
     /// Begins the counts of commits anew after the machine was booted: what the page held of them may
     /// be older than the log. To be called with the turn to write, before the first commit.
-    pub fn begin_boot(&self) {
-        let boot = os::boot_id();
+    pub fn begin_boot(&self) -> Result<()> {
+        let boot =
+            os::boot_id().map_err(|error| Error::from_os("ask which boot this is", &error))?;
         let hash = u32::from_le_bytes([boot[0], boot[1], boot[2], boot[3]]) | 1;
         if self.page.words()[BOOT_WORD].swap(hash, Ordering::SeqCst) != hash {
             self.synced().store(0, Ordering::SeqCst);
@@ -28,6 +29,7 @@ impl Side {
             self.begun().store(1, Ordering::SeqCst);
             self.note_frames(0);
         }
+        Ok(())
     }
 
     /// Notes that a sync failed, of whichever file: pages that were to be written may be believed clean
@@ -193,7 +195,7 @@ mod tests {
         let db = folder.path().join("db");
         std::fs::write(&db, b"").unwrap();
         let side = Side::open(&db, 0o600).unwrap();
-        side.begin_boot();
+        side.begin_boot().unwrap();
         (folder, side)
     }
 
@@ -288,7 +290,7 @@ mod tests {
         let (_folder, side) = side();
         side.sync_once(commit(&side), || Ok(())).unwrap();
         side.page.words()[BOOT_WORD].store(7, Ordering::SeqCst);
-        side.begin_boot();
+        side.begin_boot().unwrap();
         let was_asked = Cell::new(false);
         side.sync_once(commit(&side), || {
             was_asked.set(true);

@@ -280,6 +280,20 @@ fn map_readonly(engine_code: i32) -> Error {
     }
 }
 
+/// Returns whether a call of the system failed for want of something that may be there the next time.
+pub fn is_lack(error: &std::io::Error) -> bool {
+    let lacks = [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOMEM,
+        libc::EIO,
+        libc::EINTR,
+        libc::EAGAIN,
+        libc::ENOLCK,
+    ];
+    error.raw_os_error().is_some_and(|errno| lacks.contains(&errno))
+}
+
 /// Reads a failed call of the system on a file as an error of ours; `what` says which call.
 pub fn map_system(what: &str, error: &std::io::Error) -> Error {
     let engine_code = error.raw_os_error().map_or(0, |errno| -errno);
@@ -288,9 +302,7 @@ pub fn map_system(what: &str, error: &std::io::Error) -> Error {
         libc::ENOSPC | libc::EDQUOT | libc::EFBIG => Error::Full(sentence),
         libc::EROFS => Error::ReadOnly(sentence),
         libc::ENOMEM => Error::NoMem,
-        libc::EMFILE | libc::ENFILE | libc::EIO | libc::EINTR | libc::EAGAIN | libc::ENOLCK => {
-            Error::Io { engine_code, sentence }
-        }
+        _ if is_lack(error) => Error::Io { engine_code, sentence },
         _ => Error::CannotOpen { engine_code, sentence },
     }
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use super::bench::Bench;
 use super::names::{Names, log_path};
 use super::place::{self, New, cannot_open, with_suffix};
-use super::readers::{Readers, has_index};
+use super::readers::{Readers, is_there};
 use super::side::Side;
 use super::vfs::layer;
 use super::writer::Writer;
@@ -62,8 +62,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
         }
     }
     let (file, _) = files.open.get(&key).ok_or_else(|| Error::internal("an open file is lost"))?;
-    let watched = settings.is_read_only.then_some((identity.dev, identity.ino));
-    let readers = Readers::new(path, watched, settings.busy_timeout_ms, settings.max_readers);
+    let readers = Readers::new(path, Some(key), settings.busy_timeout_ms, settings.max_readers);
     Ok(Backend { file: Arc::clone(file), readers })
 }
 
@@ -142,7 +141,10 @@ fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Resul
     let side = Arc::new(Side::open(path, identity.mode & 0o666)?);
     let deadline = Instant::now() + Duration::from_millis(settings.busy_timeout_ms.into());
     let pass = side.enter(deadline)?;
-    side.begin_boot();
+    side.begin_boot()?;
+    let index = with_suffix(path, "-shm");
+    os::create_mapped(&index, identity.mode & 0o666)
+        .map_err(|error| cannot_open(&index, &error))?;
     let bench = open_bench(path, identity, &side, settings.busy_timeout_ms)?;
     drop(pass);
     let writer = Some(Writer::new(bench, Arc::clone(&side)));
@@ -210,7 +212,7 @@ fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
         conn => conn?,
     };
     let found = look_within(&conn, path, has_log);
-    if vfs::reads_alone(&conn)? && has_index(path)? {
+    if is_there(path, vfs::reads_alone_until(&conn)?)? {
         return Ok(Look::Stale);
     }
     found.map(|()| Look::Good)

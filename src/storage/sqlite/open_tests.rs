@@ -416,8 +416,10 @@ fn a_claim_is_not_given_out_once_the_side_file_is_gone() {
 fn a_look_at_a_file_that_fails_loses_nothing() {
     let (_folder, db) = folder();
     let store = open(&db);
-    for file in [FileKind::Db, FileKind::Wal] {
-        fault::arm(&db, Fault { errno: libc::EACCES, ..Fault::new(Operation::Look, file, 0) });
+    // One look for each of the three files.
+    for after in 0..3 {
+        let fault = Fault::new(Operation::Look, FileKind::Wal, 0);
+        fault::arm(&db, Fault { errno: libc::EACCES, after, ..fault });
         let error = submit(&store).unwrap_err();
         assert!(
             matches!(error, Error::Io { engine_code, .. } if engine_code == -libc::EACCES),

@@ -12,11 +12,12 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub fn open_side(path: &Path, mode: u32) -> io::Result<OwnedFd> {
             Ok(file) => {
                 // The mode given to open passes through the umask; this one does not.
                 file.set_permissions(Permissions::from_mode(mode))?;
+                write_in_place(file.as_fd());
                 return Ok(file.into());
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -86,6 +88,36 @@ pub fn make_file(path: &CStr, mode: u32) -> io::Result<bool> {
         },
     }
 }
+
+/// Makes an empty file of which pages are to be mapped, unless there is one. Only for one that nobody of
+/// this process has open; see `create_private`.
+pub fn create_mapped(path: &Path, mode: u32) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
+        Ok(file) => {
+            write_in_place(file.as_fd());
+            file.set_permissions(Permissions::from_mode(mode))
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Has an empty file's pages written to the same place each time on Btrfs, which else takes a new one for
+/// each write: a disk that is full by then would end the process that has them mapped.
+fn write_in_place(file: BorrowedFd<'_>) {
+    let mut flags: libc::c_int = 0;
+    // SAFETY: the descriptor is open while borrowed, and the command writes one number.
+    let code = unsafe { libc::ioctl(file.as_raw_fd(), libc::FS_IOC_GETFLAGS, &mut flags) };
+    if code == 0 && flags & FS_NOCOW_FL == 0 {
+        flags |= FS_NOCOW_FL;
+        // Other file systems refuse the flag, or keep it without a meaning.
+        // SAFETY: as above; the command reads one number.
+        unsafe { libc::ioctl(file.as_raw_fd(), libc::FS_IOC_SETFLAGS, &flags) };
+    }
+}
+
+/// "Do not copy on write", of the kernel's `fs.h`.
+const FS_NOCOW_FL: libc::c_int = 0x0080_0000;
 
 /// What `stat` tells of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -445,12 +477,24 @@ pub fn uptime_ms() -> i64 {
     monotonic().as_millis() as i64
 }
 
-/// Returns 16 bytes that differ from one boot of the machine to the next; zeros when unknown.
-pub fn boot_id() -> [u8; 16] {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .ok()
-        .and_then(|text| parse_uuid(text.trim()))
-        .unwrap_or_default()
+/// Returns 16 bytes that differ from one boot of the machine to the next; zeros where the system does
+/// not tell. A lack of descriptors is an error: another boot would seem to have begun.
+pub fn boot_id() -> io::Result<[u8; 16]> {
+    static KNOWN: OnceLock<[u8; 16]> = OnceLock::new();
+    if let Some(id) = KNOWN.get() {
+        return Ok(*id);
+    }
+    let id = match fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        Ok(text) => parse_uuid(text.trim()).unwrap_or_default(),
+        Err(error) if is_untold(&error) => [0; 16],
+        Err(error) => return Err(error),
+    };
+    Ok(*KNOWN.get_or_init(|| id))
+}
+
+/// Returns whether a file of the system's is not there for this process, now and later.
+fn is_untold(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
 }
 
 /// Returns the number of the namespace that gives process ids their meaning; 0 when unknown.
@@ -634,8 +678,8 @@ mod tests {
 
     #[test]
     fn boot_and_process_space_are_known_and_steady() {
-        assert_ne!(boot_id(), [0; 16]);
-        assert_eq!(boot_id(), boot_id());
+        assert_ne!(boot_id().unwrap(), [0; 16]);
+        assert_eq!(boot_id().unwrap(), boot_id().unwrap());
         assert_ne!(pid_space(), 0);
     }
 

@@ -12,15 +12,15 @@ use super::open;
 use super::place::{self, is_missing};
 use super::tx::Tx;
 use super::writer::Writer;
-use super::{map, os, vfs};
+use super::{FileKey, map, os, vfs};
 use crate::error::{Error, Result};
 use crate::limits::LOOKS_MAX;
 
 /// The read connections of one handle.
 pub struct Readers {
     path: PathBuf,
-    /// The file of a handle that only reads, by device and number: there nobody else watches it.
-    watched: Option<(u64, u64)>,
+    /// Which file it is; `None` for a store in memory. Of a handle that writes the writer watches it.
+    key: Option<FileKey>,
     busy_timeout_ms: u32,
     max: u32,
     pool: Mutex<Pool>,
@@ -36,21 +36,15 @@ struct Pool {
 struct Reader {
     conn: Connection,
     schema: Seen,
-    /// Whether it is good only until somebody opens the file for writing.
-    reads_alone: bool,
+    /// The suffix of a file at whose coming it is no longer good; see `vfs::reads_alone_until`.
+    alone_until: Option<&'static str>,
 }
 
 impl Readers {
-    /// Makes a pool of at most `max` connections, with none open yet. `watched` is the file of a handle
-    /// that only reads.
-    pub fn new(
-        path: PathBuf,
-        watched: Option<(u64, u64)>,
-        busy_timeout_ms: u32,
-        max: u32,
-    ) -> Readers {
+    /// Makes a pool of at most `max` connections, with none open yet.
+    pub fn new(path: PathBuf, key: Option<FileKey>, busy_timeout_ms: u32, max: u32) -> Readers {
         let pool = Mutex::default();
-        Readers { path, watched, busy_timeout_ms, max, pool, freed: Condvar::new() }
+        Readers { path, key, busy_timeout_ms, max, pool, freed: Condvar::new() }
     }
 
     /// Runs `work` in a read transaction; once more when what it read may be torn or old by now.
@@ -60,14 +54,16 @@ impl Readers {
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T>,
     ) -> Result<T> {
         for _ in 0..LOOKS_MAX {
-            self.watch()?;
+            if self.is_read_only() {
+                self.watch()?;
+            }
             // Put back by its drop, also when `work` panics: a pool must not run dry.
             let mut lent = Lent { readers: self, reader: Some(self.take()?) };
             let Some(reader) = lent.reader.as_mut() else {
                 return Err(Error::internal("a reader was lent without a connection"));
             };
             let answer = reader.read(is_schema_free, &mut work);
-            if !reader.reads_alone || !has_index(&self.path)? {
+            if !is_there(&self.path, reader.alone_until)? {
                 return answer;
             }
             // Somebody has opened the file for writing. The next connection reads as he writes.
@@ -78,11 +74,15 @@ impl Readers {
         Err(Error::Busy("the file was opened for writing anew each time it was read".into()))
     }
 
-    /// Fails when the file of a handle that only reads is not the one that was opened.
+    fn is_read_only(&self) -> bool {
+        self.key.is_some_and(|(_, _, is_read_only)| is_read_only)
+    }
+
+    /// Fails when the path names another file than the one that was opened, or none.
     fn watch(&self) -> Result<()> {
-        let Some(watched) = self.watched else { return Ok(()) };
+        let Some((dev, ino, _)) = self.key else { return Ok(()) };
         match os::identity(&self.path) {
-            Ok(found) if (found.dev, found.ino) == watched => return Ok(()),
+            Ok(found) if (found.dev, found.ino) == (dev, ino) => return Ok(()),
             Err(error) if !is_missing(&error) => {
                 return Err(place::cannot_open(&self.path, &error));
             }
@@ -123,9 +123,18 @@ impl Readers {
     }
 
     fn connect_one(&self) -> Result<Reader> {
-        let conn = open::connect_reader(&self.path, self.busy_timeout_ms)?;
-        let reads_alone = self.watched.is_some() && vfs::reads_alone(&conn)?;
-        Ok(Reader { conn, schema: Seen::default(), reads_alone })
+        let conn = open::connect_reader(&self.path, self.busy_timeout_ms);
+        // By its path, which may name another file by now.
+        self.watch()?;
+        let conn = conn?;
+        let alone_until = vfs::reads_alone_until(&conn)?;
+        if alone_until.is_some() && !self.is_read_only() {
+            let path = self.path.display();
+            return Err(Error::WalLost(
+                format!("the log of {path} was removed while the store was open").into(),
+            ));
+        }
+        Ok(Reader { conn, schema: Seen::default(), alone_until })
     }
 
     fn put_back(&self, reader: Option<Reader>) {
@@ -198,13 +207,14 @@ impl Drop for Transaction<'_> {
     }
 }
 
-/// Returns whether a file has an index of its log, which it has once somebody opened it for writing.
-pub fn has_index(path: &Path) -> Result<bool> {
-    let index = place::with_suffix(path, "-shm");
-    match os::identity(&index) {
+/// Returns whether the file has come that a connection reads without.
+pub fn is_there(path: &Path, suffix: Option<&str>) -> Result<bool> {
+    let Some(suffix) = suffix else { return Ok(false) };
+    let beside = place::with_suffix(path, suffix);
+    match os::identity(&beside) {
         Ok(_) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(place::cannot_open(&index, &error)),
+        Err(error) => Err(place::cannot_open(&beside, &error)),
     }
 }
 

@@ -117,7 +117,7 @@ impl SchedulePort for Tx<'_> {
     }
 
     fn time_zone(&mut self, name: &str) -> Result<Zone> {
-        Ok(zone::read(name))
+        zone::read(name)
     }
 }
 

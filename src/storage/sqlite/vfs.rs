@@ -21,6 +21,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::ffi;
 
+use self::layer::Alone;
 use super::map_code;
 use super::side::Side;
 use crate::error::{Error, Result};
@@ -193,16 +194,20 @@ pub fn no_checkpoint_on_close(connection: &Connection, is_on: bool) -> Result<()
     )
 }
 
-/// Returns whether a connection reads a file that nobody had open for writing when it was opened, without
-/// a log and without an index of one. It is good until either appears: its lock on the file keeps
-/// whoever comes from taking them away again.
-pub fn reads_alone(connection: &Connection) -> Result<bool> {
+/// Returns the suffix of a file that a connection reads without, since nobody had the database open for
+/// writing when it was opened. It is good until that file appears: its lock on the database keeps
+/// whoever comes from taking it away again.
+pub fn reads_alone_until(connection: &Connection) -> Result<Option<&'static str>> {
     let mut answer: c_int = 0;
     // SAFETY: the operation writes one number to the place given.
     let code =
         unsafe { control(connection, layer::READS_ALONE, ptr::from_mut(&mut answer).cast()) };
     check(code, || "ask how the file is read")?;
-    Ok(answer != 0)
+    Ok(match answer {
+        answer if answer == Alone::WithoutLog as c_int => Some("-wal"),
+        answer if answer == Alone::WithoutIndex as c_int => Some("-shm"),
+        _ => None,
+    })
 }
 
 /// Lets the side file hear the syncs of all files that the connection has open and will open. To be

@@ -6,26 +6,30 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::{is_lack, map_system};
 use crate::domain::port::Zone;
+use crate::error::Result;
 use crate::limits::ZONE_BYTES_MAX;
 
 /// Where systems keep them; the first that is there counts.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo"];
 
 /// Returns the rules of a zone.
-pub(super) fn read(name: &str) -> Zone {
+pub(super) fn read(name: &str) -> Result<Zone> {
     let folder = FOLDERS.iter().map(Path::new).find(|folder| folder.is_dir());
-    folder.map_or(Zone::NoneHere, |folder| read_in(folder, name))
+    folder.map_or(Ok(Zone::NoneHere), |folder| read_in(folder, name))
 }
 
-fn read_in(folder: &Path, name: &str) -> Zone {
-    let Some(path) = path_in(folder, name) else { return Zone::Unknown };
+fn read_in(folder: &Path, name: &str) -> Result<Zone> {
+    let Some(path) = path_in(folder, name) else { return Ok(Zone::Unknown) };
     let mut rules = Vec::new();
     let read =
         File::open(path).and_then(|file| file.take(ZONE_BYTES_MAX + 1).read_to_end(&mut rules));
     match read {
-        Ok(_) if rules.len() as u64 <= ZONE_BYTES_MAX => Zone::Found(rules),
-        _ => Zone::Unknown,
+        Ok(_) if rules.len() as u64 <= ZONE_BYTES_MAX => Ok(Zone::Found(rules)),
+        // A zone that is there and cannot be read now is not unknown.
+        Err(error) if is_lack(&error) => Err(map_system("a time zone cannot be read", &error)),
+        _ => Ok(Zone::Unknown),
     }
 }
 
@@ -46,9 +50,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("Area")).unwrap();
         std::fs::write(folder.path().join("Area/Town_1+2-3"), b"rules").unwrap();
-        assert_eq!(read_in(folder.path(), "Area/Town_1+2-3"), Zone::Found(b"rules".to_vec()));
-        assert_eq!(read_in(folder.path(), "Area"), Zone::Unknown);
-        assert_eq!(read_in(folder.path(), "Area/Elsewhere"), Zone::Unknown);
+        assert_eq!(
+            read_in(folder.path(), "Area/Town_1+2-3").unwrap(),
+            Zone::Found(b"rules".to_vec())
+        );
+        assert_eq!(read_in(folder.path(), "Area").unwrap(), Zone::Unknown);
+        assert_eq!(read_in(folder.path(), "Area/Elsewhere").unwrap(), Zone::Unknown);
     }
 
     #[test]
@@ -66,6 +73,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bytes = vec![0; usize::try_from(ZONE_BYTES_MAX).unwrap() + 1];
         std::fs::write(folder.path().join("Large"), bytes).unwrap();
-        assert_eq!(read_in(folder.path(), "Large"), Zone::Unknown);
+        assert_eq!(read_in(folder.path(), "Large").unwrap(), Zone::Unknown);
     }
 }

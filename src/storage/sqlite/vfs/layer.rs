@@ -13,7 +13,7 @@
 //! since a write to a page that the disk has no room for ends the process with SIGBUS. And a
 //! connection that only reads makes no file: where there is no log, SQLite is shown an empty one, with
 //! an index of its own memory. It holds its lock on the database meanwhile, so that no writer who
-//! comes later can take its own log and index away unseen (`vfs::reads_alone`).
+//! comes later can take its own log and index away unseen (`vfs::reads_alone_until`).
 
 #![allow(unsafe_code, reason = "a file layer is a table of C functions")]
 
@@ -33,7 +33,7 @@ use crate::storage::sqlite::side::Side;
 /// Name of the layer, for opening a connection with it after `register`.
 pub const NAME: &CStr = c"smolwf";
 
-/// The file control that asks whether a connection reads alone; its argument receives 0 or 1.
+/// The file control that asks whether a connection reads alone; its argument receives an [`Alone`].
 pub const READS_ALONE: c_int = 0x5357_4601;
 
 /// The file control that names the side file to tell of syncs that fail, an `Arc`.
@@ -158,6 +158,18 @@ fn called(call: impl FnOnce() -> c_int) -> (c_int, c_int) {
     (code, if code == ffi::SQLITE_OK { 0 } else { os::errno() })
 }
 
+/// What a connection that only reads did not find, and reads the database without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Alone {
+    /// Nothing is missing.
+    No = 0,
+    /// There is no log.
+    WithoutLog = 1,
+    /// The log is empty, and there is no index of it.
+    WithoutIndex = 2,
+}
+
 // ---------------------------------------------------------------------------------------------
 // Files
 
@@ -169,8 +181,8 @@ struct Head {
     name: *const c_char,
     /// Whether it is a database that is open for reading only.
     is_reader: bool,
-    /// Whether SQLite was shown an index without a file behind it. Set once, never cleared.
-    reads_alone: bool,
+    /// Whether SQLite is shown an index without a file behind it. Set once, never taken back.
+    alone: Alone,
     /// Who is told of a sync that fails.
     ear: Option<Arc<Side>>,
 }
@@ -233,17 +245,12 @@ impl Opened<'_> {
         CString::new([name.to_bytes(), suffix.as_bytes()].concat()).ok()
     }
 
-    /// Returns whether a reader finds neither an index nor anything that one would be needed for.
+    /// Returns whether a reader finds no index, and an empty log.
     fn has_nothing_to_index(&self) -> bool {
         let find = |suffix| self.beside(suffix).map(|path| os::identity(path_of(&path)));
         let is_missing = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
         let has_no_index = matches!(find("-shm"), Some(Err(error)) if is_missing(&error));
-        let has_no_log = match find("-wal") {
-            Some(Ok(log)) => log.size == 0,
-            Some(Err(error)) => is_missing(&error),
-            None => false,
-        };
-        has_no_index && has_no_log
+        has_no_index && matches!(find("-wal"), Some(Ok(log)) if log.size == 0)
     }
 }
 
@@ -286,22 +293,21 @@ unsafe extern "C" fn open(
     // SAFETY: the room behind the head has the size that the layer beneath wants.
     let try_open =
         |name, flags| called(|| unsafe { base_open(base, name, inner, flags, out_flags) });
-    // SAFETY: SQLite calls with the name and the kind of file that belong together.
-    let is_readers_log = flags & ffi::SQLITE_OPEN_WAL != 0 && unsafe { is_readers(name) };
-    let (code, errno) = if is_readers_log {
-        open_readers_log(name, &try_open)
-    } else {
-        open_or_make(name, flags, &try_open)
+    let is_beside = flags & (ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL) != 0;
+    // SAFETY: logs and journals are opened under the names that SQLite made beside a database's.
+    let db = if is_beside { unsafe { head_of_db(name) } } else { None };
+    let ear = db.as_ref().and_then(|db| db.ear.clone());
+    let (code, errno) = match db {
+        Some(db) if db.is_reader && flags & ffi::SQLITE_OPEN_WAL != 0 => {
+            open_readers_log(db, name, &try_open)
+        }
+        _ => open_or_make(name, flags, &try_open),
     };
     if code == ffi::SQLITE_OK {
         let is_reader =
             flags & ffi::SQLITE_OPEN_MAIN_DB != 0 && flags & ffi::SQLITE_OPEN_READONLY != 0;
-        let is_beside = flags & (ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL) != 0;
-        // SAFETY: logs and journals are opened under the names that SQLite made beside a database's.
-        let db = if is_beside { unsafe { head_of_db(name) } } else { None };
-        let ear = db.and_then(|db| db.ear.clone());
         let base = ffi::sqlite3_file { pMethods: &METHODS };
-        let head = Head { base, name, is_reader, reads_alone: false, ear };
+        let head = Head { base, name, is_reader, alone: Alone::No, ear };
         // SAFETY: the room begins with space for a head, aligned for anything.
         unsafe { file.cast::<Head>().write(head) };
     }
@@ -338,23 +344,18 @@ fn make_beside(name: &CStr) -> std::result::Result<(), c_int> {
 
 /// Opens the log for a connection that only reads: never makes one, and shows an empty one instead.
 fn open_readers_log(
+    reader: &mut Head,
     name: *const c_char,
     try_open: &impl Fn(*const c_char, c_int) -> (c_int, c_int),
 ) -> (c_int, c_int) {
     let flags = ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_WAL;
     match try_open(name, flags) {
-        (ffi::SQLITE_CANTOPEN, libc::ENOENT) => try_open(EMPTY_FILE.as_ptr(), flags),
+        (ffi::SQLITE_CANTOPEN, libc::ENOENT) => {
+            reader.alone = Alone::WithoutLog;
+            try_open(EMPTY_FILE.as_ptr(), flags)
+        }
         answer => answer,
     }
-}
-
-/// Returns whether a log belongs to a database that is open for reading only.
-///
-/// # Safety
-/// `name` is the name of a log, as SQLite gives it to xOpen.
-unsafe fn is_readers(name: *const c_char) -> bool {
-    // SAFETY: as the caller says.
-    unsafe { head_of_db(name) }.is_some_and(|db| db.is_reader)
 }
 
 /// Returns what this layer knows of the database to which a log or a journal belongs.
@@ -362,13 +363,13 @@ unsafe fn is_readers(name: *const c_char) -> bool {
 /// # Safety
 /// `name` is the name of one of those, as SQLite gives it to xOpen, and the answer is used no longer than
 /// that runs.
-unsafe fn head_of_db<'a>(name: *const c_char) -> Option<&'a Head> {
+unsafe fn head_of_db<'a>(name: *const c_char) -> Option<&'a mut Head> {
     // SAFETY: as the caller says; SQLite keeps the database's file with the name.
     let db = unsafe { ffi::sqlite3_database_file_object(name) };
     // SAFETY: the file is open while its log is opened.
     let methods = unsafe { (*db).pMethods };
-    // SAFETY: a file with methods of this layer begins with a head.
-    ptr::eq(methods, &METHODS).then(|| unsafe { &*db.cast::<Head>() })
+    // SAFETY: a file with methods of this layer begins with a head; one thread uses a connection.
+    ptr::eq(methods, &METHODS).then(|| unsafe { &mut *db.cast::<Head>() })
 }
 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
@@ -457,7 +458,7 @@ unsafe extern "C" fn file_control(
     let opened = unsafe { Opened::new(file) };
     if operation == READS_ALONE {
         // SAFETY: whoever asks gives room for a number.
-        unsafe { argument.cast::<c_int>().write(c_int::from(opened.head.reads_alone)) };
+        unsafe { argument.cast::<c_int>().write(opened.head.alone as c_int) };
         return ffi::SQLITE_OK;
     }
     if operation == HEAR_SYNCS {
@@ -494,8 +495,10 @@ unsafe extern "C" fn shm_map(
     let opened = unsafe { Opened::new(file) };
     // SAFETY: SQLite gives room for one pointer, and reads it even after an error.
     unsafe { *out = ptr::null_mut() };
-    if opened.head.is_reader && (opened.head.reads_alone || opened.has_nothing_to_index()) {
-        opened.head.reads_alone = true;
+    if opened.head.is_reader && opened.head.alone == Alone::No && opened.has_nothing_to_index() {
+        opened.head.alone = Alone::WithoutIndex;
+    }
+    if opened.head.alone != Alone::No {
         return ffi::SQLITE_READONLY_CANTINIT;
     }
     let (mut code, mut errno) = forward!(opened, xShmMap, page, bytes, is_made, out);
@@ -538,7 +541,7 @@ unsafe extern "C" fn shm_lock(
 ) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    if opened.head.reads_alone {
+    if opened.head.alone != Alone::No {
         return ffi::SQLITE_OK;
     }
     let (code, errno) = forward!(opened, xShmLock, offset, len, flags);
@@ -728,14 +731,19 @@ mod tests {
 
         let names = || std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(names(), 1);
-        assert!(vfs::reads_alone(&reader).unwrap());
+        assert_eq!(vfs::reads_alone_until(&reader), Ok(Some("-wal")));
         let writer = open_with(&path, OpenFlags::default()).unwrap();
         insert(&writer).unwrap();
         writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         drop(writer);
         assert_eq!(names(), 3, "the writer took its log and index away beneath a reader");
         let beside = open_with(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        assert_eq!((rows(&beside), vfs::reads_alone(&beside)), (Ok(2), Ok(false)));
+        assert_eq!((rows(&beside), vfs::reads_alone_until(&beside)), (Ok(2), Ok(None)));
+        drop((reader, beside));
+        std::fs::remove_file(folder.path().join("db-shm")).unwrap();
+        std::fs::write(folder.path().join("db-wal"), b"").unwrap();
+        let empty = open_with(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        assert_eq!((rows(&empty), vfs::reads_alone_until(&empty)), (Ok(2), Ok(Some("-shm"))));
     }
 
     #[test]
