@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"encoding/json"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -21,13 +22,14 @@ var errEnded = &Error{Code: ErrLeaseLost, Message: "the attempt has ended"}
 // facts stay, and its calls answer ErrLeaseLost.
 //
 // A Worker ends and closes the attempts that it hands out. One that was claimed by hand is ended by
-// Complete, Fail, Release or Suspend, and then freed by Close, which does not end it.
+// Complete, Fail, Release or Suspend, and then freed by Close.
 type Attempt struct {
 	handle handle[*C.sw_attempt]
 	store  *Store
 	facts  facts
 	// carried is nil when the attempt was claimed by hand.
-	carried *carried
+	carried  *carried
+	hasEnded atomic.Bool
 }
 
 // facts are what a claim says; they outlive the handle.
@@ -170,10 +172,11 @@ func (a *Attempt) Complete(result any) error {
 }
 
 func (a *Attempt) complete(raw json.RawMessage) error {
-	return a.handle.do(func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
+	_, err := a.end(func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
 		p, n := payload(raw)
 		return C.sw_attempt_complete(c, p, n, err)
 	})
+	return err
 }
 
 // FailOptions say what follows a failure.
@@ -209,7 +212,7 @@ func (a *Attempt) Fail(failure any, o FailOptions) (again bool, _ error) {
 }
 
 func (a *Attempt) fail(raw json.RawMessage, o FailOptions) (again bool, _ error) {
-	code, err := a.handle.call(func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
+	code, err := a.end(func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
 		options := o.c()
 		p, n := payload(raw)
 		return C.sw_attempt_fail(c, p, n, &options, err)
@@ -223,9 +226,10 @@ func (a *Attempt) Release(delay time.Duration) error {
 }
 
 func (a *Attempt) release(delay time.Duration) error {
-	return a.handle.do(func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
+	_, err := a.end(func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
 		return C.sw_attempt_release(c, C.int64_t(milliseconds(delay)), err)
 	})
+	return err
 }
 
 // Suspend parks the run on everything that answered ErrSuspend or ErrBudget and nothing else since;
@@ -235,14 +239,27 @@ func (a *Attempt) Suspend() error {
 }
 
 func (a *Attempt) suspend() error {
-	return a.handle.do(func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
+	_, err := a.end(func(c *C.sw_attempt, err **C.sw_error) C.int32_t {
 		return C.sw_attempt_suspend(c, err)
 	})
+	return err
 }
 
-// Close frees the handle, once no call has it. It does not end the attempt. Again is the same as
-// once.
+// end makes a call that ends the attempt, and notes whether it has.
+func (a *Attempt) end(f func(c *C.sw_attempt, err **C.sw_error) C.int32_t) (C.int32_t, error) {
+	code, err := a.handle.call(f)
+	if err == nil || code == C.SW_ERR_CANCELLED || code == C.SW_ERR_LEASE_LOST {
+		a.hasEnded.Store(true)
+	}
+	return code, err
+}
+
+// Close frees the handle, once no call has it; an attempt that was not ended is given back at once, as
+// by Release. Again is the same as once.
 func (a *Attempt) Close() error {
+	if !a.hasEnded.Load() {
+		_ = a.release(0) // else its run comes back when the lease lapses or the store is closed
+	}
 	C.sw_attempt_free(a.handle.take())
 	return nil
 }

@@ -19,7 +19,7 @@ type Amounts map[string]int64
 // Reserve sets amounts aside for a call, for a step or nil. ErrBudget says that there is not enough;
 // the run may be suspended on it. With a source, again is the same as once.
 func (a *Attempt) Reserve(step *Step, amounts Amounts, source string) (id string, existed bool, _ error) {
-	raw, e := json.Marshal(amounts)
+	raw, e := encode(amounts)
 	if e != nil {
 		return "", false, e
 	}
@@ -39,7 +39,7 @@ func (a *Attempt) Reserve(step *Step, amounts Amounts, source string) (id string
 		step.handle.look(func(of *C.sw_step) { code, e = reserve(of) })
 	}
 	a.carried.waits("budget", units(amounts), errors.Is(e, ErrBudget))
-	return room.String(), code == C.SW_EXISTS, e
+	return room.text(), code == C.SW_EXISTS, e
 }
 
 // units names what is asked for.
@@ -52,7 +52,7 @@ func (s *Store) Settle(reservationID string, used Amounts) error {
 	if used == nil {
 		used = Amounts{}
 	}
-	raw, e := json.Marshal(used)
+	raw, e := encode(used)
 	if e != nil {
 		return e
 	}
@@ -69,7 +69,7 @@ func (s *Step) CompleteUsage(result any, used Amounts) error {
 	if e != nil {
 		return e
 	}
-	usage, e := json.Marshal(used)
+	usage, e := encode(used)
 	if e != nil {
 		return e
 	}

@@ -220,7 +220,7 @@ func take(t *C.sw_text) json.RawMessage {
 // idRoom is memory for one id.
 type idRoom [C.SW_ID_CAP]C.char
 
-func (r *idRoom) String() string { return C.GoString(&r[0]) }
+func (r *idRoom) text() string { return C.GoString(&r[0]) }
 
 // The header that this was compiled with, held against the library that was loaded.
 func init() {
@@ -248,7 +248,7 @@ func NewID(prefix string) (string, error) {
 	var err *C.sw_error
 	p, n := str(prefix)
 	code := C.sw_new_id(p, n, &room[0], C.size_t(len(room)), &err)
-	return room.String(), check(code, &err)
+	return room.text(), check(code, &err)
 }
 
 // Quote writes a text as JSON, as the library does.

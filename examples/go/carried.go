@@ -46,9 +46,9 @@ type carried struct {
 	metadata func() map[string]any
 
 	mu sync.Mutex
-	// open counts calls, steps and goroutines of groups; idle is closed when the workflow has returned
-	// and it is 0, and nothing begins from then on.
-	open               int
+	// open counts what is being done; idle is closed when the workflow has returned and there is
+	// nothing, and nothing begins from then on.
+	open               [kinds]int
 	isReturned, isShut bool
 	idle               chan struct{}
 	steps              map[*Step]struct{}
@@ -173,27 +173,45 @@ func (c *carried) contextOf(ctx context.Context, isCleanup bool) (context.Contex
 	}
 }
 
-// enter keeps the attempt from ending until leave.
-func (c *carried) enter() error {
+// doing is what an attempt waits for before it ends.
+type doing int
+
+const (
+	// recording stores what was done.
+	recording doing = iota
+	// asking begins something, or asks for it.
+	asking
+	// working is the work of a step, from its begin to its record.
+	working
+	// grouped is a goroutine of a Group.
+	grouped
+	kinds
+)
+
+// enter keeps the attempt from ending until leave. Once the workflow has returned, no step begins but
+// for those of a Group, and nothing is asked but for the work of a step: else goroutines left behind
+// could keep the attempt from ending for ever.
+func (c *carried) enter(what doing) error {
 	if c == nil {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isShut {
+	isLate := c.isReturned && c.open[grouped] == 0 && (what != asking || c.open[working] == 0)
+	if c.isShut || isLate && what != recording {
 		return errEnded
 	}
-	c.open++
+	c.open[what]++
 	return nil
 }
 
-func (c *carried) leave() {
+func (c *carried) leave(what doing) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.open--
+	c.open[what]--
 	c.settle()
 }
 
@@ -205,7 +223,7 @@ func (c *carried) hasReturned() {
 }
 
 func (c *carried) settle() {
-	if c.isReturned && c.open == 0 && !c.isShut {
+	if c.isReturned && c.open == [kinds]int{} && !c.isShut {
 		c.isShut = true
 		close(c.idle)
 	}
@@ -217,18 +235,22 @@ func (c *carried) begin(name string, call func() error) error {
 	if c != nil && c.life.Err() != nil {
 		return context.Cause(c.life)
 	}
-	return c.record(name, call)
+	return c.durable(asking, name, call)
 }
 
 // record makes a call that stores what was done.
 func (c *carried) record(name string, call func() error) error {
+	return c.durable(recording, name, call)
+}
+
+func (c *carried) durable(what doing, name string, call func() error) error {
 	if c == nil {
 		return call()
 	}
-	if err := c.enter(); err != nil {
+	if err := c.enter(what); err != nil {
 		return err
 	}
-	defer c.leave()
+	defer c.leave(what)
 	return c.heard(c.again(name, call))
 }
 

@@ -5,8 +5,6 @@ package smolwf
 */
 import "C"
 
-import "encoding/json"
-
 // Cancel cancels a run and everything below it.
 func (s *Store) Cancel(runID string, reason any) error {
 	raw, e := encode(reason)
@@ -53,7 +51,7 @@ func (s *Store) Fork(runID, fromStep string) (string, error) {
 		stepPtr, stepLen := optional(fromStep)
 		return C.sw_run_fork(c, p, n, stepPtr, stepLen, &room[0], C.size_t(len(room)), err)
 	})
-	return room.String(), err
+	return room.text(), err
 }
 
 // QueueSettings are the limits of a queue; what is absent is lifted.
@@ -65,7 +63,7 @@ type QueueSettings struct {
 
 // SetQueue sets the limits of a queue.
 func (s *Store) SetQueue(queue string, settings QueueSettings) error {
-	raw, e := json.Marshal(settings)
+	raw, e := encode(settings)
 	if e != nil {
 		return e
 	}

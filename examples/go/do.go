@@ -1,6 +1,7 @@
 package smolwf
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,7 +44,9 @@ func (r *Retry) Unwrap() error { return r.Err }
 // of the value. Numbers decode into an any as float64: use a type of your own, or json.RawMessage, for
 // integers above 2^53.
 //
-// Work runs in a goroutine of its own, under the given context; CurrentStep finds the step there.
+// Work runs in a goroutine of its own, under the given context; CurrentStep finds the step there. A
+// context that its author cancels calls the step off: nothing is recorded, and Do returns what the work
+// returned; that its deadline passed is a failure.
 func Do[T any](ctx context.Context, a *Attempt, name string, work func(context.Context) (T, error)) (T, error) {
 	return DoWith(ctx, a, name, StepOptions{}, work)
 }
@@ -82,10 +85,10 @@ func CurrentStep(ctx context.Context) *Step {
 
 // do returns what is recorded for a step, once it is.
 func (a *Attempt) do(ctx context.Context, name string, o StepOptions, work job) (json.RawMessage, error) {
-	if err := a.carried.enter(); err != nil {
+	if err := a.carried.enter(working); err != nil {
 		return nil, err
 	}
-	defer a.carried.leave()
+	defer a.carried.leave(working)
 	step, err := a.Begin(name, o)
 	if err != nil {
 		return nil, err
@@ -137,14 +140,30 @@ func (s *Step) perform(ctx context.Context, work job) (json.RawMessage, error) {
 
 // failed records why the work failed, and returns what the workflow is to return.
 func (s *Step) failed(ctx context.Context, began time.Time, why error, from uintptr) error {
-	if told := s.run.carried.told(s.isCleanup); told != nil {
-		return told
+	if told := s.run.carried.told(s.isCleanup); told != nil || why == errEnded {
+		return cmp.Or(told, why)
+	}
+	if ctx.Err() == context.Canceled && isCancel(ctx, why) {
+		return why // its author called it off, such as for an error of another goroutine
 	}
 	verdict := judged(why, from)
 	if verdict.suspends {
 		return why
 	}
 	return s.fails(ctx, began, verdict)
+}
+
+// isCancel says whether an error is that a context has ended.
+func isCancel(ctx context.Context, err error) (isIt bool) {
+	cause := context.Cause(ctx)
+	_ = perform(func() error {
+		visit(err, func(err error) bool {
+			isIt = err == context.Canceled || err == cause
+			return isIt
+		})
+		return nil
+	})
+	return isIt
 }
 
 func (s *Step) fails(ctx context.Context, began time.Time, v verdict) error {

@@ -22,12 +22,14 @@
 // # Errors
 //
 // Every error of the library is an *Error; errors.Is compares it with a code, such as ErrLeaseLost.
-// Waiting calls inside a workflow answer ErrSuspend when what they wait for is not there: return it,
-// and the worker parks the run.
+// Waiting calls inside a workflow answer ErrSuspend when what they wait for is not there: return it, or
+// an error that wraps it, and the worker parks the run. A *Retry says what is recorded of a failure and
+// when it is tried again; a *Failed is one that is remembered.
 //
 // # Goroutines
 //
-// Everything may be used from any goroutine. Waits hold no operating system thread: they sleep on a
-// channel that the store's watch descriptor feeds through the runtime's poller, and end with their
-// context.
+// Everything may be used from any goroutine, also after the end of what it belongs to. Waits hold no
+// operating system thread: they sleep on a channel that the store's watch descriptor feeds through the
+// runtime's poller, and end with their context. Goroutines of a workflow belong into a Group, whose
+// panics are errors.
 package smolwf

@@ -185,8 +185,9 @@ func (f *finder) entries(v reflect.Value, at string) bool {
 func (f *finder) fields(v reflect.Value, at string) bool {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
-		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		isLeftOut := name == "-" && options == "" || !field.IsExported() && !field.Anonymous ||
+		tag := field.Tag.Get("json")
+		name, options, _ := strings.Cut(tag, ",")
+		isLeftOut := tag == "-" || !field.IsExported() && !field.Anonymous ||
 			strings.Contains(options, "omit") && v.Field(i).IsZero()
 		if isLeftOut {
 			continue

@@ -29,7 +29,7 @@ func (a *Attempt) Group() *Group {
 func (g *Group) Go(f func() error) {
 	g.mu.Lock()
 	at := len(g.errs)
-	g.errs = append(g.errs, g.c.enter())
+	g.errs = append(g.errs, g.c.enter(grouped))
 	isRefused := g.errs[at] != nil
 	g.mu.Unlock()
 	if isRefused {
@@ -41,7 +41,7 @@ func (g *Group) Go(f func() error) {
 		g.errs[at] = err
 		g.mu.Unlock()
 		g.running.Done()
-		g.c.leave()
+		g.c.leave(grouped)
 	})
 }
 

@@ -11,5 +11,9 @@ func TestMain(m *testing.M) {
 		holdLock(path)
 		return
 	}
+	if path := os.Getenv("SMOLWF_TEST_SOAK"); path != "" {
+		soakWorker(path)
+		return
+	}
 	os.Exit(m.Run())
 }

@@ -100,7 +100,7 @@ func (s *Store) Submit(workflow string, args any, o *SubmitOptions) (runID strin
 		return C.sw_run_submit(c, namePtr, nameLen, argsPtr, argsLen, &options, &room[0],
 			C.size_t(len(room)), err)
 	})
-	return room.String(), code == C.SW_EXISTS, e
+	return room.text(), code == C.SW_EXISTS, e
 }
 
 // Item is one run of a list.
@@ -172,7 +172,7 @@ func (s *Store) Find(idempotencyScope, key string) (string, error) {
 		keyPtr, keyLen := str(key)
 		return C.sw_run_find(c, scopePtr, scopeLen, keyPtr, keyLen, &room[0], C.size_t(len(room)), err)
 	})
-	return room.String(), err
+	return room.text(), err
 }
 
 // ClaimOptions of a claim; the zero value of each field is its default.

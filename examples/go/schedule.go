@@ -23,7 +23,7 @@ type Schedule struct {
 
 // SetSchedule makes a schedule or changes it.
 func (s *Store) SetSchedule(name string, spec Schedule) error {
-	raw, e := json.Marshal(spec)
+	raw, e := encode(spec)
 	if e != nil {
 		return e
 	}

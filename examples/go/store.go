@@ -79,11 +79,13 @@ func (o *Options) c() C.sw_store_options {
 // Store is an open store. Any goroutine may use it at any time; after Close its calls answer ErrClosed.
 // It is an io.Closer.
 type Store struct {
-	handle  handle[*C.sw_store]
-	path    string
-	mu      sync.Mutex
-	changes *changes
-	closed  sync.Once
+	handle handle[*C.sw_store]
+	path   string
+	// isReadOnly says that it was opened so: it is told of no changes, and claims nothing.
+	isReadOnly bool
+	mu         sync.Mutex
+	changes    *changes
+	closed     sync.Once
 }
 
 // errClosed is what the calls of a store answer after Close.
@@ -113,7 +115,7 @@ func opened(c *C.sw_store, o *Options, err error) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{}
+	s := &Store{isReadOnly: o != nil && o.ReadOnly}
 	s.handle.c, s.handle.gone = c, errClosed
 	if p := C.sw_store_path(c); p != nil {
 		s.path = C.GoString(p)

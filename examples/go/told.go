@@ -123,6 +123,7 @@ func (e *WorkerEvent) Attrs() []slog.Attr {
 // quiet lets a handler that nobody chose tell of warnings and errors only.
 type quiet struct{ slog.Handler }
 
+// Enabled keeps what is below a warning to itself.
 func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && q.Handler.Enabled(ctx, level)
 }

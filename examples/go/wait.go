@@ -99,7 +99,7 @@ func (a *Attempt) ChildSubmit(name, workflow string, args any, o *SubmitOptions)
 		return C.sw_child_submit(c, namePtr, nameLen, flowPtr, flowLen, p, n, &options, &room[0],
 			C.size_t(len(room)), err)
 	})
-	return room.String(), code == C.SW_REPLAYED, a.collided("child", name, e)
+	return room.text(), code == C.SW_REPLAYED, a.collided("child", name, e)
 }
 
 // ChildSubmitMany submits up to 10,000 children in one commit, all or none; those of one name are its
@@ -150,7 +150,7 @@ type Came struct {
 // AwaitAny returns the member that came true first, of up to 10,000: ErrSuspend while there is none,
 // ErrTimeout when that much has passed since the first ask.
 func (a *Attempt) AwaitAny(name string, members []Member, timeout time.Duration) (*Came, error) {
-	raw, e := json.Marshal(members)
+	raw, e := encode(members)
 	if e != nil {
 		return nil, e
 	}
@@ -169,7 +169,7 @@ func (a *Attempt) AwaitAny(name string, members []Member, timeout time.Duration)
 // AwaitAll returns all members, in their order, once the last came true: ErrSuspend until then, ErrTimeout
 // when that much has passed since the first ask. It wakes the run once.
 func (a *Attempt) AwaitAll(name string, members []Member, timeout time.Duration) ([]Came, error) {
-	raw, e := json.Marshal(members)
+	raw, e := encode(members)
 	if e != nil {
 		return nil, e
 	}

@@ -112,14 +112,14 @@ func (s *Store) until(ctx context.Context, isThere func() (bool, error)) error {
 }
 
 // changed returns what gives the channel that the next change closes. A store that is read only is told
-// of none.
+// of none, and one that gets no watch from the system either.
 func (s *Store) changed() (func() <-chan struct{}, error) {
 	c, err := s.watched()
-	if code, _ := codeOf(err); code == ErrReadOnly {
-		return func() <-chan struct{} { return nil }, nil
+	if code, _ := codeOf(err); code == ErrClosed {
+		return nil, err
 	}
 	if err != nil {
-		return nil, err
+		return func() <-chan struct{} { return nil }, nil
 	}
 	return c.upcoming, nil
 }

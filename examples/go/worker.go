@@ -201,6 +201,8 @@ func (w *Worker) check() error {
 		return say("the worker has no store")
 	case len(w.Workflows) == 0:
 		return say("the worker has no workflows")
+	case w.Store.isReadOnly:
+		return &Error{Code: ErrReadOnly, Message: "the store was opened read only: a worker claims nothing there"}
 	}
 	for name, work := range w.Workflows {
 		if work == nil {
