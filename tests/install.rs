@@ -188,7 +188,7 @@ fn the_static_library_and_pkg_config_are_enough_for_the_quickstart_in_cpp() {
 const CMAKE_LISTS: &str = r#"
 cmake_minimum_required(VERSION 3.16)
 project(quickstart LANGUAGES C CXX)
-find_package(smolwf @ASKED@ REQUIRED CONFIG)
+@BROUGHT@
 foreach(library smolwf smolwf_static)
   add_executable(c_${library} "@ROOT@/examples/c/quickstart.c")
   add_executable(cpp_${library} "@ROOT@/examples/cpp/quickstart.cpp")
@@ -198,9 +198,9 @@ foreach(library smolwf smolwf_static)
 endforeach()
 "#;
 
-/// Configures a project that asks for a version of the package.
-fn configure(folder: &Path, asked: &str) -> Output {
-    let lists = CMAKE_LISTS.replace("@ROOT@", REPOSITORY).replace("@ASKED@", asked);
+/// Configures a project that brings smolwf in by some lines.
+fn configure(folder: &Path, brought: &str) -> Output {
+    let lists = CMAKE_LISTS.replace("@ROOT@", REPOSITORY).replace("@BROUGHT@", brought);
     fs::write(folder.join("CMakeLists.txt"), lists).expect("a file in a fresh folder");
     let mut cmake = Command::new("cmake");
     cmake.arg("-S").arg(folder).arg("-B").arg(folder.join("build"));
@@ -208,14 +208,18 @@ fn configure(folder: &Path, asked: &str) -> Output {
     cmake.output().expect("cmake can be started")
 }
 
-#[test]
-fn the_cmake_package_is_enough_for_the_quickstart_in_both_languages_and_both_libraries() {
+fn find_package(version: &str) -> String {
+    format!("find_package(smolwf {version} REQUIRED CONFIG)")
+}
+
+/// Builds the quickstart in both languages with both libraries, and runs all four.
+fn quickstarts_by_cmake(brought: &str) {
     if !has("cmake") || !has("readelf") {
         return;
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let output = configure(folder.path(), "0.1");
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let folder = tempfile::Builder::new().prefix("a build").tempdir().expect("a folder");
+    let output = configure(folder.path(), brought);
+    assert!(output.status.success(), "{}", all_said(&output));
     said(Command::new("cmake").arg("--build").arg(folder.path().join("build")));
     for language in ["c", "cpp"] {
         for (library, is_shared) in [("smolwf", true), ("smolwf_static", false)] {
@@ -228,13 +232,31 @@ fn the_cmake_package_is_enough_for_the_quickstart_in_both_languages_and_both_lib
 }
 
 #[test]
+fn the_cmake_package_is_enough_for_the_quickstart_in_both_languages_and_both_libraries() {
+    quickstarts_by_cmake(&find_package("0.1"));
+}
+
+#[test]
+fn the_sources_fetched_by_cmake_are_enough_for_the_same() {
+    quickstarts_by_cmake(&format!(
+        r#"include(FetchContent)
+        set(SMOLWF_TARGET_DIR "{}" CACHE PATH "")
+        set(SMOLWF_CARGO "{}" CACHE FILEPATH "")
+        FetchContent_Declare(smolwf SOURCE_DIR "{REPOSITORY}")
+        FetchContent_MakeAvailable(smolwf)"#,
+        built().display(),
+        env!("CARGO"),
+    ));
+}
+
+#[test]
 fn the_cmake_package_is_not_taken_for_another_version() {
     if !has("cmake") {
         return;
     }
     for asked in ["0.2", "1.0", "0.0", "0.1.1"] {
         let folder = tempfile::tempdir().expect("a folder");
-        let output = configure(folder.path(), asked);
+        let output = configure(folder.path(), &find_package(asked));
         assert!(!output.status.success(), "{asked} is answered by the package");
         assert!(text(&output.stderr).contains("compatible"), "{}", text(&output.stderr));
     }
