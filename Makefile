@@ -14,7 +14,7 @@ FAULT_SUITES = $(patsubst tests/%.rs,--test %,$(shell grep -l 'cfg(feature = "fa
 CLIPPY = $(CARGO) clippy --locked --all-targets
 # A toolchain that the tree is not held to only tells: requirements/toolchains.txt.
 STRICT = scripts/strict.sh rust "$$($(CARGO) --version | cut -d ' ' -f 2)"
-DENY = $$($(STRICT) >&2 && echo '-D warnings' || echo '--cap-lints warn')
+DENY = deny=$$($(STRICT) >&2 && echo '-D warnings' || echo '--cap-lints warn')
 # What `make check` runs, in this order, whatever fails.
 PARTS = lint test python node go polyglot
 # <tool> <command>: a tool that is missing is named and skipped, unless SW_REQUIRE_ALL=1.
@@ -89,10 +89,10 @@ clang-format:
 	@scripts/format.sh --check
 
 clippy:
-	@$(call if_has,clippy,$(CLIPPY) -- $(DENY))
+	@$(DENY); $(call if_has,clippy,$(CLIPPY) -- $$deny)
 
 clippy-faults:
-	@$(call if_has,clippy,$(CLIPPY) --features fault -- $(DENY))
+	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features fault -- $$deny)
 
 format: ## writes Rust, C and C++ as `make lint` wants them
 	$(CARGO) fmt
