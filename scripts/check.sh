@@ -10,6 +10,10 @@ room=$(realpath -m "${CARGO_TARGET_DIR:-target}")/check
 mkdir -p "$room"
 rm -f "$room"/*.log
 trap 'exit 130' INT TERM
+# Whatever a shell starts in the background ignores these, and so would the programs to which a test
+# sends one, for ever.
+heeds=(env --default-signal=INT,QUIT)
+"${heeds[@]}" true 2>/dev/null || heeds=()
 
 # What failed in a part, by name: tests of cargo, pytest, go and node, and targets of make.
 failures() {
@@ -49,7 +53,7 @@ run() { # <part>
     echo
     echo "== $1"
     local began=$SECONDS status=0 verdict=passed tests
-    "${MAKE:-make}" --no-print-directory --keep-going "$1" 2>&1 | tee "$room/$1.log" || status=$?
+    "${heeds[@]}" "${MAKE:-make}" --no-print-directory --keep-going "$1" 2>&1 | tee "$room/$1.log" || status=$?
     read -ra tests < <(count "$room/$1.log")
     if [ "$status" -ne 0 ]; then
         verdict=failed

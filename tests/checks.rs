@@ -38,6 +38,7 @@ go)
     echo "go: 5 passed, 1 failed"
     exit 1
     ;;
+signals) grep '^SigIgn:' /proc/self/status ;;
 polyglot) echo "skipped: polyglot: a compiler is missing" ;;
 fine) echo "fine: 10 passed, 0 failed" ;;
 esac
@@ -102,6 +103,23 @@ fn what_passes_is_counted_and_a_run_of_nothing_is_no_success() {
     assert_eq!(last_line(&said), "11 passed, 0 failed");
     let (output, said) = check(&[], false);
     assert!(!output.status.success(), "{said}");
+}
+
+/// As when the checks are started by `make check &` in a script: an interrupt is ignored there, and
+/// tests send one to programs that are to hear it.
+#[test]
+fn an_interrupt_is_heard_below_checks_that_were_started_in_the_background() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = folder.path().join("make");
+    fs::write(&make, MAKE).unwrap();
+    fs::set_permissions(&make, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"trap '' INT QUIT; exec "$0" signals"#]).arg(root("scripts/check.sh"));
+    let output = output(shell.env("MAKE", make).env("CARGO_TARGET_DIR", folder.path()));
+    let said = all_said(&output);
+    let ignored = said.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    assert_eq!(ignored & 0b110, 0, "SIGINT is bit 1, SIGQUIT bit 2:\n{said}");
 }
 
 /// Asks the script, which the checks of Go and the lints ask, and holds the tests' own answer to it.

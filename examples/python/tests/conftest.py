@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 import smolwf
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+
+# What a shell starts in the background ignores an interrupt, and so would the programs that a test
+# interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
