@@ -150,6 +150,7 @@ fn a_reader_beside_writers_that_come_and_go_finds_the_file_whole_each_time() {
     let (_folder, db) = public_store();
     let Some(mut actor) = Actor::start_as_nobody(TEST, "reader", &db, "") else { return };
     assert_eq!(actor.hear(), "open");
+    assert_eq!(ask(&mut actor, "check"), WHOLE);
     for round in 0..40 {
         let store = open(&db);
         let run = if round % 4 == 0 { write_much(&store) } else { submit(&store) };
@@ -337,6 +338,8 @@ fn a_reader_over_a_read_only_mount_sees_what_others_write() {
     let through = beside.path().join("db");
     let mut actor = Actor::start(TEST, "reader", &through, "");
     assert_eq!(actor.hear(), "open");
+    // Now it has a connection that knows of no log.
+    assert_eq!(ask(&mut actor, "check"), WHOLE);
     for round in 0..6 {
         let store = open(&db);
         let run = if round % 2 == 0 { write_much(&store) } else { submit(&store) };
