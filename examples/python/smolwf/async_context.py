@@ -86,9 +86,14 @@ class AsyncStepScope:
         self, result: Any = None, usage: Optional[Mapping[str, int]] = None
     ) -> Durable[Any]:
         """Records the result; returns it as a replay will."""
-        record = functools.partial(self._scope.complete, result, usage)
-        run = functools.partial(self._calls.run, record, self._key, records=True)
-        return Durable("step.complete", run, self._unawaited)
+        record = functools.partial(self._scope.record, result, usage)
+        return Durable("step.complete", functools.partial(self._complete, record), self._unawaited)
+
+    async def _complete(self, record: Callable[[], Any]) -> Any:
+        try:
+            return await self._calls.run(record, self._key, records=True)
+        finally:
+            self._scope.tell_end()
 
     async def __aenter__(self) -> AsyncStepScope:
         kept = self._calls.kept.get(self._key)
@@ -126,6 +131,7 @@ class AsyncStepScope:
         try:
             await self._calls.run(leave, records=True)
         except BaseException as raised:
+            self._scope.tell_end()
             await self._held(raised)
             raise
 

@@ -106,6 +106,7 @@ class StepScope:
         self._step: Optional[Step] = None
         self._begun_at = 0.0
         self._around: tuple[Any, ...] = ()
+        self._news: Optional[tuple[str, dict[str, Any]]] = None
         self.is_todo = False
         self.is_waiting = False
         self.result: Any = None
@@ -177,6 +178,13 @@ class StepScope:
 
     def complete(self, result: Any = None, usage: Optional[Mapping[str, int]] = None) -> Any:
         """Records the result; returns it as a replay will."""
+        try:
+            return self.record(result, usage)
+        finally:
+            self.tell_end()
+
+    def record(self, result: Any, usage: Optional[Mapping[str, int]]) -> Any:
+        """As ``complete``, and leaves it to ``tell_end`` to tell of that."""
         if isinstance(result, Used):
             result, usage = result
         session, step, codec = self._session, self.step, self._session.attempt.codec
@@ -190,8 +198,14 @@ class StepScope:
         self.result = codec.read(written)
         if session.teller.hears("step_done"):
             took = round((time.monotonic() - self._begun_at) * 1000, 3)
-            session.tell("step_done", **self._facts(), duration_ms=took)
+            self._news = "step_done", {**self._facts(), "duration_ms": took}
         return self.result
+
+    def tell_end(self) -> None:
+        """Tells what was recorded, once, in the code that did the work."""
+        news, self._news = self._news, None
+        if news is not None:
+            self._session.tell(news[0], **news[1])
 
     def _fail(self, error: BaseException, terminal: bool, after: Duration) -> None:
         """Records its failure, and raises what comes of it."""
@@ -207,12 +221,11 @@ class StepScope:
         code = record(error, session.attempt.codec, send)
         self.is_todo = False
         text = sent[-1] or "null"
+        self._news = "step_failed", {**self._facts(), "error": error}
         if code is Code.SUSPEND:
-            at = step.retry_at_ms
+            self._news[1]["retry_at_ms"] = step.retry_at_ms
             session.waits[f"step {self._name}"] = None
-            session.tell("step_failed", **self._facts(), error=error, retry_at_ms=at)
             raise Suspended(f"step {self._name} backs off") from error
-        session.tell("step_failed", **self._facts(), error=error)
         raise StepFailed(self._name, session.attempt.codec.read(text), text) from error
 
     def leave(self, error: Optional[BaseException]) -> None:
@@ -274,7 +287,10 @@ class StepScope:
         trace: Optional[TracebackType],
     ) -> None:
         self.go_outside()
-        self.leave(error)
+        try:
+            self.leave(error)
+        finally:
+            self.tell_end()
 
 
 def _has_ended(thread: threading.Thread) -> Callable[[], bool]:

@@ -157,7 +157,7 @@ def test_a_cancelled_worker_gives_its_runs_back() -> None:
 
         async with await AsyncStore.open_in_memory() as store:
             run_id = await endless.submit_async(store)
-            working = asyncio.ensure_future(AsyncWorker(store, [endless]).run())
+            working = asyncio.ensure_future(AsyncWorker(store, [endless], grace_ms=0).run())
             await begun.wait()
             working.cancel()
             with pytest.raises(asyncio.CancelledError):

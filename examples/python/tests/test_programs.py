@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+import smolwf
 
 from .conftest import REPOSITORY
 
 CLIENT = REPOSITORY / "examples" / "python"
+
+
+def environment() -> dict[str, str]:
+    """What a program needs to find the package."""
+    return {**os.environ, "PYTHONPATH": str(CLIENT)}
 
 
 def start(program: str, *arguments: object, expect: int = 0) -> str:
@@ -17,7 +29,7 @@ def start(program: str, *arguments: object, expect: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, f"programs/{program}.py", *map(str, arguments)],
         cwd=CLIENT,
-        env={**os.environ, "PYTHONPATH": str(CLIENT)},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=120,
@@ -55,6 +67,62 @@ def test_agent(tmp_path: Path) -> None:
     assert start("agent", tmp_path / "agent.db") == expected("agent")
 
 
+TRACED = """\
+charged 700
+7 spans in 1 trace
+request
+    invoice attempt 1 parked
+        step charge step_failed
+    invoice attempt 2 completed
+        step charge step_done
+        step mail step_done
+            smtp
+"""
+
+
+def test_tracing(tmp_path: Path) -> None:
+    assert start("tracing", tmp_path / "tracing.db") == TRACED
+
+
+def test_tracing_of_an_async_worker_nests_what_runs_side_by_side(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from programs.tracing import Tracing, exporter, tracer
+
+    async def work(name: str) -> None:
+        await asyncio.sleep(0.01)  # so that the steps overlap
+        with tracer.start_as_current_span(f"in {name}"):
+            await asyncio.sleep(0)
+
+    @smolwf.workflow
+    async def flow(context: smolwf.AsyncContext, args: Any) -> None:
+        calls = (context.call(name, functools.partial(work, name)) for name in ("a", "b"))
+        await asyncio.gather(*calls)
+        with tracer.start_as_current_span("between"):
+            pass
+
+    async def main() -> None:
+        async with await smolwf.AsyncStore.open_in_memory() as store:
+            run_id = await flow.submit_async(store)
+            worker = smolwf.AsyncWorker(store, [flow], hook=Tracing(tracer))
+            working = asyncio.ensure_future(worker.run())
+            await run_id.result()
+            worker.stop()
+            await working
+
+    asyncio.run(main())
+    spans: dict[Any, Any] = {span.context.span_id: span for span in exporter.get_finished_spans()}
+    above = {span.name: spans[span.parent.span_id].name for span in spans.values() if span.parent}
+    assert above == {
+        "step a": "flow attempt 1",
+        "step b": "flow attempt 1",
+        "in a": "step a",
+        "in b": "step b",
+        "between": "flow attempt 1",
+    }
+    assert caplog.text == ""
+
+
 def test_the_example_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
     readme = (CLIENT / "README.md").read_text("utf-8")
     (tmp_path / "example.py").write_text(readme.split("```python\n")[1].split("```")[0])
@@ -62,7 +130,7 @@ def test_the_example_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
         done = subprocess.run(
             [sys.executable, "example.py"],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(CLIENT)},
+            env=environment(),
             capture_output=True,
             text=True,
             timeout=120,
