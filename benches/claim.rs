@@ -1,4 +1,5 @@
-//! Does a claim cost more when more runs are pending and finished?
+//! Does a claim cost more when more runs are pending and finished, when more workflows and code versions
+//! were ever used, when more runs stand behind a concurrency key?
 //!
 //! `cargo bench --bench claim`. One file a size, with as many finished runs as pending ones; the sizes
 //! take turns in each round. A claim is one commit and one sync, so PROCESS durability shows its own
@@ -44,6 +45,104 @@ fn main() {
     race("Claim, PROCESS durability", 0, &mut contenders);
     drop(contenders);
     hosts.into_iter().for_each(Host::close);
+    lanes(folder.path());
+    gates(folder.path());
+}
+
+/// Lanes, each of a workflow and a code version of its own: drained, or with a run that is not asked for.
+fn lanes(folder: &Path) {
+    let count = 20_000;
+    let hosts = [("few", 0, false), ("drained", count, false), ("ready", count, true)].map(
+        |(name, count, is_ready)| {
+            let host = Host::open_with(&folder.join(format!("lanes-{name}.db")), support::PROCESS);
+            let item =
+                |n| format!("{{\"workflow\":\"w{n}\",\"code_version\":\"v{n}\",\"priority\":1}}");
+            let items: Vec<String> = (0..count).map(item).collect();
+            for part in items.chunks(BATCH) {
+                host.submit_list(part);
+                if !is_ready {
+                    host.claim_many(part.len()).into_iter().for_each(Work::complete);
+                }
+            }
+            (name, host)
+        },
+    );
+    let nothing = |host: Host| {
+        rate(|| assert!(host.claim_of(0, Some(c"[\"nothing\"]"), Some(c"[\"nothing\"]")).is_none()))
+    };
+    let empty = |host: Host| rate(|| assert!(host.claim().is_none()));
+    let one = |host: Host, workflow, version| {
+        host.submit_list(&["{\"workflow\":\"w\",\"code_version\":\"v\"}".into()]);
+        rate(|| host.claim_of(0, workflow, version).unwrap().release())
+    };
+    let mut contenders = Vec::new();
+    for (name, host) in &hosts {
+        let label = |what: &str| format!("{what}, 20,000 lanes {name}");
+        if *name != "ready" {
+            contenders.push(Contender::new(label("empty claim"), || empty(*host)));
+        }
+        contenders.push(Contender::new(label("claim of other names"), || nothing(*host)));
+    }
+    race("Claims that find nothing, by lanes", 0, &mut contenders);
+    let mut contenders = Vec::new();
+    for (name, host) in &hosts {
+        let label = |what: &str| format!("{what}, 20,000 lanes {name}");
+        for (what, workflow, version) in [
+            ("claim and release", None, None),
+            ("with a workflow", Some(c"[\"w\"]"), None),
+            ("with a version", None, Some(c"[\"v\"]")),
+            ("with both", Some(c"[\"w\"]"), Some(c"[\"v\"]")),
+        ] {
+            contenders.push(Contender::new(label(what), move || {
+                let rate = one(*host, workflow, version);
+                host.claim_of(0, Some(c"[\"w\"]"), None).unwrap().complete();
+                rate
+            }));
+        }
+    }
+    race("Claims of one ready run, by lanes", 0, &mut contenders);
+    drop(contenders);
+    hosts.into_iter().for_each(|(_, host)| host.close());
+}
+
+/// Calls for a while; returns how often per second.
+fn rate(mut call: impl FnMut()) -> f64 {
+    let started = Instant::now();
+    let mut calls = 0u32;
+    while started.elapsed() < sample_time() {
+        call();
+        calls += 1;
+    }
+    f64::from(calls) / started.elapsed().as_secs_f64()
+}
+
+/// The first claim of another key behind as many runs of one whose gate is closed, and the next ones.
+fn gates(folder: &Path) {
+    println!("\nThe first claim of another key, wait_ms 10, busy timeout 100 ms");
+    for count in [100, 100_000] {
+        let host = Host::open_busy(&folder.join(format!("gates-{count}.db")), 100);
+        host.limit_per_key("default", 1);
+        let of = |key: &str| format!("{{\"workflow\":\"w\",\"concurrency_key\":\"{key}\"}}");
+        let items = vec![of("hot"); count];
+        items.chunks(BATCH).for_each(|part| host.submit_list(part));
+        let hot = host.claim_within(10).unwrap();
+        host.submit_list(&(0..1_000).map(|n| of(&format!("cold-{n}"))).collect::<Vec<_>>());
+        let started = Instant::now();
+        let first = host.claim_within(10);
+        let took = started.elapsed();
+        assert!(first.is_some(), "a ready run behind {count} held back was not found");
+        let mut next: Vec<u64> = (0..999)
+            .map(|_| {
+                let started = Instant::now();
+                host.claim_within(10).unwrap();
+                started.elapsed().as_nanos() as u64
+            })
+            .collect();
+        println!("  behind {count}: {:.3} ms", took.as_secs_f64() * 1e3);
+        support::print_latencies("  the next ones", &mut next);
+        hot.complete();
+        host.close();
+    }
 }
 
 /// Claims for a while, or all there is, and gives everything back, which is not timed.

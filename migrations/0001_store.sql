@@ -59,10 +59,24 @@ CREATE TABLE sw_workflow_lanes (
     queue               TEXT NOT NULL,
     workflow            TEXT NOT NULL,
     code_version        TEXT NOT NULL,      -- '' when the submit named none
-    owner_key           INTEGER NOT NULL    -- 0, or the only owner that may claim while it lives
+    owner_key           INTEGER NOT NULL,   -- 0, or the only owner that may claim while it lives
+    -- No ready task of the lane stands before this place in the order of claims; NULL: none is ready.
+    first_priority      INTEGER,
+    first_due_at_ms     INTEGER,
+    first_task_key      INTEGER
 ) STRICT;
--- A submit finds its lane, a claim all lanes of its queue.
+-- A submit finds its lane, a claim the one whose names it asks for.
 CREATE UNIQUE INDEX lanes_by_name ON sw_workflow_lanes (queue, workflow, code_version, owner_key);
+-- The lanes that have something ready, in the order of claims: of all, of a workflow, of a version.
+CREATE INDEX lanes_first ON sw_workflow_lanes (
+    queue, owner_key, first_priority, first_due_at_ms, first_task_key
+) WHERE first_task_key IS NOT NULL;
+CREATE INDEX lanes_first_of_workflow ON sw_workflow_lanes (
+    queue, owner_key, workflow, first_priority, first_due_at_ms, first_task_key
+) WHERE first_task_key IS NOT NULL;
+CREATE INDEX lanes_first_of_version ON sw_workflow_lanes (
+    queue, owner_key, code_version, first_priority, first_due_at_ms, first_task_key
+) WHERE first_task_key IS NOT NULL;
 
 CREATE TABLE sw_workflow_runs (
     run_key             INTEGER PRIMARY KEY,
@@ -105,7 +119,7 @@ CREATE INDEX runs_bad ON sw_workflow_runs (outcome, run_key) WHERE outcome > 1;
 CREATE TABLE sw_workflow_tasks (
     task_key            INTEGER PRIMARY KEY,    -- = run_key
     lane_key            INTEGER NOT NULL,
-    state               INTEGER NOT NULL,   -- 0 delayed 1 ready 2 running 3 waiting 4 paused 5 blocked by a gate
+    state               INTEGER NOT NULL,   -- 0 delayed 1 ready 2 running 3 waiting 4 paused 5 behind another of its gate
     priority            INTEGER NOT NULL,
     due_at_ms           INTEGER NOT NULL,
     wake_at_ms          INTEGER,            -- set when delayed, or waiting with a timer
@@ -130,8 +144,10 @@ CREATE INDEX tasks_running ON sw_workflow_tasks (owner_key, lease_until_up_ms, t
 CREATE INDEX tasks_wake ON sw_workflow_tasks (wake_at_ms, task_key) WHERE wake_at_ms IS NOT NULL;
 -- Runs whose time-out comes up.
 CREATE INDEX tasks_deadline ON sw_workflow_tasks (deadline_at_ms, task_key) WHERE deadline_at_ms IS NOT NULL;
--- The next one to let in when a gate opens.
-CREATE INDEX tasks_blocked ON sw_workflow_tasks (lane_key, gate, priority, due_at_ms, task_key) WHERE state = 5;
+-- Of the tasks of a lane with one gate the first alone is ready, while the gate has room; the others
+-- are blocked. Which is ready, which is next, and in which lanes.
+CREATE INDEX tasks_open ON sw_workflow_tasks (gate, lane_key, priority, due_at_ms, task_key) WHERE state = 1 AND gate IS NOT NULL;
+CREATE INDEX tasks_blocked ON sw_workflow_tasks (gate, lane_key, priority, due_at_ms, task_key) WHERE state = 5;
 
 CREATE TABLE sw_workflow_attempts (
     run_key             INTEGER NOT NULL,

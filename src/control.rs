@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Now;
 use crate::domain::claim::Swept;
-use crate::domain::port::{GatePlace, QueueLimits};
+use crate::domain::port::QueueLimits;
 use crate::domain::{Durability, control, query, queue};
 use crate::error::Result;
 use crate::id;
@@ -98,10 +98,10 @@ impl Store {
         let entered = self.enter()?;
         let queue = name.to_owned();
         entered.write(Durability::Inherit, 0, move |tx, _| queue::set(tx, &queue, &limits))?;
-        let mut place = Some(GatePlace::default());
-        while let Some(at) = place {
+        let mut after = Some(String::new());
+        while let Some(at) = after {
             let queue = name.to_owned();
-            place = entered
+            after = entered
                 .write(Durability::Inherit, 0, move |tx, _| queue::let_in(tx, &queue, &at))?;
             entered.announce_all()?;
         }

@@ -110,6 +110,16 @@ pub const SWEEP_DUE_MAX: u32 = 256;
 /// Rows that one sweep of a claim ends or takes back: lapsed leases, dead owners, deadlines.
 pub const SWEEP_LOST_MAX: u32 = 64;
 
+/// Lanes of a queue that may have a place too early in the order of claims: a claim looks into so many
+/// in vain at most, and while no more have a place at all, none is written to when a run is taken.
+pub const LANES_LOOSE_MAX: u32 = 16;
+
+/// Lanes with other names that a claim passes over before it looks up each name that it asks for.
+pub const LANES_PASSED_MAX: u32 = 32;
+
+/// Gates that one step of setting a queue's limits opens or closes.
+pub const SWEEP_GATES_MAX: u32 = 64;
+
 /// Milliseconds between two looks at whether other owners still live, in a busy claimer.
 pub const OWNER_PROBE_MS: i64 = 250;
 

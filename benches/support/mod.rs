@@ -5,7 +5,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::path::Path;
 use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use smolwf::ffi::attempt::{sw_attempt, sw_attempt_complete, sw_attempt_free, sw_attempt_release};
 use smolwf::ffi::options::{sw_claim_options, sw_step_options, sw_store_options};
+use smolwf::ffi::queue::sw_queue_set;
 use smolwf::ffi::run::{sw_run_claim, sw_run_claim_many, sw_run_submit, sw_run_submit_many};
 use smolwf::ffi::step::{sw_step, sw_step_begin, sw_step_complete, sw_step_free};
 use smolwf::ffi::store::{sw_store, sw_store_close, sw_store_init, sw_store_open};
@@ -149,11 +150,20 @@ impl Host {
     }
 
     pub fn open_with(path: &Path, durability: u32) -> Host {
+        Host::open_as(path, durability, 0)
+    }
+
+    /// Opens with PROCESS durability and a busy timeout.
+    pub fn open_busy(path: &Path, busy_timeout_ms: u32) -> Host {
+        Host::open_as(path, PROCESS, busy_timeout_ms)
+    }
+
+    fn open_as(path: &Path, durability: u32, busy_timeout_ms: u32) -> Host {
         let path = CString::new(path.to_str().unwrap()).unwrap();
         let options = sw_store_options {
             struct_size: size_of::<sw_store_options>() as u32,
             flags: 0,
-            busy_timeout_ms: 0,
+            busy_timeout_ms,
             durability,
             max_readers: 0,
             lease_default_ms: u32::MAX,
@@ -168,8 +178,26 @@ impl Host {
         Host(store)
     }
 
+    /// Lets as many runs of a queue run at once behind each concurrency key.
+    pub fn limit_per_key(self, queue: &str, most: u32) {
+        let settings = format!("{{\"concurrency_per_key\":{most}}}");
+        let (queue, len) = (queue.as_ptr().cast(), queue.len());
+        let text = settings.as_ptr().cast();
+        let code = unsafe { sw_queue_set(self.0, queue, len, text, settings.len(), null_mut()) };
+        assert_eq!(code, 0);
+    }
+
     pub fn close(self) {
         unsafe { sw_store_close(self.0) };
+    }
+
+    /// Submits runs from a JSON list, in one commit.
+    pub fn submit_list(self, items: &[String]) {
+        let items = format!("[{}]", items.join(","));
+        let (text, mut out) = (items.as_ptr().cast(), null_mut());
+        let code = unsafe { sw_run_submit_many(self.0, text, items.len(), &mut out, null_mut()) };
+        assert_eq!(code, 0);
+        unsafe { sw_text_free(out) };
     }
 
     pub fn submit(self, args: &str) {
@@ -200,12 +228,7 @@ impl Host {
     /// Submits as many runs in one commit, over three workflows.
     pub fn submit_many(self, count: usize) {
         let item = |n| format!("{{\"workflow\":\"bench-{}\",\"args\":{n}}}", n % 3);
-        let items: Vec<String> = (0..count).map(item).collect();
-        let items = format!("[{}]", items.join(","));
-        let (text, mut out) = (items.as_ptr().cast(), null_mut());
-        let code = unsafe { sw_run_submit_many(self.0, text, items.len(), &mut out, null_mut()) };
-        assert_eq!(code, 0);
-        unsafe { sw_text_free(out) };
+        self.submit_list(&(0..count).map(item).collect::<Vec<String>>());
     }
 
     /// Claims up to as many runs in one commit.
@@ -230,6 +253,16 @@ impl Host {
 
     /// Claims, waiting as long; -1 is without limit.
     pub fn claim_within(self, wait_ms: i64) -> Option<Work> {
+        self.claim_of(wait_ms, None, None)
+    }
+
+    /// Claims a run of these workflows and code versions, JSON arrays.
+    pub fn claim_of(
+        self,
+        wait_ms: i64,
+        workflows: Option<&CStr>,
+        versions: Option<&CStr>,
+    ) -> Option<Work> {
         let options = sw_claim_options {
             struct_size: size_of::<sw_claim_options>() as u32,
             flags: 0,
@@ -238,10 +271,10 @@ impl Host {
             reserved: 0,
             worker: null(),
             worker_len: 0,
-            workflows: null(),
-            workflows_len: 0,
-            code_versions: null(),
-            code_versions_len: 0,
+            workflows: workflows.map_or(null(), CStr::as_ptr),
+            workflows_len: NTS,
+            code_versions: versions.map_or(null(), CStr::as_ptr),
+            code_versions_len: NTS,
             stop: null_mut(),
         };
         let mut attempt = null_mut();

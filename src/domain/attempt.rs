@@ -8,7 +8,7 @@ use super::port::{
 };
 use super::run::in_range;
 use super::suspend::wake;
-use super::{budget, engine_error, port::RunKey};
+use super::{budget, engine_error, port::RunKey, queue};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::limits::{DURATION_MS_MAX, INSTANT_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN};
@@ -281,7 +281,7 @@ fn fail_run(port: &mut dyn Port, task: &Task, error: String, now: Now) -> Result
 fn end_run(port: &mut dyn Port, task: &Task, end: RunEnd, now: Now) -> Result<()> {
     leave(port, task)?;
     port.run_finish(task.run_key, &end)?;
-    let_next_in(port, task)?;
+    queue::left(port, task)?;
     if task.state != TaskState::Running {
         budget::pass_on(port, task, now)?;
     }
@@ -295,20 +295,10 @@ pub(super) fn leave(port: &mut dyn Port, task: &Task) -> Result<bool> {
         return Ok(false);
     }
     let queue = port.running_remove(task.lane_key, task.gate.as_deref())?;
-    if let (Some(queue), Some(gate)) = (&queue, &task.gate) {
-        // One of each lane: which of them is claimed depends on what its claimers look for.
-        port.unblock_heads(queue, gate)?;
+    if let Some(queue) = &queue {
+        queue::give_room(port, queue, task)?;
     }
     Ok(queue.is_some())
-}
-
-/// Lets in the next one behind a ready run that is taken out of its lane unclaimed: it was what the
-/// room at its gate was for.
-pub(super) fn let_next_in(port: &mut dyn Port, task: &Task) -> Result<()> {
-    match &task.gate {
-        Some(gate) if task.state == TaskState::Ready => port.unblock_head(task.lane_key, gate),
-        _ => Ok(()),
-    }
 }
 
 fn run_end(task: &Task, outcome: Outcome, now: Now) -> RunEnd {
@@ -357,7 +347,9 @@ fn yield_task(port: &mut dyn Port, task: &Task, wait_ms: i64, now: Now) -> Resul
     } else {
         Task { state: TaskState::Ready, wake_at_ms: None, ..task.clone() }
     };
-    port.task_yield(&Task { due_at_ms: at_ms, owner_key: None, worker: None, ..task })?;
+    let task = Task { due_at_ms: at_ms, owner_key: None, worker: None, ..task };
+    port.task_yield(&task)?;
+    queue::enter_task(port, &task)?;
     Ok(at_ms)
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::attempt::{lease_end, lease_length, lose, time_out};
 use super::control::{Shadow, end_shadowed, shadow};
 use super::port::{
-    ClaimedRun, Fence, LaneFilter, NewLease, Owner, OwnerKey, Port, QueueLimits, RunKey, TaskState,
+    ClaimedRun, Fence, GatePlace, LaneFilter, NewLease, Owner, OwnerKey, Port, QueueLimits, RunKey,
+    Taken, TaskState,
 };
+use super::queue;
 use super::run::{QUEUE_DEFAULT, in_range};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -193,11 +195,7 @@ pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Resu
         if picked.runs.is_empty() {
             owner.owner_key = owner_key(port, &owner, now)?;
         }
-        let claimed = take(port, claimer, owner.owner_key, run_key, now)?;
-        if limits_apply {
-            let gate = port.task(run_key)?.and_then(|task| task.gate);
-            port.running_add(&claimer.filter.queue, gate.as_deref())?;
-        }
+        let claimed = take(port, claimer, owner.owner_key, (run_key, limits_apply), now)?;
         bytes += claimed.run.args.len();
         picked.runs.push(claimed);
     }
@@ -209,7 +207,7 @@ fn take(
     port: &mut dyn Port,
     claimer: &Claimer,
     owner_key: OwnerKey,
-    run_key: RunKey,
+    (run_key, limits_apply): (RunKey, bool),
     now: Now,
 ) -> Result<Claimed> {
     let lease_until_up_ms = lease_end(claimer.lease_ms, now);
@@ -220,7 +218,13 @@ fn take(
         claimed_at_ms: now.wall_ms,
         worker: claimer.worker.clone(),
     };
-    let (number, due_at_ms) = port.task_claim(run_key, &lease)?;
+    let Taken { number, due_at_ms, lane_key, gate } = port.task_claim(run_key, &lease)?;
+    if limits_apply {
+        port.running_add(&claimer.filter.queue, gate.as_deref())?;
+    }
+    if let Some(gate) = gate {
+        queue::took(port, &claimer.filter.queue, &GatePlace { lane_key, gate })?;
+    }
     let run = port.claimed_run(run_key)?;
     let fence = Fence { run_key, number };
     let claimed_at_ms = now.wall_ms;
@@ -249,25 +253,30 @@ fn pick(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Pick> {
         match shadow(port, run_key)? {
             Shadow::Falls => end_shadowed(port, run_key, now)?,
             Shadow::Unknown => return Ok(Pick::AskAgain),
-            Shadow::None if is_held_back(port, &filter.queue, run_key, limits.as_ref())? => {
-                port.task_block(run_key)?;
-            }
+            Shadow::None if is_held_back(port, run_key, limits.as_ref())? => {}
             Shadow::None => return Ok(Pick::Run { run_key, limits_apply: limits.is_some() }),
         }
     }
     Ok(Pick::AskAgain)
 }
 
-/// Returns whether as many runs hold the fence behind this run's gate as its queue allows.
+/// Returns whether the gate of a ready run is closed after all, and closes it: its queue was given a
+/// lower limit, which has not come to this gate yet.
 fn is_held_back(
     port: &mut dyn Port,
-    queue: &str,
     run_key: RunKey,
     limits: Option<&QueueLimits>,
 ) -> Result<bool> {
-    let Some(most) = limits.and_then(|limits| limits.concurrency_per_key) else { return Ok(false) };
-    let Some(gate) = port.task(run_key)?.and_then(|task| task.gate) else { return Ok(false) };
-    Ok(port.gate_running(queue, &gate)? >= most)
+    if limits.is_none_or(|limits| limits.concurrency_per_key.is_none()) {
+        return Ok(false);
+    }
+    let Some(place) = port.task(run_key)?.as_ref().and_then(queue::place_of) else {
+        return Ok(false);
+    };
+    if port.gate_room(&place)? > 0 {
+        return Ok(false);
+    }
+    port.gate_keep(&place, 0).map(|()| true)
 }
 
 /// Returns the key of the claimer's row, written now if it has none: a run must never be held by an
@@ -286,7 +295,8 @@ pub fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKe
 pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], seed: Id, now: Now) -> Result<Swept> {
     let woken = port.woken(now.wall_ms, SWEEP_DUE_MAX)?;
     for (run_key, due_at_ms) in &woken {
-        port.task_wake(*run_key, *due_at_ms)?;
+        let place = port.task_wake(*run_key, *due_at_ms)?;
+        queue::enter(port, place.as_ref())?;
     }
     let swept = Swept::of(woken.len(), SWEEP_DUE_MAX)
         .and(sweep_overdue(port, now)?)
@@ -358,9 +368,13 @@ fn forget_owner(port: &mut dyn Port, owner: OwnerKey) -> Result<Swept> {
     let mut swept = Swept::default();
     for lane_key in port.lanes_of(owner, SWEEP_LOST_MAX)? {
         let open_key = port.lane_open_to_all(lane_key)?;
-        let moved = port.tasks_move(lane_key, open_key, left)?;
-        swept.has_moved |= moved > 0;
-        left -= moved;
+        let local = port.tasks_local(lane_key, left)?;
+        for run_key in &local {
+            let place = port.task_move(*run_key, open_key)?;
+            queue::enter(port, place.as_ref())?;
+        }
+        swept.has_moved |= !local.is_empty();
+        left = left.saturating_sub(u32::try_from(local.len()).unwrap_or(u32::MAX));
         if left == 0 {
             break;
         }

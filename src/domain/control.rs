@@ -1,10 +1,11 @@
 //! Ending runs early and bringing them back: cancel with its cascade, pause, resume, retry, fork.
 
-use super::attempt::{let_next_in, stop_run};
+use super::attempt::stop_run;
 use super::cancel_error;
 use super::claim::Swept;
 use super::port::{Ended, Outcome, Port, RunKey, StepName, Task, TaskState};
 use super::query::find;
+use super::queue;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -117,7 +118,7 @@ pub fn pause(port: &mut dyn Port, run_id: &str) -> Result<()> {
                 wake_at_ms: None,
                 ..task.clone()
             })?;
-            let_next_in(port, &task)
+            queue::left(port, &task)
         }
     }
 }
@@ -134,7 +135,9 @@ pub fn resume(port: &mut dyn Port, run_id: &str, now: Now) -> Result<bool> {
             let is_due = task.due_at_ms <= now.wall_ms;
             let state = if is_due { TaskState::Ready } else { TaskState::Delayed };
             let wake_at_ms = (!is_due).then_some(task.due_at_ms);
-            port.task_set_aside(&Task { state, wake_at_ms, ..task })?;
+            let task = Task { state, wake_at_ms, ..task };
+            port.task_set_aside(&task)?;
+            queue::enter_task(port, &task)?;
             Ok(true)
         }
         TaskState::Running => port.task_ask_pause(run_key, false).map(|()| false),
@@ -160,7 +163,8 @@ pub fn retry(port: &mut dyn Port, run_id: &str, now: Now) -> Result<bool> {
         Some(_) if !port.cascades(1)?.is_empty() => Ok(false),
         Some(end) => {
             let task = port.task_of_run(run_key, now.wall_ms)?;
-            port.run_reopen(run_key, &Task { fence: end.attempts, ..task })?;
+            port.run_reopen(run_key, &Task { fence: end.attempts, ..task.clone() })?;
+            queue::enter_task(port, &task)?;
             Ok(true)
         }
     }
@@ -223,5 +227,6 @@ pub fn fork(
         port.steps_copy(run_key, fork_key, before)?;
     }
     let task = port.task_of_run(fork_key, now.wall_ms)?;
-    port.task_insert(&task)
+    port.task_insert(&task)?;
+    queue::enter_task(port, &task)
 }

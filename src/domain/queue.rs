@@ -1,10 +1,15 @@
 //! Limits of queues: how many runs may hold the fence at once, in all and behind each key.
+//!
+//! Of the runs of one lane with one concurrency key, the first in the order of claims is ready, and
+//! only while the gate of that key has room; all others are held back. So a claim never looks at a
+//! run that a limit holds back, however many there are. Whatever makes a run ready ([`enter`]), takes
+//! one away ([`left`], [`took`]) or makes room ([`give_room`]) keeps it so, in the same transaction.
 
 use super::document::{boolean, integer, unknown};
-use super::port::{GatePlace, Port, QueueLimits};
+use super::port::{GatePlace, Port, QueueLimits, Task, TaskState};
 use crate::error::{Error, Result};
 use crate::json::document;
-use crate::limits::SWEEP_DUE_MAX;
+use crate::limits::SWEEP_GATES_MAX;
 
 impl QueueLimits {
     /// Reads the settings document `{"concurrency", "concurrency_per_key", "paused"}`. What it does
@@ -50,23 +55,80 @@ pub fn set(port: &mut dyn Port, queue: &str, limits: &QueueLimits) -> Result<()>
     port.queue_set(queue, limits)
 }
 
-/// Lets in, bounded, what the limits of a queue hold back no more, gate by gate from `place` on, so
-/// that each gate has as many ready runs as it has room. Returns where to go on; `None` when done.
-pub fn let_in(port: &mut dyn Port, queue: &str, place: &GatePlace) -> Result<Option<GatePlace>> {
+/// Opens and closes, bounded, the gates behind which runs hold the fence as the limit of their queue
+/// now says, those after `after`. Returns where to go on; `None` when done. All others stand open.
+pub fn let_in(port: &mut dyn Port, queue: &str, after: &str) -> Result<Option<String>> {
     let most = port.queue(queue)?.and_then(|(limits, _)| limits.concurrency_per_key);
-    let mut at = place.clone();
-    let mut left = SWEEP_DUE_MAX;
-    while left > 0 {
-        let Some(next) = port.blocked_gate_after(queue, &at)? else { return Ok(None) };
-        let running = port.gate_running(queue, &next.gate)?;
-        let room = most.map_or(u32::MAX, |most| most.saturating_sub(running));
-        let let_in = port.unblock_in(&next, room.min(left))?;
-        left -= let_in.max(1);
-        if let_in == room || left > 0 {
-            at = next;
+    let gates = port.gates_after(queue, after, SWEEP_GATES_MAX)?;
+    for gate in &gates {
+        let running = port.gate_running(queue, gate)?;
+        turn(port, queue, gate, most.is_none_or(|most| running < most))?;
+    }
+    let is_done = gates.len() < SWEEP_GATES_MAX as usize;
+    Ok(gates.into_iter().next_back().filter(|_| !is_done))
+}
+
+/// Opens or closes a gate: the first run of each lane at it becomes ready, or none is.
+fn turn(port: &mut dyn Port, queue: &str, gate: &str, is_open: bool) -> Result<()> {
+    let mut place = GatePlace { lane_key: 0, gate: gate.into() };
+    while let Some(lane_key) = port.gate_lane_after(queue, &place, !is_open)? {
+        place.lane_key = lane_key;
+        if is_open {
+            port.gate_let_in(&place)?;
+        } else {
+            port.gate_keep(&place, 0)?;
         }
     }
-    Ok(Some(at))
+    Ok(())
+}
+
+/// Holds a run that became ready back, or one that it stands before, where another with its key is
+/// ready or the gate is closed.
+pub(super) fn enter(port: &mut dyn Port, place: Option<&GatePlace>) -> Result<()> {
+    let Some(place) = place else { return Ok(()) };
+    let room = port.gate_room(place)?;
+    port.gate_keep(place, room.min(1))
+}
+
+/// Does that for a task that was written, if it is ready.
+pub(super) fn enter_task(port: &mut dyn Port, task: &Task) -> Result<()> {
+    if task.state != TaskState::Ready {
+        return Ok(());
+    }
+    enter(port, place_of(task).as_ref())
+}
+
+pub(super) fn place_of(task: &Task) -> Option<GatePlace> {
+    task.gate.clone().map(|gate| GatePlace { lane_key: task.lane_key, gate })
+}
+
+/// Lets in the next one behind a ready run that was taken out of its lane unclaimed.
+pub(super) fn left(port: &mut dyn Port, task: &Task) -> Result<()> {
+    if task.state != TaskState::Ready {
+        return Ok(());
+    }
+    port.lane_left(task.lane_key)?;
+    match place_of(task) {
+        Some(place) if port.gate_room(&place)? > 0 => port.gate_let_in(&place),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Lets in the next one behind a run that was claimed, or closes the gate that it has filled.
+pub(super) fn took(port: &mut dyn Port, queue: &str, place: &GatePlace) -> Result<()> {
+    match port.gate_room(place)? {
+        0 => turn(port, queue, &place.gate, false),
+        _ => port.gate_let_in(place),
+    }
+}
+
+/// Opens the gate of a run that gave up its place behind it, if that was the last one: in each lane,
+/// as which run is claimed depends on what its claimers look for.
+pub(super) fn give_room(port: &mut dyn Port, queue: &str, task: &Task) -> Result<()> {
+    match place_of(task) {
+        Some(place) if port.gate_room(&place)? == 1 => turn(port, queue, &place.gate, true),
+        Some(_) | None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -179,7 +179,9 @@ pub(super) fn submit_as(
         super::budget::open(port, run_key, budget)?;
     }
     let task = new_task(submit, run_key, lane_key, now);
-    port.task_insert(&Task { is_local: local_owner != 0, ..task })?;
+    let task = Task { is_local: local_owner != 0, ..task };
+    port.task_insert(&task)?;
+    super::queue::enter_task(port, &task)?;
     Ok(Submitted { run_id, existed: false })
 }
 

@@ -3,7 +3,7 @@
 use super::attempt::{Finish, close_attempt, held_task, leave, stop_run};
 use super::port::{Ended, Fence, Port, RunKey, Target, Task, TaskState};
 use super::wait::{self, Ask, Wait};
-use super::{budget, step};
+use super::{budget, queue, step};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::limits::{BUDGET_ASK_PAUSE_MS_MAX, BUDGET_WAKE_PAUSE_MS, WAITS_PARKED_MAX};
@@ -89,7 +89,9 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
             port.task_yield(&Task { state: TaskState::Paused, ..task })?;
         }
         None => {
-            port.task_yield(&Task { state: TaskState::Ready, due_at_ms: now.wall_ms, ..task })?
+            let task = Task { state: TaskState::Ready, due_at_ms: now.wall_ms, ..task };
+            port.task_yield(&task)?;
+            queue::enter_task(port, &task)?;
         }
         Some(waits) => {
             let room_at_ms = wait_for_room(port, &task, &parking.pending, now)?;
@@ -184,7 +186,8 @@ pub fn wake(port: &mut dyn Port, run_key: RunKey, target: &Target, now: Now) -> 
             continue;
         }
         if !is_counted || !sleeps_on(port, waiter, now)? {
-            port.task_wake(waiter, now.wall_ms)?;
+            let place = port.task_wake(waiter, now.wall_ms)?;
+            queue::enter(port, place.as_ref())?;
         }
         has_woken = true;
     }

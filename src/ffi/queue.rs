@@ -17,10 +17,10 @@ use crate::domain::run::QUEUE_DEFAULT;
 ///
 /// A lower limit takes no run from an attempt: no further one is claimed until there is room.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout, once for each 256 runs that it
-/// lets in. Durable when it returns, as the store's durability says. On SW_ERR_BUSY, SW_ERR_IO or
-/// SW_ERR_FULL the limits may hold already, and runs that they let in may not be claimable yet: call
-/// again.
+/// Any thread; may block on disk or lock, up to the busy timeout, once for each 64 concurrency keys
+/// whose runs are held by attempts. Durable when it returns, as the store's durability says. On
+/// SW_ERR_BUSY, SW_ERR_IO or SW_ERR_FULL the limits may hold already, and runs that they let in may
+/// not be claimable yet: call again.
 ///
 /// \param store  an open store
 /// \param queue,queue_len  name of the queue; absent is "default"

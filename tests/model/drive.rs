@@ -122,6 +122,7 @@ impl Drive {
             }
             if step % 16 == 15 || step + 1 == steps {
                 (0..self.oracle.runs.len()).for_each(|key| self.compare(key));
+                self.check_store();
             } else if let Some(key) = self.touched {
                 self.compare(key);
             }
@@ -136,6 +137,14 @@ impl Drive {
             self.log.len(),
             self.log[from..].join("\n")
         );
+    }
+
+    /// Whatever was asked, the file is whole: what is ready is where claims look for it.
+    fn check_store(&self) {
+        let report = self.world.store().check().unwrap();
+        if !report.contains("\"ok\":true") {
+            self.refuse(&report);
+        }
     }
 
     fn compare(&self, key: Key) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Ask, Touched, WARNING, document, entry_of};
 use crate::clock::Now;
 use crate::domain::port::{Amounts, Balance, Entry, Port, Reservation, RunKey, SourceKind};
+use crate::domain::queue;
 use crate::error::{Error, Result};
 use crate::limits::{
     BUDGET_UNITS_OF_TREE_MAX, BUDGET_WAKE_MAX, BUDGET_WAKE_PAUSE_MS, RESERVATIONS_OPEN_MAX,
@@ -33,7 +34,8 @@ pub(super) fn wake(
         }
         left -= amount;
         woken += 1;
-        port.task_wake(*run_key, now.wall_ms)?;
+        let place = port.task_wake(*run_key, now.wall_ms)?;
+        queue::enter(port, place.as_ref())?;
         port.task_woken_for_room(*run_key)?;
     }
     let wake_at_ms =

@@ -4,6 +4,7 @@
 //! times come in as arguments, a backend invents neither.
 
 mod budget;
+mod claiming;
 mod event;
 mod outside;
 mod schedule;
@@ -12,6 +13,7 @@ mod waiting;
 pub use budget::{
     Amounts, Balance, BudgetPort, Entry, Reservation, ReservationState, SourceKind, Total,
 };
+pub use claiming::{ClaimPort, LaneFilter, NewLease, Owner, Taken};
 pub use event::{EventFilter, EventPort, EventRow};
 pub use outside::{ControlPort, GatePlace, QueueLimits, QueuePort, StepName};
 pub use schedule::{Schedule, SchedulePort, Zone};
@@ -350,86 +352,6 @@ pub trait RunPort {
     fn run_policy(&mut self, run_key: RunKey) -> Result<RunPolicy>;
     /// Returns how a run ended, if it did.
     fn run_end(&mut self, run_key: RunKey) -> Result<Option<RunEnd>>;
-}
-
-/// What a claimer looks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LaneFilter {
-    /// Queue.
-    pub queue: String,
-    /// Claimer, for lanes that are its own; 0 when it has none yet.
-    pub owner_key: OwnerKey,
-    /// Workflows, or all.
-    pub workflows: Option<Vec<String>>,
-    /// Code versions beside runs without one, or all.
-    pub code_versions: Option<Vec<String>>,
-}
-
-/// An owner as the file knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// Key.
-    pub owner_key: OwnerKey,
-    /// Where its lock is.
-    pub mark: u64,
-    /// Boot of the machine it runs in.
-    pub boot: [u8; 16],
-    /// Its process.
-    pub pid: u32,
-}
-
-/// A lease as a claim writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewLease {
-    /// Claimer.
-    pub owner_key: OwnerKey,
-    /// End, milliseconds awake.
-    pub lease_until_up_ms: i64,
-    /// Length.
-    pub lease_ms: u32,
-    /// When.
-    pub claimed_at_ms: i64,
-    /// Who, as the worker names itself.
-    pub worker: Option<String>,
-}
-
-/// Claiming runs, and taking back those of claimers that are gone.
-pub trait ClaimPort {
-    /// Returns the first ready task of the lanes that match.
-    fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>>;
-    /// Returns when the next delayed or waiting task wakes.
-    fn next_wake_at_ms(&mut self) -> Result<Option<i64>>;
-    /// Returns when the next time-out passes.
-    fn next_deadline_at_ms(&mut self) -> Result<Option<i64>>;
-    /// Returns up to `limit` tasks whose wake time has come, with that time, earliest first.
-    fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, i64)>>;
-    /// Returns up to `limit` tasks whose time-out has passed, earliest first.
-    fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
-    /// Makes a delayed or waiting task ready, due at `due_at_ms` or when it was parked, if that is
-    /// later, and drops what it waited for.
-    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<()>;
-    /// Returns all owners in the file.
-    fn owners(&mut self) -> Result<Vec<Owner>>;
-    /// Returns when the first lease of an owner ends, milliseconds awake.
-    fn first_lease_end(&mut self, owner_key: OwnerKey) -> Result<Option<i64>>;
-    /// Returns up to `limit` tasks of an owner whose lease ended at or before `until_up_ms`.
-    fn leased(&mut self, owner_key: OwnerKey, until_up_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
-    /// Writes an owner.
-    fn owner_insert(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey>;
-    /// Forgets an owner.
-    fn owner_delete(&mut self, owner_key: OwnerKey) -> Result<()>;
-    /// Returns up to `limit` lanes that are for this owner alone.
-    fn lanes_of(&mut self, owner_key: OwnerKey, limit: u32) -> Result<Vec<LaneKey>>;
-    /// Returns the lane of the same names that is open to every claimer, made now if it is new.
-    fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<LaneKey>;
-    /// Moves up to `limit` local tasks from one lane to another; returns how many.
-    fn tasks_move(&mut self, from: LaneKey, to: LaneKey, limit: u32) -> Result<u32>;
-    /// Takes a lane out of what claims look at; runs go on to name it.
-    fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()>;
-    /// Gives a ready task to a claimer; returns the new number of the fence, and when it was due.
-    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<(u32, i64)>;
-    /// Returns what a claimer is told.
-    fn claimed_run(&mut self, run_key: RunKey) -> Result<ClaimedRun>;
 }
 
 /// Ending attempts, and keeping them alive.

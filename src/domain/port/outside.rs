@@ -74,7 +74,7 @@ pub struct QueueLimits {
     pub is_paused: bool,
 }
 
-/// A gate as tasks of one lane stand before it.
+/// A gate as tasks of one lane stand at it: the first alone is ready, while the gate has room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GatePlace {
     /// Lane.
@@ -95,14 +95,21 @@ pub trait QueuePort {
     fn running_add(&mut self, queue: &str, gate: Option<&str>) -> Result<()>;
     /// Counts a run that ceases to; returns its queue when that was set.
     fn running_remove(&mut self, lane_key: LaneKey, gate: Option<&str>) -> Result<Option<String>>;
-    /// Holds a ready task back behind its gate.
-    fn task_block(&mut self, run_key: RunKey) -> Result<()>;
-    /// Lets in the first task that a gate held back in each open lane of its queue.
-    fn unblock_heads(&mut self, queue: &str, gate: &str) -> Result<()>;
-    /// Lets in the first task that a gate held back in a lane.
-    fn unblock_head(&mut self, lane_key: LaneKey, gate: &str) -> Result<()>;
-    /// Returns the first gate after `place` that holds tasks back, in the order of lanes and gates.
-    fn blocked_gate_after(&mut self, queue: &str, place: &GatePlace) -> Result<Option<GatePlace>>;
-    /// Lets in the first `limit` tasks that a gate held back in a lane; returns how many.
-    fn unblock_in(&mut self, place: &GatePlace, limit: u32) -> Result<u32>;
+    /// Returns how many more runs may hold the fence behind a gate; `u32::MAX` without a limit.
+    fn gate_room(&mut self, place: &GatePlace) -> Result<u32>;
+    /// Keeps the first `count`, 0 or 1, of the ready tasks at a gate in a lane and holds the others back.
+    fn gate_keep(&mut self, place: &GatePlace, count: u32) -> Result<()>;
+    /// Lets in the first task that is held back at a gate in a lane, unless one is ready there.
+    fn gate_let_in(&mut self, place: &GatePlace) -> Result<()>;
+    /// Returns the first lane of a queue above `place` in which tasks are ready at a gate, or held back.
+    fn gate_lane_after(
+        &mut self,
+        queue: &str,
+        place: &GatePlace,
+        is_ready: bool,
+    ) -> Result<Option<LaneKey>>;
+    /// Returns up to `limit` gates of a queue above `after` behind which runs hold the fence.
+    fn gates_after(&mut self, queue: &str, after: &str, limit: u32) -> Result<Vec<String>>;
+    /// Notes that a ready task of a lane is ready no more.
+    fn lane_left(&mut self, lane_key: LaneKey) -> Result<()>;
 }

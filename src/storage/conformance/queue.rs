@@ -4,11 +4,11 @@ use super::{Bed, at, claimer, plain, run_id};
 use crate::domain::attempt::End;
 use crate::domain::claim::{claim, give_back, outlook, sweep};
 use crate::domain::control::{cancel, pause, resume, retry};
-use crate::domain::port::{Fence, GatePlace, QueueLimits, TaskState};
+use crate::domain::port::{Fence, QueueLimits, TaskState};
 use crate::domain::queue::{let_in, set};
 use crate::domain::run::{Submit, submit};
 use crate::id::{self, Id};
-use crate::limits::SWEEP_DUE_MAX;
+use crate::limits::SWEEP_GATES_MAX;
 
 const QUEUE: &str = "default";
 
@@ -16,9 +16,9 @@ impl dyn Bed + '_ {
     fn limit(&mut self, settings: &str) {
         let limits = QueueLimits::read(settings).unwrap();
         self.tx(|port| set(port, QUEUE, &limits)).unwrap();
-        let mut place = Some(GatePlace::default());
-        while let Some(at) = place {
-            place = self.tx(|port| let_in(port, QUEUE, &at)).unwrap();
+        let mut after = Some(String::new());
+        while let Some(at) = after {
+            after = self.tx(|port| let_in(port, QUEUE, &at)).unwrap();
         }
     }
 
@@ -173,28 +173,57 @@ pub(super) fn a_raised_limit_lets_in_as_many_as_it_has_room_for(bed: &mut dyn Be
     assert!(bed.next().is_some() && bed.next().is_some() && bed.next().is_none());
 }
 
-/// P14, and an end whatever claims meanwhile.
-pub(super) fn what_a_lifted_limit_lets_in_is_bounded_and_goes_on(bed: &mut dyn Bed) {
+/// P14: what stands behind a closed gate costs a claim nothing, and lifting a limit is bounded.
+pub(super) fn what_a_limit_holds_back_is_not_looked_at_and_comes_when_it_is_lifted(
+    bed: &mut dyn Bed,
+) {
     bed.limit(r#"{"concurrency_per_key":1}"#);
-    let held = u64::from(SWEEP_DUE_MAX) * 2 + 5;
-    for number in 0..=held {
+    let gates = u64::from(SWEEP_GATES_MAX) * 2 + 5;
+    let held = gates * 3;
+    for number in 0..held {
         let id = Id::from_bytes(u128::from(number + 1).to_be_bytes());
-        let gated = Submit { concurrency_key: Some("a".into()), ..plain() };
+        let key = format!("k{}", number % gates);
+        let gated = Submit { concurrency_key: Some(key), ..plain() };
         bed.tx(|port| submit(port, &gated, id, 0, at(5)).unwrap());
     }
     let claimer = claimer(1, 0);
-    let picked = bed.tx(|port| claim(port, &claimer, 2, at(6))).unwrap();
-    assert!(picked.runs.len() == 1 && picked.has_more, "a bound on what one claim holds back");
-    assert!(bed.next().is_none());
+    let picked = bed.tx(|port| claim(port, &claimer, 10_000, at(6))).unwrap();
+    assert_eq!(picked.runs.len() as u64, gates, "one of each gate");
+    assert!(!picked.has_more && bed.next().is_none());
     bed.tx(|port| set(port, QUEUE, &QueueLimits::default())).unwrap();
     let mut parts = 0;
-    let mut place = Some(GatePlace::default());
-    while let Some(at) = place {
-        place = bed.tx(|port| let_in(port, QUEUE, &at)).unwrap();
+    let mut after = Some(String::new());
+    while let Some(at) = after {
+        after = bed.tx(|port| let_in(port, QUEUE, &at)).unwrap();
         parts += 1;
     }
     assert_eq!(parts, 3);
-    assert_eq!((0..held).filter(|_| bed.next().is_some()).count() as u64, held);
+    assert_eq!((0..held).filter(|_| bed.next().is_some()).count() as u64, held - gates);
+}
+
+/// P9: a run that stands before the one that is ready at its gate takes its place; and whichever way
+/// it comes, no two of a lane are ready at one gate.
+pub(super) fn the_first_in_the_order_of_claims_is_the_ready_one_at_its_gate(bed: &mut dyn Bed) {
+    bed.limit(r#"{"concurrency_per_key":2}"#);
+    let gated = Submit { concurrency_key: Some("a".into()), ..plain() };
+    for (number, priority) in [(1, 5), (2, 0), (3, -5), (4, 0)] {
+        bed.submit(number, &Submit { priority, ..gated.clone() }, at(5));
+    }
+    bed.submit(5, &Submit { run_at_ms: 20, priority: -9, ..gated }, at(5));
+    let ready = |bed: &mut dyn Bed| {
+        let is_ready = |key: &i64| bed.task(*key).unwrap().state == TaskState::Ready;
+        (1..=5).filter(is_ready).collect::<Vec<i64>>()
+    };
+    assert_eq!(ready(bed), [3]);
+    let third = bed.next().unwrap();
+    assert_eq!((third.run_key, ready(bed)), (3, vec![2]));
+    bed.tx(|port| sweep(port, &[], run_id(0xEE), at(20))).unwrap();
+    assert_eq!(ready(bed), [5], "what comes due goes before");
+    assert_eq!(bed.next().unwrap().run_key, 5);
+    assert_eq!(ready(bed), [0; 0], "the gate is full");
+    bed.finish(third, &End::Release(0), at(21)).unwrap();
+    assert_eq!(ready(bed), [3]);
+    assert_eq!(bed.next().unwrap().run_key, 3, "it comes back to the head of its gate");
 }
 
 pub(super) fn a_limit_that_is_set_counts_what_runs_already(bed: &mut dyn Bed) {

@@ -124,8 +124,8 @@ impl AttemptPort for Tx<'_> {
                 task.failures,
                 task.losses,
             ),
-        )
-        .map(|_| ())
+        )?;
+        self.lane_enter(task)
     }
 
     fn task_set_timed_out(&mut self, run_key: RunKey) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::error::Result;
 ///
 /// Sums are compared in two halves of 32 bits: added whole, amounts may overflow on the way though
 /// their sum does not.
-const CHECKS: [(&str, &str); 21] = [
+const CHECKS: [(&str, &str); 24] = [
     (
         "ledger",
         "
@@ -129,6 +129,45 @@ LEFT JOIN sw_workflow_tasks AS t ON t.task_key = r.run_key
 WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_lanes AS l WHERE l.lane_key = r.lane_key)
     OR t.lane_key IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM sw_workflow_lanes AS l WHERE l.lane_key = t.lane_key)
+LIMIT ?1",
+    ),
+    (
+        "ready",
+        "
+SELECT 'run ' || t.task_key || ' is ready and its lane begins behind it'
+FROM sw_workflow_tasks AS t
+JOIN sw_workflow_lanes AS l ON l.lane_key = t.lane_key
+WHERE t.state = 1 AND (
+    l.first_task_key IS NULL OR (t.priority, t.due_at_ms, t.task_key)
+        < (l.first_priority, l.first_due_at_ms, l.first_task_key)
+)
+LIMIT ?1",
+    ),
+    (
+        "gate",
+        "
+SELECT 'runs of lane ' || lane_key || ' are ready side by side behind key ' || quote(gate)
+FROM sw_workflow_tasks
+WHERE state = 1 AND gate IS NOT NULL
+GROUP BY lane_key, gate
+HAVING count(*) > 1
+LIMIT ?1",
+    ),
+    (
+        "gate",
+        "
+SELECT 'run ' || t.task_key || ' is held back behind a key whose runs all wait'
+FROM sw_workflow_tasks AS t
+JOIN sw_workflow_lanes AS l ON l.lane_key = t.lane_key
+WHERE t.state = 5
+    AND NOT EXISTS (
+        SELECT 1 FROM sw_workflow_gates AS g
+        WHERE g.queue = l.queue AND g.gate = t.gate AND g.running > 0
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM sw_workflow_tasks AS r
+        WHERE r.gate = t.gate AND r.lane_key = t.lane_key AND r.state = 1 AND r.gate IS NOT NULL
+    )
 LIMIT ?1",
     ),
     (
@@ -274,7 +313,7 @@ mod tests {
 
     /// One run with a budget of which 7 are spent and 5 reserved, and a parked child.
     const SOUND: &str = "
-INSERT INTO sw_workflow_lanes VALUES (1, 'q', 'w', '', 0);
+INSERT INTO sw_workflow_lanes VALUES (1, 'q', 'w', '', 0, NULL, NULL, NULL);
 INSERT INTO sw_workflow_owners VALUES (1, 1, x'07', 1, 1);
 INSERT INTO sw_workflow_runs (run_key, run_id, lane_key, parent_key, root_key, created_at_ms, priority)
 VALUES (1, x'01', 1, NULL, NULL, 1, 0), (2, x'02', 1, 1, 1, 1, 0);
@@ -310,6 +349,11 @@ PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, ' WHERE 0', '') WHERE name = 'events_of_run';
 PRAGMA writable_schema = RESET;";
 
+    /// Both are ready behind one key, and their lane begins with the second.
+    const TWO_READY: &str = "
+UPDATE sw_workflow_tasks SET state = 1, gate = 'k', owner_key = NULL;
+UPDATE sw_workflow_lanes SET first_priority = 0, first_due_at_ms = 1, first_task_key = 2";
+
     fn found(damage: &str) -> Vec<&'static str> {
         let conn = Connection::open_in_memory().unwrap();
         migrate::apply(&conn, None, 1).unwrap();
@@ -343,6 +387,10 @@ PRAGMA writable_schema = RESET;";
             ("task", "DELETE FROM sw_workflow_owners"),
             ("task", "DELETE FROM sw_workflow_runs WHERE run_key = 2"),
             ("lane", "DELETE FROM sw_workflow_lanes"),
+            ("ready", "UPDATE sw_workflow_tasks SET state = 1 WHERE task_key = 2"),
+            ("ready", TWO_READY),
+            ("gate", TWO_READY),
+            ("gate", "UPDATE sw_workflow_tasks SET state = 5, gate = 'k' WHERE task_key = 2"),
             ("tree", "UPDATE sw_workflow_runs SET root_key = 9 WHERE run_key = 2"),
             ("tree", "UPDATE sw_workflow_runs SET parent_key = 9 WHERE run_key = 2"),
             ("payload", "UPDATE sw_workflow_runs SET args_key = 9 WHERE run_key = 2"),

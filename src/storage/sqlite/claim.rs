@@ -1,32 +1,12 @@
 //! What a claim reads and writes: heads of lanes, what is due, owners and their leases.
 
-use rusqlite::named_params;
-
-use super::run::read_id;
+use super::run::{read_id, state_number};
 use super::tx::Tx;
 use crate::domain::port::{
-    ClaimPort, ClaimedRun, LaneFilter, LaneKey, NewLease, Owner, OwnerKey, RunKey,
+    ClaimPort, ClaimedRun, GatePlace, LaneFilter, LaneKey, NewLease, Owner, OwnerKey, RunKey,
+    Taken, TaskState,
 };
 use crate::error::{Error, Result};
-
-// One probe of the ready index per lane of the queue, whatever the number of ready tasks. Filters
-// come as JSON arrays, so that one statement serves them all.
-const READY_HEAD: &str = "
-SELECT t.task_key
-FROM sw_workflow_lanes AS l INDEXED BY lanes_live
-JOIN sw_workflow_tasks AS t ON t.task_key = (
-    SELECT h.task_key
-    FROM sw_workflow_tasks AS h
-    WHERE h.lane_key = l.lane_key AND h.state = 1
-    ORDER BY h.priority, h.due_at_ms, h.task_key
-    LIMIT 1
-)
-WHERE l.queue = :queue AND l.owner_key >= 0 AND l.owner_key IN (0, :owner_key)
-    AND (:workflows IS NULL OR l.workflow IN (SELECT value FROM json_each(:workflows)))
-    AND (:versions IS NULL OR l.code_version = ''
-        OR l.code_version IN (SELECT value FROM json_each(:versions)))
-ORDER BY t.priority, t.due_at_ms, t.task_key
-LIMIT 1";
 
 const NEXT_WAKE: &str = "
 SELECT wake_at_ms
@@ -59,7 +39,8 @@ LIMIT ?2";
 const TASK_WAKE: &str = "
 UPDATE sw_workflow_tasks
 SET state = 1, due_at_ms = max(due_at_ms, ?2), wake_at_ms = NULL, waits_left = 0
-WHERE task_key = ?1 AND state IN (0, 3)";
+WHERE task_key = ?1 AND state IN (0, 3)
+RETURNING lane_key, priority, due_at_ms, gate";
 
 const WAITS_DROP: &str = "
 DELETE FROM sw_workflow_waits
@@ -109,16 +90,18 @@ ON CONFLICT (queue, workflow, code_version, owner_key) DO UPDATE
 SET owner_key = 0
 RETURNING lane_key";
 
-const TASKS_MOVE: &str = "
+const TASKS_LOCAL: &str = "
+SELECT task_key
+FROM sw_workflow_tasks
+WHERE lane_key = ?1 AND flags >= 8
+ORDER BY task_key
+LIMIT ?2";
+
+const TASK_MOVE: &str = "
 UPDATE sw_workflow_tasks
-SET lane_key = ?2, flags = flags & ~8
-WHERE task_key IN (
-    SELECT task_key
-    FROM sw_workflow_tasks
-    WHERE lane_key = ?1 AND flags >= 8
-    ORDER BY task_key
-    LIMIT ?3
-)";
+SET lane_key = ?2, flags = flags & ~8, state = CASE state WHEN 5 THEN 1 ELSE state END
+WHERE task_key = ?1
+RETURNING state, priority, due_at_ms, gate";
 
 const LANE_RETIRE: &str = "
 UPDATE sw_workflow_lanes
@@ -130,7 +113,7 @@ UPDATE sw_workflow_tasks
 SET state = 2, fence = fence + 1, owner_key = ?2, lease_until_up_ms = ?3, lease_ms = ?4,
     claimed_at_ms = ?5, worker = ?6
 WHERE task_key = ?1 AND state = 1
-RETURNING fence, due_at_ms";
+RETURNING fence, due_at_ms, lane_key, gate";
 
 const CLAIMED_RUN: &str = "
 SELECT r.run_id, t.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
@@ -145,7 +128,6 @@ WHERE r.run_key = ?1";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
-    READY_HEAD,
     NEXT_WAKE,
     NEXT_DEADLINE,
     WOKEN,
@@ -159,7 +141,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     OWNER_DELETE,
     LANES_OF,
     LANE_OPEN_TO_ALL,
-    TASKS_MOVE,
+    TASKS_LOCAL,
+    TASK_MOVE,
     LANE_RETIRE,
     TASK_CLAIM,
     CLAIMED_RUN,
@@ -167,16 +150,7 @@ pub(super) const STATEMENTS: &[&str] = &[
 
 impl ClaimPort for Tx<'_> {
     fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>> {
-        self.one(
-            READY_HEAD,
-            named_params! {
-                ":queue": filter.queue,
-                ":owner_key": filter.owner_key,
-                ":workflows": names_json(filter.workflows.as_deref()),
-                ":versions": names_json(filter.code_versions.as_deref()),
-            },
-            |row| row.get(0),
-        )
+        self.first_ready(filter)
     }
 
     fn next_wake_at_ms(&mut self) -> Result<Option<i64>> {
@@ -195,9 +169,15 @@ impl ClaimPort for Tx<'_> {
         self.all(OVERDUE, (now_ms, limit), |row| row.get(0))
     }
 
-    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<()> {
-        self.execute(TASK_WAKE, (run_key, due_at_ms))?;
-        self.execute(WAITS_DROP, [run_key]).map(|_| ())
+    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<Option<GatePlace>> {
+        let woken = self.one(TASK_WAKE, (run_key, due_at_ms), |row| {
+            let place = (row.get(1)?, row.get(2)?, run_key);
+            Ok((row.get(0)?, place, row.get(3)?))
+        })?;
+        self.execute(WAITS_DROP, [run_key])?;
+        let Some((lane_key, place, gate)) = woken else { return Ok(None) };
+        self.lane_reach(lane_key, place)?;
+        Ok(at_gate(lane_key, gate))
     }
 
     fn owners(&mut self) -> Result<Vec<Owner>> {
@@ -237,17 +217,30 @@ impl ClaimPort for Tx<'_> {
             .ok_or_else(|| Error::Corrupt(format!("lane {lane_key} is named, not stored").into()))
     }
 
-    fn tasks_move(&mut self, from: LaneKey, to: LaneKey, limit: u32) -> Result<u32> {
-        let moved = self.execute(TASKS_MOVE, (from, to, limit))?;
-        Ok(u32::try_from(moved).unwrap_or(u32::MAX))
+    fn tasks_local(&mut self, lane_key: LaneKey, limit: u32) -> Result<Vec<RunKey>> {
+        self.all(TASKS_LOCAL, (lane_key, limit), |row| row.get(0))
+    }
+
+    fn task_move(&mut self, run_key: RunKey, to: LaneKey) -> Result<Option<GatePlace>> {
+        let moved = self.one(TASK_MOVE, (run_key, to), |row| {
+            let place = (row.get(1)?, row.get(2)?, run_key);
+            Ok((row.get::<_, i64>(0)?, place, row.get(3)?))
+        })?;
+        match moved {
+            Some((state, place, gate)) if state == state_number(TaskState::Ready) => {
+                self.lane_reach(to, place)?;
+                Ok(at_gate(to, gate))
+            }
+            Some(_) | None => Ok(None),
+        }
     }
 
     fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()> {
         self.execute(LANE_RETIRE, [lane_key]).map(|_| ())
     }
 
-    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<(u32, i64)> {
-        self.one(
+    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Taken> {
+        let taken = self.one(
             TASK_CLAIM,
             (
                 run_key,
@@ -257,9 +250,14 @@ impl ClaimPort for Tx<'_> {
                 lease.claimed_at_ms,
                 &lease.worker,
             ),
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?
-        .ok_or_else(|| Error::internal("a ready task was not ready"))
+            |row| {
+                let (lane_key, gate) = (row.get(2)?, row.get(3)?);
+                Ok(Taken { number: row.get(0)?, due_at_ms: row.get(1)?, lane_key, gate })
+            },
+        )?;
+        let taken = taken.ok_or_else(|| Error::internal("a ready task was not ready"))?;
+        self.lane_settle(taken.lane_key)?;
+        Ok(taken)
     }
 
     fn claimed_run(&mut self, run_key: RunKey) -> Result<ClaimedRun> {
@@ -280,9 +278,8 @@ impl ClaimPort for Tx<'_> {
     }
 }
 
-fn names_json(names: Option<&[String]>) -> Option<String> {
-    let names = names?.iter().map(|name| crate::json::quote(name)).collect::<Vec<_>>();
-    Some(format!("[{}]", names.join(",")))
+fn at_gate(lane_key: LaneKey, gate: Option<String>) -> Option<GatePlace> {
+    gate.map(|gate| GatePlace { lane_key, gate })
 }
 
 #[cfg(test)]
@@ -290,12 +287,12 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use rusqlite::Connection;
+    use rusqlite::{Connection, OptionalExtension};
 
     use super::super::migrate;
     use super::super::tx::Tx;
     use crate::clock::Now;
-    use crate::domain::claim::{Claimer, claim};
+    use crate::domain::claim::{Claimer, claim, outlook};
     use crate::domain::port::{LaneFilter, Owner};
     use crate::domain::queue;
     use crate::domain::run::{QUEUE_DEFAULT, Submit, submit};
@@ -342,21 +339,30 @@ mod tests {
         conn
     }
 
-    /// Returns how many instructions of SQLite's machine ten claims take, after a first one.
-    fn instructions(mut conn: Connection) -> u64 {
-        let claimer = Claimer {
+    fn claimer(filter: LaneFilter) -> Claimer {
+        Claimer {
             owner: Owner { owner_key: 0, mark: 1, boot: [7; 16], pid: 1 },
             lease_ms: 10_000,
             worker: None,
-            filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },
+            filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..filter },
             dead: Vec::new(),
             seed: new_id(),
-        };
-        let take = |conn: &Connection| {
-            let picked = claim(&mut Tx::new(conn), &claimer, 1, NOW).unwrap();
-            assert_eq!(picked.runs.len(), 1);
-        };
-        take(&conn);
+        }
+    }
+
+    fn take(conn: &Connection, filter: &LaneFilter) -> Option<String> {
+        let claimer = claimer(filter.clone());
+        let outlook = outlook(&mut Tx::new(conn), &claimer.filter, NOW).unwrap();
+        let mut picked = claim(&mut Tx::new(conn), &claimer, 1, NOW).unwrap();
+        let run = picked.runs.pop().map(|claimed| claimed.run.workflow);
+        assert_eq!(outlook.is_promising, run.is_some());
+        assert!(!picked.has_more, "nothing was set aside");
+        run
+    }
+
+    /// Returns how many instructions of SQLite's machine ten looks and claims take, after a first one.
+    fn instructions(mut conn: Connection, filter: &LaneFilter) -> u64 {
+        let found = take(&conn, filter);
         let seen = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&seen);
         conn.progress_handler(
@@ -367,14 +373,168 @@ mod tests {
             }),
         )
         .unwrap();
-        (0..10).for_each(|_| take(&conn));
+        (0..10).for_each(|_| assert_eq!(take(&conn, filter), found));
         seen.load(Ordering::Relaxed)
+    }
+
+    fn assert_same(what: &str, few: u64, many: u64) {
+        assert!(many <= few + few / 10, "{what}: {few} instructions among few, {many} among many");
     }
 
     /// P14. Counted, not timed: what a claim does is the same, whatever lies about.
     #[test]
     fn a_claim_does_no_more_however_many_runs_are_pending_or_not_to_be_claimed() {
-        let (few, many) = (instructions(crowded(20)), instructions(crowded(2_000)));
-        assert!(many <= few + few / 10, "{few} instructions among few runs, {many} among many");
+        let all = LaneFilter::default();
+        let [few, many] = [20, 2_000].map(|count| instructions(crowded(count), &all));
+        assert_same("runs", few, many);
+    }
+
+    fn submit_to(conn: &Connection, workflow: &str, version: &str, key: Option<&str>) {
+        let run = Submit {
+            workflow: workflow.into(),
+            code_version: Some(version.into()),
+            concurrency_key: key.map(str::to_owned),
+            ..Submit::default()
+        };
+        submit(&mut Tx::new(conn), &run, new_id(), 0, NOW).unwrap();
+    }
+
+    fn empty() -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.set_prepared_statement_cache_capacity(200);
+        migrate::apply(&conn, None, 1).unwrap();
+        conn
+    }
+
+    fn named(workflows: &[&str], versions: &[&str]) -> LaneFilter {
+        let names = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            (!names.is_empty()).then_some(names)
+        };
+        LaneFilter {
+            workflows: names(workflows),
+            code_versions: names(versions),
+            ..LaneFilter::default()
+        }
+    }
+
+    /// So many lanes, each of a workflow and a version of its own, and 20 runs of "w" in "v".
+    fn laned(count: u32, is_ready: bool) -> Connection {
+        let conn = empty();
+        for at in 0..count {
+            let (workflow, version) = (format!("w{at}"), format!("v{at}"));
+            submit_to(&conn, &workflow, &version, None);
+            if !is_ready {
+                assert_eq!(take(&conn, &named(&[&workflow], &[])), Some(workflow));
+            }
+        }
+        (0..20).for_each(|_| submit_to(&conn, "w", "v", None));
+        conn
+    }
+
+    /// P14: lanes ever used, drained by workers of their own, cost no claim anything; nor do ready
+    /// runs that a worker does not ask for, or that stand behind.
+    #[test]
+    fn a_claim_does_no_more_however_many_lanes_there_are() {
+        let filters = [
+            named(&[], &[]),
+            named(&["w"], &[]),
+            named(&[], &["v"]),
+            named(&["w"], &["v"]),
+            named(&["nothing"], &[]),
+            named(&[], &["nothing"]),
+        ];
+        for (at, filter) in filters.iter().enumerate() {
+            for is_ready in [false, true] {
+                let [few, many] =
+                    [100, 2_000].map(|count| instructions_of(laned(count, is_ready), filter));
+                assert_same(&format!("lanes, filter {at}, ready {is_ready}"), few, many);
+            }
+        }
+    }
+
+    /// Looks and claims that may find something else each time.
+    fn instructions_of(conn: Connection, filter: &LaneFilter) -> u64 {
+        let is_named = filter.workflows.is_some() || filter.code_versions.is_some();
+        if is_named {
+            return instructions(conn, filter);
+        }
+        let mut conn = conn;
+        take(&conn, filter);
+        let seen = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&seen);
+        let count = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        conn.progress_handler(1, Some(count)).unwrap();
+        (0..10).for_each(|_| assert!(take(&conn, filter).is_some()));
+        seen.load(Ordering::Relaxed)
+    }
+
+    /// P9 in spite of places that are too early: in every order and with every filter, lanes that
+    /// share a queue give their runs by priority, due time and submission.
+    #[test]
+    fn runs_of_many_lanes_come_in_order_with_every_filter() {
+        let conn = empty();
+        let count: u32 = 60;
+        for at in 0..count * 5 {
+            let lane = at * 7 % count;
+            let run = Submit {
+                workflow: format!("w{}", lane % 12),
+                code_version: Some(format!("v{}", lane / 12)),
+                priority: i32::try_from(at * 31 % 11).unwrap(),
+                ..Submit::default()
+            };
+            submit(&mut Tx::new(&conn), &run, new_id(), 0, NOW).unwrap();
+        }
+        let filters = [
+            named(&["w1", "w5"], &["v2"]),
+            named(&["w3"], &[]),
+            named(&[], &["v1"]),
+            named(&[], &[]),
+        ];
+        for filter in &filters {
+            for _ in 0..20 {
+                let expected: Option<i64> = conn
+                    .query_row(
+                        "SELECT t.task_key FROM sw_workflow_tasks AS t
+                         JOIN sw_workflow_lanes AS l USING (lane_key)
+                         WHERE t.state = 1
+                             AND (?1 IS NULL OR l.workflow IN (SELECT value FROM json_each(?1)))
+                             AND (?2 IS NULL
+                                 OR l.code_version IN (SELECT value FROM json_each(?2)))
+                         ORDER BY t.priority, t.due_at_ms, t.task_key LIMIT 1",
+                        [&filter.workflows, &filter.code_versions]
+                            .map(|names| names.as_ref().map(|names| format!("{names:?}"))),
+                        |row| row.get(0),
+                    )
+                    .optional()
+                    .unwrap();
+                let claimer = claimer(filter.clone());
+                let picked = claim(&mut Tx::new(&conn), &claimer, 1, NOW).unwrap();
+                assert_eq!(picked.runs.first().map(|run| run.fence.run_key), expected);
+            }
+        }
+    }
+
+    /// P14: runs behind a closed gate, in as many lanes as one likes, cost a claim of others nothing.
+    #[test]
+    fn a_claim_does_no_more_however_many_runs_stand_behind_a_gate() {
+        let behind = |count: u32| {
+            let conn = empty();
+            let limits = crate::domain::port::QueueLimits {
+                concurrency_per_key: Some(1),
+                ..crate::domain::port::QueueLimits::default()
+            };
+            queue::set(&mut Tx::new(&conn), QUEUE_DEFAULT, &limits).unwrap();
+            (0..count).for_each(|at| submit_to(&conn, &format!("w{}", at % 4), "v", Some("hot")));
+            (0..20).for_each(|at| submit_to(&conn, "w", "v", Some(&format!("cold{at}"))));
+            assert_eq!(take(&conn, &named(&["w0"], &[])), Some("w0".into()));
+            conn
+        };
+        let all = LaneFilter::default();
+        let [few, many] = [20, 5_000].map(|count| instructions(behind(count), &all));
+        assert_same("runs behind a gate", few, many);
     }
 }

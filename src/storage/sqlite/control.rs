@@ -187,7 +187,8 @@ impl ControlPort for Tx<'_> {
     fn task_set_aside(&mut self, task: &Task) -> Result<()> {
         let state = state_number(task.state);
         self.execute(TASK_SET_ASIDE, (task.run_key, state, task.due_at_ms, task.wake_at_ms))?;
-        self.execute(WAITS_DROP, [task.run_key]).map(|_| ())
+        self.execute(WAITS_DROP, [task.run_key])?;
+        self.lane_enter(task)
     }
 
     fn cascade_insert(&mut self, run_key: RunKey) -> Result<()> {
@@ -234,8 +235,8 @@ impl ControlPort for Tx<'_> {
                 task.fence,
                 &task.gate,
             ),
-        )
-        .map(|_| ())
+        )?;
+        self.lane_enter(task)
     }
 
     fn task_of_run(&mut self, run_key: RunKey, now_ms: i64) -> Result<Task> {

@@ -7,6 +7,7 @@ pub mod bench;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
 pub mod flush;
+mod lane;
 pub mod migrate;
 pub mod names;
 pub mod open;
@@ -64,6 +65,7 @@ pub fn statements() -> Vec<&'static str> {
         claim::STATEMENTS,
         control::STATEMENTS,
         event::STATEMENTS,
+        lane::STATEMENTS,
         query::STATEMENTS,
         queue::STATEMENTS,
         run::STATEMENTS,

@@ -1,7 +1,7 @@
 //! Rows of queues that were set, and of their gates.
 
 use super::tx::Tx;
-use crate::domain::port::{GatePlace, LaneKey, QueueLimits, QueuePort, RunKey};
+use crate::domain::port::{GatePlace, LaneKey, QueueLimits, QueuePort};
 use crate::error::Result;
 
 const QUEUE: &str = "
@@ -66,43 +66,63 @@ const GATE_DROP: &str = "
 DELETE FROM sw_workflow_gates
 WHERE queue = ?1 AND gate = ?2 AND running = 0";
 
-const TASK_BLOCK: &str = "
+const GATE_ROOM: &str = "
+SELECT q.concurrency_per_key, coalesce(g.running, 0)
+FROM sw_workflow_lanes AS l
+LEFT JOIN sw_workflow_queues AS q ON q.queue = l.queue
+LEFT JOIN sw_workflow_gates AS g ON g.queue = l.queue AND g.gate = ?2
+WHERE l.lane_key = ?1";
+
+const GATE_KEEP: &str = "
 UPDATE sw_workflow_tasks
 SET state = 5
-WHERE task_key = ?1";
-
-const LANES_OF_QUEUE: &str = "
-SELECT lane_key
-FROM sw_workflow_lanes INDEXED BY lanes_live
-WHERE queue = ?1 AND owner_key >= 0
-ORDER BY owner_key, lane_key";
-
-const UNBLOCK_IN: &str = "
-UPDATE sw_workflow_tasks
-SET state = 1
 WHERE task_key IN (
     SELECT task_key
     FROM sw_workflow_tasks
-    WHERE lane_key = ?1 AND gate = ?2 AND state = 5
+    WHERE gate = ?2 AND lane_key = ?1 AND state = 1 AND gate IS NOT NULL
     ORDER BY priority, due_at_ms, task_key
-    LIMIT ?3
+    LIMIT 10000 OFFSET ?3
 )";
 
-// One probe per lane of the queue.
-const BLOCKED_GATE_AFTER: &str = "
-SELECT t.lane_key, t.gate
-FROM sw_workflow_lanes AS l
-JOIN sw_workflow_tasks AS t ON t.task_key = (
-    SELECT h.task_key
-    FROM sw_workflow_tasks AS h
-    WHERE h.lane_key = l.lane_key AND h.state = 5
-        AND h.gate > CASE l.lane_key WHEN ?2 THEN ?3 ELSE '' END
-    ORDER BY h.gate, h.priority, h.due_at_ms, h.task_key
+const GATE_LET_IN: &str = "
+UPDATE sw_workflow_tasks
+SET state = 1
+WHERE task_key = (
+    SELECT task_key
+    FROM sw_workflow_tasks
+    WHERE gate = ?2 AND lane_key = ?1 AND state = 5
+    ORDER BY priority, due_at_ms, task_key
     LIMIT 1
+) AND NOT EXISTS (
+    SELECT 1
+    FROM sw_workflow_tasks
+    WHERE gate = ?2 AND lane_key = ?1 AND state = 1 AND gate IS NOT NULL
 )
-WHERE l.queue = ?1 AND l.lane_key >= ?2
-ORDER BY l.lane_key
+RETURNING priority, due_at_ms, task_key";
+
+// One probe per lane in which a run of the gate stands, whatever its queue.
+const GATE_LANE_READY: &str = "
+SELECT t.lane_key, l.queue
+FROM sw_workflow_tasks AS t
+JOIN sw_workflow_lanes AS l ON l.lane_key = t.lane_key
+WHERE t.gate = ?1 AND t.lane_key > ?2 AND t.state = 1 AND t.gate IS NOT NULL
+ORDER BY t.lane_key
 LIMIT 1";
+
+const GATE_LANE_BLOCKED: &str = "
+SELECT t.lane_key, l.queue
+FROM sw_workflow_tasks AS t
+JOIN sw_workflow_lanes AS l ON l.lane_key = t.lane_key
+WHERE t.gate = ?1 AND t.lane_key > ?2 AND t.state = 5
+ORDER BY t.lane_key
+LIMIT 1";
+
+const GATES_AFTER: &str = "
+SELECT gate
+FROM sw_workflow_gates
+WHERE queue = ?1 AND gate > ?2
+ORDER BY gate
+LIMIT ?3";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
@@ -116,10 +136,12 @@ pub(super) const STATEMENTS: &[&str] = &[
     QUEUE_REMOVE,
     GATE_REMOVE,
     GATE_DROP,
-    TASK_BLOCK,
-    LANES_OF_QUEUE,
-    UNBLOCK_IN,
-    BLOCKED_GATE_AFTER,
+    GATE_ROOM,
+    GATE_KEEP,
+    GATE_LET_IN,
+    GATE_LANE_READY,
+    GATE_LANE_BLOCKED,
+    GATES_AFTER,
 ];
 
 impl QueuePort for Tx<'_> {
@@ -162,27 +184,53 @@ impl QueuePort for Tx<'_> {
         Ok(queue)
     }
 
-    fn task_block(&mut self, run_key: RunKey) -> Result<()> {
-        self.execute(TASK_BLOCK, [run_key]).map(|_| ())
+    fn gate_room(&mut self, place: &GatePlace) -> Result<u32> {
+        let counts = self.one(GATE_ROOM, (place.lane_key, &place.gate), |row| {
+            Ok((row.get::<_, Option<u32>>(0)?, row.get::<_, u32>(1)?))
+        })?;
+        let (most, running) = counts.unwrap_or_default();
+        Ok(most.map_or(u32::MAX, |most| most.saturating_sub(running)))
     }
 
-    fn unblock_heads(&mut self, queue: &str, gate: &str) -> Result<()> {
-        let lanes: Vec<LaneKey> = self.all(LANES_OF_QUEUE, [queue], |row| row.get(0))?;
-        lanes.into_iter().try_for_each(|lane_key| self.unblock_head(lane_key, gate))
+    fn gate_keep(&mut self, place: &GatePlace, count: u32) -> Result<()> {
+        match self.execute(GATE_KEEP, (place.lane_key, &place.gate, count))? {
+            0 => Ok(()),
+            _ => self.lane_settle(place.lane_key),
+        }
     }
 
-    fn unblock_head(&mut self, lane_key: LaneKey, gate: &str) -> Result<()> {
-        self.execute(UNBLOCK_IN, (lane_key, gate, 1)).map(|_| ())
+    fn gate_let_in(&mut self, place: &GatePlace) -> Result<()> {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        match self.one(GATE_LET_IN, (place.lane_key, &place.gate), read)? {
+            Some(first) => self.lane_reach(place.lane_key, first),
+            None => Ok(()),
+        }
     }
 
-    fn blocked_gate_after(&mut self, queue: &str, place: &GatePlace) -> Result<Option<GatePlace>> {
-        self.one(BLOCKED_GATE_AFTER, (queue, place.lane_key, &place.gate), |row| {
-            Ok(GatePlace { lane_key: row.get(0)?, gate: row.get(1)? })
-        })
+    fn gate_lane_after(
+        &mut self,
+        queue: &str,
+        place: &GatePlace,
+        is_ready: bool,
+    ) -> Result<Option<LaneKey>> {
+        let sql = if is_ready { GATE_LANE_READY } else { GATE_LANE_BLOCKED };
+        let mut after = place.lane_key;
+        loop {
+            let next: Option<(LaneKey, String)> =
+                self.one(sql, (&place.gate, after), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            match next {
+                Some((lane_key, of)) if of == queue => return Ok(Some(lane_key)),
+                Some((lane_key, _)) => after = lane_key,
+                None => return Ok(None),
+            }
+        }
     }
 
-    fn unblock_in(&mut self, place: &GatePlace, limit: u32) -> Result<u32> {
-        let let_in = self.execute(UNBLOCK_IN, (place.lane_key, &place.gate, limit))?;
-        Ok(u32::try_from(let_in).unwrap_or(u32::MAX))
+    fn gates_after(&mut self, queue: &str, after: &str, limit: u32) -> Result<Vec<String>> {
+        self.all(GATES_AFTER, (queue, after, limit), |row| row.get(0))
+    }
+
+    fn lane_left(&mut self, lane_key: LaneKey) -> Result<()> {
+        self.lane_settle(lane_key)
     }
 }

@@ -16,7 +16,7 @@ use crate::limits::{
 };
 
 const LANE: &str = "
-SELECT lane_key
+SELECT lane_key, first_task_key, first_priority, first_due_at_ms
 FROM sw_workflow_lanes
 WHERE queue = ?1 AND workflow = ?2 AND code_version = ?3 AND owner_key = ?4";
 
@@ -91,10 +91,14 @@ pub(super) const STATEMENTS: &[&str] = &[
 impl RunPort for Tx<'_> {
     fn lane_make(&mut self, lane: &Lane) -> Result<LaneKey> {
         let names = (&lane.queue, &lane.workflow, &lane.code_version, lane.owner_key);
-        match self.one(LANE, names, |row| row.get(0))? {
-            Some(lane_key) => Ok(lane_key),
-            None => self.insert(LANE_INSERT, names),
-        }
+        let found = self.one(LANE, names, |row| {
+            let first: Option<RunKey> = row.get(1)?;
+            let from = first.map(|key| Ok((row.get(2)?, row.get(3)?, key))).transpose();
+            Ok((row.get(0)?, from.map_err(|error: rusqlite::Error| error)?))
+        })?;
+        let Some((lane_key, from)) = found else { return self.insert(LANE_INSERT, names) };
+        self.reached.set(from.map(|from| (lane_key, from)));
+        Ok(lane_key)
     }
 
     fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>> {
@@ -150,8 +154,8 @@ impl RunPort for Tx<'_> {
                 &task.gate,
                 task.is_local,
             ),
-        )
-        .map(|_| ())
+        )?;
+        self.lane_enter(task)
     }
 
     fn lineage(&mut self, run_key: RunKey) -> Result<Parent> {

@@ -2,20 +2,25 @@
 //!
 //! Each topic implements its own trait in its own file, beside its SQL.
 
+use std::cell::Cell;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
+use super::lane::Reached;
 use super::map;
 use crate::error::Result;
 
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {
     pub(super) conn: &'conn Connection,
+    /// The lane that this transaction looked up last, and from where on it has ready runs.
+    pub(super) reached: Cell<Option<Reached>>,
 }
 
 impl<'conn> Tx<'conn> {
     /// Wraps a connection on which a transaction is open.
     pub fn new(conn: &'conn Connection) -> Tx<'conn> {
-        Tx { conn }
+        Tx { conn, reached: Cell::new(None) }
     }
 
     /// Returns the connection.

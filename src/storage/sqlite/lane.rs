@@ -1,0 +1,406 @@
+//! Lanes: where runs queue up, and which of them has the next one ready.
+//!
+//! A lane's row says from which place on, in the order of claims, runs of it may be ready; NULL where
+//! none is. A claim goes through the lanes in that order and stops where the next place lies behind
+//! the best run it has found, so that lanes with nothing ready, and lanes behind, cost nothing.
+//!
+//! A place may be too early, never too late: whatever makes a run ready moves it forward
+//! ([`Tx::lane_reach`]). Whatever takes a ready run away moves it back ([`Tx::lane_settle`]), but not
+//! while few lanes of the queue have a place: one or two busy lanes are never written to, and a claim
+//! looks in vain into a few lanes at most.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Params, Row, named_params};
+
+use super::map;
+use super::tx::Tx;
+use crate::domain::port::{LaneFilter, LaneKey, OwnerKey, RunKey, Task, TaskState};
+use crate::error::Result;
+use crate::limits::{LANES_LOOSE_MAX, LANES_PASSED_MAX};
+
+// All lanes that have a place. The head of one is looked up only where the names are asked for.
+const LANES: &str = "
+SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, l.is_named, h.priority, h.due_at_ms,
+    h.task_key
+FROM (
+    SELECT lane_key, first_priority, first_due_at_ms, first_task_key,
+        (:workflows IS NULL OR workflow IN (SELECT value FROM json_each(:workflows)))
+            AND (:versions IS NULL OR code_version = ''
+                OR code_version IN (SELECT value FROM json_each(:versions))) AS is_named
+    FROM sw_workflow_lanes INDEXED BY lanes_first
+    WHERE queue = :queue AND owner_key = :owner_key AND first_task_key IS NOT NULL
+) AS l
+LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
+    SELECT t.task_key
+    FROM sw_workflow_tasks AS t
+    WHERE t.lane_key = l.lane_key AND t.state = 1 AND l.is_named
+    ORDER BY t.priority, t.due_at_ms, t.task_key
+    LIMIT 1
+)
+ORDER BY l.first_priority, l.first_due_at_ms, l.first_task_key";
+
+const LANES_OF_WORKFLOW: &str = "
+SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, 1, h.priority, h.due_at_ms, h.task_key
+FROM sw_workflow_lanes AS l INDEXED BY lanes_first_of_workflow
+LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
+    SELECT t.task_key
+    FROM sw_workflow_tasks AS t
+    WHERE t.lane_key = l.lane_key AND t.state = 1
+    ORDER BY t.priority, t.due_at_ms, t.task_key
+    LIMIT 1
+)
+WHERE l.queue = ?1 AND l.owner_key = ?2 AND l.workflow = ?3 AND l.first_task_key IS NOT NULL
+ORDER BY l.first_priority, l.first_due_at_ms, l.first_task_key";
+
+const LANES_OF_VERSION: &str = "
+SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, 1, h.priority, h.due_at_ms, h.task_key
+FROM sw_workflow_lanes AS l INDEXED BY lanes_first_of_version
+LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
+    SELECT t.task_key
+    FROM sw_workflow_tasks AS t
+    WHERE t.lane_key = l.lane_key AND t.state = 1
+    ORDER BY t.priority, t.due_at_ms, t.task_key
+    LIMIT 1
+)
+WHERE l.queue = ?1 AND l.owner_key = ?2 AND l.code_version = ?3 AND l.first_task_key IS NOT NULL
+ORDER BY l.first_priority, l.first_due_at_ms, l.first_task_key";
+
+const LANE_OF_NAMES: &str = "
+SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, 1, h.priority, h.due_at_ms, h.task_key
+FROM sw_workflow_lanes AS l INDEXED BY lanes_by_name
+LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
+    SELECT t.task_key
+    FROM sw_workflow_tasks AS t
+    WHERE t.lane_key = l.lane_key AND t.state = 1
+    ORDER BY t.priority, t.due_at_ms, t.task_key
+    LIMIT 1
+)
+WHERE l.queue = ?1 AND l.owner_key = ?2 AND l.workflow = ?3 AND l.code_version = ?4
+    AND l.first_task_key IS NOT NULL";
+
+const LANE_REACH: &str = "
+UPDATE sw_workflow_lanes
+SET first_priority = ?2, first_due_at_ms = ?3, first_task_key = ?4
+WHERE lane_key = ?1 AND (
+    first_task_key IS NULL
+    OR (?2, ?3, ?4) < (first_priority, first_due_at_ms, first_task_key)
+)";
+
+// Asked apart from the update: that one opens every index of the table before it looks.
+const LANE_IS_AMONG_MANY: &str = "
+SELECT 1
+FROM sw_workflow_lanes AS o INDEXED BY lanes_first
+WHERE o.queue = (SELECT queue FROM sw_workflow_lanes WHERE lane_key = ?1)
+    AND o.owner_key = (SELECT owner_key FROM sw_workflow_lanes WHERE lane_key = ?1)
+    AND o.first_task_key IS NOT NULL
+LIMIT 1 OFFSET ?2";
+
+const LANE_SETTLE: &str = "
+UPDATE sw_workflow_lanes
+SET (first_priority, first_due_at_ms, first_task_key) = (
+    SELECT t.priority, t.due_at_ms, t.task_key
+    FROM sw_workflow_tasks AS t
+    WHERE t.lane_key = ?1 AND t.state = 1
+    ORDER BY t.priority, t.due_at_ms, t.task_key
+    LIMIT 1
+)
+WHERE lane_key = ?1 AND first_task_key IS NOT NULL";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[
+    LANES,
+    LANES_OF_WORKFLOW,
+    LANES_OF_VERSION,
+    LANE_OF_NAMES,
+    LANE_REACH,
+    LANE_IS_AMONG_MANY,
+    LANE_SETTLE,
+];
+
+/// Where a run stands in the order of claims: priority, due time, key.
+pub(super) type Place = (i64, i64, RunKey);
+
+/// A lane, and the place before which none of its runs is ready.
+pub(super) type Reached = (LaneKey, Place);
+
+/// A lane as a claim sees it.
+struct Seen {
+    /// No run of it is ready before this place.
+    from: Place,
+    is_named: bool,
+    head: Option<Place>,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
+    let key: Option<RunKey> = row.get(6)?;
+    let head = key.map(|key| Ok((row.get(4)?, row.get(5)?, key))).transpose();
+    Ok(Seen {
+        from: (row.get(0)?, row.get(1)?, row.get(2)?),
+        is_named: row.get(3)?,
+        head: head.map_err(|error: rusqlite::Error| error)?,
+    })
+}
+
+impl Tx<'_> {
+    /// Returns the first ready run of the lanes that match.
+    pub(super) fn first_ready(&self, filter: &LaneFilter) -> Result<Option<RunKey>> {
+        let mut best = None;
+        let own = Some(filter.owner_key).filter(|key| *key != 0);
+        for owner_key in [0].into_iter().chain(own) {
+            if !self.pass_lanes(filter, owner_key, &mut best)? {
+                self.ask_by_name(filter, owner_key, &mut best)?;
+            }
+        }
+        Ok(best.map(|(_, _, key)| key))
+    }
+
+    /// Goes through all lanes of an owner; answers `false` when too many were not the ones asked for.
+    fn pass_lanes(
+        &self,
+        filter: &LaneFilter,
+        owner_key: OwnerKey,
+        best: &mut Option<Place>,
+    ) -> Result<bool> {
+        let params = named_params! {
+            ":queue": filter.queue,
+            ":owner_key": owner_key,
+            ":workflows": names_json(filter.workflows.as_deref()),
+            ":versions": names_json(filter.code_versions.as_deref()),
+        };
+        self.go_through(LANES, params, best)
+    }
+
+    /// Looks up what is asked for name by name, whatever lies about.
+    fn ask_by_name(
+        &self,
+        filter: &LaneFilter,
+        owner_key: OwnerKey,
+        best: &mut Option<Place>,
+    ) -> Result<()> {
+        let queue = &filter.queue;
+        let versions = filter
+            .code_versions
+            .as_ref()
+            .map(|names| names.iter().map(String::as_str).chain([""]).collect::<BTreeSet<&str>>());
+        let workflows: Option<BTreeSet<&str>> =
+            filter.workflows.as_ref().map(|names| names.iter().map(String::as_str).collect());
+        match (workflows, versions) {
+            (Some(workflows), Some(versions)) => {
+                for workflow in workflows {
+                    for version in &versions {
+                        let names = (queue, owner_key, workflow, version);
+                        self.go_through(LANE_OF_NAMES, names, best)?;
+                    }
+                }
+            }
+            (Some(workflows), None) => {
+                for workflow in workflows {
+                    self.go_through(LANES_OF_WORKFLOW, (queue, owner_key, workflow), best)?;
+                }
+            }
+            (None, versions) => {
+                for version in versions.into_iter().flatten() {
+                    self.go_through(LANES_OF_VERSION, (queue, owner_key, version), best)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through lanes in the order of their places, as far as one may hold a run before the best;
+    /// answers `false` when it gave up because too many were not the ones asked for.
+    fn go_through(&self, sql: &str, params: impl Params, best: &mut Option<Place>) -> Result<bool> {
+        let mut statement = self.prepare(sql)?;
+        let mut rows = statement.query(params).map_err(map)?;
+        let mut passed = 0;
+        while let Some(row) = rows.next().map_err(map)? {
+            let lane = read(row).map_err(map)?;
+            if best.is_some_and(|best| best < lane.from) {
+                break;
+            }
+            if let Some(head) = lane.head {
+                *best = Some(best.map_or(head, |best| best.min(head)));
+            }
+            passed += u32::from(!lane.is_named);
+            if passed > LANES_PASSED_MAX {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Notes that a task was written, if it is ready.
+    pub(super) fn lane_enter(&self, task: &Task) -> Result<()> {
+        if task.state != TaskState::Ready {
+            return Ok(());
+        }
+        self.lane_reach(task.lane_key, (task.priority.into(), task.due_at_ms, task.run_key))
+    }
+
+    /// Notes that a run of a lane is ready. A submit has looked its lane up and knows where it begins.
+    pub(super) fn lane_reach(&self, lane_key: LaneKey, place: Place) -> Result<()> {
+        if self.reached.get().is_some_and(|(known, from)| known == lane_key && from <= place) {
+            return Ok(());
+        }
+        let (priority, due_at_ms, task_key) = place;
+        let moved = self.execute(LANE_REACH, (lane_key, priority, due_at_ms, task_key))?;
+        if moved > 0 {
+            self.reached.set(Some((lane_key, place)));
+        }
+        Ok(())
+    }
+
+    /// Notes that a ready run of a lane is ready no more.
+    pub(super) fn lane_settle(&self, lane_key: LaneKey) -> Result<()> {
+        self.reached.set(None);
+        match self.one(LANE_IS_AMONG_MANY, (lane_key, LANES_LOOSE_MAX), |_| Ok(()))? {
+            Some(()) => self.execute(LANE_SETTLE, [lane_key]).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn names_json(names: Option<&[String]>) -> Option<String> {
+    let names = names?.iter().map(|name| crate::json::quote(name)).collect::<Vec<_>>();
+    Some(format!("[{}]", names.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, OptionalExtension};
+
+    use super::super::migrate;
+    use super::*;
+    use crate::clock::Now;
+    use crate::domain::attempt::{End, finish};
+    use crate::domain::check::CheckPort;
+    use crate::domain::claim::{Claimer, claim, sweep};
+    use crate::domain::control::{cancel, pause, resume};
+    use crate::domain::port::{Fence, Owner, QueueLimits};
+    use crate::domain::queue;
+    use crate::domain::run::{QUEUE_DEFAULT, Submit, submit};
+    use crate::id::{self, Id, new_id};
+
+    /// A queue of more lanes than may be loose, a claimer of all of them, and numbers that look random.
+    struct Crowd {
+        conn: Connection,
+        claimer: Claimer,
+        runs: Vec<Id>,
+        held: Vec<Fence>,
+        now: Now,
+        seed: u64,
+    }
+
+    const PER_KEY: u32 = 2;
+
+    impl Crowd {
+        fn new(seed: u64) -> Crowd {
+            let conn = Connection::open_in_memory().unwrap();
+            conn.set_prepared_statement_cache_capacity(200);
+            migrate::apply(&conn, None, 1).unwrap();
+            let limits =
+                QueueLimits { concurrency_per_key: Some(PER_KEY), ..QueueLimits::default() };
+            queue::set(&mut Tx::new(&conn), QUEUE_DEFAULT, &limits).unwrap();
+            let claimer = Claimer {
+                owner: Owner { owner_key: 0, mark: 1, boot: [7; 16], pid: 1 },
+                lease_ms: u32::MAX,
+                worker: None,
+                filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },
+                dead: Vec::new(),
+                seed: new_id(),
+            };
+            let now = Now { wall_ms: 1_000, up_ms: 1_000 };
+            Crowd { conn, claimer, runs: Vec::new(), held: Vec::new(), now, seed }
+        }
+
+        fn below(&mut self, bound: u64) -> u64 {
+            self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.seed >> 33) % bound
+        }
+
+        fn submit(&mut self) {
+            let lane = self.below(u64::from(LANES_LOOSE_MAX) * 2);
+            let key = self.below(4);
+            let later = [0, 0, 500][self.below(3) as usize];
+            let run = Submit {
+                workflow: format!("w{}", lane % 8),
+                code_version: Some(format!("v{}", lane / 8)),
+                concurrency_key: (key > 0).then(|| format!("k{key}")),
+                priority: i32::try_from(self.below(3)).unwrap(),
+                run_at_ms: if later > 0 { self.now.wall_ms + later } else { 0 },
+                ..Submit::default()
+            };
+            let run_id = new_id();
+            submit(&mut Tx::new(&self.conn), &run, run_id, 0, self.now).unwrap();
+            self.runs.push(run_id);
+        }
+
+        /// The first that is due, in the order of claims, and whose key has room.
+        fn expected(&self) -> Option<RunKey> {
+            let sql = "
+SELECT t.task_key
+FROM sw_workflow_tasks AS t
+LEFT JOIN sw_workflow_gates AS g ON g.gate = t.gate
+WHERE t.state IN (1, 5) AND coalesce(g.running, 0) < ?1
+ORDER BY t.priority, t.due_at_ms, t.task_key";
+            self.conn.query_row(sql, [PER_KEY], |row| row.get(0)).optional().unwrap()
+        }
+
+        fn claim(&mut self) {
+            let mut tx = Tx::new(&self.conn);
+            while sweep(&mut tx, &[], new_id(), self.now).unwrap().has_more {}
+            let expected = self.expected();
+            let picked = claim(&mut tx, &self.claimer, 1, self.now).unwrap();
+            assert_eq!(picked.runs.first().map(|run| run.fence.run_key), expected);
+            if let Some(claimed) = picked.runs.first() {
+                self.claimer.owner.owner_key = claimed.owner_key;
+                self.held.push(claimed.fence);
+            }
+        }
+
+        fn act(&mut self) {
+            let what = self.below(12);
+            match what {
+                0..=3 => self.submit(),
+                4..=6 => self.claim(),
+                7 => self.now.wall_ms += 100,
+                8 | 9 if !self.held.is_empty() => {
+                    let at = self.below(self.held.len() as u64) as usize;
+                    let fence = self.held.swap_remove(at);
+                    let end = if what == 8 { End::Complete("1".into()) } else { End::Release(0) };
+                    // One that was cancelled while it ran ends so.
+                    finish(&mut Tx::new(&self.conn), fence, &end, self.now).unwrap();
+                }
+                _ if self.runs.is_empty() => {}
+                _ => {
+                    let at = self.below(self.runs.len() as u64) as usize;
+                    let run = id::write("run", self.runs[at]);
+                    let mut tx = Tx::new(&self.conn);
+                    // What has ended refuses.
+                    let _ = match self.seed % 3 {
+                        0 => cancel(&mut tx, &run, None, self.now),
+                        1 => pause(&mut tx, &run),
+                        _ => resume(&mut tx, &run, self.now).map(|_| ()),
+                    };
+                }
+            }
+        }
+    }
+
+    /// P9, P14, P15: whatever makes runs ready and takes them away, claims see the first of them.
+    #[test]
+    fn a_lane_begins_no_later_than_its_first_ready_run_whatever_happens() {
+        for seed in 1..=8 {
+            let mut crowd = Crowd::new(seed);
+            for _ in 0..40 {
+                crowd.submit();
+            }
+            for _ in 0..50 {
+                (0..8).for_each(|_| crowd.act());
+                let faults = Tx::new(&crowd.conn).faults(3).unwrap();
+                assert_eq!(faults, [], "seed {seed}");
+            }
+        }
+    }
+}
