@@ -195,10 +195,12 @@ fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
     let log = os::identity(&log_path(path));
     let has_log = log.is_ok_and(|log| log.size > 0);
     let header = vfs::header(path)?;
-    if header.size == 0 && !has_log {
+    // As the system says it: SQLite takes a file of one byte for an empty one.
+    let size = os::identity(path).map_err(|error| cannot_open(path, &error))?.size;
+    if size == 0 && !has_log {
         return Ok(Look::Good);
     }
-    if header.size > 0 && !header.bytes.starts_with(MAGIC) {
+    if size > 0 && !header.bytes.starts_with(MAGIC) {
         return if is_first_cut_off(path)? { Ok(Look::CutOff) } else { Err(not_a_store(path)) };
     }
     let conn = match connect_reader(path, busy_timeout_ms) {
