@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -323,11 +325,56 @@ func TestARetryOfAWorkflowSaysWhen(t *testing.T) {
 
 func TestARunThatAWorkerEndsByHandIsEndedOnce(t *testing.T) {
 	store := memory(t)
+	runID := submit(t, store, nil)
+	var kinds []EventKind
+	worker := &Worker{Store: store, Logger: silent, Workflows: map[string]Workflow{
+		"w": func(_ context.Context, run *Attempt) (any, error) {
+			return "the worker's", run.Complete("the author's")
+		},
+	}}
+	worker.Hook = func(_ context.Context, e WorkerEvent) context.Context {
+		kinds = append(kinds, e.Kind)
+		return nil
+	}
+	must(t, worker.Carry(context.Background(), claim(t, store)))
+	run, err := store.Get(runID)
+	must(t, err)
+	if string(run.Result) != `"the author's"` || !slices.Equal(kinds, []EventKind{EventClaimed, EventCompleted}) {
+		t.Fatalf("%v %s", kinds, run.Raw)
+	}
+}
+
+func TestAStepThatBeginLeftOpenKeepsNoRunFromBeingParked(t *testing.T) {
+	store := memory(t)
 	run := carriedOnce(t, store, nil, func(_ context.Context, run *Attempt) (any, error) {
-		return "the worker's", run.Complete("the author's")
+		if _, err := run.Begin("left", StepOptions{}); err != nil {
+			return nil, err
+		}
+		return nil, run.Sleep("rest", time.Hour)
 	})
-	if string(run.Result) != `"the author's"` {
+	if run.State != "waiting" {
 		t.Fatalf("%s", run.Raw)
+	}
+}
+
+func TestAHookThatPanicsOrExitsIsLoggedAndChangesNothing(t *testing.T) {
+	for name, fail := range map[string]func(){"panics": func() { panic("no hook") }, "exits": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			var told bytes.Buffer
+			store := memory(t)
+			runID := submit(t, store, nil)
+			worker := &Worker{
+				Store: store, Logger: slog.New(slog.NewTextHandler(&told, nil)),
+				Workflows: map[string]Workflow{"w": nothingToDo},
+				Hook:      func(context.Context, WorkerEvent) context.Context { fail(); return nil },
+			}
+			must(t, worker.Carry(context.Background(), claim(t, store)))
+			run, err := store.Get(runID)
+			must(t, err)
+			if run.State != "completed" || strings.Count(told.String(), "the hook failed") != 2 {
+				t.Fatalf("%s %s", run.Raw, told.String())
+			}
+		})
 	}
 }
 
