@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,6 +15,15 @@ import smolwf
 from .test_programs import CLIENT, environment
 
 RUNS = 60
+
+
+def await_handlers(worker: subprocess.Popen[str]) -> None:
+    """Waits until a worker listens for SIGTERM: before that, a signal just ends its process."""
+    caught = 0
+    while worker.poll() is None and not caught >> (signal.SIGTERM - 1) & 1:
+        status = Path(f"/proc/{worker.pid}/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        time.sleep(0.005)  # nothing tells of it
 
 
 class Fleet:
@@ -38,6 +48,8 @@ class Fleet:
         worker = self.running.pop(kind)
         if signal.SIGKILL in signals:
             self.killed.add(worker.pid)
+        else:
+            await_handlers(worker)
         for each in signals:
             worker.send_signal(each)
         said, _ = worker.communicate(timeout=60)
