@@ -24,6 +24,7 @@ from .listening import stops
 from .options import Duration, milliseconds
 from .session import PAUSE_MAX_S, PAUSE_S, Session, may_pass
 from .telling import Hook
+from .waiting import Stop
 from .worker import GRACE_MS, LOOK_S, LOOK_SHARE, SILENCE_MS, TOLD_S
 from .workflows import Workflow
 
@@ -62,6 +63,7 @@ class AsyncWorker:
         self._grace_s = milliseconds(grace_ms) / 1000
         self._hook = hook
         self._ring = Ring()
+        self._stop = Stop()
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._running: dict[asyncio.Task[None], Running] = {}
         self._grace_ends_at: Optional[float] = None
@@ -75,6 +77,7 @@ class AsyncWorker:
             self._is_hurried = True
         else:
             self._grace_ends_at = time.monotonic() + self._grace_s
+            self._stop.fire()
         self._ring.wake()
         self._store.wake()
 
@@ -135,14 +138,14 @@ class AsyncWorker:
     # ---- claiming -------------------------------------------------------------------------
 
     async def _claim(self, bell: Bell) -> None:
-        pause = PAUSE_S
+        pause, claim = PAUSE_S, functools.partial(self._claims.now, self._stop)
         while self._grace_ends_at is None:
             seen = bell.count  # before asking, so that no ring is missed
             if len(self._running) >= self._concurrency:
                 await self._ring.moved(self._ring.count)  # an end, or a stop
                 continue
             try:
-                attempt = await self._store.claim_now(self._claims.now)
+                attempt = await self._store.claim_now(claim)
             except Error as error:
                 if not may_pass(error):
                     raise

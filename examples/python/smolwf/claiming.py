@@ -61,9 +61,9 @@ class Claims:
         self._turn = 0
         self._chosen: dict[str, Any] = {"queue": queue, "lease_ms": lease_ms, "worker": name}
 
-    def now(self) -> Optional[Attempt]:
-        """A run of any group, if there is one now."""
-        found = (self._claim(group, 0, None) for group in self._in_turn())
+    def now(self, stop: Stop) -> Optional[Attempt]:
+        """A run of any group, if there is one now and the stop has not fired."""
+        found = (self._claim(group, 0, stop) for group in self._in_turn())
         return next((attempt for attempt in found if attempt is not None), None)
 
     def wait(self, wait_ms: Optional[Duration], stop: Stop) -> Optional[Attempt]:
@@ -74,7 +74,7 @@ class Claims:
         left = _counting_down(limit)
         while True:
             seen = self._store.wait(0, 0) or 0  # before looking, so that no change is missed
-            attempt = self.now()
+            attempt = self.now(stop)
             rest = left()
             if attempt is not None or stop.fired or rest == 0:
                 return attempt
@@ -85,16 +85,18 @@ class Claims:
         first = self._turn % len(self._groups)
         return iter(self._groups[first:] + self._groups[:first])
 
-    def _claim(
-        self, group: Group, wait_ms: Optional[Duration], stop: Optional[Stop]
-    ) -> Optional[Attempt]:
-        return self._store.claim(
+    def _claim(self, group: Group, wait_ms: Optional[Duration], stop: Stop) -> Optional[Attempt]:
+        attempt = self._store.claim(
             wait_ms=wait_ms,
             workflows=group.workflows,
             code_versions=group.code_versions,
             stop=stop,
             **self._chosen,
         )
+        if attempt is None or not stop.fired:
+            return attempt
+        with attempt:  # it was claimed just as the stop fired: it is given back
+            return None
 
 
 def _counting_down(limit_ms: int) -> Callable[[], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import smolwf
 
@@ -59,7 +59,7 @@ class AsyncioHost:
 
     def stop(self) -> None:
         assert self._worker is not None
-        self._loop.call_soon_threadsafe(self._worker.stop)
+        self._do(_called(self._worker.stop))
 
     def join(self) -> str:
         try:
@@ -76,6 +76,10 @@ class AsyncioHost:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE_S)
         self._loop.close()
+
+
+async def _called(function: Callable[[], None]) -> None:
+    function()
 
 
 async def _cancel_all() -> None:
