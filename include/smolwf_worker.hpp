@@ -326,6 +326,16 @@ inline int32_t code_of(const std::exception_ptr &thrown) {
     }
 }
 
+/** A failure of the library's own finding, for good. */
+inline to_record final_failure(const std::string &sentence) {
+    return {form_of(std::make_exception_ptr(std::logic_error(sentence))), {SW_FAIL_TERMINAL, 0}};
+}
+
+/** Whether the store refused what it was given, whenever that is given again. */
+inline bool is_refusal(const error &why) noexcept {
+    return why.code() == SW_ERR_INVALID || why.code() == SW_ERR_TOO_BIG;
+}
+
 /** Whether an exception is about the attempt, so that no step is to be blamed for it. */
 inline bool is_of_the_run(const std::exception_ptr &thrown) {
     std::string on;
@@ -446,6 +456,25 @@ class room {
             changed_.wait_for(lock, std::chrono::milliseconds(pause_ms),
                               [this] { return is_given_up_ || told_ == why_told::lost; });
         }
+    }
+
+    /**
+     * Records a failure by a call that takes it; what cannot be recorded as its author gave it is put
+     * into a form that can (W7). Gives the code of the answer.
+     */
+    template <class Call>
+    int32_t record(std::string_view name, const std::string &of, to_record &what, Call call) {
+        const auto store = [&] { return call(what); };
+        try {
+            return again(name, store);
+        } catch (const error &why) {
+            if (!is_refusal(why)) throw;
+            const std::logic_error told("an error of " + of + " cannot be recorded as given: " +
+                                        why.what() + ": " + what.json.substr(0, 200));
+            what.json = form_of(std::make_exception_ptr(told));
+            what.options.retry_after_ms = 0; /* it may be what was refused */
+        }
+        return again(name, store);
     }
 
   private:
@@ -630,11 +659,10 @@ class context {
             return room_->again("sw_step_begin", make);
         } catch (const error &why) {
             if (why.code() == SW_ERR_CONFLICT) {
-                room_->doom({detail::form_of(std::make_exception_ptr(
-                                 std::logic_error("step " + std::string(name) +
-                                                  " is open in this attempt: steps side "
-                                                  "by side need distinct names or an occurrence"))),
-                             {SW_FAIL_TERMINAL, 0}});
+                room_->doom(
+                    detail::final_failure("step " + std::string(name) +
+                                          " is open in this attempt: steps side by side need "
+                                          "distinct names or an occurrence"));
             } else if (why.code() == SW_ERR_NONDETERMINISM) {
                 room_->doom({detail::form_of(std::current_exception()), {}});
             }
@@ -647,34 +675,20 @@ class context {
         try {
             room_->again("sw_step_complete", [&] { return durable.complete(result), SW_OK; });
         } catch (const error &why) {
-            if (why.code() != SW_ERR_INVALID && why.code() != SW_ERR_TOO_BIG) throw;
+            if (!detail::is_refusal(why)) throw;
             /* Done and paid for: doing it again would give the same (W6). */
-            const std::logic_error told("the result of " + of +
-                                        " cannot be recorded: " + why.what());
-            fail_step(durable, of,
-                      {detail::form_of(std::make_exception_ptr(told)), {SW_FAIL_TERMINAL, 0}},
-                      begun);
+            const std::string told = "the result of " + of + " cannot be recorded: " + why.what();
+            fail_step(durable, of, detail::final_failure(told), begun);
         }
         tell_step("step_done", severity::debug, durable, begun);
     }
 
     [[noreturn]] void fail_step(smolwf::step &durable, const std::string &of,
                                 detail::to_record what, detail::clock::time_point begun) {
-        int32_t code = SW_FAILED;
-        const auto record = [&] {
-            code =
-                room_->again("sw_step_fail", [&] { return durable.fail(what.json, what.options); });
-        };
-        try {
-            record();
-        } catch (const error &why) {
-            if (why.code() != SW_ERR_INVALID && why.code() != SW_ERR_TOO_BIG) throw;
-            /* What the author gave cannot be recorded as it is. */
-            const std::logic_error told("an error of " + of + " cannot be recorded as given: " +
-                                        why.what() + ": " + what.json.substr(0, 200));
-            what.json = detail::form_of(std::make_exception_ptr(told));
-            record();
-        }
+        const int32_t code =
+            room_->record("sw_step_fail", of, what, [&durable](const detail::to_record &as) {
+                return durable.fail(as.json, as.options);
+            });
         tell_step("step_failed", severity::warning, durable, begun, what.json);
         answered(code, of);
         throw recorded_failure(of, what.json);
@@ -926,7 +940,7 @@ class loop : public std::enable_shared_from_this<loop> {
             if (why.code() == SW_ERR_LEASE_LOST) return done(of, "lost", severity::warning);
             if (why.code() == SW_ERR_CLOSED) return;
             if (may_pass(why.code())) return; /* given up: the lease ends with the process */
-            fail_worker(std::current_exception());
+            must_end(why.code()) ? fail_worker(std::current_exception()) : put_aside(of, why);
         }
     }
 
@@ -937,10 +951,9 @@ class loop : public std::enable_shared_from_this<loop> {
             const std::string_view json = result.empty() ? std::string_view() : result;
             of.again("sw_attempt_complete", [&] { return of.attempt().complete(json), SW_OK; });
         } catch (const error &why) {
-            if (why.code() != SW_ERR_INVALID && why.code() != SW_ERR_TOO_BIG) throw;
-            const std::logic_error told("the result of the run cannot be recorded: " +
-                                        std::string(why.what()));
-            return fail(of, {form_of(std::make_exception_ptr(told)), {SW_FAIL_TERMINAL, 0}});
+            if (!is_refusal(why)) throw;
+            return fail(of, final_failure("the result of the run cannot be recorded: " +
+                                          std::string(why.what())));
         }
         done(of, "completed", severity::info);
     }
@@ -978,21 +991,22 @@ class loop : public std::enable_shared_from_this<loop> {
         done(of, "released", severity::info);
     }
 
-    void fail(room &of, to_record what) {
-        int32_t code = SW_FAILED;
-        const auto record = [&] {
-            code = of.again("sw_attempt_fail",
-                            [&] { return of.attempt().fail(what.json, what.options); });
-        };
+    /** Gives back a run whose end the store refuses: it alone goes on being tried (W9). */
+    void put_aside(room &of, const error &why) {
+        constexpr int64_t LATER_MS = 1000;
         try {
-            record();
-        } catch (const error &why) {
-            if (why.code() != SW_ERR_INVALID && why.code() != SW_ERR_TOO_BIG) throw;
-            const std::logic_error told("an error cannot be recorded as given: " +
-                                        std::string(why.what()) + ": " + what.json.substr(0, 200));
-            what.json = form_of(std::make_exception_ptr(told));
-            record();
-        }
+            of.attempt().release(LATER_MS);
+        } catch (const error &) { return; /* nothing is left to give back */ }
+        event e = of.event_of("released", severity::warning);
+        e.reason = why.what(), e.duration_ms = of.age_ms();
+        tell(e);
+    }
+
+    void fail(room &of, to_record what) {
+        const int32_t code =
+            of.record("sw_attempt_fail", "the run", what, [&of](const to_record &as) {
+                return of.attempt().fail(as.json, as.options);
+            });
         const bool is_final = code == SW_FAILED;
         event e = of.event_of(is_final ? "failed" : "retrying",
                               is_final ? severity::error : severity::warning);

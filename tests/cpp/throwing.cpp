@@ -1,6 +1,8 @@
 /* The family that throws: what a host does from open to close, and what its handles own. */
 #include "support.hpp"
 
+#include <smolwf_worker.hpp>
+
 #include <unistd.h>
 
 #include <stdexcept>
@@ -318,6 +320,26 @@ TEST(a_stop_ends_a_wait_from_another_thread) {
     stop.fire();
     waiter.join();
     CHECK(code == SW_NONE);
+}
+
+TEST(a_failure_with_a_wait_out_of_range_fails_its_run_and_no_worker) {
+    smolwf::store store = store_in_memory();
+    const std::string bad = store.run_submit("bad").value.str();
+    const std::string bad_step = store.run_submit("bad step").value.str();
+    smolwf::worker_options quiet;
+    quiet.on_event = nullptr;
+    const auto fail = [] { throw smolwf::failure("{\"why\":\"x\"}", false, -5); };
+    smolwf::worker worker(store,
+                          {{"bad", [fail](smolwf::context &) { fail(); }},
+                           {"bad step", [fail](smolwf::context &run) { run.step("s", fail); }}},
+                          quiet);
+    CHECK(worker.run_once() && worker.run_once() && !worker.run_once());
+    const std::string failed = store.run_get(bad).str();
+    CHECK(contains(failed, "\"tries\":1") && contains(failed, "retry_after_ms"));
+    CHECK(contains(store.run_history(bad_step), "retry_after_ms"));
+    worker.start(); /* join throws what ended a worker */
+    worker.stop();
+    worker.join();
 }
 
 int main() { return run_all_tests(); }
