@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Optional
+from datetime import timedelta
+from typing import Any, ClassVar, Optional, Union
 
 
 class Error(Exception):
@@ -301,9 +302,16 @@ class Failure(Exception):
     """Raise it in a step or a workflow to say how it failed, and what is to come of that."""
 
     def __init__(
-        self, error: Any = None, *, terminal: bool = False, retry_after_ms: int = 0
+        self,
+        error: Any = None,
+        *,
+        terminal: bool = False,
+        retry_after_ms: Union[int, timedelta] = 0,
     ) -> None:
         super().__init__(error)
+        if not isinstance(retry_after_ms, (int, timedelta, type(None))):
+            # Here it is its author's error; at the end of the attempt it would be the worker's.
+            raise TypeError(f"retry_after_ms is {retry_after_ms!r}, no integer and no timedelta")
         self.error = error
         self.terminal = terminal
         self.retry_after_ms = retry_after_ms

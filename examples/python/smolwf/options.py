@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Optional, TypedDict, Union
 
 from ._library import NULL, ffi, lib
+from .errors import InvalidError
 from .payload import Codec, compact
 
 #: milliseconds, or a timedelta
@@ -152,7 +153,12 @@ class Options:
         elif name not in self._fields:
             raise TypeError(f"there is no option {name}")
         else:
-            setattr(self.pointer, name, number(value))
+            try:
+                setattr(self.pointer, name, number(value))
+            except OverflowError:
+                raise InvalidError(
+                    -2, f"{name} is {value}, beyond what its type holds", "SW_ERR_INVALID"
+                ) from None
 
     def _set_text(self, name: str, value: str) -> None:
         if f"{name}_len" not in self._fields:

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,32 @@ def test_an_exit_fails_the_run_and_whoever_waits_for_its_result_is_told(store: S
         with pytest.raises(smolwf.RunFailed, match="is failed: enough") as caught:
             run_id.result(60_000)
         assert caught.value.error["type"] == "SystemExit"
+
+
+DELAYS: list[Any] = [-5, 10**30, -(10**30), timedelta.max, "soon", 1.5, None]
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+def test_a_failure_with_a_delay_out_of_range_fails_its_run_and_no_worker(
+    store: Store, delay: Any
+) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        raise smolwf.Failure({"why": 1}, retry_after_ms=delay)
+
+    @smolwf.workflow
+    def stepping(context: Context, args: Any) -> Any:
+        def fail() -> Any:
+            raise smolwf.Failure({"why": 1}, retry_after_ms=delay)
+
+        return context.call("paid", fail, max_attempts=1)
+
+    runs = [each.submit(store, max_attempts=1) for each in (flow, stepping)]
+    with Worker(store, [flow, stepping]):
+        for run_id in runs:
+            run = store.wait_run(run_id, 60_000)
+            assert run is not None
+            assert (run["state"], run["tries"]) == ("failed", 1)
 
 
 def test_an_interrupt_gives_the_run_of_the_main_thread_back(store: Store) -> None:
