@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { again } from "./again.js";
 import { ForgottenAwaitError, isFatal, isOver, type SmolwfError, Suspended } from "./errors.js";
@@ -68,6 +69,8 @@ export class Calls {
     this.#library = library;
     this.#attempt = attempt;
     this.#facts = facts;
+    // Twenty calls that share the signal are no leak to warn of.
+    setMaxListeners(0, this.signal);
   }
 
   /** Aborted, once, when there is no use in going on. */

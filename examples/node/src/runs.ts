@@ -169,7 +169,7 @@ export class Runs {
   /** Returns the id of the run that a key made: of a workflow, or of the scope that was named. */
   async find(key: string, of: KeyOf): Promise<string | undefined> {
     const scope = "scope" in of ? of.scope : nameOf(of.workflow);
-    return (await this.#later("sw_run_find", scope, key)).text;
+    return (await this.#later("sw_run_find", scope || undefined, key)).text;
   }
 
   /** Cancels a run and its children; a running attempt learns of it. */
@@ -253,8 +253,11 @@ export class Runs {
 
 /** One key is not shared by two workflows unless their scope says so. */
 function scoped<Options extends SubmitOptions>(workflow: string, options: Options): Options {
-  const { idempotencyKey, idempotencyScope = workflow } = options;
-  return idempotencyKey === undefined ? options : { ...options, idempotencyScope };
+  const { idempotencyKey, idempotencyScope = workflow, ...rest } = options;
+  if (idempotencyKey === undefined) return options;
+  // For the library the shared scope is an absent one.
+  const scope = idempotencyScope === "" ? {} : { idempotencyScope };
+  return { ...rest, idempotencyKey, ...scope } as Options;
 }
 
 export function document<T>(answer: Answer): T {

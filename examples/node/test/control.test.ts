@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CancelledError, ConflictError } from "../src/index.js";
+import { library } from "../src/library.js";
 import { claimed, memory, onDisk } from "./support.js";
 
 test("a cancelled run is not claimed, and cancelling it again is fine", async (t) => {
@@ -105,4 +106,37 @@ test("a schedule submits what is due", async (t) => {
   await attempt.complete();
   await store.schedules.delete("hourly");
   assert.deepEqual(await store.schedules.list(), []);
+});
+
+test("an abort while many are claimed gives all of them back", async (t) => {
+  const store = await memory(t);
+  const made = await store.runs.submitMany([1, 2, 3].map((args) => ({ workflow: "w", args })));
+  const runId = made[0]?.runId;
+  const stop = new AbortController();
+  const claim = store.runs.claimMany(3, { signal: stop.signal });
+  // Not awaited: the answer of the claim is on its way to this thread when the abort comes.
+  const state = (): string => {
+    const { text } = library().call("sw_run_get", store.handle, runId);
+    return JSON.parse(text ?? "{}").state;
+  };
+  while (state() !== "running");
+  stop.abort(new Error("enough"));
+  await assert.rejects(claim, /enough/);
+  const again = await store.runs.claimMany(3);
+  assert.equal(again.length, 3);
+  for (const attempt of again) await attempt.complete();
+});
+
+test("a signal that many calls listen to warns of no leak", async (t) => {
+  const store = await memory(t);
+  const warnings: string[] = [];
+  const warned = (warning: Error): unknown => warnings.push(warning.message);
+  process.on("warning", warned);
+  await store.runs.submit("w");
+  await (await claimed(store)).perform(async ({ signal }) => {
+    for (let n = 0; n < 40; n += 1) signal.addEventListener("abort", () => undefined);
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", warned);
+  assert.deepEqual(warnings, []);
 });

@@ -12,6 +12,7 @@ import {
   Failure,
   type Json,
   type Outcome,
+  RecordedFailure,
   Store,
   type WorkerEvent,
   workflow,
@@ -145,21 +146,23 @@ test("a wait that was tried and given up for a smaller one completes", async (t)
 });
 
 test("parallel calls under one name are asked in the order they were made", async (t) => {
-  const store = await memory(t);
+  const store = await onDisk(t);
   const { runId } = await store.runs.submit("w");
-  for (const n of [1, 2, 3]) await store.signals.send(runId, "s", n);
+  const numbers = Array.from({ length: 40 }, (_, n) => n);
+  for (const n of numbers) await store.signals.send(runId, "s", n);
   const both = async (attempt: Attempt): Promise<unknown> => {
-    const children = [1, 2, 3].map((n) => attempt.child("c", "child", n));
-    const signals = [1, 2, 3].map(() => attempt.signalled<number>("s"));
+    const children = numbers.map((n) => attempt.child("c", "child", n));
+    const signals = numbers.map(() => attempt.signalled<number>("s"));
     return [await Promise.all(signals), new Set(await Promise.all(children)).size];
   };
   const outcome = await (await claimed(store)).perform(both);
-  assert.deepEqual(outcome, { state: "completed", result: [[1, 2, 3], 3] });
-  const made = await store.runs.claimMany(3);
+  assert.deepEqual(outcome, { state: "completed", result: [numbers, numbers.length] });
+  const made = await store.runs.claimMany(numbers.length);
   assert.deepEqual(
     made.map((child) => child.args),
-    [1, 2, 3],
+    numbers,
   );
+  for (const child of made) await child.complete();
 });
 
 test("a refused begin decides the run, though its caller caught it and threw another", async (t) => {
@@ -277,6 +280,27 @@ test("a wrapped failure keeps whether and when it is tried again", async (t) => 
   assert.equal(memoised.state, "failed");
 });
 
+test("a memoised failure is the same error the first time and in a replay", async (t) => {
+  const store = await memory(t);
+  await store.runs.submit("w");
+  const at = new Date(0) as unknown as Json;
+  const failed = new Failure({ at }, { terminal: true });
+  const seen: unknown[] = [];
+  const attempts = async (attempt: Attempt): Promise<void> => {
+    await attempt.step("s", () => Promise.reject(failed)).catch((error) => seen.push(error));
+    if (attempt.number === 1) await attempt.release();
+  };
+  await (await claimed(store)).perform(attempts);
+  await (await claimed(store)).perform(attempts);
+  const [live, replayed] = seen as RecordedFailure[];
+  assert.ok(live instanceof RecordedFailure && replayed instanceof RecordedFailure);
+  assert.deepEqual(live.error, { at: new Date(0).toISOString() });
+  const told = ({ error, of, message, cause }: RecordedFailure): unknown => ({
+    ...{ error, of, message, cause },
+  });
+  assert.deepEqual(told(live), told(replayed));
+});
+
 test("a delay out of range is no reason to lose an error", async (t) => {
   for (const retryAfterMs of [Number.NaN, -1, 1e30]) {
     const error = await errorOf(t, new Failure("as it was", { retryAfterMs }));
@@ -318,7 +342,7 @@ test("a cancel is heard by the one whose run it is", async (t) => {
 
 test("a run that is out of time hears of it", async (t) => {
   const store = await onDisk(t);
-  await store.runs.submit("w", null, { timeoutMs: 30 });
+  await store.runs.submit("w", null, { timeoutMs: 1_000 });
   const outcome = await (await claimed(store)).perform(async ({ signal }) => {
     await once(signal, "abort");
     throw signal.reason;

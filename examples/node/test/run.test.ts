@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Failure, LeaseLostError, NotFoundError, rawJson, Store } from "../src/index.js";
+import {
+  ConflictError,
+  Failure,
+  LeaseLostError,
+  NotFoundError,
+  rawJson,
+  Store,
+} from "../src/index.js";
 import { claimed, memory, onDisk } from "./support.js";
 
 test("one key makes one run, and find finds it", async (t) => {
@@ -11,6 +18,24 @@ test("one key makes one run, and find finds it", async (t) => {
   assert.deepEqual(second, { runId: first.runId, exists: true });
   assert.equal(await store.runs.find("k", { scope: "s" }), first.runId);
   assert.equal(await store.runs.find("k", { workflow: "w" }), undefined);
+});
+
+test("a key belongs to the workflow of its run, unless another scope is named", async (t) => {
+  const store = await memory(t);
+  const once = { idempotencyKey: "ada" };
+  const mail = await store.runs.submit("mail", null, once);
+  const [invoice, again] = await store.runs.submitMany([
+    { workflow: "invoice", ...once },
+    { workflow: "mail", ...once },
+  ]);
+  assert.deepEqual([invoice?.exists, again], [false, { runId: mail.runId, exists: true }]);
+  assert.equal(await store.runs.find("ada", { workflow: "mail" }), mail.runId);
+  assert.equal(await store.runs.find("ada", { workflow: "invoice" }), invoice?.runId);
+  const shared = { ...once, idempotencyScope: "" };
+  const { runId } = await store.runs.submit("mail", null, shared);
+  assert.equal(await store.runs.find("ada", { scope: "" }), runId);
+  await assert.rejects(store.runs.submitMany([{ workflow: "invoice", ...shared }]), ConflictError);
+  await assert.rejects(store.runs.submit("invoice", null, shared), ConflictError);
 });
 
 test("a claimed run has what was submitted", async (t) => {
