@@ -208,8 +208,8 @@ impl Bench {
     }
 
     /// Fails when the log was taken away, or cannot be looked at.
-    pub fn check_names(&self) -> Result<()> {
-        self.names.as_ref().map_or(Ok(()), Names::check)
+    pub fn check_names(&mut self) -> Result<()> {
+        self.names.as_mut().map_or(Ok(()), Names::check)
     }
 
     /// Writes anew what a failed sync may have left out; see [`renew`].

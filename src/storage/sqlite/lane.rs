@@ -2,7 +2,7 @@
 //!
 //! A lane's row says from which place on, in the order of claims, runs of it may be ready; NULL where
 //! none is. A claim goes through the lanes in that order and stops where the next place lies behind
-//! the best run it has found, so that lanes with nothing ready, and lanes behind, cost nothing.
+//! the best run it has found, so that lanes with nothing ready, and lanes behind, are not looked at.
 //!
 //! A place may be too early, never too late: whatever makes a run ready moves it forward
 //! ([`Tx::lane_reach`]). Whatever takes a ready run away moves it back ([`Tx::lane_settle`]), but not

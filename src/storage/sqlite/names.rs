@@ -4,15 +4,24 @@ use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::os;
 use super::place::{cannot_open, is_missing, with_suffix};
 use super::side::{self, Side};
 use crate::error::{Error, Result};
 
+/// Time after which a change in a folder gives it another stamp than the change before: longer than a
+/// tick of the kernel's clock, and where the file system keeps whole seconds, than two of them.
+const STAMP_TICK: Duration = Duration::from_millis(20);
+const STAMP_TICK_COARSE: Duration = Duration::from_millis(2100);
+
 /// The names of a store's files.
 pub struct Names {
     db: PathBuf,
+    folder: CString,
+    /// The folder when its names were last looked at, if the next change must give another stamp.
+    seen: Option<os::FolderStamp>,
     files: [Named; 3],
     /// Whether the folder was synced since the log was opened.
     are_on_disk: bool,
@@ -41,14 +50,26 @@ impl Names {
             Named { what: "the write-ahead log", name: c_path(&log)?, id: log_id },
             Named { what: "the side file", name: c_path(&beside)?, id: side_id },
         ];
-        Ok(Names { db: db.to_owned(), files, are_on_disk: false })
+        let folder = c_path(db.parent().unwrap_or(Path::new("/")))?;
+        Ok(Names { db: db.to_owned(), folder, seen: None, files, are_on_disk: false })
     }
 
     /// Fails when a file was taken away: what is written to it, nobody will ever see, and others share no
     /// locks with us (P36). Another file under its name, or none, is the proof; a look that fails is an
-    /// error like any other.
-    pub fn check(&self) -> Result<()> {
-        self.files.iter().try_for_each(|file| file.check(&self.db))
+    /// error like any other. One look at the folder does while no name in it has changed.
+    pub fn check(&mut self) -> Result<()> {
+        let stamp = match meet_look(&self.db).and_then(|()| os::folder_stamp(&self.folder)) {
+            Ok(stamp) => Some(stamp),
+            Err(error) if is_missing(&error) => None,
+            Err(error) => return Err(Error::from_os("look for the store's folder", &error)),
+        };
+        if stamp.is_some() && stamp == self.seen {
+            return Ok(());
+        }
+        self.seen = None;
+        self.files.iter().try_for_each(|file| file.check(&self.db))?;
+        self.seen = stamp.filter(is_settled);
+        Ok(())
     }
 
     /// Brings the names to the disk, once. SQLite would do so too and tell nobody when it fails: the file
@@ -74,6 +95,14 @@ impl Names {
     pub fn log_path(&self) -> PathBuf {
         log_path(&self.db)
     }
+}
+
+/// Returns whether a change from now on gives a folder another stamp: the last one lies behind.
+fn is_settled((_, seconds, nanos): &os::FolderStamp) -> bool {
+    let Ok(seconds) = u64::try_from(*seconds) else { return false };
+    let changed = UNIX_EPOCH + Duration::new(seconds, *nanos);
+    let tick = if *nanos == 0 { STAMP_TICK_COARSE } else { STAMP_TICK };
+    SystemTime::now().duration_since(changed).is_ok_and(|age| age >= tick)
 }
 
 impl Named {

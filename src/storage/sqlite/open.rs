@@ -291,7 +291,7 @@ fn open_bench(
         Ok(())
     }))
     .map_err(map)?;
-    let names = Names::new(path, identity.id, side)?;
+    let mut names = Names::new(path, identity.id, side)?;
     // From here on the connection's lock keeps the file: what was opened must be what was looked at.
     names.check()?;
     let busy_timeout = Duration::from_millis(busy_timeout_ms.into());

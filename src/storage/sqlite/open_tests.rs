@@ -334,6 +334,19 @@ fn a_file_cut_short_is_refused_unchanged_also_beside_a_journal_that_is_done() {
 
 #[test]
 fn a_file_taken_away_or_replaced_is_found_before_the_next_answer() {
+    taken_away_after(|_| {});
+}
+
+/// One look at the folder does while nothing in it changes; the first change ends that.
+#[test]
+fn a_file_taken_away_from_a_folder_that_had_long_been_still_is_found_as_well() {
+    taken_away_after(|folder| {
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        fs::File::open(folder).unwrap().set_modified(long_ago).unwrap();
+    });
+}
+
+fn taken_away_after(settle: fn(&Path)) {
     for suffix in ["", "-wal", "-smolwf"] {
         for how in ["removed", "renamed", "replaced", "folder"] {
             for durability in [Durability::Process, Durability::Power] {
@@ -343,6 +356,7 @@ fn a_file_taken_away_or_replaced_is_found_before_the_next_answer() {
                 let db = inner.join("db");
                 let store = Store::open(&db, &StoreOptions { durability, ..options() }).unwrap();
                 store.init().unwrap();
+                settle(&inner);
                 submit(&store).unwrap();
                 let (path, other) = (with_suffix(&db, suffix), outer.path().join("other"));
                 match how {
@@ -383,10 +397,13 @@ fn a_claim_is_not_given_out_once_the_side_file_is_gone() {
 
 #[test]
 fn a_look_at_a_file_that_fails_loses_nothing() {
-    let (_folder, db) = folder();
+    let (folder, db) = folder();
     let store = open(&db);
-    // One look for each of the three files.
-    for after in 0..3 {
+    // A folder that has just changed is not trusted: each file in it is looked at.
+    let ahead = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    fs::File::open(folder.path()).unwrap().set_modified(ahead).unwrap();
+    // One look at the folder, and one for each of the three files.
+    for after in 0..4 {
         let fault = Fault::new(Operation::Look, FileKind::Wal, 0);
         fault::arm(&db, Fault { errno: libc::EACCES, after, ..fault });
         let error = submit(&store).unwrap_err();

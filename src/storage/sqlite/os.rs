@@ -189,24 +189,40 @@ pub type FileId = (u32, u32, u64);
 /// write a time stamp of its own, and the next `fsync` a journal commit to keep it: that halved the
 /// rate of single durable writes.
 pub fn file_id(path: &CStr) -> io::Result<FileId> {
-    statx(libc::AT_FDCWD, path, 0)
+    statx(libc::AT_FDCWD, path, 0, libc::STATX_INO).map(|facts| id_in(&facts))
 }
 
 /// Returns which file a descriptor is open on.
 pub fn file_id_of(file: BorrowedFd<'_>) -> io::Result<FileId> {
-    statx(file.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
+    let facts = statx(file.as_raw_fd(), c"", libc::AT_EMPTY_PATH, libc::STATX_INO)?;
+    Ok(id_in(&facts))
 }
 
-fn statx(folder: libc::c_int, path: &CStr, flags: libc::c_int) -> io::Result<FileId> {
+/// Which folder a path names, and when a name in it last changed: seconds and nanoseconds of the wall
+/// clock. A folder is not what we sync, so that its times may be asked for.
+pub type FolderStamp = (FileId, i64, u32);
+
+/// Returns the stamp of a folder.
+pub fn folder_stamp(path: &CStr) -> io::Result<FolderStamp> {
+    let facts = statx(libc::AT_FDCWD, path, 0, libc::STATX_INO | libc::STATX_MTIME)?;
+    Ok((id_in(&facts), facts.stx_mtime.tv_sec, facts.stx_mtime.tv_nsec))
+}
+
+fn id_in(facts: &libc::statx) -> FileId {
+    (facts.stx_dev_major, facts.stx_dev_minor, facts.stx_ino)
+}
+
+fn statx(
+    folder: libc::c_int,
+    path: &CStr,
+    flags: libc::c_int,
+    mask: libc::c_uint,
+) -> io::Result<libc::statx> {
     // SAFETY: plain data, which the call fills.
     let mut facts: libc::statx = unsafe { std::mem::zeroed() };
     // SAFETY: the path ends in NUL, and there is room for one answer.
-    let code = unsafe { libc::statx(folder, path.as_ptr(), flags, libc::STATX_INO, &mut facts) };
-    if code == 0 {
-        Ok((facts.stx_dev_major, facts.stx_dev_minor, facts.stx_ino))
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let code = unsafe { libc::statx(folder, path.as_ptr(), flags, mask, &mut facts) };
+    if code == 0 { Ok(facts) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Returns the kind of file system when it is one that several machines may share, else `None`.
