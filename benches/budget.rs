@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use smolwf::attempt::{Attempt, Begun, Step};
 use smolwf::domain::claim::Claim;
-use smolwf::domain::run::Submit;
 use smolwf::domain::step::Begin;
+use smolwf::domain::submit::Submit;
 use smolwf::store::{Store, StoreOptions};
 use support::{Contender, race, result_200, sample_time};
 

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::clock::Now;
-use crate::domain::attempt::{self, End, Finish, Lease};
+use crate::domain::attempt::{self, End, Finish};
 use crate::domain::claim::Claimed;
+use crate::domain::hold::{self, Lease};
+use crate::domain::input::in_range;
 use crate::domain::port::{Fence, Hold, StepKind, StepPort};
-use crate::domain::run::in_range;
 use crate::domain::step::{self, Begin, Decision, Occurrences, Plan, Subject};
 use crate::domain::suspend::{self, Parking, Pending};
 use crate::domain::{AfterFail, Durability, FailOptions, query};
@@ -181,10 +182,10 @@ impl Attempt {
 
     /// Extends the lease to `lease_ms` from now, its own length if 0.
     pub fn heartbeat(&self, lease_ms: u32) -> Result<()> {
-        attempt::lease_length(lease_ms, 0)?;
+        hold::lease_length(lease_ms, 0)?;
         let (fence, entered) = (self.fence, self.store.enter()?);
         let lease = self.write(&entered, Durability::Inherit, 0, move |tx, now| {
-            attempt::heartbeat(tx, fence, lease_ms, now)
+            hold::heartbeat(tx, fence, lease_ms, now)
         })?;
         self.note_lease(lease, self.store.now());
         Ok(())
@@ -193,7 +194,7 @@ impl Attempt {
     /// Looks whether the attempt may go on. Waits for no writer.
     pub fn check(&self) -> Result<()> {
         let (entered, now) = (self.store.enter()?, self.now());
-        entered.backend()?.read(|tx| attempt::check(tx, self.fence, now))
+        entered.backend()?.read(|tx| hold::living(tx, self.fence, now).map(|_| ()))
     }
 
     /// Ends the run with its result, JSON; `null` if `None`.
@@ -259,7 +260,7 @@ impl Attempt {
         }
         let finish = self.write(&entered, Durability::Inherit, bytes, work)?;
         let answer = if let Finish::Stopped(ended) = finish {
-            Err(attempt::stop_error(ended))
+            Err(hold::must_stop(ended))
         } else {
             Ok(finish)
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::Now;
-use crate::domain::claim::Swept;
+use crate::domain::news::Swept;
 use crate::domain::port::QueueLimits;
 use crate::domain::{Durability, control, query, queue};
 use crate::error::Result;

@@ -36,7 +36,7 @@ impl Store {
 mod tests {
     use super::*;
     use crate::domain::claim::Claim;
-    use crate::domain::run::Submit;
+    use crate::domain::submit::Submit;
     use crate::store::StoreOptions;
 
     const HOURLY: &str = r#"{"workflow":"w","every_ms":3600000}"#;

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::attempt::{Attempt, NULL};
-use crate::domain::attempt::{AfterFail, FailOptions, Lease};
+use crate::domain::attempt::{AfterFail, FailOptions};
 use crate::domain::budget::{self, OfStep, Touched};
+use crate::domain::hold::Lease;
 use crate::domain::port::{StepKind, StepRow, StepState};
 use crate::domain::query;
 use crate::domain::step::{self, Found, Subject};

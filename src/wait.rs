@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use crate::attempt::{Attempt, NULL};
 use crate::domain::child::{self, NewChild};
+use crate::domain::input::in_range;
 use crate::domain::port::StepKind;
-use crate::domain::run::{Submit, in_range};
+use crate::domain::submit::Submit;
 use crate::domain::suspend::Pending;
 use crate::domain::wait::{self, Answer, Ask, Form, Member};
 use crate::domain::{Durability, signal};

@@ -15,7 +15,7 @@ use serde_json::Value;
 use smolwf::attempt::Attempt;
 use smolwf::domain::Durability;
 use smolwf::domain::claim::Claim;
-use smolwf::domain::run::Submit;
+use smolwf::domain::submit::Submit;
 use smolwf::id::{self, Id};
 use smolwf::store::{Store, StoreOptions};
 use support::{Actor, Draws, Guard, Role, audit, code, say};

@@ -220,7 +220,7 @@ fn a_close_gives_back_what_many_first_claims_took_and_charges_nothing() {
     for round in 0..10 {
         let store = open(&db);
         let queue = Some(format!("round {round}"));
-        let submit = || smolwf::domain::run::Submit { queue: queue.clone(), ..work() };
+        let submit = || smolwf::domain::submit::Submit { queue: queue.clone(), ..work() };
         let runs: Vec<String> = (0..16).map(|_| store.submit(submit()).unwrap().run_id).collect();
         let claim = || Claim { queue: queue.clone(), ..Claim::default() };
         let held = at_once(16, |_| store.claim(claim()).unwrap().expect("a run for each"));

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension};
 use smolwf::attempt::{Attempt, Begun};
 use smolwf::domain::claim::Claim;
-use smolwf::domain::run::Submit;
+use smolwf::domain::submit::Submit;
 use smolwf::domain::{AfterFail, Durability, FailOptions};
 use smolwf::store::{Store, StoreOptions};
 

@@ -167,7 +167,7 @@ fn live(db: &Path) -> i32 {
         let pad = format!("\"{}\"", "x".repeat(1 << 20));
         for n in 0..20 {
             let args = (n % 2 == 1).then(|| pad.clone());
-            store.submit(smolwf::domain::run::Submit { args, ..work() })?;
+            store.submit(smolwf::domain::submit::Submit { args, ..work() })?;
         }
         store.check().map(|_| ())
     };

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use smolwf::domain::claim::Claim;
-use smolwf::domain::run::Submit;
+use smolwf::domain::submit::Submit;
 use smolwf::store::{Store, StoreOptions};
 use smolwf::wait::{SubmittedChild, Waited};
 use tempfile::TempDir;
@@ -412,7 +412,7 @@ fn a_stopped_process_keeps_its_runs() {
         assert!(store.claim(Claim::default()).unwrap().is_none());
         // Writers go on beside it.
         store
-            .submit(smolwf::domain::run::Submit { queue: Some("other".into()), ..work() })
+            .submit(smolwf::domain::submit::Submit { queue: Some("other".into()), ..work() })
             .unwrap();
     }
     worker.signal("CONT");
@@ -535,7 +535,7 @@ fn a_fork_amid_working_threads_refuses_the_parents_store_and_opens_another() {
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                let other = || smolwf::domain::run::Submit { queue: Some("q".into()), ..work() };
+                let other = || smolwf::domain::submit::Submit { queue: Some("q".into()), ..work() };
                 while !is_over.load(Ordering::SeqCst) {
                     store.submit(other()).unwrap();
                     store.find("", "k").unwrap();

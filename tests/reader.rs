@@ -49,7 +49,7 @@ fn submit(store: &Store) -> String {
 fn write_much(store: &Store) -> String {
     let pad = format!("\"{}\"", "x".repeat(1 << 20));
     (0..12).for_each(|_| {
-        let submit = smolwf::domain::run::Submit { args: Some(pad.clone()), ..work() };
+        let submit = smolwf::domain::submit::Submit { args: Some(pad.clone()), ..work() };
         store.submit(submit).unwrap();
     });
     submit(store)

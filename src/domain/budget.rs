@@ -8,14 +8,12 @@
 //! together, bounded. Those who were not woken though each would fit are not lost: the balance notes
 //! when to look again, and a claim's sweep does ([`sweep`]).
 
-use serde::Serialize;
-
-use super::attempt::{Lease, fenced, keep_lease, stop_error};
+use super::find::find_row;
+use super::hold::{Lease, keep_lease, living};
 use super::port::{
     Amounts, Balance, Entry, Fence, LaneKey, Port, Reservation, ReservationState, RunKey,
     SourceKind, Task,
 };
-use super::query;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -112,10 +110,7 @@ pub fn check_amounts(amounts: &Amounts) -> Result<()> {
 
 /// Holds amounts of a budget for an attempt, all or none (P27, P30).
 pub fn reserve(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<Reserved> {
-    let hold = fenced(port, ask.fence)?;
-    if let Some(ended) = hold.must_end(now.wall_ms) {
-        return Err(stop_error(ended));
-    }
+    let hold = living(port, ask.fence, now)?;
     if let Some(source) = &ask.source
         && let Some(made) = port.reservation_by_source(ask.fence, source)?
     {
@@ -408,7 +403,7 @@ pub fn raise(
 }
 
 fn root_of(port: &mut dyn Port, run_id: &str) -> Result<RunKey> {
-    let run_key = query::find_row(port, run_id)?.run_key;
+    let run_key = find_row(port, run_id)?.run_key;
     Ok(port.place(run_key)?.0)
 }
 
@@ -442,17 +437,11 @@ pub(super) fn sweep(port: &mut dyn Port, now: Now) -> Result<usize> {
 
 /// Returns the document of a budget, that of the topmost run, whichever run of the tree is named.
 pub fn show(port: &mut dyn Port, run_id: &str) -> Result<String> {
-    let row = query::find_row(port, run_id)?;
+    let row = find_row(port, run_id)?;
     let (root_key, _) = port.place(row.run_key)?;
     let balances = port.balances(root_key)?;
     let mut totals = port.totals(root_key, BUDGET_TOTALS_MAX + 1)?;
     let is_cut = totals.len() > BUDGET_TOTALS_MAX as usize;
     totals.truncate(BUDGET_TOTALS_MAX as usize);
     document::show(row.root_run_id, &balances, &totals, is_cut)
-}
-
-/// Writes a document.
-fn to_text<Document: Serialize>(document: &Document) -> Result<String> {
-    serde_json::to_string(document)
-        .map_err(|error| Error::internal(format!("a document could not be written: {error}")))
 }

@@ -1,8 +1,10 @@
 //! Children: runs that a run submits. Their name is their key: each is submitted once (P25).
 
-use super::attempt::{Lease, check, fenced, held_task, progress, stop_error};
-use super::port::{ChildState, Fence, OwnerKey, Port, RunKey, StepKind, StepRow, StepState};
-use super::run::{Parent, Submit, submit_as};
+use super::hold::{Lease, held_task, living, progress};
+use super::port::{
+    ChildState, Fence, OwnerKey, Parent, Port, RunKey, StepKind, StepRow, StepState,
+};
+use super::submit::{Submit, submit_as};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -39,7 +41,7 @@ pub fn look(
     children: &[NewChild],
     now: Now,
 ) -> Result<Option<Vec<(Id, bool)>>> {
-    check(port, fence, now)?;
+    living(port, fence, now)?;
     let mut found = Vec::with_capacity(children.len());
     for child in children {
         match port.step(fence.run_key, StepKind::Child, &child.name, child.occurrence)? {
@@ -57,10 +59,7 @@ pub fn submit(
     children: &[NewChild],
     now: Now,
 ) -> Result<(Vec<(Id, bool)>, Lease)> {
-    let hold = fenced(port, fence)?;
-    if let Some(ended) = hold.must_end(now.wall_ms) {
-        return Err(stop_error(ended));
-    }
+    let hold = living(port, fence, now)?;
     let parent = port.lineage(fence.run_key)?;
     // A local child is for the handle that holds its parent.
     let has_local = children.iter().any(|child| child.submit.is_local);

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use super::attempt::{lease_end, lease_length, lose, time_out};
+use super::attempt::{lose, time_out};
 use super::control::{Shadow, end_shadowed, shadow};
+use super::hold::{lease_end, lease_length};
+use super::input::in_range;
+use super::news::Swept;
 use super::port::{
     ClaimedRun, Fence, GatePlace, LaneFilter, NewLease, Owner, OwnerKey, Port, QueueLimits, RunKey,
     Taken, TaskState,
 };
 use super::queue;
-use super::run::{QUEUE_DEFAULT, in_range};
+use super::submit::QUEUE_DEFAULT;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -142,28 +145,6 @@ pub struct Claimed {
     pub due_at_ms: i64,
     /// The run.
     pub run: ClaimedRun,
-}
-
-/// What a bounded sweep came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Something became claimable, was ended or was told to end.
-    pub has_moved: bool,
-    /// The bound was reached: there may be more.
-    pub has_more: bool,
-}
-
-impl Swept {
-    fn of(count: usize, bound: u32) -> Swept {
-        Swept { has_moved: count > 0, has_more: count == bound as usize }
-    }
-
-    fn and(self, other: Swept) -> Swept {
-        Swept {
-            has_moved: self.has_moved || other.has_moved,
-            has_more: self.has_more || other.has_more,
-        }
-    }
 }
 
 /// What one transaction of a claim came to.

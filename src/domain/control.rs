@@ -1,10 +1,10 @@
 //! Ending runs early and bringing them back: cancel with its cascade, pause, resume, retry, fork.
 
 use super::attempt::stop_run;
-use super::cancel_error;
-use super::claim::Swept;
+use super::find::find;
+use super::news::Swept;
+use super::output::cancel_error;
 use super::port::{Ended, Outcome, Port, RunKey, StepName, Task, TaskState};
-use super::query::find;
 use super::queue;
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -39,8 +39,9 @@ pub fn cancel(port: &mut dyn Port, run_id: &str, reason: Option<&str>, now: Now)
 
 /// Cancels an open run with the error that it is to store.
 pub(super) fn cancel_task(port: &mut dyn Port, task: &Task, error: &str, now: Now) -> Result<()> {
-    port.task_ask_cancel(task.run_key, error)?;
+    port.run_set_error(task.run_key, error)?;
     if task.state == TaskState::Running {
+        port.task_ask_cancel(task.run_key)?;
         // Its children are ended now: no descendant is claimed after a cancel has returned.
         return port.cascade_insert(task.run_key);
     }
@@ -163,7 +164,8 @@ pub fn retry(port: &mut dyn Port, run_id: &str, now: Now) -> Result<bool> {
         Some(_) if !port.cascades(1)?.is_empty() => Ok(false),
         Some(end) => {
             let task = port.task_of_run(run_key, now.wall_ms)?;
-            port.run_reopen(run_key, &Task { fence: end.attempts, ..task.clone() })?;
+            port.run_reopen(run_key, end.attempts)?;
+            port.task_insert(&Task { fence: end.attempts, ..task.clone() })?;
             queue::enter_task(port, &task)?;
             Ok(true)
         }

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::attempt::{Lease, fenced, keep_lease, stop_error};
+use super::find::{find_row, page_len};
+use super::hold::{Lease, keep_lease, living};
+use super::output::{stored, to_text};
 use super::port::{EventFilter, EventRow, Fence, Port};
-use super::query::{self, page_len};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id;
@@ -27,10 +28,7 @@ pub struct Append {
 /// Appends an event; returns `false` when its key was used before in the run, and where the lease
 /// stands. Not progress: a run that dies after each event must run out of tries (P13).
 pub fn append(port: &mut dyn Port, append: &Append, now: Now) -> Result<(bool, Lease)> {
-    let hold = fenced(port, append.fence)?;
-    if let Some(ended) = hold.must_end(now.wall_ms) {
-        return Err(stop_error(ended));
-    }
+    let hold = living(port, append.fence, now)?;
     let run_key = append.fence.run_key;
     let key = append.key.as_deref();
     let is_new = match key {
@@ -91,26 +89,23 @@ pub fn read(port: &mut dyn Port, read: &Read) -> Result<Page> {
     let limit = page_len(read.limit)?;
     let run_key = match &read.run_id {
         None => None,
-        Some(text) => Some(query::find_row(port, text)?.run_key),
+        Some(text) => Some(find_row(port, text)?.run_key),
     };
     let filter = EventFilter { run_key, after_seq: read.after_seq, limit, bytes: EVENT_PAGE_BYTES };
     let rows = port.events(&filter)?;
     let (first_seq, last_seq) = port.event_span()?;
     let items = rows.iter().map(document).collect::<Result<Vec<_>>>()?;
-    let text = serde_json::to_string(&PageDocument { items, first_seq, last_seq })
-        .map_err(|error| Error::internal(format!("a document could not be written: {error}")))?;
+    let text = to_text(&PageDocument { items, first_seq, last_seq })?;
     Ok(Page { text, last_seq })
 }
 
 /// Shows an event.
 pub(super) fn document(row: &EventRow) -> Result<EventDocument<'_>> {
-    let payload = serde_json::from_str(&row.payload)
-        .map_err(|error| Error::Corrupt(format!("a stored payload is not JSON: {error}").into()))?;
     Ok(EventDocument {
         seq: row.seq,
         run_id: id::write("run", row.run_id),
         r#type: &row.event_type,
-        payload,
+        payload: stored(&row.payload)?,
         at_ms: row.at_ms,
     })
 }

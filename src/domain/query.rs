@@ -4,108 +4,16 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::event::{self, EventDocument};
+use super::find::{find, find_row, page_len};
+use super::output::{stored, to_text};
 use super::port::{
-    Ended, EndedAttempt, EventFilter, LaneKey, Outcome, Port, RunKey, StepKind, StepRow, StepState,
-    Task, TaskState, Waiting,
+    Ended, EndedAttempt, EventFilter, Outcome, Port, RunRow, SignalRow, StepKind, StepRow,
+    StepState, Task, TaskState, Waiting,
 };
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::json::hex;
-use crate::limits::{EVENT_PAGE_BYTES, PAGE_LEN_DEFAULT, PAGE_LEN_MAX, RUN_TRIES_DEFAULT};
-
-/// A run's row as documents need it.
-#[derive(Debug, Clone)]
-pub struct RunRow {
-    /// Key.
-    pub run_key: RunKey,
-    /// Public id.
-    pub run_id: Id,
-    /// Public id of the topmost run.
-    pub root_run_id: Id,
-    /// Public id of the run that submitted it.
-    pub parent_run_id: Option<Id>,
-    /// Lane it queues or queued in.
-    pub lane_key: LaneKey,
-    /// Queue.
-    pub queue: String,
-    /// Workflow.
-    pub workflow: String,
-    /// '' when none was named.
-    pub code_version: String,
-    /// How it ended, if it did.
-    pub outcome: Option<Outcome>,
-    /// Lower goes first.
-    pub priority: i32,
-    /// Tries before it fails, if named.
-    pub max_attempts: Option<u32>,
-    /// Attempts of an ended run.
-    pub attempts: Option<u32>,
-    /// Tries of an ended run.
-    pub tries: Option<u32>,
-    /// When it was submitted.
-    pub created_at_ms: i64,
-    /// When it was to begin, if named.
-    pub run_at_ms: Option<i64>,
-    /// When it ended.
-    pub finished_at_ms: Option<i64>,
-    /// JSON.
-    pub args: Option<String>,
-    /// JSON.
-    pub result: Option<String>,
-    /// JSON.
-    pub error: Option<String>,
-    /// JSON.
-    pub metadata: Option<String>,
-}
-
-/// A message as histories show it.
-#[derive(Debug, Clone)]
-pub struct SignalRow {
-    /// Key.
-    pub signal_key: i64,
-    /// Name.
-    pub name: String,
-    /// JSON; gone once it was taken as one of several.
-    pub payload: Option<String>,
-    /// When it was sent.
-    pub sent_at_ms: i64,
-    /// Whether an await has taken it.
-    pub is_consumed: bool,
-    /// Name and occurrence of that await.
-    pub taker: Option<(String, u32)>,
-}
-
-/// Reading what documents show.
-pub trait QueryPort {
-    /// Returns a run's row.
-    fn run_row(&mut self, run_id: Id) -> Result<Option<RunRow>>;
-    /// Returns up to `limit` ended attempts with a number above `after`, in order.
-    fn attempts_after(
-        &mut self,
-        run_key: RunKey,
-        after: u32,
-        limit: u32,
-    ) -> Result<Vec<EndedAttempt>>;
-    /// Returns the newest error that an attempt ended with.
-    fn last_error(&mut self, run_key: RunKey) -> Result<Option<String>>;
-    /// Returns up to `limit` steps with a key above `after`, in the order they were first recorded.
-    fn steps_after(
-        &mut self,
-        run_key: RunKey,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<(i64, StepKind, StepRow)>>;
-    /// Returns up to `limit` messages with a key above `after`, in the order they were sent.
-    fn signals_after(&mut self, run_key: RunKey, after: i64, limit: u32) -> Result<Vec<SignalRow>>;
-    /// Returns the rows of up to `limit` children with a key above `after`, in the order of their
-    /// submission.
-    fn child_rows_after(
-        &mut self,
-        run_key: RunKey,
-        after: RunKey,
-        limit: u32,
-    ) -> Result<Vec<RunRow>>;
-}
+use crate::limits::{EVENT_PAGE_BYTES, RUN_TRIES_DEFAULT};
 
 /// A run as users see it. Keys are only ever added.
 #[derive(Serialize)]
@@ -270,7 +178,7 @@ fn signal_document(run_id: Id, signal: &SignalRow) -> Result<SignalDocument<'_>>
         |(name, occurrence): &(String, u32)| step_id(run_id, StepKind::Await, name, *occurrence);
     Ok(SignalDocument {
         name: &signal.name,
-        payload: payload(signal.payload.as_deref())?,
+        payload: signal.payload.as_deref().map(stored).transpose()?,
         sent_at_ms: signal.sent_at_ms,
         consumed: signal.is_consumed,
         consumed_by: signal.taker.as_ref().map(taker),
@@ -344,17 +252,6 @@ fn waiting_for(port: &mut dyn Port, task: &Task) -> Result<Box<RawValue>> {
         .map_err(|error| Error::internal(format!("a list could not be written: {error}")))
 }
 
-/// Returns how many items a page has.
-pub(super) fn page_len(limit: u32) -> Result<u32> {
-    match limit {
-        0 => Ok(PAGE_LEN_DEFAULT),
-        1..=PAGE_LEN_MAX => Ok(limit),
-        _ => Err(Error::invalid(format!(
-            "limit is {limit}, it must be 1 to {PAGE_LEN_MAX}, or 0 for {PAGE_LEN_DEFAULT}"
-        ))),
-    }
-}
-
 /// Where a page of history ended, in each of its sections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Cursor {
@@ -390,20 +287,6 @@ impl Cursor {
     }
 }
 
-/// Returns the key of the run with this id.
-pub(super) fn find(port: &mut dyn Port, run_id: &str) -> Result<RunKey> {
-    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
-    let id = id::parse("run", run_id).ok_or_else(not_found)?;
-    port.run_by_id(id)?.ok_or_else(not_found)
-}
-
-/// Returns the row of the run with this id.
-pub(super) fn find_row(port: &mut dyn Port, run_id: &str) -> Result<RunRow> {
-    let not_found = || Error::NotFound(format!("no run has the id {run_id:?}").into());
-    let id = id::parse("run", run_id).ok_or_else(not_found)?;
-    port.run_row(id)?.ok_or_else(not_found)
-}
-
 fn load(port: &mut dyn Port, run_id: &str) -> Result<(RunRow, Option<Task>)> {
     let row = find_row(port, run_id)?;
     let task = port.task(row.run_key)?;
@@ -435,9 +318,9 @@ fn run_document<'row>(
         queue: &row.queue,
         state,
         priority: row.priority,
-        args: payload(row.args.as_deref())?,
-        result: payload(row.result.as_deref())?,
-        error: payload(row.error.as_deref())?,
+        args: row.args.as_deref().map(stored).transpose()?,
+        result: row.result.as_deref().map(stored).transpose()?,
+        error: row.error.as_deref().map(stored).transpose()?,
         attempts: counted(row.attempts, task.map(|task| task.fence)),
         tries: counted(row.tries, task.map(Task::tries)),
         max_attempts: row.max_attempts.unwrap_or(RUN_TRIES_DEFAULT),
@@ -445,12 +328,12 @@ fn run_document<'row>(
         created_at_ms: row.created_at_ms,
         updated_at_ms: shown.updated_at_ms,
         finished_at_ms: row.finished_at_ms,
-        metadata: payload(row.metadata.as_deref())?,
+        metadata: row.metadata.as_deref().map(stored).transpose()?,
         code_version: Some(row.code_version.as_str()).filter(|version| !version.is_empty()),
         waiting_for: shown.waiting_for.as_deref(),
         cancel_asked: task.is_some_and(|task| task.is_cancel_asked),
         pause_asked: task.is_some_and(|task| task.is_pause_asked),
-        last_error: payload(shown.last_error.as_deref())?,
+        last_error: shown.last_error.as_deref().map(stored).transpose()?,
         due_at_ms: task.filter(|_| state == "pending").map(|task| task.due_at_ms),
     })
 }
@@ -490,7 +373,7 @@ fn attempt_document<'row>(
         },
         started_at_ms: attempt.started_at_ms,
         ended_at_ms: Some(attempt.ended_at_ms),
-        error: payload(attempt.error.as_deref().or(of_run))?,
+        error: attempt.error.as_deref().or(of_run).map(stored).transpose()?,
     })
 }
 
@@ -532,8 +415,13 @@ fn step_document(
         tries: row.tries,
         input_hash: row.input_hash.as_ref().map(hex),
         // Of an ask that is not answered the result column holds its deadlines.
-        result: payload(row.result.as_deref().filter(|_| row.state != StepState::Asked))?,
-        error: payload(row.error.as_deref())?,
+        result: row
+            .result
+            .as_deref()
+            .filter(|_| row.state != StepState::Asked)
+            .map(stored)
+            .transpose()?,
+        error: row.error.as_deref().map(stored).transpose()?,
         started_at_ms: row.started_at_ms,
         ended_at_ms: has_ended.then_some(row.started_at_ms + row.took_ms),
     })
@@ -554,21 +442,6 @@ pub fn step_id(run_id: Id, kind: StepKind, name: &str, occurrence: u32) -> Strin
     id::write("step", id::derive(made_at_ms, &parts))
 }
 
-/// Returns a stored payload as a value to embed: it was checked on its way in.
-fn payload(json: Option<&str>) -> Result<Option<&RawValue>> {
-    json.map(|json| {
-        serde_json::from_str(json).map_err(|error| {
-            Error::Corrupt(format!("a stored payload is not JSON: {error}").into())
-        })
-    })
-    .transpose()
-}
-
-fn to_text<Document: Serialize>(document: &Document) -> Result<String> {
-    serde_json::to_string(document)
-        .map_err(|error| Error::internal(format!("a document could not be written: {error}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -582,13 +455,6 @@ mod tests {
         {
             assert_eq!(Cursor::parse(bad).unwrap_err().code(), -2, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_page_has_1_to_10000_items() {
-        assert_eq!(page_len(0).unwrap(), 1_000);
-        assert_eq!(page_len(10_000).unwrap(), 10_000);
-        assert!(page_len(10_001).unwrap_err().to_string().contains("10001"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! run that a limit holds back, however many there are. Whatever makes a run ready ([`enter`]), takes
 //! one away ([`left`], [`took`]) or makes room ([`give_room`]) keeps it so, in the same transaction.
 
-use super::document::{boolean, integer, unknown};
+use super::input::{boolean, integer, unknown};
 use super::port::{GatePlace, Port, QueueLimits, Task, TaskState};
 use crate::error::{Error, Result};
 use crate::json::document;

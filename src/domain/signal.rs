@@ -1,8 +1,8 @@
 //! Messages to runs.
 
+use super::find::find;
 use super::port::{Port, Target};
-use super::query;
-use super::suspend::wake;
+use super::wake::wake;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 
@@ -24,7 +24,7 @@ pub fn send(
     key: Option<&str>,
     now: Now,
 ) -> Result<Sent> {
-    let run_key = query::find(port, run_id)?;
+    let run_key = find(port, run_id)?;
     if let Some(key) = key
         && port.letter_exists(run_key, name, key)?
     {

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::attempt::{AfterFail, FailOptions, Lease, fenced, keep_lease, progress, stop_error};
+use super::attempt::{AfterFail, FailOptions};
 use super::budget::{self, OfStep, Touched};
+use super::hold::{Lease, fenced, keep_lease, must_stop, progress};
+use super::input::in_range;
+use super::output::engine_error;
 use super::port::{Amounts, Fence, Hold, Port, StepKind, StepRow, StepState};
-use super::run::in_range;
-use super::{Backoff, Durability, engine_error};
+use super::{Backoff, Durability};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::json::hex;
@@ -260,7 +262,7 @@ pub(super) fn backs_off(retry_at_ms: i64, now: Now) -> bool {
 pub fn may_run(port: &mut dyn Port, fence: Fence, is_cleanup: bool, now: Now) -> Result<Hold> {
     let hold = fenced(port, fence)?;
     match hold.must_end(now.wall_ms) {
-        Some(ended) if !is_cleanup => Err(stop_error(ended)),
+        Some(ended) if !is_cleanup => Err(must_stop(ended)),
         Some(_) | None => Ok(hold),
     }
 }

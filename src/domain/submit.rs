@@ -1,194 +1,259 @@
-//! The documents in which runs are submitted many at a time: one reader for every call that takes
-//! such a list, so that an option has one name and one meaning.
+//! Submitting runs.
 
-use std::borrow::Cow;
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 
-use super::document::{boolean, integer, present, unknown, word};
-use super::run::Submit;
+use super::input::in_range;
+use super::port::{Lane, NewRun, OwnerKey, Parent, Port, Task, TaskState};
+use crate::clock::Now;
 use crate::error::{Error, Result};
-use crate::json::{self, document};
-use crate::limits::{KEY_BYTES_MAX, MANY_MAX, NAME_BYTES_MAX};
+use crate::id::{self, Id};
+use crate::limits::{BACKOFF_PERCENT_MAX, DURATION_MS_MAX, INSTANT_MS_MAX, TRIES_MAX};
 
-/// Reads the list of `sw_run_submit_many`: 1 to 10,000 of `{"workflow", "args", options by name}`.
-/// An error names the item.
-pub fn runs(items: &str) -> Result<Vec<Submit>> {
-    each(items, run)
+/// The queue of a submit or claim that names none.
+pub const QUEUE_DEFAULT: &str = "default";
+
+/// What a host asks for when it submits a run; 0 and `None` are the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Submit {
+    /// Name of the host's function.
+    pub workflow: String,
+    /// Queue; "default" if `None`.
+    pub queue: Option<String>,
+    /// JSON; `null` if `None`.
+    pub args: Option<String>,
+    /// Unix milliseconds before which it is not claimed.
+    pub run_at_ms: i64,
+    /// Milliseconds from max(now, run_at_ms) after which the run fails.
+    pub timeout_ms: i64,
+    /// Milliseconds before the second try.
+    pub backoff_initial_ms: i64,
+    /// Milliseconds between two tries at most.
+    pub backoff_max_ms: i64,
+    /// Lower goes first.
+    pub priority: i32,
+    /// Tries before the run fails.
+    pub max_attempts: u32,
+    /// Growth of the backoff, in percent, from 100.
+    pub backoff_percent: u32,
+    /// One run is made per (scope, key).
+    pub idempotency_key: Option<String>,
+    /// Scope of the key; "" if `None`.
+    pub idempotency_scope: Option<String>,
+    /// Gate that the run shares with others of its queue.
+    pub concurrency_key: Option<String>,
+    /// Version of the code that may run it.
+    pub code_version: Option<String>,
+    /// JSON object `{unit: limit}`.
+    pub budget: Option<String>,
+    /// JSON object of the host's own.
+    pub metadata: Option<String>,
+    /// Only the submitting handle may claim it while that is open.
+    pub is_local: bool,
 }
 
-/// Reads the list of `sw_child_submit_many`: as [`runs`], each with its `"name"`.
-pub fn children(items: &str) -> Result<Vec<(String, Submit)>> {
-    each(items, |item| {
-        let Item { name, submit } = read(item, true)?;
-        Ok((name.ok_or_else(|| absent("name"))?, submit))
-    })
+/// What a submit answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// The run: a new one, or the one whose key matched.
+    pub run_id: Id,
+    /// Whether the key matched.
+    pub existed: bool,
 }
 
-/// Reads one run: `{"workflow", "args", options by name}`.
-pub fn run(item: &str) -> Result<Submit> {
-    read(item, false).map(|item| item.submit)
-}
-
-/// Writes what such a call answers: for each item the run, and whether it was there before.
-pub fn answer<'id>(runs: impl Iterator<Item = (&'id str, bool)>) -> String {
-    let entry = |(run_id, exists)| format!("{{\"run_id\":\"{run_id}\",\"exists\":{exists}}}");
-    format!("[{}]", runs.map(entry).collect::<Vec<_>>().join(","))
-}
-
-fn each<T>(items: &str, mut read: impl FnMut(&str) -> Result<T>) -> Result<Vec<T>> {
-    let items = document::items(items).map_err(|fault| fault.of("items"))?;
-    if items.is_empty() || items.len() > MANY_MAX {
-        return Err(Error::invalid(format!(
-            "items has {} entries, it must have 1 to {MANY_MAX}",
-            items.len()
-        )));
-    }
-    let read = |(at, item): (usize, &&str)| read(item).map_err(|error| error.at_index(at));
-    items.iter().enumerate().map(read).collect()
-}
-
-#[derive(Default)]
-struct Item {
-    name: Option<String>,
-    submit: Submit,
-}
-
-fn read(text: &str, has_name: bool) -> Result<Item> {
-    let mut item = Item::default();
-    let mut seen: Vec<Cow<'_, str>> = Vec::new();
-    for (key, value) in document::members(text).map_err(|fault| fault.of("item"))? {
-        if !item.set(&key, value, has_name)? {
-            return Err(unknown(&key));
+impl Submit {
+    /// Refuses numbers outside their range and documents of the wrong form.
+    pub fn check(&self) -> Result<()> {
+        in_range("run_at_ms", self.run_at_ms, INSTANT_MS_MAX)?;
+        in_range("timeout_ms", self.timeout_ms, DURATION_MS_MAX)?;
+        in_range("backoff_initial_ms", self.backoff_initial_ms, DURATION_MS_MAX)?;
+        in_range("backoff_max_ms", self.backoff_max_ms, DURATION_MS_MAX)?;
+        in_range("max_attempts", i64::from(self.max_attempts), i64::from(TRIES_MAX))?;
+        check_percent(self.backoff_percent)?;
+        if self.idempotency_scope.is_some() && self.idempotency_key.is_none() {
+            return Err(Error::invalid("an idempotency_scope needs an idempotency_key beside it"));
         }
-        if seen.contains(&key) {
-            return Err(Error::invalid(format!("the key {key:?} comes twice")));
+        if let Some(budget) = &self.budget {
+            super::budget::limits(budget)?;
         }
-        seen.push(key);
-    }
-    if item.submit.workflow.is_empty() {
-        return Err(absent("workflow"));
-    }
-    if !has_name {
-        // What a child may have is for its own rules to say.
-        item.submit.check()?;
-    }
-    Ok(item)
-}
-
-impl Item {
-    /// Takes one key; returns whether it is known. `null` leaves the default.
-    fn set(&mut self, key: &str, value: &str, has_name: bool) -> Result<bool> {
-        let submit = &mut self.submit;
-        match key {
-            "name" if has_name => self.name = word(key, value, NAME_BYTES_MAX)?,
-            "workflow" => submit.workflow = word(key, value, NAME_BYTES_MAX)?.unwrap_or_default(),
-            "args" => submit.args = payload(key, value)?,
-            "queue" => submit.queue = word(key, value, NAME_BYTES_MAX)?,
-            "run_at_ms" => submit.run_at_ms = integer(key, value)?,
-            "timeout_ms" => submit.timeout_ms = integer(key, value)?,
-            "backoff_initial_ms" => submit.backoff_initial_ms = integer(key, value)?,
-            "backoff_max_ms" => submit.backoff_max_ms = integer(key, value)?,
-            "priority" => submit.priority = integer(key, value)?,
-            "max_attempts" => submit.max_attempts = integer(key, value)?,
-            "backoff_percent" => submit.backoff_percent = integer(key, value)?,
-            "idempotency_key" => submit.idempotency_key = word(key, value, KEY_BYTES_MAX)?,
-            "idempotency_scope" => submit.idempotency_scope = word(key, value, KEY_BYTES_MAX)?,
-            "concurrency_key" => submit.concurrency_key = word(key, value, KEY_BYTES_MAX)?,
-            "code_version" => submit.code_version = word(key, value, NAME_BYTES_MAX)?,
-            "budget" => submit.budget = present(value).map(str::to_owned),
-            "metadata" => submit.metadata = present(value).map(str::to_owned),
-            "local" => submit.is_local = boolean(key, value)?,
-            _ => return Ok(false),
-        }
-        Ok(true)
+        self.metadata.as_deref().map_or(Ok(()), check_object)
     }
 }
 
-fn absent(what: &str) -> Error {
-    Error::invalid(format!("{what} is absent, it must be given"))
+fn check_percent(percent: u32) -> Result<()> {
+    if percent == 0 || (100..=BACKOFF_PERCENT_MAX).contains(&percent) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "backoff_percent is {percent}, it must be 100 to {BACKOFF_PERCENT_MAX}, or 0 for the default"
+    )))
 }
 
-fn payload(what: &str, value: &str) -> Result<Option<String>> {
-    if json::has_engine_key(value) {
-        let sentence = format!("{what} has the key \"$smolwf\", which is the library's own");
-        return Err(Error::invalid(sentence));
+fn check_object(metadata: &str) -> Result<()> {
+    serde_json::from_str::<BTreeMap<String, IgnoredAny>>(metadata)
+        .map(|_| ())
+        .map_err(|_| Error::invalid("metadata is JSON but not an object"))
+}
+
+/// Writes a run, or finds the one that its idempotency key made before (P8); a key that made a run of
+/// another workflow is a conflict.
+pub fn submit(
+    port: &mut dyn Port,
+    submit: &Submit,
+    run_id: Id,
+    local_owner: OwnerKey,
+    now: Now,
+) -> Result<Submitted> {
+    submit_as(port, submit, run_id, local_owner, None, now)
+}
+
+/// Submits runs in one commit, all or none; `named` tells in an error which item it is about.
+pub fn submit_many(
+    port: &mut dyn Port,
+    items: &[(Submit, Id)],
+    owner_key: OwnerKey,
+    named: fn(Error, usize) -> Error,
+    now: Now,
+) -> Result<Vec<Submitted>> {
+    let local = |item: &Submit| if item.is_local { owner_key } else { 0 };
+    let one = |(at, (item, run_id)): (usize, &(Submit, Id))| {
+        submit(port, item, *run_id, local(item), now).map_err(|error| named(error, at))
+    };
+    items.iter().enumerate().map(one).collect()
+}
+
+/// Writes a run as [`submit`] does, below a parent or on its own.
+pub(super) fn submit_as(
+    port: &mut dyn Port,
+    submit: &Submit,
+    run_id: Id,
+    local_owner: OwnerKey,
+    parent: Option<&Parent>,
+    now: Now,
+) -> Result<Submitted> {
+    let idempotency = submit
+        .idempotency_key
+        .as_ref()
+        .map(|key| (submit.idempotency_scope.clone().unwrap_or_default(), key.clone()));
+    if let Some((scope, key)) = &idempotency
+        && let Some((run_id, workflow)) = port.run_by_idempotency(scope, key)?
+    {
+        check_same(&workflow, run_id, &submit.workflow)?;
+        return Ok(Submitted { run_id, existed: true });
     }
-    Ok(Some(value.to_owned()))
+    let lane_key = port.lane_make(&Lane {
+        queue: submit.queue.clone().unwrap_or_else(|| {
+            parent.map_or_else(|| QUEUE_DEFAULT.into(), |parent| parent.queue.clone())
+        }),
+        workflow: submit.workflow.clone(),
+        code_version: submit.code_version.clone().unwrap_or_default(),
+        owner_key: local_owner,
+    })?;
+    let run = NewRun {
+        run_id: Some(run_id),
+        idempotency,
+        parent_key: parent.map(|parent| parent.run_key),
+        root_key: parent.map(|parent| parent.root_key),
+        ..new_run(submit, lane_key, now)
+    };
+    let run_key = port.run_insert(&run)?;
+    if let Some(budget) = &submit.budget {
+        super::budget::open(port, run_key, budget)?;
+    }
+    let task = new_task(submit, run_key, lane_key, now);
+    let task = Task { is_local: local_owner != 0, ..task };
+    port.task_insert(&task)?;
+    super::queue::enter_task(port, &task)?;
+    Ok(Submitted { run_id, existed: false })
+}
+
+/// Refuses to take one workflow's run for what another was asked for.
+fn check_same(found: &str, run_id: Id, asked: &str) -> Result<()> {
+    if found == asked {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "the idempotency key of this {asked:?} has made {}, a run of {found:?}: give each workflow \
+         keys or a scope of its own",
+        id::write("run", run_id)
+    )))
+}
+
+fn new_run(submit: &Submit, lane_key: i64, now: Now) -> NewRun {
+    NewRun {
+        lane_key,
+        created_at_ms: now.wall_ms,
+        run_at_ms: named(submit.run_at_ms),
+        priority: submit.priority,
+        max_attempts: (submit.max_attempts > 0).then_some(submit.max_attempts),
+        timeout_ms: named(submit.timeout_ms),
+        backoff_initial_ms: named(submit.backoff_initial_ms),
+        backoff_max_ms: named(submit.backoff_max_ms),
+        backoff_percent: (submit.backoff_percent > 0).then_some(submit.backoff_percent),
+        concurrency_key: submit.concurrency_key.clone(),
+        metadata: submit.metadata.clone(),
+        args: submit.args.clone(),
+        ..NewRun::default()
+    }
+}
+
+fn named(ms: i64) -> Option<i64> {
+    (ms > 0).then_some(ms)
+}
+
+fn new_task(submit: &Submit, run_key: i64, lane_key: i64, now: Now) -> Task {
+    let due_at_ms = named(submit.run_at_ms).unwrap_or(now.wall_ms);
+    let is_due = due_at_ms <= now.wall_ms;
+    Task {
+        run_key,
+        lane_key,
+        state: if is_due { TaskState::Ready } else { TaskState::Delayed },
+        priority: submit.priority,
+        due_at_ms,
+        wake_at_ms: (!is_due).then_some(due_at_ms),
+        deadline_at_ms: named(submit.timeout_ms)
+            .map(|ms| due_at_ms.max(now.wall_ms).saturating_add(ms).min(INSTANT_MS_MAX)),
+        gate: submit.concurrency_key.clone(),
+        ..Task::new(run_key, lane_key)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOON: Now = Now { wall_ms: 1_000, up_ms: 0 };
+
     #[test]
-    fn an_item_names_its_options_as_the_struct_does_and_keeps_its_args_byte_for_byte() {
-        let items = r#"[{"workflow":"w","args":{ "a" : 1.0 },"queue":"q","run_at_ms":5,
-            "timeout_ms":6,"backoff_initial_ms":7,"backoff_max_ms":8,"priority":-9,
-            "max_attempts":10,"backoff_percent":110,"idempotency_key":"k","idempotency_scope":"s",
-            "concurrency_key":"c","code_version":"v","metadata":{"m": 1},"local":true},
-            {"workflow":"x","queue":null,"args":null}]"#;
-        let read = runs(items).unwrap();
-        let first = &read[0];
-        assert_eq!(first.args.as_deref(), Some(r#"{ "a" : 1.0 }"#));
-        assert_eq!((&*first.workflow, first.queue.as_deref()), ("w", Some("q")));
-        assert_eq!((first.run_at_ms, first.timeout_ms, first.priority), (5, 6, -9));
-        assert_eq!((first.backoff_initial_ms, first.backoff_max_ms), (7, 8));
-        assert_eq!((first.max_attempts, first.backoff_percent), (10, 110));
-        assert_eq!(first.idempotency_key.as_deref(), Some("k"));
-        assert_eq!(first.idempotency_scope.as_deref(), Some("s"));
-        assert_eq!(first.concurrency_key.as_deref(), Some("c"));
-        assert_eq!(first.code_version.as_deref(), Some("v"));
-        assert_eq!(first.metadata.as_deref(), Some(r#"{"m": 1}"#));
-        assert!(first.is_local && !read[1].is_local);
-        assert_eq!(read[1].queue, None);
+    fn a_run_without_a_date_is_ready_at_once() {
+        let task = new_task(&Submit::default(), 1, 2, NOON);
+        assert_eq!((task.state, task.due_at_ms, task.wake_at_ms), (TaskState::Ready, 1_000, None));
+        assert_eq!(task.deadline_at_ms, None);
     }
 
     #[test]
-    fn an_error_names_the_item_and_the_key() {
-        for (bad, named) in [
-            (
-                r#"[{"workflow":"w"},{"workflow":"w","que\u0075es":1}]"#,
-                r#"items[1]: unknown key "queues""#,
-            ),
-            (r#"[{"args":1}]"#, "items[0]: workflow is absent"),
-            (r#"[{"workflow":""}]"#, "items[0]: workflow is empty"),
-            (r#"[{"workflow":7}]"#, "items[0]: workflow is no string"),
-            (r#"[{"workflow":"w","name":"n"}]"#, r#"unknown key "name""#),
-            (r#"[{"workflow":"w","workflow":"w"}]"#, r#"the key "workflow" comes twice"#),
-            (r#"[{"workflow":"a\u0000"}]"#, "NUL at byte 1"),
-            (r#"[{"workflow":"w","priority":1.0}]"#, "priority is no integer from -2147483648"),
-            (r#"[{"workflow":"w","max_attempts":-1}]"#, "max_attempts is no integer from 0"),
-            (r#"[{"workflow":"w","run_at_ms":-1}]"#, "run_at_ms is -1"),
-            (r#"[{"workflow":"w","local":1}]"#, "local is neither"),
-            (r#"[{"workflow":"w","args":{"$smolwf":1}}]"#, "$smolwf"),
-            (r#"[{"workflow":"w","metadata":[]}]"#, "not an object"),
-            ("[7]", "items[0]: item: expected an object"),
-            ("{}", "items: expected an array"),
-            ("[]", "items has 0 entries"),
-        ] {
-            let error = runs(bad).unwrap_err();
-            assert_eq!(error.code(), -2, "{bad}: {error}");
-            assert!(error.to_string().contains(named), "{bad}: {error}");
-        }
+    fn a_time_out_counts_from_the_later_of_submission_and_start_date() {
+        let later = Submit { run_at_ms: 5_000, timeout_ms: 10, ..Submit::default() };
+        let task = new_task(&later, 1, 2, NOON);
+        assert_eq!((task.state, task.wake_at_ms), (TaskState::Delayed, Some(5_000)));
+        assert_eq!(task.deadline_at_ms, Some(5_010));
+        let past = Submit { run_at_ms: 500, timeout_ms: 10, ..Submit::default() };
+        assert_eq!(new_task(&past, 1, 2, NOON).deadline_at_ms, Some(1_010));
     }
 
     #[test]
-    fn a_word_above_its_limit_is_too_big() {
-        let item = format!(r#"[{{"workflow":"{}"}}]"#, "w".repeat(NAME_BYTES_MAX + 1));
-        assert_eq!(runs(&item).unwrap_err().code(), -5);
+    fn numbers_outside_their_range_are_named_with_their_limit() {
+        let check = |submit: Submit| submit.check().unwrap_err().to_string();
+        assert!(check(Submit { run_at_ms: -1, ..Submit::default() }).contains("run_at_ms is -1"));
+        assert!(check(Submit { backoff_percent: 99, ..Submit::default() }).contains("99"));
+        let metadata = Some("[1]".into());
+        assert!(check(Submit { metadata, ..Submit::default() }).contains("not an object"));
     }
 
     #[test]
-    fn an_answer_has_the_run_of_each_item() {
-        let told = answer([("run_1", true), ("run_2", false)].into_iter());
-        let expected = r#"[{"run_id":"run_1","exists":true},{"run_id":"run_2","exists":false}]"#;
-        assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn a_child_needs_its_name() {
-        let read = children(r#"[{"name":"n","workflow":"w"}]"#).unwrap();
-        assert_eq!((read[0].0.as_str(), read[0].1.workflow.as_str()), ("n", "w"));
-        let error = children(r#"[{"workflow":"w"}]"#).unwrap_err();
-        assert_eq!(error.to_string(), "items[0]: name is absent, it must be given");
+    fn a_scope_without_a_key_is_refused() {
+        let scope = Some("s".into());
+        let submit = Submit { idempotency_scope: scope, ..Submit::default() };
+        assert_eq!(submit.check().unwrap_err().code(), -2);
     }
 }

@@ -8,13 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::attempt::{Lease, fenced, keep_lease, progress, stop_error};
 use super::child::child_of;
-use super::document::{integer, present, unknown, word};
+use super::hold::{Lease, keep_lease, living, progress};
+use super::input::{in_range, integer, present, unknown, word};
 use super::port::{
     Fence, Hold, Letter, Outcome, Port, RunKey, StepKind, StepRow, StepState, Target,
 };
-use super::run::in_range;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -261,10 +260,7 @@ pub(super) fn left(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<Option<Wa
 
 /// Checks the fence, then looks at the record and at what has come.
 fn weigh<'ask>(port: &mut dyn Port, ask: &'ask Ask, now: Now) -> Result<Case<'ask>> {
-    let hold = fenced(port, ask.fence)?;
-    if let Some(ended) = hold.must_end(now.wall_ms) {
-        return Err(stop_error(ended));
-    }
+    let hold = living(port, ask.fence, now)?;
     let row = port.step(ask.fence.run_key, ask.form.kind(), &ask.name, ask.occurrence)?;
     let deadlines = match &row {
         Some(row) if row.state == StepState::Asked => read_deadlines(row)?,

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::constants::SW_NTS;
 use super::guard::Door;
-use crate::domain::document::check_word;
+use crate::domain::input::check_word;
 use crate::error::{Error, Result};
 use crate::{json, limits};
 

@@ -9,8 +9,8 @@ use super::error::sw_error;
 use super::guard::guard;
 use super::options::sw_submit_options;
 use super::text::sw_text;
-use crate::domain::run::Submit;
-use crate::domain::submit;
+use crate::domain::items;
+use crate::domain::submit::Submit;
 use crate::text::Text;
 
 /// Submits a run as a child of the attempt's run: once per name and occurrence, however often the
@@ -129,9 +129,9 @@ pub unsafe extern "C" fn sw_child_submit_many(
             let attempt = door.body(attempt)?;
             let max = attempt.store().payload_bytes_max();
             let items = door.needed_document(raw("items", items, items_len), max)?;
-            let children = attempt.child_submit_many(submit::children(items)?)?;
+            let children = attempt.child_submit_many(items::children(items)?)?;
             let told = children.iter().map(|child| (child.run_id.as_str(), child.existed));
-            out.give(Text::from(submit::answer(told)));
+            out.give(Text::from(items::answer(told)));
             Ok(SW_OK)
         })
     }

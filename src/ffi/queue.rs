@@ -7,7 +7,7 @@ use super::codes::SW_OK;
 use super::error::sw_error;
 use super::guard::guard;
 use super::store::sw_store;
-use crate::domain::run::QUEUE_DEFAULT;
+use crate::domain::submit::QUEUE_DEFAULT;
 
 /// Sets the limits of a queue, for claims in every process, from the next one on. The settings are a
 /// JSON object: `{"concurrency":8,"concurrency_per_key":1,"paused":false}`. `concurrency` is how many

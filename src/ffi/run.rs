@@ -14,8 +14,8 @@ use super::stop::sw_stop;
 use super::store::sw_store;
 use super::text::sw_text;
 use crate::domain::claim::Claim;
-use crate::domain::run::Submit;
-use crate::domain::submit;
+use crate::domain::items;
+use crate::domain::submit::Submit;
 use crate::error::{Error, Result};
 use crate::limits::MANY_MAX;
 use crate::stop::Stop;
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn sw_run_submit_many(
             let out = door.out_handle(out)?;
             let store = door.store(store)?;
             let items = door.document(raw("items", items, items_len), store.payload_bytes_max())?;
-            let submits = submit::runs(items.ok_or_else(|| absent("items"))?)?;
+            let submits = items::runs(items.ok_or_else(|| absent("items"))?)?;
             let submitted = store.submit_many(submits)?;
             out.give(Text::from(list_of(&submitted)));
             Ok(SW_OK)

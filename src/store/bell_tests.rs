@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{FOREVER, Store, StoreOptions};
 use crate::domain::claim::Claim;
 use crate::domain::port::LEASE_WHILE_ALIVE;
-use crate::domain::run::Submit;
+use crate::domain::submit::Submit;
 
 /// Long enough for the slowest machine; reached only when a test fails.
 const LONG: Duration = Duration::from_secs(120);

@@ -9,7 +9,7 @@ use crate::attempt::Attempt;
 use crate::clock::Now;
 use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
 use crate::domain::port::{LaneFilter, Owner};
-use crate::domain::{Durability, attempt};
+use crate::domain::{Durability, hold};
 use crate::error::{Error, Result};
 use crate::id;
 use crate::limits::OWNER_PROBE_MS;
@@ -23,7 +23,7 @@ impl Store {
     /// Claims up to `max` runs in one commit, waiting for the first as long as asked.
     pub fn claim_many(self: &Arc<Self>, claim: Claim, max: u32) -> Result<Vec<Arc<Attempt>>> {
         claim.check()?;
-        let lease_ms = attempt::lease_length(claim.lease_ms, self.lease_default_ms)?;
+        let lease_ms = hold::lease_length(claim.lease_ms, self.lease_default_ms)?;
         let entered = self.enter()?;
         let side = entered.backend()?.side();
         let bell = side.bell(bell(&claim.filter().queue));

@@ -19,8 +19,8 @@ use crate::clock::{Clock, Now, system_ms};
 use crate::domain::check;
 use crate::domain::claim as claims;
 use crate::domain::port::StorePort;
-use crate::domain::run::{self, Submit};
-use crate::domain::{Durability, attempt, query};
+use crate::domain::submit::{self, Submit};
+use crate::domain::{Durability, hold, query};
 use crate::error::{Error, Result};
 use crate::id;
 use crate::limits::{
@@ -66,8 +66,8 @@ pub struct Submitted {
     pub existed: bool,
 }
 
-impl From<run::Submitted> for Submitted {
-    fn from(submitted: run::Submitted) -> Submitted {
+impl From<submit::Submitted> for Submitted {
+    fn from(submitted: submit::Submitted) -> Submitted {
         Submitted { run_id: id::write("run", submitted.run_id), existed: submitted.existed }
     }
 }
@@ -269,7 +269,8 @@ impl Store {
         named: fn(Error, usize) -> Error,
     ) -> Result<Vec<Submitted>> {
         let entered = self.enter()?;
-        let queue = |submit: &Submit| bell(submit.queue.as_deref().unwrap_or(run::QUEUE_DEFAULT));
+        let queue =
+            |submit: &Submit| bell(submit.queue.as_deref().unwrap_or(submit::QUEUE_DEFAULT));
         let mut bells: Vec<u64> = submits.iter().map(queue).collect();
         bells.sort_unstable();
         bells.dedup();
@@ -281,7 +282,7 @@ impl Store {
             entered.write(Durability::Inherit, bytes, move |tx, now| {
                 let owner =
                     owner.as_ref().map(|owner| claims::owner_key(tx, owner, now)).transpose()?;
-                let runs = run::submit_many(tx, &items, owner.unwrap_or(0), named, now)?;
+                let runs = submit::submit_many(tx, &items, owner.unwrap_or(0), named, now)?;
                 Ok((runs, owner))
             })?;
         if let Some(owner_key) = owner_key {
@@ -524,7 +525,7 @@ fn settings(options: &StoreOptions) -> Result<Settings> {
     limit("busy_timeout_ms", options.busy_timeout_ms.into(), BUSY_TIMEOUT_MS_MAX.into())?;
     limit("max_readers", options.max_readers.into(), READERS_MAX.into())?;
     limit("payload_bytes_max", options.payload_bytes_max, PAYLOAD_BYTES_MAX)?;
-    attempt::lease_length(options.lease_default_ms, LEASE_MS_DEFAULT)
+    hold::lease_length(options.lease_default_ms, LEASE_MS_DEFAULT)
         .map_err(|error| Error::invalid(format!("lease_default_ms: {error}")))?;
     let default = |value: u32, default: u32| if value == 0 { default } else { value };
     Ok(Settings {

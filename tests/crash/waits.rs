@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use smolwf::attempt::{Attempt, Begun};
 use smolwf::domain::Durability;
 use smolwf::domain::claim::Claim;
-use smolwf::domain::run::Submit;
+use smolwf::domain::submit::Submit;
 use smolwf::error::{Error, Result};
 use smolwf::store::{Store, StoreOptions};
 use smolwf::wait::Waited;

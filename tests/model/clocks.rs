@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smolwf::attempt::{Attempt, Begun};
 use smolwf::domain::claim::Claim;
-use smolwf::domain::run::Submit;
+use smolwf::domain::submit::Submit;
 use smolwf::domain::{Durability, FailOptions};
 use smolwf::error::Result;
 use smolwf::store::{Store, StoreOptions};

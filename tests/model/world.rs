@@ -141,9 +141,9 @@ pub fn tidy((code, json): Said) -> Said {
     if json.is_empty() || json.starts_with("run_") { (code, json) } else { (code, text(&json)) }
 }
 
-pub fn core_submit(submit: &Submit) -> smolwf::domain::run::Submit {
+pub fn core_submit(submit: &Submit) -> smolwf::domain::submit::Submit {
     let (scope, key) = submit.key.clone().map_or((None, None), |(scope, key)| (scope, Some(key)));
-    smolwf::domain::run::Submit {
+    smolwf::domain::submit::Submit {
         workflow: submit.workflow.clone(),
         queue: submit.queue.clone(),
         args: submit.args.clone(),
@@ -157,7 +157,7 @@ pub fn core_submit(submit: &Submit) -> smolwf::domain::run::Submit {
         code_version: submit.version.clone(),
         metadata: submit.metadata.clone(),
         is_local: submit.is_local,
-        ..smolwf::domain::run::Submit::default()
+        ..smolwf::domain::submit::Submit::default()
     }
 }
 

@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smolwf::attempt::{Attempt, Begun, Step};
 use smolwf::domain::claim::Claim;
-use smolwf::domain::run::Submit;
 use smolwf::domain::step::Begin;
+use smolwf::domain::submit::Submit;
 use smolwf::store::{Store, StoreOptions};
 
 /// How long anything may take before it counts as hung. Nothing is timed by it.

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::to_text;
+use crate::domain::output::to_text;
 use crate::domain::port::{Amounts, Balance, Total};
 use crate::error::{Error, Result};
 use crate::id::{self, Id};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fence, LaneKey, RunKey};
+use super::run::{LaneKey, RunKey};
+use super::task::Fence;
 use crate::error::Result;
 
 /// Amounts by unit.
@@ -180,6 +181,4 @@ pub trait BudgetPort {
         room: i64,
         limit: u32,
     ) -> Result<Vec<(RunKey, i64)>>;
-    /// Notes that a task was woken because a budget has room.
-    fn task_woken_for_room(&mut self, run_key: RunKey) -> Result<()>;
 }

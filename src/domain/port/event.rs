@@ -1,6 +1,6 @@
 //! What a backend gives to the append-only log.
 
-use super::RunKey;
+use super::run::RunKey;
 use crate::error::Result;
 use crate::id::Id;
 

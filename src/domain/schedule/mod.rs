@@ -21,9 +21,10 @@ use self::cron::Cron;
 use self::local::Zone;
 use self::spec::UTC;
 use self::timetable::Timetable;
-use super::claim::Swept;
+use super::news::Swept;
+use super::output::to_text;
 use super::port::{self, Port, Schedule};
-use super::run::{Submit, submit};
+use super::submit::{Submit, submit};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -279,9 +280,4 @@ fn document<'row>(row: &'row Schedule, spec: &'row Spec) -> Document<'row> {
         skipped: row.skipped,
         error: row.error.as_deref(),
     }
-}
-
-fn to_text(document: &impl Serialize) -> Result<String> {
-    serde_json::to_string(document)
-        .map_err(|error| Error::internal(format!("a document cannot be written: {error}")))
 }

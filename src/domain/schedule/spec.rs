@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::cron::Cron;
-use crate::domain::run::QUEUE_DEFAULT;
+use crate::domain::submit::QUEUE_DEFAULT;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::limits::{DURATION_MS_MAX, KEY_BYTES_MAX, NAME_BYTES_MAX};

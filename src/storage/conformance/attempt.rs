@@ -3,12 +3,13 @@
 use super::{Bed, at, claimer, plain, run_id, subject};
 use crate::clock::Now;
 use crate::domain::FailOptions;
-use crate::domain::attempt::{AfterFail, End, Finish, check, heartbeat};
+use crate::domain::attempt::{AfterFail, End, Finish};
 use crate::domain::child::{self, NewChild};
 use crate::domain::event::{self, Append};
+use crate::domain::hold::{heartbeat, living};
 use crate::domain::port::{Ended, Fence, LEASE_WHILE_ALIVE, Outcome, TaskState};
-use crate::domain::run::Submit;
 use crate::domain::step::{self, Begin};
+use crate::domain::submit::Submit;
 use crate::domain::suspend::{self, Parking};
 use crate::domain::wait::{self, Form, Member};
 use crate::domain::{budget, control};
@@ -38,7 +39,7 @@ pub(super) fn a_stale_attempt_changes_nothing(bed: &mut dyn Bed) {
 fn refuses_everything(bed: &mut dyn Bed, fence: Fence) {
     let now = at(10_007);
     let step = subject(fence, "s", Begin::default(), now);
-    bed.refused(-20, |port| check(port, fence, now));
+    bed.refused(-20, |port| living(port, fence, now));
     bed.refused(-20, |port| heartbeat(port, fence, 0, now));
     bed.refused(-20, |port| step::may_run(port, fence, true, now));
     bed.refused(-20, |port| step::start(port, &step, now));
@@ -74,7 +75,7 @@ pub(super) fn a_lapsed_lease_that_nobody_took_over_still_works(bed: &mut dyn Bed
     bed.run(1, at(5));
     let fence = bed.claimed(at(6)).fence;
     let late = at(1_000_000);
-    bed.tx(|port| check(port, fence, late).unwrap());
+    bed.tx(|port| living(port, fence, late).unwrap());
     let step = subject(fence, "s", Begin::default(), late);
     bed.tx(|port| step::complete(port, &step, "1", late).unwrap());
     let end = bed.finish(fence, &complete(), late).unwrap();

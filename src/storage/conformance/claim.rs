@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{Bed, Draws, Now, at, claimer, plain, run_id, subject};
 use crate::domain::FailOptions;
-use crate::domain::attempt::{End, check, lose};
+use crate::domain::attempt::{End, lose};
 use crate::domain::claim::{Claimer, claim, give_back, outlook};
+use crate::domain::hold::living;
 use crate::domain::port::{Ended, LEASE_WHILE_ALIVE, LaneFilter, Outcome, Owner, Task, TaskState};
-use crate::domain::run::{Submit, submit};
 use crate::domain::step::{self, Begin};
+use crate::domain::submit::{Submit, submit};
 use crate::id::Id;
 use crate::limits::{SWEEP_DUE_MAX, SWEEP_LOST_MAX};
 
@@ -364,13 +365,13 @@ pub(super) fn a_run_that_timed_out_in_an_attempt_ends_with_that_attempt(bed: &mu
     for number in 1..=2_u8 {
         bed.submit(number, &Submit { timeout_ms: 1_000, ..plain() }, at(5));
         let fence = bed.claimed(at(6)).fence;
-        bed.tx(|port| check(port, fence, at(1_004)).unwrap());
+        bed.tx(|port| living(port, fence, at(1_004)).unwrap());
         if number == 2 {
             // A sweep of another claimer flags it first; that changes nothing for its holder.
             assert!(bed.claim(&claimer(2, 0), at(1_005)).is_none());
             assert_eq!(bed.tx(|port| port.next_deadline_at_ms().unwrap()), None);
         }
-        let error = bed.tx(|port| check(port, fence, at(1_005)).unwrap_err());
+        let error = bed.tx(|port| living(port, fence, at(1_005)).unwrap_err());
         assert_eq!((error.code(), error.to_string().as_str()), (-21, "the run timed out"));
         let late = subject(fence, "late", Begin::default(), at(1_005));
         bed.tx(|port| step::may_run(port, fence, false, at(1_005)).unwrap_err());

@@ -1,13 +1,15 @@
 //! Claims about acting on runs from outside: cancel and its way down, pause, retry, fork.
 
 use super::{Bed, at, claimer, plain, run_id, subject};
-use crate::domain::attempt::{End, Finish, check};
+use crate::domain::attempt::{End, Finish};
 use crate::domain::child::{NewChild, submit as submit_children};
-use crate::domain::claim::{Swept, claim};
+use crate::domain::claim::claim;
 use crate::domain::control::{cancel, fork, pause, resume, retry, step_place, sweep_cascades};
+use crate::domain::hold::living;
+use crate::domain::news::Swept;
 use crate::domain::port::{Ended, Fence, Outcome, RunKey, StepKind, TaskState};
-use crate::domain::run::Submit;
 use crate::domain::step::{self, Begin};
+use crate::domain::submit::Submit;
 use crate::domain::suspend::{Parking, Pending, suspend};
 use crate::domain::wait::{Answer, Ask, Form, Member, answer};
 use crate::domain::{FailOptions, query};
@@ -80,7 +82,7 @@ pub(super) fn a_cancel_ends_a_run_that_nobody_runs_and_flags_one_that_is_run(bed
     bed.cancel(3);
     bed.cancel(3);
     assert!(bed.task(key).unwrap().is_cancel_asked);
-    assert_eq!(bed.tx(|port| check(port, fence, at(7))).unwrap_err().code(), -21);
+    assert_eq!(bed.tx(|port| living(port, fence, at(7))).unwrap_err().code(), -21);
     let end = End::Complete("1".into());
     let stopped = Finish::Stopped(Ended::Cancelled);
     assert_eq!(bed.finish(fence, &end, at(8)).unwrap(), stopped);
@@ -135,7 +137,7 @@ pub(super) fn a_cancel_passes_through_a_descendant_that_had_ended(bed: &mut dyn 
     bed.cancel(1);
     bed.sweep_down();
 
-    assert_eq!(bed.tx(|port| check(port, fence, at(9))).unwrap_err().code(), -21);
+    assert_eq!(bed.tx(|port| living(port, fence, at(9))).unwrap_err().code(), -21);
 }
 
 /// Deeper than a claim climbs: the sweeps go first.

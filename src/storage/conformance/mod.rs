@@ -34,8 +34,8 @@ use crate::clock::Now;
 use crate::domain::attempt::{End, Finish, finish};
 use crate::domain::claim::{Claimed, Claimer, Picked};
 use crate::domain::port::{Fence, LaneFilter, Owner, OwnerKey, Port, RunKey, Task};
-use crate::domain::run::{QUEUE_DEFAULT, Submit, Submitted};
 use crate::domain::step::{Begin, Subject};
+use crate::domain::submit::{QUEUE_DEFAULT, Submit, Submitted};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -68,7 +68,7 @@ impl dyn Bed + '_ {
     }
 
     fn submit(&mut self, number: u8, submit: &Submit, now: Now) -> Submitted {
-        self.tx(|port| crate::domain::run::submit(port, submit, run_id(number), 0, now)).unwrap()
+        self.tx(|port| crate::domain::submit::submit(port, submit, run_id(number), 0, now)).unwrap()
     }
 
     /// Submits a plain run of the default queue and returns its key.

@@ -8,9 +8,9 @@ use crate::domain::attempt::End;
 use crate::domain::child::{self, NewChild};
 use crate::domain::control;
 use crate::domain::query::{run_get, run_history};
-use crate::domain::run::Submit;
 use crate::domain::signal;
 use crate::domain::step::{self, Begin};
+use crate::domain::submit::Submit;
 use crate::id;
 
 fn public(number: u8) -> String {

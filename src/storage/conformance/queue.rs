@@ -6,7 +6,7 @@ use crate::domain::claim::{claim, give_back, outlook, sweep};
 use crate::domain::control::{cancel, pause, resume, retry};
 use crate::domain::port::{Fence, QueueLimits, TaskState};
 use crate::domain::queue::{let_in, set};
-use crate::domain::run::{Submit, submit};
+use crate::domain::submit::{Submit, submit};
 use crate::id::{self, Id};
 use crate::limits::SWEEP_GATES_MAX;
 

@@ -4,7 +4,7 @@ use super::{Bed, at, plain, run_id};
 use crate::domain::Backoff;
 use crate::domain::attempt::End;
 use crate::domain::port::{Lane, Outcome, Port, RunPolicy};
-use crate::domain::run::{self, Submit};
+use crate::domain::submit::{self, Submit};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::limits::ARGS_INLINE_BYTES_MAX;
@@ -17,8 +17,8 @@ fn keyed(scope: Option<&str>, key: &str) -> Submit {
     }
 }
 
-fn submit_many(port: &mut dyn Port, items: &[(Submit, Id)]) -> Result<Vec<run::Submitted>> {
-    run::submit_many(port, items, 0, Error::at_index, at(6))
+fn submit_many(port: &mut dyn Port, items: &[(Submit, Id)]) -> Result<Vec<submit::Submitted>> {
+    submit::submit_many(port, items, 0, Error::at_index, at(6))
 }
 
 /// P8.
@@ -45,7 +45,7 @@ pub(super) fn a_key_of_another_workflow_is_a_conflict_and_stores_nothing(bed: &m
     let other = Submit { workflow: "W".into(), ..keyed(Some("s"), "k") };
     let free = Submit { workflow: "W".into(), ..plain() };
     let items = [(free, run_id(2)), (other.clone(), run_id(3))];
-    let one = bed.refused(-23, |port| run::submit(port, &other, run_id(2), 0, at(6)));
+    let one = bed.refused(-23, |port| submit::submit(port, &other, run_id(2), 0, at(6)));
     let many = bed.undone(|port| submit_many(port, &items)).unwrap_err();
     assert_eq!((many.code(), many.to_string()), (-23, format!("items[1]: {one}")));
     let known = crate::id::write("run", run_id(1));
@@ -90,7 +90,7 @@ pub(super) fn runs_without_a_key_are_all_made(bed: &mut dyn Bed) {
 pub(super) fn an_undone_submit_leaves_nothing_and_its_key_is_free(bed: &mut dyn Bed) {
     let before = bed.dump();
     let submit = keyed(None, "k");
-    let undone = bed.undone(|port| run::submit(port, &submit, run_id(1), 0, at(5)).unwrap());
+    let undone = bed.undone(|port| submit::submit(port, &submit, run_id(1), 0, at(5)).unwrap());
     assert!(!undone.existed);
     assert_eq!(bed.dump(), before);
     assert!(!bed.submit(2, &submit, at(6)).existed);

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Bed, at, subject};
+use crate::domain::FailOptions;
 use crate::domain::attempt::{AfterFail, End};
+use crate::domain::output::engine_error;
 use crate::domain::port::{Fence, StepKind, StepRow, StepState};
 use crate::domain::step::{self, Begin, Subject};
-use crate::domain::{FailOptions, engine_error};
 
 fn claimed(bed: &mut dyn Bed, number: u8) -> Fence {
     bed.run(number, at(5));

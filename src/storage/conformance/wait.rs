@@ -2,13 +2,14 @@
 
 use super::{Bed, at, claimer, plain, run_id, subject};
 use crate::clock::Now;
-use crate::domain::attempt::{End, Finish, Lease};
+use crate::domain::attempt::{End, Finish};
 use crate::domain::child::{self, NewChild};
 use crate::domain::control;
+use crate::domain::hold::Lease;
 use crate::domain::port::{Fence, RunKey, StepKind, StepState, TaskState};
-use crate::domain::run::Submit;
 use crate::domain::signal::{self, Sent};
 use crate::domain::step::{self, Begin};
+use crate::domain::submit::Submit;
 use crate::domain::suspend::{Parking, Pending, suspend};
 use crate::domain::wait::{self, Answer, Ask, Form, Member, Wait};
 use crate::error::Result;

@@ -161,11 +161,6 @@ WHERE kind = 3 AND target_key = ?1 AND name = ?2 AND amount <= ?3
 ORDER BY amount, task_key
 LIMIT ?4";
 
-const TASK_WOKEN_FOR_ROOM: &str = "
-UPDATE sw_workflow_tasks
-SET flags = flags | 16
-WHERE task_key = ?1";
-
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     PLACE,
@@ -190,7 +185,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     STEP_KEY,
     ROOM_WAIT_INSERT,
     ROOM_WAITERS,
-    TASK_WOKEN_FOR_ROOM,
 ];
 
 impl BudgetPort for Tx<'_> {
@@ -261,15 +255,15 @@ impl BudgetPort for Tx<'_> {
 
     fn reservation_by_source(&mut self, fence: Fence, source: &str) -> Result<Option<Reservation>> {
         let (run_key, number) = (fence.run_key, fence.number);
-        self.one(RESERVATION_BY_SOURCE, (run_key, number, source), read_reservation)?.transpose()
+        self.one(RESERVATION_BY_SOURCE, (run_key, number, source), read_reservation)
     }
 
     fn reservation(&mut self, key: i64) -> Result<Vec<Reservation>> {
-        self.all(RESERVATION, [key], read_reservation)?.into_iter().collect()
+        self.all(RESERVATION, [key], read_reservation)
     }
 
     fn reservations_open(&mut self, run_key: RunKey) -> Result<Vec<Reservation>> {
-        self.all(RESERVATIONS_OPEN, [run_key], read_reservation)?.into_iter().collect()
+        self.all(RESERVATIONS_OPEN, [run_key], read_reservation)
     }
 
     fn reservations_open_count(&mut self, run_key: RunKey) -> Result<u32> {
@@ -277,12 +271,12 @@ impl BudgetPort for Tx<'_> {
     }
 
     fn reservation_set(&mut self, key: i64, state: ReservationState) -> Result<()> {
-        self.execute(RESERVATION_SET, (key, state as i64)).map(|_| ())
+        self.execute(RESERVATION_SET, (key, state)).map(|_| ())
     }
 
     fn ledger_insert(&mut self, entry: &Entry) -> Result<()> {
         let Entry { root_key, source, source_key, unit, run_key, lane_key, label, .. } = entry;
-        let (source, amount) = (*source as i64, entry.amount);
+        let (source, amount) = (*source, entry.amount);
         self.execute(
             LEDGER_INSERT,
             (root_key, source, source_key, unit, run_key, lane_key, label, amount, entry.at_ms),
@@ -309,7 +303,7 @@ impl BudgetPort for Tx<'_> {
     }
 
     fn step_key(&mut self, run_key: RunKey, name: &str, occurrence: u32) -> Result<Option<i64>> {
-        self.one(STEP_KEY, (run_key, StepKind::Step as i64, name, occurrence), |row| row.get(0))
+        self.one(STEP_KEY, (run_key, StepKind::Step, name, occurrence), |row| row.get(0))
     }
 
     fn room_wait_insert(
@@ -332,10 +326,6 @@ impl BudgetPort for Tx<'_> {
         let asked = (root_key, unit, room, limit);
         self.all(ROOM_WAITERS, asked, |row| Ok((row.get(0)?, row.get(1)?)))
     }
-
-    fn task_woken_for_room(&mut self, run_key: RunKey) -> Result<()> {
-        self.execute(TASK_WOKEN_FOR_ROOM, [run_key]).map(|_| ())
-    }
 }
 
 fn read_balance(row: &Row<'_>) -> rusqlite::Result<Balance> {
@@ -349,31 +339,18 @@ fn read_balance(row: &Row<'_>) -> rusqlite::Result<Balance> {
     })
 }
 
-fn read_reservation(row: &Row<'_>) -> rusqlite::Result<Result<Reservation>> {
-    let state: i64 = row.get(7)?;
-    let Some(state) = STATES.into_iter().find(|known| *known as i64 == state) else {
-        return Ok(Err(Error::Corrupt(format!("a reservation has the state {state}").into())));
-    };
+fn read_reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
     let name: Option<String> = row.get(9)?;
-    Ok(Ok(Reservation {
+    Ok(Reservation {
         key: row.get(0)?,
         salt: row.get(1)?,
         root_key: row.get(2)?,
         fence: Fence { run_key: row.get(3)?, number: row.get(4)? },
         unit: row.get(5)?,
         amount: row.get(6)?,
-        state,
+        state: row.get(7)?,
         label: row.get(8)?,
         step: name.zip(row.get(10)?),
         at_ms: row.get(11)?,
-    }))
+    })
 }
-
-const STATES: [ReservationState; 6] = [
-    ReservationState::Open,
-    ReservationState::Settled,
-    ReservationState::GivenBack,
-    ReservationState::Assumed,
-    ReservationState::SettledWithStep,
-    ReservationState::Corrected,
-];

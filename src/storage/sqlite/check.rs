@@ -5,7 +5,7 @@
 
 use super::map;
 use super::tx::Tx;
-use crate::domain::check::{CheckPort, Fault};
+use crate::domain::port::{CheckPort, Fault};
 use crate::error::Result;
 
 /// Name of the check, and the statement that finds its faults.

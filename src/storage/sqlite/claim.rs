@@ -1,11 +1,7 @@
 //! What a claim reads and writes: heads of lanes, what is due, owners and their leases.
 
-use super::run::{read_id, state_number};
 use super::tx::Tx;
-use crate::domain::port::{
-    ClaimPort, ClaimedRun, GatePlace, LaneFilter, LaneKey, NewLease, Owner, OwnerKey, RunKey,
-    Taken, TaskState,
-};
+use crate::domain::port::{ClaimPort, ClaimedRun, LaneFilter, LaneKey, Owner, OwnerKey, RunKey};
 use crate::error::{Error, Result};
 
 const NEXT_WAKE: &str = "
@@ -35,16 +31,6 @@ FROM sw_workflow_tasks
 WHERE deadline_at_ms <= ?1
 ORDER BY deadline_at_ms, task_key
 LIMIT ?2";
-
-const TASK_WAKE: &str = "
-UPDATE sw_workflow_tasks
-SET state = 1, due_at_ms = max(due_at_ms, ?2), wake_at_ms = NULL, waits_left = 0
-WHERE task_key = ?1 AND state IN (0, 3)
-RETURNING lane_key, priority, due_at_ms, gate";
-
-const WAITS_DROP: &str = "
-DELETE FROM sw_workflow_waits
-WHERE task_key = ?1";
 
 const OWNERS: &str = "
 SELECT owner_key, mark, boot, pid
@@ -90,30 +76,10 @@ ON CONFLICT (queue, workflow, code_version, owner_key) DO UPDATE
 SET owner_key = 0
 RETURNING lane_key";
 
-const TASKS_LOCAL: &str = "
-SELECT task_key
-FROM sw_workflow_tasks
-WHERE lane_key = ?1 AND flags >= 8
-ORDER BY task_key
-LIMIT ?2";
-
-const TASK_MOVE: &str = "
-UPDATE sw_workflow_tasks
-SET lane_key = ?2, flags = flags & ~8, state = CASE state WHEN 5 THEN 1 ELSE state END
-WHERE task_key = ?1
-RETURNING state, priority, due_at_ms, gate";
-
 const LANE_RETIRE: &str = "
 UPDATE sw_workflow_lanes
 SET owner_key = -owner_key
 WHERE lane_key = ?1 AND owner_key > 0";
-
-const TASK_CLAIM: &str = "
-UPDATE sw_workflow_tasks
-SET state = 2, fence = fence + 1, owner_key = ?2, lease_until_up_ms = ?3, lease_ms = ?4,
-    claimed_at_ms = ?5, worker = ?6
-WHERE task_key = ?1 AND state = 1
-RETURNING fence, due_at_ms, lane_key, gate";
 
 const CLAIMED_RUN: &str = "
 SELECT r.run_id, t.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
@@ -132,8 +98,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     NEXT_DEADLINE,
     WOKEN,
     OVERDUE,
-    TASK_WAKE,
-    WAITS_DROP,
     OWNERS,
     FIRST_LEASE_END,
     LEASED,
@@ -141,10 +105,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     OWNER_DELETE,
     LANES_OF,
     LANE_OPEN_TO_ALL,
-    TASKS_LOCAL,
-    TASK_MOVE,
     LANE_RETIRE,
-    TASK_CLAIM,
     CLAIMED_RUN,
 ];
 
@@ -167,17 +128,6 @@ impl ClaimPort for Tx<'_> {
 
     fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
         self.all(OVERDUE, (now_ms, limit), |row| row.get(0))
-    }
-
-    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<Option<GatePlace>> {
-        let woken = self.one(TASK_WAKE, (run_key, due_at_ms), |row| {
-            let place = (row.get(1)?, row.get(2)?, run_key);
-            Ok((row.get(0)?, place, row.get(3)?))
-        })?;
-        self.execute(WAITS_DROP, [run_key])?;
-        let Some((lane_key, place, gate)) = woken else { return Ok(None) };
-        self.lane_reach(lane_key, place)?;
-        Ok(at_gate(lane_key, gate))
     }
 
     fn owners(&mut self) -> Result<Vec<Owner>> {
@@ -217,56 +167,16 @@ impl ClaimPort for Tx<'_> {
             .ok_or_else(|| Error::Corrupt(format!("lane {lane_key} is named, not stored").into()))
     }
 
-    fn tasks_local(&mut self, lane_key: LaneKey, limit: u32) -> Result<Vec<RunKey>> {
-        self.all(TASKS_LOCAL, (lane_key, limit), |row| row.get(0))
-    }
-
-    fn task_move(&mut self, run_key: RunKey, to: LaneKey) -> Result<Option<GatePlace>> {
-        let moved = self.one(TASK_MOVE, (run_key, to), |row| {
-            let place = (row.get(1)?, row.get(2)?, run_key);
-            Ok((row.get::<_, i64>(0)?, place, row.get(3)?))
-        })?;
-        match moved {
-            Some((state, place, gate)) if state == state_number(TaskState::Ready) => {
-                self.lane_reach(to, place)?;
-                Ok(at_gate(to, gate))
-            }
-            Some(_) | None => Ok(None),
-        }
-    }
-
     fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()> {
         self.execute(LANE_RETIRE, [lane_key]).map(|_| ())
     }
 
-    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Taken> {
-        let taken = self.one(
-            TASK_CLAIM,
-            (
-                run_key,
-                lease.owner_key,
-                lease.lease_until_up_ms,
-                lease.lease_ms,
-                lease.claimed_at_ms,
-                &lease.worker,
-            ),
-            |row| {
-                let (lane_key, gate) = (row.get(2)?, row.get(3)?);
-                Ok(Taken { number: row.get(0)?, due_at_ms: row.get(1)?, lane_key, gate })
-            },
-        )?;
-        let taken = taken.ok_or_else(|| Error::internal("a ready task was not ready"))?;
-        self.lane_settle(taken.lane_key)?;
-        Ok(taken)
-    }
-
     fn claimed_run(&mut self, run_key: RunKey) -> Result<ClaimedRun> {
         self.one(CLAIMED_RUN, [run_key], |row| {
-            let parent: Option<[u8; 16]> = row.get(2)?;
             Ok(ClaimedRun {
-                run_id: read_id(row, 0)?,
-                root_run_id: read_id(row, 1)?,
-                parent_run_id: parent.map(crate::id::Id::from_bytes),
+                run_id: row.get(0)?,
+                root_run_id: row.get(1)?,
+                parent_run_id: row.get(2)?,
                 workflow: row.get(3)?,
                 code_version: row.get(4)?,
                 args: row.get(5)?,
@@ -276,10 +186,6 @@ impl ClaimPort for Tx<'_> {
         })?
         .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
     }
-}
-
-fn at_gate(lane_key: LaneKey, gate: Option<String>) -> Option<GatePlace> {
-    gate.map(|gate| GatePlace { lane_key, gate })
 }
 
 #[cfg(test)]
@@ -295,7 +201,7 @@ mod tests {
     use crate::domain::claim::{Claimer, claim, outlook};
     use crate::domain::port::{LaneFilter, Owner};
     use crate::domain::queue;
-    use crate::domain::run::{QUEUE_DEFAULT, Submit, submit};
+    use crate::domain::submit::{QUEUE_DEFAULT, Submit, submit};
     use crate::id::new_id;
 
     const NOW: Now = Now { wall_ms: 1_000, up_ms: 1_000 };

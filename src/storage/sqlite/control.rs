@@ -1,36 +1,15 @@
 //! What cancels, pauses, retries and forks write.
 
-use super::run::state_number;
-use super::step::read_kind;
 use super::tx::Tx;
-use crate::domain::port::{ClaimPort, ControlPort, RunKey, StepKind, StepName, Task, TaskState};
+use crate::domain::port::{ClaimPort, ControlPort, RunKey, StepName, Task, TaskState};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::limits::INSTANT_MS_MAX;
-
-const TASK_FLAG_CANCEL: &str = "
-UPDATE sw_workflow_tasks
-SET flags = flags | 1
-WHERE task_key = ?1";
 
 const RUN_ERROR: &str = "
 UPDATE sw_workflow_runs
 SET error = ?2
 WHERE run_key = ?1";
-
-const TASK_FLAG_PAUSE: &str = "
-UPDATE sw_workflow_tasks
-SET flags = CASE ?2 WHEN 1 THEN flags | 4 ELSE flags & ~4 END
-WHERE task_key = ?1";
-
-const TASK_SET_ASIDE: &str = "
-UPDATE sw_workflow_tasks
-SET state = ?2, due_at_ms = ?3, wake_at_ms = ?4, waits_left = 0
-WHERE task_key = ?1";
-
-const WAITS_DROP: &str = "
-DELETE FROM sw_workflow_waits
-WHERE task_key = ?1";
 
 // Only runs that have submitted children need a sweep. One under way begins anew: what it has passed
 // may have been retried since.
@@ -86,13 +65,6 @@ WHERE run_key = ?1";
 const FAILURES_DROP: &str = "
 DELETE FROM sw_workflow_steps
 WHERE run_key = ?1 AND state IN (1, 3, 4)";
-
-const TASK_REOPEN: &str = "
-INSERT INTO sw_workflow_tasks (
-    task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
-    losses, flags, waits_left, gate
-)
-VALUES (?1, ?2, 1, ?3, ?4, NULL, ?5, ?6, 0, 0, 0, 0, ?7)";
 
 const TASK_OF_RUN: &str = "
 SELECT lane_key, priority, timeout_ms, concurrency_key
@@ -150,11 +122,7 @@ ORDER BY step_key";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
-    TASK_FLAG_CANCEL,
     RUN_ERROR,
-    TASK_FLAG_PAUSE,
-    TASK_SET_ASIDE,
-    WAITS_DROP,
     CASCADE_INSERT,
     CASCADES,
     CASCADE_SET,
@@ -164,7 +132,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     ATTEMPT_KEEP_ERROR,
     RUN_REOPEN,
     FAILURES_DROP,
-    TASK_REOPEN,
     TASK_OF_RUN,
     ARGS_COPY,
     RUN_COPY,
@@ -175,20 +142,8 @@ pub(super) const STATEMENTS: &[&str] = &[
 ];
 
 impl ControlPort for Tx<'_> {
-    fn task_ask_cancel(&mut self, run_key: RunKey, error: &str) -> Result<()> {
-        self.execute(TASK_FLAG_CANCEL, [run_key])?;
+    fn run_set_error(&mut self, run_key: RunKey, error: &str) -> Result<()> {
         self.execute(RUN_ERROR, (run_key, error)).map(|_| ())
-    }
-
-    fn task_ask_pause(&mut self, run_key: RunKey, is_asked: bool) -> Result<()> {
-        self.execute(TASK_FLAG_PAUSE, (run_key, is_asked)).map(|_| ())
-    }
-
-    fn task_set_aside(&mut self, task: &Task) -> Result<()> {
-        let state = state_number(task.state);
-        self.execute(TASK_SET_ASIDE, (task.run_key, state, task.due_at_ms, task.wake_at_ms))?;
-        self.execute(WAITS_DROP, [task.run_key])?;
-        self.lane_enter(task)
     }
 
     fn cascade_insert(&mut self, run_key: RunKey) -> Result<()> {
@@ -220,23 +175,10 @@ impl ControlPort for Tx<'_> {
         self.one(PARENT, [run_key], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    fn run_reopen(&mut self, run_key: RunKey, task: &Task) -> Result<()> {
-        self.execute(ATTEMPT_KEEP_ERROR, (run_key, task.fence))?;
+    fn run_reopen(&mut self, run_key: RunKey, attempts: u32) -> Result<()> {
+        self.execute(ATTEMPT_KEEP_ERROR, (run_key, attempts))?;
         self.execute(RUN_REOPEN, [run_key])?;
-        self.execute(FAILURES_DROP, [run_key])?;
-        self.execute(
-            TASK_REOPEN,
-            (
-                run_key,
-                task.lane_key,
-                task.priority,
-                task.due_at_ms,
-                task.deadline_at_ms,
-                task.fence,
-                &task.gate,
-            ),
-        )?;
-        self.lane_enter(task)
+        self.execute(FAILURES_DROP, [run_key]).map(|_| ())
     }
 
     fn task_of_run(&mut self, run_key: RunKey, now_ms: i64) -> Result<Task> {
@@ -276,18 +218,14 @@ impl ControlPort for Tx<'_> {
         place: i64,
         limit: u32,
     ) -> Result<Vec<StepName>> {
-        let rows = self.all(STEP_NAMES_AFTER, (run_key, place, limit), |row| {
-            let name = StepName {
+        self.all(STEP_NAMES_AFTER, (run_key, place, limit), |row| {
+            Ok(StepName {
                 place: row.get(0)?,
-                kind: StepKind::Step,
+                kind: row.get(1)?,
                 name: row.get(2)?,
                 occurrence: row.get(3)?,
-            };
-            Ok((row.get::<_, i64>(1)?, name))
-        })?;
-        rows.into_iter()
-            .map(|(number, name)| Ok(StepName { kind: read_kind(number)?, ..name }))
-            .collect()
+            })
+        })
     }
 
     fn steps_copy(&mut self, from: RunKey, to: RunKey, before_step: i64) -> Result<()> {

@@ -3,7 +3,6 @@
 use rusqlite::Row;
 
 use super::map;
-use super::run::read_id;
 use super::tx::Tx;
 use crate::domain::port::{EventFilter, EventPort, EventRow, RunKey};
 use crate::error::Result;
@@ -97,7 +96,7 @@ impl EventPort for Tx<'_> {
 fn read_event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     Ok(EventRow {
         seq: row.get(0)?,
-        run_id: read_id(row, 1)?,
+        run_id: row.get(1)?,
         event_type: row.get(2)?,
         payload: row.get::<_, Option<String>>(3)?.unwrap_or_else(|| "null".into()),
         at_ms: row.get(4)?,

@@ -274,12 +274,12 @@ mod tests {
     use super::*;
     use crate::clock::Now;
     use crate::domain::attempt::{End, finish};
-    use crate::domain::check::CheckPort;
     use crate::domain::claim::{Claimer, claim, sweep};
     use crate::domain::control::{cancel, pause, resume};
+    use crate::domain::port::CheckPort;
     use crate::domain::port::{Fence, Owner, QueueLimits};
     use crate::domain::queue;
-    use crate::domain::run::{QUEUE_DEFAULT, Submit, submit};
+    use crate::domain::submit::{QUEUE_DEFAULT, Submit, submit};
     use crate::id::{self, Id, new_id};
 
     /// A queue of more lanes than may be loose, a claimer of all of them, and numbers that look random.

@@ -24,6 +24,7 @@ mod attempt;
 mod budget;
 mod check;
 mod claim;
+mod columns;
 mod control;
 mod event;
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod step;
 mod store;
 #[cfg(test)]
 mod sync_tests;
+mod task;
 mod wait;
 #[cfg(test)]
 mod writer_tests;
@@ -72,6 +74,7 @@ pub fn statements() -> Vec<&'static str> {
         schedule::STATEMENTS,
         step::STATEMENTS,
         store::STATEMENTS,
+        task::STATEMENTS,
         wait::STATEMENTS,
     ];
     topics.concat()

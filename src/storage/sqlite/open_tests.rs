@@ -14,7 +14,7 @@ use super::fault::{self, Fault, FileKind, Operation};
 use super::place::with_suffix;
 use crate::domain::Durability;
 use crate::domain::claim::Claim;
-use crate::domain::run::Submit;
+use crate::domain::submit::Submit;
 use crate::error::{Error, Result};
 use crate::limits::{FILE_BYTES_MAX, PATH_BYTES_MAX};
 use crate::process::forking::fork;

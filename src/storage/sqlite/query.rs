@@ -3,12 +3,10 @@
 use rusqlite::Row;
 
 use super::attempt::read_attempt;
-use super::map;
-use super::run::{read_id, read_outcome};
-use super::step::{read_kind, read_step};
+use super::step::read_step;
 use super::tx::Tx;
 use crate::domain::port::{EndedAttempt, RunKey, StepKind, StepRow};
-use crate::domain::query::{QueryPort, RunRow, SignalRow};
+use crate::domain::port::{QueryPort, RunRow, SignalRow};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -82,10 +80,7 @@ pub(super) const STATEMENTS: &[&str] =
 
 impl QueryPort for Tx<'_> {
     fn run_row(&mut self, run_id: Id) -> Result<Option<RunRow>> {
-        let row = self.one(RUN_ROW, [run_id.to_bytes()], |row| {
-            Ok((row.get::<_, Option<i64>>(8)?, read_run(row)?))
-        })?;
-        row.map(with_outcome).transpose()
+        self.one(RUN_ROW, [run_id.to_bytes()], read_run)
     }
 
     fn attempts_after(
@@ -94,7 +89,7 @@ impl QueryPort for Tx<'_> {
         after: u32,
         limit: u32,
     ) -> Result<Vec<EndedAttempt>> {
-        self.all(ATTEMPTS_AFTER, (run_key, after, limit), read_attempt)?.into_iter().collect()
+        self.all(ATTEMPTS_AFTER, (run_key, after, limit), read_attempt)
     }
 
     fn last_error(&mut self, run_key: RunKey) -> Result<Option<String>> {
@@ -107,9 +102,9 @@ impl QueryPort for Tx<'_> {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, StepKind, StepRow)>> {
-        self.all(STEPS_AFTER, (run_key, after, limit), |row| Ok(read_step_of_run(row)))?
-            .into_iter()
-            .collect()
+        self.all(STEPS_AFTER, (run_key, after, limit), |row| {
+            Ok((row.get(11)?, row.get(12)?, read_step(row, 0)?))
+        })
     }
 
     fn signals_after(&mut self, run_key: RunKey, after: i64, limit: u32) -> Result<Vec<SignalRow>> {
@@ -131,34 +126,21 @@ impl QueryPort for Tx<'_> {
         after: RunKey,
         limit: u32,
     ) -> Result<Vec<RunRow>> {
-        let read = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(8)?, read_run(row)?));
-        let rows = self.all(CHILD_ROWS_AFTER, (run_key, after, limit), read)?;
-        rows.into_iter().map(with_outcome).collect()
+        self.all(CHILD_ROWS_AFTER, (run_key, after, limit), read_run)
     }
 }
 
-fn with_outcome((outcome, run): (Option<i64>, RunRow)) -> Result<RunRow> {
-    Ok(RunRow { outcome: outcome.map(read_outcome).transpose()?, ..run })
-}
-
-fn read_step_of_run(row: &Row<'_>) -> Result<(i64, StepKind, StepRow)> {
-    let step_key = row.get(11).map_err(map)?;
-    let kind = read_kind(row.get(12).map_err(map)?)?;
-    Ok((step_key, kind, read_step(row, 0)?))
-}
-
 fn read_run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
-    let parent: Option<[u8; 16]> = row.get(3)?;
     Ok(RunRow {
         run_key: row.get(0)?,
-        run_id: read_id(row, 1)?,
-        root_run_id: read_id(row, 2)?,
-        parent_run_id: parent.map(Id::from_bytes),
+        run_id: row.get(1)?,
+        root_run_id: row.get(2)?,
+        parent_run_id: row.get(3)?,
         lane_key: row.get(4)?,
         queue: row.get(5)?,
         workflow: row.get(6)?,
         code_version: row.get(7)?,
-        outcome: None,
+        outcome: row.get(8)?,
         priority: row.get(9)?,
         max_attempts: row.get(10)?,
         attempts: row.get(11)?,

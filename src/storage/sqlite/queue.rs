@@ -73,33 +73,6 @@ LEFT JOIN sw_workflow_queues AS q ON q.queue = l.queue
 LEFT JOIN sw_workflow_gates AS g ON g.queue = l.queue AND g.gate = ?2
 WHERE l.lane_key = ?1";
 
-const GATE_KEEP: &str = "
-UPDATE sw_workflow_tasks
-SET state = 5
-WHERE task_key IN (
-    SELECT task_key
-    FROM sw_workflow_tasks
-    WHERE gate = ?2 AND lane_key = ?1 AND state = 1 AND gate IS NOT NULL
-    ORDER BY priority, due_at_ms, task_key
-    LIMIT 10000 OFFSET ?3
-)";
-
-const GATE_LET_IN: &str = "
-UPDATE sw_workflow_tasks
-SET state = 1
-WHERE task_key = (
-    SELECT task_key
-    FROM sw_workflow_tasks
-    WHERE gate = ?2 AND lane_key = ?1 AND state = 5
-    ORDER BY priority, due_at_ms, task_key
-    LIMIT 1
-) AND NOT EXISTS (
-    SELECT 1
-    FROM sw_workflow_tasks
-    WHERE gate = ?2 AND lane_key = ?1 AND state = 1 AND gate IS NOT NULL
-)
-RETURNING priority, due_at_ms, task_key";
-
 // One probe per lane in which a run of the gate stands, whatever its queue.
 const GATE_LANE_READY: &str = "
 SELECT t.lane_key, l.queue
@@ -137,8 +110,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     GATE_REMOVE,
     GATE_DROP,
     GATE_ROOM,
-    GATE_KEEP,
-    GATE_LET_IN,
     GATE_LANE_READY,
     GATE_LANE_BLOCKED,
     GATES_AFTER,
@@ -190,21 +161,6 @@ impl QueuePort for Tx<'_> {
         })?;
         let (most, running) = counts.unwrap_or_default();
         Ok(most.map_or(u32::MAX, |most| most.saturating_sub(running)))
-    }
-
-    fn gate_keep(&mut self, place: &GatePlace, count: u32) -> Result<()> {
-        match self.execute(GATE_KEEP, (place.lane_key, &place.gate, count))? {
-            0 => Ok(()),
-            _ => self.lane_settle(place.lane_key),
-        }
-    }
-
-    fn gate_let_in(&mut self, place: &GatePlace) -> Result<()> {
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        match self.one(GATE_LET_IN, (place.lane_key, &place.gate), read)? {
-            Some(first) => self.lane_reach(place.lane_key, first),
-            None => Ok(()),
-        }
     }
 
     fn gate_lane_after(

@@ -1,13 +1,10 @@
 //! Rows of runs: submitting, finding, and how they ended.
 
-use rusqlite::{Row, named_params};
+use rusqlite::named_params;
 
 use super::tx::Tx;
 use crate::domain::Backoff;
-use crate::domain::port::{
-    Lane, LaneKey, NewRun, Outcome, RunEnd, RunKey, RunPolicy, RunPort, Task, TaskState,
-};
-use crate::domain::run::Parent;
+use crate::domain::port::{Lane, LaneKey, NewRun, Parent, RunEnd, RunKey, RunPolicy, RunPort};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::limits::{
@@ -51,13 +48,6 @@ VALUES (
     :concurrency_key, :idem_scope, :idem_key, :metadata, :args_key, :args
 )";
 
-const TASK_INSERT: &str = "
-INSERT INTO sw_workflow_tasks (
-    task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
-    losses, flags, waits_left, gate
-)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, CASE ?9 WHEN 1 THEN 8 ELSE 0 END, 0, ?8)";
-
 const LINEAGE: &str = "
 SELECT coalesce(r.root_key, r.run_key), l.queue
 FROM sw_workflow_runs AS r
@@ -74,6 +64,12 @@ SELECT outcome, finished_at_ms, attempts, tries, result, error
 FROM sw_workflow_runs
 WHERE run_key = ?1 AND outcome IS NOT NULL";
 
+const RUN_FINISH: &str = "
+UPDATE sw_workflow_runs
+SET outcome = ?2, finished_at_ms = ?3, attempts = ?4, tries = ?5, result = ?6,
+    error = CASE ?2 WHEN 3 THEN coalesce(?7, error) ELSE ?7 END
+WHERE run_key = ?1";
+
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     LANE,
@@ -82,10 +78,10 @@ pub(super) const STATEMENTS: &[&str] = &[
     RUN_BY_ID,
     PAYLOAD_INSERT,
     RUN_INSERT,
-    TASK_INSERT,
     LINEAGE,
     RUN_POLICY,
     RUN_END,
+    RUN_FINISH,
 ];
 
 impl RunPort for Tx<'_> {
@@ -102,7 +98,7 @@ impl RunPort for Tx<'_> {
     }
 
     fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>> {
-        self.one(RUN_BY_IDEMPOTENCY, (scope, key), |row| Ok((read_id(row, 0)?, row.get(1)?)))
+        self.one(RUN_BY_IDEMPOTENCY, (scope, key), |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     fn run_by_id(&mut self, run_id: Id) -> Result<Option<RunKey>> {
@@ -140,24 +136,6 @@ impl RunPort for Tx<'_> {
         )
     }
 
-    fn task_insert(&mut self, task: &Task) -> Result<()> {
-        self.execute(
-            TASK_INSERT,
-            (
-                task.run_key,
-                task.lane_key,
-                state_number(task.state),
-                task.priority,
-                task.due_at_ms,
-                task.wake_at_ms,
-                task.deadline_at_ms,
-                &task.gate,
-                task.is_local,
-            ),
-        )?;
-        self.lane_enter(task)
-    }
-
     fn lineage(&mut self, run_key: RunKey) -> Result<Parent> {
         self.one(LINEAGE, [run_key], |row| {
             Ok(Parent { run_key, root_key: row.get(0)?, queue: row.get(1)? })
@@ -181,45 +159,32 @@ impl RunPort for Tx<'_> {
     }
 
     fn run_end(&mut self, run_key: RunKey) -> Result<Option<RunEnd>> {
-        let end = self.one(RUN_END, [run_key], |row| {
-            let outcome: i64 = row.get(0)?;
-            let end = RunEnd {
-                outcome: Outcome::Completed,
+        self.one(RUN_END, [run_key], |row| {
+            Ok(RunEnd {
+                outcome: row.get(0)?,
                 finished_at_ms: row.get(1)?,
                 attempts: row.get(2)?,
                 tries: row.get(3)?,
                 result: row.get(4)?,
                 error: row.get(5)?,
-            };
-            Ok((outcome, end))
-        })?;
-        end.map(|(number, end)| Ok(RunEnd { outcome: read_outcome(number)?, ..end })).transpose()
+            })
+        })
     }
-}
 
-/// Returns the number that stands in the file for a state.
-pub(super) fn state_number(state: TaskState) -> i64 {
-    match state {
-        TaskState::Delayed => 0,
-        TaskState::Ready => 1,
-        TaskState::Running => 2,
-        TaskState::Waiting => 3,
-        TaskState::Paused => 4,
-        TaskState::Blocked => 5,
-    }
-}
-
-/// Reads an id column.
-pub(super) fn read_id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
-    row.get::<_, [u8; 16]>(column).map(Id::from_bytes)
-}
-
-/// Reads the number of an outcome.
-pub(super) fn read_outcome(number: i64) -> Result<Outcome> {
-    match number {
-        1 => Ok(Outcome::Completed),
-        2 => Ok(Outcome::Failed),
-        3 => Ok(Outcome::Cancelled),
-        _ => Err(Error::Corrupt(format!("a run has the outcome {number}").into())),
+    fn run_finish(&mut self, run_key: RunKey, end: &RunEnd) -> Result<()> {
+        self.task_delete(run_key)?;
+        self.execute(
+            RUN_FINISH,
+            (
+                run_key,
+                end.outcome,
+                end.finished_at_ms,
+                end.attempts,
+                end.tries,
+                &end.result,
+                &end.error,
+            ),
+        )
+        .map(|_| ())
     }
 }

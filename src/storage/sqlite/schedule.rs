@@ -6,7 +6,6 @@ use super::tx::Tx;
 use super::zone;
 use crate::domain::port::{Schedule, SchedulePort, Zone};
 use crate::error::Result;
-use crate::id::Id;
 
 const SCHEDULE: &str = "
 SELECT name, next_at_ms, seen_at_ms, anchor_ms, last_run_id, last_at_ms, skipped, error, spec
@@ -127,7 +126,7 @@ fn read_schedule(row: &Row<'_>) -> rusqlite::Result<Schedule> {
         next_at_ms: row.get(1)?,
         seen_at_ms: row.get(2)?,
         anchor_ms: row.get(3)?,
-        last_run_id: row.get::<_, Option<[u8; 16]>>(4)?.map(Id::from_bytes),
+        last_run_id: row.get(4)?,
         last_at_ms: row.get(5)?,
         skipped: row.get(6)?,
         error: row.get(7)?,

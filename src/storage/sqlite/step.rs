@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 
 use super::map;
 use super::tx::Tx;
-use crate::domain::port::{RunKey, StepKind, StepPort, StepRow, StepState, StepView};
+use crate::domain::port::{RunKey, StepKind, StepPort, StepRow, StepView};
 use crate::error::{Error, Result};
 
 const STEP: &str = "
@@ -44,9 +44,7 @@ impl StepPort for Tx<'_> {
         name: &str,
         occurrence: u32,
     ) -> Result<Option<StepRow>> {
-        let row =
-            self.one(STEP, (run_key, kind as i64, name, occurrence), |row| Ok(read_step(row, 0)))?;
-        row.transpose()
+        self.one(STEP, (run_key, kind, name, occurrence), |row| read_step(row, 0))
     }
 
     fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<bool> {
@@ -54,10 +52,10 @@ impl StepPort for Tx<'_> {
             STEP_RECORD,
             (
                 run_key,
-                kind as i64,
+                kind,
                 &row.name,
                 row.occurrence,
-                row.state as i64,
+                row.state,
                 row.tries,
                 row.retry_at_ms,
                 &row.label,
@@ -89,10 +87,10 @@ impl StepPort for Tx<'_> {
 
 fn view<'row>(row: &'row Row<'_>) -> Result<StepView<'row>> {
     Ok(StepView {
-        kind: read_kind(row.get(8).map_err(map)?)?,
+        kind: row.get(8).map_err(map)?,
         name: text(row, 0)?.unwrap_or_default(),
         occurrence: row.get(1).map_err(map)?,
-        state: read_state(row.get(2).map_err(map)?)?,
+        state: row.get(2).map_err(map)?,
         tries: row.get(3).map_err(map)?,
         retry_at_ms: row.get(4).map_err(map)?,
         input_hash: row.get(5).map_err(map)?,
@@ -115,43 +113,19 @@ fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<Option<&'row str>> {
 
 /// Reads name, occurrence, state, tries, retry_at_ms, input_hash, error, result, label, started_at_ms,
 /// took_ms from column `first` on.
-pub(super) fn read_step(row: &Row<'_>, first: usize) -> Result<StepRow> {
+pub(super) fn read_step(row: &Row<'_>, first: usize) -> rusqlite::Result<StepRow> {
     let get = |column: usize| first + column;
-    let state = read_state(row.get(get(2)).map_err(map)?)?;
-    let step = || -> rusqlite::Result<StepRow> {
-        Ok(StepRow {
-            name: row.get(get(0))?,
-            occurrence: row.get(get(1))?,
-            state,
-            tries: row.get(get(3))?,
-            retry_at_ms: row.get(get(4))?,
-            input_hash: row.get(get(5))?,
-            error: row.get(get(6))?,
-            result: row.get(get(7))?,
-            label: row.get(get(8))?,
-            started_at_ms: row.get(get(9))?,
-            took_ms: row.get(get(10))?,
-        })
-    };
-    step().map_err(map)
-}
-
-/// Reads the number of a name space.
-pub(super) fn read_kind(number: i64) -> Result<StepKind> {
-    StepKind::ALL
-        .into_iter()
-        .find(|kind| *kind as i64 == number)
-        .ok_or_else(|| Error::Corrupt(format!("a step has the kind {number}").into()))
-}
-
-fn read_state(number: i64) -> Result<StepState> {
-    Ok(match number {
-        1 => StepState::Started,
-        2 => StepState::Done,
-        3 => StepState::Failed,
-        4 => StepState::BacksOff,
-        5 => StepState::TimedOut,
-        6 => StepState::Asked,
-        _ => return Err(Error::Corrupt(format!("a step has the state {number}").into())),
+    Ok(StepRow {
+        name: row.get(get(0))?,
+        occurrence: row.get(get(1))?,
+        state: row.get(get(2))?,
+        tries: row.get(get(3))?,
+        retry_at_ms: row.get(get(4))?,
+        input_hash: row.get(get(5))?,
+        error: row.get(get(6))?,
+        result: row.get(get(7))?,
+        label: row.get(get(8))?,
+        started_at_ms: row.get(get(9))?,
+        took_ms: row.get(get(10))?,
     })
 }

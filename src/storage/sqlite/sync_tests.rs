@@ -16,7 +16,7 @@ use super::names::log_path;
 use crate::attempt::Attempt;
 use crate::domain::Durability;
 use crate::domain::claim::Claim;
-use crate::domain::run::Submit;
+use crate::domain::submit::Submit;
 use crate::error::{Error, Result};
 use crate::limits::CHECKPOINT_PAGES;
 use crate::store::{Store, StoreOptions};

@@ -1,6 +1,5 @@
 //! Rows of messages, and of what parked tasks wait for.
 
-use super::run::read_id;
 use super::tx::Tx;
 use crate::domain::port::{ChildState, Letter, RunKey, Target, WaitPort, Waiting};
 use crate::error::Result;
@@ -65,18 +64,6 @@ WHERE task_key = ?1 AND kind = 4
 ORDER BY target_key
 LIMIT 1";
 
-const WAIT_COUNT_DOWN: &str = "
-UPDATE sw_workflow_tasks
-SET waits_left = max(waits_left - 1, 0)
-WHERE task_key = ?1
-RETURNING waits_left";
-
-const TASK_PARK: &str = "
-UPDATE sw_workflow_tasks
-SET state = 3, wake_at_ms = ?2, waits_left = ?3, due_at_ms = max(due_at_ms, ?4), flags = flags & ~16,
-    owner_key = NULL, lease_until_up_ms = NULL, lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
-WHERE task_key = ?1";
-
 const WAITS: &str = "
 SELECT w.kind, w.name, r.run_id, w.amount
 FROM sw_workflow_waits AS w
@@ -97,8 +84,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     WAITS_TAKE,
     WAITS_LESSEN,
     WAIT_TIME,
-    WAIT_COUNT_DOWN,
-    TASK_PARK,
     WAITS,
 ];
 
@@ -183,20 +168,6 @@ impl WaitPort for Tx<'_> {
         Ok(ended)
     }
 
-    fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32> {
-        Ok(self.one(WAIT_COUNT_DOWN, [run_key], |row| row.get(0))?.unwrap_or(0))
-    }
-
-    fn task_park(
-        &mut self,
-        run_key: RunKey,
-        wake_at_ms: Option<i64>,
-        waits_left: u32,
-        now_ms: i64,
-    ) -> Result<()> {
-        self.execute(TASK_PARK, (run_key, wake_at_ms, waits_left, now_ms)).map(|_| ())
-    }
-
     fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>> {
         self.all(WAITS, (run_key, limit), |row| {
             let kind: i64 = row.get(0)?;
@@ -205,7 +176,7 @@ impl WaitPort for Tx<'_> {
             } else if kind == KIND_ROOM {
                 Waiting::Room(row.get(1)?, row.get(3)?)
             } else {
-                Waiting::Child(read_id(row, 2)?)
+                Waiting::Child(row.get(2)?)
             })
         })
     }

@@ -31,8 +31,8 @@ use super::{Backend, map};
 use crate::attempt::Begun;
 use crate::clock::{Clock, Now};
 use crate::domain::claim::Claim;
-use crate::domain::run::Submit;
 use crate::domain::step::Begin;
+use crate::domain::submit::Submit;
 use crate::domain::{Durability, FailOptions};
 use crate::error::{Error, Result};
 use crate::limits::{

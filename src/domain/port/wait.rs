@@ -1,6 +1,6 @@
 //! What a backend gives to runs that wait: messages, children, and what wakes the parked.
 
-use super::RunKey;
+use super::run::RunKey;
 use crate::error::Result;
 use crate::id::Id;
 
@@ -81,17 +81,6 @@ pub trait WaitPort {
     /// Notes that one of something has come: drops the waits that this ends and returns who waited,
     /// and whether counted.
     fn waits_take(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<(RunKey, bool)>>;
-    /// Counts down what a task waits for and returns what is left.
-    fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32>;
-    /// Parks a task: nobody runs it, it wakes at `wake_at_ms` at the latest, and is then due no earlier
-    /// than `now_ms`.
-    fn task_park(
-        &mut self,
-        run_key: RunKey,
-        wake_at_ms: Option<i64>,
-        waits_left: u32,
-        now_ms: i64,
-    ) -> Result<()>;
     /// Returns up to `limit` of what a parked task waits for.
     fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>>;
 }

@@ -1,7 +1,8 @@
 //! What a backend gives to claims: lanes and what is ready in them, owners and their leases.
 
-use super::{ClaimedRun, GatePlace, LaneKey, OwnerKey, RunKey};
+use super::run::{LaneKey, OwnerKey, RunKey};
 use crate::error::Result;
+use crate::id::Id;
 
 /// What a claimer looks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,32 +30,25 @@ pub struct Owner {
     pub pid: u32,
 }
 
-/// A lease as a claim writes it.
+/// What a claimer is told of the run it got.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewLease {
-    /// Claimer.
-    pub owner_key: OwnerKey,
-    /// End, milliseconds awake.
-    pub lease_until_up_ms: i64,
-    /// Length.
-    pub lease_ms: u32,
-    /// When.
-    pub claimed_at_ms: i64,
-    /// Who, as the worker names itself.
-    pub worker: Option<String>,
-}
-
-/// What a claimer is told of the task it got.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
-    /// The new number of the fence.
-    pub number: u32,
-    /// When it was due.
-    pub due_at_ms: i64,
-    /// The lane that it stood in.
-    pub lane_key: LaneKey,
-    /// Its concurrency key.
-    pub gate: Option<String>,
+pub struct ClaimedRun {
+    /// Public id.
+    pub run_id: Id,
+    /// Public id of the topmost run.
+    pub root_run_id: Id,
+    /// Public id of the run that submitted it.
+    pub parent_run_id: Option<Id>,
+    /// Its workflow.
+    pub workflow: String,
+    /// The version of the code that it was submitted for.
+    pub code_version: Option<String>,
+    /// JSON.
+    pub args: String,
+    /// JSON.
+    pub metadata: Option<String>,
+    /// Whether steps may stand recorded from earlier attempts.
+    pub has_history: bool,
 }
 
 /// Claiming runs, and taking back those of claimers that are gone.
@@ -69,10 +63,6 @@ pub trait ClaimPort {
     fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, i64)>>;
     /// Returns up to `limit` tasks whose time-out has passed, earliest first.
     fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
-    /// Makes a delayed or waiting task ready, due at `due_at_ms` or when it was parked, if that is
-    /// later, and drops what it waited for.
-    /// Returns the gate that it stands at now.
-    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<Option<GatePlace>>;
     /// Returns all owners in the file.
     fn owners(&mut self) -> Result<Vec<Owner>>;
     /// Returns when the first lease of an owner ends, milliseconds awake.
@@ -87,15 +77,8 @@ pub trait ClaimPort {
     fn lanes_of(&mut self, owner_key: OwnerKey, limit: u32) -> Result<Vec<LaneKey>>;
     /// Returns the lane of the same names that is open to every claimer, made now if it is new.
     fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<LaneKey>;
-    /// Returns up to `limit` local tasks of a lane, whatever their state.
-    fn tasks_local(&mut self, lane_key: LaneKey, limit: u32) -> Result<Vec<RunKey>>;
-    /// Moves a local task to a lane that is open to all; one that was held back is ready there. Returns
-    /// the gate that it stands at if it is ready.
-    fn task_move(&mut self, run_key: RunKey, to: LaneKey) -> Result<Option<GatePlace>>;
     /// Takes a lane out of what claims look at; runs go on to name it.
     fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()>;
-    /// Gives a ready task to a claimer.
-    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Taken>;
     /// Returns what a claimer is told.
     fn claimed_run(&mut self, run_key: RunKey) -> Result<ClaimedRun>;
 }

@@ -78,3 +78,11 @@ pub(super) fn boolean(what: &str, value: &str) -> Result<bool> {
         _ => Err(Error::invalid(format!("{what} is neither true nor false"))),
     }
 }
+
+/// Refuses a number below 0 or above `max`.
+pub fn in_range(what: &str, value: i64, max: i64) -> Result<()> {
+    if (0..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{what} is {value}, it must be 0 to {max}")))
+}

@@ -1,0 +1,194 @@
+//! The documents in which runs are submitted many at a time: one reader for every call that takes
+//! such a list, so that an option has one name and one meaning.
+
+use std::borrow::Cow;
+
+use super::input::{boolean, integer, present, unknown, word};
+use super::submit::Submit;
+use crate::error::{Error, Result};
+use crate::json::{self, document};
+use crate::limits::{KEY_BYTES_MAX, MANY_MAX, NAME_BYTES_MAX};
+
+/// Reads the list of `sw_run_submit_many`: 1 to 10,000 of `{"workflow", "args", options by name}`.
+/// An error names the item.
+pub fn runs(items: &str) -> Result<Vec<Submit>> {
+    each(items, run)
+}
+
+/// Reads the list of `sw_child_submit_many`: as [`runs`], each with its `"name"`.
+pub fn children(items: &str) -> Result<Vec<(String, Submit)>> {
+    each(items, |item| {
+        let Item { name, submit } = read(item, true)?;
+        Ok((name.ok_or_else(|| absent("name"))?, submit))
+    })
+}
+
+/// Reads one run: `{"workflow", "args", options by name}`.
+pub fn run(item: &str) -> Result<Submit> {
+    read(item, false).map(|item| item.submit)
+}
+
+/// Writes what such a call answers: for each item the run, and whether it was there before.
+pub fn answer<'id>(runs: impl Iterator<Item = (&'id str, bool)>) -> String {
+    let entry = |(run_id, exists)| format!("{{\"run_id\":\"{run_id}\",\"exists\":{exists}}}");
+    format!("[{}]", runs.map(entry).collect::<Vec<_>>().join(","))
+}
+
+fn each<T>(items: &str, mut read: impl FnMut(&str) -> Result<T>) -> Result<Vec<T>> {
+    let items = document::items(items).map_err(|fault| fault.of("items"))?;
+    if items.is_empty() || items.len() > MANY_MAX {
+        return Err(Error::invalid(format!(
+            "items has {} entries, it must have 1 to {MANY_MAX}",
+            items.len()
+        )));
+    }
+    let read = |(at, item): (usize, &&str)| read(item).map_err(|error| error.at_index(at));
+    items.iter().enumerate().map(read).collect()
+}
+
+#[derive(Default)]
+struct Item {
+    name: Option<String>,
+    submit: Submit,
+}
+
+fn read(text: &str, has_name: bool) -> Result<Item> {
+    let mut item = Item::default();
+    let mut seen: Vec<Cow<'_, str>> = Vec::new();
+    for (key, value) in document::members(text).map_err(|fault| fault.of("item"))? {
+        if !item.set(&key, value, has_name)? {
+            return Err(unknown(&key));
+        }
+        if seen.contains(&key) {
+            return Err(Error::invalid(format!("the key {key:?} comes twice")));
+        }
+        seen.push(key);
+    }
+    if item.submit.workflow.is_empty() {
+        return Err(absent("workflow"));
+    }
+    if !has_name {
+        // What a child may have is for its own rules to say.
+        item.submit.check()?;
+    }
+    Ok(item)
+}
+
+impl Item {
+    /// Takes one key; returns whether it is known. `null` leaves the default.
+    fn set(&mut self, key: &str, value: &str, has_name: bool) -> Result<bool> {
+        let submit = &mut self.submit;
+        match key {
+            "name" if has_name => self.name = word(key, value, NAME_BYTES_MAX)?,
+            "workflow" => submit.workflow = word(key, value, NAME_BYTES_MAX)?.unwrap_or_default(),
+            "args" => submit.args = payload(key, value)?,
+            "queue" => submit.queue = word(key, value, NAME_BYTES_MAX)?,
+            "run_at_ms" => submit.run_at_ms = integer(key, value)?,
+            "timeout_ms" => submit.timeout_ms = integer(key, value)?,
+            "backoff_initial_ms" => submit.backoff_initial_ms = integer(key, value)?,
+            "backoff_max_ms" => submit.backoff_max_ms = integer(key, value)?,
+            "priority" => submit.priority = integer(key, value)?,
+            "max_attempts" => submit.max_attempts = integer(key, value)?,
+            "backoff_percent" => submit.backoff_percent = integer(key, value)?,
+            "idempotency_key" => submit.idempotency_key = word(key, value, KEY_BYTES_MAX)?,
+            "idempotency_scope" => submit.idempotency_scope = word(key, value, KEY_BYTES_MAX)?,
+            "concurrency_key" => submit.concurrency_key = word(key, value, KEY_BYTES_MAX)?,
+            "code_version" => submit.code_version = word(key, value, NAME_BYTES_MAX)?,
+            "budget" => submit.budget = present(value).map(str::to_owned),
+            "metadata" => submit.metadata = present(value).map(str::to_owned),
+            "local" => submit.is_local = boolean(key, value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+fn absent(what: &str) -> Error {
+    Error::invalid(format!("{what} is absent, it must be given"))
+}
+
+fn payload(what: &str, value: &str) -> Result<Option<String>> {
+    if json::has_engine_key(value) {
+        let sentence = format!("{what} has the key \"$smolwf\", which is the library's own");
+        return Err(Error::invalid(sentence));
+    }
+    Ok(Some(value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_names_its_options_as_the_struct_does_and_keeps_its_args_byte_for_byte() {
+        let items = r#"[{"workflow":"w","args":{ "a" : 1.0 },"queue":"q","run_at_ms":5,
+            "timeout_ms":6,"backoff_initial_ms":7,"backoff_max_ms":8,"priority":-9,
+            "max_attempts":10,"backoff_percent":110,"idempotency_key":"k","idempotency_scope":"s",
+            "concurrency_key":"c","code_version":"v","metadata":{"m": 1},"local":true},
+            {"workflow":"x","queue":null,"args":null}]"#;
+        let read = runs(items).unwrap();
+        let first = &read[0];
+        assert_eq!(first.args.as_deref(), Some(r#"{ "a" : 1.0 }"#));
+        assert_eq!((&*first.workflow, first.queue.as_deref()), ("w", Some("q")));
+        assert_eq!((first.run_at_ms, first.timeout_ms, first.priority), (5, 6, -9));
+        assert_eq!((first.backoff_initial_ms, first.backoff_max_ms), (7, 8));
+        assert_eq!((first.max_attempts, first.backoff_percent), (10, 110));
+        assert_eq!(first.idempotency_key.as_deref(), Some("k"));
+        assert_eq!(first.idempotency_scope.as_deref(), Some("s"));
+        assert_eq!(first.concurrency_key.as_deref(), Some("c"));
+        assert_eq!(first.code_version.as_deref(), Some("v"));
+        assert_eq!(first.metadata.as_deref(), Some(r#"{"m": 1}"#));
+        assert!(first.is_local && !read[1].is_local);
+        assert_eq!(read[1].queue, None);
+    }
+
+    #[test]
+    fn an_error_names_the_item_and_the_key() {
+        for (bad, named) in [
+            (
+                r#"[{"workflow":"w"},{"workflow":"w","que\u0075es":1}]"#,
+                r#"items[1]: unknown key "queues""#,
+            ),
+            (r#"[{"args":1}]"#, "items[0]: workflow is absent"),
+            (r#"[{"workflow":""}]"#, "items[0]: workflow is empty"),
+            (r#"[{"workflow":7}]"#, "items[0]: workflow is no string"),
+            (r#"[{"workflow":"w","name":"n"}]"#, r#"unknown key "name""#),
+            (r#"[{"workflow":"w","workflow":"w"}]"#, r#"the key "workflow" comes twice"#),
+            (r#"[{"workflow":"a\u0000"}]"#, "NUL at byte 1"),
+            (r#"[{"workflow":"w","priority":1.0}]"#, "priority is no integer from -2147483648"),
+            (r#"[{"workflow":"w","max_attempts":-1}]"#, "max_attempts is no integer from 0"),
+            (r#"[{"workflow":"w","run_at_ms":-1}]"#, "run_at_ms is -1"),
+            (r#"[{"workflow":"w","local":1}]"#, "local is neither"),
+            (r#"[{"workflow":"w","args":{"$smolwf":1}}]"#, "$smolwf"),
+            (r#"[{"workflow":"w","metadata":[]}]"#, "not an object"),
+            ("[7]", "items[0]: item: expected an object"),
+            ("{}", "items: expected an array"),
+            ("[]", "items has 0 entries"),
+        ] {
+            let error = runs(bad).unwrap_err();
+            assert_eq!(error.code(), -2, "{bad}: {error}");
+            assert!(error.to_string().contains(named), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_word_above_its_limit_is_too_big() {
+        let item = format!(r#"[{{"workflow":"{}"}}]"#, "w".repeat(NAME_BYTES_MAX + 1));
+        assert_eq!(runs(&item).unwrap_err().code(), -5);
+    }
+
+    #[test]
+    fn an_answer_has_the_run_of_each_item() {
+        let told = answer([("run_1", true), ("run_2", false)].into_iter());
+        let expected = r#"[{"run_id":"run_1","exists":true},{"run_id":"run_2","exists":false}]"#;
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_child_needs_its_name() {
+        let read = children(r#"[{"name":"n","workflow":"w"}]"#).unwrap();
+        assert_eq!((read[0].0.as_str(), read[0].1.workflow.as_str()), ("n", "w"));
+        let error = children(r#"[{"workflow":"w"}]"#).unwrap_err();
+        assert_eq!(error.to_string(), "items[0]: name is absent, it must be given");
+    }
+}

@@ -1,0 +1,132 @@
+//! What a backend gives to runs: their rows, and the lanes they queue in.
+
+use crate::domain::backoff::Backoff;
+use crate::error::Result;
+use crate::id::Id;
+
+/// Key of a run, and of its task: a growing integer inside the file.
+pub type RunKey = i64;
+
+/// Key of a lane: one (queue, workflow, code version, owner).
+pub type LaneKey = i64;
+
+/// Key of an owner: one open store handle that has claimed.
+pub type OwnerKey = i64;
+
+/// Names of a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// Queue.
+    pub queue: String,
+    /// Workflow.
+    pub workflow: String,
+    /// Code version, '' when none was named.
+    pub code_version: String,
+    /// 0, or the only owner that may claim.
+    pub owner_key: OwnerKey,
+}
+
+/// How a run ended; the numbers stand in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a result.
+    Completed = 1,
+    /// With an error.
+    Failed = 2,
+    /// By a cancel.
+    Cancelled = 3,
+}
+
+/// A run as it is first written.
+#[derive(Debug, Clone, Default)]
+pub struct NewRun {
+    /// Public id.
+    pub run_id: Option<Id>,
+    /// Lane it queues in.
+    pub lane_key: LaneKey,
+    /// Run that submitted it.
+    pub parent_key: Option<RunKey>,
+    /// Topmost run of its tree, when not itself.
+    pub root_key: Option<RunKey>,
+    /// When it is submitted.
+    pub created_at_ms: i64,
+    /// When it is due, if a time was named.
+    pub run_at_ms: Option<i64>,
+    /// Lower goes first.
+    pub priority: i32,
+    /// `None` in these five is the default.
+    pub max_attempts: Option<u32>,
+    /// Milliseconds from max(created, run_at) to its time-out.
+    pub timeout_ms: Option<i64>,
+    /// See [`crate::domain::Backoff`].
+    pub backoff_initial_ms: Option<i64>,
+    /// See [`crate::domain::Backoff`].
+    pub backoff_max_ms: Option<i64>,
+    /// See [`crate::domain::Backoff`].
+    pub backoff_percent: Option<u32>,
+    /// Key of its gate.
+    pub concurrency_key: Option<String>,
+    /// Idempotency scope and key.
+    pub idempotency: Option<(String, String)>,
+    /// JSON object of the host's.
+    pub metadata: Option<String>,
+    /// JSON; absent reads as `null`.
+    pub args: Option<String>,
+}
+
+/// What a child takes from the run that submits it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// Its key.
+    pub run_key: RunKey,
+    /// Key of the topmost run.
+    pub root_key: RunKey,
+    /// Its queue.
+    pub queue: String,
+}
+
+/// What the end of an attempt must know of its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPolicy {
+    /// Tries before the run fails.
+    pub max_attempts: u32,
+    /// How tries are spaced.
+    pub backoff: Backoff,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEnd {
+    /// How.
+    pub outcome: Outcome,
+    /// When.
+    pub finished_at_ms: i64,
+    /// Attempts it took.
+    pub attempts: u32,
+    /// Tries it used.
+    pub tries: u32,
+    /// JSON, for a completed run.
+    pub result: Option<String>,
+    /// JSON, for a failed or cancelled run.
+    pub error: Option<String>,
+}
+
+/// Submitting and finding runs.
+pub trait RunPort {
+    /// Returns the key of a lane, made now if it is new.
+    fn lane_make(&mut self, lane: &Lane) -> Result<LaneKey>;
+    /// Returns the run with this idempotency scope and key, and its workflow.
+    fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>>;
+    /// Returns the key of a run.
+    fn run_by_id(&mut self, run_id: Id) -> Result<Option<RunKey>>;
+    /// Writes a run.
+    fn run_insert(&mut self, run: &NewRun) -> Result<RunKey>;
+    /// Returns what children of a run take from it.
+    fn lineage(&mut self, run_key: RunKey) -> Result<Parent>;
+    /// Returns how often and how a run is tried.
+    fn run_policy(&mut self, run_key: RunKey) -> Result<RunPolicy>;
+    /// Returns how a run ended, if it did.
+    fn run_end(&mut self, run_key: RunKey) -> Result<Option<RunEnd>>;
+    /// Deletes the task and writes how the run ended.
+    fn run_finish(&mut self, run_key: RunKey, end: &RunEnd) -> Result<()>;
+}

@@ -1,0 +1,13 @@
+//! What a backend gives to the store itself: its schema, its clock.
+
+use crate::error::Result;
+
+/// The store itself: its schema, its clock.
+pub trait StorePort {
+    /// Applies the migrations up to `target`, the newest if `None`, and returns how many.
+    fn migrate(&mut self, target: Option<i64>, now_ms: i64) -> Result<u32>;
+    /// Records where a manual clock stands.
+    fn clock_set(&mut self, clock_ms: i64) -> Result<()>;
+    /// Returns the latest instant that the file has recorded; 0 in an empty one.
+    fn latest_ms(&mut self) -> Result<i64>;
+}

@@ -1,0 +1,34 @@
+//! Waking runs that are parked.
+
+use super::port::{Port, RunKey, Target};
+use super::queue;
+use crate::clock::Now;
+use crate::error::Result;
+
+/// Wakes whoever waits for something that has come; returns whether a run woke, or will at a moment
+/// that is new. Who waits for all of many is only counted down until the last of them (P25).
+pub fn wake(port: &mut dyn Port, run_key: RunKey, target: &Target, now: Now) -> Result<bool> {
+    let mut has_woken = false;
+    for (waiter, is_counted) in port.waits_take(run_key, target)? {
+        if is_counted && port.wait_count_down(waiter)? > 0 {
+            continue;
+        }
+        if !is_counted || !sleeps_on(port, waiter, now)? {
+            let place = port.task_wake(waiter, now.wall_ms)?;
+            queue::enter(port, place.as_ref())?;
+        }
+        has_woken = true;
+    }
+    Ok(has_woken)
+}
+
+/// Lets a run for which all but a sleep has come wake when that is over; returns whether it is not.
+fn sleeps_on(port: &mut dyn Port, waiter: RunKey, now: Now) -> Result<bool> {
+    let Some(at_ms) = port.wait_time(waiter)?.filter(|at_ms| *at_ms > now.wall_ms) else {
+        return Ok(false);
+    };
+    let deadline_ms = port.task(waiter)?.and_then(|task| task.wake_at_ms);
+    let wake_at_ms = deadline_ms.map_or(at_ms, |deadline| deadline.min(at_ms));
+    port.task_park(waiter, Some(wake_at_ms), 0, now.wall_ms)?;
+    Ok(true)
+}

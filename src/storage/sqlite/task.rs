@@ -1,0 +1,393 @@
+//! The hot rows of open runs: all that is ever written to `sw_workflow_tasks`.
+//!
+//! States, as `sw_workflow_tasks.state` has them, and what moves a task between them:
+//!
+//! ```text
+//!              insert, start date ahead                    insert
+//!                        |                                   |
+//!                        v             wake                  v
+//!     +----------> 0 delayed ------------------------> 1 ready <-----------+
+//!     | yield            ^                             ^  |  ^             | gate_let_in
+//!     | (backoff)        |                        wake |  |  | gate_keep   |
+//!     |                  | yield                       |  |  +-------> 5 blocked
+//!     |                  |          park               |  |
+//!     +------------- 2 running ---------------> 3 waiting |
+//!                    |   ^                             |  |
+//!             yield  |   +-----------------------------|--+ claim
+//!      (pause asked) v                                 |
+//!                 4 paused <---------------------------+  set_aside, from and to 0, 1, 3 and 5
+//! ```
+//!
+//! From each of them a run can end: `task_delete`. The bits of `flags`:
+//!
+//! | bit | meaning | cleared by |
+//! |---|---|---|
+//! | 1 | a cancel was asked while it ran | its end |
+//! | 2 | its time-out passed while it ran | its end |
+//! | 4 | a pause was asked while it ran | yield |
+//! | 8 | it stands in a lane of one owner | move |
+//! | 16 | it was woken for room in a budget | yield, park |
+
+use rusqlite::Row;
+
+use super::tx::Tx;
+use crate::domain::port::{
+    Fence, GatePlace, Hold, LaneKey, NewLease, RunKey, Taken, Task, TaskPort, TaskState,
+};
+use crate::error::{Error, Result};
+
+const TASK: &str = "
+SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
+    losses, flags, owner_key, lease_until_up_ms, lease_ms, claimed_at_ms, worker, gate
+FROM sw_workflow_tasks
+WHERE task_key = ?1";
+
+// The look at the fence that each hot write begins with (P10).
+const HOLD: &str = "
+SELECT flags, deadline_at_ms, losses, lease_until_up_ms, lease_ms
+FROM sw_workflow_tasks
+WHERE task_key = ?1 AND fence = ?2 AND state = 2";
+
+const TASK_INSERT: &str = "
+INSERT INTO sw_workflow_tasks (
+    task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
+    losses, flags, waits_left, gate
+)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, CASE ?9 WHEN 1 THEN 8 ELSE 0 END, 0, ?10)";
+
+const TASK_CLAIM: &str = "
+UPDATE sw_workflow_tasks
+SET state = 2, fence = fence + 1, owner_key = ?2, lease_until_up_ms = ?3, lease_ms = ?4,
+    claimed_at_ms = ?5, worker = ?6
+WHERE task_key = ?1 AND state = 1
+RETURNING fence, due_at_ms, lane_key, gate";
+
+const LEASE_SET: &str = "
+UPDATE sw_workflow_tasks
+SET lease_until_up_ms = ?2, lease_ms = ?3, losses = ?4
+WHERE task_key = ?1";
+
+const TASK_YIELD: &str = "
+UPDATE sw_workflow_tasks
+SET state = ?2, due_at_ms = ?3, wake_at_ms = ?4, failures = ?5, losses = ?6, flags = flags & ~20,
+    owner_key = NULL,
+    lease_until_up_ms = NULL, lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
+WHERE task_key = ?1";
+
+const TASK_PARK: &str = "
+UPDATE sw_workflow_tasks
+SET state = 3, wake_at_ms = ?2, waits_left = ?3, due_at_ms = max(due_at_ms, ?4), flags = flags & ~16,
+    owner_key = NULL, lease_until_up_ms = NULL, lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
+WHERE task_key = ?1";
+
+const WAIT_COUNT_DOWN: &str = "
+UPDATE sw_workflow_tasks
+SET waits_left = max(waits_left - 1, 0)
+WHERE task_key = ?1
+RETURNING waits_left";
+
+const TASK_WAKE: &str = "
+UPDATE sw_workflow_tasks
+SET state = 1, due_at_ms = max(due_at_ms, ?2), wake_at_ms = NULL, waits_left = 0
+WHERE task_key = ?1 AND state IN (0, 3)
+RETURNING lane_key, priority, due_at_ms, gate";
+
+const TASK_WOKEN_FOR_ROOM: &str = "
+UPDATE sw_workflow_tasks
+SET flags = flags | 16
+WHERE task_key = ?1";
+
+const TASK_SET_ASIDE: &str = "
+UPDATE sw_workflow_tasks
+SET state = ?2, due_at_ms = ?3, wake_at_ms = ?4, waits_left = 0
+WHERE task_key = ?1";
+
+const TASK_SET_TIMED_OUT: &str = "
+UPDATE sw_workflow_tasks
+SET flags = flags | 2, deadline_at_ms = NULL
+WHERE task_key = ?1";
+
+const TASK_FLAG_CANCEL: &str = "
+UPDATE sw_workflow_tasks
+SET flags = flags | 1
+WHERE task_key = ?1";
+
+const TASK_FLAG_PAUSE: &str = "
+UPDATE sw_workflow_tasks
+SET flags = CASE ?2 WHEN 1 THEN flags | 4 ELSE flags & ~4 END
+WHERE task_key = ?1";
+
+const GATE_KEEP: &str = "
+UPDATE sw_workflow_tasks
+SET state = 5
+WHERE task_key IN (
+    SELECT task_key
+    FROM sw_workflow_tasks
+    WHERE gate = ?2 AND lane_key = ?1 AND state = 1 AND gate IS NOT NULL
+    ORDER BY priority, due_at_ms, task_key
+    LIMIT 10000 OFFSET ?3
+)";
+
+const GATE_LET_IN: &str = "
+UPDATE sw_workflow_tasks
+SET state = 1
+WHERE task_key = (
+    SELECT task_key
+    FROM sw_workflow_tasks
+    WHERE gate = ?2 AND lane_key = ?1 AND state = 5
+    ORDER BY priority, due_at_ms, task_key
+    LIMIT 1
+) AND NOT EXISTS (
+    SELECT 1
+    FROM sw_workflow_tasks
+    WHERE gate = ?2 AND lane_key = ?1 AND state = 1 AND gate IS NOT NULL
+)
+RETURNING priority, due_at_ms, task_key";
+
+const TASKS_LOCAL: &str = "
+SELECT task_key
+FROM sw_workflow_tasks
+WHERE lane_key = ?1 AND flags >= 8
+ORDER BY task_key
+LIMIT ?2";
+
+const TASK_MOVE: &str = "
+UPDATE sw_workflow_tasks
+SET lane_key = ?2, flags = flags & ~8, state = CASE state WHEN 5 THEN 1 ELSE state END
+WHERE task_key = ?1
+RETURNING state, priority, due_at_ms, gate";
+
+const TASK_DELETE: &str = "
+DELETE FROM sw_workflow_tasks
+WHERE task_key = ?1";
+
+const WAITS_DROP: &str = "
+DELETE FROM sw_workflow_waits
+WHERE task_key = ?1";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[
+    TASK,
+    HOLD,
+    TASK_INSERT,
+    TASK_CLAIM,
+    LEASE_SET,
+    TASK_YIELD,
+    TASK_PARK,
+    WAIT_COUNT_DOWN,
+    TASK_WAKE,
+    TASK_WOKEN_FOR_ROOM,
+    TASK_SET_ASIDE,
+    TASK_SET_TIMED_OUT,
+    TASK_FLAG_CANCEL,
+    TASK_FLAG_PAUSE,
+    GATE_KEEP,
+    GATE_LET_IN,
+    TASKS_LOCAL,
+    TASK_MOVE,
+    TASK_DELETE,
+    WAITS_DROP,
+];
+
+const FLAG_CANCEL_ASKED: i64 = 1;
+const FLAG_TIMED_OUT: i64 = 2;
+const FLAG_PAUSE_ASKED: i64 = 4;
+const FLAG_LOCAL: i64 = 8;
+const FLAG_WOKEN_FOR_ROOM: i64 = 16;
+
+impl TaskPort for Tx<'_> {
+    fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {
+        self.one(HOLD, (fence.run_key, fence.number), |row| {
+            let flags: i64 = row.get(0)?;
+            Ok(Hold {
+                is_cancel_asked: flags & FLAG_CANCEL_ASKED != 0,
+                is_timed_out: flags & FLAG_TIMED_OUT != 0,
+                deadline_at_ms: row.get(1)?,
+                losses: row.get(2)?,
+                lease_until_up_ms: row.get(3)?,
+                lease_ms: row.get(4)?,
+            })
+        })
+    }
+
+    fn task(&mut self, run_key: RunKey) -> Result<Option<Task>> {
+        self.one(TASK, [run_key], read_task)
+    }
+
+    fn task_insert(&mut self, task: &Task) -> Result<()> {
+        self.execute(
+            TASK_INSERT,
+            (
+                task.run_key,
+                task.lane_key,
+                task.state,
+                task.priority,
+                task.due_at_ms,
+                task.wake_at_ms,
+                task.deadline_at_ms,
+                task.fence,
+                task.is_local,
+                &task.gate,
+            ),
+        )?;
+        self.lane_enter(task)
+    }
+
+    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Taken> {
+        let taken = self.one(
+            TASK_CLAIM,
+            (
+                run_key,
+                lease.owner_key,
+                lease.lease_until_up_ms,
+                lease.lease_ms,
+                lease.claimed_at_ms,
+                &lease.worker,
+            ),
+            |row| {
+                let (lane_key, gate) = (row.get(2)?, row.get(3)?);
+                Ok(Taken { number: row.get(0)?, due_at_ms: row.get(1)?, lane_key, gate })
+            },
+        )?;
+        let taken = taken.ok_or_else(|| Error::internal("a ready task was not ready"))?;
+        self.lane_settle(taken.lane_key)?;
+        Ok(taken)
+    }
+
+    fn lease_set(
+        &mut self,
+        run_key: RunKey,
+        until_up_ms: i64,
+        lease_ms: u32,
+        losses: u32,
+    ) -> Result<()> {
+        self.execute(LEASE_SET, (run_key, until_up_ms, lease_ms, losses)).map(|_| ())
+    }
+
+    fn task_yield(&mut self, task: &Task) -> Result<()> {
+        self.execute(
+            TASK_YIELD,
+            (task.run_key, task.state, task.due_at_ms, task.wake_at_ms, task.failures, task.losses),
+        )?;
+        self.lane_enter(task)
+    }
+
+    fn task_park(
+        &mut self,
+        run_key: RunKey,
+        wake_at_ms: Option<i64>,
+        waits_left: u32,
+        now_ms: i64,
+    ) -> Result<()> {
+        self.execute(TASK_PARK, (run_key, wake_at_ms, waits_left, now_ms)).map(|_| ())
+    }
+
+    fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32> {
+        Ok(self.one(WAIT_COUNT_DOWN, [run_key], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<Option<GatePlace>> {
+        let woken = self.one(TASK_WAKE, (run_key, due_at_ms), |row| {
+            let place = (row.get(1)?, row.get(2)?, run_key);
+            Ok((row.get(0)?, place, row.get(3)?))
+        })?;
+        self.execute(WAITS_DROP, [run_key])?;
+        let Some((lane_key, place, gate)) = woken else { return Ok(None) };
+        self.lane_reach(lane_key, place)?;
+        Ok(at_gate(lane_key, gate))
+    }
+
+    fn task_woken_for_room(&mut self, run_key: RunKey) -> Result<()> {
+        self.execute(TASK_WOKEN_FOR_ROOM, [run_key]).map(|_| ())
+    }
+
+    fn task_set_aside(&mut self, task: &Task) -> Result<()> {
+        self.execute(TASK_SET_ASIDE, (task.run_key, task.state, task.due_at_ms, task.wake_at_ms))?;
+        self.execute(WAITS_DROP, [task.run_key])?;
+        self.lane_enter(task)
+    }
+
+    fn task_set_timed_out(&mut self, run_key: RunKey) -> Result<()> {
+        self.execute(TASK_SET_TIMED_OUT, [run_key]).map(|_| ())
+    }
+
+    fn task_ask_cancel(&mut self, run_key: RunKey) -> Result<()> {
+        self.execute(TASK_FLAG_CANCEL, [run_key]).map(|_| ())
+    }
+
+    fn task_ask_pause(&mut self, run_key: RunKey, is_asked: bool) -> Result<()> {
+        self.execute(TASK_FLAG_PAUSE, (run_key, is_asked)).map(|_| ())
+    }
+
+    fn gate_keep(&mut self, place: &GatePlace, count: u32) -> Result<()> {
+        match self.execute(GATE_KEEP, (place.lane_key, &place.gate, count))? {
+            0 => Ok(()),
+            _ => self.lane_settle(place.lane_key),
+        }
+    }
+
+    fn gate_let_in(&mut self, place: &GatePlace) -> Result<()> {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        match self.one(GATE_LET_IN, (place.lane_key, &place.gate), read)? {
+            Some(first) => self.lane_reach(place.lane_key, first),
+            None => Ok(()),
+        }
+    }
+
+    fn tasks_local(&mut self, lane_key: LaneKey, limit: u32) -> Result<Vec<RunKey>> {
+        self.all(TASKS_LOCAL, (lane_key, limit), |row| row.get(0))
+    }
+
+    fn task_move(&mut self, run_key: RunKey, to: LaneKey) -> Result<Option<GatePlace>> {
+        let moved = self.one(TASK_MOVE, (run_key, to), |row| {
+            let place = (row.get(1)?, row.get(2)?, run_key);
+            Ok((row.get(0)?, place, row.get(3)?))
+        })?;
+        match moved {
+            Some((TaskState::Ready, place, gate)) => {
+                self.lane_reach(to, place)?;
+                Ok(at_gate(to, gate))
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Deletes the row of a run that ends, and what it waited for.
+    pub(super) fn task_delete(&self, run_key: RunKey) -> Result<()> {
+        self.execute(TASK_DELETE, [run_key])?;
+        self.execute(WAITS_DROP, [run_key]).map(|_| ())
+    }
+}
+
+fn read_task(row: &Row<'_>) -> rusqlite::Result<Task> {
+    let flags: i64 = row.get(10)?;
+    Ok(Task {
+        run_key: row.get(0)?,
+        lane_key: row.get(1)?,
+        state: row.get(2)?,
+        priority: row.get(3)?,
+        due_at_ms: row.get(4)?,
+        wake_at_ms: row.get(5)?,
+        deadline_at_ms: row.get(6)?,
+        fence: row.get(7)?,
+        failures: row.get(8)?,
+        losses: row.get(9)?,
+        is_cancel_asked: flags & FLAG_CANCEL_ASKED != 0,
+        is_timed_out: flags & FLAG_TIMED_OUT != 0,
+        is_pause_asked: flags & FLAG_PAUSE_ASKED != 0,
+        is_local: flags & FLAG_LOCAL != 0,
+        is_woken_for_room: flags & FLAG_WOKEN_FOR_ROOM != 0,
+        gate: row.get(16)?,
+        owner_key: row.get(11)?,
+        lease_until_up_ms: row.get::<_, Option<i64>>(12)?.unwrap_or(0),
+        lease_ms: row.get::<_, Option<u32>>(13)?.unwrap_or(0),
+        claimed_at_ms: row.get::<_, Option<i64>>(14)?.unwrap_or(0),
+        worker: row.get(15)?,
+    })
+}
+
+fn at_gate(lane_key: LaneKey, gate: Option<String>) -> Option<GatePlace> {
+    gate.map(|gate| GatePlace { lane_key, gate })
+}
