@@ -122,11 +122,12 @@ pub(super) fn took(port: &mut dyn Port, queue: &str, place: &GatePlace) -> Resul
     }
 }
 
-/// Opens the gate of a run that gave up its place behind it, if that was the last one: in each lane,
-/// as which run is claimed depends on what its claimers look for.
+/// Opens the gate of a run that gave up its place behind it: in each lane, as which run is claimed
+/// depends on what its claimers look for. Whatever room there is: a limit that was raised may have
+/// left the gate closed, until [`let_in`] comes to it, or for good where nobody is left to do that.
 pub(super) fn give_room(port: &mut dyn Port, queue: &str, task: &Task) -> Result<()> {
     match place_of(task) {
-        Some(place) if port.gate_room(&place)? == 1 => turn(port, queue, &place.gate, true),
+        Some(place) if port.gate_room(&place)? > 0 => turn(port, queue, &place.gate, true),
         Some(_) | None => Ok(()),
     }
 }

@@ -298,6 +298,7 @@ macro_rules! every_claim {
                 the_next_is_let_in_when_the_first_at_an_open_gate_goes_away
                 a_gate_that_opens_lets_one_in_of_each_lane
                 a_raised_limit_lets_in_as_many_as_it_has_room_for
+                a_run_that_ends_lets_the_next_in_while_a_limit_is_being_raised
                 what_a_limit_holds_back_is_not_looked_at_and_comes_when_it_is_lifted
                 the_first_in_the_order_of_claims_is_the_ready_one_at_its_gate
                 a_limit_that_is_set_counts_what_runs_already;

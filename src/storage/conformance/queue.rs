@@ -173,6 +173,24 @@ pub(super) fn a_raised_limit_lets_in_as_many_as_it_has_room_for(bed: &mut dyn Be
     assert!(bed.next().is_some() && bed.next().is_some() && bed.next().is_none());
 }
 
+/// A run that ends between the two commits of a set, or after a process that was killed there, finds its
+/// gate closed by the old limit and more room than one place behind the new one.
+pub(super) fn a_run_that_ends_lets_the_next_in_while_a_limit_is_being_raised(bed: &mut dyn Bed) {
+    for raised in [r#"{"concurrency_per_key":5}"#, "{}"] {
+        bed.limit(r#"{"concurrency_per_key":1}"#);
+        let number = if raised == "{}" { 3 } else { 1 };
+        bed.gated(number, "a");
+        bed.gated(number + 1, "a");
+        let first = bed.next().unwrap();
+        let limits = QueueLimits::read(raised).unwrap();
+        bed.tx(|port| set(port, QUEUE, &limits)).unwrap();
+        bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
+        let next = bed.next().unwrap();
+        assert_eq!(next.run_key, i64::from(number) + 1);
+        bed.finish(next, &End::Complete("1".into()), at(8)).unwrap();
+    }
+}
+
 /// P14: what stands behind a closed gate costs a claim nothing, and lifting a limit is bounded.
 pub(super) fn what_a_limit_holds_back_is_not_looked_at_and_comes_when_it_is_lifted(
     bed: &mut dyn Bed,
