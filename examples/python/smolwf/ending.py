@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
+from . import documents
 from .attempt import Attempt
 from .carried import failure_in, is_suspend, is_terminal
 from .codes import Code
@@ -139,11 +140,18 @@ def _failing(
 
 def _retry_at(attempt: Attempt) -> dict[str, int]:
     """When the run will be tried again, as far as that can be read."""
-    try:
-        due_at_ms = attempt.store.run(attempt.run_id)["due_at_ms"]
-    except Error:
-        return {}
+    run = _document(attempt)
+    due_at_ms = None if run is None else run["due_at_ms"]
     return {} if due_at_ms is None else {"retry_at_ms": due_at_ms}
+
+
+def _document(attempt: Attempt) -> Optional[documents.Run]:
+    """The run as it stands, to tell of; None when it cannot be read, for whatever reason: JSON may
+    hold what Python does not read, such as an integer of 5,000 digits."""
+    try:
+        return attempt.store.run(attempt.run_id)
+    except Exception:
+        return None
 
 
 def release(session: Session, reason: str, delay_ms: int = 0) -> None:
@@ -165,15 +173,11 @@ def _is_cancelled(attempt: Attempt) -> bool:
 
 def _tell_cancelled(session: Session) -> None:
     """A run whose time was over ends in the same way, but is failed."""
-    attempt = session.attempt
-    try:
-        run = attempt.store.run(attempt.run_id)
-        if run["state"] == "failed":
-            session.tell("failed", error=Failure(run["error"]))
-            return
-    except Error:
-        pass
-    session.tell("cancelled")
+    run = _document(session.attempt)
+    if run is not None and run["state"] == "failed":
+        session.tell("failed", error=Failure(run["error"]))
+    else:
+        session.tell("cancelled")
 
 
 def _give_back_after(session: Session, error: Error) -> None:

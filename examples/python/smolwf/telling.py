@@ -45,7 +45,7 @@ class Event(TypedDict, total=False):
     queue: str
     attempt_id: str
     attempt: int
-    #: of the run, decoded
+    #: of the run, decoded; the text itself where Python cannot read it
     metadata: Any
     #: since the claim for what ends an attempt, since its begin for a step
     duration_ms: float
@@ -153,6 +153,12 @@ class Facts:
                 "queue": attempt.queue,
                 "attempt_id": attempt.id,
                 "attempt": attempt.number,
-                "metadata": attempt.metadata,
+                "metadata": self._metadata(),
             }
         return self._found
+
+    def _metadata(self) -> Any:
+        try:
+            return self._attempt.metadata
+        except ValueError:  # JSON, but not for Python: an integer of 5,000 digits
+            return self._attempt.metadata_text

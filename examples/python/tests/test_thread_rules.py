@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import smolwf
-from smolwf import Context, Store, Worker
+from smolwf import Context, Store, Worker, _library
 
 from .test_workflows import run_to_the_end
 
@@ -297,6 +297,51 @@ def test_a_failure_with_a_delay_out_of_range_fails_its_run_and_no_worker(
             assert (run["state"], run["tries"]) == ("failed", 1)
 
 
+#: JSON that Python refuses to read, since 3.11 and some releases before
+LONG = smolwf.Json("7" * 5_000)
+
+
+def ends_of(heard: list[smolwf.Event]) -> list[str]:
+    return [each["event"] for each in heard if each["event"] != "claimed"]
+
+
+@pytest.mark.skipif(
+    not hasattr(sys, "get_int_max_str_digits"), reason="this Python reads integers of any length"
+)
+def test_args_that_python_cannot_read_fail_their_run_and_no_worker(store: Store) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        return charge("ann")
+
+    heard: list[smolwf.Event] = []
+    flow.submit(store, LONG, max_attempts=2, metadata={"n": 1})
+    other = flow.submit(store, priority=9)
+    with Worker(store, [flow], hook=heard.append):
+        assert other.result(60_000) == "charged ann"
+    assert ends_of(heard)[0] == "retrying"
+    assert "retry_at_ms" not in heard[1]
+
+
+@pytest.mark.skipif(
+    not hasattr(sys, "get_int_max_str_digits"), reason="this Python reads integers of any length"
+)
+def test_a_cancelled_run_that_python_cannot_read_ends_no_worker(store: Store) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        store.cancel(context.run_id, LONG)
+        context.check()
+
+    @smolwf.workflow
+    def sound(context: Context, args: Any) -> Any:
+        return charge("ann")
+
+    heard: list[smolwf.Event] = []
+    run_id = flow.submit(store)
+    with Worker(store, [flow, sound], hook=heard.append):
+        assert sound.submit(store, priority=9).result(60_000) == "charged ann"
+    assert [each["event"] for each in heard if each["run_id"] == run_id] == ["claimed", "cancelled"]
+
+
 def test_an_interrupt_gives_the_run_of_the_main_thread_back(store: Store) -> None:
     @smolwf.workflow
     def flow(context: Context, args: Any) -> Any:
@@ -496,6 +541,23 @@ def test_log_records_carry_the_fields_and_the_trace(
     assert "on purpose" in caplog.text
     assert "test_thread_rules.py" in caplog.text
     assert f"failed flow {run_id}" in records[3].getMessage()
+
+
+@pytest.mark.skipif(
+    not hasattr(sys, "get_int_max_str_digits"), reason="this Python reads integers of any length"
+)
+def test_metadata_that_python_cannot_read_is_told_as_it_is(store: Store) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        return charge("ann")
+
+    heard: list[smolwf.Event] = []
+    text = f'{{"n":{LONG}}}'
+    items = f'[{{"workflow":"flow","metadata":{text}}}]'  # as another client may submit it
+    _library.text_from(_library.lib.sw_run_submit_many, store.pointer, *_library.text(items))
+    assert Worker(store, [flow], hook=heard.append).run_once()
+    assert [each["metadata"] for each in heard] == [text] * len(heard)
+    assert ends_of(heard)[-1] == "completed"
 
 
 class Broken(logging.Handler):
