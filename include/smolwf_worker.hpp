@@ -112,6 +112,7 @@ enum class severity { debug, info, warning, error };
 struct event {
     std::string_view kind;
     severity level = severity::info;
+    /** Empty, and the attempt 0, where a claim is delayed: that is about no run. */
     std::string_view run_id, root_run_id, parent_run_id, workflow, queue, attempt_id;
     uint32_t attempt = 0;
     /** JSON of the run's metadata; absent when there is none. */
@@ -143,7 +144,7 @@ inline std::function<void(const event &)> log_from(severity least) {
             if (!value.empty()) line.append(" ").append(name).append("=").append(value);
         };
         add("run", e.run_id), add("workflow", e.workflow), add("step", e.step);
-        line.append(" attempt=").append(std::to_string(e.attempt));
+        if (e.attempt != 0) add("attempt", std::to_string(e.attempt));
         for (const std::string &wait : e.waiting_for) add("waiting_for", wait);
         add("call", e.call), add("reason", e.reason), add("error", e.error);
         if (e.retry_at_ms != 0) add("retry_at_ms", std::to_string(e.retry_at_ms));
@@ -810,7 +811,10 @@ class loop : public std::enable_shared_from_this<loop> {
 
     /** Ends the listener and lets go of the threads; those whose function runs on stay behind. */
     void leave() {
-        is_left_ = true;
+        {
+            const std::lock_guard<std::mutex> lock(asking_);
+            is_left_ = true;
+        }
         stop_.fire();
         if (listener_.joinable()) listener_.join();
         for (slot &each : slots_) {
@@ -854,10 +858,19 @@ class loop : public std::enable_shared_from_this<loop> {
             } catch (const error &why) {
                 if (why.code() == SW_ERR_CLOSED) return;
                 if (!may_pass(why.code())) return fail_worker(std::current_exception());
+                if (pause_ms == 50) delayed(why);
                 pause(pause_ms);
                 pause_ms = std::min<int64_t>(pause_ms * 2, 2000);
             } catch (...) { return fail_worker(std::current_exception()); }
         }
+    }
+
+    /** Tells that a claim will be made again, which is about no run. */
+    void delayed(const error &why) {
+        event e;
+        e.kind = "delayed", e.level = severity::warning;
+        e.call = "sw_run_claim", e.error = why.what();
+        tell(e);
     }
 
     void pause(int64_t ms) {
@@ -1019,7 +1032,8 @@ class loop : public std::enable_shared_from_this<loop> {
     int64_t next_try_at_ms(room &of) noexcept {
         sw_text *out = nullptr;
         const std::string_view id = of.attempt().run_id();
-        if (stops_ > 1 || sw_run_get(store_, id.data(), id.size(), &out, nullptr) < 0) return 0;
+        const std::lock_guard<std::mutex> lock(asking_);
+        if (is_left_ || sw_run_get(store_, id.data(), id.size(), &out, nullptr) < 0) return 0;
         const text document(out);
         return std::strtoll(std::string(member(document, "due_at_ms").substr(0, 20)).c_str(),
                             nullptr, 10);
@@ -1102,6 +1116,8 @@ class loop : public std::enable_shared_from_this<loop> {
     std::atomic<int> stops_{0};
     std::atomic<bool> is_ended_{false};
     std::atomic<bool> is_left_{false};
+    /** Held while a thread asks the store, which its owner may close once they are left. */
+    std::mutex asking_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<slot> slots_;

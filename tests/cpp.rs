@@ -18,7 +18,7 @@ mod native;
 use native::{all_said, code_of, has, has_word, link_library, root, said, sanitizers, strict};
 
 /// The programs of `tests/cpp`.
-const PROGRAMS: [&str; 5] = ["results", "soak", "throwing", "vectors", "worker"];
+const PROGRAMS: [&str; 6] = ["late", "results", "soak", "throwing", "vectors", "worker"];
 const STANDARDS: [&str; 3] = ["c++17", "c++20", "c++2b"];
 const WARNINGS: [&str; 6] =
     ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-pthread"];
@@ -129,6 +129,11 @@ fn the_returning_family_works() {
 #[test]
 fn the_returning_family_needs_no_exceptions() {
     run("results", &["-fno-exceptions"]);
+}
+
+#[test]
+fn a_call_that_comes_back_after_its_worker_harms_nothing() {
+    run("late", &[]);
 }
 
 #[test]
