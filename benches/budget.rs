@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use smolwf::attempt::{Attempt, Begun, Step};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::step::Begin;
 use smolwf::domain::submit::Submit;
-use smolwf::store::{Store, StoreOptions};
+use smolwf::handles::attempt::{Attempt, Begun, Step};
+use smolwf::handles::store::{Store, StoreOptions};
 use support::{Contender, race, result_200, sample_time};
 
 /// Lines of the ledger that a budget with a history has.

@@ -13,32 +13,68 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::ptr;
-use std::sync::Mutex;
-use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::id::Source;
-use crate::storage::sqlite::{Files, vfs};
-
-/// What all stores of the process share.
-#[derive(Default)]
-pub struct State {
-    /// Where new ids come from.
-    pub ids: Mutex<Source>,
-    /// The files that are open, so that handles on one file share its writer.
-    pub files: Mutex<Files>,
+/// A value that each process has one of: made on first use, and anew in a forked child.
+///
+/// The old value leaks there: a thread that is not here any more may have held its mutexes.
+pub struct PerProcess<T: 'static> {
+    value: AtomicPtr<(u32, T)>,
 }
 
-/// Returns the state of this process, making it on first use. A forked child makes its own.
-pub fn state() -> &'static State {
+impl<T: Default + Sync> PerProcess<T> {
+    /// Makes a place for a value, in a `static`.
+    #[allow(clippy::new_without_default, reason = "a static takes no default")]
+    pub const fn new() -> PerProcess<T> {
+        PerProcess { value: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Returns the value of this process.
+    pub fn get(&'static self) -> &'static T {
+        let generation = generation();
+        let mut found = self.value.load(Ordering::Acquire);
+        loop {
+            // SAFETY: what was published is never freed, and only read through shared references.
+            match unsafe { found.as_ref() } {
+                Some((of, value)) if *of == generation => return value,
+                Some(_) | None => found = self.make(found, generation),
+            }
+        }
+    }
+
+    /// Makes a value and publishes it, unless another thread was faster; returns the published one.
+    fn make(&self, found: *mut (u32, T), generation: u32) -> *mut (u32, T) {
+        let mine = Box::into_raw(Box::new((generation, T::default())));
+        match self.value.compare_exchange(found, mine, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => mine,
+            Err(theirs) => {
+                // SAFETY: made by `into_raw` above, and never published.
+                drop(unsafe { Box::from_raw(mine) });
+                theirs
+            }
+        }
+    }
+}
+
+/// What is held while a process forks, so that the child finds none of it held by a thread it lacks.
+pub struct HeldAtForks {
+    /// Takes it. May run twice for one fork, and beside another thread's fork.
+    pub hold: fn(),
+    /// Lets go of what this thread took, in the parent and in the child. Neither allocates nor locks.
+    pub free: fn(),
+}
+
+/// Has something held at each fork from now on.
+pub fn hold_at_forks(what: &'static HeldAtForks) {
     watch_forks();
-    let found = STATE.load(Ordering::Acquire);
-    let state = if found.is_null() { make_state() } else { found };
-    // SAFETY: states are made by `make_state` only, and those that were published are never freed.
-    unsafe { &*state }
+    HELD.store(ptr::from_ref(what).cast_mut(), Ordering::SeqCst);
 }
+
+/// Rounds and length of a wait in or for a fork: about a second in all. Whoever waits goes on after it,
+/// as a signal handler that forks in the midst of what is waited for would otherwise wait for itself.
+pub(crate) const GATE_ROUNDS: u32 = 10_000;
+pub(crate) const GATE_SLEEP: Duration = Duration::from_micros(100);
 
 /// Returns a number that a forked child has greater than its parent. Two atomic loads.
 pub fn generation() -> u32 {
@@ -114,25 +150,7 @@ pub fn was_open_at_fork(dev: u64, ino: u64) -> bool {
     })
 }
 
-static STATE: AtomicPtr<State> = AtomicPtr::new(ptr::null_mut());
 static GENERATION: AtomicU32 = AtomicU32::new(0);
-
-/// Makes a state and publishes it, unless another thread was faster.
-fn make_state() -> *mut State {
-    let mine = Box::into_raw(Box::<State>::default());
-    match STATE.compare_exchange(ptr::null_mut(), mine, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => mine,
-        Err(theirs) => {
-            // SAFETY: made by `into_raw` above, and never published.
-            drop(unsafe { Box::from_raw(mine) });
-            theirs
-        }
-    }
-}
-
-/// `state` lends one value to all threads.
-const fn needs_sync<T: Sync>() {}
-const _: () = needs_sync::<State>();
 
 // ---------------------------------------------------------------------------------------------
 // Slots: what a child has to close. Never freed and only ever prepended to, so that the child can
@@ -207,11 +225,12 @@ static OPENERS: AtomicU32 = AtomicU32::new(0);
 /// Threads that are in `fork`.
 static FORKERS: AtomicU32 = AtomicU32::new(0);
 
-/// Rounds and length of the wait of a forker for openers, and the other way round: about a second
-/// in all. Both go on after it, as a signal handler that forks in the middle of an open would
-/// otherwise wait for itself.
-const GATE_ROUNDS: u32 = 10_000;
-const GATE_SLEEP: Duration = Duration::from_micros(100);
+static HELD: AtomicPtr<HeldAtForks> = AtomicPtr::new(ptr::null_mut());
+
+fn held() -> Option<&'static HeldAtForks> {
+    // SAFETY: `hold_at_forks` stores references that live for good.
+    unsafe { HELD.load(Ordering::SeqCst).as_ref() }
+}
 
 /// While it lives, other threads' forks wait.
 struct NoFork;
@@ -265,62 +284,26 @@ extern "C" fn before_fork() {
         std::thread::sleep(GATE_SLEEP);
         rounds += 1;
     }
-    hold_mutexes();
+    if let Some(held) = held() {
+        (held.hold)();
+    }
 }
 
 extern "C" fn after_fork_in_parent() {
-    free_mutexes();
+    if let Some(held) = held() {
+        (held.free)();
+    }
     leave(&FORKERS);
-}
-
-/// Which thread holds each of SQLite's mutexes for a fork; 0 is none. By thread, since the handlers may
-/// run twice for one fork, and a second thread that forks may give up waiting for the first.
-static HOLDERS: [AtomicUsize; vfs::MUTEXES_LEN] = [const { AtomicUsize::new(0) }; vfs::MUTEXES_LEN];
-
-/// Returns what names this thread, and its copy in a forked child.
-fn this_thread() -> usize {
-    // SAFETY: takes nothing; the C library names a thread by an address, which is never 0.
-    unsafe { libc::pthread_self() as usize }
-}
-
-/// Takes SQLite's process-wide mutexes, so that the child finds none held by a thread it lacks. One
-/// that stays taken for as long as all rounds together is left, as a signal handler that forks in the
-/// midst of SQLite would otherwise wait for itself.
-fn hold_mutexes() {
-    let (me, mut rounds) = (this_thread(), 0);
-    for (which, holder) in HOLDERS.iter().enumerate() {
-        if holder.load(Ordering::SeqCst) == me {
-            continue;
-        }
-        let mut is_mine = vfs::try_mutex(which);
-        while !is_mine && rounds < GATE_ROUNDS {
-            rounds += 1;
-            std::thread::sleep(GATE_SLEEP);
-            is_mine = vfs::try_mutex(which);
-        }
-        if is_mine {
-            holder.store(me, Ordering::SeqCst);
-        }
-    }
-}
-
-fn free_mutexes() {
-    let me = this_thread();
-    for (which, holder) in HOLDERS.iter().enumerate().rev() {
-        if holder.compare_exchange(me, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            vfs::leave_mutex(which);
-        }
-    }
 }
 
 /// Makes the child a process of its own. Async-signal-safe.
 extern "C" fn after_fork() {
-    free_mutexes();
+    if let Some(held) = held() {
+        (held.free)();
+    }
     FORKERS.store(0, Ordering::SeqCst);
     OPENERS.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::SeqCst);
-    // The old state leaks: a thread that is not here any more may have held its mutexes.
-    STATE.store(ptr::null_mut(), Ordering::SeqCst);
     for slot in slots() {
         let descriptor = slot.descriptor.load(Ordering::SeqCst);
         if descriptor == FREE {
@@ -394,9 +377,10 @@ pub(crate) mod forking {
 mod tests {
     use super::forking::fork;
     use super::*;
-    use crate::storage::sqlite::os;
+    use crate::os;
     use std::os::fd::RawFd;
     use std::path::Path;
+    use std::sync::Mutex;
 
     fn open(path: &Path) -> impl FnOnce() -> io::Result<Option<OwnedFd>> {
         move || os::open_side(path, 0o600).map(Some)
@@ -408,20 +392,21 @@ mod tests {
     }
 
     #[test]
-    fn a_child_has_a_later_generation_and_new_state() {
+    fn a_child_has_a_later_generation_and_values_of_its_own() {
         let mine = generation();
-        let state_mine: *const State = state();
-        let held = state().ids.lock().unwrap();
+        static VALUE: PerProcess<Mutex<u32>> = PerProcess::new();
+        let mine_is: *const Mutex<u32> = VALUE.get();
+        let held = VALUE.get().lock().unwrap();
 
         let child = fork(|| {
-            let is_new = !ptr::eq(state(), state_mine) && state().ids.try_lock().is_ok();
+            let is_new = !ptr::eq(VALUE.get(), mine_is) && VALUE.get().try_lock().is_ok();
             i32::from(!(is_new && generation() > mine))
         });
 
         assert_eq!(child.exit_code(), 0);
         drop(held);
         assert_eq!(generation(), mine);
-        assert!(ptr::eq(state(), state_mine));
+        assert!(ptr::eq(VALUE.get(), mine_is));
     }
 
     #[test]
@@ -472,24 +457,6 @@ mod tests {
         });
 
         assert_eq!(child.exit_code(), 0);
-    }
-
-    /// Both happened: handlers registered by two threads at once, and a thread that gave up waiting for
-    /// another one's fork. Either left SQLite locked for good.
-    #[test]
-    fn handlers_that_run_twice_or_beside_another_fork_leave_no_mutex_of_sqlite_behind() {
-        hold_mutexes();
-        hold_mutexes();
-        std::thread::scope(|scope| scope.spawn(free_mutexes).join().unwrap());
-        let taken = std::thread::scope(|scope| scope.spawn(|| vfs::try_mutex(0)).join().unwrap());
-        assert!(!taken, "another thread's end of a fork freed what this one holds");
-        free_mutexes();
-        free_mutexes();
-        let holders = HOLDERS.iter().map(|holder| holder.load(Ordering::SeqCst));
-        assert!(!holders.into_iter().any(|holder| holder == this_thread()));
-        std::thread::scope(|scope| {
-            scope.spawn(|| drop(rusqlite::Connection::open_in_memory().unwrap())).join().unwrap();
-        });
     }
 
     #[test]

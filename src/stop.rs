@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::storage::sqlite::os;
+use crate::os;
 
 /// A sticky flag that waiting calls carry. Once fired it stays fired.
 ///

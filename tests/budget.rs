@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use smolwf::attempt::Attempt;
 use smolwf::domain::Durability;
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
+use smolwf::handles::attempt::Attempt;
+use smolwf::handles::store::{Store, StoreOptions};
 use smolwf::id::{self, Id};
-use smolwf::store::{Store, StoreOptions};
 use support::{Actor, Draws, Guard, Role, audit, code, say};
 
 const TEST: &str = "no_history_of_kills_and_threads_spends_more_than_was_allowed";

@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use smolwf::attempt::Begun;
 use smolwf::domain::claim::Claim;
 use smolwf::error::Error;
-use smolwf::store::{Store, StoreOptions};
+use smolwf::handles::attempt::Begun;
+use smolwf::handles::store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 use support::audit::{assert_whole, connect};

@@ -21,11 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension};
-use smolwf::attempt::{Attempt, Begun};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
 use smolwf::domain::{AfterFail, Durability, FailOptions};
-use smolwf::store::{Store, StoreOptions};
+use smolwf::handles::attempt::{Attempt, Begun};
+use smolwf::handles::store::{Store, StoreOptions};
 
 use support::actor::listen;
 use support::audit::{all, assert_tries_follow_from_history, assert_whole, connect};

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use smolwf::domain::claim::Claim;
-use smolwf::store::Store;
+use smolwf::handles::store::Store;
 
 use support::actor::{is_root, listen, skip};
 use support::{Actor, Role, code, open, options, say, work};

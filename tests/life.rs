@@ -9,13 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use smolwf::attempt::{Attempt, Begun};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::step::Begin;
 use smolwf::domain::submit::Submit;
 use smolwf::domain::{AfterFail, Durability, FailOptions};
-use smolwf::store::{Store, StoreOptions};
-use smolwf::wait::Waited;
+use smolwf::handles::attempt::{Attempt, Begun};
+use smolwf::handles::store::{Store, StoreOptions};
+use smolwf::handles::wait::Waited;
 use tempfile::TempDir;
 
 use support::{code, named, number, run, work};

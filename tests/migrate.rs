@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use smolwf::domain::claim::Claim;
+use smolwf::handles::store::{Store, StoreOptions};
 use smolwf::storage::sqlite::migrate::{MIGRATIONS, NEWEST};
-use smolwf::store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 use support::actor::listen;

@@ -14,8 +14,8 @@ use std::thread;
 
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
-use smolwf::store::{Store, StoreOptions};
-use smolwf::wait::{SubmittedChild, Waited};
+use smolwf::handles::store::{Store, StoreOptions};
+use smolwf::handles::wait::{SubmittedChild, Waited};
 use tempfile::TempDir;
 
 use support::actor::listen;
@@ -558,8 +558,8 @@ fn a_fork_amid_working_threads_refuses_the_parents_store_and_opens_another() {
 /// Returns 0, or the number of the first thing that is wrong.
 fn in_child(
     store: &Arc<Store>,
-    attempt: &Arc<smolwf::attempt::Attempt>,
-    step: &smolwf::attempt::Step,
+    attempt: &Arc<smolwf::handles::attempt::Attempt>,
+    step: &smolwf::handles::attempt::Step,
     db: &Path,
     other: &Path,
 ) -> i32 {

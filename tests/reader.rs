@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use smolwf::error::Error;
-use smolwf::store::{Store, StoreOptions};
+use smolwf::handles::store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 use support::actor::{is_root, listen, skip};

@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use smolwf::attempt::{Attempt, Begun, Step};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::step::Begin;
 use smolwf::domain::submit::Submit;
 use smolwf::domain::{AfterFail, FailOptions};
 use smolwf::error::Result;
-use smolwf::store::{Store, StoreOptions};
+use smolwf::handles::attempt::{Attempt, Begun, Step};
+use smolwf::handles::store::{Store, StoreOptions};
 use smolwf::{id, json};
 
 fn read<T: DeserializeOwned>(name: &str) -> T {

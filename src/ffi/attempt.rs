@@ -10,9 +10,9 @@ use super::error::sw_error;
 use super::guard::{Door, guard, quiet};
 use super::handle::Handle;
 use super::options::sw_fail_options;
-use crate::attempt::Attempt;
 use crate::domain::{AfterFail, FailOptions};
 use crate::error::{Error, Result};
+use crate::handles::attempt::Attempt;
 use crate::json;
 
 /// One worker's try at a run, under a lease. Any thread may use it at any time. Freed by

@@ -17,9 +17,9 @@ use crate::domain::claim::Claim;
 use crate::domain::items;
 use crate::domain::submit::Submit;
 use crate::error::{Error, Result};
+use crate::handles::store::Submitted;
 use crate::limits::MANY_MAX;
 use crate::stop::Stop;
-use crate::store::Submitted;
 use crate::text::Text;
 
 impl Door {

@@ -10,10 +10,10 @@ use super::error::sw_error;
 use super::guard::{Door, guard, quiet};
 use super::handle::Handle;
 use super::options::{sw_fail_options, sw_step_options};
-use crate::attempt::{Begun, Step};
 use crate::domain::Durability;
 use crate::domain::step::Begin;
 use crate::error::{Error, Result};
+use crate::handles::attempt::{Begun, Step};
 
 /// One memoised call of a run: to be done now, or with what was recorded. Any thread may use it at
 /// any time. Freed by sw_step_free.

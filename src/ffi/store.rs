@@ -16,7 +16,7 @@ use super::stop::sw_stop;
 use super::text::sw_text;
 use crate::domain::Durability;
 use crate::error::{Error, Result};
-use crate::store::{Store, StoreOptions};
+use crate::handles::store::{Store, StoreOptions};
 use crate::text::Text;
 
 /// An open store: one file, or a place in memory. Any thread may use it at any time. A file may be

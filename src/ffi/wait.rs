@@ -9,8 +9,8 @@ use super::error::sw_error;
 use super::guard::guard;
 use super::out::Out;
 use super::text::sw_text;
+use crate::handles::wait::Waited;
 use crate::text::Text;
-use crate::wait::Waited;
 
 impl Out<'_, *mut sw_text> {
     /// Gives what a waiting call answered, and returns its code.

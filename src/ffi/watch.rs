@@ -5,7 +5,7 @@ use super::error::sw_error;
 use super::guard::{guard, quiet};
 use super::handle::Handle;
 use super::store::sw_store;
-use crate::watch::Watch;
+use crate::handles::watch::Watch;
 
 /// A watch on a store: descriptors that become readable when the store changes, for event loops.
 /// Any thread may use it at any time. Made by sw_watch_open, ended by sw_watch_free.

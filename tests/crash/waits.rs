@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, OptionalExtension};
-use smolwf::attempt::{Attempt, Begun};
 use smolwf::domain::Durability;
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
 use smolwf::error::{Error, Result};
-use smolwf::store::{Store, StoreOptions};
-use smolwf::wait::Waited;
+use smolwf::handles::attempt::{Attempt, Begun};
+use smolwf::handles::store::{Store, StoreOptions};
+use smolwf::handles::wait::Waited;
 
 use super::support::actor::listen;
 use super::support::audit::{all, assert_whole, connect};

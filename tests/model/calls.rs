@@ -311,7 +311,7 @@ impl Drive {
     fn outside(
         &mut self,
         (what, states): (&str, &[State]),
-        core: impl Fn(&smolwf::store::Store, &str) -> smolwf::error::Result<()>,
+        core: impl Fn(&smolwf::handles::store::Store, &str) -> smolwf::error::Result<()>,
         model: impl Fn(&mut Oracle, &str) -> Said,
     ) -> Option<(Said, Said)> {
         let apt: Vec<Key> = (0..self.oracle.runs.len())

@@ -6,13 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use smolwf::attempt::{Attempt, Begun};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
 use smolwf::domain::{Durability, FailOptions};
 use smolwf::error::Result;
-use smolwf::store::{Store, StoreOptions};
-use smolwf::wait::Waited;
+use smolwf::handles::attempt::{Attempt, Begun};
+use smolwf::handles::store::{Store, StoreOptions};
+use smolwf::handles::wait::Waited;
 
 use crate::support::{Draws, named};
 

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
-use smolwf::attempt::{Attempt, Begun, Step};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::{AfterFail, Durability, FailOptions, step};
 use smolwf::error::{Error, Result};
-use smolwf::store::{Store, StoreOptions};
-use smolwf::wait::Waited;
+use smolwf::handles::attempt::{Attempt, Begun, Step};
+use smolwf::handles::store::{Store, StoreOptions};
+use smolwf::handles::wait::Waited;
 use tempfile::TempDir;
 
 use super::attempt::Begin;
@@ -185,7 +185,7 @@ pub fn core_begin(begin: &Begin) -> step::Begin {
     }
 }
 
-pub fn submitted(result: Result<smolwf::store::Submitted>) -> Said {
+pub fn submitted(result: Result<smolwf::handles::store::Submitted>) -> Said {
     answer(&result, |s| (if s.existed { EXISTS } else { OK }, s.run_id.clone()))
 }
 
@@ -244,7 +244,7 @@ fn list(members: &[Member]) -> String {
 
 /// The code of an answer, and each child's id with whether it was there.
 pub fn children(
-    result: std::result::Result<Vec<smolwf::wait::SubmittedChild>, Error>,
+    result: std::result::Result<Vec<smolwf::handles::wait::SubmittedChild>, Error>,
 ) -> (i32, Vec<(String, bool)>) {
     match result {
         Err(error) => (error.code(), Vec::new()),

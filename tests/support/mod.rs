@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use smolwf::attempt::{Attempt, Begun, Step};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::step::Begin;
 use smolwf::domain::submit::Submit;
-use smolwf::store::{Store, StoreOptions};
+use smolwf::handles::attempt::{Attempt, Begun, Step};
+use smolwf::handles::store::{Store, StoreOptions};
 
 /// How long anything may take before it counts as hung. Nothing is timed by it.
 pub const PATIENCE: Duration = Duration::from_secs(120);

@@ -3,7 +3,7 @@
 //! These statements read whole tables on purpose, so they are not in the list whose plans are tested;
 //! each returns one text per fault and ends at a LIMIT.
 
-use super::map;
+use super::errors::map;
 use super::tx::Tx;
 use crate::domain::port::{CheckPort, Fault};
 use crate::error::Result;

@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use super::map;
+use super::errors::map;
 use super::tx::Tx;
 use crate::domain::port::{EventFilter, EventPort, EventRow, RunKey};
 use crate::error::Result;

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Params, Row, named_params};
 
-use super::map;
-use super::tx::Tx;
+use super::errors::map;
+use super::tx::{Place, Tx};
 use crate::domain::port::{LaneFilter, LaneKey, OwnerKey, RunKey, Task, TaskState};
 use crate::error::Result;
 use crate::limits::{LANES_LOOSE_MAX, LANES_PASSED_MAX};
@@ -117,12 +117,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     LANE_IS_AMONG_MANY,
     LANE_SETTLE,
 ];
-
-/// Where a run stands in the order of claims: priority, due time, key.
-pub(super) type Place = (i64, i64, RunKey);
-
-/// A lane, and the place before which none of its runs is ready.
-pub(super) type Reached = (LaneKey, Place);
 
 /// A lane as a claim sees it.
 struct Seen {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::map;
+use super::errors::map;
 use crate::error::{Error, Result};
 
 /// One schema step, embedded from `migrations/`.

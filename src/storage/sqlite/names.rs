@@ -6,10 +6,10 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::os;
 use super::place::{cannot_open, is_missing, with_suffix};
 use super::side::{self, Side};
 use crate::error::{Error, Result};
+use crate::os;
 
 /// Time after which a change in a folder gives it another stamp than the change before: longer than a
 /// tick of the kernel's clock, and where the file system keeps whole seconds, than two of them.

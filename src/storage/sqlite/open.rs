@@ -5,19 +5,21 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use super::bench::Bench;
+use super::backend::{Backend, FILES, File};
+use super::connect::{connect, connect_reader, set_pragmas};
+use super::errors::{map, map_code};
 use super::names::{Names, log_path};
 use super::place::{self, New, cannot_open, with_suffix};
 use super::readers::{Readers, is_there};
 use super::side::Side;
-use super::vfs::layer;
+use super::write_connection::WriteConnection;
 use super::writer::Writer;
-use super::{Backend, File, map, map_code, migrate, os, vfs};
+use super::{migrate, mutexes, vfs};
 use crate::error::{Error, Result};
-use crate::limits::{LOOKS_MAX, STATEMENTS_CACHED};
+use crate::limits::LOOKS_MAX;
+use crate::os;
 use crate::process::{self, Tracked};
 
 /// What a store's options ask of its file, with the defaults filled in.
@@ -42,10 +44,11 @@ const JOURNAL_MAGIC: &[u8; 8] = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
 
 /// Opens a database file, or joins the handles of this process that have it open.
 pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
+    mutexes::hold_at_forks();
     let path = place::resolve(path)?;
     refuse_remote(&path, settings)?;
     // Held while the file is opened: two threads must not open it twice, nor one while it closes.
-    let mut files = process::state().files.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut files = FILES.get().lock().unwrap_or_else(PoisonError::into_inner);
     let is_made = settings.can_create && !settings.is_read_only;
     let new = if is_made { New::make(&path)? } else { None };
     let identity = os::identity(&path).map_err(|error| cannot_open(&path, &error))?;
@@ -68,12 +71,13 @@ pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
 
 /// Makes a database in memory. It has one connection, which readers share with the writer.
 pub fn in_memory(settings: &Settings) -> Result<Backend> {
+    mutexes::hold_at_forks();
     let conn = Connection::open_in_memory().map_err(map)?;
     set_pragmas(&conn, settings.busy_timeout_ms)?;
     let side = Arc::new(Side::in_memory()?);
     let busy_timeout = Duration::from_millis(settings.busy_timeout_ms.into());
     let writer = Some(Writer::new(
-        Bench::new(conn, None, Arc::clone(&side), Arc::default(), busy_timeout)?,
+        WriteConnection::new(conn, None, Arc::clone(&side), Arc::default(), busy_timeout)?,
         Arc::clone(&side),
     ));
     let file =
@@ -272,7 +276,7 @@ fn open_bench(
     identity: &os::Identity,
     side: &Arc<Side>,
     busy_timeout_ms: u32,
-) -> Result<Bench> {
+) -> Result<WriteConnection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = connect(path, flags)?;
     // First of all, as the statements that follow may sync.
@@ -295,55 +299,7 @@ fn open_bench(
     // From here on the connection's lock keeps the file: what was opened must be what was looked at.
     names.check()?;
     let busy_timeout = Duration::from_millis(busy_timeout_ms.into());
-    Bench::new(conn, Some(names), Arc::clone(side), pages, busy_timeout)
-}
-
-/// Opens a connection, over our layer.
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    layer::register()?;
-    Connection::open_with_flags_and_vfs(path, flags, layer::NAME).map_err(map)
-}
-
-/// Opens a connection that only reads, and makes no file.
-pub fn connect_reader(path: &Path, busy_timeout_ms: u32) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connected = || {
-        let conn = connect(path, flags)?;
-        vfs::no_checkpoint_on_close(&conn, true)?;
-        set_pragmas(&conn, busy_timeout_ms)?;
-        // A look at the file, so that what cannot be read is refused here.
-        conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map)?;
-        Ok(conn)
-    };
-    connected().map_err(|error| with_advice(path, error))
-}
-
-/// Says what to do about a log that cannot be read; whoever may write the file reads it always.
-fn with_advice(path: &Path, error: Error) -> Error {
-    let Error::CannotOpen { engine_code, sentence } = error else { return error };
-    let shown = path.display();
-    let has_log = os::identity(&log_path(path)).is_ok();
-    if !has_log || engine_code == ffi::SQLITE_READONLY_ROLLBACK {
-        return Error::CannotOpen { engine_code, sentence };
-    }
-    let sentence = format!(
-        "{sentence}: {shown} has a log, and {shown}-wal and {shown}-shm cannot both be read: give the right to read them, or close the store where it is open for writing"
-    );
-    Error::CannotOpen { engine_code, sentence: sentence.into() }
-}
-
-/// Sets what every connection has (P1).
-fn set_pragmas(conn: &Connection, busy_timeout_ms: u32) -> Result<()> {
-    conn.busy_timeout(Duration::from_millis(busy_timeout_ms.into())).map_err(map)?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true).map_err(map)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(map)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(map)?;
-    // Else a statement over a partial index is compiled anew each time another value is bound to it,
-    // in the hope of a better plan: ours never depend on values.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(map)?;
-    // NORMAL: the writer syncs the log itself, once for a batch and only when asked for.
-    conn.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA synchronous = NORMAL;").map_err(map)
+    WriteConnection::new(conn, Some(names), Arc::clone(side), pages, busy_timeout)
 }
 
 fn set_wal(conn: &Connection) -> Result<()> {

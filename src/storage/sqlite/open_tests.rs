@@ -16,9 +16,9 @@ use crate::domain::Durability;
 use crate::domain::claim::Claim;
 use crate::domain::submit::Submit;
 use crate::error::{Error, Result};
+use crate::handles::store::{Store, StoreOptions};
 use crate::limits::{FILE_BYTES_MAX, PATH_BYTES_MAX};
 use crate::process::forking::fork;
-use crate::store::{Store, StoreOptions};
 
 fn options() -> StoreOptions {
     StoreOptions { create: true, busy_timeout_ms: 2_000, ..StoreOptions::default() }

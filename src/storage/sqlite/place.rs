@@ -7,10 +7,14 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::errors::map_system;
 use super::side;
-use super::{map_system, os};
 use crate::error::{Error, Result};
 use crate::limits::{FILE_BYTES_MAX, LINKS_MAX, SUFFIX_BYTES};
+use crate::os;
+
+/// What identifies an open file: its device, its inode, and whether it is open for reading only.
+pub(crate) type FileKey = (u64, u64, bool);
 
 /// The bytes of a database that SQLite locks: pending, reserved, shared.
 const SQLITE_LOCKS: Range<u64> = 0x4000_0000..0x4000_0200;

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::connect::connect_reader;
+use super::errors::map;
 use super::migrate::Seen;
-use super::open;
-use super::place::{self, is_missing};
+use super::place::{self, FileKey, is_missing};
 use super::tx::Tx;
+use super::vfs;
 use super::writer::Writer;
-use super::{FileKey, map, os, vfs};
 use crate::error::{Error, Result};
 use crate::limits::LOOKS_MAX;
+use crate::os;
 
 /// The read connections of one handle.
 pub struct Readers {
@@ -123,7 +125,7 @@ impl Readers {
     }
 
     fn connect_one(&self) -> Result<Reader> {
-        let conn = open::connect_reader(&self.path, self.busy_timeout_ms);
+        let conn = connect_reader(&self.path, self.busy_timeout_ms);
         // By its path, which may name another file by now.
         self.watch()?;
         let conn = conn?;
@@ -219,10 +221,13 @@ pub fn is_there(path: &Path, suffix: Option<&str>) -> Result<bool> {
 }
 
 /// Reads a store in memory, which has no connection but the writer's: between two batches.
-pub fn read_bench<T>(writer: &Writer, mut work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-    let mut bench = writer.bench();
-    if let Some(refusal) = bench.schema()?.refusal(false) {
+pub fn read_in_memory<T>(
+    writer: &Writer,
+    mut work: impl FnMut(&mut Tx<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut connection = writer.connection();
+    if let Some(refusal) = connection.schema()?.refusal(false) {
         return Err(refusal);
     }
-    work(&mut Tx::new(bench.conn()))
+    work(&mut Tx::new(connection.conn()))
 }

@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-use super::map;
+use super::errors::map;
 use super::tx::Tx;
 use crate::domain::port::{RunKey, StepKind, StepPort, StepRow, StepView};
 use crate::error::{Error, Result};

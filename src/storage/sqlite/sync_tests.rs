@@ -13,14 +13,14 @@ use tempfile::TempDir;
 
 use super::fault::{self, Fault, FileKind, Keep, Operation};
 use super::names::log_path;
-use crate::attempt::Attempt;
 use crate::domain::Durability;
 use crate::domain::claim::Claim;
 use crate::domain::submit::Submit;
 use crate::error::{Error, Result};
+use crate::handles::attempt::Attempt;
+use crate::handles::store::{Store, StoreOptions};
+use crate::handles::wait::Waited;
 use crate::limits::CHECKPOINT_PAGES;
-use crate::store::{Store, StoreOptions};
-use crate::wait::Waited;
 
 /// A payload after which the log is due to be moved.
 const LARGE: usize = 4096 * (CHECKPOINT_PAGES as usize + 100);

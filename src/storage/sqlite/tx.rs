@@ -6,9 +6,15 @@ use std::cell::Cell;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
-use super::lane::Reached;
-use super::map;
+use super::errors::map;
+use crate::domain::port::{LaneKey, RunKey};
 use crate::error::Result;
+
+/// Where a run stands in the order of claims: priority, due time, key.
+pub(super) type Place = (i64, i64, RunKey);
+
+/// A lane, and the place before which none of its runs is ready.
+pub(super) type Reached = (LaneKey, Place);
 
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {

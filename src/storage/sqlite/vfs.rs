@@ -22,7 +22,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::ffi;
 
 use self::layer::Alone;
-use super::map_code;
+use super::errors::map_code;
 use super::side::Side;
 use crate::error::{Error, Result};
 
@@ -228,41 +228,6 @@ unsafe fn control(connection: &Connection, operation: c_int, argument: *mut c_vo
     let handle = unsafe { connection.handle() };
     // SAFETY: the handle is open, and the argument is as the caller says.
     unsafe { ffi::sqlite3_file_control(handle, c"main".as_ptr(), operation, argument) }
-}
-
-/// SQLite's process-wide mutexes, the outer ones first: a thread that has one may want a later one.
-const MUTEXES: [c_int; 9] = [
-    ffi::SQLITE_MUTEX_STATIC_MAIN,
-    ffi::SQLITE_MUTEX_STATIC_OPEN,
-    ffi::SQLITE_MUTEX_STATIC_VFS1,
-    ffi::SQLITE_MUTEX_STATIC_VFS2,
-    ffi::SQLITE_MUTEX_STATIC_VFS3,
-    ffi::SQLITE_MUTEX_STATIC_LRU,
-    ffi::SQLITE_MUTEX_STATIC_PMEM,
-    ffi::SQLITE_MUTEX_STATIC_PRNG,
-    ffi::SQLITE_MUTEX_STATIC_MEM,
-];
-
-/// How many of them there are.
-pub const MUTEXES_LEN: usize = MUTEXES.len();
-
-/// Takes one of SQLite's process-wide mutexes unless it is taken; `which` counts from 0. A thread that
-/// forks holds them all, so that its child finds none locked by a thread that it does not have.
-pub fn try_mutex(which: usize) -> bool {
-    let Some(id) = MUTEXES.get(which).copied() else { return false };
-    // SAFETY: answers with a mutex that lives as long as the process.
-    let mutex = unsafe { ffi::sqlite3_mutex_alloc(id) };
-    // SAFETY: the mutex is one of SQLite's own.
-    unsafe { ffi::sqlite3_mutex_try(mutex) == ffi::SQLITE_OK }
-}
-
-/// Lets go of a mutex that `try_mutex` took, in the thread that took it or in its forked child.
-pub fn leave_mutex(which: usize) {
-    let Some(id) = MUTEXES.get(which) else { return };
-    // SAFETY: answers with a mutex that lives as long as the process.
-    let mutex = unsafe { ffi::sqlite3_mutex_alloc(*id) };
-    // SAFETY: this thread has taken it.
-    unsafe { ffi::sqlite3_mutex_leave(mutex) };
 }
 
 /// Returns the identifier of the SQLite that is built in: date, time and hash of its sources.
@@ -472,7 +437,7 @@ mod tests {
 
     /// Looks in the kernel's list, as a probe through a descriptor would itself drop the locks.
     fn is_locked_for_other_processes(path: &Path) -> bool {
-        let ino = crate::storage::sqlite::os::identity(path).unwrap().ino;
+        let ino = crate::os::identity(path).unwrap().ino;
         let (mine, file) = (std::process::id().to_string(), format!(":{ino}"));
         let locks = std::fs::read_to_string("/proc/locks").unwrap();
         locks.lines().any(|line| {

@@ -6,123 +6,110 @@
 //! until their answer is there. So a lone caller pays one commit and one sync, sixty-four share them,
 //! and no thread of the library's own is needed.
 //!
-//! Lock order: the queue's mutex is never held while another lock is taken. The bench (the
-//! connection) and the turnstile belong to the leader alone.
+//! Lock order: the queue's mutex is never held while another lock is taken. The connection
+//! and the turnstile belong to the leader alone.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use super::bench::Bench;
+use super::job::{Call, Job, Seat, WriteOptions};
 use super::side::Side;
 use super::tx::Tx;
-use crate::clock::{Clock, Now};
-use crate::domain::Durability;
+use super::write_connection::WriteConnection;
+use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::limits::{WRITE_BATCH_BYTES_MAX, WRITE_BATCH_LEN_MAX, WRITE_QUEUE_LEN_MAX};
 
 /// How long a close waits for the turn to write. Other opens of this process wait meanwhile.
 const CLOSE_WAIT: Duration = Duration::from_millis(100);
 
-/// How a job wants to be handled.
-#[derive(Debug, Clone)]
-pub struct Order {
-    /// What its answer promises; `Inherit` means `Power`.
-    pub durability: Durability,
-    /// Milliseconds that it waits for its turn.
-    pub busy_timeout_ms: u32,
-    /// Payload bytes it writes, about.
-    pub bytes: usize,
-    /// Whether it works without our tables: a migration.
-    pub is_schema_free: bool,
-    /// Where its one reading of the time comes from.
-    pub clock: Arc<Clock>,
-}
-
 /// The writer of one file.
 pub struct Writer {
     queue: Mutex<Queue>,
     room: Condvar,
-    bench: Mutex<Bench>,
+    connection: Mutex<WriteConnection>,
     side: Arc<Side>,
 }
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Arc<dyn Job>>,
+    jobs: VecDeque<Arc<Job>>,
     is_led: bool,
 }
 
 impl Writer {
     /// Makes the writer of an open file.
-    pub fn new(bench: Bench, side: Arc<Side>) -> Writer {
-        Writer { queue: Mutex::default(), room: Condvar::new(), bench: Mutex::new(bench), side }
+    pub fn new(connection: WriteConnection, side: Arc<Side>) -> Writer {
+        Writer {
+            queue: Mutex::default(),
+            room: Condvar::new(),
+            connection: Mutex::new(connection),
+            side,
+        }
     }
 
     /// Runs `work` in a transaction with whatever else is queued, and returns once its answer is as
     /// durable as ordered. `work` may run more than once: a transaction can be lost half-way.
-    pub fn run<T, Work>(&self, order: Order, work: Work) -> Result<T>
+    pub fn run<T, Work>(&self, options: WriteOptions, work: Work) -> Result<T>
     where
         T: Send + 'static,
         Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
     {
-        let deadline = Instant::now() + Duration::from_millis(order.busy_timeout_ms.into());
-        let ticket = Arc::new(Ticket::new(order, deadline, work));
-        let job: Arc<dyn Job> = ticket.clone();
+        let deadline = Instant::now() + Duration::from_millis(options.busy_timeout_ms.into());
+        let mine = Arc::new(Job::new(options, deadline, work));
+        let job: Arc<Job> = mine.clone();
         if self.enqueue(Arc::clone(&job), deadline)? {
             self.lead();
         }
         loop {
-            match ticket.door.wait(Some(deadline)) {
-                Call::Answered => return ticket.answer(),
+            match mine.seat.wait(Some(deadline)) {
+                Call::Answered => return mine.answer(),
                 Call::Lead => self.lead(),
                 Call::None if self.withdraw(&job) => return Err(out_of_time()),
-                Call::None => self.stay(&ticket.door),
+                Call::None => self.stay(&mine.seat),
             }
         }
     }
 
     /// Waits on after the deadline, for work that is being done: its answer is needed.
-    fn stay(&self, door: &Door) {
-        if door.wait(None) == Call::Lead {
+    fn stay(&self, seat: &Seat) {
+        if seat.wait(None) == Call::Lead {
             self.lead();
         }
     }
 
     /// Takes back a job whose time is over, unless it was taken into a batch: then it may get done. Or
     /// unless its caller is to lead, which nobody else will then.
-    fn withdraw(&self, job: &Arc<dyn Job>) -> bool {
+    fn withdraw(&self, job: &Arc<Job>) -> bool {
         let mut queue = self.queue();
         let place = queue.jobs.iter().position(|queued| Arc::ptr_eq(queued, job));
-        let Some(place) = place.filter(|_| !job.is_called()) else { return false };
+        let Some(place) = place.filter(|_| !job.seat.is_open()) else { return false };
         queue.jobs.remove(place);
         self.room.notify_one();
         true
     }
 
     /// Lends the connection between batches: for reading a store in memory, and for closing.
-    pub fn bench(&self) -> MutexGuard<'_, Bench> {
-        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn connection(&self) -> MutexGuard<'_, WriteConnection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets go of the file: the last connection moves the log into it, when nothing of it is in doubt.
     /// With the turn to write, so that nobody opens the file or writes meanwhile; without it somebody
     /// else has the file open, and it is his to do.
     pub fn close(self) {
-        let Writer { bench, side, .. } = self;
-        let bench = bench.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Writer { connection, side, .. } = self;
+        let connection = connection.into_inner().unwrap_or_else(PoisonError::into_inner);
         let pass = side.enter(Instant::now() + CLOSE_WAIT);
         let is_whole = pass.is_ok() && !side.is_poisoned() && !side.is_suspect();
-        if bench.close(is_whole) && !side.is_poisoned() {
+        if connection.close(is_whole) && !side.is_poisoned() {
             side.note_frames(0);
         }
     }
 
     /// Queues a job and returns whether its caller is to lead.
-    fn enqueue(&self, job: Arc<dyn Job>, deadline: Instant) -> Result<bool> {
+    fn enqueue(&self, job: Arc<Job>, deadline: Instant) -> Result<bool> {
         let mut queue = self.queue();
         while queue.jobs.len() >= WRITE_QUEUE_LEN_MAX {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -156,15 +143,14 @@ impl Writer {
 
     fn first_deadline(&self) -> Instant {
         let queue = self.queue();
-        queue.jobs.iter().map(|job| job.deadline()).min().unwrap_or_else(Instant::now)
+        queue.jobs.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now)
     }
 
     /// Tells those whose time is over, or all when it is not time that is missing: of the batch that was
     /// taken and, without one, of the queue. The others of the batch are queued again at the front.
-    fn give_up(&self, batch: Vec<Arc<dyn Job>>, error: &Error) {
+    fn give_up(&self, batch: Vec<Arc<Job>>, error: &Error) {
         let now = Instant::now();
-        let is_patient =
-            |job: &Arc<dyn Job>| matches!(error, Error::Busy(_)) && job.deadline() > now;
+        let is_patient = |job: &Arc<Job>| matches!(error, Error::Busy(_)) && job.deadline > now;
         let mut queue = self.queue();
         let waiting = if batch.is_empty() { queue.jobs.drain(..).collect() } else { batch };
         let (patient, hasty): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_patient);
@@ -177,15 +163,15 @@ impl Writer {
     }
 
     /// Runs a batch to its answers. `leave` opens the turnstile to the next process.
-    fn carry(&self, batch: Vec<Arc<dyn Job>>, leave: impl FnOnce()) {
-        let mut bench = self.bench();
+    fn carry(&self, batch: Vec<Arc<Job>>, leave: impl FnOnce()) {
+        let mut connection = self.connection();
         if self.side.is_poisoned() {
             leave();
             return finish_all(&batch, &Error::Poisoned);
         }
-        let deadline = batch.iter().map(|job| job.deadline()).min().unwrap_or_else(Instant::now);
-        let ready = self.start_over(&mut bench, deadline);
-        let mut failures = match ready.and_then(|()| bench.commit(&batch, deadline)) {
+        let deadline = batch.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now);
+        let ready = self.start_over(&mut connection, deadline);
+        let mut failures = match ready.and_then(|()| connection.commit(&batch, deadline)) {
             Ok(failures) => failures,
             Err(error) => {
                 leave();
@@ -194,24 +180,24 @@ impl Writer {
         };
         let number = self.side.last_commit();
         leave();
-        if let Err(unseen) = bench.check_names() {
+        if let Err(unseen) = connection.check_names() {
             if matches!(unseen, Error::WalLost(_)) {
                 self.side.poison();
             }
             failures.iter_mut().filter(|f| f.is_none()).for_each(|f| *f = Some(unseen.clone()));
         }
-        self.answer(&mut bench, number, &batch, failures);
+        self.answer(&mut connection, number, &batch, failures);
         if !self.side.is_poisoned() && !self.side.is_suspect() {
-            bench.checkpoint_if_due();
+            connection.checkpoint_if_due();
         }
     }
 
     /// Answers a batch that was committed: first whom the commit is enough, then, after a sync, the rest.
     fn answer(
         &self,
-        bench: &mut Bench,
+        connection: &mut WriteConnection,
         number: u64,
-        batch: &[Arc<dyn Job>],
+        batch: &[Arc<Job>],
         failures: Vec<Option<Error>>,
     ) {
         let mut sleepers = Vec::with_capacity(batch.len());
@@ -225,7 +211,7 @@ impl Writer {
         if sleepers.is_empty() {
             return;
         }
-        let failure = self.side.sync_once(number, || bench.sync()).err();
+        let failure = self.side.sync_once(number, || connection.sync()).err();
         for job in sleepers {
             job.finish(failure.clone());
         }
@@ -233,11 +219,11 @@ impl Writer {
 
     /// Starts over when a sync has failed, in this process before the file was opened or in another one:
     /// what is written behind pages that may be missing on the disk would be lost with them.
-    fn start_over(&self, bench: &mut Bench, deadline: Instant) -> Result<()> {
+    fn start_over(&self, connection: &mut WriteConnection, deadline: Instant) -> Result<()> {
         if !self.side.is_suspect() {
             return Ok(());
         }
-        if let Err(error) = bench.start_over(deadline) {
+        if let Err(error) = connection.start_over(deadline) {
             if matches!(error, Error::WalLost(_)) {
                 // Told once: whoever opens the file again has read it.
                 self.side.note_frames(0);
@@ -248,12 +234,12 @@ impl Writer {
         Ok(())
     }
 
-    fn take_batch(&self) -> Vec<Arc<dyn Job>> {
+    fn take_batch(&self) -> Vec<Arc<Job>> {
         let mut queue = self.queue();
         let mut bytes = 0;
         let mut count = 0;
         for job in queue.jobs.iter().take(WRITE_BATCH_LEN_MAX) {
-            bytes += job.bytes();
+            bytes += job.options.bytes;
             if count > 0 && bytes > WRITE_BATCH_BYTES_MAX {
                 break;
             }
@@ -270,7 +256,7 @@ impl Writer {
     fn hand_over(&self) {
         let mut queue = self.queue();
         match queue.jobs.front() {
-            Some(next) => next.call_to_lead(),
+            Some(next) => next.seat.open(Call::Lead),
             None => queue.is_led = false,
         }
     }
@@ -284,169 +270,8 @@ fn out_of_time() -> Error {
     Error::Busy("other writes of this process were in the way for the whole time-out".into())
 }
 
-fn finish_all(batch: &[Arc<dyn Job>], error: &Error) {
+fn finish_all(batch: &[Arc<Job>], error: &Error) {
     for job in batch {
         job.finish(Some(error.clone()));
-    }
-}
-
-/// One write, as the leader sees it.
-pub trait Job: Send + Sync {
-    /// Runs the work and keeps its value; the error says that nothing of it may stay.
-    fn run(&self, tx: &mut Tx<'_>) -> Result<()>;
-    /// Answers the caller: with the value kept, or with `failure`.
-    fn finish(&self, failure: Option<Error>);
-    /// Tells the caller to lead.
-    fn call_to_lead(&self);
-    /// Whether the caller was told something that it has not heard yet.
-    fn is_called(&self) -> bool;
-    /// Whether a good answer waits for the sync.
-    fn needs_sync(&self) -> bool;
-    /// Whether it works without our tables.
-    fn is_schema_free(&self) -> bool;
-    /// When its caller gives up.
-    fn deadline(&self) -> Instant;
-    /// Payload bytes it writes, about.
-    fn bytes(&self) -> usize;
-}
-
-/// A job and the door its caller waits at.
-struct Ticket<T, Work> {
-    order: Order,
-    deadline: Instant,
-    slot: Mutex<Slot<T, Work>>,
-    door: Door,
-}
-
-struct Slot<T, Work> {
-    work: Work,
-    now: Option<Now>,
-    value: Option<Result<T>>,
-}
-
-impl<T, Work> Ticket<T, Work> {
-    fn new(order: Order, deadline: Instant, work: Work) -> Self {
-        let slot = Mutex::new(Slot { work, now: None, value: None });
-        Ticket { order, deadline, slot, door: Door::new() }
-    }
-
-    fn slot(&self) -> MutexGuard<'_, Slot<T, Work>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn answer(&self) -> Result<T> {
-        let value = self.slot().value.take();
-        value.unwrap_or_else(|| Err(Error::internal("a write was never answered")))
-    }
-}
-
-impl<T, Work> Job for Ticket<T, Work>
-where
-    T: Send,
-    Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send,
-{
-    fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
-        let mut slot = self.slot();
-        let now = *slot.now.get_or_insert_with(|| self.order.clock.now());
-        let work = &mut slot.work;
-        let value = catch_unwind(AssertUnwindSafe(|| work(tx, now)))
-            .unwrap_or_else(|panic| Err(Error::Panic(panic_text(&*panic).into())));
-        let verdict = value.as_ref().map(|_| ()).map_err(Error::clone);
-        slot.value = Some(value);
-        verdict
-    }
-
-    fn finish(&self, failure: Option<Error>) {
-        if let Some(error) = failure {
-            self.slot().value = Some(Err(error));
-        }
-        self.door.open(Call::Answered);
-    }
-
-    fn call_to_lead(&self) {
-        self.door.open(Call::Lead);
-    }
-
-    fn is_called(&self) -> bool {
-        self.door.is_open()
-    }
-
-    fn needs_sync(&self) -> bool {
-        self.order.durability != Durability::Process
-    }
-
-    fn is_schema_free(&self) -> bool {
-        self.order.is_schema_free
-    }
-
-    fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    fn bytes(&self) -> usize {
-        self.order.bytes
-    }
-}
-
-/// Returns what a panic said.
-pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the library panicked: {}", text.unwrap_or("no text"))
-}
-
-/// Where a caller sleeps until it is answered or called to lead.
-struct Door {
-    call: AtomicU8,
-    sleeper: Thread,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Call {
-    None = 0,
-    Lead = 1,
-    Answered = 2,
-}
-
-impl Door {
-    fn new() -> Door {
-        Door { call: AtomicU8::new(Call::None as u8), sleeper: std::thread::current() }
-    }
-
-    fn open(&self, call: Call) {
-        self.call.store(call as u8, Ordering::Release);
-        // A caller that leads is awake: waking it would leave it a token that ends its next park.
-        if self.sleeper.id() != std::thread::current().id() {
-            self.sleeper.unpark();
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        self.call.load(Ordering::Acquire) != Call::None as u8
-    }
-
-    /// Waits for a call; `None` when there is none at the deadline.
-    fn wait(&self, deadline: Option<Instant>) -> Call {
-        loop {
-            match self.call.load(Ordering::Acquire) {
-                call if call == Call::Lead as u8 => {
-                    // Taken: whoever leads and is not answered waits again.
-                    self.call.store(Call::None as u8, Ordering::Release);
-                    return Call::Lead;
-                }
-                call if call == Call::Answered as u8 => return Call::Answered,
-                _ => {}
-            }
-            let Some(deadline) = deadline else {
-                std::thread::park();
-                continue;
-            };
-            match deadline.saturating_duration_since(Instant::now()) {
-                Duration::ZERO => return Call::None,
-                left => std::thread::park_timeout(left),
-            }
-        }
     }
 }

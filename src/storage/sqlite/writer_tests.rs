@@ -22,23 +22,24 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ffi};
 use tempfile::TempDir;
 
+use super::backend::Backend;
+use super::errors::map;
 use super::fault::{self, Fault, FileKind, Operation};
+use super::job::{Job, WriteOptions};
 use super::names::log_path;
-use super::open::Settings;
+use super::open::{self, Settings};
 use super::tx::Tx;
-use super::writer::{Job, Order};
-use super::{Backend, map};
-use crate::attempt::Begun;
 use crate::clock::{Clock, Now};
 use crate::domain::claim::Claim;
 use crate::domain::step::Begin;
 use crate::domain::submit::Submit;
 use crate::domain::{Durability, FailOptions};
 use crate::error::{Error, Result};
+use crate::handles::attempt::Begun;
+use crate::handles::store::{Store, StoreOptions};
 use crate::limits::{
     CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_BYTES_MAX, WRITE_QUEUE_LEN_MAX,
 };
-use crate::store::{Store, StoreOptions};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -88,7 +89,7 @@ impl Bed {
         durability: Durability,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let order = Order { is_schema_free: true, ..order(durability) };
+        let order = WriteOptions { is_schema_free: true, ..order(durability) };
         self.backend().write(order, move |tx, _| work(tx))
     }
 
@@ -102,14 +103,14 @@ impl Bed {
     }
 
     fn conn<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
-        look(self.backend().file.writer.as_ref().unwrap().bench().conn())
+        look(self.backend().file.writer.as_ref().unwrap().connection().conn())
     }
 
     /// Runs jobs as one batch; returns the error that each one's answer must be.
     fn commit(&self, jobs: &[Arc<Plain>]) -> Vec<Option<i32>> {
-        let batch: Vec<Arc<dyn Job>> = jobs.iter().map(|job| job.clone() as Arc<dyn Job>).collect();
-        let mut bench = self.backend().file.writer.as_ref().unwrap().bench();
-        bench
+        let batch: Vec<Arc<Job>> = jobs.iter().map(|plain| Arc::clone(&plain.job)).collect();
+        let mut connection = self.backend().file.writer.as_ref().unwrap().connection();
+        connection
             .commit(&batch, Instant::now() + Duration::from_secs(5))
             .unwrap()
             .into_iter()
@@ -146,16 +147,16 @@ impl Tx<'_> {
 }
 
 fn open(path: &Path) -> Backend {
-    Backend::open(path, &settings()).unwrap()
+    open::open(path, &settings()).unwrap()
 }
 
 fn arm(path: &Path, operation: Operation, code: i32) {
     fault::arm(path, Fault::new(operation, FileKind::Wal, code));
 }
 
-fn order(durability: Durability) -> Order {
+fn order(durability: Durability) -> WriteOptions {
     let clock = Arc::new(Clock::manual(Now { wall_ms: 1_000, up_ms: 1_000 }));
-    Order { durability, busy_timeout_ms: 60_000, bytes: 0, is_schema_free: false, clock }
+    WriteOptions { durability, busy_timeout_ms: 60_000, bytes: 0, is_schema_free: false, clock }
 }
 
 fn execute(tx: &Tx<'_>, sql: &str) -> Result<()> {
@@ -260,48 +261,31 @@ fn codes(answers: &[Result<()>]) -> Vec<i32> {
 
 /// A job without a caller, for batches whose order is to be certain.
 struct Plain {
-    work: Box<dyn Fn(&mut Tx<'_>) -> Result<()> + Send + Sync>,
-    runs: AtomicU32,
+    job: Arc<Job>,
+    runs: Arc<AtomicU32>,
 }
 
 impl Plain {
     fn new(work: impl Fn(&mut Tx<'_>) -> Result<()> + Send + Sync + 'static) -> Arc<Plain> {
-        Arc::new(Plain { work: Box::new(work), runs: AtomicU32::new(0) })
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let options = WriteOptions {
+            durability: Durability::Process,
+            busy_timeout_ms: 0,
+            bytes: 0,
+            is_schema_free: true,
+            clock: Arc::new(Clock::System(|| 0)),
+        };
+        let job =
+            Arc::new(Job::new(options, Instant::now() + PATIENCE, move |tx: &mut Tx<'_>, _| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                work(tx)
+            }));
+        Arc::new(Plain { job, runs })
     }
 
     fn put(n: i64) -> Arc<Plain> {
         Plain::new(move |tx| insert(tx, n, 0))
-    }
-}
-
-impl Job for Plain {
-    fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
-        self.runs.fetch_add(1, Ordering::SeqCst);
-        (self.work)(tx)
-    }
-
-    fn finish(&self, _failure: Option<Error>) {}
-
-    fn call_to_lead(&self) {}
-
-    fn is_called(&self) -> bool {
-        false
-    }
-
-    fn needs_sync(&self) -> bool {
-        false
-    }
-
-    fn is_schema_free(&self) -> bool {
-        true
-    }
-
-    fn deadline(&self) -> Instant {
-        Instant::now() + PATIENCE
-    }
-
-    fn bytes(&self) -> usize {
-        0
     }
 }
 
@@ -378,7 +362,8 @@ fn large_writes_do_not_share_one_commit_beyond_its_bytes() {
         });
         is_inside.recv().unwrap();
         for n in 0..6 {
-            let order = Order { bytes: half, is_schema_free: true, ..order(Durability::Process) };
+            let order =
+                WriteOptions { bytes: half, is_schema_free: true, ..order(Durability::Process) };
             scope.spawn(move || bed.backend().write(order, move |tx, _| insert(tx, n, 0)).unwrap());
         }
         let_go.send(()).unwrap();
@@ -608,7 +593,7 @@ fn a_failed_sync_poisons_writes_and_spares_reads_until_the_file_is_reopened() {
     for durability in [Durability::Power, Durability::Process] {
         assert_eq!(bed.put(durability, 2).unwrap_err(), Error::Poisoned);
     }
-    let order = Order { is_schema_free: true, ..order(Durability::Power) };
+    let order = WriteOptions { is_schema_free: true, ..order(Durability::Power) };
     let answer = second.write(order, |tx, _| insert(tx, 2, 0));
     assert_eq!(answer.unwrap_err(), Error::Poisoned, "handles on one file share its writer");
     assert!(bed.rows().contains(&0));
@@ -726,10 +711,10 @@ fn a_log_that_was_replaced_is_found_before_a_write_is_acknowledged() {
 fn a_foreign_writer_makes_a_write_busy_only_after_the_whole_time_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
-    let backend = Backend::open(&path, &Settings { busy_timeout_ms: 120, ..settings() }).unwrap();
+    let backend = open::open(&path, &Settings { busy_timeout_ms: 120, ..settings() }).unwrap();
     let write = || {
         let order =
-            Order { is_schema_free: true, busy_timeout_ms: 120, ..order(Durability::Power) };
+            WriteOptions { is_schema_free: true, busy_timeout_ms: 120, ..order(Durability::Power) };
         backend.write(order, |tx, _| execute(tx, "CREATE TABLE IF NOT EXISTS t (n)"))
     };
     write().unwrap();
@@ -754,7 +739,8 @@ fn a_handle_waits_its_own_time_out_and_not_that_of_the_first_handle() {
     let bed = Bed::new();
     let foreign = Connection::open(&bed.path).unwrap();
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let hasty = Order { is_schema_free: true, busy_timeout_ms: 50, ..order(Durability::Process) };
+    let hasty =
+        WriteOptions { is_schema_free: true, busy_timeout_ms: 50, ..order(Durability::Process) };
     thread::scope(|scope| {
         let (say, said) = channel();
         let backend = bed.backend();
@@ -776,8 +762,8 @@ fn a_hasty_write_behind_a_patient_one_waits_its_own_time_out_and_is_then_not_don
         Box::new(move || foreign.execute_batch("COMMIT").unwrap())
     };
     let hold_turn = |bed: &Bed| -> Box<dyn FnOnce()> {
-        let side = super::os::open_side(&bed.path.with_file_name("db-smolwf"), 0o600).unwrap();
-        while !super::os::try_lock(side.as_fd(), super::side::WRITE.byte).unwrap() {}
+        let side = crate::os::open_side(&bed.path.with_file_name("db-smolwf"), 0o600).unwrap();
+        while !crate::os::try_lock(side.as_fd(), super::side::WRITE_BYTE).unwrap() {}
         Box::new(move || drop(side))
     };
     for hold in [&hold_sqlite as &dyn Fn(&Bed) -> Box<dyn FnOnce()>, &hold_turn] {
@@ -792,8 +778,11 @@ fn a_hasty_write_behind_a_patient_one_waits_its_own_time_out_and_is_then_not_don
             });
             let thread = threads.recv().unwrap();
             until("the patient one waits", || is_asleep(&thread));
-            let order =
-                Order { is_schema_free: true, busy_timeout_ms: 50, ..order(Durability::Process) };
+            let order = WriteOptions {
+                is_schema_free: true,
+                busy_timeout_ms: 50,
+                ..order(Durability::Process)
+            };
             let hasty = scope.spawn(move || bed.backend().write(order, |tx, _| insert(tx, 2, 0)));
             until("the hasty one is answered", || hasty.is_finished());
             assert!(!patient.is_finished());
@@ -810,7 +799,7 @@ fn a_hasty_write_behind_a_patient_one_waits_its_own_time_out_and_is_then_not_don
 fn a_hasty_write_behind_one_that_runs_long_is_refused_and_one_that_is_being_done_is_answered() {
     let bed = Bed::new();
     let hasty =
-        || Order { is_schema_free: true, busy_timeout_ms: 50, ..order(Durability::Process) };
+        || WriteOptions { is_schema_free: true, busy_timeout_ms: 50, ..order(Durability::Process) };
     thread::scope(|scope| {
         let (say_inside, is_inside) = channel();
         let (let_go, may_go) = channel::<()>();
@@ -872,7 +861,7 @@ fn a_full_queue_makes_callers_wait_and_loses_nothing() {
 
     let answers = together(&bed, works, || {
         let hasty =
-            Order { is_schema_free: true, busy_timeout_ms: 1, ..order(Durability::Process) };
+            WriteOptions { is_schema_free: true, busy_timeout_ms: 1, ..order(Durability::Process) };
         let error = bed.backend().write(hasty, |tx, _| insert(tx, -1, 0)).unwrap_err();
         assert_eq!(error.code(), -40);
         assert!(error.to_string().contains(&WRITE_QUEUE_LEN_MAX.to_string()), "{error}");
@@ -897,8 +886,11 @@ fn a_job_that_runs_again_has_the_same_time() {
         let (say_inside, is_inside) = channel();
         let (let_go, may_go) = channel::<()>();
         let (bed, clock) = (&bed, order(Durability::Process).clock);
-        let ticking =
-            Order { is_schema_free: true, clock: clock.clone(), ..order(Durability::Process) };
+        let ticking = WriteOptions {
+            is_schema_free: true,
+            clock: clock.clone(),
+            ..order(Durability::Process)
+        };
         let first = ticking.clone();
         scope.spawn(move || {
             bed.backend().write(first, move |tx, now| {
@@ -949,7 +941,7 @@ fn every_connection_has_the_pragmas_of_the_contract() {
             })
         })
         .unwrap();
-    let memory = Backend::in_memory(&settings()).unwrap();
+    let memory = open::in_memory(&settings()).unwrap();
     memory.read_any(|tx| Ok(check(tx.conn(), "memory", "a store in memory"))).unwrap();
 }
 
@@ -1024,9 +1016,9 @@ fn the_log_starts_over_once_a_reader_that_held_it_up_is_done() {
 fn a_reader_that_stays_does_not_make_each_commit_wait_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
-    let backend = Backend::open(&path, &Settings { busy_timeout_ms: 300, ..settings() }).unwrap();
+    let backend = open::open(&path, &Settings { busy_timeout_ms: 300, ..settings() }).unwrap();
     let write = |sql: &'static str| {
-        let order = Order { is_schema_free: true, ..order(Durability::Process) };
+        let order = WriteOptions { is_schema_free: true, ..order(Durability::Process) };
         backend.write(order, move |tx, _| execute(tx, sql)).unwrap();
     };
     write("CREATE TABLE t (n, body)");

@@ -27,7 +27,8 @@ use std::sync::{Arc, OnceLock};
 use rusqlite::ffi;
 
 use crate::error::{Error, Result};
-use crate::storage::sqlite::os;
+use crate::os;
+use crate::storage::sqlite::errors::ERRNO_SHIFT;
 use crate::storage::sqlite::side::Side;
 
 /// Name of the layer, for opening a connection with it after `register`.
@@ -38,9 +39,6 @@ pub const READS_ALONE: c_int = 0x5357_4601;
 
 /// The file control that names the side file to tell of syncs that fail, an `Arc`.
 pub const HEAR_SYNCS: c_int = 0x5357_4602;
-
-/// Where a code keeps the errno that caused it; SQLite's own extended codes end below.
-const ERRNO_SHIFT: u32 = 16;
 
 /// A file without a byte, to stand for the log that is not there.
 const EMPTY_FILE: &CStr = c"/dev/null";
@@ -66,11 +64,6 @@ fn base() -> Result<*const c_char> {
 #[cfg(not(any(test, feature = "fault")))]
 fn base() -> Result<*const c_char> {
     Ok(ptr::null())
-}
-
-/// Returns the errno that a code of this layer keeps; 0 for none.
-pub const fn errno_of(code: c_int) -> c_int {
-    code >> ERRNO_SHIFT
 }
 
 fn register_once(base: *const c_char) -> c_int {
@@ -566,8 +559,9 @@ unsafe extern "C" fn shm_unmap(file: *mut ffi::sqlite3_file, is_deleted: c_int) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::sqlite::errors::{errno_of, map};
     use crate::storage::sqlite::fault::{self, Fault, FileKind, Operation};
-    use crate::storage::sqlite::{map, vfs};
+    use crate::storage::sqlite::vfs;
     use rusqlite::{Connection, OpenFlags};
     use std::path::PathBuf;
     use std::time::{Duration, Instant};

@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use super::{FOREVER, Store, StoreOptions};
 use crate::domain::claim::Claim;
 use crate::domain::port::LEASE_WHILE_ALIVE;
 use crate::domain::submit::Submit;
+use crate::handles::entered::FOREVER;
+use crate::handles::store::{Store, StoreOptions};
 
 /// Long enough for the slowest machine; reached only when a test fails.
 const LONG: Duration = Duration::from_secs(120);
@@ -66,7 +67,7 @@ fn waits_are_ended_by_bells_of_another_process_and_not_by_a_look() {
     let store = never_looking(&path);
     let name = "waits_are_ended_by_bells_of_another_process_and_not_by_a_look";
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([&format!("store::bell_tests::{name}"), "--exact"])
+        .args([&format!("handles::bell_tests::{name}"), "--exact"])
         .env(ROLE_DB, &path)
         .spawn()
         .unwrap();

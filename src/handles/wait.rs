@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use crate::attempt::{Attempt, NULL};
 use crate::domain::child::{self, NewChild};
 use crate::domain::input::in_range;
 use crate::domain::port::StepKind;
@@ -14,9 +13,12 @@ use crate::domain::suspend::Pending;
 use crate::domain::wait::{self, Answer, Ask, Form, Member};
 use crate::domain::{Durability, signal};
 use crate::error::{Error, Result};
+use crate::handles::attempt::{Attempt, NULL};
+use crate::handles::entered::Entered;
+use crate::handles::entered::bell;
+use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::DURATION_MS_MAX;
-use crate::store::{Entered, Store};
 
 /// What a waiting call answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +154,7 @@ impl Attempt {
         let own = self.queue().as_str();
         let mut bells: Vec<u64> = children
             .iter()
-            .map(|child| crate::store::bell(child.submit.queue.as_deref().unwrap_or(own)))
+            .map(|child| bell(child.submit.queue.as_deref().unwrap_or(own)))
             .collect();
         bells.sort_unstable();
         bells.dedup();

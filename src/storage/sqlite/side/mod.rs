@@ -4,31 +4,29 @@
 //! the kernel frees however their holder dies, and one shared page of words to sleep on. Nothing in
 //! it has to be kept: it may be deleted whenever no process has the store open.
 //!
-//! The **turnstile** lets one process at a time write, in order of arrival. SQLite's own lock lets
-//! whoever retries at the right moment win, so that one busy process starves the others. Here a
-//! writer takes the lock NEXT, then WRITE, then frees NEXT: the holder of NEXT is the only one to
-//! wait for WRITE, so nobody can overtake it, and the rest wait for NEXT. While nobody waits, which a
-//! word tells, a writer takes WRITE alone: that halves the price of a turn.
-//!
-//! **Bells** are words that count. A sleeper remembers the count it saw, looks at the database, and
-//! sleeps only while the count is still the same. The lowest bit of a bell says that somebody may
-//! sleep on it, so that ringing costs no system call otherwise; each ring clears it, so a sleeper
-//! that was killed costs one system call and not one per ring for ever.
+//! The turnstile lets one process at a time write (`turnstile.rs`), bells are words that count
+//! (`bell.rs`), and syncs are shared (`sync.rs`).
 //!
 //! All methods may be called from any thread; `enter` by one thread of the process at a time.
+
+mod bell;
+mod sync;
+mod turnstile;
 
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
+use self::bell::{Bell, sleep_until};
+pub use self::turnstile::Pass;
 use crate::error::{Error, Result};
+use crate::os::{self, Page};
 use crate::process::{self, Tracked};
 use crate::stop::Stop;
-use crate::storage::sqlite::map_system;
-use crate::storage::sqlite::os::{self, Page};
+use crate::storage::sqlite::errors::map_system;
 
 /// What the name of the side file adds to the database's.
 pub const SUFFIX: &str = "-smolwf";
@@ -40,10 +38,7 @@ pub const BELLS: usize = 64;
 pub const MARK_BITS: u32 = 48;
 
 /// Sleep of a process in the turnstile at most: a holder that was killed rings nobody.
-pub(super) const TURN_SLICE: Duration = Duration::from_millis(20);
-
-/// Sleep of a wait that carries a stop at most, on kernels that cannot wait for two words.
-const STOP_SLICE: Duration = Duration::from_millis(10);
+pub(in crate::storage::sqlite::side) const TURN_SLICE: Duration = Duration::from_millis(20);
 
 // Layout of the page, in 32-bit words. What is written by different parties stands 64 bytes apart.
 
@@ -55,61 +50,58 @@ const WRITE_WORD: usize = 32;
 const CHANGE_WORD: usize = 48;
 /// Whether somebody has NEXT and waits for WRITE. Only a hint: when its setter was killed it stays
 /// set until the next one who has NEXT lets go of it.
-const WAITED_WORD: usize = 80;
+pub(in crate::storage::sqlite::side) const WAITED_WORD: usize = 80;
 /// The count of changes, as number of a 64-bit word: the 32-bit words 64 and 65.
 const CHANGES_LONG_WORD: usize = 32;
 /// The count of orders to running attempts: cancels, takeovers.
 const ORDERS_WORD: usize = 96;
 /// A hash of the boot in which the counts of commits were begun.
-pub(super) const BOOT_WORD: usize = 8;
+pub(in crate::storage::sqlite::side) const BOOT_WORD: usize = 8;
 /// That hash again after a sync failed, until the store was started over.
-pub(super) const SUSPECT_WORD: usize = 9;
+pub(in crate::storage::sqlite::side) const SUSPECT_WORD: usize = 9;
 /// Frames in the log after the last commit.
-pub(super) const FRAMES_WORD: usize = 10;
+pub(in crate::storage::sqlite::side) const FRAMES_WORD: usize = 10;
 const SYNC_WORD: usize = 104;
 /// The counts of commits made, synced and begun, as numbers of 64-bit words: the 32-bit words 112 to
 /// 117.
-pub(super) const COMMITTED_LONG_WORD: usize = 56;
-pub(super) const SYNCED_LONG_WORD: usize = 57;
-pub(super) const BEGUN_LONG_WORD: usize = 58;
+pub(in crate::storage::sqlite::side) const COMMITTED_LONG_WORD: usize = 56;
+pub(in crate::storage::sqlite::side) const SYNCED_LONG_WORD: usize = 57;
+pub(in crate::storage::sqlite::side) const BEGUN_LONG_WORD: usize = 58;
 const BELLS_WORD: usize = 128;
 const _: () = assert!(BELLS_WORD + BELLS <= os::PAGE_WORDS);
 
 // Lock bytes. They lie far beyond the page, where no byte ever is.
 
-const NEXT: Turn = Turn { byte: 1 << 40, word: NEXT_WORD };
-pub(super) const WRITE: Turn = Turn { byte: (1 << 40) + 1, word: WRITE_WORD };
-pub(super) const SYNC: Turn = Turn { byte: (1 << 40) + 2, word: SYNC_WORD };
+pub(in crate::storage::sqlite::side) const NEXT: Turn = Turn { byte: 1 << 40, word: NEXT_WORD };
+/// The byte that whoever writes has locked.
+pub(super) const WRITE_BYTE: u64 = (1 << 40) + 1;
+pub(in crate::storage::sqlite::side) const WRITE: Turn =
+    Turn { byte: WRITE_BYTE, word: WRITE_WORD };
+pub(in crate::storage::sqlite::side) const SYNC: Turn =
+    Turn { byte: (1 << 40) + 2, word: SYNC_WORD };
 const OWNER_BASE: u64 = 1 << 41;
 const COPY_BASE: u64 = 1 << 50;
 const _: () = assert!(OWNER_BASE + (1 << MARK_BITS) < COPY_BASE);
 
 /// One of the two locks of the turnstile, with the word that those sleep on who wait for it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Turn {
-    pub(super) byte: u64,
-    pub(super) word: usize,
+pub(in crate::storage::sqlite::side) struct Turn {
+    pub(in crate::storage::sqlite::side) byte: u64,
+    pub(in crate::storage::sqlite::side) word: usize,
 }
 
 /// The side file of a store, or its stand-in for a store in memory.
 #[derive(Debug)]
 pub struct Side {
-    pub(super) page: Page,
+    pub(in crate::storage::sqlite::side) page: Page,
     /// `None` for a store in memory, which no other process can reach.
     tracked: Option<Tracked>,
     path: PathBuf,
     generation: u32,
+    /// Whether a thread of this process is in the turnstile.
     is_entered: AtomicBool,
     /// Whether writes of this process are refused; see `note_failed_sync`.
-    pub(super) is_poisoned: AtomicBool,
-}
-
-/// The right to write, from `Side::enter`. Dropping it lets the next process in.
-#[derive(Debug)]
-pub struct Pass<'a> {
-    // Dropped in this order: the lock is free before this process may come again.
-    _write: Option<Held<'a>>,
-    _entry: Entry<'a>,
+    pub(in crate::storage::sqlite) is_poisoned: AtomicBool,
 }
 
 impl Side {
@@ -158,25 +150,6 @@ impl Side {
         })
     }
 
-    /// Waits for this process' turn to write, in order of arrival among processes.
-    ///
-    /// Tries at least once, even after the deadline. One thread of the process at a time.
-    ///
-    /// # Errors
-    /// `Busy` after the deadline, `Forked` in a child, `Io` when the system gives no locks.
-    pub fn enter(&self, deadline: Instant) -> Result<Pass<'_>> {
-        let file = self.file()?;
-        let entry = Entry::new(&self.is_entered)?;
-        let Some(file) = file else {
-            return Ok(Pass { _write: None, _entry: entry });
-        };
-        let write = match self.take_unwaited(file)? {
-            Some(write) => write,
-            None => self.take_in_order(file, deadline)?,
-        };
-        Ok(Pass { _write: Some(write), _entry: entry })
-    }
-
     /// Returns which bell belongs to a queue.
     pub fn bell(&self, queue_hash: u64) -> usize {
         (queue_hash % BELLS as u64) as usize
@@ -212,13 +185,13 @@ impl Side {
 
     /// Returns the number of orders given so far to attempts that run. As long as it stands still, an
     /// attempt that looked once need not look again whether it was told to end.
-    pub fn orders(&self) -> u32 {
+    pub fn recalls(&self) -> u32 {
         self.page.words()[ORDERS_WORD].load(Ordering::SeqCst)
     }
 
     /// Counts an order: to be called after the commit that cancels a running attempt or takes its
     /// run over, and before the answer.
-    pub fn order(&self) {
+    pub fn recall(&self) {
         self.page.words()[ORDERS_WORD].fetch_add(1, Ordering::SeqCst);
     }
 
@@ -270,55 +243,8 @@ impl Side {
         }
     }
 
-    /// Takes WRITE when it is free and nobody waits for it.
-    fn take_unwaited(&self, file: BorrowedFd<'_>) -> Result<Option<Held<'_>>> {
-        if self.waited().load(Ordering::SeqCst) != 0 {
-            return Ok(None);
-        }
-        let is_taken = os::try_lock(file, WRITE.byte).map_err(|error| self.lock_error(&error))?;
-        Ok(is_taken.then(|| Held { side: self, turn: WRITE }))
-    }
-
-    /// Queues at NEXT for the right to wait for WRITE.
-    fn take_in_order(&self, file: BorrowedFd<'_>, deadline: Instant) -> Result<Held<'_>> {
-        let started = Instant::now();
-        let _next = self.take(file, NEXT, started, deadline)?;
-        // Dropped before NEXT is free, so that it never clears the mark of the one who comes after.
-        let _waited = Waited::new(self.waited());
-        self.take(file, WRITE, started, deadline)
-    }
-
-    /// Takes one lock of the turnstile, sleeping on its word in between.
-    fn take<'a>(
-        &'a self,
-        file: BorrowedFd<'_>,
-        turn: Turn,
-        started: Instant,
-        deadline: Instant,
-    ) -> Result<Held<'a>> {
-        let bell = self.turn_bell(turn);
-        let mut has_slept = false;
-        loop {
-            let seen = bell.seen();
-            if os::try_lock(file, turn.byte).map_err(|error| self.lock_error(&error))? {
-                if has_slept {
-                    // A turn wakes one sleeper. This one was it, and cannot know whether it was the
-                    // last: so the end of its own turn wakes one more.
-                    bell.announce();
-                }
-                return Ok(Held { side: self, turn });
-            }
-            let now = Instant::now();
-            if now >= deadline {
-                return Err(self.busy(now - started));
-            }
-            bell.sleep(seen, TURN_SLICE.min(deadline - now), None);
-            has_slept = true;
-        }
-    }
-
     /// Returns the descriptor, `None` for a store in memory, an error in a forked child.
-    pub(super) fn file(&self) -> Result<Option<BorrowedFd<'_>>> {
+    pub(in crate::storage::sqlite::side) fn file(&self) -> Result<Option<BorrowedFd<'_>>> {
         if process::generation() != self.generation {
             return Err(Error::Forked);
         }
@@ -334,7 +260,7 @@ impl Side {
     }
 
     /// Frees a byte. The kernel refuses that only for a descriptor that is not open.
-    pub(super) fn free(&self, byte: u64) {
+    pub(in crate::storage::sqlite::side) fn free(&self, byte: u64) {
         if let Ok(Some(file)) = self.file() {
             let _ = os::unlock(file, byte);
         }
@@ -348,27 +274,15 @@ impl Side {
         Bell(&self.page.words()[CHANGE_WORD])
     }
 
-    pub(super) fn turn_bell(&self, turn: Turn) -> Bell<'_> {
+    pub(in crate::storage::sqlite::side) fn turn_bell(&self, turn: Turn) -> Bell<'_> {
         Bell(&self.page.words()[turn.word])
-    }
-
-    fn waited(&self) -> &AtomicU32 {
-        &self.page.words()[WAITED_WORD]
     }
 
     fn change_count(&self) -> &AtomicU64 {
         &self.page.long_words()[CHANGES_LONG_WORD]
     }
 
-    fn busy(&self, waited: Duration) -> Error {
-        let (path, waited_ms) = (show(&self.path), waited.as_millis());
-        Error::Busy(
-            format!("another process kept the turn to write for {waited_ms} ms (lock in {path})")
-                .into(),
-        )
-    }
-
-    pub(super) fn lock_error(&self, error: &io::Error) -> Error {
+    pub(in crate::storage::sqlite::side) fn lock_error(&self, error: &io::Error) -> Error {
         Error::from_os(&format!("lock a byte of {}", show(&self.path)), error)
     }
 }
@@ -379,125 +293,6 @@ impl Drop for Side {
         // has a copy of the descriptor, and a store opened again at once would look like one that a
         // second copy of this library has open.
         self.free(copy_byte());
-    }
-}
-
-/// A lock of the turnstile that is held. Dropping it frees the lock and wakes one sleeper.
-#[derive(Debug)]
-struct Held<'a> {
-    side: &'a Side,
-    turn: Turn,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        // First the lock, then the bell: whoever saw the bell's old count sees the lock free.
-        self.side.free(self.turn.byte);
-        self.side.turn_bell(self.turn).ring(1);
-    }
-}
-
-/// Says to every process that one of them waits for WRITE.
-#[derive(Debug)]
-struct Waited<'a>(&'a AtomicU32);
-
-impl<'a> Waited<'a> {
-    fn new(word: &'a AtomicU32) -> Waited<'a> {
-        word.store(1, Ordering::SeqCst);
-        Waited(word)
-    }
-}
-
-impl Drop for Waited<'_> {
-    fn drop(&mut self) {
-        self.0.store(0, Ordering::SeqCst);
-    }
-}
-
-/// Says that a thread of this process is in the turnstile. The lock cannot: it belongs to the
-/// process, and would let a second thread in.
-#[derive(Debug)]
-struct Entry<'a>(&'a AtomicBool);
-
-impl<'a> Entry<'a> {
-    fn new(is_entered: &'a AtomicBool) -> Result<Entry<'a>> {
-        if is_entered.swap(true, Ordering::SeqCst) {
-            return Err(Error::internal("two threads of one process entered the turnstile"));
-        }
-        Ok(Entry(is_entered))
-    }
-}
-
-impl Drop for Entry<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
-    }
-}
-
-/// The bit of a bell that says that somebody may sleep on it. The count is what stands above it.
-const SLEEPER: u32 = 1;
-
-/// A word to sleep on, in any number of processes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bell<'a>(&'a AtomicU32);
-
-impl Bell<'_> {
-    pub(super) fn seen(self) -> u32 {
-        self.0.load(Ordering::SeqCst) & !SLEEPER
-    }
-
-    /// Counts, and wakes up to `count` sleepers when there may be any.
-    ///
-    /// Count and bit change at once. Apart, a sleeper that sets the bit in between could see the new
-    /// count and lose its bit: it would sleep through the next ring.
-    pub(super) fn ring(self, count: u32) {
-        let next = |word: u32| Some((word & !SLEEPER).wrapping_add(SLEEPER << 1));
-        let old = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
-        if old.is_ok_and(|word| word & SLEEPER != 0) {
-            os::futex_wake(self.0, count);
-        }
-    }
-
-    /// Says that there may be sleepers, without sleeping.
-    fn announce(self) {
-        self.0.fetch_or(SLEEPER, Ordering::SeqCst);
-    }
-
-    /// Sleeps once, unless the count is another than `seen`. May wake for no reason.
-    pub(super) fn sleep(self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
-        let asleep = seen | SLEEPER;
-        let old = self.0.compare_exchange(seen, asleep, Ordering::SeqCst, Ordering::SeqCst);
-        if old.is_err_and(|word| word != asleep) {
-            return;
-        }
-        match stop {
-            None => os::futex_wait(self.0, asleep, timeout),
-            Some(stop) => {
-                if !os::futex_wait_two((self.0, asleep), (stop.word(), 0), timeout) {
-                    os::futex_wait(self.0, asleep, timeout.min(STOP_SLICE));
-                }
-            }
-        }
-    }
-}
-
-/// Sleeps until `is_over` holds, and returns whether it does: `false` after the time or by the stop.
-fn sleep_until(
-    timeout: Duration,
-    stop: Option<&Stop>,
-    is_over: impl Fn() -> bool,
-    sleep: impl Fn(Duration),
-) -> bool {
-    let started = Instant::now();
-    loop {
-        if is_over() {
-            return true;
-        }
-        let left = timeout.saturating_sub(started.elapsed());
-        if left.is_zero() || stop.is_some_and(Stop::is_fired) {
-            return false;
-        }
-        sleep(left);
     }
 }
 
@@ -552,12 +347,15 @@ fn show(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::bell::SLEEPER;
     use super::*;
     use crate::process::forking::fork;
     use std::io::{BufRead, BufReader, Read};
     use std::os::fd::{AsFd, OwnedFd};
     use std::process::{Child, Command, Stdio};
     use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::time::Instant;
 
     /// Long enough for the slowest machine; reached only when a test fails.
     const LONG: Duration = Duration::from_secs(120);

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::attempt::{Attempt, NULL};
 use crate::domain::Durability;
 use crate::domain::event::{self, Append, Read};
 use crate::error::Result;
-use crate::store::Store;
+use crate::handles::attempt::{Attempt, NULL};
+use crate::handles::store::Store;
 
 impl Attempt {
     /// Appends an event to the run; answers `false` when its key was used before.

@@ -3,7 +3,7 @@
 use crate::domain::Durability;
 use crate::domain::schedule::{self, Spec};
 use crate::error::Result;
-use crate::store::Store;
+use crate::handles::store::Store;
 
 impl Store {
     /// Writes a schedule; the same spec again changes nothing.
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
     use crate::domain::claim::Claim;
     use crate::domain::submit::Submit;
-    use crate::store::StoreOptions;
+    use crate::handles::store::StoreOptions;
 
     const HOURLY: &str = r#"{"workflow":"w","every_ms":3600000}"#;
 

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::PoisonError;
 
-use crate::attempt::{Attempt, Step};
 use crate::domain::Durability;
 use crate::domain::budget::{self, Ask, OfStep, Reserved, Touched};
 use crate::domain::port::Amounts;
 use crate::domain::suspend::Pending;
 use crate::error::{Error, Result};
+use crate::handles::attempt::{Attempt, Step};
+use crate::handles::entered::Entered;
+use crate::handles::store::Store;
 use crate::id;
-use crate::store::{Entered, Store};
 
 /// A reservation's id, and whether its source had made it before.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,18 +3,13 @@
 //! A call enters (the store is not shut down, not of another process), carries a script of the
 //! domain to a reader or to the writer, and rings whoever waits for what it changed.
 
-#[cfg(test)]
-mod bell_tests;
-mod claim;
-
 use std::ffi::{CStr, CString};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::entered::{Entered, bell};
 use crate::clock::{Clock, Now, system_ms};
 use crate::domain::check;
 use crate::domain::claim as claims;
@@ -27,12 +22,12 @@ use crate::limits::{
     BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, MANY_MAX,
     PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX, WAIT_SLICE_MS,
 };
+use crate::os;
 use crate::process;
+use crate::storage::sqlite::Backend;
+use crate::storage::sqlite::job::WriteOptions;
 use crate::storage::sqlite::migrate::{self, NEWEST};
-use crate::storage::sqlite::open::Settings;
-use crate::storage::sqlite::tx::Tx;
-use crate::storage::sqlite::writer::Order;
-use crate::storage::sqlite::{Backend, os};
+use crate::storage::sqlite::open::{self, Settings};
 
 /// How a store is opened; 0 and `false` are the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,46 +70,40 @@ impl From<submit::Submitted> for Submitted {
 /// An open store.
 pub struct Store {
     /// Taken out by `close`, which thereby waits for calls in flight.
-    backend: RwLock<Option<Backend>>,
-    clock: Arc<Clock>,
+    pub(super) backend: RwLock<Option<Backend>>,
+    pub(super) clock: Arc<Clock>,
     /// Held while a manual clock is advanced.
-    advancing: Mutex<()>,
-    path: Option<CString>,
-    owner: OwnerState,
-    busy_timeout_ms: u32,
-    durability: Durability,
-    lease_default_ms: u32,
-    payload_bytes_max: usize,
-    generation: u32,
-    is_read_only: bool,
-    is_shut_down: AtomicBool,
+    pub(super) advancing: Mutex<()>,
+    pub(super) path: Option<CString>,
+    pub(super) owner: OwnerState,
+    pub(super) busy_timeout_ms: u32,
+    pub(super) durability: Durability,
+    pub(super) lease_default_ms: u32,
+    pub(super) payload_bytes_max: usize,
+    pub(super) generation: u32,
+    pub(super) is_read_only: bool,
+    pub(super) is_shut_down: AtomicBool,
     /// When this handle last looked whether other owners live, milliseconds awake.
-    probed_at_up_ms: AtomicI64,
+    pub(super) probed_at_up_ms: AtomicI64,
     /// Events up to this number are known to be safe from power loss.
-    safe_seq: AtomicI64,
+    pub(super) safe_seq: AtomicI64,
     /// Milliseconds between two looks of whoever waits: a sender may have died before its bell.
-    look_every_ms: AtomicU64,
+    pub(super) look_every_ms: AtomicU64,
 }
 
 /// This handle as the file knows it.
-struct OwnerState {
-    mark: u64,
-    boot: [u8; 16],
+pub(super) struct OwnerState {
+    pub(super) mark: u64,
+    pub(super) boot: [u8; 16],
     /// 0 before the first claim.
-    key: AtomicI64,
-}
-
-/// A call in flight: the store cannot close beneath it.
-pub(crate) struct Entered<'store> {
-    store: &'store Store,
-    guard: RwLockReadGuard<'store, Option<Backend>>,
+    pub(super) key: AtomicI64,
 }
 
 impl Store {
     /// Opens the store in a file.
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Arc<Store>> {
         let settings = settings(options)?;
-        let backend = Backend::open(path, &settings)?;
+        let backend = open::open(path, &settings)?;
         let name = backend.path().unwrap_or(path).as_os_str().as_bytes();
         let name = CString::new(name).map_err(|_| Error::invalid("path holds a NUL"))?;
         Store::new(backend, Some(name), options)
@@ -122,7 +111,7 @@ impl Store {
 
     /// Makes a store in memory.
     pub fn open_in_memory(options: &StoreOptions) -> Result<Arc<Store>> {
-        let backend = Backend::in_memory(&settings(options)?)?;
+        let backend = open::in_memory(&settings(options)?)?;
         Store::new(backend, None, options)
     }
 
@@ -182,13 +171,13 @@ impl Store {
     }
 
     fn apply(&self, target: Option<i64>) -> Result<u32> {
-        let order = Order { is_schema_free: true, ..self.order(Durability::Power, 0) };
+        let order = WriteOptions { is_schema_free: true, ..self.order(Durability::Power, 0) };
         let entered = self.enter()?;
         let backend = entered.backend()?;
         let applied = backend.write(order, move |tx, _| tx.migrate(target, system_ms()))?;
         // Attempts elsewhere look again: they may not know this schema.
         if applied > 0 {
-            backend.side().order();
+            backend.side().recall();
         }
         Ok(applied)
     }
@@ -225,7 +214,7 @@ impl Store {
         self.clock.advance(ms)?;
         // Nothing has changed yet: who wakes looks what has come due, and tells of that.
         let side = entered.backend()?.side();
-        side.order();
+        side.recall();
         side.ring_all();
         side.ring_change();
         Ok(())
@@ -364,7 +353,7 @@ impl Store {
         if guard.is_none() {
             return Err(Error::Closed);
         }
-        Ok(Entered { store: self, guard })
+        Ok(Entered::new(self, guard))
     }
 
     /// Refuses a handle that is told of no changes: one that only reads has no side file to share.
@@ -403,8 +392,8 @@ impl Store {
     }
 
     /// Returns the order of a write with this durability, about this large.
-    pub(crate) fn order(&self, durability: Durability, bytes: usize) -> Order {
-        Order {
+    pub(crate) fn order(&self, durability: Durability, bytes: usize) -> WriteOptions {
+        WriteOptions {
             durability: durability.or(self.durability),
             busy_timeout_ms: self.busy_timeout_ms,
             bytes,
@@ -424,85 +413,6 @@ impl Drop for Store {
             std::mem::forget(backend.take());
         }
     }
-}
-
-impl Entered<'_> {
-    /// Returns the backend.
-    pub(crate) fn backend(&self) -> Result<&Backend> {
-        self.guard.as_ref().ok_or(Error::Closed)
-    }
-
-    /// Tells claimers of a queue, and whoever watches the store, that something changed there.
-    pub(crate) fn announce(&self, bell: u64) -> Result<()> {
-        let side = self.backend()?.side();
-        side.ring(side.bell(bell));
-        side.change();
-        Ok(())
-    }
-
-    /// Wakes those who wait so that they look anew when something comes due; counts no change.
-    pub(crate) fn remind(&self, bell: u64) -> Result<()> {
-        let side = self.backend()?.side();
-        side.ring(side.bell(bell));
-        side.ring_change();
-        Ok(())
-    }
-
-    /// Returns the count of orders given to running attempts.
-    pub(crate) fn orders(&self) -> u32 {
-        self.guard.as_ref().map_or(0, |backend| backend.side().orders())
-    }
-
-    /// Tells the claimers of all queues, and the attempts that run, that time or a sweep has changed
-    /// something.
-    pub(crate) fn announce_all(&self) -> Result<()> {
-        self.backend()?.side().order();
-        self.announce_due()
-    }
-
-    /// Tells the claimers of all queues that something may be claimed.
-    pub(crate) fn announce_due(&self) -> Result<()> {
-        let side = self.backend()?.side();
-        side.ring_all();
-        side.change();
-        Ok(())
-    }
-
-    /// Makes what was read as safe as an answer of this durability is: to be called by whoever answers
-    /// from a read that something was done, and not that it is seen.
-    pub(crate) fn confirm(&self, durability: Durability) -> Result<()> {
-        self.backend()?.confirm(self.store.order(durability, 0))
-    }
-
-    /// Runs a write with this durability, about this large.
-    pub(crate) fn write<T, Work>(
-        &self,
-        durability: Durability,
-        bytes: usize,
-        work: Work,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
-    {
-        self.backend()?.write(self.store.order(durability, bytes), work)
-    }
-}
-
-/// Returns which of the bells belongs to a queue, before it is known how many there are. The same in
-/// every process that runs this version; another version looks once in a slice of its wait.
-pub(crate) fn bell(queue: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    queue.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The time-out that is none.
-pub(crate) const FOREVER: i64 = -1;
-
-pub(crate) fn wait_end(wait_ms: i64) -> Option<Instant> {
-    let wait = Duration::from_millis(u64::try_from(wait_ms).ok()?);
-    Instant::now().checked_add(wait)
 }
 
 /// Returns where an owner's lock is: 48 random bits, so that two owners never share a byte.

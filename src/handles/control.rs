@@ -9,11 +9,12 @@ use crate::domain::news::Swept;
 use crate::domain::port::QueueLimits;
 use crate::domain::{Durability, control, query, queue};
 use crate::error::Result;
+use crate::handles::entered::{Entered, wait_end};
+use crate::handles::store::Store;
+use crate::handles::wait::check_timeout;
 use crate::id;
 use crate::stop::Stop;
 use crate::storage::sqlite::tx::Tx;
-use crate::store::{Entered, Store, wait_end};
-use crate::wait::check_timeout;
 
 impl Store {
     /// Cancels a run and everything below it (P26). Returns once the whole tree is cancelled or told to.

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::attempt::{Attempt, NULL};
 use crate::domain::attempt::{AfterFail, FailOptions};
 use crate::domain::budget::{self, OfStep, Touched};
 use crate::domain::hold::Lease;
@@ -12,6 +11,7 @@ use crate::domain::query;
 use crate::domain::step::{self, Found, Subject};
 use crate::domain::suspend::Pending;
 use crate::error::{Error, Result};
+use crate::handles::attempt::{Attempt, NULL};
 use crate::text::{Text, TextRef};
 
 /// One memoised call of a run, as its holder sees it.

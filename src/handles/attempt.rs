@@ -14,13 +14,15 @@ use crate::domain::step::{self, Begin, Decision, Occurrences, Plan, Subject};
 use crate::domain::suspend::{self, Parking, Pending};
 use crate::domain::{AfterFail, Durability, FailOptions, query};
 use crate::error::{Error, Result};
-use crate::history::History;
+use crate::handles::entered::Entered;
+use crate::handles::entered::bell;
+use crate::handles::history::History;
+pub use crate::handles::step::Step;
+use crate::handles::step::{Recorded, Seen};
+use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::{DURATION_MS_MAX, LOOK_MS};
-pub use crate::step::Step;
-use crate::step::{Recorded, Seen};
 use crate::storage::sqlite::tx::Tx;
-use crate::store::{self, Entered, Store};
 use crate::text::Text;
 
 /// The JSON of an argument that was not given.
@@ -87,7 +89,7 @@ impl Attempt {
     /// Makes the handle of a claim.
     pub(crate) fn new(store: Arc<Store>, claimed: Claimed, queue: String, now: Now) -> Attempt {
         let run = claimed.run;
-        let bell = store::bell(&queue);
+        let bell = bell(&queue);
         let texts = Texts {
             id: query::attempt_id(run.run_id, claimed.fence.number, claimed.claimed_at_ms).into(),
             run_id: id::write("run", run.run_id).into(),

@@ -13,10 +13,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::handles::entered::FOREVER;
+use crate::handles::store::Store;
+use crate::os;
 use crate::process;
 use crate::stop::Stop;
-use crate::storage::sqlite::os;
-use crate::store::{FOREVER, Store};
 
 /// How long the thread leaves a failing disk alone.
 const PAUSE: Duration = Duration::from_secs(1);

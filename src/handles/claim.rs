@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Entered, Store, bell, wait_end};
-use crate::attempt::Attempt;
 use crate::clock::Now;
 use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
 use crate::domain::port::{LaneFilter, Owner};
 use crate::domain::{Durability, hold};
 use crate::error::{Error, Result};
+use crate::handles::attempt::Attempt;
+use crate::handles::entered::{Entered, bell, wait_end};
+use crate::handles::store::Store;
 use crate::id;
 use crate::limits::OWNER_PROBE_MS;
 

@@ -1,4 +1,4 @@
-//! The writer's bench: its connection, and one batch of jobs carried through a transaction on it.
+//! The connection that writes, and one batch of jobs carried through a transaction on it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::errors::map;
+use super::job::Job;
 use super::migrate::{self, Schema};
 use super::names::Names;
 use super::side::Side;
 use super::tx::Tx;
-use super::writer::Job;
-use super::{map, os, renew, vfs};
+use super::{renew, vfs};
 use crate::error::{Error, Result};
 use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD};
+use crate::os;
 
 /// How long a checkpoint waits for readers.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
@@ -25,7 +27,7 @@ const CUT_EVERY: Duration = Duration::from_secs(1);
 const PAGE_BYTES: u64 = 4096;
 
 /// The connection that writes, and what is known of the file beneath it.
-pub struct Bench {
+pub struct WriteConnection {
     conn: Connection,
     schema: migrate::Seen,
     /// `None` for a store in memory.
@@ -44,7 +46,7 @@ pub struct Bench {
     busy_timeout: Duration,
 }
 
-impl Bench {
+impl WriteConnection {
     /// Takes a connection with its pragmas set; `names` is absent for a store in memory.
     pub fn new(
         conn: Connection,
@@ -52,12 +54,12 @@ impl Bench {
         side: Arc<Side>,
         log_pages: Arc<AtomicI32>,
         busy_timeout: Duration,
-    ) -> Result<Bench> {
+    ) -> Result<WriteConnection> {
         // Until it is known at the close that nothing of the log is in doubt.
         vfs::no_checkpoint_on_close(&conn, true)?;
         let log = names.as_ref().map(Names::log_path);
         let left_bytes = log.map_or(0, |log| os::identity(&log).map_or(0, |log| log.size));
-        Ok(Bench {
+        Ok(WriteConnection {
             conn,
             schema: migrate::Seen::default(),
             names,
@@ -99,11 +101,7 @@ impl Bench {
     ///
     /// Waits for SQLite's own lock, which another program may hold, until the deadline; then the whole is
     /// `Busy` and nothing has run.
-    pub fn commit(
-        &mut self,
-        batch: &[Arc<dyn Job>],
-        deadline: Instant,
-    ) -> Result<Vec<Option<Error>>> {
+    pub fn commit(&mut self, batch: &[Arc<Job>], deadline: Instant) -> Result<Vec<Option<Error>>> {
         self.begin(deadline)?;
         let mut failures = vec![None; batch.len()];
         if let Some(lost) = self.attempt(batch, &mut failures) {
@@ -131,11 +129,11 @@ impl Bench {
     }
 
     /// Runs jobs in the transaction that is open, and ends it; returns the index of the job in which the transaction was lost.
-    fn attempt(&mut self, jobs: &[Arc<dyn Job>], failures: &mut [Option<Error>]) -> Option<usize> {
+    fn attempt(&mut self, jobs: &[Arc<Job>], failures: &mut [Option<Error>]) -> Option<usize> {
         let schema = self.schema();
         let mut has_work = false;
         for (at, job) in jobs.iter().enumerate() {
-            if let Some(refusal) = refusal(&schema, job.is_schema_free()) {
+            if let Some(refusal) = refusal(&schema, job.options.is_schema_free) {
                 failures[at] = Some(refusal);
                 continue;
             }
@@ -170,7 +168,7 @@ impl Bench {
 
     /// Runs one job so that nothing of it stays when it fails. Alone in its transaction it needs no
     /// savepoint: the transaction is rolled back.
-    fn run(&self, job: &dyn Job, is_shared: bool) -> Result<()> {
+    fn run(&self, job: &Job, is_shared: bool) -> Result<()> {
         if is_shared {
             self.execute("SAVEPOINT job")?;
         }

@@ -8,12 +8,12 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::os;
-use super::side::{
+use super::{
     BEGUN_LONG_WORD, BOOT_WORD, COMMITTED_LONG_WORD, FRAMES_WORD, SUSPECT_WORD, SYNC,
     SYNCED_LONG_WORD, Side, TURN_SLICE,
 };
 use crate::error::{Error, Result};
+use crate::os;
 
 impl Side {
     /// Begins the counts of commits anew after the machine was booted: what the page held of them may

@@ -1,0 +1,18 @@
+//! What the pointers of the C functions point to: each carries a script of the domain to a reader or to
+//! the writer, and tells what has changed.
+
+pub mod attempt;
+pub mod budget;
+pub mod control;
+pub mod event;
+pub mod history;
+pub mod schedule;
+pub mod step;
+pub mod store;
+pub mod wait;
+pub mod watch;
+
+#[cfg(test)]
+mod bell_tests;
+mod claim;
+mod entered;

@@ -1,0 +1,158 @@
+//! The files that are open in this process, and one handle's access to one of them.
+//!
+//! A file that is open in this process is one [`File`], whatever the number of handles: they share
+//! its writer, its side file and its bells. Each handle has its own readers.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::job::WriteOptions;
+use super::place::FileKey;
+use super::readers::{self, Readers};
+use super::side::Side;
+use super::tx::Tx;
+use super::writer::Writer;
+use crate::clock::Now;
+use crate::domain::Durability;
+use crate::error::{Error, Result};
+use crate::process::{PerProcess, Tracked};
+
+/// The files that are open, so that handles on one file share its writer.
+pub(super) static FILES: PerProcess<Mutex<Files>> = PerProcess::new();
+
+/// The files that are open in this process, with the number of handles on each.
+#[derive(Debug, Default)]
+pub struct Files {
+    pub(super) open: HashMap<FileKey, (Arc<File>, usize)>,
+}
+
+/// One database file that is open in this process.
+pub struct File {
+    pub(super) key: Option<FileKey>,
+    pub(super) path: Option<PathBuf>,
+    // Dropped in this order: the connection closes before the side file's locks are let go.
+    pub(super) writer: Option<Writer>,
+    pub(super) side: Arc<Side>,
+    /// Marks of the owners in this process: its own locks a process cannot see.
+    pub(super) owners: Mutex<HashSet<u64>>,
+    pub(super) _tracked: Option<Tracked>,
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // Before the side file, whose turn to write it takes.
+        if let Some(writer) = self.writer.take() {
+            writer.close();
+        }
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("File").field("key", &self.key).field("path", &self.path).finish()
+    }
+}
+
+/// One handle's access to a file.
+pub struct Backend {
+    pub(super) file: Arc<File>,
+    pub(super) readers: Readers,
+}
+
+impl Backend {
+    /// Runs `work` on the committed state, in one read transaction that waits for no writer (P31).
+    /// `work` may run more than once; an answer that was given up is nobody's.
+    pub fn read<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        match &self.file.writer {
+            Some(writer) if self.file.path.is_none() => readers::read_in_memory(writer, work),
+            _ => self.readers.read(false, work),
+        }
+    }
+
+    /// Runs `work` as [`Backend::read`] does, on a file of any schema of ours.
+    pub fn read_any<T>(&self, mut work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        match &self.file.writer {
+            Some(writer) if self.file.path.is_none() => {
+                work(&mut Tx::new(writer.connection().conn()))
+            }
+            _ => self.readers.read(true, work),
+        }
+    }
+
+    /// Runs `work` as a job of the writer; see [`Writer::run`].
+    pub fn write<T, Work>(&self, options: WriteOptions, work: Work) -> Result<T>
+    where
+        T: Send + 'static,
+        Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
+    {
+        self.file
+            .writer
+            .as_ref()
+            .ok_or_else(|| Error::ReadOnly("the store was opened with SW_OPEN_READ_ONLY".into()))?
+            .run(options, work)
+    }
+
+    /// Makes what was read up to now as safe as is asked, so that it may be confirmed. Costs two
+    /// looks at memory when all is on the disk. One that only reads shows what is committed.
+    pub fn confirm(&self, options: WriteOptions) -> Result<()> {
+        let is_safe = options.durability == Durability::Process || self.file.side.is_all_safe();
+        // An empty write waits for the sync of what is there, and is refused once one has failed.
+        if is_safe { Ok(()) } else { self.write(options, |_, _| Ok(())) }
+    }
+
+    /// Returns the side file: bells and the locks of owners.
+    pub fn side(&self) -> &Arc<Side> {
+        &self.file.side
+    }
+
+    /// Returns the path that names the file for good; `None` in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.file.path.as_deref()
+    }
+
+    /// Holds an owner's lock, which tells every process that it lives.
+    pub fn lock_owner(&self, mark: u64) -> Result<()> {
+        let mut owners = self.owners();
+        if !owners.contains(&mark) && !self.file.side.lock_owner(mark)? {
+            return Err(Error::internal("another owner has this owner's mark"));
+        }
+        owners.insert(mark);
+        Ok(())
+    }
+
+    /// Lets go of an owner's lock.
+    pub fn unlock_owner(&self, mark: u64) {
+        if self.owners().remove(&mark) {
+            self.file.side.unlock_owner(mark);
+        }
+    }
+
+    /// Returns whether an owner lives, in this process or another.
+    pub fn owner_is_alive(&self, mark: u64) -> Result<bool> {
+        // Under the lock, since a mark is locked first and noted after.
+        let owners = self.owners();
+        Ok(owners.contains(&mark) || self.file.side.owner_is_alive(mark)?)
+    }
+
+    fn owners(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.file.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of the file; the last handle closes it.
+    pub fn close(self) {
+        let Backend { file, readers } = self;
+        drop(readers);
+        let Some(key) = file.key else { return };
+        // The last reference is dropped under the lock, so that nobody opens the file while it closes.
+        let mut files = FILES.get().lock().unwrap_or_else(PoisonError::into_inner);
+        drop(file);
+        if let Some((_, handles)) = files.open.get_mut(&key) {
+            *handles -= 1;
+            if *handles == 0 {
+                files.open.remove(&key);
+            }
+        }
+    }
+}
