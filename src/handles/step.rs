@@ -177,7 +177,8 @@ impl Step {
         let fingerprint = fingerprint(0, &result, FailOptions::default());
         let bytes = result.len();
         self.finish(fingerprint, bytes, move |tx, subject, now| {
-            Ok((Done::Completed, step::complete(tx, subject, &result, now)?))
+            let lease = step::complete(tx, subject, &result, now)?;
+            Ok((Done::Completed, lease, Touched::default()))
         })
         .map(|_| ())
     }
@@ -188,17 +189,11 @@ impl Step {
         let amounts = budget::amounts("usage", usage)?;
         let result = result.unwrap_or_else(|| NULL.into());
         let bytes = result.len();
-        let told = Arc::new(Mutex::new(Touched::default()));
-        let telling = Arc::clone(&told);
-        let done =
-            self.finish(usage_fingerprint(&result, usage), bytes, move |tx, subject, now| {
-                let (lease, touched) = step::complete_usage(tx, subject, &result, &amounts, now)?;
-                *telling.lock().unwrap_or_else(PoisonError::into_inner) = touched;
-                Ok((Done::Completed, lease))
-            });
-        done?;
-        let touched = *told.lock().unwrap_or_else(PoisonError::into_inner);
-        self.attempt.store().enter()?.tell(touched)
+        self.finish(usage_fingerprint(&result, usage), bytes, move |tx, subject, now| {
+            let (lease, touched) = step::complete_usage(tx, subject, &result, &amounts, now)?;
+            Ok((Done::Completed, lease, touched))
+        })
+        .map(|_| ())
     }
 
     /// Records a failure, JSON: for good, or with the time of the next try.
@@ -209,7 +204,7 @@ impl Step {
         let bytes = error.len();
         let done = self.finish(fingerprint, bytes, move |tx, subject, now| {
             let (after, lease) = step::fail(tx, subject, &error, options, now)?;
-            Ok((Done::Failed(after), lease))
+            Ok((Done::Failed(after), lease, Touched::default()))
         })?;
         match done {
             Done::Failed(after) => Ok(after),
@@ -226,7 +221,7 @@ impl Step {
             &mut crate::storage::sqlite::tx::Tx<'_>,
             &Subject,
             crate::clock::Now,
-        ) -> Result<(Done, Lease)>
+        ) -> Result<(Done, Lease, Touched)>
         + Send
         + 'static,
     ) -> Result<Done> {
@@ -243,13 +238,15 @@ impl Step {
             None => {}
         }
         let subject = work.subject.clone();
-        let (done, lease) =
+        let (done, lease, touched) =
             self.attempt.write(&entered, work.subject.plan.durability, bytes, move |tx, now| {
                 record(tx, &subject, now)
             })?;
         *finished = Some((fingerprint, done));
         self.attempt.note_lease(lease, self.attempt.store().now());
         self.note_done(work, done);
+        // In the same call: it is stored, and a shutdown meanwhile must not make an error of it (P7).
+        entered.tell(touched)?;
         Ok(done)
     }
 
@@ -332,4 +329,55 @@ fn fingerprint(kind: u8, payload: &str, options: FailOptions) -> [u8; 32] {
     hasher.update(&[kind, options.is_terminal.into()]);
     hasher.update(&options.retry_after_ms.to_le_bytes());
     *hasher.update(payload.as_bytes()).finalize().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Durability;
+    use crate::domain::claim::Claim;
+    use crate::domain::step::Begin;
+    use crate::domain::submit::Submit;
+    use crate::handles::attempt::Begun;
+    use crate::handles::store::{Store, StoreOptions};
+    use std::sync::mpsc;
+
+    fn begun(store: &Arc<Store>) -> Step {
+        store.submit(Submit { workflow: "w".into(), ..Submit::default() }).unwrap();
+        let attempt = store.claim(Claim::default()).unwrap().unwrap();
+        let begin = Begin { name: "s".into(), ..Begin::default() };
+        let Begun::Run(step) = attempt.step_begin(begin).unwrap() else {
+            panic!("the step was not to be run");
+        };
+        step
+    }
+
+    /// P7: an error after which something is stored is none that a shutdown may make.
+    #[test]
+    fn a_finish_that_a_shutdown_overtakes_says_that_it_is_stored() {
+        let store = Store::open_in_memory(&StoreOptions::default()).unwrap();
+        store.init().unwrap();
+        let step = Arc::new(begun(&store));
+        let ((held, is_held), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel::<()>());
+        let writer = Arc::clone(&store);
+        let ahead = std::thread::spawn(move || {
+            writer.enter()?.write(Durability::Process, 0, move |_, _| {
+                held.send(()).unwrap();
+                // Ends when the test lets go of the other end.
+                let _ = may_go_on.recv();
+                Ok(())
+            })
+        });
+        is_held.recv().unwrap();
+        let finishing = Arc::clone(&step);
+        let finish = std::thread::spawn(move || finishing.complete_usage(None, "{\"tokens\":1}"));
+        let Source::Work(work) = &step.source else { panic!("the step is not to be run") };
+        while work.finished.try_lock().is_ok() {
+            std::thread::yield_now();
+        }
+        store.shutdown();
+        drop(go_on);
+        ahead.join().unwrap().unwrap();
+        assert_eq!(finish.join().unwrap(), Ok(()));
+    }
 }
