@@ -12,7 +12,7 @@ if ! bin=$(scripts/venv.sh 2>&1); then
 fi
 mode=(-i)
 [ "${1:-}" != --check ] || mode=(--dry-run --Werror)
-find include examples tests -name node_modules -prune -o \
+find include clients examples tests -name node_modules -prune -o \
     \( -name '*.[ch]' -o -name '*.[ch]pp' \) -type f \
     ! -path include/smolwf.h ! -path tests/abi/first.h -print0 |
     xargs -0 "$bin/clang-format" "${mode[@]}"

@@ -17,7 +17,7 @@ command -v go >/dev/null || skip "go is missing"
 command -v pkg-config >/dev/null || skip "pkg-config is missing"
 version=$(go env GOVERSION)
 version=${version#go}
-wanted=$(sed -n 's/^go //p' examples/go/go.mod)
+wanted=$(sed -n 's/^go //p' clients/go/go.mod)
 [ "$(printf '%s\n' "$wanted" "$version" | sort -V | head -n 1)" = "$wanted" ] ||
     skip "go $version is older than the $wanted of its go.mod"
 
@@ -32,7 +32,7 @@ sed -e "s|@INCLUDEDIR@|$root/include|" -e "s|@LIBDIR@|$room|" -e "s|@PREFIX@|$ro
     -e "s|@VERSION@|0|" -e "s|@LIBS_PRIVATE@||" smolwf.pc.in > "$room/smolwf.pc"
 export PKG_CONFIG_PATH=$room GOFLAGS=-mod=readonly CGO_LDFLAGS="-Wl,-rpath,$room" LD_LIBRARY_PATH=$room
 
-cd examples/go
+cd clients/go
 go build -o "$room/shout" ./programs/shout
 status=0
 unformed=$(gofmt -l .)

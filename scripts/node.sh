@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the client for Node in examples/node: types, lint, tests. Packages go to its node_modules,
+# Checks the client for Node in clients/node: types, lint, tests. Packages go to its node_modules,
 # outside of git. A machine without Node skips it, unless SW_REQUIRE_ALL=1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +21,7 @@ if [ -z "${SMOLWF_LIBRARY:-}" ]; then
     export SMOLWF_LIBRARY
 fi
 
-cd examples/node
+cd clients/node
 # npm writes this file last; it is newer than the lock once all is installed.
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
     npm ci --silent --ignore-scripts || skip "its packages cannot be installed"

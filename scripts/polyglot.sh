@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 built=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 python=$built/python/venv/bin/python
 compiler=${CXX:-c++}
-release=examples/node/dist/programs/release.js
+release=clients/node/dist/programs/release.js
 
 for part in "$python" "$built/go/shout" "$release"; do
     [ ! -e "$part" ] || continue
@@ -22,7 +22,7 @@ room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 "$compiler" -std=c++17 -Wall -Wextra "${strict[@]}" -O1 -pthread -I include -o "$room/count" \
     examples/polyglot/count.cpp -L "$built/go" -lsmolwf "-Wl,-rpath,$built/go"
-export SMOLWF_LIBRARY=$built/debug/libsmolwf.so PYTHONPATH=examples/python PYTHONDONTWRITEBYTECODE=1
+export SMOLWF_LIBRARY=$built/debug/libsmolwf.so PYTHONPATH=clients/python PYTHONDONTWRITEBYTECODE=1
 status=0
 timeout 300 "$python" examples/polyglot/run.py "$room/a.db" "$room/count" "$built/go/shout" "$release" \
     | tee "$room/printed" || status=$?

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
-client=$repository/examples/python
+client=$repository/clients/python
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 room=$target/python
 export PYTHONPYCACHEPREFIX=$room/pycache

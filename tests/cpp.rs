@@ -1,5 +1,5 @@
 //! The C++ header `include/smolwf.hpp`: it calls every function of the C header, is read by every
-//! compiler, and its programs in `tests/cpp/` run.
+//! compiler, and its programs in `clients/cpp/tests/` run.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
@@ -17,7 +17,7 @@ mod native;
 
 use native::{all_said, code_of, has, has_word, link_library, root, said, sanitizers, strict};
 
-/// The programs of `tests/cpp`.
+/// The programs of `clients/cpp/tests`.
 const PROGRAMS: [&str; 6] = ["late", "results", "soak", "throwing", "vectors", "worker"];
 const STANDARDS: [&str; 3] = ["c++17", "c++20", "c++2b"];
 const WARNINGS: [&str; 6] =
@@ -110,7 +110,7 @@ fn the_cpp_header_is_clean_in_every_compiler_and_standard() {
 
 #[test]
 fn every_cpp_program_is_run_here() {
-    let found = native::files("tests/cpp", "cpp");
+    let found = native::files("clients/cpp/tests", "cpp");
     let names: Vec<_> =
         found.iter().map(|path| path.file_stem().unwrap().to_string_lossy()).collect();
     assert_eq!(names, PROGRAMS);
@@ -172,7 +172,7 @@ fn build(program: &str, flags: &[&str], folder: &Path) -> PathBuf {
     let mut command = Command::new(&compiler);
     command.arg("-std=c++17").args(WARNINGS).args(strict(&compiler)).arg("-g").args(flags);
     command.args(sanitizers(&compiler)).arg("-I").arg(root("include")).arg("-o").arg(&built);
-    command.arg(root("tests/cpp").join(format!("{program}.cpp"))).args(link_library(folder));
+    command.arg(root("clients/cpp/tests").join(format!("{program}.cpp"))).args(link_library(folder));
     said(&mut command);
     built
 }

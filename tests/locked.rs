@@ -68,7 +68,7 @@ fn without_integrity(lock: &str) -> Vec<String> {
 
 #[test]
 fn every_package_from_npm_is_locked_with_its_hash() {
-    assert_none(&without_integrity(&read(&root("examples/node/package-lock.json"))));
+    assert_none(&without_integrity(&read(&root("clients/node/package-lock.json"))));
 }
 
 // ---- Commands -----------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ fn no_check_chooses_versions_when_it_runs() {
     let mut all = files("scripts", "sh");
     all.extend(files("tests", "rs").into_iter().filter(|path| !path.ends_with("locked.rs")));
     all.extend(files("tests/support", "rs"));
-    all.extend(["Makefile", ".ci/run", "examples/node/package.json"].map(root));
+    all.extend(["Makefile", ".ci/run", "clients/node/package.json"].map(root));
     let of = |path: &std::path::PathBuf| resolving(&path.display().to_string(), &read(path));
     assert_none(&all.iter().flat_map(of).collect::<Vec<_>>());
 }
@@ -168,7 +168,7 @@ mod samples {
             ".args([\"-m\", \"pip\", \"install\", \"-q\", \"cffi\"])",
             "cargo install --locked cargo-c",
             "cargo install cargo-c@1.2.3",
-            "cd examples/node && npm install",
+            "cd clients/node && npm install",
             "npx tsc",
             "go get example.org/x",
             "curl -O https://example.org/x",

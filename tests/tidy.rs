@@ -83,7 +83,7 @@ fn files(folders: &[&str], endings: &[&str]) -> Vec<Source> {
 
 /// Returns all that people write here and a compiler, a shell or SQLite reads.
 fn sources() -> Vec<Source> {
-    let folders = ["src", "tests", "benches", "examples", "migrations", "scripts"];
+    let folders = ["src", "tests", "benches", "clients", "examples", "migrations", "scripts"];
     let mut all = files(&folders, &[".rs", ".c", ".h", ".hpp", ".sql", ".sh", ".ts"]);
     all.extend(["build.rs", "Makefile", "cbindgen.toml", "Cargo.toml"].map(read));
     all
@@ -514,7 +514,8 @@ fn the_architecture_is_read_in_one_sitting() {
 /// Finds links, and paths in backticks, that lead to no file of the tree.
 fn dead_paths(source: &Source) -> Vec<String> {
     let folder = Path::new(ROOT).join(&source.path).with_file_name("");
-    let roots = ["src/", "tests/", "docs/", "examples/", "migrations/", "scripts/", "include/"];
+    let roots =
+        ["src/", "tests/", "docs/", "clients/", "examples/", "migrations/", "scripts/", "include/"];
     let mut faults = Vec::new();
     for (at, line) in source.text.lines().enumerate() {
         let links = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());

@@ -66,7 +66,7 @@ test("a library or header planted in a folder above, or where the process is, is
 
 test("what npm packs has the code, its types and the header", (t) => {
   const path = folder(t);
-  const copy = join(path, "examples/node");
+  const copy = join(path, "clients/node");
   cpSync(join(PACKAGE, "../../include/smolwf.cdef"), join(path, "include/smolwf.cdef"));
   for (const part of ["package.json", "tsconfig.json", "src"]) {
     cpSync(join(PACKAGE, part), join(copy, part), { recursive: true });

@@ -16,7 +16,7 @@ import smolwf
 
 from .conftest import REPOSITORY
 
-CLIENT = REPOSITORY / "examples" / "python"
+CLIENT = REPOSITORY / "clients" / "python"
 
 
 def environment() -> dict[str, str]:

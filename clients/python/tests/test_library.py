@@ -15,7 +15,7 @@ from smolwf._library import library_path
 
 from .conftest import REPOSITORY
 
-PACKAGE = REPOSITORY / "examples" / "python" / "smolwf"
+PACKAGE = REPOSITORY / "clients" / "python" / "smolwf"
 PLACES = ("", "target/debug", "target/release", "include", "lib", "smolwf", "share/smolwf")
 
 

@@ -11,7 +11,7 @@ import { folder } from "./support.js";
 /** Milliseconds after which a program is killed that does not end. */
 const TIMEOUT_MS = 45_000;
 
-const EXPECTED = new URL("../../../expected/", import.meta.url);
+const EXPECTED = new URL("../../../../examples/expected/", import.meta.url);
 
 function expected(program: string): string {
   return readFileSync(new URL(`${program}.txt`, EXPECTED), "utf8");

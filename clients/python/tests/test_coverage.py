@@ -13,7 +13,7 @@ from smolwf._library import lib
 from .conftest import REPOSITORY
 
 CDEF = (REPOSITORY / "include" / "smolwf.cdef").read_text("ascii")
-PACKAGE = REPOSITORY / "examples" / "python" / "smolwf"
+PACKAGE = REPOSITORY / "clients" / "python" / "smolwf"
 
 
 def test_the_package_uses_every_function_of_the_header_and_no_other() -> None:
