@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the Go client: form, vet, tests with the race detector and with cgo's own checks.
+# Checks the Go client and the programs that use it: form, vet, tests with the race detector and with cgo's own checks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -33,11 +33,12 @@ sed -e "s|@INCLUDEDIR@|$root/include|" -e "s|@LIBDIR@|$room|" -e "s|@PREFIX@|$ro
 export PKG_CONFIG_PATH=$room GOFLAGS=-mod=readonly CGO_LDFLAGS="-Wl,-rpath,$room" LD_LIBRARY_PATH=$room
 
 cd clients/go
-go build -o "$room/shout" ./programs/shout
 status=0
-unformed=$(gofmt -l .)
+programs=$root/examples/go
+go build -C "$programs" -o "$room/shout" ./shout
+unformed=$(gofmt -l . "$programs")
 [ -z "$unformed" ] || echo "gofmt would change: $unformed"
-if ! go vet ./... || [ -n "$unformed" ]; then
+if ! go vet ./... || ! go vet -C "$programs" ./... || [ -n "$unformed" ]; then
     ! ../../scripts/strict.sh go "$version" || status=1
 fi
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks the client for Node in clients/node: types, lint, tests. Packages go to its node_modules,
-# outside of git. A machine without Node skips it, unless SW_REQUIRE_ALL=1.
+# Checks the client in clients/node and the programs in examples/node that use it: types, lint, tests.
+# Packages go to their node_modules, outside of git. A machine without Node skips it, unless
+# SW_REQUIRE_ALL=1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,12 +22,25 @@ if [ -z "${SMOLWF_LIBRARY:-}" ]; then
     export SMOLWF_LIBRARY
 fi
 
+install() { # <folder>
+    # npm writes this file last; it is newer than the lock once all is installed.
+    [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] ||
+        npm --prefix "$1" ci --silent --ignore-scripts || skip "the packages of $1 cannot be installed"
+}
+
+check() { # <folder>, with the tools of the client
+    (
+        cd "$1"
+        rm -rf dist
+        "$tools/tsc"
+        "$tools/biome" ci --error-on-warnings .
+    )
+}
+
+install clients/node
+install examples/node
+tools=$PWD/clients/node/node_modules/.bin
+check clients/node
+check examples/node
 cd clients/node
-# npm writes this file last; it is newer than the lock once all is installed.
-if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
-    npm ci --silent --ignore-scripts || skip "its packages cannot be installed"
-fi
-rm -rf dist
-npx --no-install tsc
-npx --no-install biome ci --error-on-warnings .
 node dist/test/all.js

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 built=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 python=$built/python/venv/bin/python
 compiler=${CXX:-c++}
-release=clients/node/dist/programs/release.js
+release=examples/node/dist/release.js
 
 for part in "$python" "$built/go/shout" "$release"; do
     [ ! -e "$part" ] || continue

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the Python client: formatting, lint, types, tests. Its tools are those that
+# Checks the Python client and the programs that use it: formatting, lint, types, tests. Its tools are those that
 # requirements/checks.txt locks. Without python3, venv or network it is a printed skip, or a failure
 # where SW_REQUIRE_ALL=1 asks for everything.
 set -euo pipefail
@@ -26,8 +26,9 @@ failed=0
 check() {
     if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
-check "$bin/ruff" format --quiet --check --diff --no-cache .
-check "$bin/ruff" check --quiet --no-cache --output-format concise .
+sources=(. ../../examples/python ../../examples/polyglot)
+check "$bin/ruff" format --config pyproject.toml --quiet --check --diff --no-cache "${sources[@]}"
+check "$bin/ruff" check --config pyproject.toml --quiet --no-cache --output-format concise "${sources[@]}"
 check "$bin/mypy" --no-error-summary --cache-dir "$room/mypy"
 "$bin/pytest" --quiet --junitxml "$room/tests.xml" "$@" || true
 counts=$("$bin/python" - "$room/tests.xml" "$passed" "$failed" <<'PYTHON'

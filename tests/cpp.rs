@@ -172,7 +172,8 @@ fn build(program: &str, flags: &[&str], folder: &Path) -> PathBuf {
     let mut command = Command::new(&compiler);
     command.arg("-std=c++17").args(WARNINGS).args(strict(&compiler)).arg("-g").args(flags);
     command.args(sanitizers(&compiler)).arg("-I").arg(root("include")).arg("-o").arg(&built);
-    command.arg(root("clients/cpp/tests").join(format!("{program}.cpp"))).args(link_library(folder));
+    let source = root("clients/cpp/tests").join(program).with_extension("cpp");
+    command.arg(source).args(link_library(folder));
     said(&mut command);
     built
 }

@@ -52,11 +52,14 @@ fn every_package_from_pypi_is_locked_with_its_dependencies_and_hashes() {
     }
 }
 
-/// Finds packages of npm's lock that no hash is given for.
+/// The folders in which the checks install packages of npm.
+const NPM: [&str; 2] = ["clients/node", "examples/node"];
+
+/// Finds packages of npm's lock that no hash is given for; a folder of this tree has none.
 fn without_integrity(lock: &str) -> Vec<String> {
     let lock: serde_json::Value = serde_json::from_str(lock).unwrap();
-    let packages =
-        lock["packages"].as_object().unwrap().iter().filter(|(path, _)| !path.is_empty());
+    let is_ours = |path: &str| path.is_empty() || path == "../../clients/node";
+    let packages = lock["packages"].as_object().unwrap().iter().filter(|(path, _)| !is_ours(path));
     let is_hashed = |package: &serde_json::Value| {
         package["integrity"].as_str().is_some_and(|it| it.starts_with("sha512-"))
     };
@@ -68,7 +71,9 @@ fn without_integrity(lock: &str) -> Vec<String> {
 
 #[test]
 fn every_package_from_npm_is_locked_with_its_hash() {
-    assert_none(&without_integrity(&read(&root("clients/node/package-lock.json"))));
+    for folder in NPM {
+        assert_none(&without_integrity(&read(&root(folder).join("package-lock.json"))));
+    }
 }
 
 // ---- Commands -----------------------------------------------------------------------------------
@@ -139,7 +144,8 @@ fn no_check_chooses_versions_when_it_runs() {
     let mut all = files("scripts", "sh");
     all.extend(files("tests", "rs").into_iter().filter(|path| !path.ends_with("locked.rs")));
     all.extend(files("tests/support", "rs"));
-    all.extend(["Makefile", ".ci/run", "clients/node/package.json"].map(root));
+    all.extend(["Makefile", ".ci/run"].map(root));
+    all.extend(NPM.map(|folder| root(folder).join("package.json")));
     let of = |path: &std::path::PathBuf| resolving(&path.display().to_string(), &read(path));
     assert_none(&all.iter().flat_map(of).collect::<Vec<_>>());
 }
@@ -154,7 +160,7 @@ mod samples {
         assert_eq!(without_hash(&format!("a==1 \\\n    {hash}\n# b\n")), Vec::<String>::new());
         assert_eq!(without_hash(&format!("a>=1 {hash}\nb==2\nc==3 {hash}\n")).len(), 2);
         let lock = r#"{"packages": {"": {}, "node_modules/a": {"integrity": "sha512-x"},
-            "node_modules/b": {"version": "1"}}}"#;
+            "../../clients/node": {"version": "1"}, "node_modules/b": {"version": "1"}}}"#;
         assert_eq!(without_integrity(lock), ["node_modules/b"]);
         let line = "a_b==1.2 ; python_full_version < '3.11'";
         assert_eq!(asked(line), [("a-b".to_owned(), "1.2".to_owned())].into());

@@ -500,7 +500,7 @@ fn every_statement_is_in_the_list_that_the_test_of_plans_reads() {
 // ---- Documents ----------------------------------------------------------------------------------
 
 fn documents() -> Vec<Source> {
-    let mut all = files(&["docs"], &[".md"]);
+    let mut all = files(&["docs", "clients", "examples"], &[".md"]);
     let front = ["README", "ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"];
     all.extend(front.map(|name| read(&format!("{name}.md"))));
     all

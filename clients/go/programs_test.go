@@ -9,11 +9,12 @@ import (
 	"testing"
 )
 
-// TestProgramsPrintTheTranscripts runs each program, and compares what it prints with what the same
+// TestProgramsPrintTheTranscripts runs each program of examples/go, and compares what it prints with what the same
 // program prints in every language.
 func TestProgramsPrintTheTranscripts(t *testing.T) {
 	folder := t.TempDir()
-	build := exec.Command("go", "build", "-o", folder, "./programs/...")
+	build := exec.Command("go", "build", "-o", folder, "./...")
+	build.Dir = filepath.Join(root, "examples", "go")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -12,9 +12,9 @@ import random
 import subprocess
 import sys
 import time
-from typing import Any
 
 import smolwf
+from smolwf.documents import StepRecord
 
 RUNS = 30
 WORDS = ["Durable", "In", "Every", "Language"]
@@ -47,7 +47,7 @@ class Gang:
             process.wait()
 
 
-def steps_of(store: smolwf.Store, run_id: str) -> list[dict[str, Any]]:
+def steps_of(store: smolwf.Store, run_id: str) -> list[StepRecord]:
     return [step for step in store.history(run_id)["steps"] if step["input_hash"]]
 
 

@@ -1,7 +1,7 @@
 /** The package as others have it: copied beside their code, found nowhere else, compiled by theirs. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ import { folder } from "./support.js";
 
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 const MODULES = join(PACKAGE, "node_modules");
+const EXAMPLES = join(PACKAGE, "../../examples/node");
 
 /** Runs Node with the given arguments, without the variables that say where the library is. */
 function node(cwd: string, ...args: string[]): { status: number | null; said: string } {
@@ -82,7 +83,7 @@ test("what npm packs has the code, its types and the header", (t) => {
     assert.ok(files.includes(name), `${name} is not in ${files}`);
   }
   assert.deepEqual(
-    files.filter((name) => /^(src|test|programs)/.test(name)),
+    files.filter((name) => /^(src|test)/.test(name)),
     [],
   );
 });
@@ -137,10 +138,13 @@ await worker.stop();
 await store.close();
 `;
 
-/** Compiles a host that has the package at a path and reads all TypeScript that it has. */
+/** Compiles a host that has the package at a path, and the programs of examples/node as its own. */
 function compile(t: TestContext, at: string, parts: readonly string[]): void {
   const host = folder(t);
   for (const part of parts) cpSync(join(PACKAGE, part), join(host, at, part), { recursive: true });
+  for (const name of readdirSync(EXAMPLES).filter((name) => name.endsWith(".ts"))) {
+    cpSync(join(EXAMPLES, name), join(host, name));
+  }
   mkdirSync(join(host, "node_modules"), { recursive: true });
   for (const name of ["koffi", "@types", "undici-types"]) {
     symlinkSync(join(MODULES, name), join(host, "node_modules", name));
@@ -159,6 +163,6 @@ test("the strictest compiler reads a host that has the package installed", (t) =
 });
 
 test("the strictest compiler reads a host that has all of the folder among its sources", (t) => {
-  const parts = ["package.json", "dist/src", "src", "test", "programs", "bench"];
+  const parts = ["package.json", "dist/src", "src", "test", "bench"];
   compile(t, "vendor/smolwf", parts);
 });

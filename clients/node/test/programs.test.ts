@@ -11,15 +11,15 @@ import { folder } from "./support.js";
 /** Milliseconds after which a program is killed that does not end. */
 const TIMEOUT_MS = 45_000;
 
-const EXPECTED = new URL("../../../../examples/expected/", import.meta.url);
+const EXAMPLES = new URL("../../../../examples/", import.meta.url);
 
 function expected(program: string): string {
-  return readFileSync(new URL(`${program}.txt`, EXPECTED), "utf8");
+  return readFileSync(new URL(`expected/${program}.txt`, EXAMPLES), "utf8");
 }
 
-/** Runs a program of this package; resolves to what it printed, without its measurements. */
+/** Runs a program of examples/node; resolves to what it printed, without its measurements. */
 async function output(program: string, ...args: string[]): Promise<string> {
-  return outputOf(new URL(`../programs/${program}.js`, import.meta.url), ...args);
+  return outputOf(new URL(`node/dist/${program}.js`, EXAMPLES), ...args);
 }
 
 async function outputOf(url: URL, ...args: string[]): Promise<string> {
@@ -56,7 +56,7 @@ for (const program of ["approval", "fanout", "budget", "agent"]) {
 }
 
 /** As it stands: it is no TypeScript. */
-const TRACING = new URL("../../programs/tracing.js", import.meta.url);
+const TRACING = new URL("node/tracing.js", EXAMPLES);
 
 test("program: tracing continues the trace of a request in the steps of its run", async (t) => {
   const printed = await outputOf(TRACING, join(folder(t), "tracing.db"));

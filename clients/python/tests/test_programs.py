@@ -17,6 +17,7 @@ import smolwf
 from .conftest import REPOSITORY
 
 CLIENT = REPOSITORY / "clients" / "python"
+PROGRAMS = REPOSITORY / "examples" / "python"
 
 
 def environment() -> dict[str, str]:
@@ -27,8 +28,8 @@ def environment() -> dict[str, str]:
 def start(program: str, *arguments: object, expect: int = 0) -> str:
     """Runs a program to its end; what it says, without its measurements."""
     done = subprocess.run(
-        [sys.executable, f"programs/{program}.py", *map(str, arguments)],
-        cwd=CLIENT,
+        [sys.executable, f"{program}.py", *map(str, arguments)],
+        cwd=PROGRAMS,
         env=environment(),
         capture_output=True,
         text=True,
@@ -87,7 +88,7 @@ def test_tracing(tmp_path: Path) -> None:
 def test_tracing_of_an_async_worker_nests_what_runs_side_by_side(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from programs.tracing import Tracing, exporter, tracer
+    from tracing import Tracing, exporter, tracer
 
     async def work(name: str) -> None:
         await asyncio.sleep(0.01)  # so that the steps overlap

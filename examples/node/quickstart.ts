@@ -1,5 +1,5 @@
 /** Asks an expensive question once. Run it with "crash", then without, then without again. */
-import { Store } from "../src/index.js";
+import { Store } from "smolwf";
 
 async function askTheModel(): Promise<{ answer: number }> {
   console.log("asking the model"); // stands for the call that costs money

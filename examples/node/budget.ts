@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Attempt, type StepDocument, Store } from "../src/index.js";
+import { type Attempt, type StepDocument, Store } from "smolwf";
 
 const TEAM = 8;
 const LIMIT = 100_000;

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Attempt, Store } from "../src/index.js";
+import { type Attempt, Store } from "smolwf";
 
 const CHILDREN = 1000;
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type Attempt, Failure, Store, type WorkerEvent } from "../src/index.js";
+import { type Attempt, Failure, Store, type WorkerEvent } from "smolwf";
 
 const PROMPTS = ["plan", "search", "read", "write"];
 const RETRY_MS = 50;

@@ -1,6 +1,6 @@
 /** A purchase that sleeps an hour and then waits for somebody's yes, three days at most. */
 import assert from "node:assert/strict";
-import { type Attempt, Store } from "../src/index.js";
+import { type Attempt, Store } from "smolwf";
 
 const HOUR_MS = 3_600_000;
 const THREE_DAYS_MS = 72 * HOUR_MS;
