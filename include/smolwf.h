@@ -1562,7 +1562,7 @@ int32_t sw_run_wait(sw_store *store,
  * \param reason,reason_len  JSON; may be absent
  * \param err    receives an owned error on failure; may be NULL
  * \retval SW_OK             the run is cancelled or told to end, or was before; the reason stays
- *                           the first
+ *                           the first, and what was retried below it since is cancelled too
  * \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
  * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; reason is no JSON,
  *                           or has the key "$smolwf"
@@ -3132,7 +3132,8 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  * until a newer one or the end of the run; null where no attempt has failed, and once it has ended.
  *
  * due_at_ms is when a pending run may be claimed, or could have been: its run_at_ms, the end of the
- * backoff after a failed attempt or of the delay it was given back with; null in every other state.
+ * backoff after a failed attempt or of the delay it was given back with, when it woke, or, of one
+ * that waited, when it was paused; null in every other state.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
  *

@@ -24,17 +24,22 @@ fn outcome_text(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Cancels a run: at once, or when its running attempt next ends (P26). Again is the same as once.
+/// Cancels a run: at once, or when its running attempt next ends, and all below it (P26). Again is the
+/// same for the run.
 pub fn cancel(port: &mut dyn Port, run_id: &str, reason: Option<&str>, now: Now) -> Result<()> {
     let run_key = find(port, run_id)?;
     match port.task(run_key)? {
-        Some(task) if task.is_cancel_asked => Ok(()),
-        Some(task) => cancel_task(port, &task, &cancel_error(reason), now),
+        Some(task) if !task.is_cancel_asked => {
+            return cancel_task(port, &task, &cancel_error(reason), now);
+        }
+        Some(_) => {}
         None => match port.run_end(run_key)? {
-            Some(end) if end.outcome == Outcome::Cancelled => Ok(()),
-            _ => Err(ended_conflict(port, run_key, run_id)?),
+            Some(end) if end.outcome == Outcome::Cancelled => {}
+            _ => return Err(ended_conflict(port, run_key, run_id)?),
         },
     }
+    // What was retried below it since is to end as well.
+    port.cascade_insert(run_key)
 }
 
 /// Cancels an open run with the error that it is to store.
@@ -104,8 +109,9 @@ pub(super) fn end_shadowed(port: &mut dyn Port, run_key: RunKey, now: Now) -> Re
     }
 }
 
-/// Sets a run aside, at once or when its running attempt next ends unfinished.
-pub fn pause(port: &mut dyn Port, run_id: &str) -> Result<()> {
+/// Sets a run aside, at once or when its running attempt next ends unfinished. One that waits is due
+/// from now on, as nothing but the pause holds it back.
+pub fn pause(port: &mut dyn Port, run_id: &str, now: Now) -> Result<()> {
     let run_key = find(port, run_id)?;
     let Some(task) = port.task(run_key)? else {
         return Err(ended_conflict(port, run_key, run_id)?);
@@ -114,8 +120,10 @@ pub fn pause(port: &mut dyn Port, run_id: &str) -> Result<()> {
         TaskState::Paused => Ok(()),
         TaskState::Running => port.task_ask_pause(run_key, true),
         TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => {
+            let waits = task.state == TaskState::Waiting;
             port.task_set_aside(&Task {
                 state: TaskState::Paused,
+                due_at_ms: if waits { task.due_at_ms.max(now.wall_ms) } else { task.due_at_ms },
                 wake_at_ms: None,
                 ..task.clone()
             })?;

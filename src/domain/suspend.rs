@@ -87,7 +87,8 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
     let is_ready = !task.is_pause_asked && left.is_none();
     match left {
         _ if task.is_pause_asked => {
-            port.task_yield(&Task { state: TaskState::Paused, ..task })?;
+            let due_at_ms = now.wall_ms;
+            port.task_yield(&Task { state: TaskState::Paused, due_at_ms, ..task })?;
         }
         None => {
             let task = Task { state: TaskState::Ready, due_at_ms: now.wall_ms, ..task };

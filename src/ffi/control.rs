@@ -26,7 +26,7 @@ use super::store::sw_store;
 /// \param reason,reason_len  JSON; may be absent
 /// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK             the run is cancelled or told to end, or was before; the reason stays
-///                           the first
+///                           the first, and what was retried below it since is cancelled too
 /// \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
 /// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; reason is no JSON,
 ///                           or has the key "$smolwf"

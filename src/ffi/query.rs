@@ -32,7 +32,8 @@ use crate::text::Text;
 /// until a newer one or the end of the run; null where no attempt has failed, and once it has ended.
 ///
 /// due_at_ms is when a pending run may be claimed, or could have been: its run_at_ms, the end of the
-/// backoff after a failed attempt or of the delay it was given back with; null in every other state.
+/// backoff after a failed attempt or of the delay it was given back with, when it woke, or, of one
+/// that waited, when it was paused; null in every other state.
 ///
 /// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
 ///

@@ -50,7 +50,7 @@ impl Store {
     pub fn pause(&self, run_id: &str) -> Result<()> {
         let run_id = run_id.to_owned();
         let entered = self.enter()?;
-        entered.write(Durability::Inherit, 0, move |tx, _| control::pause(tx, &run_id))?;
+        entered.write(Durability::Inherit, 0, move |tx, now| control::pause(tx, &run_id, now))?;
         // It may have stood before others at its gate.
         entered.backend()?.side().ring_all();
         Ok(())

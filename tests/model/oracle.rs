@@ -157,10 +157,10 @@ impl Oracle {
     pub fn sweep_cascade(&mut self) -> bool {
         let Some(key) = self.cascades.pop_first() else { return false };
         for child in self.children(key) {
-            if self.runs[child].state.is_ended() {
-                // Its own children live on without it.
+            if self.runs[child].state.is_ended() || self.runs[child].is_cancel_asked {
+                // Its own children live on without it, or were retried since.
                 self.cascade(child);
-            } else if !self.runs[child].is_cancel_asked {
+            } else {
                 self.cancel_open(child, &engine("cancelled"));
             }
         }
@@ -305,7 +305,7 @@ impl Oracle {
         }
     }
 
-    fn cascade(&mut self, key: Key) {
+    pub fn cascade(&mut self, key: Key) {
         if !self.children(key).is_empty() {
             self.cascades.insert(key);
         }

@@ -16,11 +16,13 @@ impl Oracle {
             Err(said) => return said,
         };
         let run = &self.runs[key];
-        if run.state.is_ended() {
-            if run.state != State::Cancelled {
-                return said(CONFLICT);
-            }
-        } else if !run.is_cancel_asked {
+        if matches!(run.state, State::Completed | State::Failed) {
+            return said(CONFLICT);
+        }
+        if run.state == State::Cancelled || run.is_cancel_asked {
+            // What was retried below it since is to end as well.
+            self.cascade(key);
+        } else {
             let error = match reason {
                 Some(reason) => format!("{{\"$smolwf\":\"cancelled\",\"reason\":{reason}}}"),
                 None => engine("cancelled"),
@@ -37,10 +39,14 @@ impl Oracle {
             Ok(_) => return said(CONFLICT),
             Err(said) => return said,
         };
-        let run = &mut self.runs[key];
+        let (now, run) = (self.now, &mut self.runs[key]);
         if run.state == State::Running {
             run.is_pause_asked = true;
         } else {
+            if run.state == State::Waiting {
+                // Nothing but the pause holds it back from now on.
+                run.due = now;
+            }
             run.state = State::Paused;
             run.wake = None;
             run.plain.clear();

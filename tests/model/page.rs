@@ -62,6 +62,7 @@ fn document(oracle: &Oracle, run: &Run) -> Value {
         "metadata": parse(run.submit.metadata.as_deref()),
         "code_version": run.submit.version,
         "waiting_for": waiting_for,
+        "due_at_ms": (run.state == State::Pending).then_some(run.due),
         "cancel_asked": is_open && run.is_cancel_asked,
         "pause_asked": is_open && run.is_pause_asked,
         "last_error": parse(last_error.filter(|_| is_open)),
@@ -146,7 +147,7 @@ pub fn strip(value: &mut Value) {
             if fields.contains_key("$smolwf") {
                 fields.remove("message");
             }
-            for key in ["task_id", "updated_at_ms", "due_at_ms", "attempt_id", "step_id"] {
+            for key in ["task_id", "updated_at_ms", "attempt_id", "step_id"] {
                 fields.remove(key);
             }
             if let Some(hash) = fields.get_mut("input_hash") {

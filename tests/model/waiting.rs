@@ -63,6 +63,7 @@ impl Oracle {
         if self.runs[key].is_pause_asked {
             self.runs[key].state = State::Paused;
             self.runs[key].is_pause_asked = false;
+            self.runs[key].due = now;
             return;
         }
         if waits.iter().any(|wait| self.is_ready(key, wait)) {

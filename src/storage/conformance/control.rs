@@ -62,7 +62,7 @@ pub(super) fn a_lapse_that_ends_a_cancelled_run_ends_its_children_in_the_same_cl
     bed.cancel(1);
     bed.sweep_down();
     assert!(bed.tx(|port| retry(port, &text(2), at(51))).unwrap());
-    bed.tx(|port| pause(port, &text(2))).unwrap();
+    bed.tx(|port| pause(port, &text(2), at(50))).unwrap();
     assert!(bed.claim(&claimer(2, 0), at(10_006)).is_none());
     assert_eq!(bed.outcome(parent.run_key), Some(Outcome::Cancelled));
     assert_eq!(bed.outcome(child), Some(Outcome::Cancelled));
@@ -140,6 +140,31 @@ pub(super) fn a_cancel_passes_through_a_descendant_that_had_ended(bed: &mut dyn 
     assert_eq!(bed.tx(|port| living(port, fence, at(9))).unwrap_err().code(), -21);
 }
 
+/// P26: of the run itself, told to end or cancelled before, and of one above it.
+pub(super) fn a_cancel_ends_what_was_retried_since_the_one_before(bed: &mut dyn Bed) {
+    bed.run(1, at(5));
+    let top = bed.claimed(at(6)).fence;
+    bed.child(top, run_id(2));
+    let middle = bed.claimed(at(6)).fence;
+    let grandchild = bed.child(middle, run_id(3));
+    bed.cancel(2);
+    bed.sweep_down();
+    for number in [2, 1] {
+        assert!(bed.tx(|port| retry(port, &text(3), at(51))).unwrap());
+        bed.cancel(number);
+        bed.sweep_down();
+        assert_eq!(bed.outcome(grandchild), Some(Outcome::Cancelled), "of run {number}");
+    }
+    bed.finish(middle, &End::Release(0), at(52)).unwrap();
+    bed.sweep_down();
+    assert!(bed.tx(|port| retry(port, &text(3), at(53))).unwrap());
+
+    bed.cancel(2);
+
+    assert!(bed.claim(&claimer(1, 0), at(54)).is_none());
+    assert_eq!(bed.outcome(grandchild), Some(Outcome::Cancelled));
+}
+
 /// Deeper than a claim climbs: the sweeps go first.
 pub(super) fn a_descendant_however_deep_is_not_claimed_after_a_cancel(bed: &mut dyn Bed) {
     bed.run(1, at(5));
@@ -179,7 +204,7 @@ pub(super) fn a_paused_run_is_not_claimed_until_it_is_resumed(bed: &mut dyn Bed)
     bed.submit(2, &later(), at(5));
     for number in [1, 2] {
         for _ in 0..2 {
-            bed.tx(|port| pause(port, &text(number))).unwrap();
+            bed.tx(|port| pause(port, &text(number), at(50))).unwrap();
         }
     }
     let claimer = super::claimer(1, 0);
@@ -196,19 +221,19 @@ pub(super) fn a_pause_of_a_running_run_takes_effect_at_its_unfinished_end(bed: &
     let key = bed.run(1, at(5));
     for end in [End::Release(0), End::Fail("1".into(), FailOptions::default())] {
         let fence = bed.claimed(at(10_000)).fence;
-        bed.tx(|port| pause(port, &text(1))).unwrap();
+        bed.tx(|port| pause(port, &text(1), at(50))).unwrap();
         assert_eq!(bed.task(key).unwrap().state, TaskState::Running);
         bed.finish(fence, &end, at(10_001)).unwrap();
         assert_eq!(bed.task(key).unwrap().state, TaskState::Paused);
         bed.tx(|port| resume(port, &text(1), at(20_000))).unwrap();
     }
     let fence = bed.claimed(at(20_000)).fence;
-    bed.tx(|port| pause(port, &text(1))).unwrap();
+    bed.tx(|port| pause(port, &text(1), at(50))).unwrap();
     bed.tx(|port| resume(port, &text(1), at(20_000))).unwrap();
     bed.finish(fence, &End::Release(0), at(20_001)).unwrap();
     assert_eq!(bed.task(key).unwrap().state, TaskState::Ready, "taken back in time");
     let fence = bed.claimed(at(20_002)).fence;
-    bed.tx(|port| pause(port, &text(1))).unwrap();
+    bed.tx(|port| pause(port, &text(1), at(50))).unwrap();
     bed.finish(fence, &End::Complete("1".into()), at(20_003)).unwrap();
     assert_eq!(bed.outcome(key), Some(Outcome::Completed), "a finished end is an end");
 }
@@ -221,11 +246,33 @@ pub(super) fn a_waiting_run_that_was_paused_asks_again_when_resumed(bed: &mut dy
     bed.tx(|port| suspend(port, fence, &parking, at(7))).unwrap();
     assert_eq!(bed.task(key).unwrap().state, TaskState::Waiting);
 
-    bed.tx(|port| pause(port, &text(1))).unwrap();
+    bed.tx(|port| pause(port, &text(1), at(50))).unwrap();
     assert!(bed.claim(&super::claimer(1, 0), at(5_000)).is_none());
     bed.tx(|port| resume(port, &text(1), at(5_000))).unwrap();
 
     assert_eq!(bed.claimed(at(5_000)).fence.run_key, key);
+}
+
+/// P9: by when each could have been claimed, but for the pause.
+pub(super) fn a_run_that_waited_is_due_from_its_pause_on_and_a_ready_one_as_before(
+    bed: &mut dyn Bed,
+) {
+    let parking = Parking { pending: vec![Pending::Retry(1_000)], has_open_step: false };
+    let (parked, running) = (bed.run(1, at(5)), bed.run(2, at(5)));
+    let [first, second] = [6, 6].map(|ms| bed.claimed(at(ms)).fence);
+    bed.tx(|port| suspend(port, first, &parking, at(7))).unwrap();
+    let (ready, others) = (bed.run(3, at(8)), [bed.run(4, at(20)), bed.run(5, at(55))]);
+    for number in [1, 2, 3] {
+        bed.tx(|port| pause(port, &text(number), at(50))).unwrap();
+    }
+    bed.tx(|port| suspend(port, second, &parking, at(60))).unwrap();
+    for number in [1, 2, 3] {
+        assert!(bed.tx(|port| resume(port, &text(number), at(70))).unwrap());
+    }
+
+    let order = [(); 5].map(|()| bed.claimed(at(80)).fence.run_key);
+
+    assert_eq!(order, [ready, others[0], parked, others[1], running]);
 }
 
 pub(super) fn a_retry_keeps_results_and_forgets_failures(bed: &mut dyn Bed) {

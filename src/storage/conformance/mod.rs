@@ -280,12 +280,14 @@ macro_rules! every_claim {
                 a_cancel_ends_a_run_that_nobody_runs_and_flags_one_that_is_run
                 a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before
                 a_cancel_passes_through_a_descendant_that_had_ended
+                a_cancel_ends_what_was_retried_since_the_one_before
                 a_lapse_that_ends_a_cancelled_run_ends_its_children_in_the_same_claim
                 a_descendant_however_deep_is_not_claimed_after_a_cancel
                 the_children_of_a_run_that_timed_out_are_cancelled
                 a_paused_run_is_not_claimed_until_it_is_resumed
                 a_pause_of_a_running_run_takes_effect_at_its_unfinished_end
                 a_waiting_run_that_was_paused_asks_again_when_resumed
+                a_run_that_waited_is_due_from_its_pause_on_and_a_ready_one_as_before
                 a_retry_keeps_results_and_forgets_failures
                 a_retry_waits_for_the_cancel_that_came_before_it
                 a_fork_replays_what_was_recorded_before_a_step

@@ -82,7 +82,7 @@ pub(super) fn counts_hold_however_a_run_ceases_to_run(bed: &mut dyn Bed) {
     bed.tx(|port| cancel(port, &text(3), None, at(7))).unwrap();
     assert_eq!(bed.counted(), 6, "a run told to end goes on counting until it does");
     bed.finish(fences[2], &End::Complete("1".into()), at(7)).unwrap();
-    bed.tx(|port| pause(port, &text(4))).unwrap();
+    bed.tx(|port| pause(port, &text(4), at(7))).unwrap();
     bed.finish(fences[3], &End::Release(0), at(7)).unwrap();
     assert_eq!((bed.counted(), bed.behind("k3"), bed.behind("k4")), (4, 0, 0));
     bed.tx(|port| sweep(port, &[], run_id(0xEE), at(60))).unwrap();
@@ -130,7 +130,7 @@ pub(super) fn the_next_is_let_in_when_the_first_at_an_open_gate_goes_away(bed: &
     bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
 
     bed.tx(|port| cancel(port, &text(2), None, at(8))).unwrap();
-    bed.tx(|port| pause(port, &text(3))).unwrap();
+    bed.tx(|port| pause(port, &text(3), at(8))).unwrap();
     bed.tx(|port| sweep(port, &[], run_id(0xEE), at(40))).unwrap();
 
     assert_eq!(bed.next().unwrap().run_key, 5);

@@ -374,7 +374,7 @@ ORDER BY t.priority, t.due_at_ms, t.task_key";
                     // What has ended refuses.
                     let _ = match self.seed % 3 {
                         0 => cancel(&mut tx, &run, None, self.now),
-                        1 => pause(&mut tx, &run),
+                        1 => pause(&mut tx, &run, self.now),
                         _ => resume(&mut tx, &run, self.now).map(|_| ()),
                     };
                 }
