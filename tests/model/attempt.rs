@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::oracle::{
     CANCELLED, CLOSED, CONFLICT, FAILED, Key, LEASE_LOST, Mark, NONDETERMINISM, OK, Oracle,
-    REPLAYED, Record, SUSPEND, Said, Space, State, Wait, engine, lease_end, said, stop_error,
-    stopped,
+    REPLAYED, Record, SUSPEND, Said, Space, State, engine, lease_end, said, stop_error, stopped,
 };
+use super::waiting::Pending;
 
 /// What the holder of an attempt knows.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Attempt {
     pub handle: u64,
     passed: HashMap<(Space, String), BTreeSet<u32>>,
     open: BTreeSet<(String, u32)>,
-    pub waits: HashMap<(Space, String, u32), Wait>,
+    pub waits: HashMap<(Space, String, u32), Pending>,
     ended: Option<(String, Said)>,
 }
 
@@ -176,8 +176,8 @@ impl Oracle {
                     return Begun::Said(replay(known));
                 }
                 Mark::BacksOff if known.retry_at > self.now => {
-                    let wait = Wait { at: Some(known.retry_at), ..Wait::default() };
-                    attempt.waits.insert((Space::Step, begin.name.clone(), occurrence), wait);
+                    let step = (Space::Step, begin.name.clone(), occurrence);
+                    attempt.waits.insert(step, Pending::Retry(known.retry_at));
                     return Begun::Said(said(SUSPEND));
                 }
                 Mark::Started if known.tries >= max_attempts => {
@@ -283,8 +283,8 @@ impl Oracle {
         if is_final {
             attempt.pass(Space::Step, &step.name, step.occurrence);
         } else {
-            let wait = Wait { at: Some(retry_at), ..Wait::default() };
-            attempt.waits.insert((Space::Step, step.name.clone(), step.occurrence), wait);
+            let step = (Space::Step, step.name.clone(), step.occurrence);
+            attempt.waits.insert(step, Pending::Retry(retry_at));
         }
         let answer = said(if is_final { FAILED } else { SUSPEND });
         step.finished = Some((asked, answer.clone()));
@@ -387,8 +387,8 @@ impl Oracle {
             return said(CONFLICT);
         }
         let answer = self.end_stopped(attempt, None).unwrap_or_else(|| {
-            let waits: Vec<Wait> = attempt.waits.values().cloned().collect();
-            self.park(attempt.run, &waits);
+            let asked: Vec<_> = attempt.waits.clone().into_iter().collect();
+            self.park(attempt.run, &asked);
             said(OK)
         });
         attempt.ended = Some(("suspend".into(), answer.clone()));

@@ -75,9 +75,11 @@ impl Drive {
         let HeldStep { core, model, attempt } = &mut self.steps[at];
         let held = self.held.get_mut(attempt).expect("a step has its attempt");
         self.log.push(format!("complete {} of attempt {attempt} with {result}", model.name));
-        let (id, core) = (*attempt, plain(core.complete(Some(result.clone()))));
+        // Confirming what was recorded is no write, and keeps no lease.
+        let (id, is_first) = (*attempt, !model.is_finished());
+        let core = plain(core.complete(Some(result.clone())));
         let model = self.oracle.complete_step(&mut held.model, model, &result);
-        if model.0 == OK {
+        if model.0 == OK && is_first {
             self.check_lease(id);
         }
         self.forget_finished(at);

@@ -48,6 +48,14 @@ pub struct Ask {
     pub timeout: i64,
 }
 
+/// What an attempt has asked, and was answered "not yet".
+#[derive(Debug, Clone)]
+pub enum Pending {
+    Ask(Ask),
+    /// A step that backs off until then.
+    Retry(i64),
+}
+
 /// A member that has come: when, and what it is.
 #[derive(Clone)]
 enum Source {
@@ -57,7 +65,8 @@ enum Source {
 }
 
 impl Oracle {
-    pub fn park(&mut self, key: Key, waits: &[Wait]) {
+    /// Asks everything once more: messages that were there may have been taken since.
+    pub fn park(&mut self, key: Key, asked: &[((Space, String, u32), Pending)]) {
         self.close_attempt(key, "suspended", None);
         let now = self.now;
         if self.runs[key].is_pause_asked {
@@ -66,14 +75,16 @@ impl Oracle {
             self.runs[key].due = now;
             return;
         }
-        if waits.iter().any(|wait| self.is_ready(key, wait)) {
-            return self.runs[key].make_ready(now);
-        }
+        let left: Option<Vec<Wait>> = asked
+            .iter()
+            .map(|((_, _, occurrence), one)| self.wait(key, one, *occurrence))
+            .collect();
+        let Some(waits) = left else { return self.runs[key].make_ready(now) };
         // With two awaits of all, each member wakes the run, which asks again: legal (P24).
         let is_counted = waits.iter().filter(|wait| wait.needs_all).count() == 1;
         let (mut plain, mut counted) = (BTreeSet::new(), BTreeMap::new());
         let mut after = None;
-        for wait in waits {
+        for wait in &waits {
             for (target, needed) in &wait.targets {
                 let left = self.left(key, target, *needed);
                 if !wait.needs_all || !is_counted {
@@ -84,31 +95,28 @@ impl Oracle {
             }
             after = after.or(wait.after.filter(|_| is_counted));
         }
-        // Where all else has come, the sleep of an await of all is what is left to wake the run.
-        let is_last = |wait: &&Wait| {
-            let there = |(target, needed): &(Target, usize)| self.left(key, target, *needed) == 0;
-            wait.needs_all && wait.targets.iter().all(there)
-        };
-        let last = waits.iter().filter(is_last).filter_map(|wait| wait.after);
-        let wake = waits.iter().filter_map(|wait| wait.at).chain(last).min();
+        let wake = waits.iter().filter_map(|wait| wait.at).min();
         let run = &mut self.runs[key];
         run.state = State::Waiting;
         run.wake = wake;
         (run.plain, run.counted, run.after) = (plain, counted, after);
     }
 
-    fn is_ready(&self, key: Key, wait: &Wait) -> bool {
-        if wait.at.is_some_and(|at| at <= self.now) {
-            return true;
-        }
-        let there = |(target, needed): &(Target, usize)| self.left(key, target, *needed) == 0;
-        let mut targets = wait.targets.iter();
-        if wait.needs_all {
-            let is_over = wait.after.is_none_or(|after| after <= self.now);
-            !wait.targets.is_empty() && is_over && targets.all(there)
-        } else {
-            targets.any(there)
-        }
+    /// What is left to wait for; `None` when it would be answered now.
+    fn wait(&self, key: Key, pending: &Pending, occurrence: u32) -> Option<Wait> {
+        let ask = match pending {
+            Pending::Ask(ask) => ask,
+            Pending::Retry(at) => {
+                let wait = Wait { at: Some(*at), ..Wait::default() };
+                return (*at > self.now).then_some(wait);
+            }
+        };
+        let known = self.runs[key].record(ask.form.space(), &ask.name, occurrence).cloned();
+        let record = known.unwrap_or_else(|| self.new_ask(ask, occurrence));
+        let come = self.come(key, ask, &record).expect("its children were found");
+        let is_over = record.deadline.is_some_and(|at| at <= self.now);
+        let is_answered = is_over || !choose(ask, &come).is_empty();
+        (!is_answered).then(|| self.wait_for(ask, &record, &come))
     }
 
     /// How many of a target are still to come.
@@ -139,24 +147,20 @@ impl Oracle {
                 attempt.waits.remove(&asked);
                 answer
             }
-            Err(Ok(wait)) => {
-                attempt.waits.insert(asked, wait);
-                said(SUSPEND)
+            Err(answer) => {
+                if answer.0 == SUSPEND {
+                    attempt.waits.insert(asked, Pending::Ask(ask.clone()));
+                }
+                answer
             }
-            Err(Err(error)) => error,
         }
     }
 
-    fn answer(
-        &mut self,
-        attempt: &Attempt,
-        ask: &Ask,
-        occurrence: u32,
-    ) -> Result<Said, Result<Wait, Said>> {
+    fn answer(&mut self, attempt: &Attempt, ask: &Ask, occurrence: u32) -> Result<Said, Said> {
         let (now, key) = (self.now, attempt.run);
         let known = self.runs[key].record(ask.form.space(), &ask.name, occurrence).cloned();
         if known.as_ref().is_some_and(|k| k.label.as_deref() != Some(ask.form.label())) {
-            return Err(Err(said(NONDETERMINISM)));
+            return Err(said(NONDETERMINISM));
         }
         if let Some(known) = known.as_ref().filter(|known| known.mark != Mark::Asked) {
             return Ok(if known.mark == Mark::TimedOut {
@@ -167,7 +171,7 @@ impl Oracle {
             });
         }
         let mut record = known.clone().unwrap_or_else(|| self.new_ask(ask, occurrence));
-        let come = self.come(key, ask, &record).map_err(Err)?;
+        let come = self.come(key, ask, &record)?;
         let chosen: Vec<(usize, i64, Source)> = choose(ask, &come);
         let is_over = record.deadline.is_some_and(|at| at <= now);
         record.took = now - record.started_at;
@@ -188,13 +192,12 @@ impl Oracle {
             self.note(key, record);
             return Ok(said(TIMEOUT));
         }
-        let wait = self.wait_for(ask, &record, &come);
         let is_fixed = record.deadline.is_some() || record.sleeps.iter().any(Option::is_some);
         if known.is_none() && is_fixed {
             record.took = 0;
             self.note(key, record);
         }
-        Err(Ok(wait))
+        Err(said(SUSPEND))
     }
 
     fn note(&mut self, key: Key, record: Record) {

@@ -338,6 +338,7 @@ macro_rules! every_claim {
                 an_ended_run_takes_no_messages
                 of_any_the_earliest_is_taken_and_the_others_stay
                 of_all_a_name_mentioned_twice_takes_two_messages
+                all_waits_for_a_message_that_another_await_took_before_the_park
                 all_of_many_children_wake_their_parent_once
                 all_with_a_sleep_wakes_when_the_last_is_ready
                 all_with_a_sleep_wakes_although_the_rest_came_before_the_park

@@ -212,6 +212,22 @@ pub(super) fn of_all_a_name_mentioned_twice_takes_two_messages(bed: &mut dyn Bed
     assert_eq!(ask(bed, &Ask { fence, ..all }, at(17)), Answer::Ready(expected));
 }
 
+/// P23, P24: a message that was there when all were asked for, and is another await's by the park, is
+/// to come again.
+pub(super) fn all_waits_for_a_message_that_another_await_took_before_the_park(bed: &mut dyn Bed) {
+    let fence = attempt(bed, at(10));
+    let all = ask_of(fence, Form::All, vec![named("go"), named("vote")], -1);
+    send(bed, "vote", "1", None, at(11)).unwrap();
+    pending(bed, &all, at(12));
+    let vote = Ask { name: "vote".into(), ..ask_of(fence, Form::Signal, vec![named("vote")], -1) };
+    assert_eq!(ask(bed, &vote, at(13)), ready("1"));
+
+    park(bed, fence, &[&all], at(14));
+
+    assert!(!send(bed, "go", "2", None, at(15)).unwrap().has_woken);
+    assert!(send(bed, "vote", "3", None, at(16)).unwrap().has_woken);
+}
+
 /// P25: each end of a child counts down, the last one wakes.
 pub(super) fn all_of_many_children_wake_their_parent_once(bed: &mut dyn Bed) {
     let fence = attempt(bed, at(10));
