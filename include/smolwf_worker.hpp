@@ -949,7 +949,7 @@ class loop : public std::enable_shared_from_this<loop> {
             if (of.doomed() != nullptr) return fail(of, *of.doomed());
             thrown ? end_thrown(of, thrown) : end_returned(of, result);
         } catch (const error &why) {
-            if (why.code() == SW_ERR_CANCELLED) return done(of, "cancelled", severity::info);
+            if (why.code() == SW_ERR_CANCELLED) return stopped(of, why);
             if (why.code() == SW_ERR_LEASE_LOST) return done(of, "lost", severity::warning);
             if (why.code() == SW_ERR_CLOSED) return;
             if (may_pass(why.code())) return; /* given up: the lease ends with the process */
@@ -1030,13 +1030,29 @@ class loop : public std::enable_shared_from_this<loop> {
 
     /** When the run is tried again, as its document says; 0 when nobody can tell. */
     int64_t next_try_at_ms(room &of) noexcept {
+        const text document = document_of(of);
+        return std::strtoll(std::string(member(document, "due_at_ms").substr(0, 20)).c_str(),
+                            nullptr, 10);
+    }
+
+    /** The run as it stands, to tell of; empty when nobody can tell. */
+    text document_of(room &of) noexcept {
         sw_text *out = nullptr;
         const std::string_view id = of.attempt().run_id();
         const std::lock_guard<std::mutex> lock(asking_);
-        if (is_left_ || sw_run_get(store_, id.data(), id.size(), &out, nullptr) < 0) return 0;
-        const text document(out);
-        return std::strtoll(std::string(member(document, "due_at_ms").substr(0, 20)).c_str(),
-                            nullptr, 10);
+        if (!is_left_) sw_run_get(store_, id.data(), id.size(), &out, nullptr);
+        return text(out);
+    }
+
+    /** One code says that the run was cancelled, or that its time was over: then it has failed. */
+    void stopped(room &of, const error &why) {
+        const text document = document_of(of);
+        if (member(document, "state").substr(0, 8) != "\"failed\"") {
+            return done(of, "cancelled", severity::info);
+        }
+        event e = of.event_of("failed", severity::error);
+        e.error = why.what(), e.duration_ms = of.age_ms();
+        tell(e);
     }
 
     void done(room &of, std::string_view kind, severity level) {
@@ -1055,7 +1071,7 @@ class loop : public std::enable_shared_from_this<loop> {
             tell(e);
         } catch (const error &why) {
             /* A lease that could not be given back ends with the process, or lapses. */
-            if (why.code() == SW_ERR_CANCELLED) done(of, "cancelled", severity::info);
+            if (why.code() == SW_ERR_CANCELLED) stopped(of, why);
         }
     }
 

@@ -310,11 +310,16 @@ export class Attempt implements AsyncDisposable {
 
   /** When a run that was failed or given back may be claimed again; null if it cannot be read. */
   async retryAtMs(): Promise<number | null> {
+    return (await this.asItStands())?.due_at_ms ?? null;
+  }
+
+  /** The run's document; undefined if it cannot be read. */
+  async asItStands(): Promise<RunDocument | undefined> {
     try {
       const { text } = await this.#library.callLater("sw_run_get", this.#of.store, this.runId);
-      return fromJson<RunDocument>(text ?? "null").due_at_ms;
+      return text === undefined ? undefined : fromJson<RunDocument>(text);
     } catch {
-      return null;
+      return undefined;
     }
   }
 

@@ -219,16 +219,25 @@ function released(attempt: Attempt, reason: string): Outcome {
 
 /** What an error says that met the end: it was stored as another one, or it is not ours to store. */
 async function endedOtherwise(attempt: Attempt, error: unknown): Promise<Outcome> {
-  const { calls } = attempt;
-  const duration_ms = calls.durationMs;
-  if (error instanceof CancelledError) {
-    calls.tell("cancelled", () => ({ duration_ms }));
-    return { state: "cancelled" };
-  }
+  if (error instanceof CancelledError) return stopped(attempt);
   if (error instanceof LeaseLostError) return lost(attempt);
   if (error instanceof ClosedError) return released(attempt, "the store was closed");
   if (isFatal(error)) throw error;
   return await endedSomehow(attempt, error).catch(() => lost(attempt));
+}
+
+/** The run was cancelled, or its time was over: the library says so with one code, and it is failed then. */
+async function stopped(attempt: Attempt): Promise<Outcome> {
+  const { calls } = attempt;
+  const duration_ms = calls.durationMs;
+  const run = await attempt.asItStands();
+  if (run?.state !== "failed") {
+    calls.tell("cancelled", () => ({ duration_ms }));
+    return { state: "cancelled" };
+  }
+  const { error } = run;
+  calls.tell("failed", () => ({ duration_ms, error, trace: null }));
+  return { state: "failed", error };
 }
 
 /** An end that was refused for no reason that we know fails the run, so that it is not for ever. */

@@ -347,7 +347,8 @@ test("a run that is out of time hears of it", async (t) => {
     await once(signal, "abort");
     throw signal.reason;
   });
-  assert.equal(outcome.state, "cancelled");
+  assert.equal(outcome.state, "failed");
+  assert.match(JSON.stringify(outcome), /"\$smolwf":"timeout"/);
 });
 
 test("a step's finished work is recorded, though its attempt has heard of a cancel", async (t) => {
