@@ -161,3 +161,34 @@ fn a_run_that_parks_on_a_timer_wakes_a_claim_that_sleeps_past_it() {
         next.release(0).unwrap();
     }
 }
+
+/// A watch sleeps until what it knows of comes due, and so do the workers on it.
+#[test]
+fn a_schedule_that_is_set_wakes_who_waits_for_a_change_and_sleeps_past_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = never_looking(&folder.path().join("db"));
+    for round in 0..20 {
+        let (here, seen) = (Arc::clone(&store), store.changes().unwrap());
+        let waits = std::thread::spawn(move || here.wait_for_change(seen, FOREVER, None));
+        let name = format!("s{round}");
+        store.schedule_set(&name, r#"{"workflow":"w","every_ms":5}"#).unwrap();
+        assert!(woken(move || waits.join()).unwrap().unwrap().is_some());
+        store.schedule_delete(&name).unwrap();
+    }
+}
+
+#[test]
+fn a_run_that_a_pause_lets_in_is_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = never_looking(&folder.path().join("db"));
+    store.queue_set("default", r#"{"concurrency_per_key":1}"#).unwrap();
+    let gated = || {
+        let concurrency_key = Some("k".into());
+        let gated = Submit { workflow: "w".into(), concurrency_key, ..Submit::default() };
+        store.submit(gated).unwrap().run_id
+    };
+    let (first, _) = (gated(), gated());
+    let seen = store.changes().unwrap();
+    store.pause(&first).unwrap();
+    assert!(store.changes().unwrap() > seen);
+}

@@ -51,9 +51,8 @@ impl Store {
         let run_id = run_id.to_owned();
         let entered = self.enter()?;
         entered.write(Durability::Inherit, 0, move |tx, now| control::pause(tx, &run_id, now))?;
-        // It may have stood before others at its gate.
-        entered.backend()?.side().ring_all();
-        Ok(())
+        // It may have stood before others at its gate: the next one is claimable now.
+        entered.announce_due()
     }
 
     /// Puts a paused run back.

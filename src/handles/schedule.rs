@@ -15,8 +15,10 @@ impl Store {
         entered.backend()?.read(|tx| schedule::check(tx, &spec, now))?;
         entered
             .write(Durability::Inherit, 0, move |tx, now| schedule::set(tx, &name, &spec, now))?;
-        // Whoever sleeps until the next due time looks anew.
-        entered.backend()?.side().ring_all();
+        // Whoever sleeps until the next due time looks anew, claims and those who wait for a change.
+        let side = entered.backend()?.side();
+        side.ring_all();
+        side.ring_change();
         Ok(())
     }
 
