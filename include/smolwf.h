@@ -3098,6 +3098,7 @@ int32_t sw_event_read(sw_store *store,
  * \retval SW_OK           the document is in out, whatever it says
  * \retval SW_ERR_MISUSE   store is no store, or out is NULL
  * \retval SW_ERR_CORRUPT  the file is damaged so that it cannot be looked through
+ * \retval SW_ERR_IO       a page could not be read, so that nothing is known of it
  *
  * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
  * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,

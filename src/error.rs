@@ -189,11 +189,14 @@ impl Error {
         Error::Internal(sentence.into())
     }
 
-    /// Makes an `Io` from a failed system call.
+    /// Makes an error from a failed system call: of what lacks, or else an `Io`.
     pub fn from_os(what: &str, error: &std::io::Error) -> Error {
-        Error::Io {
-            engine_code: error.raw_os_error().map_or(0, |errno| -errno),
-            sentence: format!("{what}: {error}").into(),
+        let engine_code = error.raw_os_error().map_or(0, |errno| -errno);
+        let sentence = format!("{what}: {error}").into();
+        match -engine_code {
+            libc::ENOSPC | libc::EDQUOT | libc::EFBIG => Error::Full(sentence),
+            libc::ENOMEM => Error::NoMem,
+            _ => Error::Io { engine_code, sentence },
         }
     }
 }
@@ -271,5 +274,16 @@ mod tests {
         let error = Error::from_os("sync", &std::io::Error::from_raw_os_error(5));
         assert_eq!(error.engine_code(), -5);
         assert_eq!(error.code(), -41);
+        for (errno, code) in [
+            (libc::ENOSPC, -42),
+            (libc::EDQUOT, -42),
+            (libc::EFBIG, -42),
+            (libc::ENOMEM, -45),
+            (libc::EMFILE, -41),
+            (libc::EACCES, -41),
+        ] {
+            let error = Error::from_os("sync", &std::io::Error::from_raw_os_error(errno));
+            assert_eq!(error.code(), code, "{errno}");
+        }
     }
 }

@@ -129,11 +129,6 @@ pub fn identity(path: &Path) -> io::Result<Identity> {
     })
 }
 
-/// Brings the names in a folder to the disk.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
 /// Which file it is: the halves of its device's number, and its own number there.
 pub type FileId = (u32, u32, u64);
 

@@ -17,9 +17,9 @@ pub fn try_lock(file: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
 
 /// Takes the lock on all bytes of a range, as `try_lock` does on one.
 pub fn try_lock_range(file: BorrowedFd<'_>, range: Range<u64>) -> io::Result<bool> {
-    match set_lock(file, range, libc::F_WRLCK) {
+    match set_lock(file, range.clone(), libc::F_WRLCK) {
         Ok(()) => Ok(true),
-        Err(error) if is_taken(&error) => Ok(false),
+        Err(error) if is_taken(&error, || is_held_by_other(file, range))? => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -31,7 +31,11 @@ pub fn unlock(file: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
 
 /// Returns whether an open file description other than this one holds the byte.
 pub fn is_locked_by_other(file: BorrowedFd<'_>, offset: u64) -> io::Result<bool> {
-    let mut region = bytes(offset..offset.saturating_add(1), libc::F_WRLCK)?;
+    is_held_by_other(file, offset..offset.saturating_add(1))
+}
+
+fn is_held_by_other(file: BorrowedFd<'_>, range: Range<u64>) -> io::Result<bool> {
+    let mut region = bytes(range, libc::F_WRLCK)?;
     // SAFETY: the descriptor is open while borrowed, and the command reads and writes one flock.
     let code =
         unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, ptr::from_mut(&mut region)) };
@@ -61,8 +65,14 @@ fn bytes(range: Range<u64>, kind: libc::c_int) -> io::Result<libc::flock> {
     })
 }
 
-fn is_taken(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES))
+/// Tells a lock that others have from one that cannot be had. `EACCES` may mean either: some file
+/// systems say so of a lock that is held, and what confines a program of any lock.
+fn is_taken(error: &io::Error, is_held: impl FnOnce() -> io::Result<bool>) -> io::Result<bool> {
+    match error.raw_os_error() {
+        Some(libc::EAGAIN) => Ok(true),
+        Some(libc::EACCES) => is_held(),
+        _ => Ok(false),
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +80,18 @@ mod tests {
     use super::*;
     use crate::os::open_side;
     use std::os::fd::AsFd;
+
+    #[test]
+    fn a_lock_that_may_not_be_taken_is_told_from_one_that_others_have() {
+        let says = |errno, is_held| {
+            is_taken(&io::Error::from_raw_os_error(errno), || Ok(is_held)).unwrap()
+        };
+        assert!(says(libc::EAGAIN, false));
+        assert!(says(libc::EACCES, true));
+        for errno in [libc::EACCES, libc::EPERM, libc::ENOLCK, libc::EIO] {
+            assert!(!says(errno, false), "{errno}");
+        }
+    }
 
     #[test]
     fn a_byte_is_held_by_one_description_at_a_time() {

@@ -89,12 +89,10 @@ pub fn is_lack(error: &std::io::Error) -> bool {
 
 /// Reads a failed call of the system on a file as an error of ours; `what` says which call.
 pub fn map_system(what: &str, error: &std::io::Error) -> Error {
-    let engine_code = error.raw_os_error().map_or(0, |errno| -errno);
-    let sentence = format!("{what}: {error}").into();
+    let told = Error::from_os(what, error);
+    let Error::Io { engine_code, sentence } = told else { return told };
     match -engine_code {
-        libc::ENOSPC | libc::EDQUOT | libc::EFBIG => Error::Full(sentence),
         libc::EROFS => Error::ReadOnly(sentence),
-        libc::ENOMEM => Error::NoMem,
         _ if is_lack(error) => Error::Io { engine_code, sentence },
         _ => Error::CannotOpen { engine_code, sentence },
     }
@@ -103,6 +101,28 @@ pub fn map_system(what: &str, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failed_calls_of_the_system_read_as_errors_of_ours() {
+        for (errno, code) in [
+            (libc::ENOSPC, -42),
+            (libc::EDQUOT, -42),
+            (libc::EFBIG, -42),
+            (libc::EROFS, -43),
+            (libc::ENOMEM, -45),
+            (libc::EMFILE, -41),
+            (libc::ENFILE, -41),
+            (libc::EIO, -41),
+            (libc::EINTR, -41),
+            (libc::EAGAIN, -41),
+            (libc::ENOLCK, -41),
+            (libc::EACCES, -47),
+            (libc::ENOENT, -47),
+        ] {
+            let error = map_system("open", &std::io::Error::from_raw_os_error(errno));
+            assert_eq!(error.code(), code, "{errno}");
+        }
+    }
 
     #[test]
     fn faults_of_sqlite_read_as_errors_of_ours() {

@@ -33,6 +33,7 @@ pub use self::plan::{
 };
 use self::plan::{Plan, lock};
 use crate::error::{Error, Result};
+use crate::os;
 
 /// Name of the file layer, for opening a connection with it after `register`.
 pub const NAME: &CStr = c"smolwf-fault";
@@ -49,11 +50,15 @@ pub fn register() -> Result<()> {
 /// Meets an operation that SQLite asks for: what it looks at after a failure is the errno.
 fn meet_of_sqlite(plan: &Plan, kind: FileKind, operation: Operation) -> Option<c_int> {
     let fault = plan.meet(kind, operation)?;
+    set_errno(fault.errno);
+    Some(fault.code)
+}
+
+fn set_errno(errno: c_int) {
     // SAFETY: answers with the place of this thread's number.
     let place = unsafe { libc::__errno_location() };
     // SAFETY: the place is this thread's own.
-    unsafe { *place = fault.errno };
-    Some(fault.code)
+    unsafe { *place = errno };
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -67,16 +72,61 @@ fn register_once() -> c_int {
         return ffi::SQLITE_ERROR;
     };
     BASE.store(base, Ordering::SeqCst);
+    // SAFETY: the default layer is registered.
+    if !unsafe { replace_open(base) } {
+        return ffi::SQLITE_ERROR;
+    }
     // Functions not replaced here are the default's own; none of them reads its layer.
     let layer = Box::leak(Box::new(ffi::sqlite3_vfs {
         szOsFile: default.szOsFile + HEAD_BYTES as c_int,
         zName: NAME.as_ptr(),
         xOpen: Some(open),
         xDelete: Some(delete),
+        xAccess: Some(access),
+        xFullPathname: Some(full_path),
         ..*default
     }));
     // SAFETY: the layer is leaked, so that it lives as long as SQLite.
     unsafe { ffi::sqlite3_vfs_register(layer, 0) }
+}
+
+/// Has SQLite open files through `open_of_system`.
+///
+/// # Safety
+/// `base` is a layer that is registered.
+unsafe fn replace_open(base: *mut ffi::sqlite3_vfs) -> bool {
+    type Any = unsafe extern "C" fn();
+    type Open = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
+    // SAFETY: as the caller says.
+    let Some(set) = (unsafe { (*base).xSetSystemCall }) else { return false };
+    // SAFETY: SQLite casts it back to what it is before it calls it.
+    let open = unsafe { mem::transmute::<Open, Any>(open_of_system) };
+    // SAFETY: the name is one of SQLite's for Unix, and the function lives as long as the library.
+    unsafe { set(base, c"open".as_ptr(), Some(open)) == ffi::SQLITE_OK }
+}
+
+/// The system's `open`, which may refuse to open a file for writing.
+unsafe extern "C" fn open_of_system(name: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    let errno = os::errno();
+    // SAFETY: SQLite gives a text that ends in NUL.
+    let path = unsafe { path_of(name) };
+    let is_writing = flags & libc::O_ACCMODE == libc::O_RDWR;
+    let plan = Plan::of(&db_of(&path));
+    let operation = Operation::OpenToWrite;
+    if is_writing && meet_of_sqlite(&plan, kind_of_path(&path), operation).is_some() {
+        return -1;
+    }
+    // Finding the plan leaves one of its own; the system's call leaves what it finds when it succeeds.
+    set_errno(errno);
+    // SAFETY: as above.
+    unsafe { libc::open(name, flags, mode) }
+}
+
+fn kind_of_path(path: &Path) -> FileKind {
+    let name = path.as_os_str().as_bytes();
+    let kinds = [("-wal", FileKind::Wal), ("-shm", FileKind::Shm), ("-journal", FileKind::Any)];
+    let kind = kinds.iter().find(|(suffix, _)| name.ends_with(suffix.as_bytes()));
+    kind.map_or(FileKind::Db, |(_, kind)| *kind)
 }
 
 /// The default layer.
@@ -243,6 +293,50 @@ unsafe extern "C" fn delete(
     code
 }
 
+unsafe extern "C" fn access(
+    _layer: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    flags: c_int,
+    answer: *mut c_int,
+) -> c_int {
+    // SAFETY: SQLite gives a text that ends in NUL.
+    let path = unsafe { path_of(name) };
+    if meet_of_sqlite(&Plan::of(&db_of(&path)), kind_of_path(&path), Operation::Look).is_some() {
+        // As the default layer answers a look that fails.
+        // SAFETY: SQLite gives room for a number.
+        unsafe { *answer = 0 };
+        return ffi::SQLITE_OK;
+    }
+    os::clear_errno();
+    let base = BASE.load(Ordering::SeqCst);
+    // SAFETY: the layer is there, since this one was registered over it, and never unregistered.
+    match unsafe { (*base).xAccess } {
+        // SAFETY: the arguments are those SQLite gave.
+        Some(call) => unsafe { call(base, name, flags, answer) },
+        None => ffi::SQLITE_IOERR_ACCESS,
+    }
+}
+
+unsafe extern "C" fn full_path(
+    _layer: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    len: c_int,
+    out: *mut c_char,
+) -> c_int {
+    // SAFETY: SQLite gives a text that ends in NUL.
+    let path = unsafe { path_of(name) };
+    if let Some(code) = meet_of_sqlite(&Plan::of(&path), FileKind::Db, Operation::Look) {
+        return code;
+    }
+    let base = BASE.load(Ordering::SeqCst);
+    // SAFETY: the layer is there, since this one was registered over it, and never unregistered.
+    match unsafe { (*base).xFullPathname } {
+        // SAFETY: the arguments are those SQLite gave.
+        Some(call) => unsafe { call(base, name, len, out) },
+        None => ffi::SQLITE_CANTOPEN,
+    }
+}
+
 fn kind_of(flags: c_int) -> FileKind {
     if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 {
         FileKind::Db
@@ -268,7 +362,7 @@ unsafe fn path_of(name: *const c_char) -> PathBuf {
 /// Returns the path of the database to which a file belongs.
 fn db_of(path: &Path) -> PathBuf {
     let name = path.as_os_str().as_bytes();
-    let suffixes = [b"-wal".as_slice(), b"-journal".as_slice()];
+    let suffixes = [b"-wal".as_slice(), b"-journal".as_slice(), b"-shm".as_slice()];
     let db = suffixes.iter().find_map(|suffix| name.strip_suffix(*suffix)).unwrap_or(name);
     PathBuf::from(OsStr::from_bytes(db))
 }

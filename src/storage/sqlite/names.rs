@@ -1,6 +1,7 @@
 //! The names of a store's files: whether they still name what was opened, and bringing them to the disk.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -73,16 +74,19 @@ impl Names {
     }
 
     /// Brings the names to the disk, once. SQLite would do so too and tell nobody when it fails: the file
-    /// layer keeps it from that.
-    pub fn sync(&mut self) -> Result<()> {
-        if !self.are_on_disk {
-            let folder = self.db.parent().unwrap_or(Path::new("/"));
-            let synced = meet_sync(&self.db).and_then(|()| os::sync_folder(folder));
-            synced.map_err(|error| {
-                Error::from_os(&format!("sync the folder {}", folder.display()), &error)
-            })?;
-            self.are_on_disk = true;
+    /// layer keeps it from that. A failure is noted for every process, but for that of the folder's
+    /// opening, which has asked nothing of the disk yet: no page is in doubt, and the next call tries
+    /// again.
+    pub fn sync(&mut self, side: &Side) -> Result<()> {
+        if self.are_on_disk {
+            return Ok(());
         }
+        let path = self.db.parent().unwrap_or(Path::new("/"));
+        let failed = |error| Error::from_os(&format!("sync the folder {}", path.display()), &error);
+        let folder = meet_open(&self.db).and_then(|()| File::open(path)).map_err(failed)?;
+        let synced = meet_sync(&self.db).and_then(|()| folder.sync_all());
+        synced.inspect_err(|_| side.note_failed_sync()).map_err(failed)?;
+        self.are_on_disk = true;
         Ok(())
     }
 
@@ -142,15 +146,26 @@ fn meet_look(db: &Path) -> io::Result<()> {
 }
 
 #[cfg(any(test, feature = "fault"))]
+fn meet_open(db: &Path) -> io::Result<()> {
+    use super::fault::{self, FileKind, Operation};
+    fault::meet(db, FileKind::Folder, Operation::Open)
+}
+
+#[cfg(any(test, feature = "fault"))]
 fn meet_sync(db: &Path) -> io::Result<()> {
     use super::fault::{self, FileKind, Operation};
-    fault::meet(db, FileKind::Folder, Operation::Open)?;
     fault::meet(db, FileKind::Folder, Operation::Sync)
 }
 
 #[cfg(not(any(test, feature = "fault")))]
 #[expect(clippy::unnecessary_wraps, reason = "test builds make it fail")]
 fn meet_look(_db: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(any(test, feature = "fault")))]
+#[expect(clippy::unnecessary_wraps, reason = "test builds make it fail")]
+fn meet_open(_db: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -196,8 +196,7 @@ fn examine(path: &Path, settings: &Settings) -> Result<()> {
 }
 
 fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
-    let log = os::identity(&log_path(path));
-    let has_log = log.is_ok_and(|log| log.size > 0);
+    let has_log = place::find(&log_path(path))?.is_some_and(|log| log.size > 0);
     let header = vfs::header(path)?;
     // As the system says it: SQLite takes a file of one byte for an empty one.
     let size = os::identity(path).map_err(|error| cannot_open(path, &error))?.size;
@@ -236,10 +235,8 @@ fn look_within(conn: &Connection, path: &Path, has_log: bool) -> Result<()> {
 /// journal says that there was nothing before.
 fn is_first_cut_off(path: &Path) -> Result<bool> {
     let journal = with_suffix(path, "-journal");
-    match os::identity(&journal) {
-        Err(error) if place::is_missing(&error) => return Ok(false),
-        Err(error) => return Err(cannot_open(&journal, &error)),
-        Ok(_) => {}
+    if place::find(&journal)?.is_none() {
+        return Ok(false);
     }
     let header = vfs::header(&journal)?;
     Ok(header.bytes.starts_with(JOURNAL_MAGIC) && header.number(16..20) == 0)

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ffi};
+use rusqlite::{Connection, OpenFlags, ffi};
 use tempfile::TempDir;
 
 use super::fault::{self, Fault, FileKind, Operation};
@@ -207,6 +207,64 @@ fn a_new_file_that_another_process_has_open_by_now_is_not_taken_away() {
     assert_eq!(child.exit_code(), 0);
     new.take_back();
     assert!(!db.exists());
+    // Nor one that another process has made a store of meanwhile and closed.
+    let new = super::place::New::make(&db).unwrap().unwrap();
+    open(&db).close();
+    new.take_back();
+    open(&db).close();
+    assert!(fs::metadata(&db).unwrap().len() > 0);
+}
+
+/// What stands beside a new file before is not ours to take away, whatever it is.
+#[test]
+fn a_failure_takes_nothing_away_that_was_there_before() {
+    for suffix in ["-wal", "-shm", "-smolwf"] {
+        let (_folder, db) = folder();
+        let link = with_suffix(&db, suffix);
+        symlink("no such folder/file", &link).unwrap();
+        refusal(&db);
+        assert!(fs::symlink_metadata(&link).is_ok(), "{suffix}");
+    }
+}
+
+#[test]
+fn a_look_that_fails_is_no_proof_that_nothing_is_there() {
+    let (_folder, db) = folder();
+    let circle = with_suffix(&db, "-wal");
+    symlink(&circle, &circle).unwrap();
+    let error = super::place::find(&circle).unwrap_err();
+    assert_eq!((error.code(), error.engine_code()), (-47, -libc::ELOOP));
+    assert_eq!(super::place::find(&db), Ok(None));
+    assert_eq!(super::place::find(&db.join("deeper")), Ok(None));
+    fs::write(&db, b"12").unwrap();
+    assert!(matches!(super::place::find(&db), Ok(Some(found)) if found.size == 2));
+}
+
+/// SQLite's own check takes a page that it could not read for a damaged one.
+#[test]
+fn a_check_that_could_not_read_is_an_error_and_finds_no_fault() {
+    let (_folder, db) = folder();
+    let store = open(&db);
+    (0..50).for_each(|_| drop(submit(&store).unwrap()));
+    store.close();
+    let mut failed = 0;
+    for (after, errno) in (0..60).zip([libc::EIO, libc::ENOMEM, libc::EINTR].into_iter().cycle()) {
+        // A new handle, which has no page in memory.
+        let store = Store::open(&db, &StoreOptions { read_only: true, ..options() }).unwrap();
+        let code = ffi::SQLITE_IOERR_READ;
+        fault::arm(&db, Fault { errno, after, ..Fault::new(Operation::Read, FileKind::Db, code) });
+        match store.check() {
+            Ok(found) => assert!(found.contains("\"ok\":true"), "read {after}: {found}"),
+            Err(error) => {
+                failed += 1;
+                assert!(error.is_retryable(), "read {after}: {error:?}");
+            }
+        }
+        fault::disarm(&db);
+        assert!(store.check().unwrap().contains("\"ok\":true"), "after read {after}");
+        store.close();
+    }
+    assert!(failed > 20, "{failed}");
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -220,15 +278,18 @@ struct CutOff {
 }
 
 /// Lets a host's database grow in one transaction, which is copied when all of it is written and its
-/// journal still stands.
+/// journal still stands: that it cannot be taken away ends the commit.
 fn cut_off(prepare: &str, work: &str) -> CutOff {
     let (_folder, db) = folder();
-    let conn = Connection::open(&db).unwrap();
+    fault::register().unwrap();
+    let flags = OpenFlags::default();
+    let conn = Connection::open_with_flags_and_vfs(&db, flags, fault::NAME).unwrap();
     conn.execute_batch(prepare).unwrap();
     let before = fs::read(&db).unwrap();
-    // Spilled to the file before the commit, since the cache holds a page.
-    conn.execute_batch("PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN;").unwrap();
+    conn.execute_batch("BEGIN").unwrap();
     conn.execute_batch(work).unwrap();
+    fault::arm(&db, Fault::new(Operation::Delete, FileKind::Any, ffi::SQLITE_IOERR_DELETE));
+    conn.execute_batch("COMMIT").unwrap_err();
     let journal = fs::read(with_suffix(&db, "-journal")).unwrap();
     CutOff { before, during: fs::read(&db).unwrap(), journal }
 }
@@ -241,7 +302,9 @@ const GROWTH: &str = "UPDATE host SET x = zeroblob(40000);
 #[test]
 fn a_hosts_database_that_was_cut_off_is_rolled_back_and_opened_wherever_it_was_cut() {
     let cut = cut_off(HOST, GROWTH);
-    assert!(cut.during.len() > cut.before.len(), "nothing was spilled");
+    assert!(cut.during.len() > cut.before.len(), "nothing was written");
+    // The first page is written first, and counts pages that are not there yet.
+    assert_ne!(cut.during[28..32], cut.before[..].get(28..32).unwrap_or_default()[..]);
     let mut points: Vec<usize> = (0..=cut.during.len()).step_by(65_536).collect();
     points.extend([1, 100, 511, 512, 4095, 4096, 4097, cut.before.len(), cut.during.len()]);
     for point in points {
@@ -413,4 +476,42 @@ fn a_look_at_a_file_that_fails_loses_nothing() {
         );
         submit(&store).unwrap();
     }
+    // Opening looks too: what was looked at may have been replaced before it was opened.
+    store.close();
+    let fault = Fault::new(Operation::Look, FileKind::Wal, 0);
+    let mut looks = 0;
+    while let Err(error) = {
+        fault::arm(&db, Fault { errno: libc::EACCES, after: looks, ..fault });
+        try_open(&db).map(|store| store.close())
+    } {
+        assert!(matches!(error, Error::Io { .. }), "{error:?}");
+        looks += 1;
+    }
+    fault::disarm(&db);
+    assert!(looks >= 4, "{looks}");
+}
+
+/// Two changes within one tick of the clock give a folder one stamp: it is not trusted so early.
+#[test]
+fn a_file_taken_away_in_the_tick_of_the_last_look_is_found() {
+    for _ in 0..20 {
+        let (folder, db) = folder();
+        let store = open(&db);
+        let began = std::time::SystemTime::now();
+        let since = began.duration_since(std::time::UNIX_EPOCH).unwrap();
+        // Of whole seconds, as on a file system that keeps no parts of them.
+        let stamp = std::time::UNIX_EPOCH + std::time::Duration::from_secs(since.as_secs());
+        let stamp_folder = || fs::File::open(folder.path()).unwrap().set_modified(stamp).unwrap();
+        stamp_folder();
+        submit(&store).unwrap();
+        let is_in_time = stamp.elapsed().unwrap() < std::time::Duration::from_secs(2);
+        fs::remove_file(&db).unwrap();
+        stamp_folder();
+        let answer = submit(&store);
+        if is_in_time {
+            assert!(matches!(answer, Err(Error::WalLost(_))), "{answer:?}");
+            return;
+        }
+    }
+    panic!("twenty times a write took a second");
 }

@@ -124,7 +124,9 @@ impl New {
     /// Makes the file; `None` when there is one already.
     pub fn make(path: &Path) -> Result<Option<New>> {
         let beside = ["-wal", "-shm", side::SUFFIX].map(|suffix| with_suffix(path, suffix));
-        let absent = beside.into_iter().filter(|path| !path.exists()).collect();
+        let is_absent =
+            |path: &PathBuf| fs::symlink_metadata(path).is_err_and(|error| is_missing(&error));
+        let absent = beside.into_iter().filter(is_absent).collect();
         let is_made = os::create_private(path, 0o600).map_err(|error| cannot_open(path, &error))?;
         Ok(is_made.then(|| New { path: path.to_path_buf(), absent }))
     }
@@ -151,6 +153,15 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Returns what stands under that path; `None` for nothing. A look that fails is no proof of that.
+pub fn find(path: &Path) -> Result<Option<os::Identity>> {
+    match os::identity(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(cannot_open(path, &error)),
+    }
 }
 
 /// Returns whether nothing has that name: a folder on the way may be gone too.

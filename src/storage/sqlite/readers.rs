@@ -10,13 +10,12 @@ use rusqlite::Connection;
 use super::connect::connect_reader;
 use super::errors::map;
 use super::migrate::Seen;
-use super::place::{self, FileKey, is_missing};
+use super::place::{self, FileKey};
 use super::tx::Tx;
 use super::vfs;
 use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::limits::LOOKS_MAX;
-use crate::os;
 
 /// The read connections of one handle.
 pub struct Readers {
@@ -83,12 +82,8 @@ impl Readers {
     /// Fails when the path names another file than the one that was opened, or none.
     fn watch(&self) -> Result<()> {
         let Some((dev, ino, _)) = self.key else { return Ok(()) };
-        match os::identity(&self.path) {
-            Ok(found) if (found.dev, found.ino) == (dev, ino) => return Ok(()),
-            Err(error) if !is_missing(&error) => {
-                return Err(place::cannot_open(&self.path, &error));
-            }
-            Ok(_) | Err(_) => {}
+        if place::find(&self.path)?.is_some_and(|found| (found.dev, found.ino) == (dev, ino)) {
+            return Ok(());
         }
         let path = self.path.display();
         Err(Error::WalLost(format!("{path} was removed or replaced while it was open").into()))
@@ -212,12 +207,7 @@ impl Drop for Transaction<'_> {
 /// Returns whether the file has come that a connection reads without.
 pub fn is_there(path: &Path, suffix: Option<&str>) -> Result<bool> {
     let Some(suffix) = suffix else { return Ok(false) };
-    let beside = place::with_suffix(path, suffix);
-    match os::identity(&beside) {
-        Ok(_) => Ok(true),
-        Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(place::cannot_open(&beside, &error)),
-    }
+    place::find(&place::with_suffix(path, suffix)).map(|found| found.is_some())
 }
 
 /// Reads a store in memory, which has no connection but the writer's: between two batches.

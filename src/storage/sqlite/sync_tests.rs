@@ -323,15 +323,30 @@ fn what_cannot_be_read_any_more_is_said_and_what_was_acknowledged_with_power_sta
 }
 
 #[test]
-fn a_folder_that_cannot_be_synced_or_opened_is_a_failed_sync() {
-    for operation in [Operation::Sync, Operation::Open] {
+fn a_folder_that_cannot_be_synced_is_a_failed_sync() {
+    for (errno, code) in [(libc::EIO, -41), (libc::ENOSPC, -42), (libc::EDQUOT, -42)] {
         let mut bed = Bed::closed();
-        let fault = Fault::new(operation, FileKind::Folder, ffi::SQLITE_IOERR_DIR_FSYNC);
-        fault::arm(&bed.path, Fault { errno: libc::EMFILE, ..fault });
-        let error = bed.open().unwrap_err();
-        assert_eq!((error.code(), error.engine_code()), (-41, -libc::EMFILE));
+        fault::arm(&bed.path, Fault { errno, ..failing(FileKind::Folder, 0) });
+        assert_eq!(bed.open().unwrap_err().code(), code);
         assert_eq!(bed.submit(10).unwrap_err(), Error::Poisoned);
         bed.reopen();
+        bed.submit(10).unwrap();
+        bed.assert_safe("after the folder was synced");
+    }
+}
+
+/// Nothing was asked of the disk yet, so that no page is in doubt: it may be tried again.
+#[test]
+fn a_folder_that_cannot_be_opened_is_tried_again_before_an_answer_and_before_a_checkpoint() {
+    for errno in [libc::EMFILE, libc::ENFILE, libc::EIO, libc::EACCES] {
+        let mut bed = Bed::closed();
+        let fault = Fault::new(Operation::Open, FileKind::Folder, 0);
+        fault::arm(&bed.path, Fault { errno, is_sticky: true, ..fault });
+        for error in [bed.open().unwrap_err(), bed.submit(LARGE).unwrap_err()] {
+            assert_eq!((error.code(), error.engine_code()), (-41, -errno));
+        }
+        assert_eq!(fault::count(&bed.path, FileKind::Folder, Operation::Sync), 0);
+        fault::disarm(&bed.path);
         bed.submit(10).unwrap();
         bed.assert_safe("after the folder was synced");
     }
@@ -375,9 +390,9 @@ fn a_log_that_cannot_be_looked_at_is_an_error_of_the_moment() {
     let mut bed = Bed::new();
     bed.submit(10).unwrap();
     let fault = Fault::new(Operation::Look, FileKind::Wal, 0);
-    fault::arm(&bed.path, Fault { errno: libc::ENOMEM, ..fault });
+    fault::arm(&bed.path, Fault { errno: libc::EMFILE, ..fault });
     let error = bed.submit(10).unwrap_err();
-    assert_eq!((error.code(), error.engine_code()), (-41, -libc::ENOMEM));
+    assert_eq!((error.code(), error.engine_code()), (-41, -libc::EMFILE));
     assert!(error.is_retryable());
     bed.submit(10).unwrap();
     bed.assert_safe("after a look failed");

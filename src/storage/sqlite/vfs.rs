@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "calls into SQLite that rusqlite has no safe form for")]
 
 pub mod layer;
+pub mod said;
 
 use std::borrow::Cow;
 use std::cell::UnsafeCell;

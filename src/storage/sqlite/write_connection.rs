@@ -12,7 +12,7 @@ use super::migrate::{self, Schema};
 use super::names::Names;
 use super::side::Side;
 use super::tx::Tx;
-use super::{renew, vfs};
+use super::{place, renew, vfs};
 use crate::error::{Error, Result};
 use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD};
 use crate::os;
@@ -77,13 +77,14 @@ impl WriteConnection {
     /// the file, and deletes it, if that `is_allowed`.
     pub fn close(mut self, is_allowed: bool) -> bool {
         let log = self.names.as_ref().map(Names::log_path);
-        let has_frames =
-            log.as_ref().is_some_and(|log| os::identity(log).is_ok_and(|l| l.size > 0));
-        let is_allowed = is_allowed && (!has_frames || self.sync_names().is_ok());
+        let is_empty = log.as_ref().is_none_or(|log| {
+            place::find(log).is_ok_and(|log| log.is_none_or(|log| log.size == 0))
+        });
+        let is_allowed = is_allowed && (is_empty || self.sync_names().is_ok());
         // Refused only for a connection that is not open.
         let _ = vfs::no_checkpoint_on_close(&self.conn, !is_allowed);
         drop(self);
-        log.is_some_and(|log| os::identity(&log).is_err())
+        log.is_some_and(|log| matches!(place::find(&log), Ok(None)))
     }
 
     /// Returns the connection.
@@ -199,10 +200,9 @@ impl WriteConnection {
     }
 
     /// Brings the names of the files to the disk: also before the database is changed, which only the log
-    /// then makes whole again. A failure is noted for every process.
+    /// then makes whole again.
     fn sync_names(&mut self) -> Result<()> {
-        let names = self.names.as_mut().map_or(Ok(()), Names::sync);
-        names.inspect_err(|_| self.side.note_failed_sync())
+        self.names.as_mut().map_or(Ok(()), |names| names.sync(&self.side))
     }
 
     /// Fails when the log was taken away, or cannot be looked at.

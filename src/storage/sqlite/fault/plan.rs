@@ -29,9 +29,11 @@ pub enum Operation {
     Map,
     /// Asking what it is (`stat`).
     Look,
+    /// Opening it for writing, by the system's call: it can still be opened for reading.
+    OpenToWrite,
 }
 
-const OPERATIONS: usize = 9;
+const OPERATIONS: usize = 10;
 
 /// Which of a database's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::{Arc, OnceLock};
 
 use rusqlite::ffi;
@@ -30,6 +30,9 @@ use crate::error::{Error, Result};
 use crate::os;
 use crate::storage::sqlite::errors::ERRNO_SHIFT;
 use crate::storage::sqlite::side::Side;
+use crate::storage::sqlite::vfs::said::{
+    called, classed, is_passing, lock_classed, made_sure, note_read,
+};
 
 /// Name of the layer, for opening a connection with it after `register`.
 pub const NAME: &CStr = c"smolwf";
@@ -77,13 +80,16 @@ fn register_once(base: *const c_char) -> c_int {
     if !unsafe { keep_from_folders(base) } {
         return ffi::SQLITE_ERROR;
     }
-    // Functions not replaced here are those beneath; none of them but xOpen reads its layer.
+    // Functions not replaced here are those beneath; none of them reads its layer.
     let layer = Box::leak(Box::new(ffi::sqlite3_vfs {
         szOsFile: beneath.szOsFile + HEAD_BYTES as c_int,
         pNext: ptr::null_mut(),
         zName: NAME.as_ptr(),
         pAppData: base.cast(),
         xOpen: Some(open),
+        xDelete: Some(delete),
+        xAccess: Some(access),
+        xFullPathname: Some(full_path),
         ..*beneath
     }));
     // SAFETY: the layer is leaked, so that it lives as long as SQLite.
@@ -112,43 +118,6 @@ unsafe extern "C" fn open_no_folder(_name: *const c_char, descriptor: *mut c_int
     // SAFETY: SQLite gives room for a descriptor.
     unsafe { *descriptor = -1 };
     ffi::SQLITE_CANTOPEN
-}
-
-// ---------------------------------------------------------------------------------------------
-// What the system said
-
-/// Gives a failure its class by the errno that caused it. What SQLite acts upon stays as it is.
-fn classed(code: c_int, errno: c_int) -> c_int {
-    let is_failure =
-        matches!(code & 0xFF, ffi::SQLITE_IOERR | ffi::SQLITE_CANTOPEN | ffi::SQLITE_FULL);
-    match errno {
-        _ if !is_failure || code == ffi::SQLITE_IOERR_SHORT_READ => code,
-        libc::ENOSPC | libc::EDQUOT | libc::EFBIG => ffi::SQLITE_FULL | errno << ERRNO_SHIFT,
-        libc::ENOMEM => ffi::SQLITE_NOMEM,
-        libc::EMFILE | libc::ENFILE | libc::EIO if code & 0xFF == ffi::SQLITE_CANTOPEN => {
-            ffi::SQLITE_IOERR | errno << ERRNO_SHIFT
-        }
-        // SQLite makes a corrupt file of it, although the next read may succeed.
-        _ if code == ffi::SQLITE_IOERR_CORRUPTFS => ffi::SQLITE_IOERR_READ,
-        _ => code,
-    }
-}
-
-/// Tells a lock that others have from one that cannot be had: waiting helps the first alone.
-fn lock_classed(code: c_int, errno: c_int) -> c_int {
-    let is_refused = matches!(code & 0xFF, ffi::SQLITE_BUSY | ffi::SQLITE_PERM);
-    match errno {
-        0 | libc::EAGAIN => code,
-        _ if is_refused => ffi::SQLITE_IOERR | errno << ERRNO_SHIFT,
-        _ => code,
-    }
-}
-
-/// Runs one call of the layer beneath; returns its code and the errno it left.
-fn called(call: impl FnOnce() -> c_int) -> (c_int, c_int) {
-    os::clear_errno();
-    let code = call();
-    (code, if code == ffi::SQLITE_OK { 0 } else { os::errno() })
 }
 
 /// What a connection that only reads did not find, and reads the database without.
@@ -283,9 +252,20 @@ unsafe extern "C" fn open(
         return ffi::SQLITE_CANTOPEN;
     };
     let inner = inner_of(file);
-    // SAFETY: the room behind the head has the size that the layer beneath wants.
-    let try_open =
-        |name, flags| called(|| unsafe { base_open(base, name, inner, flags, out_flags) });
+    let try_open = |name, flags| {
+        // SAFETY: the room behind the head has the size that the layer beneath wants.
+        let (code, errno) = called(|| unsafe { base_open(base, name, inner, flags, out_flags) });
+        // SAFETY: SQLite gives room for a number, or NULL.
+        let given = unsafe { out_flags.as_ref() }.map_or(flags, |given| *given);
+        let is_less = flags & ffi::SQLITE_OPEN_READWRITE > given & ffi::SQLITE_OPEN_READWRITE;
+        if code == ffi::SQLITE_OK && is_less && is_passing(os::errno()) {
+            let lack = os::errno();
+            // SAFETY: the call has opened the file, which nobody else knows of.
+            unsafe { close_inner(inner) };
+            return (ffi::SQLITE_CANTOPEN, lack);
+        }
+        (code, errno)
+    };
     let is_beside = flags & (ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL) != 0;
     // SAFETY: logs and journals are opened under the names that SQLite made beside a database's.
     let db = if is_beside { unsafe { head_of_db(name) } } else { None };
@@ -305,6 +285,72 @@ unsafe extern "C" fn open(
         unsafe { file.cast::<Head>().write(head) };
     }
     classed(code, errno)
+}
+
+/// Calls one function of the layer beneath one of this layer's, or answers an error where it has none.
+macro_rules! forward_name {
+    ($vfs:expr, $function:ident $(, $argument:expr)*) => {{
+        // SAFETY: the layer is the one that `register_once` made, which holds the one beneath.
+        let base = unsafe { (*$vfs).pAppData }.cast::<ffi::sqlite3_vfs>();
+        // SAFETY: the layer beneath is never unregistered.
+        match unsafe { (*base).$function } {
+            // SAFETY: the arguments are those SQLite gave.
+            Some(call) => called(|| unsafe { call(base $(, $argument)*) }),
+            None => (ffi::SQLITE_IOERR, 0),
+        }
+    }};
+}
+
+unsafe extern "C" fn delete(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    is_folder_synced: c_int,
+) -> c_int {
+    let (code, errno) = forward_name!(vfs, xDelete, name, is_folder_synced);
+    classed(code, errno)
+}
+
+/// Asks whether a file is there. SQLite has one that it could not look for as not there: a database
+/// whose journal it does not see it reads as it was left in the midst of a transaction.
+unsafe extern "C" fn access(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    flags: c_int,
+    answer: *mut c_int,
+) -> c_int {
+    let (code, _) = forward_name!(vfs, xAccess, name, flags, answer);
+    let errno = os::errno();
+    // SAFETY: SQLite gives room for a number, which the call has written.
+    let is_there = code == ffi::SQLITE_OK && unsafe { *answer } != 0;
+    let is_known = is_there || matches!(errno, 0 | libc::ENOENT | libc::ENOTDIR);
+    if is_known || flags != ffi::SQLITE_ACCESS_EXISTS {
+        return code;
+    }
+    classed(ffi::SQLITE_IOERR | errno << ERRNO_SHIFT, errno)
+}
+
+unsafe extern "C" fn full_path(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    len: c_int,
+    out: *mut c_char,
+) -> c_int {
+    let (code, errno) = forward_name!(vfs, xFullPathname, name, len, out);
+    classed(code, errno)
+}
+
+/// Closes a file of the layer beneath that was opened in vain.
+///
+/// # Safety
+/// The file is open, and is not used again.
+unsafe fn close_inner(inner: *mut ffi::sqlite3_file) {
+    // SAFETY: as the caller says.
+    let methods = unsafe { (*inner).pMethods };
+    // SAFETY: the table of an open file is a constant of the layer beneath.
+    if let Some(close) = unsafe { methods.as_ref() }.and_then(|methods| methods.xClose) {
+        // SAFETY: as the caller says.
+        unsafe { close(inner) };
+    }
 }
 
 /// Opens a file of the layer beneath. It tries a file that cannot be made once more without making
@@ -382,7 +428,7 @@ unsafe extern "C" fn read(
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
     let (code, errno) = forward!(opened, xRead, place, len, offset);
-    classed(code, errno)
+    note_read(classed(code, errno))
 }
 
 unsafe extern "C" fn write(
@@ -503,6 +549,11 @@ unsafe extern "C" fn shm_map(
             None => {}
         }
     }
+    if code & 0xFF == ffi::SQLITE_READONLY && is_passing(errno) {
+        // As with a file: else the index would be one that cannot be written to the whole process.
+        let _ = forward!(opened, xShmUnmap, 0);
+        code = ffi::SQLITE_CANTOPEN;
+    }
     if code == ffi::SQLITE_OK {
         // SAFETY: the call wrote a pointer to the place given.
         code = made_sure(unsafe { *out }, bytes);
@@ -515,15 +566,6 @@ unsafe extern "C" fn shm_map(
     }
     // SQLite would try again for ten seconds, whatever the caller's time-out, and call it a defect.
     if code == ffi::SQLITE_BUSY { ffi::SQLITE_BUSY_RECOVERY } else { code }
-}
-
-/// Makes sure that a region of the index can be written: SQLite may have left a hole in its file.
-fn made_sure(region: *mut c_void, bytes: c_int) -> c_int {
-    let len = usize::try_from(bytes).unwrap_or(0);
-    match NonNull::new(region.cast()).map_or(Ok(()), |start| os::populate(start, len)) {
-        Ok(()) => ffi::SQLITE_OK,
-        Err(error) => ffi::SQLITE_FULL | error.raw_os_error().unwrap_or(0) << ERRNO_SHIFT,
-    }
 }
 
 unsafe extern "C" fn shm_lock(
@@ -622,16 +664,102 @@ mod tests {
         }
         drop(connection);
         let files = [
+            (Operation::Look, FileKind::Db, ffi::SQLITE_CANTOPEN),
             (Operation::Open, FileKind::Wal, ffi::SQLITE_CANTOPEN),
             (Operation::Map, FileKind::Shm, ffi::SQLITE_IOERR_SHMSIZE),
             (Operation::Map, FileKind::Shm, ffi::SQLITE_CANTOPEN),
         ];
         for (operation, file, code) in files {
-            let connection = open_with(&path, OpenFlags::default()).unwrap();
             arm(&path, operation, file, code, libc::EDQUOT);
-            let error = rows(&connection).unwrap_err();
+            let opened = open_with(&path, OpenFlags::default());
+            let error = opened.and_then(|connection| rows(&connection)).unwrap_err();
             assert!(matches!(error, Error::Full(_)), "{operation:?} {file:?}: {error:?}");
+            let connection = open_with(&path, OpenFlags::default()).unwrap();
             assert_eq!(rows(&connection), Ok(3));
+        }
+    }
+
+    /// Also where a file is cut, brought to the disk or taken away.
+    #[test]
+    fn no_room_is_full_in_a_checkpoint_and_at_the_end_of_a_transaction_of_a_host() {
+        let (_folder, path, connection) = store();
+        let run = |sql: &str| connection.query_row(sql, [], |_| Ok(())).map_err(map);
+        for (operation, file, code) in [
+            (Operation::Sync, FileKind::Wal, ffi::SQLITE_IOERR_FSYNC),
+            (Operation::Sync, FileKind::Db, ffi::SQLITE_IOERR_FSYNC),
+            (Operation::Truncate, FileKind::Wal, ffi::SQLITE_IOERR_TRUNCATE),
+            (Operation::Delete, FileKind::Any, ffi::SQLITE_IOERR_DELETE),
+        ] {
+            insert(&connection).unwrap();
+            let is_journal = operation == Operation::Delete;
+            if is_journal {
+                run("PRAGMA journal_mode = DELETE").unwrap();
+            }
+            arm(&path, operation, file, code, libc::ENOSPC);
+            let checkpoint = || run("PRAGMA wal_checkpoint(TRUNCATE)");
+            let done = if is_journal { insert(&connection) } else { checkpoint() };
+            let error = done.unwrap_err();
+            assert!(matches!(error, Error::Full(_)), "{operation:?} {file:?}: {error:?}");
+            assert!(rows(&connection).is_ok(), "{operation:?} {file:?}");
+        }
+    }
+
+    /// SQLite opens for reading what it cannot open for writing, whatever the reason, and has it for a
+    /// file that cannot be written from then on; the index of a log for the whole process.
+    #[test]
+    fn a_lack_while_a_file_is_opened_makes_it_none_that_cannot_be_written() {
+        let (_folder, path, connection) = store();
+        insert(&connection).unwrap();
+        // So that there is a log to open.
+        vfs::no_checkpoint_on_close(&connection, true).unwrap();
+        drop(connection);
+        for file in [FileKind::Db, FileKind::Wal, FileKind::Shm] {
+            for errno in [libc::EMFILE, libc::ENFILE, libc::EIO, libc::ENOMEM] {
+                arm(&path, Operation::OpenToWrite, file, 0, errno);
+                let opened = open_with(&path, OpenFlags::default());
+                let error = match &opened {
+                    Ok(connection) => insert(connection).unwrap_err(),
+                    Err(error) => error.clone(),
+                };
+                assert!(error.is_retryable(), "{file:?} {errno}: {error:?}");
+                assert!([0, -errno].contains(&error.engine_code()), "{file:?} {errno}: {error:?}");
+                let again = opened.or_else(|_| open_with(&path, OpenFlags::default())).unwrap();
+                assert_eq!(insert(&again), Ok(()), "{file:?} {errno}");
+                vfs::no_checkpoint_on_close(&again, true).unwrap();
+            }
+        }
+        for errno in [libc::EACCES, libc::EPERM, libc::EROFS] {
+            arm(&path, Operation::OpenToWrite, FileKind::Db, 0, errno);
+            let reader = open_with(&path, OpenFlags::default()).unwrap();
+            assert!(rows(&reader).is_ok());
+            assert!(matches!(insert(&reader), Err(Error::ReadOnly(_))), "{errno}");
+        }
+    }
+
+    /// SQLite has a file that it could not look for as missing: a database whose journal it does not see
+    /// it reads as a transaction left it that was cut off.
+    #[test]
+    fn what_cannot_be_looked_for_is_not_taken_for_missing() {
+        let (_folder, path, connection) = store();
+        drop(connection);
+        // Of the file, its journal and its log.
+        for (after, errno, code) in [
+            (0, libc::EIO, -41),
+            (0, libc::ENOMEM, -45),
+            (0, libc::EACCES, -47),
+            (1, libc::EIO, -41),
+            (1, libc::ENOMEM, -45),
+            (1, libc::EACCES, -41),
+            (2, libc::EIO, -41),
+            (2, libc::EACCES, -41),
+        ] {
+            let fault = Fault::new(Operation::Look, FileKind::Any, ffi::SQLITE_CANTOPEN);
+            fault::arm(&path, Fault { errno, after, ..fault });
+            let opened = open_with(&path, OpenFlags::default());
+            let error = opened.and_then(|connection| rows(&connection)).unwrap_err();
+            assert_eq!(error.code(), code, "{after} {errno}: {error:?}");
+            let again = open_with(&path, OpenFlags::default()).unwrap();
+            assert_eq!(rows(&again), Ok(0), "{after} {errno}");
         }
     }
 
@@ -757,5 +885,8 @@ mod tests {
         assert_eq!(errno_of(classed(ffi::SQLITE_IOERR_WRITE, libc::ENOSPC)), libc::ENOSPC);
         assert_eq!(lock_classed(ffi::SQLITE_BUSY, libc::EAGAIN), ffi::SQLITE_BUSY);
         assert_eq!(lock_classed(ffi::SQLITE_BUSY, 0), ffi::SQLITE_BUSY);
+        // No memory for a page is no full disk: nothing is mapped there.
+        let nowhere = ptr::without_provenance_mut(4096);
+        assert_eq!(made_sure(nowhere, 4096), ffi::SQLITE_NOMEM);
     }
 }
