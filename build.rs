@@ -14,6 +14,7 @@ const SOURCES: &[&str] = &[
     "constants",
     "options",
     "version",
+    "report",
     "error",
     "text",
     "store",

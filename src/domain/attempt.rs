@@ -2,6 +2,7 @@
 
 use super::hold::held_task;
 use super::input::in_range;
+use super::news::{News, Queues};
 use super::output::engine_error;
 use super::port::{
     Ended, EndedAttempt, Fence, Outcome, Port, RunEnd, RunKey, Target, Task, TaskState,
@@ -50,11 +51,7 @@ pub enum Finish {
     /// The attempt gave the run back.
     Released,
     /// The run is parked on what it waits for.
-    Suspended {
-        /// Something may be claimable now: this run, since that has come already, or one that a
-        /// limit of its queue, or a want of room, held back.
-        has_news: bool,
-    },
+    Suspended,
     /// The end is stored, but the run had been cancelled or had timed out, and ended so.
     Stopped(Ended),
 }
@@ -143,6 +140,7 @@ fn release(port: &mut dyn Port, task: &Task, delay_ms: i64, now: Now) -> Result<
 /// Takes back a run whose attempt is gone: its lease lapsed or its owner died. One loss is charged,
 /// and with the last try the run fails, so that a run that kills every worker ends (P13).
 pub fn lose(port: &mut dyn Port, task: &Task, why: &str, now: Now) -> Result<()> {
+    port.tell(News::RECALLED);
     budget::assume(port, task, now)?;
     let error = engine_error("lapsed", why);
     if let Some(ended) = task.must_end(now.wall_ms) {
@@ -188,20 +186,22 @@ fn end_run(port: &mut dyn Port, task: &Task, end: RunEnd, now: Now) -> Result<()
     if task.state != TaskState::Running {
         budget::pass_on(port, task, now)?;
     }
-    wake(port, task.run_key, &Target::Child(task.run_key), now).map(|_| ())
+    port.tell(News::CHANGED);
+    wake(port, task.run_key, &Target::Child(task.run_key), now)
 }
 
 /// Gives back what a run that ceases to run held of its queue's limits, and lets the next one in.
-/// Returns whether there are such limits.
-pub(super) fn leave(port: &mut dyn Port, task: &Task) -> Result<bool> {
+pub(super) fn leave(port: &mut dyn Port, task: &Task) -> Result<()> {
     if task.state != TaskState::Running {
-        return Ok(false);
+        return Ok(());
     }
-    let queue = port.running_remove(task.lane_key, task.gate.as_deref())?;
-    if let Some(queue) = &queue {
-        queue::give_room(port, queue, task)?;
+    match port.running_remove(task.lane_key, task.gate.as_deref())? {
+        Some(queue) => {
+            port.tell(News::claimable(Queues::named(&queue)));
+            queue::give_room(port, &queue, task)
+        }
+        None => Ok(()),
     }
-    Ok(queue.is_some())
 }
 
 fn run_end(task: &Task, outcome: Outcome, now: Now) -> RunEnd {
@@ -215,16 +215,15 @@ fn run_end(task: &Task, outcome: Outcome, now: Now) -> RunEnd {
     }
 }
 
-/// Writes the row of an ended attempt and gives back what it has reserved and not settled. Returns
-/// whether a run was woken that waits for room in the budget.
+/// Writes the row of an ended attempt and gives back what it has reserved and not settled.
 pub(super) fn close_attempt(
     port: &mut dyn Port,
     task: &Task,
     ended: Ended,
     error: Option<String>,
     now: Now,
-) -> Result<bool> {
-    let has_woken = budget::give_back(port, task, now)?;
+) -> Result<()> {
+    budget::give_back(port, task, now)?;
     port.attempt_insert(
         task.run_key,
         &EndedAttempt {
@@ -235,8 +234,7 @@ pub(super) fn close_attempt(
             ended_at_ms: now.wall_ms,
             error,
         },
-    )?;
-    Ok(has_woken)
+    )
 }
 
 /// Puts a task back into its lane after `wait_ms` and returns when it is due.

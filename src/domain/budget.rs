@@ -11,8 +11,7 @@
 use super::find::find_row;
 use super::hold::{Lease, keep_lease, living};
 use super::port::{
-    Amounts, Balance, Entry, Fence, LaneKey, Port, Reservation, ReservationState, RunKey,
-    SourceKind, Task,
+    Amounts, Balance, Entry, Fence, Port, Reservation, ReservationState, RunKey, SourceKind, Task,
 };
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -23,64 +22,11 @@ mod document;
 mod meter;
 
 pub use document::{Limit, amounts, limits};
-use meter::{Meter, wake};
-
-/// The type of the event that warns of a limit.
-pub const WARNING: &str = "budget.warning";
+pub use meter::{Ask, OfStep, WARNING};
+use meter::{Meter, entry_of, wake};
 
 /// The bits of a reservation's key that its id holds.
 const KEY_BITS: u32 = 48;
-
-/// What a change of budgets has set off beside itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Touched {
-    /// A parked run was woken.
-    pub has_woken: bool,
-    /// An event was appended.
-    pub has_told: bool,
-}
-
-impl Touched {
-    /// Adds what another change has set off.
-    pub fn and(self, other: Touched) -> Touched {
-        Touched {
-            has_woken: self.has_woken || other.has_woken,
-            has_told: self.has_told || other.has_told,
-        }
-    }
-}
-
-/// The step that a reservation is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfStep {
-    /// Name.
-    pub name: String,
-    /// Occurrence of the name, from 1.
-    pub occurrence: u32,
-    /// The host's label.
-    pub label: Option<String>,
-}
-
-impl OfStep {
-    fn kind(&self) -> String {
-        self.label.clone().unwrap_or_else(|| "step".into())
-    }
-}
-
-/// What an attempt asks to hold.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// Who asks.
-    pub fence: Fence,
-    /// What it is for.
-    pub step: Option<OfStep>,
-    /// How much of each unit; all or nothing.
-    pub amounts: Amounts,
-    /// What makes it one: the same again in this attempt is the same reservation.
-    pub source: Option<String>,
-    /// Random part of the id, if it is new.
-    pub salt: u32,
-}
 
 /// What a reserve comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +37,6 @@ pub enum Reserved {
         id: Id,
         /// Where the attempt's lease stands.
         lease: Lease,
-        /// What it set off.
-        touched: Touched,
     },
     /// Its source has reserved before in this attempt.
     Existed(Id),
@@ -128,10 +72,10 @@ pub fn reserve(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<Reserved> {
     }
     let mut made = new_reservation(ask, root_key, now);
     made.key = meter.port.reservation_insert(&made, &ask.amounts, ask.source.as_deref())?;
-    let touched = meter.save()?;
+    meter.save()?;
     // Not progress: a run that dies after each reserve must run out of tries (P13).
     let lease = keep_lease(port, ask.fence, &hold, hold.losses, now)?;
-    Ok(Reserved::Made { id: id_of(&made)?, lease, touched })
+    Ok(Reserved::Made { id: id_of(&made)?, lease })
 }
 
 fn new_reservation(ask: &Ask, root_key: RunKey, now: Now) -> Reservation {
@@ -176,7 +120,7 @@ fn find(port: &mut dyn Port, text: &str) -> Result<Vec<Reservation>> {
 
 /// Replaces a reservation by what was used, once (P28); of one that was charged for a lost attempt,
 /// corrects the charge, once (P29).
-pub fn settle(port: &mut dyn Port, id: &str, usage: &Amounts, now: Now) -> Result<Touched> {
+pub fn settle(port: &mut dyn Port, id: &str, usage: &Amounts, now: Now) -> Result<()> {
     let units = find(port, id)?;
     let first = units.first().ok_or_else(|| Error::internal("a reservation of nothing"))?;
     match first.state {
@@ -200,7 +144,7 @@ pub fn settle(port: &mut dyn Port, id: &str, usage: &Amounts, now: Now) -> Resul
         | ReservationState::SettledWithStep => {
             let stored = settled(port, first)?;
             if is_same(&stored, usage) {
-                return Ok(Touched::default());
+                return Ok(());
             }
             Err(Error::conflict(if first.state == ReservationState::GivenBack {
                 format!("{id} was given back when its attempt ended")
@@ -252,7 +196,7 @@ pub fn settle_step(
     usage: &Amounts,
     is_new: bool,
     now: Now,
-) -> Result<Touched> {
+) -> Result<()> {
     let (root_key, lane_key) = port.place(fence.run_key)?;
     let step_key = port
         .step_key(fence.run_key, &step.name, step.occurrence)?
@@ -260,7 +204,7 @@ pub fn settle_step(
     if !is_new {
         let stored = port.ledger_of(root_key, true, step_key)?;
         return if is_same(&stored, usage) {
-            Ok(Touched::default())
+            Ok(())
         } else {
             Err(Error::conflict(format!(
                 "step {:?} occurrence {} is completed with another usage",
@@ -301,19 +245,18 @@ fn keys(units: &[Reservation]) -> Vec<i64> {
 }
 
 /// Gives back what an attempt that ends in order has left open (P29), and lets others have the room
-/// that it was woken for and did not take. Returns whether any was woken.
-pub(super) fn give_back(port: &mut dyn Port, task: &Task, now: Now) -> Result<bool> {
+/// that it was woken for and did not take.
+pub(super) fn give_back(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
     let units = port.reservations_open(task.run_key)?;
     for key in keys(&units) {
         port.reservation_set(key, ReservationState::GivenBack)?;
     }
-    let mut has_woken = false;
     if let Some(first) = units.first() {
         let mut meter = Meter::new(port, first.root_key, now);
         meter.free(&units)?;
-        has_woken = meter.save()?.has_woken;
+        meter.save()?;
     }
-    Ok(pass_on(port, task, now)? || has_woken)
+    pass_on(port, task, now)
 }
 
 /// Charges in full what an attempt that was lost has left open: the call may have been paid (P29).
@@ -332,35 +275,19 @@ pub(super) fn assume(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
         entry.amount = unit.amount.min(i64::MAX - meter.balance(&unit.unit)?.spent);
         meter.enter(&entry)?;
     }
-    meter.save().map(|_| ())
-}
-
-fn entry_of(unit: &Reservation, source: SourceKind, lane_key: LaneKey, now: Now) -> Entry {
-    Entry {
-        root_key: unit.root_key,
-        source,
-        source_key: unit.key,
-        unit: unit.unit.clone(),
-        run_key: unit.fence.run_key,
-        lane_key,
-        label: unit.label.clone(),
-        amount: unit.amount,
-        at_ms: now.wall_ms,
-    }
+    meter.save()
 }
 
 /// Wakes the next who wait for the room that a run was woken for, when it ends or parks again.
-/// Returns whether any was woken.
-pub(super) fn pass_on(port: &mut dyn Port, task: &Task, now: Now) -> Result<bool> {
+pub(super) fn pass_on(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
     if !task.is_woken_for_room {
-        return Ok(false);
+        return Ok(());
     }
     let (root_key, _) = port.place(task.run_key)?;
-    let mut has_woken = false;
     for (unit, balance) in port.balances(root_key)? {
-        has_woken |= wake(port, root_key, &unit, balance, now)?;
+        wake(port, root_key, &unit, balance, now)?;
     }
-    Ok(has_woken)
+    Ok(())
 }
 
 /// Writes the limits of a new topmost run.
@@ -373,13 +300,7 @@ pub(super) fn open(port: &mut dyn Port, root_key: RunKey, budget: &str) -> Resul
 }
 
 /// Moves a limit, and with it the level of its warning.
-pub fn raise(
-    port: &mut dyn Port,
-    run_id: &str,
-    unit: &str,
-    delta: i64,
-    now: Now,
-) -> Result<Touched> {
+pub fn raise(port: &mut dyn Port, run_id: &str, unit: &str, delta: i64, now: Now) -> Result<()> {
     let root_key = root_of(port, run_id)?;
     let mut meter = Meter::new(port, root_key, now);
     let no_limit = || Error::NotFound(format!("{run_id} has no limit of {unit:?}").into());

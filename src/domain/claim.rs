@@ -6,7 +6,7 @@ use super::attempt::{lose, time_out};
 use super::control::{Shadow, end_shadowed, shadow};
 use super::hold::{lease_end, lease_length};
 use super::input::in_range;
-use super::news::Swept;
+use super::news::{News, Queues, Swept};
 use super::port::{
     ClaimedRun, Fence, GatePlace, LaneFilter, NewLease, Owner, OwnerKey, Port, QueueLimits, RunKey,
     Taken, TaskState,
@@ -152,16 +152,14 @@ pub struct Claimed {
 pub struct Picked {
     /// Runs, in the order of the claim.
     pub runs: Vec<Claimed>,
-    /// What was swept may be ready in any queue, or have ended.
-    pub has_moved: bool,
     /// A sweep reached its bound: there may be more.
     pub has_more: bool,
 }
 
 /// Sweeps what has come due, bounded, and gives up to `max` ready runs of the claimer's lanes to it.
 pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Result<Picked> {
-    let Swept { has_moved, has_more } = sweep(port, &claimer.dead, claimer.seed, now)?;
-    let mut picked = Picked { runs: Vec::new(), has_moved, has_more };
+    let has_more = sweep(port, &claimer.dead, claimer.seed, now)?.has_more;
+    let mut picked = Picked { runs: Vec::new(), has_more };
     let mut owner = claimer.owner.clone();
     let mut bytes = 0;
     while picked.runs.len() < max as usize && bytes < WRITE_BATCH_BYTES_MAX {
@@ -276,8 +274,7 @@ pub fn owner_key(port: &mut dyn Port, owner: &Owner, now: Now) -> Result<OwnerKe
 pub fn sweep(port: &mut dyn Port, dead: &[OwnerKey], seed: Id, now: Now) -> Result<Swept> {
     let woken = port.woken(now.wall_ms, SWEEP_DUE_MAX)?;
     for (run_key, due_at_ms) in &woken {
-        let place = port.task_wake(*run_key, *due_at_ms)?;
-        queue::enter(port, place.as_ref())?;
+        queue::wake_task(port, *run_key, *due_at_ms)?;
     }
     let swept = Swept::of(woken.len(), SWEEP_DUE_MAX)
         .and(sweep_overdue(port, now)?)
@@ -299,6 +296,7 @@ fn sweep_overdue(port: &mut dyn Port, now: Now) -> Result<Swept> {
     for run_key in &overdue {
         match port.task(*run_key)? {
             Some(task) if task.state == TaskState::Running => {
+                port.tell(News::RECALLED);
                 port.task_set_timed_out(*run_key)?;
                 port.cascade_insert(*run_key)?;
             }
@@ -352,6 +350,7 @@ fn forget_owner(port: &mut dyn Port, owner: OwnerKey) -> Result<Swept> {
         let local = port.tasks_local(lane_key, left)?;
         for run_key in &local {
             let place = port.task_move(*run_key, open_key)?;
+            port.tell(News::claimable(Queues::ALL));
             queue::enter(port, place.as_ref())?;
         }
         swept.has_moved |= !local.is_empty();

@@ -2,7 +2,7 @@
 
 use super::attempt::stop_run;
 use super::find::find;
-use super::news::Swept;
+use super::news::{News, Swept};
 use super::output::cancel_error;
 use super::port::{Ended, Outcome, Port, RunKey, StepName, Task, TaskState};
 use super::queue;
@@ -46,6 +46,7 @@ pub fn cancel(port: &mut dyn Port, run_id: &str, reason: Option<&str>, now: Now)
 pub(super) fn cancel_task(port: &mut dyn Port, task: &Task, error: &str, now: Now) -> Result<()> {
     port.run_set_error(task.run_key, error)?;
     if task.state == TaskState::Running {
+        port.tell(News::RECALLED);
         port.task_ask_cancel(task.run_key)?;
         // Its children are ended now: no descendant is claimed after a cancel has returned.
         return port.cascade_insert(task.run_key);
@@ -118,9 +119,13 @@ pub fn pause(port: &mut dyn Port, run_id: &str, now: Now) -> Result<()> {
     };
     match task.state {
         TaskState::Paused => Ok(()),
-        TaskState::Running => port.task_ask_pause(run_key, true),
+        TaskState::Running => {
+            port.tell(News::CHANGED);
+            port.task_ask_pause(run_key, true)
+        }
         TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => {
             let waits = task.state == TaskState::Waiting;
+            port.tell(News::CHANGED);
             port.task_set_aside(&Task {
                 state: TaskState::Paused,
                 due_at_ms: if waits { task.due_at_ms.max(now.wall_ms) } else { task.due_at_ms },
@@ -133,8 +138,8 @@ pub fn pause(port: &mut dyn Port, run_id: &str, now: Now) -> Result<()> {
 }
 
 /// Puts a paused run back: one that waited asks again, and what it waited for answers or parks it
-/// anew. Returns whether it was set aside.
-pub fn resume(port: &mut dyn Port, run_id: &str, now: Now) -> Result<bool> {
+/// anew.
+pub fn resume(port: &mut dyn Port, run_id: &str, now: Now) -> Result<()> {
     let run_key = find(port, run_id)?;
     let Some(task) = port.task(run_key)? else {
         return Err(ended_conflict(port, run_key, run_id)?);
@@ -146,13 +151,13 @@ pub fn resume(port: &mut dyn Port, run_id: &str, now: Now) -> Result<bool> {
             let wake_at_ms = (!is_due).then_some(task.due_at_ms);
             let task = Task { state, wake_at_ms, ..task };
             port.task_set_aside(&task)?;
-            queue::enter_task(port, &task)?;
-            Ok(true)
+            queue::enter_task(port, &task)
         }
-        TaskState::Running => port.task_ask_pause(run_key, false).map(|()| false),
-        TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => {
-            Ok(false)
+        TaskState::Running => {
+            port.tell(News::CHANGED);
+            port.task_ask_pause(run_key, false)
         }
+        TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::find::{find_row, page_len};
 use super::hold::{Lease, keep_lease, living};
+use super::news::News;
 use super::output::{stored, to_text};
 use super::port::{EventFilter, EventRow, Fence, Port};
 use crate::clock::Now;
@@ -36,6 +37,7 @@ pub fn append(port: &mut dyn Port, append: &Append, now: Now) -> Result<(bool, L
         None => true,
     };
     if is_new {
+        port.tell(News::CHANGED);
         port.event_insert(run_key, &append.event_type, key, &append.payload, now.wall_ms)?;
     }
     Ok((is_new, keep_lease(port, append.fence, &hold, hold.losses, now)?))

@@ -6,7 +6,8 @@
 //! one away ([`left`], [`took`]) or makes room ([`give_room`]) keeps it so, in the same transaction.
 
 use super::input::{boolean, integer, unknown};
-use super::port::{GatePlace, Port, QueueLimits, Task, TaskState};
+use super::news::{News, Queues};
+use super::port::{GatePlace, Port, QueueLimits, RunKey, Task, TaskState};
 use crate::error::{Error, Result};
 use crate::json::document;
 use crate::limits::SWEEP_GATES_MAX;
@@ -52,6 +53,7 @@ fn limit(what: &str, value: &str) -> Result<Option<u32>> {
 
 /// Sets a queue's limits.
 pub fn set(port: &mut dyn Port, queue: &str, limits: &QueueLimits) -> Result<()> {
+    port.tell(News::claimable(Queues::named(queue)));
     port.queue_set(queue, limits)
 }
 
@@ -64,6 +66,7 @@ pub fn let_in(port: &mut dyn Port, queue: &str, after: &str) -> Result<Option<St
         let running = port.gate_running(queue, gate)?;
         turn(port, queue, gate, most.is_none_or(|most| running < most))?;
     }
+    port.tell(News::claimable(Queues::named(queue)));
     let is_done = gates.len() < SWEEP_GATES_MAX as usize;
     Ok(gates.into_iter().next_back().filter(|_| !is_done))
 }
@@ -90,12 +93,34 @@ pub(super) fn enter(port: &mut dyn Port, place: Option<&GatePlace>) -> Result<()
     port.gate_keep(place, room.min(1))
 }
 
-/// Does that for a task that was written, if it is ready.
+/// Lets a task that was written in where it is ready, and tells its queue of that or of when it is due.
 pub(super) fn enter_task(port: &mut dyn Port, task: &Task) -> Result<()> {
+    let queue = port.queue_of(task.lane_key)?;
+    enter_queue(port, task, &queue)
+}
+
+/// Does that where the queue is known.
+pub(super) fn enter_queue(port: &mut dyn Port, task: &Task, queue: &str) -> Result<()> {
+    let queues = Queues::named(queue);
+    port.tell(match task.state {
+        TaskState::Ready => News::claimable(queues),
+        TaskState::Delayed => News::CHANGED.and(News::due_earlier(queues)),
+        TaskState::Running | TaskState::Waiting | TaskState::Paused | TaskState::Blocked => {
+            News::CHANGED
+        }
+    });
     if task.state != TaskState::Ready {
         return Ok(());
     }
     enter(port, place_of(task).as_ref())
+}
+
+/// Makes a delayed or waiting task ready, due at `due_at_ms` or when it was parked, if that is later.
+/// Of which queue it is is not looked up.
+pub(super) fn wake_task(port: &mut dyn Port, run_key: RunKey, due_at_ms: i64) -> Result<()> {
+    let place = port.task_wake(run_key, due_at_ms)?;
+    port.tell(News::claimable(Queues::ALL));
+    enter(port, place.as_ref())
 }
 
 pub(super) fn place_of(task: &Task) -> Option<GatePlace> {
@@ -109,7 +134,11 @@ pub(super) fn left(port: &mut dyn Port, task: &Task) -> Result<()> {
     }
     port.lane_left(task.lane_key)?;
     match place_of(task) {
-        Some(place) if port.gate_room(&place)? > 0 => port.gate_let_in(&place),
+        Some(place) if port.gate_room(&place)? > 0 => {
+            let queue = port.queue_of(task.lane_key)?;
+            port.tell(News::claimable(Queues::named(&queue)));
+            port.gate_let_in(&place)
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -118,7 +147,10 @@ pub(super) fn left(port: &mut dyn Port, task: &Task) -> Result<()> {
 pub(super) fn took(port: &mut dyn Port, queue: &str, place: &GatePlace) -> Result<()> {
     match port.gate_room(place)? {
         0 => turn(port, queue, &place.gate, false),
-        _ => port.gate_let_in(place),
+        _ => {
+            port.tell(News::claimable(Queues::named(queue)));
+            port.gate_let_in(place)
+        }
     }
 }
 

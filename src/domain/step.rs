@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::attempt::{AfterFail, FailOptions};
-use super::budget::{self, OfStep, Touched};
+use super::budget::{self, OfStep};
 use super::hold::{Lease, fenced, keep_lease, must_stop, progress};
 use super::input::in_range;
 use super::output::engine_error;
@@ -346,13 +346,13 @@ pub fn complete_usage(
     result: &str,
     usage: &Amounts,
     now: Now,
-) -> Result<(Lease, Touched)> {
+) -> Result<Lease> {
     let hold = fenced(port, subject.fence)?;
     let row = StepRow { result: Some(result.into()), ..subject.row(StepState::Done, now) };
     let is_new = put(port, subject, &row)?;
     let step = subject.of_budget();
-    let touched = budget::settle_step(port, subject.fence, &step, usage, is_new, now)?;
-    Ok((progress(port, subject.fence, &hold, now)?, touched))
+    budget::settle_step(port, subject.fence, &step, usage, is_new, now)?;
+    progress(port, subject.fence, &hold, now)
 }
 
 /// Records a step's failure: for good, or with the time of the next try (P20).

@@ -141,14 +141,15 @@ pub(super) fn submit_as(
         check_same(&workflow, run_id, &submit.workflow)?;
         return Ok(Submitted { run_id, existed: true });
     }
-    let lane_key = port.lane_make(&Lane {
+    let lane = Lane {
         queue: submit.queue.clone().unwrap_or_else(|| {
             parent.map_or_else(|| QUEUE_DEFAULT.into(), |parent| parent.queue.clone())
         }),
         workflow: submit.workflow.clone(),
         code_version: submit.code_version.clone().unwrap_or_default(),
         owner_key: local_owner,
-    })?;
+    };
+    let lane_key = port.lane_make(&lane)?;
     let run = NewRun {
         run_id: Some(run_id),
         idempotency,
@@ -163,7 +164,7 @@ pub(super) fn submit_as(
     let task = new_task(submit, run_key, lane_key, now);
     let task = Task { is_local: local_owner != 0, ..task };
     port.task_insert(&task)?;
-    super::queue::enter_task(port, &task)?;
+    super::queue::enter_queue(port, &task, &lane.queue)?;
     Ok(Submitted { run_id, existed: false })
 }
 

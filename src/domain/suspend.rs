@@ -2,6 +2,7 @@
 
 use super::attempt::{Finish, close_attempt, leave, stop_run};
 use super::hold::held_task;
+use super::news::{News, Queues};
 use super::port::{Ended, Fence, Port, RunKey, Target, Task, TaskState};
 use super::wait::{self, Ask, Wait};
 use super::{budget, queue, step};
@@ -82,13 +83,13 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
     parking.check()?;
     // Before the attempt gives back what it holds itself: that is no room for what it asks beside it.
     let left = parking.left(port, fence.run_key, now)?;
-    let has_woken = close_attempt(port, &task, Ended::Suspended, None, now)?;
-    let is_limited = leave(port, &task)?;
-    let is_ready = !task.is_pause_asked && left.is_none();
+    close_attempt(port, &task, Ended::Suspended, None, now)?;
+    leave(port, &task)?;
     match left {
         _ if task.is_pause_asked => {
             let due_at_ms = now.wall_ms;
             port.task_yield(&Task { state: TaskState::Paused, due_at_ms, ..task })?;
+            port.tell(News::CHANGED);
         }
         None => {
             let task = Task { state: TaskState::Ready, due_at_ms: now.wall_ms, ..task };
@@ -98,9 +99,12 @@ pub fn suspend(port: &mut dyn Port, fence: Fence, parking: &Parking, now: Now) -
         Some(waits) => {
             let room_at_ms = wait_for_room(port, &task, &parking.pending, now)?;
             park(port, fence.run_key, &waits, room_at_ms, now)?;
+            // A run that waits is no change; but its timer may be the next to come due.
+            let queue = port.queue_of(task.lane_key)?;
+            port.tell(News::due_earlier(Queues::named(&queue)));
         }
     }
-    Ok(Finish::Suspended { has_news: is_limited || is_ready || has_woken })
+    Ok(Finish::Suspended)
 }
 
 /// Looks whether this attempt was parked before; the number of an attempt is never given twice.
@@ -109,7 +113,7 @@ fn suspended_before(port: &mut dyn Port, fence: Fence) -> Result<Option<Finish>>
     // With an error it was not a suspend that stopped it: the lease had lapsed.
     let is_lost = attempt.as_ref().is_some_and(|attempt| attempt.error.is_some());
     Ok(match attempt.map(|attempt| attempt.ended) {
-        Some(Ended::Suspended) => Some(Finish::Suspended { has_news: true }),
+        Some(Ended::Suspended) => Some(Finish::Suspended),
         Some(ended @ (Ended::Cancelled | Ended::TimedOut)) if !is_lost => {
             Some(Finish::Stopped(ended))
         }

@@ -1,4 +1,4 @@
-//! What comes in: names, keys, JSON and paths, checked at the door.
+//! What comes in: names, keys, JSON and paths, checked at the call.
 //!
 //! The rules are those of the header's first page. What passes is valid UTF-8 within its limit;
 //! what the text means is for the layers below.
@@ -7,8 +7,8 @@ use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::call::Call;
 use super::constants::SW_NTS;
-use super::guard::Door;
 use crate::domain::input::check_word;
 use crate::error::{Error, Result};
 use crate::{json, limits};
@@ -30,7 +30,7 @@ pub(super) fn raw(what: &str, start: *const c_char, len: usize) -> Raw<'_> {
     Raw { what, start, len: if len == NTS_OF_A_FLOAT { SW_NTS } else { len } }
 }
 
-impl Door {
+impl Call {
     /// Takes an id that must be given.
     pub(super) fn id(&self, raw: Raw<'_>) -> Result<&str> {
         self.optional_id(raw)?.ok_or_else(|| absent(raw.what))
@@ -189,29 +189,29 @@ mod tests {
     use std::ffi::CString;
     use std::ptr::null;
 
-    /// Runs a body with a door.
-    fn door<T>(body: impl FnOnce(&Door) -> T) -> T {
+    /// Runs a body with a call.
+    fn call<T>(body: impl FnOnce(&Call) -> T) -> T {
         // SAFETY: each test passes NULL, texts of its own, or lengths that are refused unread.
-        unsafe { quiet(None, |door| Some(body(door))) }.unwrap()
+        unsafe { quiet(None, |call| Some(body(call))) }.unwrap()
     }
 
     fn name(text: &[u8]) -> Result<String> {
-        door(|door| door.name(raw("queue", text.as_ptr().cast(), text.len())).map(str::to_owned))
+        call(|call| call.name(raw("queue", text.as_ptr().cast(), text.len())).map(str::to_owned))
     }
 
     fn payload(text: &[u8]) -> Result<Option<String>> {
-        door(|door| door.payload(raw("args", text.as_ptr().cast(), text.len()), 1_000))
+        call(|call| call.payload(raw("args", text.as_ptr().cast(), text.len()), 1_000))
     }
 
     #[test]
     fn null_with_no_length_is_absent_and_with_a_length_misuse() {
         for len in [0, SW_NTS, NTS_OF_A_FLOAT] {
-            assert!(door(|door| door.optional_name(raw("q", null(), len)).unwrap().is_none()));
-            let error = door(|door| door.name(raw("queue", null(), len)).unwrap_err());
+            assert!(call(|call| call.optional_name(raw("q", null(), len)).unwrap().is_none()));
+            let error = call(|call| call.name(raw("queue", null(), len)).unwrap_err());
             assert_eq!(error, Error::invalid("queue is absent, it must be given"));
         }
         for len in [1, SW_NTS - 1] {
-            let error = door(|door| door.optional_name(raw("q", null(), len)).unwrap_err());
+            let error = call(|call| call.optional_name(raw("q", null(), len)).unwrap_err());
             assert_eq!(error.code(), -1);
         }
     }
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(name(b"mail").as_deref(), Ok("mail"));
         let text = c"mail";
         for len in [SW_NTS, NTS_OF_A_FLOAT] {
-            let taken = door(|door| door.name(raw("q", text.as_ptr(), len)).map(str::to_owned));
+            let taken = call(|call| call.name(raw("q", text.as_ptr(), len)).map(str::to_owned));
             assert_eq!(taken.as_deref(), Ok("mail"));
         }
     }
@@ -239,16 +239,16 @@ mod tests {
     fn an_id_that_is_too_long_is_not_found_and_a_path_invalid() {
         let long = [b'a'; 5_000];
         let raw = raw("run_id", long.as_ptr().cast(), 64);
-        assert_eq!(door(|door| door.id(raw).unwrap_err()).code(), -3);
+        assert_eq!(call(|call| call.id(raw).unwrap_err()).code(), -3);
         let long = CString::new(long).unwrap();
-        assert_eq!(door(|door| door.path(long.as_ptr()).unwrap_err()).code(), -2);
+        assert_eq!(call(|call| call.path(long.as_ptr()).unwrap_err()).code(), -2);
     }
 
     #[test]
     fn an_absurd_length_is_refused_unread() {
         let text = c"a";
         for len in [SW_NTS - 1, NTS_OF_A_FLOAT + 1, NTS_OF_A_FLOAT - 1] {
-            let error = door(|door| door.name(raw("q", text.as_ptr(), len)).unwrap_err());
+            let error = call(|call| call.name(raw("q", text.as_ptr(), len)).unwrap_err());
             assert_eq!(error.code(), -5);
         }
     }
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn names_in_a_list_follow_the_rules_of_names() {
         let names = |text: &str| {
-            door(|door| door.names(raw("workflows", text.as_ptr().cast(), text.len()), 1_000))
+            call(|call| call.names(raw("workflows", text.as_ptr().cast(), text.len()), 1_000))
         };
         assert_eq!(names("[\"a\",\"b\"]"), Ok(Some(vec!["a".into(), "b".into()])));
         assert_eq!(names("[\"a\",\"\"]"), Err(Error::invalid("workflows[1] is empty")));
@@ -288,11 +288,11 @@ mod tests {
 
     #[test]
     fn a_path_is_given_and_not_empty() {
-        assert_eq!(door(|door| door.path(null()).unwrap_err()).code(), -1);
-        assert_eq!(door(|door| door.path(c"".as_ptr()).unwrap_err()).code(), -2);
+        assert_eq!(call(|call| call.path(null()).unwrap_err()).code(), -1);
+        assert_eq!(call(|call| call.path(c"".as_ptr()).unwrap_err()).code(), -2);
         let path = c"/tmp/\xff.db";
         assert_eq!(
-            door(|door| door.path(path.as_ptr()).unwrap().as_os_str().as_bytes().to_owned()),
+            call(|call| call.path(path.as_ptr()).unwrap().as_os_str().as_bytes().to_owned()),
             path.to_bytes()
         );
     }

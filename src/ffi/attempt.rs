@@ -4,12 +4,13 @@ use std::ffi::c_char;
 use std::sync::Arc;
 
 use super::args::raw;
+use super::call::Call;
 use super::codes::{SW_FAILED, SW_OK, SW_SUSPEND};
 use super::constants::{SW_FAIL_TERMINAL, SW_FAIL_TEXT};
-use super::error::sw_error;
-use super::guard::{Door, guard, quiet};
-use super::handle::Handle;
+use super::guard::{guard, quiet};
+use super::handle::{Handle, Kind};
 use super::options::sw_fail_options;
+use super::report::sw_error;
 use crate::domain::{AfterFail, FailOptions};
 use crate::error::{Error, Result};
 use crate::handles::attempt::Attempt;
@@ -25,12 +26,11 @@ pub struct sw_attempt {
 
 impl Handle for sw_attempt {
     type Body = Arc<Attempt>;
-    const TAG: u64 = u64::from_le_bytes(*b"sw_attem");
-    const NAME: &'static str = "sw_attempt";
+    const KIND: Kind = Kind::Attempt;
     const IS_OF_PROCESS: bool = true;
 }
 
-impl Door {
+impl Call {
     /// Takes what went wrong, as JSON, and how it is to be taken. Plain text becomes a JSON
     /// string.
     pub(super) fn failure(
@@ -86,8 +86,8 @@ pub unsafe extern "C" fn sw_attempt_id(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.peek(attempt).map(|attempt| attempt.id()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).map(|attempt| attempt.id()), out_len)
         })
     }
 }
@@ -107,8 +107,8 @@ pub unsafe extern "C" fn sw_attempt_run_id(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.peek(attempt).map(|attempt| attempt.run_id()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).map(|attempt| attempt.run_id()), out_len)
         })
     }
 }
@@ -129,8 +129,8 @@ pub unsafe extern "C" fn sw_attempt_root_run_id(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.peek(attempt).map(|attempt| attempt.root_run_id()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).map(|attempt| attempt.root_run_id()), out_len)
         })
     }
 }
@@ -151,8 +151,8 @@ pub unsafe extern "C" fn sw_attempt_parent_run_id(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.peek(attempt).and_then(|attempt| attempt.parent_run_id()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).and_then(|attempt| attempt.parent_run_id()), out_len)
         })
     }
 }
@@ -172,8 +172,8 @@ pub unsafe extern "C" fn sw_attempt_workflow(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.peek(attempt).map(|attempt| attempt.workflow()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).map(|attempt| attempt.workflow()), out_len)
         })
     }
 }
@@ -194,8 +194,8 @@ pub unsafe extern "C" fn sw_attempt_code_version(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.peek(attempt).and_then(|attempt| attempt.code_version()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).and_then(|attempt| attempt.code_version()), out_len)
         })
     }
 }
@@ -215,8 +215,8 @@ pub unsafe extern "C" fn sw_attempt_queue(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.peek(attempt).map(|attempt| attempt.queue()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).map(|attempt| attempt.queue()), out_len)
         })
     }
 }
@@ -237,8 +237,8 @@ pub unsafe extern "C" fn sw_attempt_args(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.peek(attempt).map(|attempt| attempt.args()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).map(|attempt| attempt.args()), out_len)
         })
     }
 }
@@ -260,8 +260,8 @@ pub unsafe extern "C" fn sw_attempt_metadata(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.peek(attempt).and_then(|attempt| attempt.metadata()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).and_then(|attempt| attempt.metadata()), out_len)
         })
     }
 }
@@ -277,7 +277,7 @@ pub unsafe extern "C" fn sw_attempt_metadata(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_number(attempt: *const sw_attempt) -> u32 {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet(0, |door| door.peek(attempt).map_or(0, |attempt| attempt.number())) }
+    unsafe { quiet(0, |call| call.peek(attempt).map_or(0, |attempt| attempt.number())) }
 }
 
 /// Returns when the lease lapses, as far as this handle knows: each heartbeat and each write
@@ -293,7 +293,7 @@ pub unsafe extern "C" fn sw_attempt_number(attempt: *const sw_attempt) -> u32 {
 pub unsafe extern "C" fn sw_attempt_lease_expires_at_ms(attempt: *const sw_attempt) -> i64 {
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe {
-        quiet(0, |door| door.peek(attempt).map_or(0, |attempt| attempt.lease_expires_at_ms()))
+        quiet(0, |call| call.peek(attempt).map_or(0, |attempt| attempt.lease_expires_at_ms()))
     }
 }
 
@@ -327,8 +327,8 @@ pub unsafe extern "C" fn sw_attempt_heartbeat(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            door.body(attempt)?.heartbeat(lease_ms)?;
+        guard(err, |call| {
+            call.body(attempt)?.heartbeat(lease_ms)?;
             Ok(SW_OK)
         })
     }
@@ -357,8 +357,8 @@ pub unsafe extern "C" fn sw_attempt_check(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            door.body(attempt)?.check()?;
+        guard(err, |call| {
+            call.body(attempt)?.check()?;
             Ok(SW_OK)
         })
     }
@@ -397,10 +397,10 @@ pub unsafe extern "C" fn sw_attempt_complete(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let attempt = door.body(attempt)?;
+        guard(err, |call| {
+            let attempt = call.body(attempt)?;
             let max = attempt.store().payload_bytes_max();
-            let result = door.payload(raw("result", result, result_len), max)?;
+            let result = call.payload(raw("result", result, result_len), max)?;
             attempt.complete(result)?;
             Ok(SW_OK)
         })
@@ -446,10 +446,10 @@ pub unsafe extern "C" fn sw_attempt_fail(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let attempt = door.body(attempt)?;
+        guard(err, |call| {
+            let attempt = call.body(attempt)?;
             let max = attempt.store().payload_bytes_max();
-            let (error, options) = door.failure((error, error_len), options, max)?;
+            let (error, options) = call.failure((error, error_len), options, max)?;
             Ok(after(&attempt.fail(error, options)?))
         })
     }
@@ -487,8 +487,8 @@ pub unsafe extern "C" fn sw_attempt_release(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            door.body(attempt)?.release(delay_ms)?;
+        guard(err, |call| {
+            call.body(attempt)?.release(delay_ms)?;
             Ok(SW_OK)
         })
     }
@@ -529,8 +529,8 @@ pub unsafe extern "C" fn sw_attempt_suspend(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            door.body(attempt)?.suspend()?;
+        guard(err, |call| {
+            call.body(attempt)?.suspend()?;
             Ok(SW_OK)
         })
     }
@@ -547,5 +547,5 @@ pub unsafe extern "C" fn sw_attempt_suspend(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_free(attempt: *mut sw_attempt) {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet((), |door| drop(door.take(attempt))) };
+    unsafe { quiet((), |call| drop(call.take(attempt))) };
 }

@@ -5,8 +5,8 @@ use std::ffi::c_char;
 use super::args::{absent, raw};
 use super::attempt::sw_attempt;
 use super::codes::{SW_EXISTS, SW_OK};
-use super::error::sw_error;
 use super::guard::guard;
+use super::report::sw_error;
 use super::step::sw_step;
 use super::store::sw_store;
 use super::text::sw_text;
@@ -78,15 +78,15 @@ pub unsafe extern "C" fn sw_budget_reserve(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_id = door.out_id("out_id", out_id, cap)?;
-            let attempt = door.body(attempt)?;
+        guard(err, |call| {
+            let out_id = call.out_id("out_id", out_id, cap)?;
+            let attempt = call.body(attempt)?;
             let step =
-                if step_or_null.is_null() { None } else { Some(door.open_step(step_or_null)?) };
+                if step_or_null.is_null() { None } else { Some(call.open_step(step_or_null)?) };
             let max = attempt.store().payload_bytes_max();
             let amounts =
-                given("amounts", door.document(raw("amounts", amounts, amounts_len), max)?)?;
-            let source = door.optional_key(raw("source", source, source_len))?;
+                given("amounts", call.document(raw("amounts", amounts, amounts_len), max)?)?;
+            let source = call.optional_key(raw("source", source, source_len))?;
             let made = attempt.reserve(step, amounts, source)?;
             out_id.set(&made.id)?;
             Ok(if made.existed { SW_EXISTS } else { SW_OK })
@@ -142,11 +142,11 @@ pub unsafe extern "C" fn sw_budget_settle(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            let id = door.id(raw("reservation_id", reservation_id, reservation_id_len))?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            let id = call.id(raw("reservation_id", reservation_id, reservation_id_len))?;
             let max = store.payload_bytes_max();
-            let usage = given("usage", door.document(raw("usage", usage, usage_len), max)?)?;
+            let usage = given("usage", call.document(raw("usage", usage, usage_len), max)?)?;
             store.settle(id, usage)?;
             Ok(SW_OK)
         })
@@ -193,10 +193,10 @@ pub unsafe extern "C" fn sw_budget_raise(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
-            let unit = door.name(raw("unit", unit, unit_len))?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            let run_id = call.id(raw("run_id", run_id, run_id_len))?;
+            let unit = call.name(raw("unit", unit, unit_len))?;
             store.budget_raise(run_id, unit, delta)?;
             Ok(SW_OK)
         })
@@ -237,10 +237,10 @@ pub unsafe extern "C" fn sw_budget_get(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let store = door.store(store)?;
-            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
+            let run_id = call.id(raw("run_id", run_id, run_id_len))?;
             out.give(Text::from(store.budget(run_id)?));
             Ok(SW_OK)
         })

@@ -1,8 +1,8 @@
 //! Whether a store is whole.
 
 use super::codes::SW_OK;
-use super::error::sw_error;
 use super::guard::guard;
+use super::report::sw_error;
 use super::store::sw_store;
 use super::text::sw_text;
 use crate::text::Text;
@@ -40,9 +40,9 @@ pub unsafe extern "C" fn sw_store_check(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let store = door.store(store)?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
             out.give(Text::from(store.check()?));
             Ok(SW_OK)
         })

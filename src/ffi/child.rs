@@ -5,9 +5,9 @@ use std::ffi::c_char;
 use super::args::raw;
 use super::attempt::sw_attempt;
 use super::codes::{SW_OK, SW_REPLAYED};
-use super::error::sw_error;
 use super::guard::guard;
 use super::options::sw_submit_options;
+use super::report::sw_error;
 use super::text::sw_text;
 use crate::domain::items;
 use crate::domain::submit::Submit;
@@ -67,15 +67,15 @@ pub unsafe extern "C" fn sw_child_submit(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_run_id = door.out_id("out_run_id", out_run_id, cap)?;
-            let attempt = door.body(attempt)?;
+        guard(err, |call| {
+            let out_run_id = call.out_id("out_run_id", out_run_id, cap)?;
+            let attempt = call.body(attempt)?;
             let payload_bytes_max = attempt.store().payload_bytes_max();
-            let name = door.name(raw("name", name, name_len))?;
+            let name = call.name(raw("name", name, name_len))?;
             let submit = Submit {
-                workflow: door.name(raw("workflow", workflow, workflow_len))?.to_owned(),
-                args: door.payload(raw("args", args, args_len), payload_bytes_max)?,
-                ..door.submit(&door.options(options)?, payload_bytes_max)?
+                workflow: call.name(raw("workflow", workflow, workflow_len))?.to_owned(),
+                args: call.payload(raw("args", args, args_len), payload_bytes_max)?,
+                ..call.submit(&call.options(options)?, payload_bytes_max)?
             };
             let child = attempt.child_submit(name, submit)?;
             out_run_id.set(&child.run_id)?;
@@ -124,11 +124,11 @@ pub unsafe extern "C" fn sw_child_submit_many(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let attempt = door.body(attempt)?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let attempt = call.body(attempt)?;
             let max = attempt.store().payload_bytes_max();
-            let items = door.needed_document(raw("items", items, items_len), max)?;
+            let items = call.needed_document(raw("items", items, items_len), max)?;
             let children = attempt.child_submit_many(items::children(items)?)?;
             let told = children.iter().map(|child| (child.run_id.as_str(), child.existed));
             out.give(Text::from(items::answer(told)));
@@ -183,10 +183,10 @@ pub unsafe extern "C" fn sw_child_await(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let attempt = door.body(attempt)?;
-            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let attempt = call.body(attempt)?;
+            let run_id = call.id(raw("run_id", run_id, run_id_len))?;
             Ok(out.give_waited(attempt.child_await(run_id, timeout_ms)?))
         })
     }

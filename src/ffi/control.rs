@@ -4,8 +4,8 @@ use std::ffi::c_char;
 
 use super::args::raw;
 use super::codes::SW_OK;
-use super::error::sw_error;
 use super::guard::guard;
+use super::report::sw_error;
 use super::store::sw_store;
 
 /// Cancels a run and all its descendants. A run that nobody runs is cancelled at once. A running one
@@ -50,11 +50,11 @@ pub unsafe extern "C" fn sw_run_cancel(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            let run_id = call.id(raw("run_id", run_id, run_id_len))?;
             let reason = raw("reason", reason, reason_len);
-            store.cancel(run_id, door.payload(reason, store.payload_bytes_max())?)?;
+            store.cancel(run_id, call.payload(reason, store.payload_bytes_max())?)?;
             Ok(SW_OK)
         })
     }
@@ -89,9 +89,9 @@ pub unsafe extern "C" fn sw_run_pause(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            store.pause(door.id(raw("run_id", run_id, run_id_len))?)?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            store.pause(call.id(raw("run_id", run_id, run_id_len))?)?;
             Ok(SW_OK)
         })
     }
@@ -127,9 +127,9 @@ pub unsafe extern "C" fn sw_run_resume(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            store.resume(door.id(raw("run_id", run_id, run_id_len))?)?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            store.resume(call.id(raw("run_id", run_id, run_id_len))?)?;
             Ok(SW_OK)
         })
     }
@@ -168,9 +168,9 @@ pub unsafe extern "C" fn sw_run_retry(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            store.retry(door.id(raw("run_id", run_id, run_id_len))?)?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            store.retry(call.id(raw("run_id", run_id, run_id_len))?)?;
             Ok(SW_OK)
         })
     }
@@ -220,11 +220,11 @@ pub unsafe extern "C" fn sw_run_fork(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_run_id = door.out_id("out_run_id", out_run_id, cap)?;
-            let store = door.store(store)?;
-            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
-            let from_step = door.optional_name(raw("from_step", from_step, from_step_len))?;
+        guard(err, |call| {
+            let out_run_id = call.out_id("out_run_id", out_run_id, cap)?;
+            let store = call.store(store)?;
+            let run_id = call.id(raw("run_id", run_id, run_id_len))?;
+            let from_step = call.optional_name(raw("from_step", from_step, from_step_len))?;
             out_run_id.set(&store.fork(run_id, from_step)?)?;
             Ok(SW_OK)
         })

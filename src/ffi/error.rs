@@ -4,42 +4,7 @@ use std::ffi::c_char;
 
 use super::codes::{SW_ERR_MISUSE, SW_OK};
 use super::guard::quiet;
-use super::handle::{self, Handle};
-use crate::error::Error;
-use crate::text::Text;
-
-/// What went wrong in one call: a code, SQLite's code, a sentence. Immutable; freed by
-/// sw_error_free.
-///
-/// \since 0.1
-pub struct sw_error {
-    _opaque: [u8; 0],
-}
-
-impl Handle for sw_error {
-    type Body = Report;
-    const TAG: u64 = u64::from_le_bytes(*b"sw_error");
-    const NAME: &'static str = "sw_error";
-    const IS_OF_PROCESS: bool = false;
-}
-
-/// What an error object holds.
-pub(super) struct Report {
-    code: i32,
-    engine_code: i32,
-    is_retryable: bool,
-    message: Text,
-}
-
-/// Makes the object of an error.
-pub(super) fn make(error: &Error) -> *mut sw_error {
-    handle::put(Report {
-        code: error.code(),
-        engine_code: error.engine_code(),
-        is_retryable: error.is_retryable(),
-        message: Text::from(error.to_string()),
-    })
-}
+use super::report::sw_error;
 
 /// Returns the code of an error: what the call returned.
 ///
@@ -57,7 +22,7 @@ pub unsafe extern "C" fn sw_error_code(error: *const sw_error) -> i32 {
     }
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe {
-        quiet(SW_ERR_MISUSE, |door| door.peek(error).map_or(SW_ERR_MISUSE, |report| report.code))
+        quiet(SW_ERR_MISUSE, |call| call.peek(error).map_or(SW_ERR_MISUSE, |report| report.code))
     }
 }
 
@@ -71,7 +36,7 @@ pub unsafe extern "C" fn sw_error_code(error: *const sw_error) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_engine_code(error: *const sw_error) -> i32 {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet(0, |door| door.peek(error).map_or(0, |report| report.engine_code)) }
+    unsafe { quiet(0, |call| call.peek(error).map_or(0, |report| report.engine_code)) }
 }
 
 /// Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM.
@@ -84,7 +49,7 @@ pub unsafe extern "C" fn sw_error_engine_code(error: *const sw_error) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_is_retryable(error: *const sw_error) -> i32 {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet(0, |door| door.peek(error).map_or(0, |report| i32::from(report.is_retryable))) }
+    unsafe { quiet(0, |call| call.peek(error).map_or(0, |report| i32::from(report.is_retryable))) }
 }
 
 /// Returns the sentence of an error: lower case, with the value and the limit, never a payload.
@@ -98,7 +63,7 @@ pub unsafe extern "C" fn sw_error_is_retryable(error: *const sw_error) -> i32 {
 pub unsafe extern "C" fn sw_error_message(error: *const sw_error) -> *const c_char {
     let none = c"".as_ptr();
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet(none, |door| door.peek(error).map_or(none, |report| report.message.as_ptr())) }
+    unsafe { quiet(none, |call| call.peek(error).map_or(none, |report| report.message.as_ptr())) }
 }
 
 /// Frees an error. Its message dies with it.
@@ -110,5 +75,5 @@ pub unsafe extern "C" fn sw_error_message(error: *const sw_error) -> *const c_ch
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_free(error: *mut sw_error) {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet((), |door| drop(door.take(error))) };
+    unsafe { quiet((), |call| drop(call.take(error))) };
 }

@@ -5,8 +5,8 @@ use std::ffi::c_char;
 use super::args::raw;
 use super::attempt::sw_attempt;
 use super::codes::{SW_EXISTS, SW_OK};
-use super::error::sw_error;
 use super::guard::guard;
+use super::report::sw_error;
 use super::store::sw_store;
 use super::text::sw_text;
 use crate::domain::event::Read;
@@ -54,12 +54,12 @@ pub unsafe extern "C" fn sw_event_append(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let attempt = door.body(attempt)?;
+        guard(err, |call| {
+            let attempt = call.body(attempt)?;
             let max = attempt.store().payload_bytes_max();
-            let event_type = door.name(raw("type", r#type, type_len))?;
-            let payload = door.payload(raw("payload", payload, payload_len), max)?;
-            let key = door.optional_key(raw("key", key, key_len))?;
+            let event_type = call.name(raw("type", r#type, type_len))?;
+            let payload = call.payload(raw("payload", payload, payload_len), max)?;
+            let key = call.optional_key(raw("key", key, key_len))?;
             let is_new = attempt.event_append(event_type, payload, key)?;
             Ok(if is_new { SW_OK } else { SW_EXISTS })
         })
@@ -111,10 +111,10 @@ pub unsafe extern "C" fn sw_event_read(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let store = door.store(store)?;
-            let run_id = door.optional_id(raw("run_id", run_id, run_id_len))?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
+            let run_id = call.optional_id(raw("run_id", run_id, run_id_len))?;
             let read = Read { after_seq, run_id: run_id.map(str::to_owned), limit };
             out.give(Text::from(store.event_read(&read)?));
             Ok(SW_OK)

@@ -3,15 +3,9 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::error::{self, sw_error};
+use super::call::Call;
+use super::report::{self, sw_error};
 use crate::error::{Error, Result};
-
-/// Stands for the promise of a C caller about the pointers of one call.
-///
-/// Only `guard` and `quiet` make one, and both ask their caller to pass through it nothing but
-/// arguments of the export they stand in. So the methods on it (in `handle`, `args`, `options` and
-/// `out`) need not be unsafe each, and what they lend lives no longer than the call.
-pub(super) struct Door(());
 
 /// Runs the body of an export that answers a code.
 ///
@@ -19,17 +13,17 @@ pub(super) struct Door(());
 /// consistent because the crate's own locks are poisoned or released by the layers below.
 ///
 /// # Safety
-/// Only arguments of the export may pass the door, and its header must demand of the C caller that
+/// Only arguments of the export may enter the call, and its header must demand of the C caller that
 /// each pointer is NULL or valid for what the export does with it. `err` is one of them.
 pub(super) unsafe fn guard(
     err: *mut *mut sw_error,
-    body: impl FnOnce(&Door) -> Result<i32>,
+    body: impl FnOnce(&Call) -> Result<i32>,
 ) -> i32 {
     if !err.is_null() {
         // SAFETY: the C caller gave `err` to be written to; it may be unaligned.
         unsafe { err.write_unaligned(std::ptr::null_mut()) };
     }
-    let outcome = catch_unwind(AssertUnwindSafe(|| body(&Door(()))));
+    let outcome = catch_unwind(AssertUnwindSafe(|| body(&Call::enter())));
     let error = match outcome {
         Ok(Ok(code)) => return code,
         Ok(Err(error)) => error,
@@ -37,7 +31,7 @@ pub(super) unsafe fn guard(
     };
     let code = error.code();
     if !err.is_null()
-        && let Ok(made) = catch_unwind(AssertUnwindSafe(|| error::make(&error)))
+        && let Ok(made) = catch_unwind(AssertUnwindSafe(|| report::make(&error)))
     {
         // SAFETY: as above; the object becomes the caller's.
         unsafe { err.write_unaligned(made) };
@@ -49,8 +43,8 @@ pub(super) unsafe fn guard(
 ///
 /// # Safety
 /// As for `guard`.
-pub(super) unsafe fn quiet<T>(fallback: T, body: impl FnOnce(&Door) -> T) -> T {
-    match catch_unwind(AssertUnwindSafe(|| body(&Door(())))) {
+pub(super) unsafe fn quiet<T>(fallback: T, body: impl FnOnce(&Call) -> T) -> T {
+    match catch_unwind(AssertUnwindSafe(|| body(&Call::enter()))) {
         Ok(value) => value,
         Err(payload) => {
             let _ = panicked(payload);
@@ -83,7 +77,7 @@ mod tests {
     use std::ffi::CStr;
 
     /// Runs a guarded body; returns its code and the message of its error.
-    fn run(body: impl FnOnce(&Door) -> Result<i32>) -> (i32, Option<String>) {
+    fn run(body: impl FnOnce(&Call) -> Result<i32>) -> (i32, Option<String>) {
         let mut err = std::ptr::dangling_mut::<sw_error>();
         // SAFETY: `err` is a local of ours; nothing else passes.
         let code = unsafe { guard(&raw mut err, body) };

@@ -6,35 +6,65 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::guard::Door;
+use super::call::Call;
 use crate::error::{Error, Result};
 use crate::process;
 
 /// The tag of memory that was a handle.
 const FREED: u64 = u64::from_le_bytes(*b"sw_freed");
 
+/// The kinds of handles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Store,
+    Attempt,
+    Step,
+    Watch,
+    Stop,
+    Text,
+    Error,
+}
+
+impl Kind {
+    const ALL: [Kind; 7] =
+        [Kind::Store, Kind::Attempt, Kind::Step, Kind::Watch, Kind::Stop, Kind::Text, Kind::Error];
+
+    /// Returns the first eight bytes in memory.
+    const fn tag(self) -> u64 {
+        u64::from_le_bytes(*match self {
+            Kind::Store => b"sw_store",
+            Kind::Attempt => b"sw_attem",
+            Kind::Step => b"sw_step.",
+            Kind::Watch => b"sw_watch",
+            Kind::Stop => b"sw_stop.",
+            Kind::Text => b"sw_text.",
+            Kind::Error => b"sw_error",
+        })
+    }
+
+    /// Returns the name in C.
+    const fn name(self) -> &'static str {
+        match self {
+            Kind::Store => "sw_store",
+            Kind::Attempt => "sw_attempt",
+            Kind::Step => "sw_step",
+            Kind::Watch => "sw_watch",
+            Kind::Stop => "sw_stop",
+            Kind::Text => "sw_text",
+            Kind::Error => "sw_error",
+        }
+    }
+}
+
 /// A kind of handle: the opaque type that C names, and what stands behind it.
 pub(super) trait Handle: Sized {
     /// What the handle holds.
     type Body: Send + Sync + 'static;
-    /// First eight bytes in memory.
-    const TAG: u64;
-    /// Name in C.
-    const NAME: &'static str;
+    /// What C calls it.
+    const KIND: Kind;
     /// Whether the body belongs to the process that made it: a child after a fork may not use it.
     const IS_OF_PROCESS: bool;
 }
-
-/// Every kind with its tag, to say which was given.
-const KINDS: [(u64, &str); 7] = [
-    (super::store::sw_store::TAG, super::store::sw_store::NAME),
-    (super::attempt::sw_attempt::TAG, super::attempt::sw_attempt::NAME),
-    (super::step::sw_step::TAG, super::step::sw_step::NAME),
-    (super::watch::sw_watch::TAG, super::watch::sw_watch::NAME),
-    (super::stop::sw_stop::TAG, super::stop::sw_stop::NAME),
-    (super::text::sw_text::TAG, super::text::sw_text::NAME),
-    (super::error::sw_error::TAG, super::error::sw_error::NAME),
-];
 
 /// The memory of a handle. The order of fields is fixed: the tag is read before the kind is known.
 #[repr(C)]
@@ -47,7 +77,7 @@ pub(super) struct Shell<B> {
 /// Makes a handle, which the caller owns.
 pub(super) fn put<H: Handle>(body: H::Body) -> *mut H {
     let generation = if H::IS_OF_PROCESS { process::generation() } else { 0 };
-    let shell = Shell { tag: AtomicU64::new(H::TAG), generation, body };
+    let shell = Shell { tag: AtomicU64::new(H::KIND.tag()), generation, body };
     Box::into_raw(Box::new(shell)).cast()
 }
 
@@ -58,16 +88,18 @@ pub(super) fn put<H: Handle>(body: H::Body) -> *mut H {
 unsafe fn shell<'a, H: Handle>(handle: *const H) -> Result<&'a Shell<H::Body>> {
     let shell = handle.cast::<Shell<H::Body>>();
     if shell.is_null() {
-        return Err(Error::Misuse(format!("the {} is NULL", H::NAME).into()));
+        return Err(Error::Misuse(format!("the {} is NULL", H::KIND.name()).into()));
     }
     if !shell.is_aligned() {
-        return Err(Error::Misuse(format!("the {} is not an aligned pointer", H::NAME).into()));
+        return Err(Error::Misuse(
+            format!("the {} is not an aligned pointer", H::KIND.name()).into(),
+        ));
     }
     // SAFETY: by this function's contract the memory is a handle, and those start with their tag.
     let tag = unsafe { AtomicU64::from_ptr(shell.cast::<u64>().cast_mut()) };
     let tag = tag.load(Ordering::Relaxed);
-    if tag != H::TAG {
-        return Err(wrong_kind(H::NAME, tag));
+    if tag != H::KIND.tag() {
+        return Err(wrong_kind(H::KIND.name(), tag));
     }
     // SAFETY: the tag says that `put` made it with this body; nobody has an exclusive reference.
     Ok(unsafe { &*shell })
@@ -75,7 +107,7 @@ unsafe fn shell<'a, H: Handle>(handle: *const H) -> Result<&'a Shell<H::Body>> {
 
 /// Says what was given where another kind belongs.
 fn wrong_kind(wanted: &str, tag: u64) -> Error {
-    let found = KINDS.iter().find(|(known, _)| *known == tag).map(|(_, name)| *name);
+    let found = Kind::ALL.into_iter().find(|kind| kind.tag() == tag).map(Kind::name);
     Error::Misuse(match (found, tag) {
         (Some(found), _) => format!("a {found} was given where a {wanted} belongs").into(),
         (None, FREED) => format!("the {wanted} was freed").into(),
@@ -83,7 +115,7 @@ fn wrong_kind(wanted: &str, tag: u64) -> Error {
     })
 }
 
-impl Door {
+impl Call {
     /// Lends the body of a handle for the call.
     pub(super) fn body<'d, H: Handle>(&'d self, handle: *const H) -> Result<&'d H::Body> {
         // SAFETY: the C caller vouches that the handle is not freed during the call.
@@ -126,7 +158,7 @@ mod tests {
     /// Says what `body` answers for a pointer taken as a text.
     fn fault(handle: *const sw_text) -> String {
         // SAFETY: each test gives NULL, a misaligned pointer or a live handle.
-        unsafe { quiet(String::new(), |door| door.body(handle).unwrap_err().to_string()) }
+        unsafe { quiet(String::new(), |call| call.body(handle).unwrap_err().to_string()) }
     }
 
     #[test]
@@ -147,24 +179,24 @@ mod tests {
         let stop = put::<sw_stop>(std::sync::Arc::new(crate::stop::Stop::new()));
         assert_eq!(fault(stop.cast()), "a sw_stop was given where a sw_text belongs");
         // SAFETY: the handle is live and freed once.
-        assert!(unsafe { quiet(None, |door| door.take(stop)) }.is_some());
+        assert!(unsafe { quiet(None, |call| call.take(stop)) }.is_some());
     }
 
     #[test]
     fn taking_a_handle_returns_its_body_once_and_overwrites_the_tag() {
         let text = put::<sw_text>(Text::from("hello"));
         // SAFETY: the handle is live and given up here.
-        let shell = unsafe { quiet(None, |door| door.take(text)) }.unwrap();
+        let shell = unsafe { quiet(None, |call| call.take(text)) }.unwrap();
         assert_eq!(shell.body.as_str(), "hello");
         assert_eq!(shell.tag.load(Ordering::Relaxed), FREED);
     }
 
     #[test]
     fn every_kind_has_a_tag_and_a_name_of_its_own() {
-        let mut tags: Vec<u64> = KINDS.iter().map(|(tag, _)| *tag).collect();
+        let mut tags: Vec<u64> = Kind::ALL.into_iter().map(Kind::tag).collect();
         tags.push(FREED);
         tags.sort_unstable();
         tags.dedup();
-        assert_eq!(tags.len(), KINDS.len() + 1);
+        assert_eq!(tags.len(), Kind::ALL.len() + 1);
     }
 }

@@ -10,7 +10,7 @@
 //! | `codes`, `constants`, `options`, `version`, `error`, `text` | what all calls share: answers, limits, option structs, errors, texts |
 //! | `store`, `run`, `control`, `queue`, `schedule`, `watch`, `stop`, `attempt`, `step` | the topics, |
 //! | `wait`, `signal`, `child`, `budget`, `event`, `query`, `check` | as on the other floors |
-//! | `guard`, `handle`, `args`, `out` | how a call comes in and goes out; not seen by C |
+//! | `call`, `guard`, `handle`, `report`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
 #![allow(clippy::missing_safety_doc, reason = "the header's text says it, in words for C")]
@@ -52,6 +52,8 @@ pub mod query;
 pub mod schedule;
 
 mod args;
+mod call;
 mod guard;
 mod handle;
 mod out;
+mod report;

@@ -3,11 +3,11 @@
 use std::ffi::c_char;
 use std::mem::{MaybeUninit, offset_of};
 
+use super::call::Call;
 use super::constants::{
     SW_FAIL_TERMINAL, SW_FAIL_TEXT, SW_OPEN_ALLOW_NETWORK_FS, SW_OPEN_MANUAL_CLOCK,
     SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY, SW_STEP_CLEANUP, SW_STEP_TRACK, SW_SUBMIT_LOCAL,
 };
-use super::guard::Door;
 use super::stop::sw_stop;
 use crate::error::{Error, Result};
 
@@ -329,7 +329,7 @@ const STRUCT_BYTES_MIN: usize = 8;
 /// size, and following it would read beyond what the host owns.
 const STRUCT_BYTES_MAX: usize = 4_096;
 
-impl Door {
+impl Call {
     /// Reads an option struct: as much of it as its size says, zeros for the rest, NULL for all
     /// zeros. What this library does not know is refused, unless it is zero.
     pub(super) fn options<T: Options>(&self, options: *const T) -> Result<T> {
@@ -407,7 +407,7 @@ mod tests {
     /// Reads options from memory that a test owns.
     fn read<T: Options>(options: *const T) -> Result<T> {
         // SAFETY: each test gives NULL or a struct as long as it says.
-        unsafe { quiet(None, |door| Some(door.options(options))) }.unwrap()
+        unsafe { quiet(None, |call| Some(call.options(options))) }.unwrap()
     }
 
     /// Claim options as 64-bit words, with room for a tail: word 0 is struct_size and flags, word

@@ -6,13 +6,13 @@
 use std::ffi::c_char;
 use std::marker::PhantomData;
 
-use super::guard::Door;
+use super::call::Call;
 use super::handle::{self, Handle};
 use crate::error::{Error, Result};
 use crate::limits;
 
 /// A place for one number, or for one handle; good for as long as the call.
-pub(super) struct Out<'d, T>(*mut T, PhantomData<&'d Door>);
+pub(super) struct Out<'d, T>(*mut T, PhantomData<&'d Call>);
 
 /// Places for handles, one after the other.
 pub(super) struct OutHandles<'d, H: Handle> {
@@ -23,7 +23,7 @@ pub(super) struct OutHandles<'d, H: Handle> {
 /// A place for an id.
 pub(super) struct OutId<'d>(Out<'d, c_char>);
 
-impl Door {
+impl Call {
     /// Takes a place for a number.
     pub(super) fn out<T>(&self, what: &str, place: *mut T) -> Result<Out<'_, T>> {
         if place.is_null() {
@@ -130,22 +130,22 @@ mod tests {
     use crate::ffi::guard::quiet;
     use crate::ffi::text::sw_text;
 
-    /// Runs a body with a door.
-    fn door<T>(body: impl FnOnce(&Door) -> T) -> T {
+    /// Runs a body with a call.
+    fn call<T>(body: impl FnOnce(&Call) -> T) -> T {
         // SAFETY: each test passes NULL or places of its own.
-        unsafe { quiet(None, |door| Some(body(door))) }.unwrap()
+        unsafe { quiet(None, |call| Some(body(call))) }.unwrap()
     }
 
     #[test]
     fn a_missing_place_is_misuse() {
-        let error = door(|door| door.out::<u32>("out_applied", std::ptr::null_mut()).err());
+        let error = call(|call| call.out::<u32>("out_applied", std::ptr::null_mut()).err());
         assert_eq!(error, Some(Error::Misuse("out_applied is NULL".into())));
     }
 
     #[test]
     fn a_place_for_a_handle_is_null_from_the_start() {
         let mut place = std::ptr::dangling_mut::<sw_text>();
-        assert!(door(|door| door.out_handle(&raw mut place).is_ok()));
+        assert!(call(|call| call.out_handle(&raw mut place).is_ok()));
         assert!(place.is_null());
     }
 
@@ -153,7 +153,7 @@ mod tests {
     fn a_place_for_an_id_needs_room_for_any_id() {
         let mut place = [1 as c_char; limits::ID_CAP];
         let start = place.as_mut_ptr();
-        let error = door(|door| door.out_id("out_id", start, limits::ID_CAP - 1).err());
+        let error = call(|call| call.out_id("out_id", start, limits::ID_CAP - 1).err());
         let sentence = "out_id has room for 63 bytes, an id needs 64";
         assert_eq!(error, Some(Error::invalid(sentence)));
         assert!(place.iter().all(|byte| *byte == 1));
@@ -163,7 +163,7 @@ mod tests {
     fn an_id_is_written_with_its_nul_and_nothing_more() {
         let mut place = [1 as c_char; limits::ID_CAP];
         let start = place.as_mut_ptr();
-        door(|door| door.out_id("out_id", start, limits::ID_CAP).unwrap().set("ab").unwrap());
+        call(|call| call.out_id("out_id", start, limits::ID_CAP).unwrap().set("ab").unwrap());
         assert_eq!(place[..4], [97, 98, 0, 1]);
     }
 
@@ -171,7 +171,7 @@ mod tests {
     fn an_unaligned_place_is_written_to() {
         let mut bytes = [0u8; 9];
         let place = bytes[1..].as_mut_ptr().cast::<u64>();
-        door(|door| door.out("out", place).unwrap().set(u64::MAX));
+        call(|call| call.out("out", place).unwrap().set(u64::MAX));
         assert_eq!(bytes, [0, 255, 255, 255, 255, 255, 255, 255, 255]);
     }
 }

@@ -4,8 +4,8 @@ use std::ffi::c_char;
 
 use super::args::raw;
 use super::codes::SW_OK;
-use super::error::sw_error;
 use super::guard::guard;
+use super::report::sw_error;
 use super::store::sw_store;
 use super::text::sw_text;
 use crate::text::Text;
@@ -61,10 +61,10 @@ pub unsafe extern "C" fn sw_run_get(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let store = door.store(store)?;
-            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
+            let run_id = call.id(raw("run_id", run_id, run_id_len))?;
             out.give(Text::from(store.run_get(run_id)?));
             Ok(SW_OK)
         })
@@ -122,11 +122,11 @@ pub unsafe extern "C" fn sw_run_history(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let store = door.store(store)?;
-            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
-            let cursor = door.cursor(raw("cursor", cursor, cursor_len))?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
+            let run_id = call.id(raw("run_id", run_id, run_id_len))?;
+            let cursor = call.cursor(raw("cursor", cursor, cursor_len))?;
             out.give(Text::from(store.run_history(run_id, cursor, limit)?));
             Ok(SW_OK)
         })

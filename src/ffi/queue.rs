@@ -4,8 +4,8 @@ use std::ffi::c_char;
 
 use super::args::{absent, raw};
 use super::codes::SW_OK;
-use super::error::sw_error;
 use super::guard::guard;
+use super::report::sw_error;
 use super::store::sw_store;
 use crate::domain::submit::QUEUE_DEFAULT;
 
@@ -48,11 +48,11 @@ pub unsafe extern "C" fn sw_queue_set(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            let queue = door.optional_name(raw("queue", queue, queue_len))?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            let queue = call.optional_name(raw("queue", queue, queue_len))?;
             let settings = raw("settings", settings, settings_len);
-            let settings = door.document(settings, store.payload_bytes_max())?;
+            let settings = call.document(settings, store.payload_bytes_max())?;
             let settings = settings.ok_or_else(|| absent("settings"))?;
             store.queue_set(queue.unwrap_or(QUEUE_DEFAULT), settings)?;
             Ok(SW_OK)

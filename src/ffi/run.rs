@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::args::{absent, raw};
 use super::attempt::sw_attempt;
+use super::call::Call;
 use super::codes::{SW_EXISTS, SW_NONE, SW_OK, SW_TIMEOUT};
 use super::constants::SW_SUBMIT_LOCAL;
-use super::error::sw_error;
-use super::guard::{Door, guard};
+use super::guard::guard;
 use super::options::{sw_claim_options, sw_submit_options};
+use super::report::sw_error;
 use super::stop::sw_stop;
 use super::store::sw_store;
 use super::text::sw_text;
@@ -22,7 +23,7 @@ use crate::limits::MANY_MAX;
 use crate::stop::Stop;
 use crate::text::Text;
 
-impl Door {
+impl Call {
     /// Takes the options of a submit; workflow and args are filled in by the caller.
     pub(super) fn submit(
         &self,
@@ -127,14 +128,14 @@ pub unsafe extern "C" fn sw_run_submit(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_run_id = door.out_id("out_run_id", out_run_id, cap)?;
-            let store = door.store(store)?;
+        guard(err, |call| {
+            let out_run_id = call.out_id("out_run_id", out_run_id, cap)?;
+            let store = call.store(store)?;
             let payload_bytes_max = store.payload_bytes_max();
             let submit = Submit {
-                workflow: door.name(raw("workflow", workflow, workflow_len))?.to_owned(),
-                args: door.payload(raw("args", args, args_len), payload_bytes_max)?,
-                ..door.submit(&door.options(options)?, payload_bytes_max)?
+                workflow: call.name(raw("workflow", workflow, workflow_len))?.to_owned(),
+                args: call.payload(raw("args", args, args_len), payload_bytes_max)?,
+                ..call.submit(&call.options(options)?, payload_bytes_max)?
             };
             let submitted = store.submit(submit)?;
             out_run_id.set(&submitted.run_id)?;
@@ -182,10 +183,10 @@ pub unsafe extern "C" fn sw_run_submit_many(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let store = door.store(store)?;
-            let items = door.document(raw("items", items, items_len), store.payload_bytes_max())?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
+            let items = call.document(raw("items", items, items_len), store.payload_bytes_max())?;
             let submits = items::runs(items.ok_or_else(|| absent("items"))?)?;
             let submitted = store.submit_many(submits)?;
             out.give(Text::from(list_of(&submitted)));
@@ -237,12 +238,12 @@ pub unsafe extern "C" fn sw_run_find(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_run_id = door.out_id("out_run_id", out_run_id, cap)?;
-            let store = door.store(store)?;
+        guard(err, |call| {
+            let out_run_id = call.out_id("out_run_id", out_run_id, cap)?;
+            let store = call.store(store)?;
             let scope = raw("idempotency_scope", idempotency_scope, idempotency_scope_len);
-            let scope = door.optional_key(scope)?.unwrap_or_default();
-            let key = door.key(raw("idempotency_key", idempotency_key, idempotency_key_len))?;
+            let scope = call.optional_key(scope)?.unwrap_or_default();
+            let key = call.key(raw("idempotency_key", idempotency_key, idempotency_key_len))?;
             let Some(run_id) = store.find(scope, key)? else { return Ok(SW_NONE) };
             out_run_id.set(&run_id)?;
             Ok(SW_OK)
@@ -291,14 +292,14 @@ pub unsafe extern "C" fn sw_run_claim(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let store = door.store(store)?;
-            let queue = door.optional_name(raw("queue", queue, queue_len))?;
-            let options = door.options(options)?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
+            let queue = call.optional_name(raw("queue", queue, queue_len))?;
+            let options = call.options(options)?;
             let claim = Claim {
                 queue: queue.map(str::to_owned),
-                ..door.claim(&options, store.payload_bytes_max())?
+                ..call.claim(&options, store.payload_bytes_max())?
             };
             let Some(attempt) = store.claim(claim)? else { return Ok(SW_NONE) };
             out.give(attempt);
@@ -350,18 +351,18 @@ pub unsafe extern "C" fn sw_run_claim_many(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
+        guard(err, |call| {
             if max == 0 || max as usize > MANY_MAX {
                 return Err(Error::invalid(format!("max is {max}, it must be 1 to {MANY_MAX}")));
             }
-            let out = door.out_handles(out, max)?;
-            let out_count = door.out("out_count", out_count)?;
-            let store = door.store(store)?;
-            let queue = door.optional_name(raw("queue", queue, queue_len))?;
-            let options = door.options(options)?;
+            let out = call.out_handles(out, max)?;
+            let out_count = call.out("out_count", out_count)?;
+            let store = call.store(store)?;
+            let queue = call.optional_name(raw("queue", queue, queue_len))?;
+            let options = call.options(options)?;
             let claim = Claim {
                 queue: queue.map(str::to_owned),
-                ..door.claim(&options, store.payload_bytes_max())?
+                ..call.claim(&options, store.payload_bytes_max())?
             };
             let count = out.give(store.claim_many(claim, max)?);
             out_count.set(count);
@@ -411,11 +412,11 @@ pub unsafe extern "C" fn sw_run_wait(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let store = door.store(store)?;
-            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
-            let stop = door.optional_stop(stop)?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
+            let run_id = call.id(raw("run_id", run_id, run_id_len))?;
+            let stop = call.optional_stop(stop)?;
             let Some(document) = store.run_wait(run_id, timeout_ms, stop.as_deref())? else {
                 return Ok(SW_TIMEOUT);
             };

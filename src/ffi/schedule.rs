@@ -4,8 +4,8 @@ use std::ffi::c_char;
 
 use super::args::{absent, raw};
 use super::codes::SW_OK;
-use super::error::sw_error;
 use super::guard::guard;
+use super::report::sw_error;
 use super::store::sw_store;
 use super::text::sw_text;
 use crate::limits::SCHEDULE_SPEC_BYTES_MAX;
@@ -88,11 +88,11 @@ pub unsafe extern "C" fn sw_schedule_set(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            let name = door.name(raw("name", name, name_len))?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            let name = call.name(raw("name", name, name_len))?;
             let spec_bytes_max = store.payload_bytes_max().min(SCHEDULE_SPEC_BYTES_MAX);
-            let spec = door.document(raw("spec", spec, spec_len), spec_bytes_max)?;
+            let spec = call.document(raw("spec", spec, spec_len), spec_bytes_max)?;
             store.schedule_set(name, spec.ok_or_else(|| absent("spec"))?)?;
             Ok(SW_OK)
         })
@@ -127,9 +127,9 @@ pub unsafe extern "C" fn sw_schedule_delete(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            store.schedule_delete(door.name(raw("name", name, name_len))?)?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            store.schedule_delete(call.name(raw("name", name, name_len))?)?;
             Ok(SW_OK)
         })
     }
@@ -166,9 +166,9 @@ pub unsafe extern "C" fn sw_schedule_list(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let store = door.store(store)?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
             out.give(Text::from(store.schedule_list()?));
             Ok(SW_OK)
         })

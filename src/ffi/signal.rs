@@ -5,8 +5,8 @@ use std::ffi::c_char;
 use super::args::raw;
 use super::attempt::sw_attempt;
 use super::codes::{SW_EXISTS, SW_OK};
-use super::error::sw_error;
 use super::guard::guard;
+use super::report::sw_error;
 use super::store::sw_store;
 use super::text::sw_text;
 
@@ -55,14 +55,14 @@ pub unsafe extern "C" fn sw_signal_send(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let store = door.store(store)?;
-            let run_id = door.id(raw("run_id", run_id, run_id_len))?;
-            let name = door.name(raw("name", name, name_len))?;
+        guard(err, |call| {
+            let store = call.store(store)?;
+            let run_id = call.id(raw("run_id", run_id, run_id_len))?;
+            let name = call.name(raw("name", name, name_len))?;
             let payload =
-                door.payload(raw("payload", payload, payload_len), store.payload_bytes_max())?;
+                call.payload(raw("payload", payload, payload_len), store.payload_bytes_max())?;
             let key = raw("idempotency_key", idempotency_key, idempotency_key_len);
-            let is_new = store.signal_send(run_id, name, payload, door.optional_key(key)?)?;
+            let is_new = store.signal_send(run_id, name, payload, call.optional_key(key)?)?;
             Ok(if is_new { SW_OK } else { SW_EXISTS })
         })
     }
@@ -116,10 +116,10 @@ pub unsafe extern "C" fn sw_signal_await(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let attempt = door.body(attempt)?;
-            let name = door.name(raw("name", name, name_len))?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let attempt = call.body(attempt)?;
+            let name = call.name(raw("name", name, name_len))?;
             Ok(out.give_waited(attempt.signal_await(name, timeout_ms)?))
         })
     }

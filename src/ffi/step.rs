@@ -4,12 +4,13 @@ use std::ffi::c_char;
 
 use super::args::{absent, raw};
 use super::attempt::{after, sw_attempt};
+use super::call::Call;
 use super::codes::{SW_FAILED, SW_OK, SW_REPLAYED, SW_SUSPEND};
 use super::constants::{SW_STEP_CLEANUP, SW_STEP_TRACK};
-use super::error::sw_error;
-use super::guard::{Door, guard, quiet};
-use super::handle::Handle;
+use super::guard::{guard, quiet};
+use super::handle::{Handle, Kind};
 use super::options::{sw_fail_options, sw_step_options};
+use super::report::sw_error;
 use crate::domain::Durability;
 use crate::domain::step::Begin;
 use crate::error::{Error, Result};
@@ -25,8 +26,7 @@ pub struct sw_step {
 
 impl Handle for sw_step {
     type Body = OpenStep;
-    const TAG: u64 = u64::from_le_bytes(*b"sw_step.");
-    const NAME: &'static str = "sw_step";
+    const KIND: Kind = Kind::Step;
     const IS_OF_PROCESS: bool = true;
 }
 
@@ -36,7 +36,7 @@ pub(super) struct OpenStep {
     payload_bytes_max: usize,
 }
 
-impl Door {
+impl Call {
     /// Takes the options of a begin; the input is filled in by the caller.
     fn begin(&self, name: &str, options: &sw_step_options) -> Result<Begin> {
         let kind = self.optional_name(raw("kind", options.kind, options.kind_len))?;
@@ -128,13 +128,13 @@ pub unsafe extern "C" fn sw_step_begin(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let attempt = door.body(attempt)?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let attempt = call.body(attempt)?;
             let payload_bytes_max = attempt.store().payload_bytes_max();
-            let name = door.name(raw("name", name, name_len))?;
-            let input = door.payload(raw("input", input, input_len), payload_bytes_max)?;
-            let begin = Begin { input, ..door.begin(name, &door.options(options)?)? };
+            let name = call.name(raw("name", name, name_len))?;
+            let input = call.payload(raw("input", input, input_len), payload_bytes_max)?;
+            let begin = Begin { input, ..call.begin(name, &call.options(options)?)? };
             let (code, step) = match attempt.step_begin(begin)? {
                 Begun::Run(step) => (SW_OK, step),
                 Begun::Replayed(step) => (SW_REPLAYED, step),
@@ -179,9 +179,9 @@ pub unsafe extern "C" fn sw_step_complete(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let OpenStep { step, payload_bytes_max } = door.body(step)?;
-            let result = door.payload(raw("result", result, result_len), *payload_bytes_max)?;
+        guard(err, |call| {
+            let OpenStep { step, payload_bytes_max } = call.body(step)?;
+            let result = call.payload(raw("result", result, result_len), *payload_bytes_max)?;
             step.complete(result)?;
             Ok(SW_OK)
         })
@@ -231,10 +231,10 @@ pub unsafe extern "C" fn sw_step_complete_usage(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let OpenStep { step, payload_bytes_max } = door.body(step)?;
-            let result = door.payload(raw("result", result, result_len), *payload_bytes_max)?;
-            let usage = door.document(raw("usage", usage, usage_len), *payload_bytes_max)?;
+        guard(err, |call| {
+            let OpenStep { step, payload_bytes_max } = call.body(step)?;
+            let result = call.payload(raw("result", result, result_len), *payload_bytes_max)?;
+            let usage = call.document(raw("usage", usage, usage_len), *payload_bytes_max)?;
             let usage = usage.ok_or_else(|| absent("usage"))?;
             step.complete_usage(result, usage)?;
             Ok(SW_OK)
@@ -279,9 +279,9 @@ pub unsafe extern "C" fn sw_step_fail(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let OpenStep { step, payload_bytes_max } = door.body(step)?;
-            let (error, options) = door.failure((error, error_len), options, *payload_bytes_max)?;
+        guard(err, |call| {
+            let OpenStep { step, payload_bytes_max } = call.body(step)?;
+            let (error, options) = call.failure((error, error_len), options, *payload_bytes_max)?;
             Ok(after(&step.fail(error, options)?))
         })
     }
@@ -299,7 +299,7 @@ pub unsafe extern "C" fn sw_step_fail(
 pub unsafe extern "C" fn sw_step_id(step: *const sw_step, out_len: *mut usize) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| door.lend(door.step(step).map(|step| step.id()), out_len))
+        quiet(std::ptr::null(), |call| call.lend(call.step(step).map(|step| step.id()), out_len))
     }
 }
 
@@ -315,7 +315,7 @@ pub unsafe extern "C" fn sw_step_id(step: *const sw_step, out_len: *mut usize) -
 pub unsafe extern "C" fn sw_step_name(step: *const sw_step, out_len: *mut usize) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| door.lend(door.step(step).map(|step| step.name()), out_len))
+        quiet(std::ptr::null(), |call| call.lend(call.step(step).map(|step| step.name()), out_len))
     }
 }
 
@@ -336,8 +336,8 @@ pub unsafe extern "C" fn sw_step_result(
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.step(step).and_then(|step| step.result()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.step(step).and_then(|step| step.result()), out_len)
         })
     }
 }
@@ -356,8 +356,8 @@ pub unsafe extern "C" fn sw_step_result(
 pub unsafe extern "C" fn sw_step_error(step: *const sw_step, out_len: *mut usize) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        quiet(std::ptr::null(), |door| {
-            door.lend(door.step(step).and_then(|step| step.error()), out_len)
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.step(step).and_then(|step| step.error()), out_len)
         })
     }
 }
@@ -372,7 +372,7 @@ pub unsafe extern "C" fn sw_step_error(step: *const sw_step, out_len: *mut usize
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_occurrence(step: *const sw_step) -> u32 {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet(0, |door| door.step(step).map_or(0, |step| step.occurrence())) }
+    unsafe { quiet(0, |call| call.step(step).map_or(0, |step| step.occurrence())) }
 }
 
 /// Returns how often the work of a step was begun, as far as recorded, with this time when begin
@@ -386,7 +386,7 @@ pub unsafe extern "C" fn sw_step_occurrence(step: *const sw_step) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_tries(step: *const sw_step) -> u32 {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet(0, |door| door.step(step).map_or(0, |step| step.tries())) }
+    unsafe { quiet(0, |call| call.step(step).map_or(0, |step| step.tries())) }
 }
 
 /// Returns when a step that failed may be begun again.
@@ -399,7 +399,7 @@ pub unsafe extern "C" fn sw_step_tries(step: *const sw_step) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_retry_at_ms(step: *const sw_step) -> i64 {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet(0, |door| door.step(step).map_or(0, |step| step.retry_at_ms())) }
+    unsafe { quiet(0, |call| call.step(step).map_or(0, |step| step.retry_at_ms())) }
 }
 
 /// Frees a step and the views it lent. Does not finish it: the next begin of the name means the
@@ -413,5 +413,5 @@ pub unsafe extern "C" fn sw_step_retry_at_ms(step: *const sw_step) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_free(step: *mut sw_step) {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet((), |door| drop(door.take(step))) };
+    unsafe { quiet((), |call| drop(call.take(step))) };
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::codes::SW_OK;
-use super::error::sw_error;
 use super::guard::{guard, quiet};
-use super::handle::Handle;
+use super::handle::{Handle, Kind};
+use super::report::sw_error;
 use crate::stop::Stop;
 
 /// A flag that ends waits: a call that waits carries it, another thread or a signal handler fires
@@ -18,8 +18,7 @@ pub struct sw_stop {
 
 impl Handle for sw_stop {
     type Body = Arc<Stop>;
-    const TAG: u64 = u64::from_le_bytes(*b"sw_stop.");
-    const NAME: &'static str = "sw_stop";
+    const KIND: Kind = Kind::Stop;
     const IS_OF_PROCESS: bool = false;
 }
 
@@ -37,8 +36,8 @@ impl Handle for sw_stop {
 pub unsafe extern "C" fn sw_stop_new(out: *mut *mut sw_stop, err: *mut *mut sw_error) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            door.out_handle(out)?.give(Arc::new(Stop::new()));
+        guard(err, |call| {
+            call.out_handle(out)?.give(Arc::new(Stop::new()));
             Ok(SW_OK)
         })
     }
@@ -55,8 +54,8 @@ pub unsafe extern "C" fn sw_stop_new(out: *mut *mut sw_stop, err: *mut *mut sw_e
 pub unsafe extern "C" fn sw_stop_fire(stop: *mut sw_stop) {
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe {
-        quiet((), |door| {
-            if let Some(stop) = door.peek(stop) {
+        quiet((), |call| {
+            if let Some(stop) = call.peek(stop) {
                 stop.fire();
             }
         });
@@ -72,5 +71,5 @@ pub unsafe extern "C" fn sw_stop_fire(stop: *mut sw_stop) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_stop_free(stop: *mut sw_stop) {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet((), |door| drop(door.take(stop))) };
+    unsafe { quiet((), |call| drop(call.take(stop))) };
 }

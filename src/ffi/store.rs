@@ -4,14 +4,15 @@ use std::ffi::{CStr, c_char};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::call::Call;
 use super::codes::{SW_OK, SW_TIMEOUT};
 use super::constants::{
     SW_OPEN_ALLOW_NETWORK_FS, SW_OPEN_MANUAL_CLOCK, SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY,
 };
-use super::error::sw_error;
-use super::guard::{Door, guard, quiet};
-use super::handle::Handle;
+use super::guard::{guard, quiet};
+use super::handle::{Handle, Kind};
 use super::options::sw_store_options;
+use super::report::sw_error;
 use super::stop::sw_stop;
 use super::text::sw_text;
 use crate::domain::Durability;
@@ -29,8 +30,7 @@ pub struct sw_store {
 
 impl Handle for sw_store {
     type Body = Open;
-    const TAG: u64 = u64::from_le_bytes(*b"sw_store");
-    const NAME: &'static str = "sw_store";
+    const KIND: Kind = Kind::Store;
     const IS_OF_PROCESS: bool = true;
 }
 
@@ -65,7 +65,7 @@ static SHELF: [AtomicPtr<sw_store>; SHELF_LEN] =
 /// How many handles were put on the shelf so far.
 static SHELVED: AtomicUsize = AtomicUsize::new(0);
 
-impl Door {
+impl Call {
     /// Takes a hold of the store behind a handle.
     pub(super) fn store(&self, store: *const sw_store) -> Result<Arc<Store>> {
         self.body(store)?.store()
@@ -157,10 +157,10 @@ pub unsafe extern "C" fn sw_store_open(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let path = door.path(path)?;
-            let options = store_options(&door.options(options)?)?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let path = call.path(path)?;
+            let options = store_options(&call.options(options)?)?;
             let store = Store::open(path, &options)?;
             out.give(Open::new(store));
             Ok(SW_OK)
@@ -192,9 +192,9 @@ pub unsafe extern "C" fn sw_store_open_in_memory(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let options = store_options(&door.options(options)?)?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let options = store_options(&call.options(options)?)?;
             let store = Store::open_in_memory(&options)?;
             out.give(Open::new(store));
             Ok(SW_OK)
@@ -229,9 +229,9 @@ pub unsafe extern "C" fn sw_store_init(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_applied = door.out("out_applied", out_applied)?;
-            out_applied.set(door.store(store)?.init()?);
+        guard(err, |call| {
+            let out_applied = call.out("out_applied", out_applied)?;
+            out_applied.set(call.store(store)?.init()?);
             Ok(SW_OK)
         })
     }
@@ -268,9 +268,9 @@ pub unsafe extern "C" fn sw_store_migrate(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_applied = door.out("out_applied", out_applied)?;
-            out_applied.set(door.store(store)?.migrate(target)?);
+        guard(err, |call| {
+            let out_applied = call.out("out_applied", out_applied)?;
+            out_applied.set(call.store(store)?.migrate(target)?);
             Ok(SW_OK)
         })
     }
@@ -301,10 +301,10 @@ pub unsafe extern "C" fn sw_store_schema_version(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_current = door.out("out_current", out_current)?;
-            let out_newest = door.out("out_newest", out_newest)?;
-            let (current, newest) = door.store(store)?.schema_version()?;
+        guard(err, |call| {
+            let out_current = call.out("out_current", out_current)?;
+            let out_newest = call.out("out_newest", out_newest)?;
+            let (current, newest) = call.store(store)?.schema_version()?;
             out_current.set(current);
             out_newest.set(newest);
             Ok(SW_OK)
@@ -337,9 +337,9 @@ pub unsafe extern "C" fn sw_store_migrations(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            out.give(Text::from(door.store(store)?.migrations()?));
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            out.give(Text::from(call.store(store)?.migrations()?));
             Ok(SW_OK)
         })
     }
@@ -358,9 +358,9 @@ pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char 
     let none = std::ptr::null();
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe {
-        quiet(none, |door| {
+        quiet(none, |call| {
             // The pointer outlives this hold: the handle has its own until it is closed.
-            let store = door.store(store);
+            let store = call.store(store);
             store.map_or(none, |store| store.path().map_or(none, CStr::as_ptr))
         })
     }
@@ -394,8 +394,8 @@ pub unsafe extern "C" fn sw_store_advance_clock(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            door.store(store)?.advance_clock(ms)?;
+        guard(err, |call| {
+            call.store(store)?.advance_clock(ms)?;
             Ok(SW_OK)
         })
     }
@@ -411,7 +411,7 @@ pub unsafe extern "C" fn sw_store_advance_clock(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet(0, |door| door.store(store).map_or(0, |store| store.now_ms())) }
+    unsafe { quiet(0, |call| call.store(store).map_or(0, |store| store.now_ms())) }
 }
 
 /// Waits until the store's change counter is another than `seen`. The counter moves when a run
@@ -455,10 +455,10 @@ pub unsafe extern "C" fn sw_store_wait(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_now = door.out("out_now", out_now)?;
-            let store = door.store(store)?;
-            let stop = door.optional_stop(stop)?;
+        guard(err, |call| {
+            let out_now = call.out("out_now", out_now)?;
+            let store = call.store(store)?;
+            let stop = call.optional_stop(stop)?;
             let now = store.wait_for_change(seen, timeout_ms, stop.as_deref())?;
             out_now.set(now.unwrap_or(seen));
             Ok(if now.is_some() { SW_OK } else { SW_TIMEOUT })
@@ -478,8 +478,8 @@ pub unsafe extern "C" fn sw_store_wait(
 pub unsafe extern "C" fn sw_store_shutdown(store: *mut sw_store) {
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe {
-        quiet((), |door| {
-            if let Ok(store) = door.store(store) {
+        quiet((), |call| {
+            if let Ok(store) = call.store(store) {
                 store.shutdown();
             }
         });
@@ -502,12 +502,12 @@ pub unsafe extern "C" fn sw_store_shutdown(store: *mut sw_store) {
 pub unsafe extern "C" fn sw_store_close(store: *mut sw_store) {
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe {
-        quiet((), |door| {
-            let Ok(open) = door.body(store) else { return };
+        quiet((), |call| {
+            let Ok(open) = call.body(store) else { return };
             let Ok(held) = open.store() else { return };
             held.close();
             if open.take().is_some() {
-                door.shelve(store);
+                call.shelve(store);
             }
         });
     }

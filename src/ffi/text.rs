@@ -3,10 +3,11 @@
 use std::ffi::c_char;
 
 use super::args::{absent, raw};
+use super::call::Call;
 use super::codes::SW_OK;
-use super::error::sw_error;
-use super::guard::{Door, guard, quiet};
-use super::handle::Handle;
+use super::guard::{guard, quiet};
+use super::handle::{Handle, Kind};
+use super::report::sw_error;
 use crate::text::{Text, TextRef};
 use crate::{id, json, limits};
 
@@ -20,12 +21,11 @@ pub struct sw_text {
 
 impl Handle for sw_text {
     type Body = Text;
-    const TAG: u64 = u64::from_le_bytes(*b"sw_text.");
-    const NAME: &'static str = "sw_text";
+    const KIND: Kind = Kind::Text;
     const IS_OF_PROCESS: bool = false;
 }
 
-impl Door {
+impl Call {
     /// Lends a text to C for as long as what holds it lives; NULL and 0 when there is none.
     pub(super) fn lend<'t>(
         &self,
@@ -49,7 +49,7 @@ impl Door {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_text_data(text: *const sw_text, out_len: *mut usize) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe { quiet(std::ptr::null(), |door| door.lend(door.peek(text), out_len)) }
+    unsafe { quiet(std::ptr::null(), |call| call.lend(call.peek(text), out_len)) }
 }
 
 /// Frees a text. What sw_text_data returned dies with it.
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn sw_text_data(text: *const sw_text, out_len: *mut usize)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_text_free(text: *mut sw_text) {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet((), |door| drop(door.take(text))) };
+    unsafe { quiet((), |call| drop(call.take(text))) };
 }
 
 /// Makes an id: `<prefix>_<ULID>`, the ULID in 26 lower-case Crockford characters.
@@ -91,9 +91,9 @@ pub unsafe extern "C" fn sw_new_id(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_id = door.out_id("out_id", out_id, cap)?;
-            let prefix = door.name(raw("prefix", prefix, prefix_len))?;
+        guard(err, |call| {
+            let out_id = call.out_id("out_id", out_id, cap)?;
+            let prefix = call.name(raw("prefix", prefix, prefix_len))?;
             id::check_prefix(prefix)?;
             out_id.set(&id::write(prefix, id::new_id()))?;
             Ok(SW_OK)
@@ -123,10 +123,10 @@ pub unsafe extern "C" fn sw_json_quote(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
             let max = usize::try_from(limits::PAYLOAD_BYTES_MAX).unwrap_or(usize::MAX);
-            let text = door.text(raw("text", text, text_len), max)?;
+            let text = call.text(raw("text", text, text_len), max)?;
             let text = text.ok_or_else(|| absent("text"))?;
             out.give(Text::from(json::quote(text)));
             Ok(SW_OK)

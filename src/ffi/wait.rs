@@ -5,9 +5,9 @@ use std::ffi::c_char;
 use super::args::raw;
 use super::attempt::sw_attempt;
 use super::codes::{SW_FAILED, SW_OK, SW_SUSPEND, SW_TIMEOUT};
-use super::error::sw_error;
 use super::guard::guard;
 use super::out::Out;
+use super::report::sw_error;
 use super::text::sw_text;
 use crate::handles::wait::Waited;
 use crate::text::Text;
@@ -64,9 +64,9 @@ pub unsafe extern "C" fn sw_sleep(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let attempt = door.body(attempt)?;
-            let name = door.name(raw("name", name, name_len))?;
+        guard(err, |call| {
+            let attempt = call.body(attempt)?;
+            let name = call.name(raw("name", name, name_len))?;
             Ok(match attempt.sleep(name, duration_ms)? {
                 Waited::NotYet => SW_SUSPEND,
                 Waited::Ready(_) | Waited::Failed(_) | Waited::TimedOut => SW_OK,
@@ -130,12 +130,12 @@ pub unsafe extern "C" fn sw_await_any(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let attempt = door.body(attempt)?;
-            let name = door.name(raw("name", name, name_len))?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let attempt = call.body(attempt)?;
+            let name = call.name(raw("name", name, name_len))?;
             let max = attempt.store().payload_bytes_max();
-            let waits = door.needed_document(raw("waits", waits, waits_len), max)?;
+            let waits = call.needed_document(raw("waits", waits, waits_len), max)?;
             Ok(out.give_waited(attempt.await_any(name, waits, timeout_ms)?))
         })
     }
@@ -196,12 +196,12 @@ pub unsafe extern "C" fn sw_await_all(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            let attempt = door.body(attempt)?;
-            let name = door.name(raw("name", name, name_len))?;
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let attempt = call.body(attempt)?;
+            let name = call.name(raw("name", name, name_len))?;
             let max = attempt.store().payload_bytes_max();
-            let waits = door.needed_document(raw("waits", waits, waits_len), max)?;
+            let waits = call.needed_document(raw("waits", waits, waits_len), max)?;
             Ok(out.give_waited(attempt.await_all(name, waits, timeout_ms)?))
         })
     }

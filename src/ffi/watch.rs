@@ -1,9 +1,9 @@
 //! Watches: changes of a store as a descriptor to poll.
 
 use super::codes::SW_OK;
-use super::error::sw_error;
 use super::guard::{guard, quiet};
-use super::handle::Handle;
+use super::handle::{Handle, Kind};
+use super::report::sw_error;
 use super::store::sw_store;
 use crate::handles::watch::Watch;
 
@@ -17,8 +17,7 @@ pub struct sw_watch {
 
 impl Handle for sw_watch {
     type Body = Watch;
-    const TAG: u64 = u64::from_le_bytes(*b"sw_watch");
-    const NAME: &'static str = "sw_watch";
+    const KIND: Kind = Kind::Watch;
     const IS_OF_PROCESS: bool = true;
 }
 
@@ -51,9 +50,9 @@ pub unsafe extern "C" fn sw_watch_open(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out = door.out_handle(out)?;
-            out.give(Watch::open(&door.store(store)?)?);
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            out.give(Watch::open(&call.store(store)?)?);
             Ok(SW_OK)
         })
     }
@@ -87,9 +86,9 @@ pub unsafe extern "C" fn sw_watch_fd(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_fd = door.out("out_fd", out_fd)?;
-            out_fd.set(door.body(watch)?.descriptor()?);
+        guard(err, |call| {
+            let out_fd = call.out("out_fd", out_fd)?;
+            out_fd.set(call.body(watch)?.descriptor()?);
             Ok(SW_OK)
         })
     }
@@ -118,9 +117,9 @@ pub unsafe extern "C" fn sw_watch_drain(
 ) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
-        guard(err, |door| {
-            let out_now = door.out("out_now", out_now)?;
-            out_now.set(door.body(watch)?.drain()?);
+        guard(err, |call| {
+            let out_now = call.out("out_now", out_now)?;
+            out_now.set(call.body(watch)?.drain()?);
             Ok(SW_OK)
         })
     }
@@ -136,5 +135,5 @@ pub unsafe extern "C" fn sw_watch_drain(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_watch_free(watch: *mut sw_watch) {
     // SAFETY: the only pointer is an argument, which the header binds.
-    unsafe { quiet((), |door| drop(door.take(watch))) };
+    unsafe { quiet((), |call| drop(call.take(watch))) };
 }

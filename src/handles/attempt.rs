@@ -1,7 +1,7 @@
 //! What `sw_attempt*` points to: the facts of a claim, and the calls that its holder makes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::clock::Now;
@@ -15,7 +15,6 @@ use crate::domain::suspend::{self, Parking, Pending};
 use crate::domain::{AfterFail, Durability, FailOptions, query};
 use crate::error::{Error, Result};
 use crate::handles::entered::Entered;
-use crate::handles::entered::bell;
 use crate::handles::history::History;
 pub use crate::handles::step::Step;
 use crate::handles::step::{Recorded, Seen};
@@ -36,8 +35,6 @@ pub struct Attempt {
     due_at_ms: i64,
     texts: Texts,
     has_history: bool,
-    has_children: AtomicBool,
-    bell: u64,
     lease_expires_at_ms: AtomicI64,
     /// Of steps, sleeps, awaits and child submits, by the number of their kind.
     occurrences: [Mutex<Occurrences>; 4],
@@ -55,8 +52,8 @@ type Asked = (StepKind, Box<str>, u32);
 
 /// What a look at the fence found, and how long that is good.
 struct Look {
-    /// The count of orders before the look.
-    orders: u32,
+    /// The count of recalls before the look.
+    recalls: u32,
     good_until_up_ms: i64,
     deadline_at_ms: i64,
 }
@@ -89,7 +86,6 @@ impl Attempt {
     /// Makes the handle of a claim.
     pub(crate) fn new(store: Arc<Store>, claimed: Claimed, queue: String, now: Now) -> Attempt {
         let run = claimed.run;
-        let bell = bell(&queue);
         let texts = Texts {
             id: query::attempt_id(run.run_id, claimed.fence.number, claimed.claimed_at_ms).into(),
             run_id: id::write("run", run.run_id).into(),
@@ -108,8 +104,6 @@ impl Attempt {
             run: run.run_id,
             texts,
             has_history: run.has_history,
-            has_children: AtomicBool::new(run.has_history),
-            bell,
             lease_expires_at_ms: AtomicI64::new(0),
             occurrences: Default::default(),
             waits: Mutex::default(),
@@ -268,15 +262,6 @@ impl Attempt {
         };
         *finished = Some((fingerprint, answer.clone()));
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        if let Ok(Finish::Suspended { has_news: false }) = answer {
-            // A run that waits is no news; but its timer may be the next to come due.
-            entered.remind(self.bell)?;
-        } else if self.is_in_tree() {
-            // Its end may wake a parent in another queue, or end children.
-            entered.announce_all()?;
-        } else {
-            entered.announce(self.bell)?;
-        }
         answer
     }
 
@@ -409,10 +394,10 @@ impl Attempt {
             });
             lease.map(|lease| self.note_lease(lease, self.store.now()))
         } else {
-            let orders = entered.orders();
+            let recalls = entered.recalls();
             let backend = entered.backend();
             let hold = backend.and_then(|b| b.read(|tx| step::may_run(tx, fence, is_cleanup, now)));
-            hold.map(|hold| self.note_look(orders, &hold, now))
+            hold.map(|hold| self.note_look(recalls, &hold, now))
         };
         match begun {
             Ok(()) => {
@@ -510,11 +495,6 @@ impl Attempt {
         self.fence
     }
 
-    /// Returns whether the run has a parent, or has submitted children through this attempt or before.
-    fn is_in_tree(&self) -> bool {
-        self.texts.parent_run_id.is_some() || self.has_children.load(Ordering::Relaxed)
-    }
-
     /// Reads the clock for this attempt. It stands no earlier than when the run was due: the clock that
     /// woke it had seen that moment, and what it was woken for must be answered.
     pub(crate) fn now(&self) -> Now {
@@ -533,11 +513,6 @@ impl Attempt {
         entered.write(durability, bytes, move |tx, now| work(tx, now.not_before(due_at_ms)))
     }
 
-    /// Notes that the run has children.
-    pub(crate) fn note_children(&self) {
-        self.has_children.store(true, Ordering::Relaxed);
-    }
-
     /// Returns the run.
     pub(crate) fn run(&self) -> Id {
         self.run
@@ -551,15 +526,15 @@ impl Attempt {
         look.as_ref().is_some_and(|look| {
             now.up_ms < look.good_until_up_ms
                 && now.wall_ms < look.deadline_at_ms
-                && look.orders == entered.orders()
+                && look.recalls == entered.recalls()
         })
     }
 
-    fn note_look(&self, orders: u32, hold: &Hold, now: Now) {
+    fn note_look(&self, recalls: u32, hold: &Hold, now: Now) {
         let good_until_up_ms = now.up_ms.saturating_add(LOOK_MS).min(hold.lease_until_up_ms);
         let deadline_at_ms = hold.deadline_at_ms.unwrap_or(i64::MAX);
         let is_told_to_end = hold.must_end(now.wall_ms).is_some();
-        let look = Look { orders, good_until_up_ms, deadline_at_ms };
+        let look = Look { recalls, good_until_up_ms, deadline_at_ms };
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) =
             (!is_told_to_end).then_some(look);
     }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 
 use crate::domain::Durability;
-use crate::domain::budget::{self, Ask, OfStep, Reserved, Touched};
+use crate::domain::budget::{self, Ask, OfStep, Reserved};
 use crate::domain::port::Amounts;
 use crate::domain::suspend::Pending;
 use crate::error::{Error, Result};
 use crate::handles::attempt::{Attempt, Step};
-use crate::handles::entered::Entered;
 use crate::handles::store::Store;
 use crate::id;
 
@@ -44,9 +43,8 @@ impl Attempt {
             budget::reserve(tx, &ask, now)
         })?;
         let (id, existed) = match reserved {
-            Reserved::Made { id, lease, touched } => {
+            Reserved::Made { id, lease } => {
                 self.note_lease(lease, self.store().now());
-                entered.tell(touched)?;
                 (id, false)
             }
             Reserved::Existed(id) => (id, true),
@@ -96,37 +94,20 @@ impl Store {
         let usage = budget::amounts("usage", usage)?;
         let id = id.to_owned();
         let entered = self.enter()?;
-        let touched = entered
-            .write(Durability::Inherit, 0, move |tx, now| budget::settle(tx, &id, &usage, now))?;
-        entered.tell(touched)
+        entered.write(Durability::Inherit, 0, move |tx, now| budget::settle(tx, &id, &usage, now))
     }
 
     /// Moves the limit of a unit for the tree that a run belongs to.
     pub fn budget_raise(&self, run_id: &str, unit: &str, delta: i64) -> Result<()> {
         let (run_id, unit) = (run_id.to_owned(), unit.to_owned());
         let entered = self.enter()?;
-        let touched = entered.write(Durability::Inherit, 0, move |tx, now| {
+        entered.write(Durability::Inherit, 0, move |tx, now| {
             budget::raise(tx, &run_id, &unit, delta, now)
-        })?;
-        entered.tell(touched)
+        })
     }
 
     /// Returns the document of the budget of the tree that a run belongs to.
     pub fn budget(&self, run_id: &str) -> Result<String> {
         self.enter()?.backend()?.read(|tx| budget::show(tx, run_id))
-    }
-}
-
-impl Entered<'_> {
-    /// Tells whoever a change of a budget concerns.
-    pub(crate) fn tell(&self, touched: Touched) -> Result<()> {
-        if touched.has_woken {
-            // Of which queues the woken are is not known here.
-            return self.announce_all();
-        }
-        if touched.has_told {
-            self.backend()?.side().change();
-        }
-        Ok(())
     }
 }

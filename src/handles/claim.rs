@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Now;
 use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
+use crate::domain::news::bell;
 use crate::domain::port::{LaneFilter, Owner};
 use crate::domain::{Durability, hold};
 use crate::error::{Error, Result};
 use crate::handles::attempt::Attempt;
-use crate::handles::entered::{Entered, bell, wait_end};
+use crate::handles::entered::{Entered, wait_end};
 use crate::handles::store::Store;
 use crate::id;
 use crate::limits::OWNER_PROBE_MS;
@@ -27,7 +28,7 @@ impl Store {
         let lease_ms = hold::lease_length(claim.lease_ms, self.lease_default_ms)?;
         let entered = self.enter()?;
         let side = entered.backend()?.side();
-        let bell = side.bell(bell(&claim.filter().queue));
+        let bell = bell(&claim.filter().queue);
         let until = wait_end(claim.wait_ms);
         let is_stopped = || claim.stop.as_ref().is_some_and(|stop| stop.is_fired());
         while !is_stopped() {
@@ -57,7 +58,7 @@ impl Store {
         lease_ms: u32,
         (max, until): (u32, Option<Instant>),
     ) -> Result<Glance> {
-        let now = self.clock.now();
+        let now = self.terms.clock.now();
         let owner_key = self.owner.key.load(Ordering::Relaxed);
         let filter = LaneFilter { owner_key, ..claim.filter() };
         let outlook = entered.backend()?.read(|tx| claim::outlook(tx, &filter, now))?;
@@ -73,7 +74,7 @@ impl Store {
             dead,
             seed: id::new_id(),
         };
-        let patience = Instant::now() + Duration::from_millis(self.busy_timeout_ms.into());
+        let patience = Instant::now() + Duration::from_millis(self.terms.busy_timeout_ms.into());
         let give_up = until.map(|until| until.max(patience));
         let is_over = || {
             claim.stop.as_ref().is_some_and(|stop| stop.is_fired())
@@ -82,7 +83,7 @@ impl Store {
         let picked = self.pick(entered, &claimer, max, &is_over)?;
         let Some(first) = picked.first() else { return Ok(Glance::Nothing(outlook)) };
         self.owner.key.store(first.owner_key, Ordering::Relaxed);
-        let (queue, now) = (claimer.filter.queue, self.clock.now());
+        let (queue, now) = (claimer.filter.queue, self.terms.clock.now());
         let attempt =
             |claimed| Arc::new(Attempt::new(Arc::clone(self), claimed, queue.clone(), now));
         Ok(Glance::Got(picked.into_iter().map(attempt).collect()))
@@ -99,14 +100,10 @@ impl Store {
     ) -> Result<Vec<claim::Claimed>> {
         loop {
             let claimer = claimer.clone();
-            let Picked { runs, has_moved, has_more } =
+            let Picked { runs, has_more } =
                 entered.write(Durability::Inherit, 0, move |tx, now| {
                     claim::claim(tx, &claimer, max, now)
                 })?;
-            if has_moved {
-                // What was swept may be ready in any queue, or have ended.
-                entered.announce_all()?;
-            }
             if !runs.is_empty() || !has_more || is_over() {
                 return Ok(runs);
             }
@@ -151,7 +148,7 @@ impl Store {
     /// Moves what has come due in any queue, one bounded part of it, and returns how long to sleep
     /// until the next comes.
     pub(crate) fn sweep(&self, entered: &Entered<'_>) -> Result<Duration> {
-        let now = self.clock.now();
+        let now = self.terms.clock.now();
         let outlook =
             entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
         let dead = self.dead_owners(entered, &outlook, now)?;
@@ -160,7 +157,6 @@ impl Store {
             let swept = entered
                 .write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, seed, now));
             match swept {
-                Ok(swept) if swept.has_moved => entered.announce_all()?,
                 Ok(_) => {}
                 // Somebody who may write, or who writes at this moment, will sweep; and who only
                 // waits goes on reading when nobody can (P40).
@@ -180,10 +176,10 @@ impl Store {
     /// Returns how long a waiting claimer may sleep until something comes due by itself.
     fn until_due(&self, outlook: &Outlook) -> Duration {
         let slice = self.look_every();
-        if self.clock.is_manual() {
+        if self.terms.clock.is_manual() {
             return slice;
         }
-        let now = self.clock.now();
+        let now = self.terms.clock.now();
         let due = outlook.next_due_at_ms.map(|at| at - now.wall_ms);
         let lapse = outlook.next_lapse_up_ms.map(|at| at.saturating_sub(now.up_ms));
         let next = [due, lapse].into_iter().flatten().min().unwrap_or(i64::MAX);

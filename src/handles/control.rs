@@ -24,7 +24,6 @@ impl Store {
         entered.write(Durability::Inherit, 0, move |tx, now| {
             control::cancel(tx, &run_id, reason.as_deref(), now)
         })?;
-        entered.announce_all()?;
         // Stored it is, whatever comes of this: what is not reached here, the sweeps of claims and
         // waits reach, and until then it is not claimed.
         let _ = self.bring_cancels_down(&entered);
@@ -36,9 +35,6 @@ impl Store {
         loop {
             // Not synced each: what power loss takes is found where it was, and done again.
             let swept = entered.write(Durability::Process, 0, control_sweep)?;
-            if swept.has_moved {
-                entered.announce_all()?;
-            }
             if !swept.has_more {
                 return Ok(());
             }
@@ -50,18 +46,14 @@ impl Store {
     pub fn pause(&self, run_id: &str) -> Result<()> {
         let run_id = run_id.to_owned();
         let entered = self.enter()?;
-        entered.write(Durability::Inherit, 0, move |tx, now| control::pause(tx, &run_id, now))?;
-        // It may have stood before others at its gate: the next one is claimable now.
-        entered.announce_due()
+        entered.write(Durability::Inherit, 0, move |tx, now| control::pause(tx, &run_id, now))
     }
 
     /// Puts a paused run back.
     pub fn resume(&self, run_id: &str) -> Result<()> {
         let run_id = run_id.to_owned();
         let entered = self.enter()?;
-        let is_back = entered
-            .write(Durability::Inherit, 0, move |tx, now| control::resume(tx, &run_id, now))?;
-        if is_back { entered.announce_all() } else { Ok(()) }
+        entered.write(Durability::Inherit, 0, move |tx, now| control::resume(tx, &run_id, now))
     }
 
     /// Opens a failed or cancelled run again.
@@ -72,7 +64,7 @@ impl Store {
             let is_open = entered
                 .write(Durability::Inherit, 0, move |tx, now| control::retry(tx, &run_id, now))?;
             if is_open {
-                return entered.announce_all();
+                return Ok(());
             }
             self.bring_cancels_down(&entered)?;
         }
@@ -88,7 +80,6 @@ impl Store {
         entered.write(Durability::Inherit, 0, move |tx, now| {
             control::fork(tx, &run_id, before, fork_id, now)
         })?;
-        entered.announce_all()?;
         Ok(id::write("run", fork_id))
     }
 
@@ -103,7 +94,6 @@ impl Store {
             let queue = name.to_owned();
             after = entered
                 .write(Durability::Inherit, 0, move |tx, _| queue::let_in(tx, &queue, &at))?;
-            entered.announce_all()?;
         }
         Ok(())
     }

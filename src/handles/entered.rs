@@ -1,28 +1,50 @@
 //! A call that is under way on a store: what it reads and writes, and whom it tells of that.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::RwLockReadGuard;
+use std::sync::{Arc, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use super::store::Store;
-use crate::clock::Now;
+use crate::clock::{Clock, Now};
 use crate::domain::Durability;
 use crate::error::{Error, Result};
 use crate::storage::sqlite::Backend;
+use crate::storage::sqlite::job::WriteOptions;
 use crate::storage::sqlite::tx::Tx;
+
+/// On which terms a handle writes.
+pub(crate) struct Terms {
+    /// Milliseconds that a call waits for a lock.
+    pub(super) busy_timeout_ms: u32,
+    /// What answers promise that name nothing else.
+    pub(super) durability: Durability,
+    /// Where the time of a write comes from.
+    pub(super) clock: Arc<Clock>,
+}
+
+impl Terms {
+    /// Returns what is asked of a write with this durability, about this large.
+    pub(super) fn write_options(&self, durability: Durability, bytes: usize) -> WriteOptions {
+        WriteOptions {
+            durability: durability.or(self.durability),
+            busy_timeout_ms: self.busy_timeout_ms,
+            bytes,
+            is_schema_free: false,
+            clock: Arc::clone(&self.clock),
+        }
+    }
+}
 
 /// A call in flight: the store cannot close beneath it.
 pub(crate) struct Entered<'store> {
-    store: &'store Store,
+    terms: &'store Terms,
     guard: RwLockReadGuard<'store, Option<Backend>>,
 }
 
 impl<'store> Entered<'store> {
     pub(super) fn new(
-        store: &'store Store,
+        terms: &'store Terms,
         guard: RwLockReadGuard<'store, Option<Backend>>,
     ) -> Entered<'store> {
-        Entered { store, guard }
+        Entered { terms, guard }
     }
 
     /// Returns the backend.
@@ -30,46 +52,15 @@ impl<'store> Entered<'store> {
         self.guard.as_ref().ok_or(Error::Closed)
     }
 
-    /// Tells claimers of a queue, and whoever watches the store, that something changed there.
-    pub(crate) fn announce(&self, bell: u64) -> Result<()> {
-        let side = self.backend()?.side();
-        side.ring(side.bell(bell));
-        side.change();
-        Ok(())
-    }
-
-    /// Wakes those who wait so that they look anew when something comes due; counts no change.
-    pub(crate) fn remind(&self, bell: u64) -> Result<()> {
-        let side = self.backend()?.side();
-        side.ring(side.bell(bell));
-        side.ring_change();
-        Ok(())
-    }
-
-    /// Returns the count of orders given to running attempts.
-    pub(crate) fn orders(&self) -> u32 {
+    /// Returns the count of recalls given to running attempts.
+    pub(crate) fn recalls(&self) -> u32 {
         self.guard.as_ref().map_or(0, |backend| backend.side().recalls())
-    }
-
-    /// Tells the claimers of all queues, and the attempts that run, that time or a sweep has changed
-    /// something.
-    pub(crate) fn announce_all(&self) -> Result<()> {
-        self.backend()?.side().recall();
-        self.announce_due()
-    }
-
-    /// Tells the claimers of all queues that something may be claimed.
-    pub(crate) fn announce_due(&self) -> Result<()> {
-        let side = self.backend()?.side();
-        side.ring_all();
-        side.change();
-        Ok(())
     }
 
     /// Makes what was read as safe as an answer of this durability is: to be called by whoever answers
     /// from a read that something was done, and not that it is seen.
     pub(crate) fn confirm(&self, durability: Durability) -> Result<()> {
-        self.backend()?.confirm(self.store.order(durability, 0))
+        self.backend()?.confirm(self.terms.write_options(durability, 0))
     }
 
     /// Runs a write with this durability, about this large.
@@ -83,16 +74,8 @@ impl<'store> Entered<'store> {
         T: Send + 'static,
         Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
     {
-        self.backend()?.write(self.store.order(durability, bytes), work)
+        self.backend()?.write(self.terms.write_options(durability, bytes), work)
     }
-}
-
-/// Returns which of the bells belongs to a queue, before it is known how many there are. The same in
-/// every process that runs this version; another version looks once in a slice of its wait.
-pub(crate) fn bell(queue: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    queue.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The time-out that is none.

@@ -29,9 +29,6 @@ impl Attempt {
                 event::append(tx, &append, now)
             })?;
         self.note_lease(lease, self.store().now());
-        if is_new {
-            entered.backend()?.side().change();
-        }
         Ok(is_new)
     }
 }

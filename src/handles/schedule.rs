@@ -13,13 +13,7 @@ impl Store {
         // Before the writer's turn: to find that an expression never fires takes a while.
         let now = self.now();
         entered.backend()?.read(|tx| schedule::check(tx, &spec, now))?;
-        entered
-            .write(Durability::Inherit, 0, move |tx, now| schedule::set(tx, &name, &spec, now))?;
-        // Whoever sleeps until the next due time looks anew, claims and those who wait for a change.
-        let side = entered.backend()?.side();
-        side.ring_all();
-        side.ring_change();
-        Ok(())
+        entered.write(Durability::Inherit, 0, move |tx, now| schedule::set(tx, &name, &spec, now))
     }
 
     /// Forgets a schedule; its runs go on.

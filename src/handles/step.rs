@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::domain::attempt::{AfterFail, FailOptions};
-use crate::domain::budget::{self, OfStep, Touched};
+use crate::domain::budget::{self, OfStep};
 use crate::domain::hold::Lease;
 use crate::domain::port::{StepKind, StepRow, StepState};
 use crate::domain::query;
@@ -178,7 +178,7 @@ impl Step {
         let bytes = result.len();
         self.finish(fingerprint, bytes, move |tx, subject, now| {
             let lease = step::complete(tx, subject, &result, now)?;
-            Ok((Done::Completed, lease, Touched::default()))
+            Ok((Done::Completed, lease))
         })
         .map(|_| ())
     }
@@ -190,8 +190,8 @@ impl Step {
         let result = result.unwrap_or_else(|| NULL.into());
         let bytes = result.len();
         self.finish(usage_fingerprint(&result, usage), bytes, move |tx, subject, now| {
-            let (lease, touched) = step::complete_usage(tx, subject, &result, &amounts, now)?;
-            Ok((Done::Completed, lease, touched))
+            let lease = step::complete_usage(tx, subject, &result, &amounts, now)?;
+            Ok((Done::Completed, lease))
         })
         .map(|_| ())
     }
@@ -204,7 +204,7 @@ impl Step {
         let bytes = error.len();
         let done = self.finish(fingerprint, bytes, move |tx, subject, now| {
             let (after, lease) = step::fail(tx, subject, &error, options, now)?;
-            Ok((Done::Failed(after), lease, Touched::default()))
+            Ok((Done::Failed(after), lease))
         })?;
         match done {
             Done::Failed(after) => Ok(after),
@@ -221,7 +221,7 @@ impl Step {
             &mut crate::storage::sqlite::tx::Tx<'_>,
             &Subject,
             crate::clock::Now,
-        ) -> Result<(Done, Lease, Touched)>
+        ) -> Result<(Done, Lease)>
         + Send
         + 'static,
     ) -> Result<Done> {
@@ -238,15 +238,13 @@ impl Step {
             None => {}
         }
         let subject = work.subject.clone();
-        let (done, lease, touched) =
+        let (done, lease) =
             self.attempt.write(&entered, work.subject.plan.durability, bytes, move |tx, now| {
                 record(tx, &subject, now)
             })?;
         *finished = Some((fingerprint, done));
         self.attempt.note_lease(lease, self.attempt.store().now());
         self.note_done(work, done);
-        // In the same call: it is stored, and a shutdown meanwhile must not make an error of it (P7).
-        entered.tell(touched)?;
         Ok(done)
     }
 

@@ -9,11 +9,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::entered::{Entered, bell};
+use super::entered::{Entered, Terms};
 use crate::clock::{Clock, Now, system_ms};
 use crate::domain::check;
 use crate::domain::claim as claims;
-use crate::domain::port::StorePort;
+use crate::domain::news::{News, Queues};
+use crate::domain::port::{Port, StorePort};
 use crate::domain::submit::{self, Submit};
 use crate::domain::{Durability, hold, query};
 use crate::error::{Error, Result};
@@ -25,7 +26,6 @@ use crate::limits::{
 use crate::os;
 use crate::process;
 use crate::storage::sqlite::Backend;
-use crate::storage::sqlite::job::WriteOptions;
 use crate::storage::sqlite::migrate::{self, NEWEST};
 use crate::storage::sqlite::open::{self, Settings};
 
@@ -71,13 +71,11 @@ impl From<submit::Submitted> for Submitted {
 pub struct Store {
     /// Taken out by `close`, which thereby waits for calls in flight.
     pub(super) backend: RwLock<Option<Backend>>,
-    pub(super) clock: Arc<Clock>,
+    pub(super) terms: Terms,
     /// Held while a manual clock is advanced.
     pub(super) advancing: Mutex<()>,
     pub(super) path: Option<CString>,
     pub(super) owner: OwnerState,
-    pub(super) busy_timeout_ms: u32,
-    pub(super) durability: Durability,
     pub(super) lease_default_ms: u32,
     pub(super) payload_bytes_max: usize,
     pub(super) generation: u32,
@@ -143,11 +141,13 @@ impl Store {
             os::boot_id().map_err(|error| Error::from_os("ask which boot this is", &error))?;
         Ok(Store {
             backend: RwLock::new(None),
-            clock: Arc::new(clock),
+            terms: Terms {
+                busy_timeout_ms: default(options.busy_timeout_ms, BUSY_TIMEOUT_MS_DEFAULT),
+                durability: options.durability.or(Durability::Power),
+                clock: Arc::new(clock),
+            },
             path,
             owner: OwnerState { mark: new_mark(), boot, key: AtomicI64::new(0) },
-            busy_timeout_ms: default(options.busy_timeout_ms, BUSY_TIMEOUT_MS_DEFAULT),
-            durability: options.durability.or(Durability::Power),
             lease_default_ms: default(options.lease_default_ms, LEASE_MS_DEFAULT),
             payload_bytes_max: usize::try_from(payload_bytes).unwrap_or(usize::MAX),
             generation: process::generation(),
@@ -171,14 +171,18 @@ impl Store {
     }
 
     fn apply(&self, target: Option<i64>) -> Result<u32> {
-        let order = WriteOptions { is_schema_free: true, ..self.order(Durability::Power, 0) };
+        let mut options = self.terms.write_options(Durability::Power, 0);
+        options.is_schema_free = true;
         let entered = self.enter()?;
         let backend = entered.backend()?;
-        let applied = backend.write(order, move |tx, _| tx.migrate(target, system_ms()))?;
-        // Attempts elsewhere look again: they may not know this schema.
-        if applied > 0 {
-            backend.side().recall();
-        }
+        let applied = backend.write(options, move |tx, _| {
+            let applied = tx.migrate(target, system_ms())?;
+            // Attempts elsewhere look again: they may not know this schema.
+            if applied > 0 {
+                tx.tell(News::RECALLED);
+            }
+            Ok(applied)
+        })?;
         Ok(applied)
     }
 
@@ -203,26 +207,24 @@ impl Store {
         let entered = self.enter()?;
         // One after the other, and recorded first: on an error the clock has not moved (P7).
         let _turn = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
-        let clock_ms = self.clock.advanced(ms)?;
-        let order = self.order(Durability::Process, 0);
-        match entered.backend()?.write(order, move |tx, _| tx.clock_set(clock_ms)) {
+        let clock_ms = self.terms.clock.advanced(ms)?;
+        let options = self.terms.write_options(Durability::Process, 0);
+        match entered.backend()?.write(options, move |tx, _| tx.clock_set(clock_ms)) {
             // The next manual clock on a file without our tables, or one that only reads, starts
             // where the system's stands.
             Ok(()) | Err(Error::SchemaOld { .. } | Error::ReadOnly(_)) => {}
             Err(error) => return Err(error),
         }
-        self.clock.advance(ms)?;
+        self.terms.clock.advance(ms)?;
         // Nothing has changed yet: who wakes looks what has come due, and tells of that.
-        let side = entered.backend()?.side();
-        side.recall();
-        side.ring_all();
-        side.ring_change();
+        let due = News { is_recalled: true, ..News::due_earlier(Queues::ALL) };
+        entered.backend()?.side().publish(due);
         Ok(())
     }
 
     /// Returns the store's time, Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
-        self.clock.now().wall_ms
+        self.terms.clock.now().wall_ms
     }
 
     /// Returns how many bytes a payload may have.
@@ -258,11 +260,6 @@ impl Store {
         named: fn(Error, usize) -> Error,
     ) -> Result<Vec<Submitted>> {
         let entered = self.enter()?;
-        let queue =
-            |submit: &Submit| bell(submit.queue.as_deref().unwrap_or(submit::QUEUE_DEFAULT));
-        let mut bells: Vec<u64> = submits.iter().map(queue).collect();
-        bells.sort_unstable();
-        bells.dedup();
         let bytes = submits.iter().map(|s| s.args.as_ref().map_or(0, String::len)).sum();
         let has_local = submits.iter().any(|submit| submit.is_local);
         let owner = if has_local { Some(self.owner(&entered)?) } else { None };
@@ -276,9 +273,6 @@ impl Store {
             })?;
         if let Some(owner_key) = owner_key {
             self.owner.key.store(owner_key, Ordering::Relaxed);
-        }
-        for bell in bells {
-            entered.announce(bell)?;
         }
         Ok(submitted.into_iter().map(Submitted::from).collect())
     }
@@ -312,8 +306,7 @@ impl Store {
         {
             let backend = self.backend.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(backend) = &*backend {
-                backend.side().ring_all();
-                backend.side().ring_change();
+                backend.side().publish(News::due_earlier(Queues::ALL));
             }
         }
     }
@@ -338,12 +331,10 @@ impl Store {
             return;
         }
         let once = || {
-            let order = self.order(Durability::Process, 0);
-            backend.write(order, move |tx, now| claims::give_back(tx, owner_key, now))
+            let options = self.terms.write_options(Durability::Process, 0);
+            backend.write(options, move |tx, now| claims::give_back(tx, owner_key, now))
         };
         while matches!(once(), Ok(true)) {}
-        backend.side().ring_all();
-        backend.side().change();
     }
 
     /// Enters the store for one call.
@@ -353,7 +344,7 @@ impl Store {
         if guard.is_none() {
             return Err(Error::Closed);
         }
-        Ok(Entered::new(self, guard))
+        Ok(Entered::new(&self.terms, guard))
     }
 
     /// Refuses a handle that is told of no changes: one that only reads has no side file to share.
@@ -383,23 +374,12 @@ impl Store {
 
     /// Reads the store's clock.
     pub(crate) fn now(&self) -> Now {
-        self.clock.now()
+        self.terms.clock.now()
     }
 
     /// Returns whether answers outlive a loss of power, unless a call asks for less.
     pub(crate) fn promises_power(&self) -> bool {
-        self.durability == Durability::Power
-    }
-
-    /// Returns the order of a write with this durability, about this large.
-    pub(crate) fn order(&self, durability: Durability, bytes: usize) -> WriteOptions {
-        WriteOptions {
-            durability: durability.or(self.durability),
-            busy_timeout_ms: self.busy_timeout_ms,
-            bytes,
-            is_schema_free: false,
-            clock: Arc::clone(&self.clock),
-        }
+        self.terms.durability == Durability::Power
     }
 }
 

@@ -15,7 +15,6 @@ use crate::domain::{Durability, signal};
 use crate::error::{Error, Result};
 use crate::handles::attempt::{Attempt, NULL};
 use crate::handles::entered::Entered;
-use crate::handles::entered::bell;
 use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::DURATION_MS_MAX;
@@ -131,12 +130,8 @@ impl Attempt {
             let occurrence = opened.open(&name)?;
             children.push(NewChild { name, occurrence, submit, run_id: id::new_id() });
         }
-        let (submitted, bells) = self.submit_children(&entered, children)?;
+        let submitted = self.submit_children(&entered, children)?;
         opened.is_passed = true;
-        self.note_children();
-        for bell in bells {
-            entered.announce(bell)?;
-        }
         Ok(submitted)
     }
 
@@ -144,27 +139,20 @@ impl Attempt {
         &self,
         entered: &Entered<'_>,
         children: Vec<NewChild>,
-    ) -> Result<(Vec<SubmittedChild>, Vec<u64>)> {
+    ) -> Result<Vec<SubmittedChild>> {
         let (fence, now) = (self.fence(), self.now());
         let found = entered.backend()?.read(|tx| child::look(tx, fence, &children, now))?;
         if let Some(found) = found {
             entered.confirm(Durability::Inherit)?;
-            return Ok((found.into_iter().map(SubmittedChild::from).collect(), Vec::new()));
+            return Ok(found.into_iter().map(SubmittedChild::from).collect());
         }
-        let own = self.queue().as_str();
-        let mut bells: Vec<u64> = children
-            .iter()
-            .map(|child| bell(child.submit.queue.as_deref().unwrap_or(own)))
-            .collect();
-        bells.sort_unstable();
-        bells.dedup();
         let bytes = children.iter().map(|c| c.submit.args.as_ref().map_or(0, String::len)).sum();
         let (submitted, lease) =
             self.write(entered, Durability::Inherit, bytes, move |tx, now| {
                 child::submit(tx, fence, &children, now)
             })?;
         self.note_lease(lease, self.store().now());
-        Ok((submitted.into_iter().map(SubmittedChild::from).collect(), bells))
+        Ok(submitted.into_iter().map(SubmittedChild::from).collect())
     }
 }
 
@@ -186,13 +174,10 @@ impl Store {
         let entered = self.enter()?;
         let (run_id, name, key) = (run_id.to_owned(), name.to_owned(), key.map(str::to_owned));
         let payload = payload.unwrap_or_else(|| NULL.into());
-        let sent = entered.write(Durability::Inherit, payload.len(), move |tx, now| {
+        let existed = entered.write(Durability::Inherit, payload.len(), move |tx, now| {
             signal::send(tx, &run_id, &name, &payload, key.as_deref(), now)
         })?;
-        if sent.has_woken {
-            entered.announce_due()?;
-        }
-        Ok(!sent.existed)
+        Ok(!existed)
     }
 }
 

@@ -2,24 +2,61 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ask, Touched, WARNING, document, entry_of};
+use super::document;
 use crate::clock::Now;
-use crate::domain::port::{Amounts, Balance, Entry, Port, Reservation, RunKey, SourceKind};
-use crate::domain::queue;
+use crate::domain::news::News;
+use crate::domain::port::{
+    Amounts, Balance, Entry, Fence, LaneKey, Port, Reservation, RunKey, SourceKind,
+};
+use crate::domain::queue::wake_task;
 use crate::error::{Error, Result};
 use crate::limits::{
     BUDGET_UNITS_OF_TREE_MAX, BUDGET_WAKE_MAX, BUDGET_WAKE_PAUSE_MS, RESERVATIONS_OPEN_MAX,
 };
 
-/// Wakes parked runs that fit into what is left of a balance together, the smallest ask first. Returns
-/// whether any was woken.
+/// The type of the event that warns of a limit.
+pub const WARNING: &str = "budget.warning";
+
+/// The step that a reservation is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfStep {
+    /// Name.
+    pub name: String,
+    /// Occurrence of the name, from 1.
+    pub occurrence: u32,
+    /// The host's label.
+    pub label: Option<String>,
+}
+
+impl OfStep {
+    pub(super) fn kind(&self) -> String {
+        self.label.clone().unwrap_or_else(|| "step".into())
+    }
+}
+
+/// What an attempt asks to hold.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Who asks.
+    pub fence: Fence,
+    /// What it is for.
+    pub step: Option<OfStep>,
+    /// How much of each unit; all or nothing.
+    pub amounts: Amounts,
+    /// What makes it one: the same again in this attempt is the same reservation.
+    pub source: Option<String>,
+    /// Random part of the id, if it is new.
+    pub salt: u32,
+}
+
+/// Wakes parked runs that fit into what is left of a balance together, the smallest ask first.
 pub(super) fn wake(
     port: &mut dyn Port,
     root_key: RunKey,
     unit: &str,
     balance: Balance,
     now: Now,
-) -> Result<bool> {
+) -> Result<()> {
     let room = balance.room().unwrap_or(-1).clamp(-1, i64::MAX.into());
     let mut left = i64::try_from(room).unwrap_or(-1);
     let waiters = if left < 0 {
@@ -34,8 +71,7 @@ pub(super) fn wake(
         }
         left -= amount;
         woken += 1;
-        let place = port.task_wake(*run_key, now.wall_ms)?;
-        queue::enter(port, place.as_ref())?;
+        wake_task(port, *run_key, now.wall_ms)?;
         port.task_woken_for_room(*run_key)?;
     }
     let wake_at_ms =
@@ -43,7 +79,7 @@ pub(super) fn wake(
     if wake_at_ms != balance.wake_at_ms {
         port.balance_put(root_key, unit, &Balance { wake_at_ms, ..balance })?;
     }
-    Ok(woken > 0)
+    Ok(())
 }
 
 impl Balance {
@@ -162,8 +198,7 @@ impl<'port> Meter<'port> {
     }
 
     /// Writes what was changed, warns of what has come to its level, wakes those who now have room.
-    pub(super) fn save(self) -> Result<Touched> {
-        let mut touched = Touched::default();
+    pub(super) fn save(self) -> Result<()> {
         for (unit, (mut balance, stored)) in self.balances {
             if stored.as_ref() == Some(&balance) {
                 continue;
@@ -173,17 +208,17 @@ impl<'port> Meter<'port> {
             }
             if balance.is_warning_due() {
                 balance.is_warned = true;
-                touched.has_told = true;
+                self.port.tell(News::CHANGED);
                 let payload = document::warning(&unit, &balance)?;
                 self.port.event_insert(self.root_key, WARNING, None, &payload, self.now.wall_ms)?;
             }
             self.port.balance_put(self.root_key, &unit, &balance)?;
             let before = stored.as_ref().and_then(Balance::room);
             if balance.room() > before {
-                touched.has_woken |= wake(self.port, self.root_key, &unit, balance, self.now)?;
+                wake(self.port, self.root_key, &unit, balance, self.now)?;
             }
         }
-        Ok(touched)
+        Ok(())
     }
 }
 
@@ -204,4 +239,23 @@ fn check_tree(port: &mut dyn Port, root_key: RunKey, unit: &str) -> Result<()> {
     Err(Error::invalid(format!(
         "the unit {unit:?} is one too many: a run and those below it have at most {BUDGET_UNITS_OF_TREE_MAX}"
     )))
+}
+
+pub(super) fn entry_of(
+    unit: &Reservation,
+    source: SourceKind,
+    lane_key: LaneKey,
+    now: Now,
+) -> Entry {
+    Entry {
+        root_key: unit.root_key,
+        source,
+        source_key: unit.key,
+        unit: unit.unit.clone(),
+        run_key: unit.fence.run_key,
+        lane_key,
+        label: unit.label.clone(),
+        amount: unit.amount,
+        at_ms: now.wall_ms,
+    }
 }

@@ -19,6 +19,8 @@ mod store;
 mod task;
 mod wait;
 
+use crate::domain::news::News;
+
 pub use attempt::{AttemptPort, Ended, EndedAttempt};
 pub use budget::{
     Amounts, Balance, BudgetPort, Entry, Reservation, ReservationState, SourceKind, Total,
@@ -55,4 +57,6 @@ pub trait Port:
     + CheckPort
     + QueryPort
 {
+    /// Notes what the transaction is to tell others once it is committed.
+    fn tell(&mut self, news: News);
 }

@@ -46,6 +46,8 @@ pub trait QueuePort {
     ) -> Result<Option<LaneKey>>;
     /// Returns up to `limit` gates of a queue above `after` behind which runs hold the fence.
     fn gates_after(&mut self, queue: &str, after: &str, limit: u32) -> Result<Vec<String>>;
+    /// Returns the queue that a lane belongs to.
+    fn queue_of(&mut self, lane_key: LaneKey) -> Result<String>;
     /// Notes that a ready task of a lane is ready no more.
     fn lane_left(&mut self, lane_key: LaneKey) -> Result<()>;
 }

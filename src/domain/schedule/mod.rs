@@ -21,7 +21,7 @@ use self::cron::Cron;
 use self::local::Zone;
 use self::spec::UTC;
 use self::timetable::Timetable;
-use super::news::Swept;
+use super::news::{News, Queues, Swept};
 use super::output::to_text;
 use super::port::{self, Port, Schedule};
 use super::submit::{Submit, submit};
@@ -71,6 +71,7 @@ fn zone(port: &mut dyn Port, name: &str) -> Result<Zone> {
 /// Writes a schedule. The same spec again changes nothing; another one keeps the time of the next
 /// firing if it fires at the same times.
 pub fn set(port: &mut dyn Port, name: &str, spec: &Spec, now: Now) -> Result<()> {
+    port.tell(News::due_earlier(Queues::ALL));
     let text = spec.to_text()?;
     let Some(stored) = port.schedule(name)? else {
         if port.schedules_len(SCHEDULES_MAX)? >= SCHEDULES_MAX {

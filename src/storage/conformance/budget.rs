@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::{Bed, Draws, at, claimer, plain, run_id, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::End;
-use crate::domain::budget::{self, Ask, Reserved, Touched};
+use crate::domain::budget::{self, Ask, Reserved};
 use crate::domain::child::{self, NewChild};
 use crate::domain::control;
+use crate::domain::news::{News, Queues};
 use crate::domain::port::{Amounts, Balance, Fence, RunKey, TaskState};
 use crate::domain::step::{self, Begin};
 use crate::domain::submit::Submit;
@@ -49,7 +50,7 @@ fn reserve(bed: &mut dyn Bed, ask: &Ask) -> Option<String> {
     }
 }
 
-fn settle(bed: &mut dyn Bed, id: &str, usage: &[(&str, i64)]) -> Touched {
+fn settle(bed: &mut dyn Bed, id: &str, usage: &[(&str, i64)]) {
     bed.tx(|port| budget::settle(port, id, &of(usage), at(11))).unwrap()
 }
 
@@ -271,7 +272,8 @@ pub(super) fn room_wakes_as_many_as_fit_and_the_next_once_it_is_not_taken(bed: &
         park(bed, *fence, &[("tokens", amount)]);
         assert_eq!(state(bed, *fence), TaskState::Waiting);
     }
-    assert!(settle(bed, &id, &[("tokens", 40)]).has_woken);
+    settle(bed, &id, &[("tokens", 40)]);
+    assert_eq!(bed.news(), News::claimable(Queues::ALL));
     let states: Vec<TaskState> = parked.iter().map(|fence| state(bed, *fence)).collect();
     use TaskState::{Ready, Waiting};
     assert_eq!(states, [Waiting, Ready, Waiting, Waiting]);

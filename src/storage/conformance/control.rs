@@ -34,7 +34,7 @@ impl dyn Bed + '_ {
         parts
     }
 
-    fn child(&mut self, parent: Fence, id: Id) -> RunKey {
+    pub(super) fn child(&mut self, parent: Fence, id: Id) -> RunKey {
         let name = id::write("run", id);
         let child = NewChild { name, occurrence: 1, submit: plain(), run_id: id };
         self.tx(|port| submit_children(port, parent, &[child], at(6))).unwrap();
@@ -113,7 +113,7 @@ pub(super) fn a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before
     let claimer = super::claimer(1, bed.owner_key(1));
     // Its sweep ends a first part; the head of the lane is one that it has not come to.
     let picked = bed.tx(|port| claim(port, &claimer, 1, at(60))).unwrap();
-    assert!(picked.runs.is_empty() && picked.has_moved, "{picked:?}");
+    assert!(picked.runs.is_empty() && bed.news().is_changed, "{picked:?}");
     assert!(bed.claim(&claimer, at(60)).is_none());
     assert_eq!(bed.sweep_down(), 0);
     let open = bed.tx(|port| port.children_after(parent.run_key, 0, 1_000)).unwrap();
@@ -210,7 +210,8 @@ pub(super) fn a_paused_run_is_not_claimed_until_it_is_resumed(bed: &mut dyn Bed)
     let claimer = super::claimer(1, 0);
     assert!(bed.claim(&claimer, at(2_000)).is_none());
     for (number, is_back) in [(1, true), (1, false), (2, true)] {
-        assert_eq!(bed.tx(|port| resume(port, &text(number), at(999))).unwrap(), is_back);
+        bed.tx(|port| resume(port, &text(number), at(999))).unwrap();
+        assert_eq!(bed.news().is_changed, is_back);
     }
     assert_eq!(bed.claimed(at(999)).fence.run_key, key);
     assert!(bed.claim(&claimer, at(999)).is_none(), "a delay goes on through a pause");
@@ -267,7 +268,8 @@ pub(super) fn a_run_that_waited_is_due_from_its_pause_on_and_a_ready_one_as_befo
     }
     bed.tx(|port| suspend(port, second, &parking, at(60))).unwrap();
     for number in [1, 2, 3] {
-        assert!(bed.tx(|port| resume(port, &text(number), at(70))).unwrap());
+        bed.tx(|port| resume(port, &text(number), at(70))).unwrap();
+        assert!(bed.news().is_changed);
     }
 
     let order = [(); 5].map(|()| bed.claimed(at(80)).fence.run_key);

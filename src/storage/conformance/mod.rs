@@ -16,6 +16,7 @@ mod check;
 mod claim;
 mod control;
 mod event;
+mod news;
 mod query;
 mod queue;
 mod run;
@@ -33,6 +34,7 @@ use super::sqlite::tx::Tx;
 use crate::clock::Now;
 use crate::domain::attempt::{End, Finish, finish};
 use crate::domain::claim::{Claimed, Claimer, Picked};
+use crate::domain::news::News;
 use crate::domain::port::{Fence, LaneFilter, Owner, OwnerKey, Port, RunKey, Task};
 use crate::domain::step::{Begin, Subject};
 use crate::domain::submit::{QUEUE_DEFAULT, Submit, Submitted};
@@ -43,6 +45,8 @@ use crate::id::Id;
 trait Bed {
     /// Runs `work` in one transaction, and keeps what it wrote or not.
     fn transact(&mut self, is_kept: bool, work: &mut dyn FnMut(&mut dyn Port));
+    /// Returns what the last transaction tells others.
+    fn news(&self) -> News;
     /// Returns everything that is stored, in a form that two states can be compared by.
     fn dump(&mut self) -> String;
 }
@@ -266,6 +270,12 @@ macro_rules! every_claim {
             event:
                 a_key_appends_once_in_a_run
                 a_page_ends_at_its_limit_or_its_bytes;
+            news:
+                a_run_is_told_to_the_queue_it_comes_into
+                an_end_tells_what_it_makes_claimable
+                what_wakes_a_run_tells_every_queue
+                whoever_must_hear_it_is_recalled
+                a_step_tells_nobody_and_a_pause_whoever_looks;
             query:
                 a_run_document_tells_each_state
                 a_pending_run_says_when_it_is_due
@@ -363,6 +373,7 @@ every_claim!(sqlite_in_a_file, crate::storage::conformance::in_a_file);
 /// A store of SQLite's on a connection of its own.
 struct SqliteBed {
     conn: Connection,
+    news: News,
     _folder: Option<TempDir>,
 }
 
@@ -381,15 +392,21 @@ impl SqliteBed {
     fn new(conn: Connection, folder: Option<TempDir>) -> SqliteBed {
         conn.set_prepared_statement_cache_capacity(200);
         migrate::apply(&conn, None, 1).unwrap();
-        SqliteBed { conn, _folder: folder }
+        SqliteBed { conn, news: News::default(), _folder: folder }
     }
 }
 
 impl Bed for SqliteBed {
     fn transact(&mut self, is_kept: bool, work: &mut dyn FnMut(&mut dyn Port)) {
         self.conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-        work(&mut Tx::new(&self.conn));
+        let mut tx = Tx::new(&self.conn);
+        work(&mut tx);
+        self.news = tx.news();
         self.conn.execute_batch(if is_kept { "COMMIT" } else { "ROLLBACK" }).unwrap();
+    }
+
+    fn news(&self) -> News {
+        self.news
     }
 
     fn dump(&mut self) -> String {

@@ -2,7 +2,7 @@
 
 use super::tx::Tx;
 use crate::domain::port::{GatePlace, LaneKey, QueueLimits, QueuePort};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 const QUEUE: &str = "
 SELECT concurrency, concurrency_per_key, paused, running
@@ -73,6 +73,11 @@ LEFT JOIN sw_workflow_queues AS q ON q.queue = l.queue
 LEFT JOIN sw_workflow_gates AS g ON g.queue = l.queue AND g.gate = ?2
 WHERE l.lane_key = ?1";
 
+const QUEUE_OF: &str = "
+SELECT queue
+FROM sw_workflow_lanes
+WHERE lane_key = ?1";
+
 // One probe per lane in which a run of the gate stands, whatever its queue.
 const GATE_LANE_READY: &str = "
 SELECT t.lane_key, l.queue
@@ -110,6 +115,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     GATE_REMOVE,
     GATE_DROP,
     GATE_ROOM,
+    QUEUE_OF,
     GATE_LANE_READY,
     GATE_LANE_BLOCKED,
     GATES_AFTER,
@@ -184,6 +190,11 @@ impl QueuePort for Tx<'_> {
 
     fn gates_after(&mut self, queue: &str, after: &str, limit: u32) -> Result<Vec<String>> {
         self.all(GATES_AFTER, (queue, after, limit), |row| row.get(0))
+    }
+
+    fn queue_of(&mut self, lane_key: LaneKey) -> Result<String> {
+        self.one(QUEUE_OF, [lane_key], |row| row.get(0))?
+            .ok_or_else(|| Error::Corrupt(format!("lane {lane_key} is named, not stored").into()))
     }
 
     fn lane_left(&mut self, lane_key: LaneKey) -> Result<()> {

@@ -7,7 +7,8 @@ use std::cell::Cell;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
 use super::errors::map;
-use crate::domain::port::{LaneKey, RunKey};
+use crate::domain::news::News;
+use crate::domain::port::{LaneKey, Port, RunKey};
 use crate::error::Result;
 
 /// Where a run stands in the order of claims: priority, due time, key.
@@ -21,17 +22,23 @@ pub struct Tx<'conn> {
     pub(super) conn: &'conn Connection,
     /// The lane that this transaction looked up last, and from where on it has ready runs.
     pub(super) reached: Cell<Option<Reached>>,
+    news: News,
 }
 
 impl<'conn> Tx<'conn> {
     /// Wraps a connection on which a transaction is open.
     pub fn new(conn: &'conn Connection) -> Tx<'conn> {
-        Tx { conn, reached: Cell::new(None) }
+        Tx { conn, reached: Cell::new(None), news: News::default() }
     }
 
     /// Returns the connection.
     pub fn conn(&self) -> &'conn Connection {
         self.conn
+    }
+
+    /// Returns what the transaction is to tell others once it is committed.
+    pub fn news(&self) -> News {
+        self.news
     }
 
     /// Returns a statement, prepared once per connection.
@@ -72,4 +79,8 @@ impl<'conn> Tx<'conn> {
     }
 }
 
-impl crate::domain::port::Port for Tx<'_> {}
+impl Port for Tx<'_> {
+    fn tell(&mut self, news: News) {
+        self.news = self.news.and(news);
+    }
+}

@@ -13,6 +13,7 @@ use super::names::Names;
 use super::side::Side;
 use super::tx::Tx;
 use super::{place, renew, vfs};
+use crate::domain::news::News;
 use crate::error::{Error, Result};
 use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD};
 use crate::os;
@@ -44,6 +45,8 @@ pub struct WriteConnection {
     /// When it was last tried to cut it.
     tried_to_cut: Option<Instant>,
     busy_timeout: Duration,
+    /// What the last batch tells others.
+    news: News,
 }
 
 impl WriteConnection {
@@ -70,6 +73,7 @@ impl WriteConnection {
             highest_pages: i32::try_from(left_bytes / PAGE_BYTES).unwrap_or(i32::MAX),
             tried_to_cut: None,
             busy_timeout,
+            news: News::default(),
         })
     }
 
@@ -103,6 +107,7 @@ impl WriteConnection {
     /// Waits for SQLite's own lock, which another program may hold, until the deadline; then the whole is
     /// `Busy` and nothing has run.
     pub fn commit(&mut self, batch: &[Arc<Job>], deadline: Instant) -> Result<Vec<Option<Error>>> {
+        self.news = News::default();
         self.begin(deadline)?;
         let mut failures = vec![None; batch.len()];
         if let Some(lost) = self.attempt(batch, &mut failures) {
@@ -169,11 +174,15 @@ impl WriteConnection {
 
     /// Runs one job so that nothing of it stays when it fails. Alone in its transaction it needs no
     /// savepoint: the transaction is rolled back.
-    fn run(&self, job: &Job, is_shared: bool) -> Result<()> {
+    fn run(&mut self, job: &Job, is_shared: bool) -> Result<()> {
         if is_shared {
             self.execute("SAVEPOINT job")?;
         }
-        let verdict = job.run(&mut Tx::new(&self.conn));
+        let mut tx = Tx::new(&self.conn);
+        let verdict = job.run(&mut tx);
+        if verdict.is_ok() {
+            self.news = self.news.and(tx.news());
+        }
         if !is_shared || self.conn.is_autocommit() {
             return verdict;
         }
@@ -191,6 +200,11 @@ impl WriteConnection {
             // Failing to roll back leaves nothing to do: the next BEGIN says what is wrong.
             let _ = self.execute("ROLLBACK");
         }
+    }
+
+    /// Returns what the last batch tells others.
+    pub fn news(&self) -> News {
+        self.news
     }
 
     /// Makes everything committed so far safe from the loss of power, and the names of the files.

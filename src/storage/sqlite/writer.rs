@@ -180,6 +180,7 @@ impl Writer {
         };
         let number = self.side.last_commit();
         leave();
+        self.side.publish(connection.news());
         if let Err(unseen) = connection.check_names() {
             if matches!(unseen, Error::WalLost(_)) {
                 self.side.poison();

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use self::bell::{Bell, sleep_until};
 pub use self::turnstile::Pass;
+use crate::domain::news::News;
 use crate::error::{Error, Result};
 use crate::os::{self, Page};
 use crate::process::{self, Tracked};
@@ -32,7 +33,7 @@ use crate::storage::sqlite::errors::map_system;
 pub const SUFFIX: &str = "-smolwf";
 
 /// Bells of a store. Names of queues are hashed onto them, so two queues may share one.
-pub const BELLS: usize = 64;
+pub const BELLS: usize = u64::BITS as usize;
 
 /// Bits of the mark of an owner that its lock distinguishes.
 pub const MARK_BITS: u32 = 48;
@@ -150,11 +151,6 @@ impl Side {
         })
     }
 
-    /// Returns which bell belongs to a queue.
-    pub fn bell(&self, queue_hash: u64) -> usize {
-        (queue_hash % BELLS as u64) as usize
-    }
-
     /// Returns the count of a bell, to be taken before looking at what it announces.
     pub fn seen(&self, bell: usize) -> u32 {
         self.queue_bell(bell).seen()
@@ -165,9 +161,18 @@ impl Side {
         self.queue_bell(bell).ring(u32::MAX);
     }
 
-    /// Wakes whoever waits on any bell of a queue.
-    pub fn ring_all(&self) {
-        (0..BELLS).for_each(|bell| self.ring(bell));
+    /// Tells every process what has changed: to be called after the commit and before the answer.
+    pub fn publish(&self, news: News) {
+        if news.is_recalled {
+            self.recall();
+        }
+        let rung = news.claimable.and(news.due_earlier);
+        rung.bells().for_each(|bell| self.ring(bell));
+        if news.is_changed {
+            self.change();
+        } else if !rung.is_empty() {
+            self.ring_change();
+        }
     }
 
     /// Sleeps until the bell's count is another than `seen`, the stop fires, or the time is over.
@@ -349,6 +354,7 @@ fn show(path: &Path) -> String {
 mod tests {
     use super::bell::SLEEPER;
     use super::*;
+    use crate::domain::news::{Queues, bell};
     use crate::process::forking::fork;
     use std::io::{BufRead, BufReader, Read};
     use std::os::fd::{AsFd, OwnedFd};
@@ -806,22 +812,34 @@ mod tests {
     }
 
     #[test]
-    fn ringing_all_wakes_the_sleepers_of_every_bell() {
+    fn news_for_all_queues_wake_the_sleepers_of_every_bell() {
         let side = Arc::new(Side::in_memory().unwrap());
         let sleepers = [0, 31, BELLS - 1].map(|bell| {
             let (side, seen) = (Arc::clone(&side), side.seen(bell));
             std::thread::spawn(move || side.wait(bell, seen, LONG, None))
         });
-        side.ring_all();
+        side.publish(News::due_earlier(Queues::ALL));
         assert!(sleepers.into_iter().all(|sleeper| sleeper.join().unwrap()));
     }
 
     #[test]
-    fn queues_are_spread_over_the_bells() {
+    fn news_ring_whom_they_concern_and_count_what_can_be_seen() {
         let side = Side::in_memory().unwrap();
-        assert!((0..1000).all(|hash| side.bell(hash) < BELLS));
-        assert!(side.bell(u64::MAX) < BELLS);
-        assert_ne!(side.bell(1), side.bell(2));
+        let (mine, other) = (bell("mine"), bell("other"));
+        let seen = || (side.seen(mine), side.seen(other), side.change_seen());
+        let told = |news: News| {
+            let (before, counted) = (seen(), (side.changes(), side.recalls()));
+            side.publish(news);
+            let after = seen();
+            let rung = (before.0 != after.0, before.1 != after.1, before.2 != after.2);
+            (rung, side.changes() - counted.0, side.recalls() - counted.1)
+        };
+        let queue = Queues::named("mine");
+        assert_eq!(told(News::default()), ((false, false, false), 0, 0));
+        assert_eq!(told(News::CHANGED), ((false, false, true), 1, 0));
+        assert_eq!(told(News::claimable(queue)), ((true, false, true), 1, 0));
+        assert_eq!(told(News::due_earlier(queue)), ((true, false, true), 0, 0));
+        assert_eq!(told(News::RECALLED), ((false, false, true), 1, 1));
     }
 
     #[test]
