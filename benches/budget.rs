@@ -16,7 +16,9 @@ use std::time::Instant;
 use smolwf::domain::claim::Claim;
 use smolwf::domain::step::Begin;
 use smolwf::domain::submit::Submit;
-use smolwf::handles::attempt::{Attempt, Begun, Step};
+use smolwf::handles::attempt::Attempt;
+use smolwf::handles::begin::Begun;
+use smolwf::handles::step::Step;
 use smolwf::handles::store::{Store, StoreOptions};
 use support::{Contender, race, result_200, sample_time};
 

@@ -16,7 +16,7 @@ use std::thread;
 
 use smolwf::domain::claim::Claim;
 use smolwf::error::Error;
-use smolwf::handles::attempt::Begun;
+use smolwf::handles::begin::Begun;
 use smolwf::handles::store::{Store, StoreOptions};
 use tempfile::TempDir;
 

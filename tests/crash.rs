@@ -24,7 +24,8 @@ use rusqlite::{Connection, OptionalExtension};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
 use smolwf::domain::{AfterFail, Durability, FailOptions};
-use smolwf::handles::attempt::{Attempt, Begun};
+use smolwf::handles::attempt::Attempt;
+use smolwf::handles::begin::Begun;
 use smolwf::handles::store::{Store, StoreOptions};
 
 use support::actor::listen;

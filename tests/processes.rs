@@ -559,7 +559,7 @@ fn a_fork_amid_working_threads_refuses_the_parents_store_and_opens_another() {
 fn in_child(
     store: &Arc<Store>,
     attempt: &Arc<smolwf::handles::attempt::Attempt>,
-    step: &smolwf::handles::attempt::Step,
+    step: &smolwf::handles::step::Step,
     db: &Path,
     other: &Path,
 ) -> i32 {

@@ -15,7 +15,9 @@ use smolwf::domain::step::Begin;
 use smolwf::domain::submit::Submit;
 use smolwf::domain::{AfterFail, FailOptions};
 use smolwf::error::Result;
-use smolwf::handles::attempt::{Attempt, Begun, Step};
+use smolwf::handles::attempt::Attempt;
+use smolwf::handles::begin::Begun;
+use smolwf::handles::step::Step;
 use smolwf::handles::store::{Store, StoreOptions};
 use smolwf::{id, json};
 

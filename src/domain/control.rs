@@ -119,10 +119,7 @@ pub fn pause(port: &mut dyn Port, run_id: &str, now: Now) -> Result<()> {
     };
     match task.state {
         TaskState::Paused => Ok(()),
-        TaskState::Running => {
-            port.tell(News::CHANGED);
-            port.task_ask_pause(run_key, true)
-        }
+        TaskState::Running => port.task_ask_pause(run_key, true),
         TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => {
             let waits = task.state == TaskState::Waiting;
             port.tell(News::CHANGED);
@@ -153,10 +150,7 @@ pub fn resume(port: &mut dyn Port, run_id: &str, now: Now) -> Result<()> {
             port.task_set_aside(&task)?;
             queue::enter_task(port, &task)
         }
-        TaskState::Running => {
-            port.tell(News::CHANGED);
-            port.task_ask_pause(run_key, false)
-        }
+        TaskState::Running => port.task_ask_pause(run_key, false),
         TaskState::Delayed | TaskState::Ready | TaskState::Waiting | TaskState::Blocked => Ok(()),
     }
 }

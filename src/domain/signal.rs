@@ -1,7 +1,6 @@
 //! Messages to runs.
 
 use super::find::find;
-use super::news::News;
 use super::port::{Port, Target};
 use super::wake::wake;
 use crate::clock::Now;
@@ -26,7 +25,6 @@ pub fn send(
         return Err(Error::conflict(format!("{run_id} has ended, it takes no more signals")));
     }
     port.letter_insert(run_key, name, key, payload, now.wall_ms)?;
-    port.tell(News::CHANGED);
     wake(port, run_key, &Target::Signal(name.into()), now)?;
     Ok(false)
 }

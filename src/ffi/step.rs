@@ -14,7 +14,8 @@ use super::report::sw_error;
 use crate::domain::Durability;
 use crate::domain::step::Begin;
 use crate::error::{Error, Result};
-use crate::handles::attempt::{Begun, Step};
+use crate::handles::begin::Begun;
+use crate::handles::step::Step;
 
 /// One memoised call of a run: to be done now, or with what was recorded. Any thread may use it at
 /// any time. Freed by sw_step_free.

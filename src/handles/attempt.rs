@@ -10,14 +10,12 @@ use crate::domain::claim::Claimed;
 use crate::domain::hold::{self, Lease};
 use crate::domain::input::in_range;
 use crate::domain::port::{Fence, Hold, StepKind, StepPort};
-use crate::domain::step::{self, Begin, Decision, Occurrences, Plan, Subject};
+use crate::domain::step::Occurrences;
 use crate::domain::suspend::{self, Parking, Pending};
 use crate::domain::{AfterFail, Durability, FailOptions, query};
 use crate::error::{Error, Result};
 use crate::handles::entered::Entered;
 use crate::handles::history::History;
-pub use crate::handles::step::Step;
-use crate::handles::step::{Recorded, Seen};
 use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::{DURATION_MS_MAX, LOOK_MS};
@@ -68,18 +66,6 @@ struct Texts {
     queue: Text,
     args: Text,
     metadata: Option<Text>,
-}
-
-/// What a begin came to.
-pub enum Begun {
-    /// Do the work, then complete or fail the step.
-    Run(Step),
-    /// Done before: the result is on the step.
-    Replayed(Step),
-    /// Failed for good before: the error is on the step.
-    Failed(Step),
-    /// It backs off.
-    Suspended,
 }
 
 impl Attempt {
@@ -265,186 +251,17 @@ impl Attempt {
         answer
     }
 
-    /// Begins a step: to be run, or answered from its record.
-    pub fn step_begin(self: &Arc<Self>, begin: Begin) -> Result<Begun> {
-        let plan = begin.plan()?;
-        let entered = self.store.enter()?;
-        let history = self.history(&entered)?;
-        let (occurrence, is_touched) = {
-            let mut occurrences = self.occurrences();
-            let occurrence = occurrences.open(&begin.name, begin.occurrence)?;
-            (occurrence, occurrences.is_touched(&begin.name, occurrence))
-        };
-        // Held open from here on: whatever answers without a step to run must let go of it.
-        let begun = match history.find(StepKind::Step, &begin.name, occurrence) {
-            Some(at) if !is_touched || history.found(at).state.is_final() => {
-                let found = *history.found(at);
-                self.decide(&entered, begin, plan, occurrence, Seen::InHistory(at, found))
-            }
-            _ => self.look_up(&entered, begin, plan, occurrence, is_touched),
-        };
-        match begun {
-            Ok(begun) => Ok(begun),
-            Err((name, error)) => {
-                self.occurrences().close(&name, occurrence, false);
-                Err(error)
-            }
-        }
-    }
-
-    /// Begins a step whose record, if there is one, only the file has.
-    fn look_up(
-        self: &Arc<Self>,
-        entered: &Entered<'_>,
-        begin: Begin,
-        plan: Plan,
-        occurrence: u32,
-        is_touched: bool,
-    ) -> std::result::Result<Begun, (String, Error)> {
-        let is_elsewhere = is_touched || self.history.get().is_some_and(History::is_cut);
-        if !is_elsewhere {
-            return self.decide(entered, begin, plan, occurrence, Seen::Nowhere);
-        }
-        let run_key = self.fence.run_key;
-        let row = entered
-            .backend()
-            .and_then(|b| b.read(|tx| tx.step(run_key, StepKind::Step, &begin.name, occurrence)));
-        match row {
-            Ok(Some(row)) => {
-                self.decide(entered, begin, plan, occurrence, Seen::InFile(row.into()))
-            }
-            Ok(None) => self.decide(entered, begin, plan, occurrence, Seen::Nowhere),
-            Err(error) => Err((begin.name, error)),
-        }
-    }
-
-    fn decide(
-        self: &Arc<Self>,
-        entered: &Entered<'_>,
-        begin: Begin,
-        plan: Plan,
-        occurrence: u32,
-        seen: Seen,
-    ) -> std::result::Result<Begun, (String, Error)> {
-        let now = self.now();
-        if let Err(error) = self.confirm(entered, &seen, plan.durability) {
-            return Err((begin.name, error));
-        }
-        self.note_wait(StepKind::Step, &begin.name, occurrence, None);
-        match step::decide(seen.found().as_ref(), &plan, &begin.name, now) {
-            Ok(Decision::Replay) => {
-                self.occurrences().close(&begin.name, occurrence, true);
-                Ok(Begun::Replayed(seen.into_step(self, begin.name, occurrence)))
-            }
-            Ok(Decision::Failed) => {
-                self.occurrences().close(&begin.name, occurrence, true);
-                Ok(Begun::Failed(seen.into_step(self, begin.name, occurrence)))
-            }
-            Ok(Decision::Wait { retry_at_ms }) => {
-                self.occurrences().close(&begin.name, occurrence, false);
-                let retry = Pending::Retry(retry_at_ms);
-                self.note_wait(StepKind::Step, &begin.name, occurrence, Some(retry));
-                Ok(Begun::Suspended)
-            }
-            Ok(Decision::Run { tries }) => {
-                let was_started = seen.is_started();
-                let subject = self.subject(begin.name, occurrence, tries, plan, now);
-                self.start(entered, subject, was_started)
-            }
-            Ok(Decision::Interrupted { tries }) => {
-                let subject = self.subject(begin.name, occurrence, tries, plan, now);
-                self.interrupt(entered, subject)
-            }
-            Err(error) => Err((begin.name, error)),
-        }
-    }
-
-    /// Makes a record as safe as the step asks. What the claim found recorded its own sync has covered,
-    /// so that a replay looks at nothing.
-    fn confirm(&self, entered: &Entered<'_>, seen: &Seen, durability: Durability) -> Result<()> {
-        match seen {
-            Seen::Nowhere => Ok(()),
-            Seen::InHistory(..) if self.store.promises_power() => Ok(()),
-            Seen::InHistory(..) | Seen::InFile(_) => entered.confirm(durability),
-        }
-    }
-
-    fn subject(&self, name: String, occurrence: u32, tries: u32, plan: Plan, now: Now) -> Subject {
-        let started_at_ms = now.wall_ms;
-        Subject { fence: self.fence, name, occurrence, tries, started_at_ms, plan }
-    }
-
-    /// Lets a step run: after a look at the fence, or after its start is recorded. A start that was
-    /// recorded before is recorded anew, so that it counts as a try whoever drops the flag.
-    fn start(
-        self: &Arc<Self>,
-        entered: &Entered<'_>,
-        subject: Subject,
-        was_started: bool,
-    ) -> std::result::Result<Begun, (String, Error)> {
-        let (fence, now) = (self.fence, self.now());
-        let is_cleanup = subject.plan.is_cleanup;
-        let is_recorded = subject.plan.is_tracked || was_started;
-        let begun = if !is_recorded && !is_cleanup && self.has_looked(entered, now) {
-            Ok(())
-        } else if is_recorded {
-            let record = subject.clone();
-            let lease = self.write(entered, subject.plan.durability, 0, move |tx, now| {
-                step::start(tx, &record, now)
-            });
-            lease.map(|lease| self.note_lease(lease, self.store.now()))
-        } else {
-            let recalls = entered.recalls();
-            let backend = entered.backend();
-            let hold = backend.and_then(|b| b.read(|tx| step::may_run(tx, fence, is_cleanup, now)));
-            hold.map(|hold| self.note_look(recalls, &hold, now))
-        };
-        match begun {
-            Ok(()) => {
-                if is_recorded {
-                    self.occurrences().touch(&subject.name, subject.occurrence);
-                }
-                Ok(Begun::Run(Step::to_run(Arc::clone(self), subject)))
-            }
-            Err(error) => Err((subject.name, error)),
-        }
-    }
-
-    fn interrupt(
-        self: &Arc<Self>,
-        entered: &Entered<'_>,
-        subject: Subject,
-    ) -> std::result::Result<Begun, (String, Error)> {
-        let record = subject.clone();
-        let stored = self.write(entered, subject.plan.durability, 0, move |tx, now| {
-            step::interrupt(tx, &record, now)
-        });
-        match stored {
-            Ok((error, lease)) => {
-                self.note_lease(lease, self.store.now());
-                self.occurrences().close(&subject.name, subject.occurrence, true);
-                let recorded = Recorded {
-                    name: subject.name.into(),
-                    occurrence: subject.occurrence,
-                    tries: subject.tries,
-                    result: None,
-                    error: Some(error.into()),
-                };
-                Ok(Begun::Failed(Step::recorded(Arc::clone(self), recorded)))
-            }
-            Err(error) => Err((subject.name, error)),
-        }
-    }
-
     /// Returns the steps that earlier attempts recorded, read at the first begin.
-    fn history(&self, entered: &Entered<'_>) -> Result<&History> {
+    pub(crate) fn history(&self, entered: &Entered<'_>) -> Result<&History> {
         if let Some(history) = self.history.get() {
             return Ok(history);
         }
         let mut history = History::default();
         if self.has_history {
             let run_key = self.fence.run_key;
-            entered.backend()?.read(|tx| tx.steps_walk(run_key, &mut |step| history.push(step)))?;
+            entered.backend()?.read(|tx| {
+                tx.steps_walk(run_key, StepKind::Step, &mut |step| history.push(step))
+            })?;
         }
         Ok(self.history.get_or_init(|| history))
     }
@@ -521,7 +338,7 @@ impl Attempt {
     /// Returns whether a look at the fence within the last second still holds: its lease runs, its
     /// time-out has not passed, and no process has taken a run over or cancelled one since. So a step
     /// that begins right after another one does not touch the file. The write at its end looks anew.
-    fn has_looked(&self, entered: &Entered<'_>, now: Now) -> bool {
+    pub(crate) fn has_looked(&self, entered: &Entered<'_>, now: Now) -> bool {
         let look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         look.as_ref().is_some_and(|look| {
             now.up_ms < look.good_until_up_ms
@@ -530,7 +347,7 @@ impl Attempt {
         })
     }
 
-    fn note_look(&self, recalls: u32, hold: &Hold, now: Now) {
+    pub(crate) fn note_look(&self, recalls: u32, hold: &Hold, now: Now) {
         let good_until_up_ms = now.up_ms.saturating_add(LOOK_MS).min(hold.lease_until_up_ms);
         let deadline_at_ms = hold.deadline_at_ms.unwrap_or(i64::MAX);
         let is_told_to_end = hold.must_end(now.wall_ms).is_some();

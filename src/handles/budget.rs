@@ -8,7 +8,8 @@ use crate::domain::budget::{self, Ask, OfStep, Reserved};
 use crate::domain::port::Amounts;
 use crate::domain::suspend::Pending;
 use crate::error::{Error, Result};
-use crate::handles::attempt::{Attempt, Step};
+use crate::handles::attempt::Attempt;
+use crate::handles::step::Step;
 use crate::handles::store::Store;
 use crate::id;
 

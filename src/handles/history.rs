@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::domain::port::{StepKind, StepView};
+use crate::domain::port::StepView;
 use crate::domain::step::Found;
 use crate::limits::PRELOAD_BYTES_MAX;
 use crate::text::TextRef;
@@ -25,7 +25,6 @@ pub struct History {
 
 #[derive(Debug)]
 struct Record {
-    kind: StepKind,
     name: Span,
     occurrence: u32,
     found: Found,
@@ -52,9 +51,8 @@ impl History {
             self.is_cut = true;
             return false;
         }
-        let hash = self.hasher.hash_one((step.kind, step.name, step.occurrence));
+        let hash = self.hasher.hash_one((step.name, step.occurrence));
         let record = Record {
-            kind: step.kind,
             name: self.keep(step.name),
             occurrence: step.occurrence,
             found: Found {
@@ -71,7 +69,7 @@ impl History {
         let History { texts, records, index, hasher, .. } = self;
         index.insert_unique(hash, at, |at| {
             let record = &records[*at as usize];
-            hasher.hash_one((record.kind, record.name.of(texts), record.occurrence))
+            hasher.hash_one((record.name.of(texts), record.occurrence))
         });
         true
     }
@@ -89,13 +87,11 @@ impl History {
     }
 
     /// Returns which record is of this step.
-    pub fn find(&self, kind: StepKind, name: &str, occurrence: u32) -> Option<u32> {
-        let hash = self.hasher.hash_one((kind, name, occurrence));
+    pub fn find(&self, name: &str, occurrence: u32) -> Option<u32> {
+        let hash = self.hasher.hash_one((name, occurrence));
         let is_it = |at: &u32| {
             let record = &self.records[*at as usize];
-            record.occurrence == occurrence
-                && record.kind == kind
-                && record.name.of(&self.texts) == name
+            record.occurrence == occurrence && record.name.of(&self.texts) == name
         };
         self.index.find(hash, is_it).copied()
     }
@@ -143,7 +139,6 @@ mod tests {
 
     fn step<'row>(name: &'row str, occurrence: u32, result: &'row str) -> StepView<'row> {
         StepView {
-            kind: StepKind::Step,
             name,
             occurrence,
             state: StepState::Done,
@@ -163,12 +158,10 @@ mod tests {
             assert!(history.push(step(&name, number % 2 + 1, &number.to_string())));
         }
         for number in 0..1_000 {
-            let at = history
-                .find(StepKind::Step, &format!("step {}", number / 2), number % 2 + 1)
-                .unwrap();
+            let at = history.find(&format!("step {}", number / 2), number % 2 + 1).unwrap();
             assert_eq!(history.result(at).unwrap().as_str(), number.to_string());
         }
-        assert_eq!(history.find(StepKind::Step, "step 0", 3), None);
+        assert_eq!(history.find("step 0", 3), None);
         assert!(!history.is_cut());
     }
 
@@ -179,6 +172,6 @@ mod tests {
         assert!(history.push(step("a", 1, &large)));
         assert!(!history.push(step("b", 1, &large)));
         assert!(history.is_cut());
-        assert!(history.find(StepKind::Step, "a", 1).is_some());
+        assert!(history.find("a", 1).is_some());
     }
 }

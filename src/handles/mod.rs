@@ -2,6 +2,7 @@
 //! the writer, and tells what has changed.
 
 pub mod attempt;
+pub mod begin;
 pub mod budget;
 pub mod control;
 pub mod event;
@@ -16,3 +17,4 @@ pub mod watch;
 mod bell_tests;
 mod claim;
 mod entered;
+mod held;

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::domain::attempt::{AfterFail, FailOptions};
 use crate::domain::budget::{self, OfStep};
 use crate::domain::hold::Lease;
-use crate::domain::port::{StepKind, StepRow, StepState};
+use crate::domain::port::{StepKind, StepRow};
 use crate::domain::query;
-use crate::domain::step::{self, Found, Subject};
+use crate::domain::step::{self, Subject};
 use crate::domain::suspend::Pending;
 use crate::error::{Error, Result};
 use crate::handles::attempt::{Attempt, NULL};
+use crate::handles::held::Held;
 use crate::text::{Text, TextRef};
 
 /// One memoised call of a run, as its holder sees it.
@@ -69,6 +70,14 @@ impl Recorded {
     /// Makes a record that says nothing.
     pub(crate) fn empty(name: String, occurrence: u32) -> Recorded {
         Recorded { name: name.into(), occurrence, tries: 0, result: None, error: None }
+    }
+}
+
+impl Work {
+    /// Takes the occurrence over that the begin of this step kept open.
+    fn held<'call>(&'call self, attempt: &'call Attempt) -> Held<'call> {
+        let Subject { name, occurrence, .. } = &self.subject;
+        Held::kept(attempt, StepKind::Step, name, *occurrence)
     }
 }
 
@@ -249,19 +258,14 @@ impl Step {
     }
 
     fn note_done(&self, work: &Work, done: Done) {
-        let Subject { name, occurrence, .. } = &work.subject;
-        let mut occurrences = self.attempt.occurrences();
+        let held = work.held(&self.attempt);
         match done {
             Done::Failed(AfterFail::Retry { at_ms }) => {
                 work.retry_at_ms.store(at_ms, Ordering::Relaxed);
-                occurrences.touch(name, *occurrence);
-                occurrences.close(name, *occurrence, false);
-                let retry = Pending::Retry(at_ms);
-                self.attempt.note_wait(StepKind::Step, name, *occurrence, Some(retry));
+                self.attempt.occurrences().touch(held.name(), held.occurrence());
+                held.note_wait(Some(Pending::Retry(at_ms)));
             }
-            Done::Completed | Done::Failed(AfterFail::Final) => {
-                occurrences.close(name, *occurrence, true);
-            }
+            Done::Completed | Done::Failed(AfterFail::Final) => held.pass(),
         }
     }
 }
@@ -271,43 +275,7 @@ impl Drop for Step {
         let Source::Work(work) = &mut self.source else { return };
         let finished = work.finished.get_mut().unwrap_or_else(PoisonError::into_inner);
         if finished.is_none() {
-            let Subject { name, occurrence, .. } = &work.subject;
-            self.attempt.occurrences().close(name, *occurrence, false);
-        }
-    }
-}
-
-/// Where a step's record was seen.
-pub(crate) enum Seen {
-    Nowhere,
-    InHistory(u32, Found),
-    InFile(Box<StepRow>),
-}
-
-impl Seen {
-    pub(crate) fn found(&self) -> Option<Found> {
-        match self {
-            Seen::Nowhere => None,
-            Seen::InHistory(_, found) => Some(*found),
-            Seen::InFile(row) => Some(Found {
-                state: row.state,
-                tries: row.tries,
-                retry_at_ms: row.retry_at_ms,
-                input_hash: row.input_hash,
-            }),
-        }
-    }
-
-    pub(crate) fn is_started(&self) -> bool {
-        self.found().is_some_and(|found| found.state == StepState::Started)
-    }
-
-    pub(crate) fn into_step(self, attempt: &Arc<Attempt>, name: String, occurrence: u32) -> Step {
-        let attempt = Arc::clone(attempt);
-        match self {
-            Seen::InHistory(at, _) => Step::in_history(attempt, at),
-            Seen::InFile(row) => Step::recorded(attempt, Recorded::from(*row)),
-            Seen::Nowhere => Step::recorded(attempt, Recorded::empty(name, occurrence)),
+            drop(work.held(&self.attempt));
         }
     }
 }
@@ -336,7 +304,7 @@ mod tests {
     use crate::domain::claim::Claim;
     use crate::domain::step::Begin;
     use crate::domain::submit::Submit;
-    use crate::handles::attempt::Begun;
+    use crate::handles::begin::Begun;
     use crate::handles::store::{Store, StoreOptions};
     use std::sync::mpsc;
 

@@ -15,6 +15,7 @@ use crate::domain::{Durability, signal};
 use crate::error::{Error, Result};
 use crate::handles::attempt::{Attempt, NULL};
 use crate::handles::entered::Entered;
+use crate::handles::held::Held;
 use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::DURATION_MS_MAX;
@@ -80,16 +81,18 @@ impl Attempt {
         check_timeout(timeout_ms)?;
         let entered = self.store().enter()?;
         let kind = form.kind();
-        let occurrence = self.occurrences_of(kind).open(name, 0)?;
+        let held = Held::open(self, kind, name, 0)?;
+        let occurrence = held.occurrence();
         let ask =
             Ask { fence: self.fence(), form, name: name.into(), occurrence, members, timeout_ms };
         let answer = self.answer(&entered, &ask);
         let is_passed =
             matches!(answer, Ok(Answer::Ready(_) | Answer::Failed(_) | Answer::TimedOut));
-        self.occurrences_of(kind).close(name, occurrence, is_passed);
         let waited = answer?;
-        let pending = matches!(waited, Answer::NotYet(_)).then_some(Pending::Ask(ask));
-        self.note_wait(kind, name, occurrence, pending);
+        held.note_wait(matches!(waited, Answer::NotYet(_)).then_some(Pending::Ask(ask)));
+        if is_passed {
+            held.pass();
+        }
         Ok(match waited {
             Answer::Ready(value) => Waited::Ready(value),
             Answer::Failed(error) => Waited::Failed(error),

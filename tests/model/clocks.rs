@@ -10,7 +10,8 @@ use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
 use smolwf::domain::{Durability, FailOptions};
 use smolwf::error::Result;
-use smolwf::handles::attempt::{Attempt, Begun};
+use smolwf::handles::attempt::Attempt;
+use smolwf::handles::begin::Begun;
 use smolwf::handles::store::{Store, StoreOptions};
 use smolwf::handles::wait::Waited;
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use smolwf::handles::attempt::{Attempt as CoreAttempt, Step as CoreStep};
+use smolwf::handles::attempt::Attempt as CoreAttempt;
+use smolwf::handles::step::Step as CoreStep;
 
 use super::attempt::{Attempt, Step};
 use super::oracle::{CONFLICT, Filter, Key, NONE, OK, Oracle, Said, Submit, said};

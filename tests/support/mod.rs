@@ -16,7 +16,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::step::Begin;
 use smolwf::domain::submit::Submit;
-use smolwf::handles::attempt::{Attempt, Begun, Step};
+use smolwf::handles::attempt::Attempt;
+use smolwf::handles::begin::Begun;
+use smolwf::handles::step::Step;
 use smolwf::handles::store::{Store, StoreOptions};
 
 /// How long anything may take before it counts as hung. Nothing is timed by it.

@@ -76,8 +76,6 @@ pub struct StepRow {
 /// A recorded step, borrowed from the row it stands in.
 #[derive(Debug, Clone, Copy)]
 pub struct StepView<'row> {
-    /// Name space.
-    pub kind: StepKind,
     /// Name.
     pub name: &'row str,
     /// Occurrence of the name, from 1.
@@ -108,10 +106,11 @@ pub trait StepPort {
     ) -> Result<Option<StepRow>>;
     /// Writes a step, over an unfinished record of it; `false` when it is finished already.
     fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<bool>;
-    /// Hands every recorded step of a run to `each` until it answers `false`.
+    /// Hands every record of a run in one name space to `each` until it answers `false`.
     fn steps_walk(
         &mut self,
         run_key: RunKey,
+        kind: StepKind,
         each: &mut dyn FnMut(StepView<'_>) -> bool,
     ) -> Result<()>;
 }

@@ -199,7 +199,7 @@ pub(super) fn a_walk_visits_each_step_until_told_to_stop(bed: &mut dyn Bed) {
     let mut walk = |stop_at: usize| {
         seen.clear();
         bed.tx(|port| {
-            port.steps_walk(fence.run_key, &mut |step| {
+            port.steps_walk(fence.run_key, StepKind::Step, &mut |step| {
                 let answer = step.result.or(step.error).unwrap().to_owned();
                 seen.insert(step.name.to_owned(), (step.state, step.occurrence, answer));
                 seen.len() < stop_at

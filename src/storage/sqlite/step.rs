@@ -29,9 +29,9 @@ SET state = excluded.state, tries = excluded.tries, retry_at_ms = excluded.retry
 WHERE state IN (1, 4, 6)";
 
 const STEPS_WALK: &str = "
-SELECT name, occurrence, state, tries, retry_at_ms, input_hash, error, result, kind
+SELECT name, occurrence, state, tries, retry_at_ms, input_hash, error, result
 FROM sw_workflow_steps
-WHERE run_key = ?1";
+WHERE run_key = ?1 AND kind = ?2";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[STEP, STEP_RECORD, STEPS_WALK];
@@ -72,10 +72,11 @@ impl StepPort for Tx<'_> {
     fn steps_walk(
         &mut self,
         run_key: RunKey,
+        kind: StepKind,
         each: &mut dyn FnMut(StepView<'_>) -> bool,
     ) -> Result<()> {
         let mut statement = self.prepare(STEPS_WALK)?;
-        let mut rows = statement.query([run_key]).map_err(map)?;
+        let mut rows = statement.query((run_key, kind)).map_err(map)?;
         while let Some(row) = rows.next().map_err(map)? {
             if !each(view(row)?) {
                 break;
@@ -87,7 +88,6 @@ impl StepPort for Tx<'_> {
 
 fn view<'row>(row: &'row Row<'_>) -> Result<StepView<'row>> {
     Ok(StepView {
-        kind: row.get(8).map_err(map)?,
         name: text(row, 0)?.unwrap_or_default(),
         occurrence: row.get(1).map_err(map)?,
         state: row.get(2).map_err(map)?,

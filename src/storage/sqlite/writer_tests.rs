@@ -35,7 +35,7 @@ use crate::domain::step::Begin;
 use crate::domain::submit::Submit;
 use crate::domain::{Durability, FailOptions};
 use crate::error::{Error, Result};
-use crate::handles::attempt::Begun;
+use crate::handles::begin::Begun;
 use crate::handles::store::{Store, StoreOptions};
 use crate::limits::{
     CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_BYTES_MAX, WRITE_QUEUE_LEN_MAX,
