@@ -113,10 +113,3 @@ func (s *Store) Budget(runID string) (map[string]Balance, json.RawMessage, error
 	err = json.Unmarshal(raw, &document)
 	return document.Units, raw, err
 }
-
-// Check verifies the whole store and returns what it found, JSON.
-func (s *Store) Check() (json.RawMessage, error) {
-	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
-		return C.sw_store_check(c, out, err)
-	})
-}

@@ -335,3 +335,52 @@ func (s *Store) History(runID, cursor string, limit int) (json.RawMessage, error
 		return C.sw_run_history(c, p, n, cursorPtr, cursorLen, C.uint32_t(limit), out, err)
 	})
 }
+
+// Cancel cancels a run and everything below it.
+func (s *Store) Cancel(runID string, reason any) error {
+	raw, e := encode(reason)
+	if e != nil {
+		return e
+	}
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		runPtr, runLen := str(runID)
+		p, n := payload(raw)
+		return C.sw_run_cancel(c, runPtr, runLen, p, n, err)
+	})
+}
+
+// Pause sets a run aside.
+func (s *Store) Pause(runID string) error {
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(runID)
+		return C.sw_run_pause(c, p, n, err)
+	})
+}
+
+// Resume puts a paused run back.
+func (s *Store) Resume(runID string) error {
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(runID)
+		return C.sw_run_resume(c, p, n, err)
+	})
+}
+
+// Retry opens a failed or cancelled run again; results are kept.
+func (s *Store) Retry(runID string) error {
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(runID)
+		return C.sw_run_retry(c, p, n, err)
+	})
+}
+
+// Fork makes a new run that replays what another recorded before a step: its id, its name, or "" for
+// the start.
+func (s *Store) Fork(runID, fromStep string) (string, error) {
+	var room idRoom
+	err := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := str(runID)
+		stepPtr, stepLen := optional(fromStep)
+		return C.sw_run_fork(c, p, n, stepPtr, stepLen, &room[0], C.size_t(len(room)), err)
+	})
+	return room.text(), err
+}

@@ -196,6 +196,13 @@ func (s *Store) Now() time.Time {
 	return time.UnixMilli(ms)
 }
 
+// Check verifies the whole store and returns what it found, JSON.
+func (s *Store) Check() (json.RawMessage, error) {
+	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+		return C.sw_store_check(c, out, err)
+	})
+}
+
 // text makes a call that answers with a text; a code above 0 without one answers nil.
 func (s *Store) text(call func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t) (json.RawMessage, error) {
 	var out *C.sw_text

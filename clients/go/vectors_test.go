@@ -61,7 +61,7 @@ func TestCodesHaveTheirNames(t *testing.T) {
 		}
 	}
 	read(t, "codes.json", &vectors)
-	source, err := os.ReadFile("c.go")
+	source, err := os.ReadFile("errors.go")
 	must(t, err)
 	for _, c := range vectors.Codes {
 		if c.Code.Error() != c.Name {

@@ -1,0 +1,26 @@
+package smolwf
+
+/*
+#include <smolwf.h>
+*/
+import "C"
+
+// QueueSettings are the limits of a queue; what is absent is lifted.
+type QueueSettings struct {
+	Concurrency       *int `json:"concurrency,omitempty"`
+	ConcurrencyPerKey *int `json:"concurrency_per_key,omitempty"`
+	Paused            bool `json:"paused,omitempty"`
+}
+
+// SetQueue sets the limits of a queue.
+func (s *Store) SetQueue(queue string, settings QueueSettings) error {
+	raw, e := encode(settings)
+	if e != nil {
+		return e
+	}
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		queuePtr, queueLen := str(queue)
+		p, n := payload(raw)
+		return C.sw_queue_set(c, queuePtr, queueLen, p, n, err)
+	})
+}
