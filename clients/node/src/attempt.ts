@@ -1,4 +1,6 @@
+import { reserve } from "./budget.js";
 import { Calls } from "./calls.js";
+import { type ChildItem, type ChildOptions, submitChild, submitChildren } from "./child.js";
 import type { RunDocument } from "./documents.js";
 import { BudgetError, ConflictError, NondeterminismError, RecordedFailure } from "./errors.js";
 import { Handle } from "./handle.js";
@@ -8,16 +10,12 @@ import type { Answer, Library } from "./library.js";
 import type { Integer } from "./numbers.js";
 import {
   type Amounts,
-  amountsToJson,
-  type ChildItem,
-  type ChildOptions,
   type FailFields,
   failFields,
   leaseOf,
   type StepOptions,
   snakeKeys,
   stepFields,
-  submitFields,
   type WaitOptions,
 } from "./options.js";
 import { type Outcome, type PerformOptions, perform } from "./perform.js";
@@ -25,7 +23,7 @@ import { Step } from "./step.js";
 import { failureOf, recorded } from "./thrown.js";
 import type { RunFacts } from "./told.js";
 import type { Ready, Wait } from "./wait.js";
-import { type Named, nameOf, type Workflow } from "./workflow.js";
+import type { Named, Workflow } from "./workflow.js";
 
 /** What an attempt has of its store. */
 export interface AttemptOf {
@@ -179,26 +177,12 @@ export class Attempt implements AsyncDisposable {
     args?: unknown,
     options: ChildOptions = {},
   ): Promise<string> {
-    return this.calls.make(`child ${name}`, async () => {
-      const fields = submitFields(this.#library, options);
-      const inputs = [name, nameOf(workflow), toJson(args), fields];
-      const submit = (): Promise<Answer> => this.calls.ask("sw_child_submit", ...inputs);
-      return (await this.calls.inOrder("children", submit)).text ?? "";
-    });
+    return submitChild(this.#library, this.calls, name, workflow, args, options);
   }
 
   /** Submits many children in one commit; resolves to their ids, in order. */
   children(items: readonly ChildItem[]): Promise<string[]> {
-    return this.calls.make("children", async () => {
-      const named = items.map((item) => {
-        const workflow = nameOf(item.workflow);
-        return snakeKeys({ name: workflow, ...item, workflow });
-      });
-      const text = toJson(named);
-      const submit = (): Promise<Answer> => this.calls.ask("sw_child_submit_many", text);
-      const answer = await this.calls.inOrder("children", submit);
-      return fromJson<{ run_id: string }[]>(answer.text ?? "[]").map((one) => one.run_id);
-    });
+    return submitChildren(this.calls, items);
   }
 
   /** Waits for a child: its result, undefined when it did not end in time; throws its failure. */
@@ -229,18 +213,7 @@ export class Attempt implements AsyncDisposable {
     amounts: Amounts,
     options: { step?: Step | undefined; source?: string } = {},
   ): Promise<string> {
-    const label = `budget ${Object.keys(amounts).join(", ")}`;
-    return this.calls.make(`the reserve of ${label}`, async () => {
-      const inputs = [options.step?.handle, amountsToJson(amounts), options.source];
-      try {
-        const answer = await this.calls.ask("sw_budget_reserve", ...inputs);
-        this.calls.waitingFor.delete(label);
-        return answer.text ?? "";
-      } catch (error) {
-        if (error instanceof BudgetError) this.calls.notYet(label, error.message);
-        throw error;
-      }
-    });
+    return reserve(this.calls, amounts, options);
   }
 
   /** Appends to the event log; with a key once per run. */

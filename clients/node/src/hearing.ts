@@ -1,6 +1,6 @@
 import { pauseUnless } from "./abort.js";
 import type { Attempt } from "./attempt.js";
-import type { Changes } from "./changes.js";
+import type { Changes } from "./watch.js";
 
 /** Milliseconds between two looks at least, however often the store changes. */
 const GAP_MS = 25;

@@ -2,14 +2,14 @@
 import { library } from "./library.js";
 
 export { Attempt } from "./attempt.js";
+export type { ChildItem, ChildOptions } from "./child.js";
 export type * from "./documents.js";
 export * from "./errors.js";
+export type { TailOptions } from "./event.js";
 export { EncodeError, type Json, RawJson, rawJson } from "./json.js";
 export type { Integer } from "./numbers.js";
 export type {
   Amounts,
-  ChildItem,
-  ChildOptions,
   ClaimOptions,
   Durability,
   StepOptions,
@@ -18,7 +18,9 @@ export type {
   WaitOptions,
 } from "./options.js";
 export type { Outcome, PerformOptions } from "./perform.js";
-export type { KeyOf, PageOptions, Runs, SubmitItem, Submitted } from "./runs.js";
+export type { QueueSettings } from "./queue.js";
+export type { KeyOf, PageOptions, Runs, SubmitItem, Submitted } from "./run.js";
+export type { ScheduleSpec } from "./schedule.js";
 export { Step, type StepState } from "./step.js";
 export { Store } from "./store.js";
 export type {
@@ -31,7 +33,6 @@ export type {
   TellOptions,
   WorkerEvent,
 } from "./told.js";
-export type { QueueSettings, ScheduleSpec, TailOptions } from "./topics.js";
 export type { Ready, Wait } from "./wait.js";
 export { Worker, type WorkOptions } from "./worker.js";
 export {

@@ -5,8 +5,8 @@ import { classOf, type SmolwfError } from "./errors.js";
 import { Frame } from "./frame.js";
 import { findHeader, findLibrary } from "./locate.js";
 import { fromC, type Integer } from "./numbers.js";
-import { Turns } from "./queue.js";
 import { pointee, type Slot, shapeOf } from "./shape.js";
+import { Turns } from "./turns.js";
 
 type Native = ReturnType<LibraryHandle["func"]>;
 type TypeSpec = Parameters<typeof koffi.out>[0];

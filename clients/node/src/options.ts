@@ -2,7 +2,6 @@ import type { Options } from "./frame.js";
 import { type Json, rawJson, toJson } from "./json.js";
 import type { Library } from "./library.js";
 import type { Integer } from "./numbers.js";
-import type { Named } from "./workflow.js";
 
 export type Durability = "power" | "process";
 
@@ -46,16 +45,6 @@ export type Amounts = Readonly<Record<string, Integer>>;
 export interface WaitOptions {
   /** Milliseconds until the wait gives up, fixed by the first ask; -1, the default, is never. */
   timeoutMs?: Integer;
-}
-
-/** A child has no idempotency key of its own: its name is its key within its parent. */
-export type ChildOptions = Omit<SubmitOptions, "idempotencyKey" | "idempotencyScope" | "budget">;
-
-export interface ChildItem extends ChildOptions {
-  /** The child's key within its parent, counted up like a step's name; absent is the workflow. */
-  name?: string;
-  workflow: string | Named;
-  args?: unknown;
 }
 
 export interface ClaimOptions {

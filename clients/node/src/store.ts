@@ -1,14 +1,19 @@
-import { Changes } from "./changes.js";
+import { Budgets } from "./budget.js";
 import type { MigrationDocument } from "./documents.js";
+import { Events } from "./event.js";
 import { Handle } from "./handle.js";
 import { type Json, toJson } from "./json.js";
 import { type Answer, type Library, library } from "./library.js";
 import type { Integer } from "./numbers.js";
 import { type StoreOptions, storeFields } from "./options.js";
-import { document, Runs } from "./runs.js";
+import { Queues } from "./queue.js";
+import { Runs } from "./run.js";
+import { Schedules } from "./schedule.js";
+import { Signals } from "./signal.js";
 import type { Step } from "./step.js";
 import { withStop } from "./stop.js";
-import { Budgets, Events, Queues, Schedules, Signals } from "./topics.js";
+import { document } from "./topic.js";
+import { Changes } from "./watch.js";
 import { Worker, type WorkOptions } from "./worker.js";
 import type { Workflows } from "./workflow.js";
 

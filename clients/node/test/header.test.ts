@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseHeader } from "../src/cdef.js";
 import { library } from "../src/library.js";
-import { READS } from "../src/queue.js";
 import { shapeOf } from "../src/shape.js";
+import { READS } from "../src/turns.js";
 
 const SOURCES = new URL("../../src/", import.meta.url);
 

@@ -1,5 +1,4 @@
 import { Attempt } from "./attempt.js";
-import type { Changes } from "./changes.js";
 import type { HistoryDocument, Page, RunDocument } from "./documents.js";
 import { RecordedFailure } from "./errors.js";
 import type { Handle } from "./handle.js";
@@ -14,6 +13,8 @@ import {
   submitFields,
 } from "./options.js";
 import { withStop } from "./stop.js";
+import { document } from "./topic.js";
+import type { Changes } from "./watch.js";
 import { type Named, nameOf } from "./workflow.js";
 
 /** A submitted run; `exists` when its idempotency key had made it before. */
@@ -258,8 +259,4 @@ function scoped<Options extends SubmitOptions>(workflow: string, options: Option
   // For the library the shared scope is an absent one.
   const scope = idempotencyScope === "" ? {} : { idempotencyScope };
   return { ...rest, idempotencyKey, ...scope } as Options;
-}
-
-export function document<T>(answer: Answer): T {
-  return fromJson<T>(answer.text ?? "null");
 }
