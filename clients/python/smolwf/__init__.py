@@ -30,7 +30,7 @@ from .async_calls import Durable
 from .async_context import AsyncContext, AsyncStepScope, AsyncTold
 from .async_store import AsyncStore
 from .async_worker import AsyncWorker
-from .attempt import Attempt, RunId, Step
+from .attempt import Attempt
 from .codes import FOREVER, LEASE_WHILE_ALIVE, Answer, Code, Durability
 from .context import Context, StepScope, Used, current, on_child, on_signal, on_sleep
 from .errors import *
@@ -46,10 +46,13 @@ from .options import (
 )
 from .payload import JSON, TEXT, Codec, Json
 from .session import Told
-from .steps import carry, step
+from .step_functions import carry, step
+from .steps import Step
+from .stop import Stop
 from .store import Store
 from .telling import Event, Hook
-from .waiting import Stop, Watch
+from .topic import RunId
+from .watch import Watch
 from .worker import Worker
 from .workflows import AsyncRunHandle, RunHandle, Workflow, workflow
 

@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast
 
 from .async_calls import Calls, Durable, Key, in_thread
-from .attempt import Attempt, RunId
+from .attempt import Attempt
 from .carried import is_suspend
 from .context import Context, StepScope, current_context
 from .errors import ForgottenAwait
 from .options import ChildOptions, Duration, StepOptions
 from .session import Session, Told
-from .steps import StepCall, is_async_function
+from .step_functions import StepCall, is_async_function
+from .topic import RunId
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -14,12 +14,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from . import documents
-from .attempt import Attempt, RunId
+from .attempt import Attempt
 from .errors import ClosedError
 from .options import Duration, OpenOptions, QueueSettings, ScheduleSpec, SubmitOptions, timeout
 from .payload import JSON, Codec
 from .store import Path, Store
-from .waiting import Watch
+from .topic import RunId
+from .watch import Watch
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

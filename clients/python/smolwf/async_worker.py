@@ -23,8 +23,8 @@ from .errors import ClosedError, Error
 from .listening import stops
 from .options import Duration, milliseconds
 from .session import PAUSE_MAX_S, PAUSE_S, Session, may_pass
+from .stop import Stop
 from .telling import Hook
-from .waiting import Stop
 from .worker import GRACE_MS, LOOK_S, LOOK_SHARE, SILENCE_MS, TOLD_S
 from .workflows import Workflow
 

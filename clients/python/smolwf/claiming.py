@@ -10,8 +10,8 @@ from .options import Duration, timeout
 
 if TYPE_CHECKING:
     from .attempt import Attempt
+    from .stop import Stop
     from .store import Store
-    from .waiting import Stop
     from .workflows import Workflow
 
 

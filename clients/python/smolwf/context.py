@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union, cast
 
-from .attempt import Attempt, RunId, Step
+from .attempt import Attempt
 from .carried import is_interrupt, is_suspend, is_terminal
 from .codes import Answer, Code
 from .errors import (
@@ -36,11 +36,13 @@ from .options import ChildOptions, Duration, StepOptions
 from .payload import Json
 from .recording import record
 from .session import Session, Told
+from .steps import Step
+from .topic import RunId
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .steps import StepCall
+    from .step_functions import StepCall
     from .workflows import Workflow
 
 #: The context of the workflow that this code runs in.

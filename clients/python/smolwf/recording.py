@@ -20,6 +20,13 @@ CAUSES_MAX = 8
 T = TypeVar("T")
 
 
+def recorded(error: Any, codec: Codec, send: Callable[[Optional[str]], T]) -> T:
+    """Exceptions are recorded in some form; a value as it is, or it is refused."""
+    if isinstance(error, BaseException):
+        return record(error, codec, send)
+    return send(codec.write(error))
+
+
 def record(error: Any, codec: Codec, send: Callable[[Optional[Json]], T]) -> T:
     """Sends an error in the best form that is accepted."""
     for form in forms(error, codec):

@@ -1,143 +1,132 @@
-"""Functions as steps, and how they know their workflow in other threads."""
+"""Steps, as the header has them: they raise errors and answer everything else."""
 
 from __future__ import annotations
 
-import contextvars
-import functools
-import inspect
-import multiprocessing
-import threading
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    NamedTuple,
-    Optional,
-    TypeVar,
-    cast,
-    overload,
-)
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Optional
 
-from .context import current_context
-from .errors import OutsideWorkflow
-from .options import StepOptions
+from ._library import NULL, ffi, lib, text
+from .codes import Code
+from .handle import Handle, Held
+from .options import Duration, Options, StepOptions, fail_options
+from .payload import compact
+from .recording import recorded
+from .topic import AttemptTopic
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    from typing_extensions import ParamSpec, Unpack
-
-    P = ParamSpec("P")
-    R = TypeVar("R")
-
-    class StepFunction(Protocol[P, R]):
-        """A function whose calls in a workflow are recorded once."""
-
-        #: the function itself, which records nothing
-        plain: Callable[P, R]
-
-        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
-
-        def __get__(self, instance: Any, owner: Any) -> Callable[..., R]: ...
-
-        def named(self, name: str, occurrence: int = 0) -> StepFunction[P, R]:
-            """The same step under a name of its own: what runs side by side needs that."""
+    from typing_extensions import Unpack
 
 
-F = TypeVar("F", bound=Callable[..., Any])
+class Step(Handle):
+    """A step that was begun. As a context it is freed at the end, finished or not."""
+
+    def __init__(self, pointer: Any, code: Code, name: str, attempt: AttemptTopic) -> None:
+        self.held = Held(pointer, lib.sw_step_free, "step")
+        #: OK: do the work. REPLAYED: see ``result``. FAILED: see ``error``. SUSPEND: not yet
+        self.code = code
+        #: its result or failure is recorded
+        self.is_settled = code is not Code.OK
+        self._name = name
+        self._attempt = attempt
+        self._codec = attempt.codec
+
+    @property
+    def is_todo(self) -> bool:
+        return self.code is Code.OK
+
+    @property
+    def id(self) -> str:
+        """The same in every attempt: an idempotency key for whom the step calls."""
+        return self.view(lib.sw_step_id) or ""
+
+    @property
+    def name(self) -> str:
+        return self.view(lib.sw_step_name) or self._name
+
+    @property
+    def result_text(self) -> Optional[str]:
+        return self.view(lib.sw_step_result)
+
+    @property
+    def result(self) -> Any:
+        """What was recorded by an earlier attempt."""
+        return self._codec.read(self.result_text)
+
+    @property
+    def error_text(self) -> Optional[str]:
+        return self.view(lib.sw_step_error)
+
+    @property
+    def error(self) -> Any:
+        return self._codec.read(self.error_text)
+
+    @property
+    def occurrence(self) -> int:
+        return self.number_of(lib.sw_step_occurrence)
+
+    @property
+    def tries(self) -> int:
+        return self.number_of(lib.sw_step_tries)
+
+    @property
+    def retry_at_ms(self) -> int:
+        return self.number_of(lib.sw_step_retry_at_ms)
+
+    def complete(self, result: Any = None, usage: Optional[Mapping[str, int]] = None) -> None:
+        """Records the result; with ``usage``, settles the step's reservations in that commit."""
+        written = text(self._codec.write(result))
+        if usage is None:
+            self.call(lib.sw_step_complete, *written)
+        else:
+            self.call(lib.sw_step_complete_usage, *written, *text(compact(usage)))
+        self.is_settled = True
+
+    def fail(
+        self, error: Any = None, *, terminal: bool = False, retry_after_ms: Duration = 0
+    ) -> Code:
+        """SUSPEND: it may be begun again at ``retry_at_ms``. FAILED: for good.
+
+        An exception is recorded as ``{"type", "message", "stack", "cause"}``.
+        """
+        filled = fail_options(terminal, retry_after_ms)
+
+        def send(form: Optional[str]) -> Code:
+            return Code(self.call(lib.sw_step_fail, *text(form), filled.pointer))
+
+        code = self._attempt.noted(recorded(error, self._codec, send))
+        self.is_settled = True
+        return code
+
+    def __enter__(self) -> Step:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.free()
 
 
-class StepCall(NamedTuple):
-    """One call of a step in a workflow."""
+class AttemptSteps(AttemptTopic):
+    """How an attempt begins steps."""
 
-    name: str
-    work: Callable[[], Any]
-    chosen: dict[str, Any]
-    is_async: bool
-
-
-@overload
-def step(function: Callable[P, R], /) -> StepFunction[P, R]: ...
-@overload
-def step(
-    *, name: Optional[str] = None, hash_args: bool = False, **chosen: Unpack[StepOptions]
-) -> Callable[[Callable[P, R]], StepFunction[P, R]]: ...
-def step(
-    function: Optional[Callable[..., Any]] = None,
-    *,
-    name: Optional[str] = None,
-    hash_args: bool = False,
-    **chosen: Unpack[StepOptions],
-) -> Any:
-    """Makes a step of a function: a call of it in a workflow is recorded once.
-
-    In an async workflow a function that is not async is awaited too, and runs in a thread.
-    ``hash_args`` refuses a replay with other arguments. Outside of a workflow, in the main thread,
-    a call is a plain call; in other threads, which may be a workflow's own, it is an error: see
-    :func:`carry`. ``named(name)`` gives the step another name, ``plain`` is the function itself.
-    """
-
-    def make(function: Callable[..., Any]) -> Any:
-        return _step_of(function, name or function.__name__, hash_args, dict(chosen))
-
-    return make if function is None else make(function)
-
-
-def _step_of(
-    function: Callable[..., Any], name: str, hash_args: bool, chosen: dict[str, Any]
-) -> Any:
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{name} is a generator: a step is a function that returns its result")
-    is_async = is_async_function(function)
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        context = current_context.get(None)
-        work = functools.partial(function, *args, **kwargs)
-        if context is None:
-            refuse_where_a_workflow_may_be(name)
-            return work()
-        given = {"input": [list(args), kwargs]} if hash_args else {}
-        return context.run_step(StepCall(name, work, {**chosen, **given}, is_async))
-
-    def named(name: str, occurrence: int = 0) -> Any:
-        own = {"occurrence": occurrence} if occurrence else {}
-        return _step_of(function, name, hash_args, {**chosen, **own})
-
-    made = cast(Any, wrapped)
-    made.plain, made.named = function, named
-    return made
-
-
-def is_async_function(function: Any) -> bool:
-    """Whether a call of it gives a coroutine, as far as can be seen before."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    call = getattr(type(function), "__call__", None)  # noqa: B004
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
-
-
-def refuse_where_a_workflow_may_be(name: str) -> None:
-    """A thread or process that a workflow started by itself does not know of it: what it does
-    would be done again in each attempt."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if is_main and multiprocessing.parent_process() is None:
-        return
-    raise OutsideWorkflow(
-        f"step {name} was called in a {'process' if is_main else 'thread'} that knows of no "
-        "workflow, so nothing would be recorded; hand smolwf.carry(function) to the threads that "
-        f"a workflow starts, or call {name}.plain(...) where no workflow is meant"
-    )
-
-
-def carry(function: F) -> F:
-    """The function as one that knows the workflow of whoever calls this, in whatever thread it
-    runs: ``pool.map(smolwf.carry(work), items)``. Each call has a copy of the context variables.
-    """
-    here = contextvars.copy_context()
-
-    @functools.wraps(function)
-    def carried(*args: Any, **kwargs: Any) -> Any:
-        return here.copy().run(function, *args, **kwargs)
-
-    return cast(F, carried)
+    def step_begin(
+        self,
+        name: str,
+        input: Any = None,
+        *,
+        has_input: bool = False,
+        **chosen: Unpack[StepOptions],
+    ) -> Step:
+        """Begins a step. An input that is not None is compared with that of earlier attempts;
+        ``has_input`` says that None is meant as one."""
+        given = has_input or input is not None
+        written = text(self.codec.write(input)) if given else (NULL, 0)
+        filled = Options("sw_step_options", chosen)
+        out = ffi.new("sw_step **")
+        begin = lib.sw_step_begin
+        code = self.noted(Code(self.call(begin, *text(name), *written, filled.pointer, out)))
+        return Step(out[0], code, name, self)

@@ -18,9 +18,9 @@ from .errors import ClosedError, Error
 from .listening import stops
 from .options import Duration, milliseconds
 from .session import Session, may_pass, patiently
+from .stop import Stop
 from .store import Store
 from .telling import Hook, Teller
-from .waiting import Stop
 from .workflows import Workflow, run_session
 
 #: How long a stop lets attempts end, unless told otherwise.

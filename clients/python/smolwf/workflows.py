@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, cast, overload
 
-from .attempt import Attempt, RunId
+from .attempt import Attempt
 from .carried import is_interrupt
 from .codes import Code
 from .context import Context, current_context, no_awaitable
@@ -16,7 +16,8 @@ from .ending import Outcome, end
 from .errors import RunFailed, TimedOut
 from .options import Duration, SubmitOptions
 from .session import Session
-from .steps import is_async_function
+from .step_functions import is_async_function
+from .topic import RunId
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -1,14 +1,12 @@
-"""Stops, watches, and waits that a KeyboardInterrupt can end."""
+"""Stops, and waits that they and a KeyboardInterrupt can end."""
 
 from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar
 
 from ._library import NULL, call, ffi, lib
-from .handle import Handle, Held
 
 #: A signal handler of Python runs between two calls, so the main thread waits in slices.
 SLICE_MS = 100
@@ -57,38 +55,3 @@ def wait_in_slices(
         answer = ask(left)
         if answer is not None or left == 0 or (stop is not None and stop.fired):
             return answer
-
-
-class Watch(Handle):
-    """A descriptor for an event loop: readable when something in the store has changed."""
-
-    def __init__(self, store: Any) -> None:
-        out = ffi.new("sw_watch **")
-        call(lib.sw_watch_open, store, out)
-        self.held = Held(out[0], lib.sw_watch_free, "watch")
-
-    def fd(self) -> int:
-        """A new descriptor, the caller's to close; it reads the end after ``close``."""
-        out = ffi.new("int32_t *")
-        self.call(lib.sw_watch_fd, out)
-        return int(out[0])
-
-    def drain(self) -> int:
-        """Empties the descriptor, so that it can become readable again; the change counter."""
-        out = ffi.new("uint64_t *")
-        self.call(lib.sw_watch_drain, out)
-        return int(out[0])
-
-    def close(self) -> None:
-        self.free()
-
-    def __enter__(self) -> Watch:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
