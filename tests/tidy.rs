@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+#[path = "tidy/clients.rs"]
+mod clients;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Lines of a source file at most, its unit tests left out.
 const SOURCE_LINES_MAX: usize = 600;
