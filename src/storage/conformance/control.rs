@@ -340,6 +340,48 @@ pub(super) fn a_fork_replays_what_was_recorded_before_a_step(bed: &mut dyn Bed) 
     bed.refused(-3, |port| fork(port, &text(9), None, run_id(5), at(9)));
 }
 
+/// Every option is named here, so that one that is added does not compile until it is set.
+pub(super) fn a_fork_has_every_option_of_its_origin_but_its_key_and_its_date(bed: &mut dyn Bed) {
+    let all = Submit {
+        workflow: "every".into(),
+        queue: Some("q".into()),
+        args: Some("[1]".into()),
+        run_at_ms: 4,
+        timeout_ms: 500,
+        backoff_initial_ms: 11,
+        backoff_max_ms: 12,
+        priority: -3,
+        max_attempts: 7,
+        backoff_percent: 130,
+        idempotency_key: Some("k".into()),
+        idempotency_scope: Some("s".into()),
+        concurrency_key: Some("gate".into()),
+        code_version: Some("v".into()),
+        budget: Some(r#"{"tokens":{"limit":9,"warn":5}}"#.into()),
+        metadata: Some(r#"{"m":1}"#.into()),
+        is_local: false,
+    };
+    bed.submit(1, &all, at(5));
+    bed.tx(|port| fork(port, &text(1), None, run_id(2), at(9))).unwrap();
+    let [origin, forked] = [1, 2].map(|number| {
+        bed.tx(|port| {
+            let row = port.run_row(run_id(number)).unwrap().unwrap();
+            let task = port.task(row.run_key).unwrap().unwrap();
+            let shown = (row.queue, row.workflow, row.code_version, row.priority, row.args);
+            let kept = (row.max_attempts, row.metadata, port.run_policy(row.run_key).unwrap());
+            let gate = (task.gate.clone(), task.priority, task.is_local);
+            let left_ms = task.deadline_at_ms.map(|at_ms| at_ms - task.due_at_ms.max(5));
+            (shown, kept, gate, left_ms, port.balances(row.run_key).unwrap())
+        })
+    });
+    assert_eq!(forked, origin);
+    assert_eq!(origin.2, (Some("gate".into()), -3, false));
+    assert_eq!((origin.3, origin.1.0), (Some(500), Some(7)));
+    assert_eq!((origin.1.2.backoff.percent, origin.4.len()), (130, 1));
+    let found = bed.tx(|port| port.run_by_idempotency("s", "k")).unwrap();
+    assert_eq!(found.map(|(id, _)| id), Some(run_id(1)), "the key stays the origin's");
+}
+
 /// A name is a step's first, though a sleep of that name was recorded before it.
 pub(super) fn a_fork_from_a_name_means_the_step_of_that_name(bed: &mut dyn Bed) {
     bed.run(1, at(5));

@@ -301,6 +301,7 @@ macro_rules! every_claim {
                 a_retry_keeps_results_and_forgets_failures
                 a_retry_waits_for_the_cancel_that_came_before_it
                 a_fork_replays_what_was_recorded_before_a_step
+                a_fork_has_every_option_of_its_origin_but_its_key_and_its_date
                 a_fork_from_a_name_means_the_step_of_that_name
                 a_fork_awaits_the_children_of_its_origin_and_does_not_own_them;
             queue:
