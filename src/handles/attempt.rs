@@ -9,7 +9,7 @@ use crate::domain::attempt::{self, End, Finish};
 use crate::domain::claim::Claimed;
 use crate::domain::hold::{self, Lease};
 use crate::domain::input::in_range;
-use crate::domain::port::{Fence, Hold, StepKind, StepPort};
+use crate::domain::port::{Fence, Hold, Port, StepKind};
 use crate::domain::step::Occurrences;
 use crate::domain::suspend::{self, Parking, Pending};
 use crate::domain::{AfterFail, Durability, FailOptions, query};
@@ -19,7 +19,6 @@ use crate::handles::history::History;
 use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::{DURATION_MS_MAX, LOOK_MS};
-use crate::storage::sqlite::tx::Tx;
 use crate::text::Text;
 
 /// The JSON of an argument that was not given.
@@ -176,7 +175,7 @@ impl Attempt {
     /// Looks whether the attempt may go on. Waits for no writer.
     pub fn check(&self) -> Result<()> {
         let (entered, now) = (self.store.enter()?, self.now());
-        entered.backend()?.read(|tx| hold::living(tx, self.fence, now).map(|_| ()))
+        entered.read(|tx| hold::living(tx, self.fence, now).map(|_| ()))
     }
 
     /// Ends the run with its result, JSON; `null` if `None`.
@@ -229,7 +228,7 @@ impl Attempt {
         &self,
         fingerprint: [u8; 32],
         bytes: usize,
-        work: impl FnMut(&mut Tx<'_>, Now) -> Result<Finish> + Send + 'static,
+        work: impl FnMut(&mut dyn Port, Now) -> Result<Finish> + Send + 'static,
     ) -> Result<Finish> {
         let entered = self.store.enter()?;
         let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
@@ -259,7 +258,7 @@ impl Attempt {
         let mut history = History::default();
         if self.has_history {
             let run_key = self.fence.run_key;
-            entered.backend()?.read(|tx| {
+            entered.read(|tx| {
                 tx.steps_walk(run_key, StepKind::Step, &mut |step| history.push(step))
             })?;
         }
@@ -324,7 +323,7 @@ impl Attempt {
         entered: &Entered<'_>,
         durability: Durability,
         bytes: usize,
-        mut work: impl FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
+        mut work: impl FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let due_at_ms = self.due_at_ms;
         entered.write(durability, bytes, move |tx, now| work(tx, now.not_before(due_at_ms)))

@@ -9,7 +9,7 @@ use super::history::History;
 use super::step::{Recorded, Step};
 use crate::clock::Now;
 use crate::domain::Durability;
-use crate::domain::port::{StepKind, StepPort, StepRow, StepState};
+use crate::domain::port::{StepKind, StepRow, StepState};
 use crate::domain::step::{self, Begin, Decision, Found, Plan, Subject};
 use crate::domain::suspend::Pending;
 use crate::error::Result;
@@ -93,9 +93,7 @@ impl Attempt {
             return Ok(Seen::Nowhere);
         }
         let (run_key, occurrence) = (self.fence().run_key, held.occurrence());
-        let row = entered
-            .backend()?
-            .read(|tx| tx.step(run_key, StepKind::Step, held.name(), occurrence))?;
+        let row = entered.read(|tx| tx.step(run_key, StepKind::Step, held.name(), occurrence))?;
         Ok(row.map_or(Seen::Nowhere, |row| Seen::InFile(row.into())))
     }
 
@@ -176,7 +174,7 @@ impl Attempt {
             self.occurrences().touch(held.name(), held.occurrence());
         } else if is_cleanup || !self.has_looked(entered, now) {
             let recalls = entered.recalls();
-            let hold = entered.backend()?.read(|tx| step::may_run(tx, fence, is_cleanup, now))?;
+            let hold = entered.read(|tx| step::may_run(tx, fence, is_cleanup, now))?;
             self.note_look(recalls, &hold, now);
         }
         // From here on it is the step's to let go of.

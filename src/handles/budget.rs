@@ -109,6 +109,6 @@ impl Store {
 
     /// Returns the document of the budget of the tree that a run belongs to.
     pub fn budget(&self, run_id: &str) -> Result<String> {
-        self.enter()?.backend()?.read(|tx| budget::show(tx, run_id))
+        self.enter()?.read(|tx| budget::show(tx, run_id))
     }
 }

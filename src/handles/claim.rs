@@ -61,7 +61,7 @@ impl Store {
         let now = self.terms.clock.now();
         let owner_key = self.owner.key.load(Ordering::Relaxed);
         let filter = LaneFilter { owner_key, ..claim.filter() };
-        let outlook = entered.backend()?.read(|tx| claim::outlook(tx, &filter, now))?;
+        let outlook = entered.read(|tx| claim::outlook(tx, &filter, now))?;
         let dead = self.dead_owners(entered, &outlook, now)?;
         if !outlook.is_promising && dead.is_empty() {
             return Ok(Glance::Nothing(outlook));
@@ -149,8 +149,7 @@ impl Store {
     /// until the next comes.
     pub(crate) fn sweep(&self, entered: &Entered<'_>) -> Result<Duration> {
         let now = self.terms.clock.now();
-        let outlook =
-            entered.backend()?.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
+        let outlook = entered.read(|tx| claim::outlook(tx, &LaneFilter::default(), now))?;
         let dead = self.dead_owners(entered, &outlook, now)?;
         if outlook.is_promising || !dead.is_empty() {
             let seed = id::new_id();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Now;
 use crate::domain::news::Swept;
-use crate::domain::port::QueueLimits;
+use crate::domain::port::{Port, QueueLimits};
 use crate::domain::{Durability, control, query, queue};
 use crate::error::Result;
 use crate::handles::entered::{Entered, wait_end};
@@ -14,7 +14,6 @@ use crate::handles::store::Store;
 use crate::handles::wait::check_timeout;
 use crate::id;
 use crate::stop::Stop;
-use crate::storage::sqlite::tx::Tx;
 
 impl Store {
     /// Cancels a run and everything below it (P26). Returns once the whole tree is cancelled or told to.
@@ -73,8 +72,7 @@ impl Store {
     /// Makes a new run that replays what another recorded before a step; returns its id.
     pub fn fork(&self, run_id: &str, from_step: Option<&str>) -> Result<String> {
         let entered = self.enter()?;
-        let place =
-            |step: &str| entered.backend()?.read(|tx| control::step_place(tx, run_id, step));
+        let place = |step: &str| entered.read(|tx| control::step_place(tx, run_id, step));
         let before = from_step.map(place).transpose()?;
         let (run_id, fork_id) = (run_id.to_owned(), id::new_id());
         entered.write(Durability::Inherit, 0, move |tx, now| {
@@ -111,14 +109,14 @@ impl Store {
         loop {
             // Taken before the look, so that whatever is announced after it ends the sleep.
             let rung = entered.backend()?.side().change_seen();
-            let ended = |tx: &mut Tx<'_>| query::run_get_ended(tx, run_id);
-            if let Some(document) = entered.backend()?.read(ended)? {
+            let ended = |tx: &mut dyn Port| query::run_get_ended(tx, run_id);
+            if let Some(document) = entered.read(ended)? {
                 return Ok(Some(document));
             }
             let sleep = self.sweep(&entered)?;
             if !self.sleep(&entered, rung, sleep, until, stop)? {
                 // What the sweep has just ended counts.
-                return entered.backend()?.read(ended);
+                return entered.read(ended);
             }
         }
     }
@@ -170,7 +168,7 @@ impl Store {
 }
 
 /// One bounded step of ending the children of cancelled runs.
-fn control_sweep(tx: &mut Tx<'_>, now: Now) -> Result<Swept> {
+fn control_sweep(tx: &mut dyn Port, now: Now) -> Result<Swept> {
     control::sweep_cascades(tx, now)
 }
 

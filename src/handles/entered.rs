@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Now};
 use crate::domain::Durability;
+use crate::domain::port::Port;
 use crate::error::{Error, Result};
-use crate::storage::sqlite::Backend;
-use crate::storage::sqlite::job::WriteOptions;
-use crate::storage::sqlite::tx::Tx;
+use crate::storage::{Backend, WriteOptions};
 
 /// On which terms a handle writes.
 pub(crate) struct Terms {
@@ -63,18 +62,24 @@ impl<'store> Entered<'store> {
         self.backend()?.confirm(self.terms.write_options(durability, 0))
     }
 
+    /// Runs a read of the committed state, which waits for no writer; maybe more than once.
+    pub(crate) fn read<T>(&self, mut work: impl FnMut(&mut dyn Port) -> Result<T>) -> Result<T> {
+        self.backend()?.read(|tx| work(tx))
+    }
+
     /// Runs a write with this durability, about this large.
     pub(crate) fn write<T, Work>(
         &self,
         durability: Durability,
         bytes: usize,
-        work: Work,
+        mut work: Work,
     ) -> Result<T>
     where
         T: Send + 'static,
-        Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
+        Work: FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
     {
-        self.backend()?.write(self.terms.write_options(durability, bytes), work)
+        self.backend()?
+            .write(self.terms.write_options(durability, bytes), move |tx, now| work(tx, now))
     }
 }
 

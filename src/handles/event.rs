@@ -38,7 +38,7 @@ impl Store {
     /// handle has not seen safe are synced first, unless all is.
     pub fn event_read(&self, read: &Read) -> Result<String> {
         let entered = self.enter()?;
-        let page = entered.backend()?.read(|tx| event::read(tx, read))?;
+        let page = entered.read(|tx| event::read(tx, read))?;
         if page.last_seq > self.safe_seq().load(Ordering::Relaxed) {
             entered.confirm(Durability::Power)?;
             self.safe_seq().fetch_max(page.last_seq, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::domain::attempt::{AfterFail, FailOptions};
 use crate::domain::budget::{self, OfStep};
 use crate::domain::hold::Lease;
-use crate::domain::port::{StepKind, StepRow};
+use crate::domain::port::{Port, StepKind, StepRow};
 use crate::domain::query;
 use crate::domain::step::{self, Subject};
 use crate::domain::suspend::Pending;
@@ -226,11 +226,7 @@ impl Step {
         &self,
         fingerprint: [u8; 32],
         bytes: usize,
-        mut record: impl FnMut(
-            &mut crate::storage::sqlite::tx::Tx<'_>,
-            &Subject,
-            crate::clock::Now,
-        ) -> Result<(Done, Lease)>
+        mut record: impl FnMut(&mut dyn Port, &Subject, crate::clock::Now) -> Result<(Done, Lease)>
         + Send
         + 'static,
     ) -> Result<Done> {

@@ -25,9 +25,7 @@ use crate::limits::{
 };
 use crate::os;
 use crate::process;
-use crate::storage::sqlite::Backend;
-use crate::storage::sqlite::migrate::{self, NEWEST};
-use crate::storage::sqlite::open::{self, Settings};
+use crate::storage::{self, Backend, NEWEST, Settings};
 
 /// How a store is opened; 0 and `false` are the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -101,7 +99,7 @@ impl Store {
     /// Opens the store in a file.
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Arc<Store>> {
         let settings = settings(options)?;
-        let backend = open::open(path, &settings)?;
+        let backend = storage::open(path, &settings)?;
         let name = backend.path().unwrap_or(path).as_os_str().as_bytes();
         let name = CString::new(name).map_err(|_| Error::invalid("path holds a NUL"))?;
         Store::new(backend, Some(name), options)
@@ -109,7 +107,7 @@ impl Store {
 
     /// Makes a store in memory.
     pub fn open_in_memory(options: &StoreOptions) -> Result<Arc<Store>> {
-        let backend = open::in_memory(&settings(options)?)?;
+        let backend = storage::in_memory(&settings(options)?)?;
         Store::new(backend, None, options)
     }
 
@@ -188,13 +186,13 @@ impl Store {
 
     /// Returns the file's schema version, 0 for none, and this library's.
     pub fn schema_version(&self) -> Result<(i64, i64)> {
-        let current = self.enter()?.backend()?.read_any(|tx| migrate::version(tx.conn()))?;
+        let current = self.enter()?.backend()?.read_any(|tx| tx.schema_version())?;
         Ok((current, NEWEST))
     }
 
     /// Returns the applied migrations as JSON.
     pub fn migrations(&self) -> Result<String> {
-        self.enter()?.backend()?.read_any(|tx| migrate::list(tx.conn()))
+        self.enter()?.backend()?.read_any(|tx| tx.migrations())
     }
 
     /// Returns the path of the file; `None` in memory.
@@ -279,24 +277,23 @@ impl Store {
 
     /// Returns the run that an idempotency key made.
     pub fn find(&self, scope: &str, key: &str) -> Result<Option<String>> {
-        use crate::domain::port::RunPort;
-        let found = self.enter()?.backend()?.read(|tx| tx.run_by_idempotency(scope, key))?;
+        let found = self.enter()?.read(|tx| tx.run_by_idempotency(scope, key))?;
         Ok(found.map(|(run_id, _)| id::write("run", run_id)))
     }
 
     /// Returns a run's document.
     pub fn run_get(&self, run_id: &str) -> Result<String> {
-        self.enter()?.backend()?.read(|tx| query::run_get(tx, run_id))
+        self.enter()?.read(|tx| query::run_get(tx, run_id))
     }
 
     /// Returns a page of a run's history.
     pub fn run_history(&self, run_id: &str, cursor: Option<&str>, limit: u32) -> Result<String> {
-        self.enter()?.backend()?.read(|tx| query::run_history(tx, run_id, cursor, limit))
+        self.enter()?.read(|tx| query::run_history(tx, run_id, cursor, limit))
     }
 
     /// Looks whether the store is whole; returns a document.
     pub fn check(&self) -> Result<String> {
-        self.enter()?.backend()?.read(|tx| check::check(tx))
+        self.enter()?.read(|tx| check::check(tx))
     }
 
     /// Ends every wait; later calls answer `Closed`.

@@ -103,7 +103,7 @@ impl Attempt {
 
     fn answer(&self, entered: &Entered<'_>, ask: &Ask) -> Result<Answer> {
         let now = self.now();
-        if let Some(answer) = entered.backend()?.read(|tx| wait::look(tx, ask, now))? {
+        if let Some(answer) = entered.read(|tx| wait::look(tx, ask, now))? {
             entered.confirm(Durability::Inherit)?;
             return Ok(answer);
         }
@@ -144,7 +144,7 @@ impl Attempt {
         children: Vec<NewChild>,
     ) -> Result<Vec<SubmittedChild>> {
         let (fence, now) = (self.fence(), self.now());
-        let found = entered.backend()?.read(|tx| child::look(tx, fence, &children, now))?;
+        let found = entered.read(|tx| child::look(tx, fence, &children, now))?;
         if let Some(found) = found {
             entered.confirm(Durability::Inherit)?;
             return Ok(found.into_iter().map(SubmittedChild::from).collect());

@@ -20,7 +20,7 @@ pub mod write_connection;
 pub mod writer;
 
 mod attempt;
-mod backend;
+pub mod backend;
 mod budget;
 mod check;
 mod claim;
@@ -42,8 +42,6 @@ mod wait;
 #[cfg(test)]
 mod writer_tests;
 mod zone;
-
-pub use self::backend::Backend;
 
 /// Every statement of the topics, so that one test prepares each and refuses a scan in its plan.
 pub fn statements() -> Vec<&'static str> {

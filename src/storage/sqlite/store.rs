@@ -29,6 +29,14 @@ impl StorePort for Tx<'_> {
         migrate::apply(self.conn, target, now_ms)
     }
 
+    fn schema_version(&mut self) -> Result<i64> {
+        migrate::version(self.conn)
+    }
+
+    fn migrations(&mut self) -> Result<String> {
+        migrate::list(self.conn)
+    }
+
     fn clock_set(&mut self, clock_ms: i64) -> Result<()> {
         self.execute(CLOCK_SET, [clock_ms]).map(|_| ())
     }

@@ -1,4 +1,4 @@
-//! No two files of the library import each other, by however many others between them: whoever reads
+//! What the files of the library import. No two of them import each other, by however many others between them: whoever reads
 //! one reads what lies below it, and comes to an end. Paths are followed through `pub use` to the file
 //! that has the name; a `pub use` itself is a window and no import.
 
@@ -184,15 +184,49 @@ fn loops(files: &Files) -> Vec<String> {
     found
 }
 
-#[test]
-fn no_two_files_import_each_other() {
+/// Returns the files above the storage that name what is within it: only what `src/storage/mod.rs` lists
+/// may be named, so that a second backend changes nothing above. One tells which SQLite is built in.
+fn names_within_storage(files: &Files) -> Vec<String> {
+    let is_within = |path: &Module| path.windows(2).any(|pair| pair == ["storage", "sqlite"]);
+    let is_above = |module: &Module| !matches!(module.first(), Some(floor) if floor == "storage");
+    let above =
+        files.iter().filter(|(module, _)| is_above(module) && **module != ["ffi", "version"]);
+    let faults = above.filter(|(_, file)| file.paths.iter().any(is_within));
+    faults.map(|(module, _)| module.join("::")).collect()
+}
+
+fn library() -> Files {
     let mut files = Files::new();
     read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &Module::new(), &mut files);
+    files
+}
+
+#[test]
+fn nobody_above_the_storage_names_what_is_within_it() {
+    let names = names_within_storage(&library());
+    assert!(names.is_empty(), "{}", names.join("\n"));
+}
+
+#[test]
+fn no_two_files_import_each_other() {
+    let files = library();
     assert!(files.len() > 100, "only {} files were found", files.len());
     let count: usize = arrows(&files).values().map(BTreeSet::len).sum();
     assert!(count > 400, "only {count} imports were found");
     let loops = loops(&files);
     assert!(loops.is_empty(), "{}", loops.join("\n"));
+}
+
+#[test]
+fn a_name_within_the_storage_is_found_above_it() {
+    let find = |name: &str, text: &str| {
+        let module: Module = name.split("::").map(str::to_owned).collect();
+        names_within_storage(&Files::from([(module, file(text))])).len()
+    };
+    assert_eq!(find("handles::store", "use crate::storage::sqlite::tx::Tx;\n"), 1);
+    assert_eq!(find("handles::step", "fn f(tx: &mut crate::storage::sqlite::tx::Tx) {}\n"), 1);
+    assert_eq!(find("handles::store", "use crate::storage::{Backend, open};\n"), 0);
+    assert_eq!(find("storage::conformance", "use crate::storage::sqlite::tx::Tx;\n"), 0);
 }
 
 /// A rule that cannot fail is no rule.
