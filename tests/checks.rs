@@ -159,7 +159,8 @@ fn c_and_cpp_of_another_form_are_found() {
     for file in files.into_iter().chain(["requirements/checks.txt", "requirements/build.txt"]) {
         copy(file);
     }
-    for file in ["include/smolwf.hpp", "examples/c/quickstart.c", "tests/c/support.h"] {
+    let sources = ["include/smolwf.hpp", "examples/c/quickstart.c", "tests/c/support.h"];
+    for file in sources.into_iter().chain(["clients/cpp/tests/worker.cpp"]) {
         copy(file);
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
