@@ -137,7 +137,7 @@ impl WriteConnection {
     /// Runs jobs in the transaction that is open, and ends it; returns the index of the job in which the transaction was lost.
     fn attempt(&mut self, jobs: &[Arc<Job>], failures: &mut [Option<Error>]) -> Option<usize> {
         let schema = self.schema();
-        let mut has_work = false;
+        let (mut has_work, mut news) = (false, News::default());
         for (at, job) in jobs.iter().enumerate() {
             if let Some(refusal) = refusal(&schema, job.options.is_schema_free) {
                 failures[at] = Some(refusal);
@@ -145,7 +145,10 @@ impl WriteConnection {
             }
             let verdict = self.run(&**job, jobs.len() > 1);
             has_work |= verdict.is_ok();
-            failures[at] = verdict.err();
+            match verdict {
+                Ok(told) => news = news.and(told),
+                Err(error) => failures[at] = Some(error),
+            }
             if self.conn.is_autocommit() {
                 // Also when the job hid it: what it wrote is gone.
                 let lost = || Error::internal("the transaction was lost beneath a write");
@@ -153,10 +156,14 @@ impl WriteConnection {
                 return Some(at);
             }
         }
-        if let Err(error) = if has_work { self.end() } else { self.execute("ROLLBACK") } {
-            self.roll_back();
-            for failure in failures.iter_mut().filter(|failure| failure.is_none()) {
-                *failure = Some(error.clone());
+        match if has_work { self.end() } else { self.execute("ROLLBACK") } {
+            // Of what is not committed nobody is told.
+            Ok(()) => self.news = self.news.and(news),
+            Err(error) => {
+                self.roll_back();
+                for failure in failures.iter_mut().filter(|failure| failure.is_none()) {
+                    *failure = Some(error.clone());
+                }
             }
         }
         None
@@ -172,17 +179,14 @@ impl WriteConnection {
         Ok(())
     }
 
-    /// Runs one job so that nothing of it stays when it fails. Alone in its transaction it needs no
+    /// Runs one job so that nothing of it stays when it fails, and returns what it tells others. Alone in its transaction it needs no
     /// savepoint: the transaction is rolled back.
-    fn run(&mut self, job: &Job, is_shared: bool) -> Result<()> {
+    fn run(&self, job: &Job, is_shared: bool) -> Result<News> {
         if is_shared {
             self.execute("SAVEPOINT job")?;
         }
         let mut tx = Tx::new(&self.conn);
-        let verdict = job.run(&mut tx);
-        if verdict.is_ok() {
-            self.news = self.news.and(tx.news());
-        }
+        let verdict = job.run(&mut tx).map(|()| tx.news());
         if !is_shared || self.conn.is_autocommit() {
             return verdict;
         }

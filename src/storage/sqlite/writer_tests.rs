@@ -31,6 +31,8 @@ use super::open::{self, Settings};
 use super::tx::Tx;
 use crate::clock::{Clock, Now};
 use crate::domain::claim::Claim;
+use crate::domain::news::{News, Queues};
+use crate::domain::port::Port;
 use crate::domain::step::Begin;
 use crate::domain::submit::Submit;
 use crate::domain::{Durability, FailOptions};
@@ -574,6 +576,29 @@ fn a_commit_that_fails_gives_its_code_to_all_of_the_batch_and_the_next_one_works
         bed.put(Durability::Power, 9).unwrap();
         assert_eq!(bed.rows(), [0, 9]);
     }
+}
+
+/// Nobody wakes, and no change is counted, for what was not committed.
+#[test]
+fn a_commit_that_fails_tells_nobody_and_the_next_one_tells_its_own_news_alone() {
+    let bed = Bed::new();
+    let side = Arc::clone(bed.backend().side());
+    let tell = |news: News| {
+        bed.run(Durability::Power, move |tx| {
+            tx.tell(news);
+            insert(tx, 0, 0)
+        })
+    };
+    let seen = || (side.changes(), side.recalls(), side.seen(3));
+    let before = seen();
+    let write = Fault::new(Operation::Write, FileKind::Wal, ffi::SQLITE_FULL);
+    fault::arm(&bed.path, Fault { is_sticky: true, ..write });
+    let news = News::RECALLED.and(News::claimable(Queues::ALL));
+    assert_eq!(tell(news).unwrap_err().code(), -42);
+    assert_eq!(seen(), before);
+    fault::disarm(&bed.path);
+    tell(News::CHANGED).unwrap();
+    assert_eq!(seen(), (before.0 + 1, before.1, before.2));
 }
 
 // ---------------------------------------------------------------------------------------------
