@@ -4,8 +4,10 @@
 //! header publishes it as `SW_ERR_*`. Messages are lower case, name the value and the limit, and
 //! never hold a payload.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -107,6 +109,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Turns what a panic carried into an error. Dropping it may panic once more, and no further.
+    pub fn of_panic(payload: Box<dyn Any + Send>) -> Error {
+        let text = payload
+            .downcast_ref::<&'static str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let sentence = format!("the library panicked: {}", text.unwrap_or("a value without text"));
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(second);
+        }
+        Error::Panic(sentence.into())
+    }
+
     /// Returns the frozen integer of the variant, as in the C header.
     pub const fn code(&self) -> i32 {
         match self {

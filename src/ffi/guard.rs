@@ -1,6 +1,5 @@
 //! The wall around every export: no panic passes, every error becomes a code and an object.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::call::Call;
@@ -27,7 +26,7 @@ pub(super) unsafe fn guard(
     let error = match outcome {
         Ok(Ok(code)) => return code,
         Ok(Err(error)) => error,
-        Err(payload) => panicked(payload),
+        Err(payload) => Error::of_panic(payload),
     };
     let code = error.code();
     if !err.is_null()
@@ -47,26 +46,10 @@ pub(super) unsafe fn quiet<T>(fallback: T, body: impl FnOnce(&Call) -> T) -> T {
     match catch_unwind(AssertUnwindSafe(|| body(&Call::enter()))) {
         Ok(value) => value,
         Err(payload) => {
-            let _ = panicked(payload);
+            let _ = Error::of_panic(payload);
             fallback
         }
     }
-}
-
-/// Turns what a panic carried into an error. Dropping it may panic once more.
-fn panicked(payload: Box<dyn Any + Send>) -> Error {
-    let text = if let Some(text) = payload.downcast_ref::<&'static str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a value without text".to_owned()
-    };
-    let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-    if let Err(second) = dropped {
-        std::mem::forget(second);
-    }
-    Error::Panic(format!("the library panicked: {text}").into())
 }
 
 #[cfg(test)]

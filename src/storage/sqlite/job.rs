@@ -101,7 +101,7 @@ where
         let now = *self.now.get_or_insert_with(|| clock.now());
         let work = &mut self.work;
         let value = catch_unwind(AssertUnwindSafe(|| work(tx, now)))
-            .unwrap_or_else(|panic| Err(Error::Panic(panic_text(&*panic).into())));
+            .unwrap_or_else(|panic| Err(Error::of_panic(panic)));
         let verdict = value.as_ref().map(|_| ()).map_err(Error::clone);
         self.value = Some(value);
         verdict
@@ -110,15 +110,6 @@ where
     fn fail(&mut self, error: Error) {
         self.value = Some(Err(error));
     }
-}
-
-/// Returns what a panic said.
-pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the library panicked: {}", text.unwrap_or("no text"))
 }
 
 /// Where the caller of a job sleeps until it is answered or called to lead.

@@ -500,6 +500,22 @@ fn a_job_that_panics_answers_its_own_caller_alone() {
     bed.put(Durability::Power, 8).unwrap();
 }
 
+/// What a panic carries may panic once more when it is dropped: the leader would go down with it.
+#[test]
+fn a_job_whose_panic_panics_when_it_is_dropped_answers_its_caller_and_the_next_one_works() {
+    struct Spiteful;
+    impl Drop for Spiteful {
+        fn drop(&mut self) {
+            panic!("once more");
+        }
+    }
+    let bed = Bed::new();
+    let answer = bed.run(Durability::Power, |_| std::panic::panic_any(Spiteful));
+    assert_eq!(answer.unwrap_err().code(), -61);
+    bed.put(Durability::Power, 1).unwrap();
+    assert_eq!(bed.rows(), [1]);
+}
+
 /// P40: SQLite rolls the whole transaction back when the file is full; its savepoints are then gone.
 #[test]
 fn a_transaction_lost_to_a_full_file_gives_that_job_its_code_and_runs_the_others_again() {
