@@ -86,7 +86,7 @@ typedef struct sw_submit_options {
   int64_t backoff_initial_ms;
   int64_t backoff_max_ms;
   int32_t priority;
-  uint32_t max_attempts;
+  uint32_t max_tries;
   uint32_t backoff_percent;
   uint32_t reserved;
   const char *idempotency_key;
@@ -128,7 +128,7 @@ typedef struct sw_step_options {
   size_t kind_len;
   uint32_t occurrence;
   uint32_t durability;
-  uint32_t max_attempts;
+  uint32_t max_tries;
   uint32_t reserved;
   int64_t backoff_initial_ms;
   int64_t backoff_max_ms;

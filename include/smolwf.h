@@ -474,7 +474,7 @@
 
 /**
  * Flag of sw_step_options: the start is recorded too, so that others see the step running and a
- * start without an end counts as a try. With max_attempts 1 such a step is never run twice: begin
+ * start without an end counts as a try. With max_tries 1 such a step is never run twice: begin
  * answers SW_FAILED, with an error marked "interrupted". Costs one more commit.
  * \since 0.1
  */
@@ -629,7 +629,7 @@ typedef struct sw_submit_options {
   /**
    * Tries before the run fails for good, to 1000000; 0 is 3.
    */
-  uint32_t max_attempts;
+  uint32_t max_tries;
   /**
    * Growth of the wait from one try to the next in percent, 100 to 10000; 0 is 200.
    */
@@ -808,7 +808,7 @@ typedef struct sw_step_options {
   /**
    * Tries before the step fails for good, to 1000000; 0 is 3.
    */
-  uint32_t max_attempts;
+  uint32_t max_tries;
   /**
    * 0.
    */
@@ -2200,7 +2200,7 @@ void sw_attempt_free(sw_attempt *attempt);
  * names, or name the occurrence.
  *
  * Work that was begun may be done more than once, when the process dies before complete; its
- * result is recorded once. SW_STEP_TRACK with max_attempts 1 makes that at most once.
+ * result is recorded once. SW_STEP_TRACK with max_tries 1 makes that at most once.
  *
  * Any thread; may block on disk or lock, up to the busy timeout. A replay writes nothing and
  * waits for no writer. A begin that answers SW_OK writes only with SW_STEP_TRACK, then durable
@@ -2738,7 +2738,7 @@ int32_t sw_child_submit(sw_attempt *attempt,
  * are its occurrences in the order of the list.
  *
  * items is an array of 1 to 10000 objects: name, workflow, args, and the options by their names:
- * queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_attempts,
+ * queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
  * backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
  * SW_SUBMIT_LOCAL). What is left out, or null, is its default.
  *
@@ -3112,7 +3112,7 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
 
 /**
  * Shows a run as a JSON document: run_id, task_id, root_run_id, parent_run_id, workflow, queue,
- * state, priority, args, result, error, attempts, tries, max_attempts, run_at_ms, created_at_ms,
+ * state, priority, args, result, error, attempts, tries, max_tries, run_at_ms, created_at_ms,
  * updated_at_ms, finished_at_ms, metadata, code_version, waiting_for, cancel_asked, pause_asked,
  * last_error, due_at_ms. Times are Unix milliseconds, what is absent is null, payloads are embedded
  * as JSON. Keys are only ever added.

@@ -246,7 +246,7 @@ struct submit_options {
     int64_t backoff_initial_ms = 0;
     int64_t backoff_max_ms = 0;
     int32_t priority = 0;
-    uint32_t max_attempts = 0;
+    uint32_t max_tries = 0;
     uint32_t backoff_percent = 0;
     std::string_view idempotency_key = {};
     std::string_view idempotency_scope = {};
@@ -265,7 +265,7 @@ struct submit_options {
         c.backoff_initial_ms = backoff_initial_ms;
         c.backoff_max_ms = backoff_max_ms;
         c.priority = priority;
-        c.max_attempts = max_attempts;
+        c.max_tries = max_tries;
         c.backoff_percent = backoff_percent;
         c.idempotency_key = idempotency_key.data(), c.idempotency_key_len = idempotency_key.size();
         c.idempotency_scope = idempotency_scope.data();
@@ -319,7 +319,7 @@ struct step_options {
     std::string_view kind = {};
     uint32_t occurrence = 0;
     uint32_t durability = 0;
-    uint32_t max_attempts = 0;
+    uint32_t max_tries = 0;
     int64_t backoff_initial_ms = 0;
     int64_t backoff_max_ms = 0;
 
@@ -330,7 +330,7 @@ struct step_options {
         c.kind = kind.data(), c.kind_len = kind.size();
         c.occurrence = occurrence;
         c.durability = durability;
-        c.max_attempts = max_attempts;
+        c.max_tries = max_tries;
         c.backoff_initial_ms = backoff_initial_ms;
         c.backoff_max_ms = backoff_max_ms;
         return c;

@@ -91,7 +91,7 @@ CREATE TABLE sw_workflow_runs (
     run_at_ms           INTEGER,            -- NULL: created_at_ms
     finished_at_ms      INTEGER,
     priority            INTEGER NOT NULL,
-    max_attempts        INTEGER,            -- NULL in these five: the default
+    max_tries           INTEGER,            -- NULL in these five: the default
     timeout_ms          INTEGER,
     backoff_initial_ms  INTEGER,
     backoff_max_ms      INTEGER,

@@ -90,12 +90,16 @@ fn an_addition_is_no_change_and_is_seen_when_asked_for() {
 
 // ---- Old programs -------------------------------------------------------------------------------
 
+/// Fields that have another name since, in the same place.
+const RENAMED: &[(&str, &str)] = &[("max_attempts", "max_tries")];
+
 #[test]
 fn the_first_header_is_a_part_of_todays() {
     if !has("abidiff") {
         return;
     }
-    assert_eq!(change(&first_header(), &committed_header()), None);
+    let first = RENAMED.iter().fold(first_header(), |header, (from, to)| header.replace(from, to));
+    assert_eq!(change(&first, &committed_header()), None);
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn submit_team(store: &Arc<Store>) -> String {
     let root = store.submit(root).unwrap().run_id;
     let attempt = store.claim(Claim::default()).unwrap().unwrap();
     let member =
-        || Submit { queue: Some("members".into()), max_attempts: 1_000_000, ..support::work() };
+        || Submit { queue: Some("members".into()), max_tries: 1_000_000, ..support::work() };
     let items = (0..MEMBERS).map(|_| ("member".to_owned(), member())).collect();
     attempt.child_submit_many(items).unwrap();
     attempt.complete(None).unwrap();

@@ -97,7 +97,7 @@ fn load(role: &Role) {
 fn submit(store: &Store, facts: &Facts, key: &str, draws: &mut Draws) {
     let submit = Submit {
         args: Some(format!("{{\"key\":\"{key}\",\"pad\":\"{}\"}}", pad(draws))),
-        max_attempts: [0, 2, 1_000][draws.below(3) as usize],
+        max_tries: [0, 2, 1_000][draws.below(3) as usize],
         backoff_initial_ms: 1,
         backoff_max_ms: 1,
         ..keyed(key)
@@ -422,7 +422,7 @@ fn a_tracked_step_that_was_killed_is_interrupted_and_an_untracked_one_runs_again
     const TEST: &str =
         "a_tracked_step_that_was_killed_is_interrupted_and_an_untracked_one_runs_again";
     let tracked =
-        || smolwf::domain::step::Begin { is_tracked: true, max_attempts: 1, ..named("tracked") };
+        || smolwf::domain::step::Begin { is_tracked: true, max_tries: 1, ..named("tracked") };
     if let Some(role) = Role::mine() {
         let store = open(&role.db);
         let attempt = store.claim(claim("doomed")).unwrap().unwrap();

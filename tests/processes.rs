@@ -52,7 +52,7 @@ fn ten_thousand_children_are_each_done_once_by_processes_that_are_killed_and_wak
     let store = quick(&db);
     let parent_id = store.submit(work()).unwrap().run_id;
     let parent = store.claim(long()).unwrap().unwrap();
-    let child = Submit { queue: Some("children".into()), max_attempts: 1_000, ..work() };
+    let child = Submit { queue: Some("children".into()), max_tries: 1_000, ..work() };
     let items = (0..CHILDREN).map(|at| (format!("child {at}"), child.clone())).collect();
     let children = parent.child_submit_many(items).unwrap();
     let waits: Vec<String> =

@@ -128,7 +128,7 @@ fn inputs_have_the_canonical_forms_and_hashes_of_the_vectors() {
     for it in &accepted {
         assert_eq!(json::canonical(&it.input).unwrap(), it.canonical);
         let input = Some(it.input.clone());
-        let begin = Begin { name: "in".into(), input, max_attempts: 3, ..Begin::default() };
+        let begin = Begin { name: "in".into(), input, max_tries: 3, ..Begin::default() };
         let Begun::Run(step) = attempt.step_begin(begin).unwrap() else { panic!("it ran before") };
         step.complete(None).unwrap();
     }
@@ -208,7 +208,7 @@ impl Player {
             name: act.begin.clone().unwrap(),
             input: act.input.clone(),
             occurrence: act.at.unwrap_or(0),
-            max_attempts: 3,
+            max_tries: 3,
             ..Begin::default()
         };
         let answer = self.attempt.step_begin(begin);

@@ -299,7 +299,7 @@ pub fn occurrence(occurrence: u32) -> sw_step_options {
         kind_len: 0,
         occurrence,
         durability: 0,
-        max_attempts: 0,
+        max_tries: 0,
         reserved: 0,
         backoff_initial_ms: 0,
         backoff_max_ms: 0,

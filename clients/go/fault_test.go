@@ -120,7 +120,7 @@ func TestHoweverAWorkflowEndsItsErrorSaysHowAndWhere(t *testing.T) {
 	}
 	for _, e := range ends {
 		t.Run(e.name, func(t *testing.T) {
-			options := &SubmitOptions{MaxAttempts: 1}
+			options := &SubmitOptions{MaxTries: 1}
 			run := carriedOnce(t, memory(t), options, func(context.Context, *Attempt) (any, error) {
 				return nil, e.end()
 			})
@@ -157,7 +157,7 @@ func TestGoexitInTheWorkOfAStepIsAFailureOfTheStepInWhateverGoroutine(t *testing
 	work := func(ctx context.Context, run *Attempt) (any, error) {
 		came := make(chan error)
 		go func() {
-			_, err := DoWith(ctx, run, "s", StepOptions{MaxAttempts: 1}, func(context.Context) (int, error) {
+			_, err := DoWith(ctx, run, "s", StepOptions{MaxTries: 1}, func(context.Context) (int, error) {
 				runtime.Goexit()
 				return 0, nil
 			})
@@ -174,7 +174,7 @@ func TestGoexitInTheWorkOfAStepIsAFailureOfTheStepInWhateverGoroutine(t *testing
 func TestAGroupTurnsPanicsIntoErrorsAndIsAwaited(t *testing.T) {
 	store, slow := memory(t), make(chan struct{})
 	isDone := false
-	run := carriedOnce(t, store, &SubmitOptions{MaxAttempts: 1}, func(ctx context.Context, run *Attempt) (any, error) {
+	run := carriedOnce(t, store, &SubmitOptions{MaxTries: 1}, func(ctx context.Context, run *Attempt) (any, error) {
 		group := run.Group()
 		group.Go(func() error { panic("in the group") })
 		group.Go(func() error { runtime.Goexit(); return nil })
@@ -194,7 +194,7 @@ func TestAGroupTurnsPanicsIntoErrorsAndIsAwaited(t *testing.T) {
 
 func TestAGroupThatNobodyWaitedForIsAwaitedAndItsErrorsCount(t *testing.T) {
 	store, returned := memory(t), make(chan struct{})
-	run := carriedOnce(t, store, &SubmitOptions{MaxAttempts: 1}, func(ctx context.Context, run *Attempt) (any, error) {
+	run := carriedOnce(t, store, &SubmitOptions{MaxTries: 1}, func(ctx context.Context, run *Attempt) (any, error) {
 		defer close(returned)
 		group := run.Group()
 		group.Go(func() error {

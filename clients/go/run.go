@@ -31,8 +31,8 @@ type SubmitOptions struct {
 	BackoffMaxMS     int64 `json:"backoff_max_ms,omitempty"`
 	// Priority: the lower goes first.
 	Priority int32 `json:"priority,omitempty"`
-	// MaxAttempts is the number of tries: 3.
-	MaxAttempts uint32 `json:"max_attempts,omitempty"`
+	// MaxTries is the number of tries: 3.
+	MaxTries uint32 `json:"max_tries,omitempty"`
 	// BackoffPercent is the growth of the wait from one try to the next, 100 to 10000: 200.
 	BackoffPercent uint32 `json:"backoff_percent,omitempty"`
 	// IdempotencyKey makes one run and no second one, for as long as the first exists: none.
@@ -63,7 +63,7 @@ func (o *SubmitOptions) c(texts *arena, workflow string) (C.sw_submit_options, e
 	}
 	c.run_at_ms, c.timeout_ms = C.int64_t(o.RunAtMS), C.int64_t(o.TimeoutMS)
 	c.backoff_initial_ms, c.backoff_max_ms = C.int64_t(o.BackoffInitialMS), C.int64_t(o.BackoffMaxMS)
-	c.priority, c.max_attempts = C.int32_t(o.Priority), C.uint32_t(o.MaxAttempts)
+	c.priority, c.max_tries = C.int32_t(o.Priority), C.uint32_t(o.MaxTries)
 	c.backoff_percent = C.uint32_t(o.BackoffPercent)
 	c.queue, c.queue_len = texts.text(o.Queue)
 	c.idempotency_key, c.idempotency_key_len = texts.text(o.IdempotencyKey)
@@ -289,10 +289,10 @@ type Run struct {
 	Error  json.RawMessage `json:"error"`
 	// LastError is what the newest failed attempt of an open run ended with, or null.
 	LastError json.RawMessage `json:"last_error"`
-	// Attempts counts claims, Tries those that were charged, of MaxAttempts.
-	Attempts    int `json:"attempts"`
-	Tries       int `json:"tries"`
-	MaxAttempts int `json:"max_attempts"`
+	// Attempts counts claims, Tries those that were charged, of MaxTries.
+	Attempts int `json:"attempts"`
+	Tries    int `json:"tries"`
+	MaxTries int `json:"max_tries"`
 	// RunAtMS is when it was to be claimed first.
 	RunAtMS      int64           `json:"run_at_ms"`
 	CreatedAtMS  int64           `json:"created_at_ms"`

@@ -34,21 +34,21 @@ type scenarioAct struct {
 	Swallow   []scenarioAct   `json:"swallow"`
 	Wrap      []scenarioAct   `json:"wrap"`
 
-	As          string          `json:"as"`
-	Effect      string          `json:"effect"`
-	Gate        string          `json:"gate"`
-	UntilTold   bool            `json:"until_told"`
-	Throws      *thrown         `json:"throws"`
-	Fails       int             `json:"fails"`
-	Returns     json.RawMessage `json:"returns"`
-	Input       json.RawMessage `json:"input"`
-	Occurrence  int             `json:"occurrence"`
-	MaxAttempts int             `json:"max_attempts"`
-	MS          int64           `json:"ms"`
-	TimeoutMS   *int64          `json:"timeout_ms"`
-	Workflow    string          `json:"workflow"`
-	Args        json.RawMessage `json:"args"`
-	Waits       []struct {
+	As         string          `json:"as"`
+	Effect     string          `json:"effect"`
+	Gate       string          `json:"gate"`
+	UntilTold  bool            `json:"until_told"`
+	Throws     *thrown         `json:"throws"`
+	Fails      int             `json:"fails"`
+	Returns    json.RawMessage `json:"returns"`
+	Input      json.RawMessage `json:"input"`
+	Occurrence int             `json:"occurrence"`
+	MaxTries   int             `json:"max_tries"`
+	MS         int64           `json:"ms"`
+	TimeoutMS  *int64          `json:"timeout_ms"`
+	Workflow   string          `json:"workflow"`
+	Args       json.RawMessage `json:"args"`
+	Waits      []struct {
 		Signal  string `json:"signal"`
 		Child   string `json:"child"`
 		SleepMS *int64 `json:"sleep_ms"`
@@ -193,7 +193,7 @@ func (p *player) parallel(ctx context.Context, a *scenarioAct) error {
 
 func (p *player) step(ctx context.Context, a *scenarioAct) (any, error) {
 	options := StepOptions{
-		Occurrence: a.Occurrence, MaxAttempts: a.MaxAttempts, BackoffInitial: time.Millisecond,
+		Occurrence: a.Occurrence, MaxTries: a.MaxTries, BackoffInitial: time.Millisecond,
 	}
 	if a.Input != nil {
 		options.Input = p.value(a.Input)

@@ -51,7 +51,7 @@ type submission struct {
 	Workflow    string          `json:"workflow"`
 	Args        json.RawMessage `json:"args"`
 	CodeVersion string          `json:"code_version"`
-	MaxAttempts uint32          `json:"max_attempts"`
+	MaxTries    uint32          `json:"max_tries"`
 	TimeoutMS   int64           `json:"timeout_ms"`
 	Metadata    map[string]any  `json:"metadata"`
 	Budget      json.RawMessage `json:"budget"`
@@ -224,7 +224,7 @@ func (w *scenarioWorld) hook(ctx context.Context, e WorkerEvent) context.Context
 
 func (w *scenarioWorld) submit(run submission) {
 	options := &SubmitOptions{
-		BackoffInitialMS: 1, CodeVersion: run.CodeVersion, MaxAttempts: run.MaxAttempts,
+		BackoffInitialMS: 1, CodeVersion: run.CodeVersion, MaxTries: run.MaxTries,
 		TimeoutMS: run.TimeoutMS, Metadata: run.Metadata,
 	}
 	if run.Budget != nil {

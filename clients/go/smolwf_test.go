@@ -218,7 +218,7 @@ func TestAPanicOfAWorkflowFailsItsAttempt(t *testing.T) {
 	worker := &Worker{Store: store, Workflows: map[string]Workflow{
 		"w": func(context.Context, *Attempt) (any, error) { panic("no") },
 	}}
-	runID, _, err := store.Submit("w", nil, &SubmitOptions{MaxAttempts: 1})
+	runID, _, err := store.Submit("w", nil, &SubmitOptions{MaxTries: 1})
 	must(t, err)
 	must(t, worker.Carry(context.Background(), claim(t, store)))
 	run, err := store.Get(runID)

@@ -53,7 +53,7 @@ func (s *soaker) tell(what, label string) {
 // pay is a step that is counted outside, and throws now and then.
 func (s *soaker) pay(ctx context.Context, run *Attempt, name string) error {
 	label := run.RunID() + "/" + name
-	options := StepOptions{MaxAttempts: 100, BackoffInitial: time.Millisecond, BackoffMax: 5 * time.Millisecond}
+	options := StepOptions{MaxTries: 100, BackoffInitial: time.Millisecond, BackoffMax: 5 * time.Millisecond}
 	_, err := DoWith(ctx, run, name, options, func(context.Context) (int, error) {
 		s.tell("begin", label)
 		time.Sleep(time.Duration(1+rand.Intn(8)) * time.Millisecond) // the work
@@ -82,7 +82,7 @@ func (s *soaker) order(ctx context.Context, run *Attempt, n int) (int, error) {
 		return 0, err
 	}
 	part := func(n int) Item {
-		return Item{Name: "part", Workflow: "part", Args: n, SubmitOptions: SubmitOptions{MaxAttempts: 100}}
+		return Item{Name: "part", Workflow: "part", Args: n, SubmitOptions: SubmitOptions{MaxTries: 100}}
 	}
 	children, err := run.ChildSubmitMany([]Item{part(1), part(2)})
 	if err != nil {
@@ -164,7 +164,7 @@ func TestWhatIsPaidForIsPaidForOnceUnderStopsAndKills(t *testing.T) {
 	var runs []string
 	for n := range soakRuns {
 		// A kill is a loss, and that is a try.
-		runID, _, err := store.Submit("order", n, &SubmitOptions{MaxAttempts: 100, BackoffInitialMS: 1})
+		runID, _, err := store.Submit("order", n, &SubmitOptions{MaxTries: 100, BackoffInitialMS: 1})
 		must(t, err)
 		_, err = store.Signal(runID, "go", n, "")
 		must(t, err)

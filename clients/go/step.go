@@ -24,12 +24,12 @@ type StepOptions struct {
 	Occurrence int
 	// Durability of its record: the store's.
 	Durability Durability
-	// MaxAttempts is the number of tries: 3.
-	MaxAttempts int
+	// MaxTries is the number of tries: 3.
+	MaxTries int
 	// BackoffInitial is the wait before the second try, which doubles: 1 s. BackoffMax is the longest:
 	// 1 h.
 	BackoffInitial, BackoffMax time.Duration
-	// Track records the start too, so that a start without an end counts as a try; with MaxAttempts 1
+	// Track records the start too, so that a start without an end counts as a try; with MaxTries 1
 	// its work never runs twice.
 	Track bool
 	// Cleanup is for work that undoes something: it begins on a cancelled run too, and its context
@@ -49,7 +49,7 @@ func (o *StepOptions) c(texts *arena) C.sw_step_options {
 	c.kind, c.kind_len = texts.text(o.Kind)
 	c.occurrence = C.uint32_t(o.Occurrence)
 	c.durability = C.uint32_t(o.Durability)
-	c.max_attempts = C.uint32_t(o.MaxAttempts)
+	c.max_tries = C.uint32_t(o.MaxTries)
 	c.backoff_initial_ms = C.int64_t(milliseconds(o.BackoffInitial))
 	c.backoff_max_ms = C.int64_t(milliseconds(o.BackoffMax))
 	return c

@@ -117,7 +117,7 @@ fn fail(
 ) -> Result<Finish> {
     let task = Task { failures: task.failures.saturating_add(1), ..task.clone() };
     let policy = port.run_policy(task.run_key)?;
-    if options.is_terminal || task.tries() >= policy.max_attempts {
+    if options.is_terminal || task.tries() >= policy.max_tries {
         close_attempt(port, &task, Ended::Failed, None, now)?;
         fail_run(port, &task, error.into(), now)?;
         return Ok(Finish::Failed(AfterFail::Final));
@@ -149,7 +149,7 @@ pub fn lose(port: &mut dyn Port, task: &Task, why: &str, now: Now) -> Result<()>
     }
     let task = Task { losses: task.losses.saturating_add(1), ..task.clone() };
     close_attempt(port, &task, Ended::Lost, Some(error), now)?;
-    if task.tries() >= port.run_policy(task.run_key)?.max_attempts {
+    if task.tries() >= port.run_policy(task.run_key)?.max_tries {
         let message = format!(
             "{} attempts were lost in a row without progress after {} failures: {why}",
             task.losses, task.failures

@@ -88,7 +88,7 @@ impl Item {
             "backoff_initial_ms" => submit.backoff_initial_ms = integer(key, value)?,
             "backoff_max_ms" => submit.backoff_max_ms = integer(key, value)?,
             "priority" => submit.priority = integer(key, value)?,
-            "max_attempts" => submit.max_attempts = integer(key, value)?,
+            "max_tries" => submit.max_tries = integer(key, value)?,
             "backoff_percent" => submit.backoff_percent = integer(key, value)?,
             "idempotency_key" => submit.idempotency_key = word(key, value, KEY_BYTES_MAX)?,
             "idempotency_scope" => submit.idempotency_scope = word(key, value, KEY_BYTES_MAX)?,
@@ -123,7 +123,7 @@ mod tests {
     fn an_item_names_its_options_as_the_struct_does_and_keeps_its_args_byte_for_byte() {
         let items = r#"[{"workflow":"w","args":{ "a" : 1.0 },"queue":"q","run_at_ms":5,
             "timeout_ms":6,"backoff_initial_ms":7,"backoff_max_ms":8,"priority":-9,
-            "max_attempts":10,"backoff_percent":110,"idempotency_key":"k","idempotency_scope":"s",
+            "max_tries":10,"backoff_percent":110,"idempotency_key":"k","idempotency_scope":"s",
             "concurrency_key":"c","code_version":"v","metadata":{"m": 1},"local":true},
             {"workflow":"x","queue":null,"args":null}]"#;
         let read = runs(items).unwrap();
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!((&*first.workflow, first.queue.as_deref()), ("w", Some("q")));
         assert_eq!((first.run_at_ms, first.timeout_ms, first.priority), (5, 6, -9));
         assert_eq!((first.backoff_initial_ms, first.backoff_max_ms), (7, 8));
-        assert_eq!((first.max_attempts, first.backoff_percent), (10, 110));
+        assert_eq!((first.max_tries, first.backoff_percent), (10, 110));
         assert_eq!(first.idempotency_key.as_deref(), Some("k"));
         assert_eq!(first.idempotency_scope.as_deref(), Some("s"));
         assert_eq!(first.concurrency_key.as_deref(), Some("c"));
@@ -156,7 +156,7 @@ mod tests {
             (r#"[{"workflow":"w","workflow":"w"}]"#, r#"the key "workflow" comes twice"#),
             (r#"[{"workflow":"a\u0000"}]"#, "NUL at byte 1"),
             (r#"[{"workflow":"w","priority":1.0}]"#, "priority is no integer from -2147483648"),
-            (r#"[{"workflow":"w","max_attempts":-1}]"#, "max_attempts is no integer from 0"),
+            (r#"[{"workflow":"w","max_tries":-1}]"#, "max_tries is no integer from 0"),
             (r#"[{"workflow":"w","run_at_ms":-1}]"#, "run_at_ms is -1"),
             (r#"[{"workflow":"w","local":1}]"#, "local is neither"),
             (r#"[{"workflow":"w","args":{"$smolwf":1}}]"#, "$smolwf"),

@@ -31,7 +31,7 @@ pub struct Begin {
     /// How durable its records are.
     pub durability: Durability,
     /// Tries before it fails for good.
-    pub max_attempts: u32,
+    pub max_tries: u32,
     /// Milliseconds before the second try.
     pub backoff_initial_ms: i64,
     /// Milliseconds between two tries at most.
@@ -50,7 +50,7 @@ pub struct Plan {
     /// First half of the BLAKE3 of the canonical input.
     pub input_hash: Option<[u8; 16]>,
     /// Tries before it fails for good.
-    pub max_attempts: u32,
+    pub max_tries: u32,
     /// How tries are spaced.
     pub backoff: Backoff,
     /// How durable its records are.
@@ -65,13 +65,13 @@ impl Begin {
     /// Refuses numbers outside their range and inputs without a canonical form.
     pub fn plan(&self) -> Result<Plan> {
         in_range("occurrence", i64::from(self.occurrence), i64::from(OCCURRENCE_MAX))?;
-        in_range("max_attempts", i64::from(self.max_attempts), i64::from(TRIES_MAX))?;
+        in_range("max_tries", i64::from(self.max_tries), i64::from(TRIES_MAX))?;
         in_range("backoff_initial_ms", self.backoff_initial_ms, DURATION_MS_MAX)?;
         in_range("backoff_max_ms", self.backoff_max_ms, DURATION_MS_MAX)?;
         Ok(Plan {
             label: self.kind.clone(),
             input_hash: self.input.as_deref().map(hash_input).transpose()?,
-            max_attempts: or_default(self.max_attempts, STEP_TRIES_DEFAULT),
+            max_tries: or_default(self.max_tries, STEP_TRIES_DEFAULT),
             backoff: Backoff {
                 initial_ms: or_default(self.backoff_initial_ms, BACKOFF_INITIAL_MS_DEFAULT),
                 max_ms: or_default(self.backoff_max_ms, BACKOFF_MAX_MS_DEFAULT),
@@ -241,7 +241,7 @@ pub fn decide(found: Option<&Found>, plan: &Plan, name: &str, now: Now) -> Resul
         StepState::TimedOut | StepState::Asked => {
             return Err(Error::Corrupt(format!("step {name:?} is recorded as an await").into()));
         }
-        StepState::Started if found.tries >= plan.max_attempts => {
+        StepState::Started if found.tries >= plan.max_tries => {
             Decision::Interrupted { tries: found.tries }
         }
         StepState::Started => Decision::Run { tries: found.tries + 1 },
@@ -367,7 +367,7 @@ pub fn fail(
     let plan = &subject.plan;
     let mut row = StepRow { error: Some(error.into()), ..subject.row(StepState::Failed, now) };
     let mut after = AfterFail::Final;
-    if !options.is_terminal && subject.tries < plan.max_attempts {
+    if !options.is_terminal && subject.tries < plan.max_tries {
         let wait_ms = match options.retry_after_ms {
             0 => plan.backoff.wait_ms(subject.tries, subject.fence.run_key),
             named => named,
@@ -467,7 +467,7 @@ mod tests {
 
     #[test]
     fn a_tracked_start_without_an_end_counts_as_a_try() {
-        let at_most_once = Plan { max_attempts: 1, ..plan() };
+        let at_most_once = Plan { max_tries: 1, ..plan() };
         let started = found(StepState::Started, 1);
         assert_eq!(decide(Some(&started), &plan(), "a", NOW).unwrap(), Decision::Run { tries: 2 });
         let interrupted = decide(Some(&started), &at_most_once, "a", NOW).unwrap();

@@ -33,7 +33,7 @@ pub struct Submit {
     /// Lower goes first.
     pub priority: i32,
     /// Tries before the run fails.
-    pub max_attempts: u32,
+    pub max_tries: u32,
     /// Growth of the backoff, in percent, from 100.
     pub backoff_percent: u32,
     /// One run is made per (scope, key).
@@ -68,7 +68,7 @@ impl Submit {
         in_range("timeout_ms", self.timeout_ms, DURATION_MS_MAX)?;
         in_range("backoff_initial_ms", self.backoff_initial_ms, DURATION_MS_MAX)?;
         in_range("backoff_max_ms", self.backoff_max_ms, DURATION_MS_MAX)?;
-        in_range("max_attempts", i64::from(self.max_attempts), i64::from(TRIES_MAX))?;
+        in_range("max_tries", i64::from(self.max_tries), i64::from(TRIES_MAX))?;
         check_percent(self.backoff_percent)?;
         if self.idempotency_scope.is_some() && self.idempotency_key.is_none() {
             return Err(Error::invalid("an idempotency_scope needs an idempotency_key beside it"));
@@ -186,7 +186,7 @@ fn new_run(submit: &Submit, lane_key: i64, now: Now) -> NewRun {
         created_at_ms: now.wall_ms,
         run_at_ms: named(submit.run_at_ms),
         priority: submit.priority,
-        max_attempts: (submit.max_attempts > 0).then_some(submit.max_attempts),
+        max_tries: (submit.max_tries > 0).then_some(submit.max_tries),
         timeout_ms: named(submit.timeout_ms),
         backoff_initial_ms: named(submit.backoff_initial_ms),
         backoff_max_ms: named(submit.backoff_max_ms),

@@ -88,7 +88,7 @@ pub unsafe extern "C" fn sw_child_submit(
 /// are its occurrences in the order of the list.
 ///
 /// items is an array of 1 to 10000 objects: name, workflow, args, and the options by their names:
-/// queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_attempts,
+/// queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
 /// backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
 /// SW_SUBMIT_LOCAL). What is left out, or null, is its default.
 ///

@@ -89,7 +89,7 @@ pub const SW_FAIL_TERMINAL: u32 = 1;
 pub const SW_FAIL_TEXT: u32 = 2;
 
 /// Flag of sw_step_options: the start is recorded too, so that others see the step running and a
-/// start without an end counts as a try. With max_attempts 1 such a step is never run twice: begin
+/// start without an end counts as a try. With max_tries 1 such a step is never run twice: begin
 /// answers SW_FAILED, with an error marked "interrupted". Costs one more commit.
 /// \since 0.1
 pub const SW_STEP_TRACK: u32 = 1;

@@ -62,7 +62,7 @@ pub struct sw_submit_options {
     /// The lower goes first among ready runs; any value.
     pub priority: i32,
     /// Tries before the run fails for good, to 1000000; 0 is 3.
-    pub max_attempts: u32,
+    pub max_tries: u32,
     /// Growth of the wait from one try to the next in percent, 100 to 10000; 0 is 200.
     pub backoff_percent: u32,
     /// 0.
@@ -169,7 +169,7 @@ pub struct sw_step_options {
     /// SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is the store's.
     pub durability: u32,
     /// Tries before the step fails for good, to 1000000; 0 is 3.
-    pub max_attempts: u32,
+    pub max_tries: u32,
     /// 0.
     pub reserved: u32,
     /// Milliseconds before the second try, to 3162240000000; 0 is 1000. Doubles, moved by up to a
@@ -256,7 +256,7 @@ unsafe impl Options for sw_store_options {
 unsafe impl Options for sw_submit_options {
     const LAYOUT: Layout = layout!(sw_submit_options:
         struct_size flags queue queue_len run_at_ms timeout_ms backoff_initial_ms backoff_max_ms
-        priority max_attempts backoff_percent reserved idempotency_key idempotency_key_len
+        priority max_tries backoff_percent reserved idempotency_key idempotency_key_len
         idempotency_scope idempotency_scope_len concurrency_key concurrency_key_len code_version
         code_version_len budget budget_len metadata metadata_len);
     const FLAGS: u32 = SW_SUBMIT_LOCAL;
@@ -299,7 +299,7 @@ unsafe impl Options for sw_fail_options {
 // SAFETY: integers and raw pointers only.
 unsafe impl Options for sw_step_options {
     const LAYOUT: Layout = layout!(sw_step_options:
-        struct_size flags kind kind_len occurrence durability max_attempts reserved
+        struct_size flags kind kind_len occurrence durability max_tries reserved
         backoff_initial_ms backoff_max_ms);
     const FLAGS: u32 = SW_STEP_TRACK | SW_STEP_CLEANUP;
 
@@ -426,7 +426,7 @@ mod tests {
     #[test]
     fn null_is_all_defaults() {
         let options = read::<sw_submit_options>(std::ptr::null()).unwrap();
-        assert_eq!((options.run_at_ms, options.max_attempts), (0, 0));
+        assert_eq!((options.run_at_ms, options.max_tries), (0, 0));
         assert!(options.queue.is_null());
     }
 

@@ -11,7 +11,7 @@ use super::text::sw_text;
 use crate::text::Text;
 
 /// Shows a run as a JSON document: run_id, task_id, root_run_id, parent_run_id, workflow, queue,
-/// state, priority, args, result, error, attempts, tries, max_attempts, run_at_ms, created_at_ms,
+/// state, priority, args, result, error, attempts, tries, max_tries, run_at_ms, created_at_ms,
 /// updated_at_ms, finished_at_ms, metadata, code_version, waiting_for, cancel_asked, pause_asked,
 /// last_error, due_at_ms. Times are Unix milliseconds, what is absent is null, payloads are embedded
 /// as JSON. Keys are only ever added.

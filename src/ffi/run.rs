@@ -44,7 +44,7 @@ impl Call {
             backoff_initial_ms: o.backoff_initial_ms,
             backoff_max_ms: o.backoff_max_ms,
             priority: o.priority,
-            max_attempts: o.max_attempts,
+            max_tries: o.max_tries,
             backoff_percent: o.backoff_percent,
             idempotency_key: key("idempotency_key", o.idempotency_key, o.idempotency_key_len)?,
             idempotency_scope: key("idempotency_scope", scope, scope_len)?,

@@ -51,7 +51,7 @@ impl Call {
             kind: kind.map(str::to_owned),
             occurrence: options.occurrence,
             durability,
-            max_attempts: options.max_attempts,
+            max_tries: options.max_tries,
             backoff_initial_ms: options.backoff_initial_ms,
             backoff_max_ms: options.backoff_max_ms,
             is_tracked: options.flags & SW_STEP_TRACK != 0,
@@ -79,7 +79,7 @@ impl Call {
 /// names, or name the occurrence.
 ///
 /// Work that was begun may be done more than once, when the process dies before complete; its
-/// result is recorded once. SW_STEP_TRACK with max_attempts 1 makes that at most once.
+/// result is recorded once. SW_STEP_TRACK with max_tries 1 makes that at most once.
 ///
 /// Any thread; may block on disk or lock, up to the busy timeout. A replay writes nothing and
 /// waits for no writer. A begin that answers SW_OK writes only with SW_STEP_TRACK, then durable

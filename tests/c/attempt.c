@@ -102,7 +102,7 @@ TEST(the_backoff_grows_as_asked_up_to_its_maximum) {
     options.backoff_initial_ms = 100;
     options.backoff_percent = 300;
     options.backoff_max_ms = 500;
-    options.max_attempts = 5;
+    options.max_tries = 5;
     submit_with(store, "w", &options);
     sw_attempt *attempt = claim(store);
     static const int64_t delays[] = {100, 300, 500, 500};
@@ -121,7 +121,7 @@ TEST(a_slow_backoff_goes_on_growing_until_it_is_at_its_maximum) {
     sw_store *store = store_in_memory();
     sw_submit_options options = submit_options();
     options.backoff_percent = 110;
-    options.max_attempts = 1000;
+    options.max_tries = 1000;
     submit_with(store, "w", &options);
     sw_attempt *attempt = claim(store);
     for (int failures = 1; failures < 100; failures++) {
@@ -140,7 +140,7 @@ TEST(a_slow_backoff_goes_on_growing_until_it_is_at_its_maximum) {
 TEST(a_run_with_one_try_fails_for_good_at_once) {
     sw_store *store = store_in_memory();
     sw_submit_options options = submit_options();
-    options.max_attempts = 1;
+    options.max_tries = 1;
     struct run_id id = submit_with(store, "w", &options);
     sw_attempt *attempt = claim(store);
     CHECK_CODE(SW_FAILED, sw_attempt_fail(attempt, NTS("1"), NULL, ERR));
@@ -262,7 +262,7 @@ TEST(a_released_run_is_claimable_after_its_delay) {
 TEST(releasing_charges_no_try) {
     sw_store *store = store_in_memory();
     sw_submit_options options = submit_options();
-    options.max_attempts = 1;
+    options.max_tries = 1;
     struct run_id id = submit_with(store, "w", &options);
     for (uint32_t i = 1; i <= 20; i++) {
         sw_attempt *attempt = claim(store);

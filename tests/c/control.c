@@ -413,7 +413,7 @@ TEST(a_pause_of_a_running_run_takes_effect_when_its_attempt_parks) {
 TEST(a_retried_run_replays_results_and_runs_failed_steps_anew) {
     sw_store *store = store_in_memory();
     sw_submit_options options = submit_options();
-    options.max_attempts = 1;
+    options.max_tries = 1;
     options.timeout_ms = 1000;
     struct run_id id = submit_with(store, "w", &options);
     sw_attempt *attempt = claim(store);

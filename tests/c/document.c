@@ -5,10 +5,10 @@
 
 #define CHECK_RUN_KEYS(run)                                                                        \
     CHECK_KEYS((run), "run_id", "task_id", "root_run_id", "parent_run_id", "workflow", "queue",    \
-               "state", "priority", "args", "result", "error", "attempts", "tries",                \
-               "max_attempts", "run_at_ms", "created_at_ms", "updated_at_ms", "finished_at_ms",    \
-               "metadata", "code_version", "waiting_for", "cancel_asked", "pause_asked",           \
-               "last_error", "due_at_ms")
+               "state", "priority", "args", "result", "error", "attempts", "tries", "max_tries",   \
+               "run_at_ms", "created_at_ms", "updated_at_ms", "finished_at_ms", "metadata",        \
+               "code_version", "waiting_for", "cancel_asked", "pause_asked", "last_error",         \
+               "due_at_ms")
 
 static const struct value *run_of(sw_store *store, struct run_id id) {
     const struct value *run = value_read(run_text(store, id.text));
@@ -34,7 +34,7 @@ TEST(the_document_of_a_pending_run_tells_how_it_was_submitted) {
     options.queue = "mail";
     options.queue_len = SW_NTS;
     options.priority = -3;
-    options.max_attempts = 7;
+    options.max_tries = 7;
     options.metadata = "{\"a\":[1]}";
     options.metadata_len = SW_NTS;
     options.code_version = "v1";
@@ -45,7 +45,7 @@ TEST(the_document_of_a_pending_run_tells_how_it_was_submitted) {
     CHECK_TEXT_IN("mail", run, "queue");
     CHECK_TEXT_IN("pending", run, "state");
     CHECK_INT_IN(-3, run, "priority");
-    CHECK_INT_IN(7, run, "max_attempts");
+    CHECK_INT_IN(7, run, "max_tries");
     CHECK_RAW_IN("{\"a\":[1]}", run, "metadata");
     CHECK_TEXT_IN("v1", run, "code_version");
     CHECK_INT_IN(options.run_at_ms, run, "run_at_ms");
@@ -67,7 +67,7 @@ TEST(what_was_not_given_or_is_not_yet_is_null) {
     CHECK_INT_IN(0, run, "priority");
     CHECK_INT_IN(0, run, "attempts");
     CHECK_INT_IN(0, run, "tries");
-    CHECK_INT_IN(3, run, "max_attempts");
+    CHECK_INT_IN(3, run, "max_tries");
     CHECK_INT_IN(sw_store_now_ms(store), run, "run_at_ms");
     CHECK(text_in(run, "root_run_id") != NULL);
     CHECK_TEXT_IN(text_in(run, "run_id"), run, "root_run_id");

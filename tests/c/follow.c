@@ -103,7 +103,7 @@ TEST(a_wait_for_a_run_ends_with_the_run_the_stop_or_the_store) {
 TEST(a_wait_that_finds_a_lapsed_last_try_ends_the_run_itself) {
     sw_store *store = store_in_memory();
     sw_submit_options options = submit_options();
-    options.max_attempts = 1;
+    options.max_tries = 1;
     struct run_id id = submit_with(store, "w", &options);
     sw_attempt *attempt = claim(store);
     advance(store, 3600000);

@@ -142,7 +142,7 @@ TEST(a_run_that_loses_every_attempt_ends_as_failed_by_the_engine) {
 TEST(progress_starts_the_count_of_losses_anew) {
     sw_store *store = store_in_memory();
     sw_submit_options options = submit_options();
-    options.max_attempts = 2;
+    options.max_tries = 2;
     submit_with(store, "w", &options);
     for (int i = 0; i < 6; i++) {
         sw_attempt *attempt = claim(store);
@@ -194,7 +194,7 @@ TEST(closing_a_store_gives_its_attempts_back_at_once_and_charges_nothing) {
     const char *path = temp_path("new.db");
     sw_store *other = store_open(path, 0);
     sw_submit_options options = submit_options();
-    options.max_attempts = 1;
+    options.max_tries = 1;
     struct run_id id = submit_with(other, "w", &options);
     for (uint32_t i = 1; i <= 5; i++) {
         sw_store *store = store_open(path, 0);

@@ -38,7 +38,7 @@ TEST(an_item_that_is_wrong_is_named_and_nothing_is_submitted) {
     static const char *const wrong[] = {"{}",
                                         "{\"workflow\":\"\"}",
                                         "{\"workflow\":\"w\",\"x\":1}",
-                                        "{\"workflow\":\"w\",\"max_attempts\":-1}",
+                                        "{\"workflow\":\"w\",\"max_tries\":-1}",
                                         "3",
                                         "{\"workflow\":\"w\",\"workflow\":\"w\"}"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {

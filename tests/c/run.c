@@ -111,7 +111,7 @@ TEST(numbers_outside_their_range_are_refused) {
     options.backoff_max_ms = INT64_MIN;
     CHECK_CODE(SW_ERR_INVALID, submit_code(store, "w", &options));
     options = submit_options();
-    options.max_attempts = UINT32_MAX;
+    options.max_tries = UINT32_MAX;
     CHECK_CODE(SW_ERR_INVALID, submit_code(store, "w", &options));
     options = submit_options();
     options.backoff_percent = UINT32_MAX;

@@ -420,7 +420,7 @@ TEST(the_options_of_a_step_are_sized_flagged_and_ranged) {
     for (size_t i = 0; i < COUNT_OF(wrong); i++) wrong[i] = step_options();
     wrong[0].struct_size = 4;
     wrong[1].durability = 3;
-    wrong[2].max_attempts = UINT32_MAX;
+    wrong[2].max_tries = UINT32_MAX;
     wrong[3].backoff_initial_ms = -1;
     wrong[4].backoff_max_ms = INT64_MAX;
     wrong[5].flags = 1u << 31;

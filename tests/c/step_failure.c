@@ -114,7 +114,7 @@ TEST(the_backoff_and_tries_of_a_step_are_as_asked) {
     sw_store *store = store_in_memory();
     sw_attempt *attempt = submit_and_claim(store);
     sw_step_options options = step_options();
-    options.max_attempts = 4;
+    options.max_tries = 4;
     options.backoff_initial_ms = 100;
     options.backoff_max_ms = 150;
     static const int64_t delays[] = {100, 150, 150};
@@ -213,10 +213,10 @@ TEST(a_retryable_failure_keeps_the_run_running) {
 
 /* ---- Tracked steps ------------------------------------------------------------------------ */
 
-static int32_t begin_tracked(sw_attempt *attempt, uint32_t max_attempts, sw_step **out) {
+static int32_t begin_tracked(sw_attempt *attempt, uint32_t max_tries, sw_step **out) {
     sw_step_options options = step_options();
     options.flags = SW_STEP_TRACK;
-    options.max_attempts = max_attempts;
+    options.max_tries = max_tries;
     return sw_step_begin(attempt, NTS("pay"), ABSENT, &options, out, ERR);
 }
 
@@ -252,8 +252,8 @@ ROLE(start_and_die) {
     return 1;
 }
 
-static const char *start_in_killed_process(const char *path, const char *max_attempts) {
-    struct child *child = child_start("start_and_die", path, max_attempts, NULL);
+static const char *start_in_killed_process(const char *path, const char *max_tries) {
+    struct child *child = child_start("start_and_die", path, max_tries, NULL);
     const char *line = child_line(child);
     child_kill(child);
     return line;

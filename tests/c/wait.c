@@ -106,7 +106,7 @@ TEST(a_stale_attempt_neither_sleeps_nor_parks) {
 TEST(a_run_that_parks_a_hundred_times_uses_up_no_try) {
     sw_store *store = store_in_memory();
     sw_submit_options options = submit_options();
-    options.max_attempts = 1;
+    options.max_tries = 1;
     struct run_id id = submit_with(store, "w", &options);
     for (int naps = 0; naps < 100; naps++) {
         sw_attempt *attempt = claim(store);

@@ -97,7 +97,7 @@ impl Load<'_> {
     fn turn(&self, key: &str, draws: &mut Draws) {
         match draws.below(12) {
             0 | 1 => {
-                let submit = Submit { max_attempts: 1_000, ..keyed(key) };
+                let submit = Submit { max_tries: 1_000, ..keyed(key) };
                 let run = self.store.submit(submit).unwrap().run_id;
                 self.facts.note(["submit", &run, key, ""]);
                 self.known.lock().unwrap().push(run);
@@ -197,7 +197,7 @@ impl Load<'_> {
     }
 
     fn child(&self, attempt: &Attempt, name: &str) -> Result<String> {
-        let child = attempt.child_submit(name, Submit { max_attempts: 1_000, ..work() })?.run_id;
+        let child = attempt.child_submit(name, Submit { max_tries: 1_000, ..work() })?.run_id;
         self.facts.note(["child", attempt.run_id().as_str(), name, &child]);
         Ok(child)
     }

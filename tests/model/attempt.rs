@@ -37,7 +37,7 @@ pub struct Begin {
     pub occurrence: u32,
     pub input: Option<String>,
     pub label: Option<String>,
-    pub max_attempts: u32,
+    pub max_tries: u32,
     pub is_tracked: bool,
     pub is_cleanup: bool,
 }
@@ -160,7 +160,7 @@ impl Oracle {
         if stale {
             return Begun::Stale(occurrence);
         }
-        let max_attempts = if begin.max_attempts == 0 { 3 } else { begin.max_attempts };
+        let max_tries = if begin.max_tries == 0 { 3 } else { begin.max_tries };
         let run = &self.runs[attempt.run];
         let known = run.record(Space::Step, &begin.name, occurrence).cloned();
         let mut tries = 1;
@@ -180,10 +180,9 @@ impl Oracle {
                     attempt.waits.insert(step, Pending::Retry(known.retry_at));
                     return Begun::Said(said(SUSPEND));
                 }
-                Mark::Started if known.tries >= max_attempts => {
+                Mark::Started if known.tries >= max_tries => {
                     let begin = begin.clone();
-                    let step =
-                        self.new_step(Begin { max_attempts, ..begin }, occurrence, known.tries);
+                    let step = self.new_step(Begin { max_tries, ..begin }, occurrence, known.tries);
                     let error = Some(engine("interrupted"));
                     let record = Record { error, ..self.record_of(&step, Mark::Failed) };
                     self.runs[attempt.run].put(record);
@@ -197,7 +196,7 @@ impl Oracle {
         if self.must_end(attempt.run).is_some() && !begin.is_cleanup {
             return Begun::Said(said(CANCELLED));
         }
-        let begin = Begin { max_attempts, ..begin.clone() };
+        let begin = Begin { max_tries, ..begin.clone() };
         let step = self.new_step(begin, occurrence, tries);
         if step.begin.is_tracked || known.is_some_and(|known| known.mark == Mark::Started) {
             // Not progress: a run that dies in one step each time must run out of tries (P13).
@@ -271,7 +270,7 @@ impl Oracle {
         if let Some(said) = self.finish_again(attempt, step, &asked) {
             return said;
         }
-        let is_final = is_terminal || step.tries >= step.begin.max_attempts;
+        let is_final = is_terminal || step.tries >= step.begin.max_tries;
         let mark = if is_final { Mark::Failed } else { Mark::BacksOff };
         let mut record = Record { error: Some(error.into()), ..self.record_of(step, mark) };
         if !is_final {
@@ -351,7 +350,7 @@ impl Oracle {
         let answer = self.end_stopped(attempt, Some(error)).unwrap_or_else(|| {
             self.runs[key].failures += 1;
             self.close_attempt(key, "failed", Some(error.into()));
-            if is_terminal || self.runs[key].tries() >= self.runs[key].max_attempts() {
+            if is_terminal || self.runs[key].tries() >= self.runs[key].max_tries() {
                 self.end(key, State::Failed, None, Some(error.into()));
                 return said(FAILED);
             }

@@ -23,7 +23,7 @@ impl Drive {
             occurrence: self.maybe(6, &[1, 2, 3]).unwrap_or(0),
             input: self.maybe(3, &inputs),
             label: self.maybe(6, &["agent".to_owned()]),
-            max_attempts: self.maybe(3, &[1, 2]).unwrap_or(0),
+            max_tries: self.maybe(3, &[1, 2]).unwrap_or(0),
             is_tracked: self.draws.below(3) == 0,
             is_cleanup: self.draws.below(6) == 0,
         }

@@ -275,7 +275,7 @@ impl Run {
         failures: u32,
         wait: i64,
     ) -> Option<u32> {
-        let begin = smolwf::domain::step::Begin { max_attempts: 9, ..named(name) };
+        let begin = smolwf::domain::step::Begin { max_tries: 9, ..named(name) };
         match attempt.step_begin(begin).unwrap() {
             Begun::Run(step) => {
                 let tries = step.tries();

@@ -258,7 +258,7 @@ impl Drive {
             run_at: later.map_or(0, |ms| self.oracle.now + ms),
             timeout: self.maybe(6, &[4 * TICK_MS, 40 * TICK_MS, 900 * TICK_MS]).unwrap_or(0),
             priority: self.maybe(4, &[-1, 1, 5]).unwrap_or(0),
-            max_attempts: self.maybe(2, &[1, 2, 50, 50, 50]).unwrap_or(0),
+            max_tries: self.maybe(2, &[1, 2, 50, 50, 50]).unwrap_or(0),
             key: key.map(|key| (scope, key.to_owned())),
             gate: self.maybe(3, &["g", "h"]).map(str::to_owned),
             version: self.maybe(4, &["v1", "v2"]).map(str::to_owned),

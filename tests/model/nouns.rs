@@ -161,7 +161,7 @@ pub struct Submit {
     pub run_at: i64,
     pub timeout: i64,
     pub priority: i32,
-    pub max_attempts: u32,
+    pub max_tries: u32,
     pub key: Option<(Option<String>, String)>,
     pub gate: Option<String>,
     pub version: Option<String>,
@@ -245,8 +245,8 @@ impl Run {
         self.failures + self.losses
     }
 
-    pub fn max_attempts(&self) -> u32 {
-        if self.submit.max_attempts == 0 { 3 } else { self.submit.max_attempts }
+    pub fn max_tries(&self) -> u32 {
+        if self.submit.max_tries == 0 { 3 } else { self.submit.max_tries }
     }
 
     pub fn make_ready(&mut self, due: i64) {

@@ -264,7 +264,7 @@ impl Oracle {
         }
         self.runs[key].losses += 1;
         self.close_attempt(key, "lost", Some(engine("lapsed")));
-        if self.runs[key].tries() >= self.runs[key].max_attempts() {
+        if self.runs[key].tries() >= self.runs[key].max_tries() {
             self.end(key, State::Failed, None, Some(engine("tries")));
         } else {
             self.give_back(key, 0);

@@ -55,7 +55,7 @@ fn document(oracle: &Oracle, run: &Run) -> Value {
         "error": parse(run.error.as_deref()),
         "attempts": run.fence,
         "tries": run.tries(),
-        "max_attempts": run.max_attempts(),
+        "max_tries": run.max_tries(),
         "run_at_ms": run.run_at,
         "created_at_ms": run.created_at,
         "finished_at_ms": run.finished_at,

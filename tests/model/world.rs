@@ -152,7 +152,7 @@ pub fn core_submit(submit: &Submit) -> smolwf::domain::submit::Submit {
         run_at_ms: submit.run_at,
         timeout_ms: submit.timeout,
         priority: submit.priority,
-        max_attempts: submit.max_attempts,
+        max_tries: submit.max_tries,
         idempotency_key: key,
         idempotency_scope: scope,
         concurrency_key: submit.gate.clone(),
@@ -180,7 +180,7 @@ pub fn core_begin(begin: &Begin) -> step::Begin {
         input: begin.input.clone(),
         kind: begin.label.clone(),
         occurrence: begin.occurrence,
-        max_attempts: begin.max_attempts,
+        max_tries: begin.max_tries,
         is_tracked: begin.is_tracked,
         is_cleanup: begin.is_cleanup,
         ..step::Begin::default()

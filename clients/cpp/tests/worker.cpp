@@ -164,7 +164,7 @@ static void play_step(frame &of, const json &act) {
     smolwf::step_options options;
     options.backoff_initial_ms = 1;
     options.occurrence = static_cast<uint32_t>(act["occurrence"].number());
-    options.max_attempts = static_cast<uint32_t>(act["max_attempts"].number());
+    options.max_tries = static_cast<uint32_t>(act["max_tries"].number());
     const std::string input = act.has("input") ? of.value(act["input"]) : "";
     const auto work = [&]() -> std::string {
         const int count = of.seen->count(label);
@@ -417,7 +417,7 @@ class stage {
         if (run.has("code_version")) options.code_version = run["code_version"].text;
         if (run.has("metadata")) options.metadata = metadata;
         if (run.has("budget")) options.budget = budget;
-        options.max_attempts = static_cast<uint32_t>(run["max_attempts"].number());
+        options.max_tries = static_cast<uint32_t>(run["max_tries"].number());
         options.timeout_ms = run["timeout_ms"].number();
         options.backoff_initial_ms = 1;
         runs_[run["as"].text] = store_.run_submit(run["workflow"].text, args, options).value.str();

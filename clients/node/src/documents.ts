@@ -25,7 +25,7 @@ export interface RunDocument<Result = Json> {
   error: Json;
   attempts: number;
   tries: number;
-  max_attempts: number;
+  max_tries: number;
   run_at_ms: number;
   created_at_ms: number;
   updated_at_ms: number;

@@ -29,7 +29,7 @@ export interface SubmitOptions {
   backoffPercent?: number;
   /** Lower is claimed first. */
   priority?: number;
-  maxAttempts?: number;
+  maxTries?: number;
   idempotencyKey?: string;
   idempotencyScope?: string;
   concurrencyKey?: string;
@@ -68,10 +68,10 @@ export interface StepOptions {
   /** Which of the steps of this name; 0 counts up by itself. */
   occurrence?: number;
   durability?: Durability;
-  maxAttempts?: number;
+  maxTries?: number;
   backoffInitialMs?: Integer;
   backoffMaxMs?: Integer;
-  /** Record the start too: with `maxAttempts: 1` the work is done at most once. */
+  /** Record the start too: with `maxTries: 1` the work is done at most once. */
   track?: boolean;
   /** May begin on a cancelled run, to compensate. */
   cleanup?: boolean;

@@ -106,7 +106,7 @@ const CALLS = ["step", "sleep", "signal", "child", "result", "all", "reserve"];
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   step: [
     ...["effect", "gate", "until_told", "throws", "fails", "returns", "as"],
-    ...["input", "occurrence", "max_attempts"],
+    ...["input", "occurrence", "max_tries"],
   ],
   sleep: ["ms"],
   signal: ["timeout_ms", "as"],
@@ -239,7 +239,7 @@ export class Play {
       backoffInitialMs: 1,
       input: this.#value(act["input"]),
       ...(act["occurrence"] === undefined ? {} : { occurrence: act["occurrence"] as number }),
-      ...(act["max_attempts"] === undefined ? {} : { maxAttempts: act["max_attempts"] as number }),
+      ...(act["max_tries"] === undefined ? {} : { maxTries: act["max_tries"] as number }),
     };
     return this.#attempt.step(name, work, options);
   }

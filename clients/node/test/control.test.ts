@@ -54,7 +54,7 @@ test("a paused run waits until it is resumed", async (t) => {
 
 test("a failed run is tried again, and its results stay", async (t) => {
   const store = await memory(t);
-  const { runId } = await store.runs.submit("w", null, { maxAttempts: 1 });
+  const { runId } = await store.runs.submit("w", null, { maxTries: 1 });
   await (await claimed(store)).perform(async (attempt) => {
     await attempt.step("a", () => 1);
     throw new Error("no luck");

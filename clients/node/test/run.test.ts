@@ -78,7 +78,7 @@ test("a payload of sixteen mebibytes goes in and out", async (t) => {
 
 test("performing completes, retries and fails as the function does", async (t) => {
   const store = await memory(t);
-  const { runId } = await store.runs.submit("w", null, { maxAttempts: 2 });
+  const { runId } = await store.runs.submit("w", null, { maxTries: 2 });
   const once = await (await claimed(store)).perform(() => {
     throw new TypeError("no luck");
   });
@@ -196,7 +196,7 @@ test("workers perform what they have functions for", async (t) => {
 test("what cannot be stored fails the run for good, and names what and where", async (t) => {
   const store = await memory(t, { payloadBytesMax: 1024 });
   const failed = async (workflow: () => unknown): Promise<string> => {
-    await store.runs.submit("w", null, { maxAttempts: 4 });
+    await store.runs.submit("w", null, { maxTries: 4 });
     const outcome = await (await claimed(store)).perform(workflow);
     assert.equal(outcome.state, "failed");
     return JSON.stringify(outcome.state === "failed" && outcome.error);

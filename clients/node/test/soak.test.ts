@@ -34,10 +34,10 @@ const WORKER = `import { appendFileSync } from "node:fs";
     appendFileSync(bills, attempt.runId + " " + name + " " + process.pid + "\\n");
     await pause(Math.random() * 8);
     return name;
-  }, { maxAttempts: 1000, backoffInitialMs: 1, backoffMaxMs: 2 });
+  }, { maxTries: 1000, backoffInitialMs: 1, backoffMaxMs: 2 });
   const order = async (attempt) => {
     const paid = await Promise.all(["ann", "bob", "eve"].map((name) => pay(attempt, name)));
-    const child = await attempt.child("part", "part", null, { maxAttempts: 1000, backoffInitialMs: 1 });
+    const child = await attempt.child("part", "part", null, { maxTries: 1000, backoffInitialMs: 1 });
     if (Math.random() < 0.1) throw new Error("of the order");
     const approved = await attempt.signalled("go");
     await attempt.sleep("rest", 3);
@@ -84,7 +84,7 @@ test("whatever becomes of workers, every run ends, and nothing is paid twice in 
   await using store = await Store.open(path);
   await store.init();
   const orders = Array.from({ length: RUNS }, () => ({
-    ...{ workflow: "order", maxAttempts: 1_000, backoffInitialMs: 1, backoffMaxMs: 5 },
+    ...{ workflow: "order", maxTries: 1_000, backoffInitialMs: 1, backoffMaxMs: 5 },
   }));
   const ids = (await store.runs.submitMany(orders)).map((run) => run.runId);
   const starting = Array.from({ length: WORKERS }, () => start(t, path, bills));

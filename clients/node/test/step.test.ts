@@ -50,7 +50,7 @@ test("a failed step backs off, and fails for good when its tries are used up", a
   const fail = (): never => {
     throw new Failure({ status: 503 }, { retryAfterMs: 50 });
   };
-  const step = (): Promise<unknown> => attempt.step("a", fail, { maxAttempts: 2 });
+  const step = (): Promise<unknown> => attempt.step("a", fail, { maxTries: 2 });
   await assert.rejects(step(), Suspended);
   await assert.rejects(step(), Suspended);
   await store.advanceClock(50);
@@ -104,7 +104,7 @@ test("a step without a helper is begun, ended and freed by hand", async (t) => {
   await store.runs.submit("w");
   await using attempt = await claimed(store);
   {
-    using step = await attempt.begin("a", { track: true, maxAttempts: 3, durability: "process" });
+    using step = await attempt.begin("a", { track: true, maxTries: 3, durability: "process" });
     assert.equal(await step.fail(new Failure("once"), { retryAfterMs: 1_000 }), true);
     assert.equal(step.retryAtMs, store.nowMs + 1_000);
   }

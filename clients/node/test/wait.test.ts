@@ -57,8 +57,8 @@ test("a parent waits for its children, and sees their failures", async (t) => {
   const store = await memory(t);
   await store.runs.submit("parent");
   const parent = async (attempt: Attempt): Promise<unknown> => {
-    const good = await attempt.child("good", "child", 3, { maxAttempts: 1 });
-    const bad = await attempt.child("bad", "child", 0, { maxAttempts: 1 });
+    const good = await attempt.child("good", "child", 3, { maxTries: 1 });
+    const bad = await attempt.child("bad", "child", 0, { maxTries: 1 });
     const results = [await attempt.childResult(good)];
     await assert.rejects(attempt.childResult(bad), (error) => {
       if (error instanceof Suspended) throw error;

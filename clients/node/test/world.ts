@@ -20,7 +20,7 @@ interface Submit {
   workflow: string;
   args?: unknown;
   code_version?: string;
-  max_attempts?: number;
+  max_tries?: number;
   timeout_ms?: number;
   metadata?: Record<string, string>;
   budget?: Record<string, number>;
@@ -191,13 +191,13 @@ export class World {
 
   async #submit(one: Submit): Promise<void> {
     known(one, [
-      ...["as", "workflow", "args", "code_version", "max_attempts", "timeout_ms"],
+      ...["as", "workflow", "args", "code_version", "max_tries", "timeout_ms"],
       ...["metadata", "budget", "later"],
     ]);
     const { runId } = await this.#onlooker.runs.submit(one.workflow, one.args, {
       backoffInitialMs: 1,
       ...(one.code_version === undefined ? {} : { codeVersion: one.code_version }),
-      ...(one.max_attempts === undefined ? {} : { maxAttempts: one.max_attempts }),
+      ...(one.max_tries === undefined ? {} : { maxTries: one.max_tries }),
       ...(one.timeout_ms === undefined ? {} : { timeoutMs: one.timeout_ms }),
       ...(one.metadata === undefined ? {} : { metadata: one.metadata }),
       ...(one.budget === undefined ? {} : { budget: one.budget }),

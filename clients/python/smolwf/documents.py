@@ -20,7 +20,7 @@ class Run(TypedDict):
     error: Any
     attempts: int
     tries: int
-    max_attempts: int
+    max_tries: int
     run_at_ms: int
     created_at_ms: int
     updated_at_ms: int

@@ -41,7 +41,7 @@ class ChildOptions(TypedDict, total=False):
     backoff_initial_ms: Duration
     backoff_max_ms: Duration
     priority: int
-    max_attempts: int
+    max_tries: int
     backoff_percent: int
     concurrency_key: str
     code_version: str
@@ -92,7 +92,7 @@ class StepOptions(TypedDict, total=False):
     kind: str
     occurrence: int
     durability: int
-    max_attempts: int
+    max_tries: int
     backoff_initial_ms: Duration
     backoff_max_ms: Duration
 

@@ -181,8 +181,8 @@ class Flow:
 
     def step(self, act: dict[str, Any]) -> Any:
         names = ("step", "effect", "gate", "until_told", "throws", "fails", "returns", "input")
-        take(act, *names, "occurrence", "max_attempts", "as")
-        keys = ("occurrence", "max_attempts")
+        take(act, *names, "occurrence", "max_tries", "as")
+        keys = ("occurrence", "max_tries")
         chosen = {key: act[key] for key in keys if key in act}
         given = {"input": self.value(act["input"])} if "input" in act else {}
 

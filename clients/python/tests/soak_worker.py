@@ -38,8 +38,8 @@ async def pay_async(what: str) -> str:
     return what
 
 
-STEP: Any = {"max_attempts": 1_000, "backoff_initial_ms": 1, "backoff_max_ms": 20}
-RUN: Any = {"max_attempts": 1_000, "backoff_initial_ms": 1, "backoff_max_ms": 20}
+STEP: Any = {"max_tries": 1_000, "backoff_initial_ms": 1, "backoff_max_ms": 20}
+RUN: Any = {"max_tries": 1_000, "backoff_initial_ms": 1, "backoff_max_ms": 20}
 
 
 def side_by_side(context: Context, names: list[str]) -> None:

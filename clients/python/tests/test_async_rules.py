@@ -489,7 +489,7 @@ def test_a_workflow_that_cancels_its_own_task_is_charged_a_try() -> None:
         task.cancel()
         await asyncio.sleep(1)
 
-    ended = run(play(flow, max_attempts=2))
+    ended = run(play(flow, max_tries=2))
     assert (ended["state"], ended["tries"]) == ("failed", 2)
     assert ended["error"]["type"] == "CancelledError"
 
@@ -535,7 +535,7 @@ def test_an_exit_in_a_workflow_fails_its_run_alone() -> None:
     async def flow(context: AsyncContext, args: Any) -> Any:
         sys.exit("enough")
 
-    ended = run(play(flow, max_attempts=1))
+    ended = run(play(flow, max_tries=1))
     assert (ended["state"], ended["error"]["type"]) == ("failed", "SystemExit")
 
 

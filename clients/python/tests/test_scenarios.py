@@ -76,7 +76,7 @@ class World:
                 self.submit(each)
 
     def submit(self, act: dict[str, Any]) -> None:
-        keys = ("code_version", "max_attempts", "timeout_ms", "metadata", "budget")
+        keys = ("code_version", "max_tries", "timeout_ms", "metadata", "budget")
         take(act, "as", "workflow", "args", "later", *keys)
         chosen = {key: act[key] for key in keys if key in act}
         workflow, args = act["workflow"], act.get("args")

@@ -69,7 +69,7 @@ def test_every_run_ends_and_nothing_is_paid_twice_but_what_a_kill_cut_off(tmp_pa
     path, ledger = tmp_path / "soak.db", tmp_path / "ledger"
     with smolwf.Store.open(path) as store:
         fleet = Fleet(path, ledger)
-        run = {"workflow": "tree", "max_attempts": 1_000, "backoff_initial_ms": 1}
+        run = {"workflow": "tree", "max_tries": 1_000, "backoff_initial_ms": 1}
         runs = store.submit_many({**run, "backoff_max_ms": 20} for _ in range(RUNS))
         for run_id in runs:
             store.signal(run_id, "go")
@@ -100,7 +100,7 @@ def test_every_run_ends_and_nothing_is_paid_twice_but_what_a_kill_cut_off(tmp_pa
 def test_a_full_queue_outlives_workers_that_are_killed_again_and_again(tmp_path: Path) -> None:
     path, ledger = tmp_path / "full.db", tmp_path / "ledger"
     with smolwf.Store.open(path) as store:
-        ids = store.submit_many({"workflow": "leaf", "max_attempts": 1_000} for _ in range(300))
+        ids = store.submit_many({"workflow": "leaf", "max_tries": 1_000} for _ in range(300))
         fleet = Fleet(path, ledger)
         seen = 0
         for goal in (40, 80, 120, 160):

@@ -45,7 +45,7 @@ def test_a_step_in_a_thread_that_knows_no_workflow_is_an_error_that_says_what_to
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(charge, ["ann", "bob"]))
 
-    run_id = flow.submit(store, max_attempts=1)
+    run_id = flow.submit(store, max_tries=1)
     run_to_the_end(store, flow)
     error = store.run(run_id)["error"]
     assert error["type"] == "OutsideWorkflow"
@@ -264,7 +264,7 @@ def test_an_exit_fails_the_run_and_whoever_waits_for_its_result_is_told(store: S
     def flow(context: Context, args: Any) -> Any:
         sys.exit("enough")
 
-    run_id = flow.submit(store, max_attempts=1)
+    run_id = flow.submit(store, max_tries=1)
     with Worker(store, [flow]):
         with pytest.raises(smolwf.RunFailed, match="is failed: enough") as caught:
             run_id.result(60_000)
@@ -287,9 +287,9 @@ def test_a_failure_with_a_delay_out_of_range_fails_its_run_and_no_worker(
         def fail() -> Any:
             raise smolwf.Failure({"why": 1}, retry_after_ms=delay)
 
-        return context.call("paid", fail, max_attempts=1)
+        return context.call("paid", fail, max_tries=1)
 
-    runs = [each.submit(store, max_attempts=1) for each in (flow, stepping)]
+    runs = [each.submit(store, max_tries=1) for each in (flow, stepping)]
     with Worker(store, [flow, stepping]):
         for run_id in runs:
             run = store.wait_run(run_id, 60_000)
@@ -314,7 +314,7 @@ def test_args_that_python_cannot_read_fail_their_run_and_no_worker(store: Store)
         return charge("ann")
 
     heard: list[smolwf.Event] = []
-    flow.submit(store, LONG, max_attempts=2, metadata={"n": 1})
+    flow.submit(store, LONG, max_tries=2, metadata={"n": 1})
     other = flow.submit(store, priority=9)
     with Worker(store, [flow], hook=heard.append):
         assert other.result(60_000) == "charged ann"
@@ -363,7 +363,7 @@ def test_errors_of_the_library_that_are_made_by_hand_are_failures(store: Store) 
     def flow(context: Context, at: int) -> Any:
         raise kinds[at](0, "by hand")
 
-    ids = [flow.submit(store, at, max_attempts=1) for at in range(len(kinds))]
+    ids = [flow.submit(store, at, max_tries=1) for at in range(len(kinds))]
     with Worker(store, [flow]):
         for run_id in ids:
             ended = store.wait_run(run_id, 60_000)
@@ -529,7 +529,7 @@ def test_log_records_carry_the_fields_and_the_trace(
         raise ValueError("on purpose")
 
     caplog.set_level(logging.DEBUG, "smolwf")
-    run_id = flow.submit(store, max_attempts=1, metadata={"trace": "t1"})
+    run_id = flow.submit(store, max_tries=1, metadata={"trace": "t1"})
     run_to_the_end(store, flow)
     records: list[Any] = [record for record in caplog.records if record.name == "smolwf"]
     events = [record.event for record in records]

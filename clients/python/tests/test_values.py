@@ -111,7 +111,7 @@ def test_errors_are_recorded_where_payloads_are_texts(tmp_path: Path) -> None:
         raise ValueError("no")
 
     with Store.open(tmp_path / "a.db", codec=TEXT) as store:
-        run_id = flow.submit(store, Json("1"), max_attempts=1)
+        run_id = flow.submit(store, Json("1"), max_tries=1)
         run_to_the_end(store, flow)
         assert store.run(run_id)["error"]["message"] == "no"
 
@@ -166,10 +166,10 @@ def test_whatever_is_raised_is_recorded(store: Store, error: BaseException) -> N
         def work() -> None:
             raise error
 
-        return context.call("work", work, max_attempts=1) if in_step else work()
+        return context.call("work", work, max_tries=1) if in_step else work()
 
     for in_step in (False, True):
-        run_id = flow.submit(store, in_step, max_attempts=1)
+        run_id = flow.submit(store, in_step, max_tries=1)
         run_to_the_end(store, flow)
         run = store.run(run_id)
         assert (run["state"], run["attempts"], run["tries"]) == ("failed", 1, 1)
@@ -200,7 +200,7 @@ def test_the_cause_of_an_error_is_recorded_with_it(store: Store) -> None:
         except KeyError as error:
             raise RuntimeError("outer") from error
 
-    run_id = flow.submit(store, max_attempts=1)
+    run_id = flow.submit(store, max_tries=1)
     run_to_the_end(store, flow)
     error = store.run(run_id)["error"]
     assert (error["type"], error["message"]) == ("RuntimeError", "outer")

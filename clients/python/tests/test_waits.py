@@ -92,7 +92,7 @@ def test_a_child_is_submitted_once_and_its_end_wakes_the_parent(store: Store) ->
     @smolwf.workflow
     def parent(context: Context, args: Any) -> Any:
         good = context.child("good", child.name, 4)
-        bad = context.child("bad", child.name, -1, max_attempts=1)
+        bad = context.child("bad", child.name, -1, max_tries=1)
         assert good.existed == (context.attempt.number > 1)
         with pytest.raises(smolwf.ChildFailed) as caught:
             context.result(bad)

@@ -25,7 +25,7 @@ def run_to_the_end(store: Store, *workflows: smolwf.Workflow[Any, Any]) -> None:
 def test_a_step_runs_once_and_replays_in_the_next_attempt(store: Store) -> None:
     calls: list[int] = []
 
-    @smolwf.step(kind="model", max_attempts=2)
+    @smolwf.step(kind="model", max_tries=2)
     def double(n: int) -> list[int]:
         calls.append(n)
         return [n, n]
@@ -105,7 +105,7 @@ def test_a_failure_says_how_a_step_and_a_run_failed(store: Store) -> None:
 
 
 def test_a_step_that_failed_for_good_fails_its_run_at_once(store: Store) -> None:
-    @smolwf.step(max_attempts=1)
+    @smolwf.step(max_tries=1)
     def call() -> None:
         raise KeyError("gone")
 
@@ -146,7 +146,7 @@ def test_a_result_that_is_no_json_fails_the_run_and_not_the_worker(store: Store)
     def flow(context: Context, args: Any) -> Any:
         return {1, 2}
 
-    run_id = flow.submit(store, max_attempts=1)
+    run_id = flow.submit(store, max_tries=1)
     run_to_the_end(store, flow)
     run = store.run(run_id)
     assert (run["state"], run["error"]["type"]) == ("failed", "NotJson")
@@ -157,7 +157,7 @@ def test_suspending_with_nothing_to_wait_for_is_a_failure(store: Store) -> None:
     def flow(context: Context, args: Any) -> Any:
         raise smolwf.Suspended
 
-    run_id = flow.submit(store, max_attempts=1)
+    run_id = flow.submit(store, max_tries=1)
     run_to_the_end(store, flow)
     assert "nothing to wait for" in store.run(run_id)["error"]["message"]
 

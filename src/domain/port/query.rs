@@ -30,7 +30,7 @@ pub struct RunRow {
     /// Lower goes first.
     pub priority: i32,
     /// Tries before it fails, if named.
-    pub max_attempts: Option<u32>,
+    pub max_tries: Option<u32>,
     /// Attempts of an ended run.
     pub attempts: Option<u32>,
     /// Tries of an ended run.

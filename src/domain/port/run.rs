@@ -55,7 +55,7 @@ pub struct NewRun {
     /// Lower goes first.
     pub priority: i32,
     /// `None` in these five is the default.
-    pub max_attempts: Option<u32>,
+    pub max_tries: Option<u32>,
     /// Milliseconds from max(created, run_at) to its time-out.
     pub timeout_ms: Option<i64>,
     /// See [`crate::domain::Backoff`].
@@ -89,7 +89,7 @@ pub struct Parent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunPolicy {
     /// Tries before the run fails.
-    pub max_attempts: u32,
+    pub max_tries: u32,
     /// How tries are spaced.
     pub backoff: Backoff,
 }

@@ -278,11 +278,11 @@ pub(super) fn a_run_that_waited_is_due_from_its_pause_on_and_a_ready_one_as_befo
 }
 
 pub(super) fn a_retry_keeps_results_and_forgets_failures(bed: &mut dyn Bed) {
-    bed.submit(1, &Submit { max_attempts: 1, timeout_ms: 10_000, ..plain() }, at(5));
+    bed.submit(1, &Submit { max_tries: 1, timeout_ms: 10_000, ..plain() }, at(5));
     bed.refused(-23, |port| retry(port, &text(1), at(5)));
     let fence = bed.claimed(at(6)).fence;
     bed.record(fence, "\"kept\"");
-    let failed = subject(fence, "failed", Begin { max_attempts: 1, ..Begin::default() }, at(7));
+    let failed = subject(fence, "failed", Begin { max_tries: 1, ..Begin::default() }, at(7));
     bed.tx(|port| step::fail(port, &failed, "\"no\"", FailOptions::default(), at(7))).unwrap();
     bed.finish(fence, &End::Fail("2".into(), FailOptions::default()), at(8)).unwrap();
     assert_eq!(bed.outcome(fence.run_key), Some(Outcome::Failed));
@@ -351,7 +351,7 @@ pub(super) fn a_fork_has_every_option_of_its_origin_but_its_key_and_its_date(bed
         backoff_initial_ms: 11,
         backoff_max_ms: 12,
         priority: -3,
-        max_attempts: 7,
+        max_tries: 7,
         backoff_percent: 130,
         idempotency_key: Some("k".into()),
         idempotency_scope: Some("s".into()),
@@ -368,7 +368,7 @@ pub(super) fn a_fork_has_every_option_of_its_origin_but_its_key_and_its_date(bed
             let row = port.run_row(run_id(number)).unwrap().unwrap();
             let task = port.task(row.run_key).unwrap().unwrap();
             let shown = (row.queue, row.workflow, row.code_version, row.priority, row.args);
-            let kept = (row.max_attempts, row.metadata, port.run_policy(row.run_key).unwrap());
+            let kept = (row.max_tries, row.metadata, port.run_policy(row.run_key).unwrap());
             let gate = (task.gate.clone(), task.priority, task.is_local);
             let left_ms = task.deadline_at_ms.map(|at_ms| at_ms - task.due_at_ms.max(5));
             (shown, kept, gate, left_ms, port.balances(row.run_key).unwrap())

@@ -40,7 +40,7 @@ pub(super) fn a_run_document_tells_each_state(bed: &mut dyn Bed) {
         args: Some("[1]".into()),
         run_at_ms: 50,
         priority: -4,
-        max_attempts: 2,
+        max_tries: 2,
         code_version: Some("v".into()),
         metadata: Some("{\"m\":1}".into()),
         ..plain()
@@ -62,7 +62,7 @@ pub(super) fn a_run_document_tells_each_state(bed: &mut dyn Bed) {
         ("priority", -4),
         ("attempts", 0),
         ("tries", 0),
-        ("max_attempts", 2),
+        ("max_tries", 2),
         ("run_at_ms", 50),
         ("created_at_ms", 5),
         ("updated_at_ms", 5),
@@ -112,7 +112,7 @@ pub(super) fn a_pending_run_says_when_it_is_due(bed: &mut dyn Bed) {
 pub(super) fn the_last_error_of_a_run_is_found_behind_attempts_that_ended_in_order(
     bed: &mut dyn Bed,
 ) {
-    bed.submit(1, &Submit { max_attempts: 9, ..plain() }, at(5));
+    bed.submit(1, &Submit { max_tries: 9, ..plain() }, at(5));
     bed.submit(2, &Submit { run_at_ms: 90_000, ..plain() }, at(5));
     assert!(document(bed, 1)["last_error"].is_null());
     for round in 1..=3 {

@@ -140,9 +140,9 @@ pub(super) fn a_policy_that_was_not_named_is_the_default(bed: &mut dyn Bed) {
     let key = bed.run(1, at(5));
     let policy = bed.tx(|port| port.run_policy(key).unwrap());
     let backoff = Backoff { initial_ms: 1_000, max_ms: 3_600_000, percent: 200 };
-    assert_eq!(policy, RunPolicy { max_attempts: 3, backoff });
+    assert_eq!(policy, RunPolicy { max_tries: 3, backoff });
     let named = Submit {
-        max_attempts: 7,
+        max_tries: 7,
         backoff_initial_ms: 5,
         backoff_max_ms: 50,
         backoff_percent: 100,
@@ -154,7 +154,7 @@ pub(super) fn a_policy_that_was_not_named_is_the_default(bed: &mut dyn Bed) {
         port.run_policy(key).unwrap()
     });
     let backoff = Backoff { initial_ms: 5, max_ms: 50, percent: 100 };
-    assert_eq!(policy, RunPolicy { max_attempts: 7, backoff });
+    assert_eq!(policy, RunPolicy { max_tries: 7, backoff });
 }
 
 pub(super) fn a_run_has_no_end_while_it_is_open(bed: &mut dyn Bed) {

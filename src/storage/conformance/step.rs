@@ -217,7 +217,7 @@ pub(super) fn a_walk_visits_each_step_until_told_to_stop(bed: &mut dyn Bed) {
 
 pub(super) fn an_interrupted_step_is_memoised_as_failed(bed: &mut dyn Bed) {
     let fence = claimed(bed, 1);
-    let begin = Begin { is_tracked: true, max_attempts: 1, ..Begin::default() };
+    let begin = Begin { is_tracked: true, max_tries: 1, ..Begin::default() };
     let step = subject(fence, "s", begin, at(10));
     bed.tx(|port| step::start(port, &step, at(10)).unwrap());
     let (error, _) = bed.tx(|port| step::interrupt(port, &step, at(20)).unwrap());

@@ -81,10 +81,10 @@ RETURNING payload_key";
 
 const RUN_COPY: &str = "
 INSERT INTO sw_workflow_runs (
-    run_id, lane_key, created_at_ms, priority, max_attempts, timeout_ms, backoff_initial_ms,
+    run_id, lane_key, created_at_ms, priority, max_tries, timeout_ms, backoff_initial_ms,
     backoff_max_ms, backoff_percent, concurrency_key, metadata, args_key, args, forked_from
 )
-SELECT ?2, ?4, ?3, priority, max_attempts, timeout_ms, backoff_initial_ms, backoff_max_ms,
+SELECT ?2, ?4, ?3, priority, max_tries, timeout_ms, backoff_initial_ms, backoff_max_ms,
     backoff_percent, concurrency_key, metadata, ?5, args, run_key
 FROM sw_workflow_runs
 WHERE run_key = ?1";

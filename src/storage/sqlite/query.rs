@@ -13,7 +13,7 @@ use crate::id::Id;
 // A run that is being pruned (outcome 4) is gone for every reader from the first moment (P34).
 const RUN_ROW: &str = "
 SELECT r.run_key, r.run_id, t.run_id, p.run_id, r.lane_key, l.queue, l.workflow, l.code_version,
-    r.outcome, r.priority, r.max_attempts, r.attempts, r.tries, r.created_at_ms, r.run_at_ms,
+    r.outcome, r.priority, r.max_tries, r.attempts, r.tries, r.created_at_ms, r.run_at_ms,
     r.finished_at_ms, coalesce(b.body, r.args), r.result, r.error, r.metadata
 FROM sw_workflow_runs AS r
 JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
@@ -65,7 +65,7 @@ LIMIT ?3";
 // Without payloads: a history shows that a child is there, sw_run_get what it carries.
 const CHILD_ROWS_AFTER: &str = "
 SELECT r.run_key, r.run_id, t.run_id, NULL, r.lane_key, l.queue, l.workflow, l.code_version,
-    r.outcome, r.priority, r.max_attempts, r.attempts, r.tries, r.created_at_ms, r.run_at_ms,
+    r.outcome, r.priority, r.max_tries, r.attempts, r.tries, r.created_at_ms, r.run_at_ms,
     r.finished_at_ms, NULL, NULL, NULL, NULL
 FROM sw_workflow_runs AS r
 JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
@@ -142,7 +142,7 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         code_version: row.get(7)?,
         outcome: row.get(8)?,
         priority: row.get(9)?,
-        max_attempts: row.get(10)?,
+        max_tries: row.get(10)?,
         attempts: row.get(11)?,
         tries: row.get(12)?,
         created_at_ms: row.get(13)?,

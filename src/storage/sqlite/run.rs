@@ -38,13 +38,13 @@ VALUES (?1)";
 
 const RUN_INSERT: &str = "
 INSERT INTO sw_workflow_runs (
-    run_id, lane_key, parent_key, root_key, created_at_ms, run_at_ms, priority, max_attempts,
+    run_id, lane_key, parent_key, root_key, created_at_ms, run_at_ms, priority, max_tries,
     timeout_ms, backoff_initial_ms, backoff_max_ms, backoff_percent, concurrency_key, idem_scope,
     idem_key, metadata, args_key, args
 )
 VALUES (
     :run_id, :lane_key, :parent_key, :root_key, :created_at_ms, :run_at_ms, :priority,
-    :max_attempts, :timeout_ms, :backoff_initial_ms, :backoff_max_ms, :backoff_percent,
+    :max_tries, :timeout_ms, :backoff_initial_ms, :backoff_max_ms, :backoff_percent,
     :concurrency_key, :idem_scope, :idem_key, :metadata, :args_key, :args
 )";
 
@@ -55,7 +55,7 @@ JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 WHERE r.run_key = ?1";
 
 const RUN_POLICY: &str = "
-SELECT max_attempts, backoff_initial_ms, backoff_max_ms, backoff_percent
+SELECT max_tries, backoff_initial_ms, backoff_max_ms, backoff_percent
 FROM sw_workflow_runs
 WHERE run_key = ?1";
 
@@ -121,7 +121,7 @@ impl RunPort for Tx<'_> {
                 ":created_at_ms": run.created_at_ms,
                 ":run_at_ms": run.run_at_ms,
                 ":priority": run.priority,
-                ":max_attempts": run.max_attempts,
+                ":max_tries": run.max_tries,
                 ":timeout_ms": run.timeout_ms,
                 ":backoff_initial_ms": run.backoff_initial_ms,
                 ":backoff_max_ms": run.backoff_max_ms,
@@ -147,7 +147,7 @@ impl RunPort for Tx<'_> {
         self.one(RUN_POLICY, [run_key], |row| {
             let max_ms: Option<i64> = row.get(2)?;
             Ok(RunPolicy {
-                max_attempts: row.get::<_, Option<u32>>(0)?.unwrap_or(RUN_TRIES_DEFAULT),
+                max_tries: row.get::<_, Option<u32>>(0)?.unwrap_or(RUN_TRIES_DEFAULT),
                 backoff: Backoff {
                     initial_ms: row.get::<_, Option<i64>>(1)?.unwrap_or(BACKOFF_INITIAL_MS_DEFAULT),
                     max_ms: max_ms.unwrap_or(BACKOFF_MAX_MS_DEFAULT),
