@@ -342,8 +342,9 @@ VALUES (1, 1, 2, 0, 1, 1, 0, 0, 0, 0, 1), (2, 1, 3, 0, 1, 1, 0, 0, 0, 0, NULL);
 INSERT INTO sw_workflow_waits VALUES (3, 1, 'tokens', 2, 90);
 INSERT INTO sw_budget_balances (root_key, unit, limit_amount, reserved, spent)
 VALUES (1, 'tokens', 100, 5, 7);
-INSERT INTO sw_budget_reservations (salt, root_key, run_key, fence, unit, amount, state, at_ms)
-VALUES (1, 1, 1, 1, 'tokens', 5, 0, 1), (1, 1, 1, 1, 'tokens', 9, 1, 1);
+INSERT INTO sw_budget_reservations (salt, root_key, run_key, fence, unit, amount, state, at_ms,
+    units, place, label)
+VALUES (1, 1, 1, 1, 'tokens', 5, 0, 1, 1, 0, ''), (1, 1, 1, 1, 'tokens', 9, 1, 1, 1, 0, '');
 INSERT INTO sw_budget_ledger
 VALUES (1, 1, 1, 2, 'tokens', 1, 1, '', 7, 1);
 INSERT INTO sw_budget_totals VALUES (1, 'tokens', 1, '', 7, 1);

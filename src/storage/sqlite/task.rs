@@ -147,7 +147,7 @@ RETURNING priority, due_at_ms, task_key";
 const TASKS_LOCAL: &str = "
 SELECT task_key
 FROM sw_workflow_tasks
-WHERE lane_key = ?1 AND flags >= 8
+WHERE lane_key = ?1 AND flags & 8
 ORDER BY task_key
 LIMIT ?2";
 

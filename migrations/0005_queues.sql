@@ -1,8 +1,22 @@
 -- introduced_version: 0.1.0
 --
--- Schedules as they came to be. Nothing ever wrote the table of 0004.
+-- Limits of queues, and runs that submit themselves.
 
-DROP TABLE sw_workflow_schedules;
+-- Only queues that were set have a row.
+CREATE TABLE sw_workflow_queues (
+    queue               TEXT PRIMARY KEY,
+    concurrency         INTEGER,            -- NULL: no limit
+    concurrency_per_key INTEGER,
+    paused              INTEGER NOT NULL,
+    running             INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sw_workflow_gates (
+    queue               TEXT NOT NULL,
+    gate                TEXT NOT NULL,      -- concurrency key
+    running             INTEGER NOT NULL,
+    PRIMARY KEY (queue, gate)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sw_workflow_schedules (
     name                TEXT PRIMARY KEY,
