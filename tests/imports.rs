@@ -207,6 +207,26 @@ fn nobody_above_the_storage_names_what_is_within_it() {
     assert!(names.is_empty(), "{}", names.join("\n"));
 }
 
+/// The claims of the conformance run on every backend, so they name none but where its beds are made.
+fn backends_named(text: &str) -> Vec<&str> {
+    let is_factory = |line: &&str| line.starts_with("every_claim!(");
+    text.lines().filter(|line| line.contains("sqlite") && !is_factory(line)).collect()
+}
+
+#[test]
+fn the_claims_name_no_backend() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage/conformance");
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let text = fs::read_to_string(entry.path()).unwrap();
+        assert!(backends_named(&text).is_empty(), "{entry:?}: {:?}", backends_named(&text));
+    }
+    assert_eq!(
+        backends_named("use rusqlite::Connection;\n// a\nSELECT FROM sqlite_schema").len(),
+        2
+    );
+    assert!(backends_named("every_claim!(a, crate::storage::sqlite::bed_tests::a);").is_empty());
+}
+
 #[test]
 fn no_two_files_import_each_other() {
     let files = library();

@@ -3,7 +3,7 @@
 //! document must be the same.
 //!
 //! `SW_MODEL_SEED` repeats the sequence of one seed; `SW_MODEL_ROUNDS` and `SW_MODEL_STEPS` make it
-//! longer.
+//! longer; `SW_MODEL_STORE` says where the stores lie, as a path or whatever else `Store::open` takes.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 #![allow(
@@ -27,6 +27,8 @@ mod oracle;
 mod outside;
 #[path = "model/page.rs"]
 mod page;
+#[path = "model/place.rs"]
+mod place;
 mod support;
 #[path = "model/waiting.rs"]
 mod waiting;

@@ -15,6 +15,7 @@ use smolwf::handles::begin::Begun;
 use smolwf::handles::store::{Store, StoreOptions};
 use smolwf::handles::wait::Waited;
 
+use crate::place::Place;
 use crate::support::{Draws, named};
 
 /// One call of a run's body. Each has a name of its own.
@@ -44,7 +45,7 @@ struct Run {
 struct Clocks {
     seed: u64,
     draws: Draws,
-    folder: tempfile::TempDir,
+    place: Place,
     handles: Vec<Arc<Store>>,
     runs: Vec<Run>,
     log: Vec<String>,
@@ -68,13 +69,13 @@ fn open(path: &Path) -> Arc<Store> {
 
 impl Clocks {
     fn new(seed: u64) -> Clocks {
-        let folder = tempfile::tempdir().unwrap();
-        let handles: Vec<_> = (0..3).map(|_| open(&folder.path().join("db"))).collect();
+        let place = Place::of("clocks", seed);
+        let handles: Vec<_> = (0..3).map(|_| open(place.name())).collect();
         for (handle, ahead_ms) in handles.iter().zip([0, 30_000, 4_000_000]) {
             handle.advance_clock(ahead_ms).unwrap();
         }
         let draws = Draws::of(seed);
-        Clocks { seed, draws, folder, handles, runs: Vec::new(), log: Vec::new() }
+        Clocks { seed, draws, place, handles, runs: Vec::new(), log: Vec::new() }
     }
 
     fn run(&mut self, steps: usize) -> u32 {
@@ -165,7 +166,7 @@ impl Clocks {
     fn reopen(&mut self, at: usize) {
         self.log.push(format!("reopen {at}"));
         self.handles[at].close();
-        self.handles[at] = open(&self.folder.path().join("db"));
+        self.handles[at] = open(self.place.name());
     }
 
     /// Lets every handle work until none finds anything. An attempt of a run that was parked before and

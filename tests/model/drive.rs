@@ -86,7 +86,7 @@ const OPERATIONS: [(u64, &str, Operation); 30] = [
 impl Drive {
     pub fn new(seed: u64) -> Drive {
         let mut oracle = Oracle::default();
-        let world = World::new(&mut oracle);
+        let world = World::new(seed, &mut oracle);
         Drive {
             seed,
             draws: Draws::of(seed),

@@ -2,7 +2,6 @@
 //! answer in the model's form.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -14,13 +13,13 @@ use smolwf::handles::begin::Begun;
 use smolwf::handles::step::Step;
 use smolwf::handles::store::{Store, StoreOptions};
 use smolwf::handles::wait::Waited;
-use tempfile::TempDir;
 
 use super::attempt::Begin;
 use super::oracle::{
     EXISTS, FAILED, Filter, OK, Oracle, REPLAYED, SUSPEND, Said, Submit, TIMEOUT, said,
 };
 use super::page::{comparable, strip};
+use super::place::Place;
 use super::waiting::{Ask, Form, Member};
 
 /// Milliseconds between two instants of the world: leases end half way between them, since the
@@ -34,19 +33,16 @@ pub struct Handle {
 }
 
 pub struct World {
-    _folder: TempDir,
-    path: PathBuf,
+    place: Place,
     pub handles: Vec<Handle>,
     next_number: u64,
     base_ms: i64,
 }
 
 impl World {
-    pub fn new(oracle: &mut Oracle) -> World {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db");
-        let mut world =
-            World { _folder: folder, path, handles: Vec::new(), next_number: 1, base_ms: 0 };
+    pub fn new(seed: u64, oracle: &mut Oracle) -> World {
+        let place = Place::of("model", seed);
+        let mut world = World { place, handles: Vec::new(), next_number: 1, base_ms: 0 };
         for _ in 0..3 {
             world.open(oracle);
         }
@@ -62,7 +58,7 @@ impl World {
             lease_default_ms: 20_500,
             ..StoreOptions::default()
         };
-        let store = Store::open(&self.path, &options).unwrap();
+        let store = Store::open(self.place.name(), &options).unwrap();
         store.init().unwrap();
         if self.base_ms == 0 {
             self.base_ms = store.now_ms();

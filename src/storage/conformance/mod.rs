@@ -3,7 +3,8 @@
 //! Each file holds the claims of one topic: functions over a [`Bed`], which is one empty store and
 //! the transactions on it. [`conforms`] runs them all for one way to make a bed. Whoever adds a
 //! method to a trait of [`crate::domain::port`] adds a claim here; whoever writes another backend
-//! adds a bed and runs the same claims.
+//! adds a function that makes beds, one line at the end of this file, and runs the same claims. No
+//! claim names a backend: what is true of one alone is tested beside it.
 //!
 //! Most claims go through the scripts of the domain, since those are what a backend must carry; time
 //! is a number, so no claim waits for anything.
@@ -25,12 +26,6 @@ mod step;
 mod store;
 mod wait;
 
-use rusqlite::Connection;
-use rusqlite::types::Value;
-use tempfile::TempDir;
-
-use super::sqlite::migrate;
-use super::sqlite::tx::Tx;
 use crate::clock::Now;
 use crate::domain::attempt::{End, Finish, finish};
 use crate::domain::claim::{Claimed, Claimer, Picked};
@@ -42,12 +37,13 @@ use crate::error::Result;
 use crate::id::Id;
 
 /// One store, empty but for its schema.
-trait Bed {
+pub(super) trait Bed {
     /// Runs `work` in one transaction, and keeps what it wrote or not.
     fn transact(&mut self, is_kept: bool, work: &mut dyn FnMut(&mut dyn Port));
     /// Returns what the last transaction tells others.
     fn news(&self) -> News;
-    /// Returns everything that is stored, in a form that two states can be compared by.
+    /// Returns everything that is stored, each table in the order of its primary key, so that two
+    /// states can be compared however they came about.
     fn dump(&mut self) -> String;
 }
 
@@ -169,14 +165,15 @@ impl Draws {
     }
 }
 
-/// Makes a test of each claim for the beds that `$make` makes.
+/// Makes a test of each claim for the beds that `$make` makes: a function that gives a fresh store of
+/// its backend, and goes with it.
 macro_rules! conforms {
     ($backend:ident, $make:expr, $($topic:ident: $($claim:ident)*;)*) => {
         mod $backend {
             $(mod $topic {
                 $(#[test]
                 fn $claim() {
-                    crate::storage::conformance::$topic::$claim(&mut $make());
+                    crate::storage::conformance::$topic::$claim(&mut *$make());
                 })*
             })*
         }
@@ -368,63 +365,6 @@ macro_rules! every_claim {
     };
 }
 
-every_claim!(sqlite_in_memory, crate::storage::conformance::in_memory);
-every_claim!(sqlite_in_a_file, crate::storage::conformance::in_a_file);
-
-/// A store of SQLite's on a connection of its own.
-struct SqliteBed {
-    conn: Connection,
-    news: News,
-    _folder: Option<TempDir>,
-}
-
-fn in_memory() -> SqliteBed {
-    SqliteBed::new(Connection::open_in_memory().unwrap(), None)
-}
-
-fn in_a_file() -> SqliteBed {
-    let folder = tempfile::tempdir().unwrap();
-    let conn = Connection::open(folder.path().join("db")).unwrap();
-    conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF").unwrap();
-    SqliteBed::new(conn, Some(folder))
-}
-
-impl SqliteBed {
-    fn new(conn: Connection, folder: Option<TempDir>) -> SqliteBed {
-        conn.set_prepared_statement_cache_capacity(200);
-        migrate::apply(&conn, None, 1).unwrap();
-        SqliteBed { conn, news: News::default(), _folder: folder }
-    }
-}
-
-impl Bed for SqliteBed {
-    fn transact(&mut self, is_kept: bool, work: &mut dyn FnMut(&mut dyn Port)) {
-        self.conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let mut tx = Tx::new(&self.conn);
-        work(&mut tx);
-        self.news = tx.news();
-        self.conn.execute_batch(if is_kept { "COMMIT" } else { "ROLLBACK" }).unwrap();
-    }
-
-    fn news(&self) -> News {
-        self.news
-    }
-
-    fn dump(&mut self) -> String {
-        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
-        let mut tables = self.conn.prepare(tables).unwrap();
-        let tables: Vec<String> =
-            tables.query_map([], |row| row.get(0)).and_then(Iterator::collect).unwrap();
-        let mut text = String::new();
-        for table in tables {
-            let mut rows = self.conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
-            let columns = rows.column_count();
-            let mut rows = rows.query([]).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                let values: Vec<Value> = (0..columns).map(|at| row.get(at).unwrap()).collect();
-                text.push_str(&format!("{table}: {values:?}\n"));
-            }
-        }
-        text
-    }
-}
+// One line for each factory: a backend that joins adds its own, and no claim changes.
+every_claim!(sqlite_in_memory, crate::storage::sqlite::bed_tests::in_memory);
+every_claim!(sqlite_in_a_file, crate::storage::sqlite::bed_tests::in_a_file);

@@ -21,6 +21,8 @@ pub mod writer;
 
 mod attempt;
 pub mod backend;
+#[cfg(test)]
+pub(super) mod bed_tests;
 mod budget;
 mod check;
 mod claim;
