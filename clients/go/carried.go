@@ -116,6 +116,13 @@ func (c *carried) carry(work Workflow) {
 	c.finish()
 }
 
+// giveBack ends an attempt that did not begin, and frees it.
+func (c *carried) giveBack(why string, delay time.Duration) {
+	defer c.run.Close()
+	defer c.endLife(errEnded)
+	c.release(why, delay)
+}
+
 // abandon leaves behind what did not return; false when it has after all.
 func (c *carried) abandon() bool {
 	c.mu.Lock()

@@ -131,8 +131,7 @@ func (w *Worker) Carry(ctx context.Context, run *Attempt) error {
 	var once sync.Once
 	c := w.carries(ctx, run, ctx.Done(), func(err error) { once.Do(func() { fatal = err }) })
 	if work == nil {
-		defer run.Close()
-		c.release("no workflow of this name is known", unknownDelay)
+		c.giveBack("no workflow of this name is known", unknownDelay)
 	} else {
 		listening, listened := context.WithCancel(context.Background())
 		defer listened()
@@ -351,7 +350,8 @@ func (r *running) look(most int) (runs []*Attempt, _ error) {
 	return runs, nil
 }
 
-// take carries a run in a goroutine of its own; its place is free when it has ended.
+// take carries a run in a goroutine of its own; its place is free when it has ended. One that was
+// claimed while a stop came is given back: nothing has begun.
 func (r *running) take(run *Attempt) {
 	c := r.worker.carries(r.ctx, run, r.halted.Done(), r.fail)
 	r.mu.Lock()
@@ -361,7 +361,11 @@ func (r *running) take(run *Attempt) {
 	go func() {
 		defer r.attempts.Done()
 		defer func() { <-r.slots }()
-		c.carry(r.worker.Workflows[run.Workflow()])
+		if r.stopped.Err() != nil {
+			c.giveBack("the worker stops", 0)
+		} else {
+			c.carry(r.worker.Workflows[run.Workflow()])
+		}
 		r.mu.Lock()
 		delete(r.carried, c)
 		r.mu.Unlock()

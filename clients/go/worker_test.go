@@ -104,6 +104,33 @@ func TestAStopBeforeRunStopsIt(t *testing.T) {
 
 func nothingToDo(context.Context, *Attempt) (any, error) { return nil, nil }
 
+// A claim that is under way when the context ends may still be answered.
+func TestWhatWasClaimedWhileAStopCameIsGivenBack(t *testing.T) {
+	store, err := Open(filepath.Join(t.TempDir(), "a.db"), nil)
+	must(t, err)
+	defer store.Close()
+	runID, _, err := store.Submit("w", nil, nil)
+	must(t, err)
+	worker := &Worker{Store: store, Workflows: map[string]Workflow{"w": func(context.Context, *Attempt) (any, error) {
+		t.Error("the workflow began")
+		return nil, nil
+	}}}
+	r, err := worker.start(t.Context())
+	must(t, err)
+	r.places()
+	runs, err := r.look(1)
+	must(t, err)
+	worker.Stop()
+	r.take(runs[0])
+	r.attempts.Wait()
+	must(t, worker.finish(r))
+	run, err := store.Get(runID)
+	must(t, err)
+	if run.State != "pending" || run.Tries != 0 || len(r.slots) != 0 {
+		t.Errorf("%+v, %d places taken", run, len(r.slots))
+	}
+}
+
 func TestANegativeGraceEndsAttemptsAtTheFirstStop(t *testing.T) {
 	store, begun := memory(t), make(chan struct{})
 	worker := &Worker{Store: store, Grace: -1, Workflows: map[string]Workflow{
