@@ -1,9 +1,11 @@
 //! The only place that reads time.
 //!
-//! Two instants make a reading: the wall clock, which due times and records follow, and the time
-//! the machine was awake, which leases follow: it neither jumps when somebody sets the clock nor
-//! runs on while a laptop sleeps. A manual clock stands still until the host advances it.
+//! Two instants make a reading: the wall clock, which due times and records follow, and the clock
+//! that leases follow, which the backend gives: all who share a store must read it alike, whatever
+//! somebody sets the wall clock to. A manual clock stands still until the host advances it.
 
+use std::fmt::Debug;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,8 +17,8 @@ use crate::limits::INSTANT_MS_MAX;
 pub struct Now {
     /// Unix milliseconds.
     pub wall_ms: i64,
-    /// Milliseconds that the machine was awake since it booted.
-    pub up_ms: i64,
+    /// Milliseconds on the lease clock of the backend, which counts from a moment of its own.
+    pub lease_ms: i64,
 }
 
 impl Now {
@@ -27,11 +29,17 @@ impl Now {
     }
 }
 
+/// What a backend measures leases by. It never goes back, and whoever shares the store reads it alike.
+pub trait LeaseClock: Debug + Send + Sync {
+    /// Returns where it stands, milliseconds.
+    fn lease_ms(&self) -> i64;
+}
+
 /// A source of readings.
 #[derive(Debug)]
 pub enum Clock {
-    /// The machine's own clocks; holds the function that reads the time awake.
-    System(fn() -> i64),
+    /// The machine's wall clock and the backend's lease clock.
+    System(Arc<dyn LeaseClock>),
     /// Frozen at a reading plus what the host has advanced since, in milliseconds.
     Manual {
         /// Where it started.
@@ -50,10 +58,10 @@ impl Clock {
     /// Reads the clock.
     pub fn now(&self) -> Now {
         match self {
-            Clock::System(uptime_ms) => Now { wall_ms: system_ms(), up_ms: uptime_ms() },
+            Clock::System(lease) => Now { wall_ms: system_ms(), lease_ms: lease.lease_ms() },
             Clock::Manual { start, advanced_ms } => {
                 let advanced_ms = advanced_ms.load(Ordering::SeqCst);
-                Now { wall_ms: start.wall_ms + advanced_ms, up_ms: start.up_ms + advanced_ms }
+                Now { wall_ms: start.wall_ms + advanced_ms, lease_ms: start.lease_ms + advanced_ms }
             }
         }
     }
@@ -106,16 +114,32 @@ pub fn system_ms() -> i64 {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
+    struct Seven;
+
+    impl LeaseClock for Seven {
+        fn lease_ms(&self) -> i64 {
+            7
+        }
+    }
+
+    #[test]
+    fn leases_are_read_on_the_clock_that_the_backend_gives() {
+        let now = Clock::System(Arc::new(Seven)).now();
+        assert_eq!(now.lease_ms, 7);
+        assert!(now.wall_ms > 1_000_000_000_000);
+    }
+
     fn at_one_thousand() -> Clock {
-        Clock::manual(Now { wall_ms: 1_000, up_ms: 10 })
+        Clock::manual(Now { wall_ms: 1_000, lease_ms: 10 })
     }
 
     #[test]
     fn a_manual_clock_moves_both_instants_by_what_it_is_advanced() {
         let clock = at_one_thousand();
-        assert_eq!(clock.now(), Now { wall_ms: 1_000, up_ms: 10 });
+        assert_eq!(clock.now(), Now { wall_ms: 1_000, lease_ms: 10 });
         clock.advance(5).unwrap();
-        assert_eq!(clock.now(), Now { wall_ms: 1_005, up_ms: 15 });
+        assert_eq!(clock.now(), Now { wall_ms: 1_005, lease_ms: 15 });
     }
 
     #[test]
@@ -132,11 +156,11 @@ mod tests {
         assert_eq!(clock.advanced(5), Ok(1_005));
         assert_eq!(clock.advanced(-1).unwrap_err().code(), -2);
         assert_eq!(clock.now().wall_ms, 1_000);
-        assert_eq!(Clock::System(|| 0).advanced(1).unwrap_err().code(), -1);
+        assert_eq!(Clock::System(Arc::new(Seven)).advanced(1).unwrap_err().code(), -1);
     }
 
     #[test]
     fn the_machines_clock_cannot_be_advanced() {
-        assert_eq!(Clock::System(|| 0).advance(1).unwrap_err().code(), -1);
+        assert_eq!(Clock::System(Arc::new(Seven)).advance(1).unwrap_err().code(), -1);
     }
 }

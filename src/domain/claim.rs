@@ -73,8 +73,8 @@ pub struct Outlook {
     pub is_promising: bool,
     /// When the next task or schedule comes due by itself, Unix milliseconds.
     pub next_due_at_ms: Option<i64>,
-    /// When the next lease lapses, milliseconds awake.
-    pub next_lapse_up_ms: Option<i64>,
+    /// When the next lease lapses, on the lease clock.
+    pub next_lapse_ms: Option<i64>,
     /// Owners in the file, whose life only the system can tell.
     pub owners: Vec<Owner>,
 }
@@ -83,7 +83,7 @@ impl Outlook {
     /// Returns whether time has moved something that a sweep would find.
     pub fn is_due(&self, now: Now) -> bool {
         self.next_due_at_ms.is_some_and(|at| at <= now.wall_ms)
-            || self.next_lapse_up_ms.is_some_and(|at| at <= now.up_ms)
+            || self.next_lapse_ms.is_some_and(|at| at <= now.lease_ms)
     }
 }
 
@@ -97,12 +97,12 @@ pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Out
     ];
     let next_due_at_ms = next.into_iter().flatten().min();
     let owners = port.owners()?;
-    let mut next_lapse_up_ms = None;
+    let mut next_lapse_ms = None;
     for owner in &owners {
         let end = port.first_lease_end(owner.owner_key)?;
-        next_lapse_up_ms = [next_lapse_up_ms, end].into_iter().flatten().min();
+        next_lapse_ms = [next_lapse_ms, end].into_iter().flatten().min();
     }
-    let seen = Outlook { is_promising: false, next_due_at_ms, next_lapse_up_ms, owners };
+    let seen = Outlook { is_promising: false, next_due_at_ms, next_lapse_ms, owners };
     let is_promising = seen.is_due(now)
         || !port.cascades(1)?.is_empty()
         || (!is_full(port, &filter.queue)? && port.ready_head(filter)?.is_some());
@@ -137,8 +137,8 @@ pub struct Claimed {
     pub owner_key: OwnerKey,
     /// What every write of the attempt must show.
     pub fence: Fence,
-    /// End of the lease, milliseconds awake.
-    pub lease_until_up_ms: i64,
+    /// End of the lease, on the lease clock.
+    pub lease_until_ms: i64,
     /// When, Unix milliseconds.
     pub claimed_at_ms: i64,
     /// When the run became due: some clock has seen that moment, so its attempt's stands no earlier.
@@ -189,10 +189,10 @@ fn take(
     (run_key, limits_apply): (RunKey, bool),
     now: Now,
 ) -> Result<Claimed> {
-    let lease_until_up_ms = lease_end(claimer.lease_ms, now);
+    let lease_until_ms = lease_end(claimer.lease_ms, now);
     let lease = NewLease {
         owner_key,
-        lease_until_up_ms,
+        lease_until_ms,
         lease_ms: claimer.lease_ms,
         claimed_at_ms: now.wall_ms,
         worker: claimer.worker.clone(),
@@ -207,7 +207,7 @@ fn take(
     let run = port.claimed_run(run_key)?;
     let fence = Fence { run_key, number };
     let claimed_at_ms = now.wall_ms;
-    Ok(Claimed { owner_key, fence, lease_until_up_ms, claimed_at_ms, due_at_ms, run })
+    Ok(Claimed { owner_key, fence, lease_until_ms, claimed_at_ms, due_at_ms, run })
 }
 
 /// What a look for the next run came to.
@@ -312,9 +312,9 @@ fn sweep_overdue(port: &mut dyn Port, now: Now) -> Result<Swept> {
 }
 
 fn sweep_owner(port: &mut dyn Port, owner: OwnerKey, is_dead: bool, now: Now) -> Result<Swept> {
-    let until_up_ms = if is_dead { i64::MAX } else { now.up_ms };
+    let until_ms = if is_dead { i64::MAX } else { now.lease_ms };
     let why = if is_dead { "the process that ran it is gone" } else { "its lease lapsed" };
-    let lost = port.leased(owner, until_up_ms, SWEEP_LOST_MAX)?;
+    let lost = port.leased(owner, until_ms, SWEEP_LOST_MAX)?;
     for run_key in &lost {
         if let Some(task) = port.task(*run_key)? {
             lose(port, &task, why, now)?;

@@ -10,8 +10,8 @@ use crate::limits::{LEASE_MS_MAX, LEASE_MS_MIN};
 /// Where a lease stands after a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// End, milliseconds awake; `i64::MAX` while the owner lives.
-    pub until_up_ms: i64,
+    /// End, on the lease clock; `i64::MAX` while the owner lives.
+    pub until_ms: i64,
 }
 
 /// Refuses a lease length outside its range; 0 is `default_ms`.
@@ -30,7 +30,7 @@ pub fn lease_end(lease_ms: u32, now: Now) -> i64 {
     if lease_ms == LEASE_WHILE_ALIVE {
         i64::MAX
     } else {
-        now.up_ms.saturating_add(i64::from(lease_ms))
+        now.lease_ms.saturating_add(i64::from(lease_ms))
     }
 }
 
@@ -75,9 +75,9 @@ pub fn living(port: &mut dyn Port, fence: Fence, now: Now) -> Result<Hold> {
 pub fn heartbeat(port: &mut dyn Port, fence: Fence, lease_ms: u32, now: Now) -> Result<Lease> {
     let hold = living(port, fence, now)?;
     let lease_ms = lease_length(lease_ms, hold.lease_ms)?;
-    let until_up_ms = lease_end(lease_ms, now).max(hold.lease_until_up_ms);
-    port.lease_set(fence.run_key, until_up_ms, lease_ms, hold.losses)?;
-    Ok(Lease { until_up_ms })
+    let until_ms = lease_end(lease_ms, now).max(hold.lease_until_ms);
+    port.lease_set(fence.run_key, until_ms, lease_ms, hold.losses)?;
+    Ok(Lease { until_ms })
 }
 
 /// Notes that an attempt has recorded something: the count of losses starts anew (P13), and at least
@@ -94,14 +94,14 @@ pub fn keep_lease(
     losses: u32,
     now: Now,
 ) -> Result<Lease> {
-    let left = hold.lease_until_up_ms.saturating_sub(now.up_ms);
-    let is_long = hold.lease_until_up_ms == i64::MAX || left >= i64::from(hold.lease_ms) * 2 / 3;
+    let left = hold.lease_until_ms.saturating_sub(now.lease_ms);
+    let is_long = hold.lease_until_ms == i64::MAX || left >= i64::from(hold.lease_ms) * 2 / 3;
     if is_long && hold.losses == losses {
-        return Ok(Lease { until_up_ms: hold.lease_until_up_ms });
+        return Ok(Lease { until_ms: hold.lease_until_ms });
     }
-    let until_up_ms = lease_end(hold.lease_ms, now).max(hold.lease_until_up_ms);
-    port.lease_set(fence.run_key, until_up_ms, hold.lease_ms, losses)?;
-    Ok(Lease { until_up_ms })
+    let until_ms = lease_end(hold.lease_ms, now).max(hold.lease_until_ms);
+    port.lease_set(fence.run_key, until_ms, hold.lease_ms, losses)?;
+    Ok(Lease { until_ms })
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_lease_while_alive_has_no_end() {
-        let now = Now { wall_ms: 0, up_ms: 7 };
+        let now = Now { wall_ms: 0, lease_ms: 7 };
         assert_eq!(lease_end(LEASE_WHILE_ALIVE, now), i64::MAX);
         assert_eq!(lease_end(1_000, now), 1_007);
     }

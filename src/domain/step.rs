@@ -405,7 +405,7 @@ fn put(port: &mut dyn Port, subject: &Subject, row: &StepRow) -> Result<bool> {
 mod tests {
     use super::*;
 
-    const NOW: Now = Now { wall_ms: 100, up_ms: 0 };
+    const NOW: Now = Now { wall_ms: 100, lease_ms: 0 };
 
     fn plan() -> Plan {
         Begin::default().plan().unwrap()
@@ -460,7 +460,7 @@ mod tests {
         let backs_off = found(StepState::BacksOff, 1);
         let waits = decide(Some(&backs_off), &plan(), "a", NOW).unwrap();
         assert_eq!(waits, Decision::Wait { retry_at_ms: 150 });
-        let later = Now { wall_ms: 150, up_ms: 0 };
+        let later = Now { wall_ms: 150, lease_ms: 0 };
         let runs = decide(Some(&backs_off), &plan(), "a", later).unwrap();
         assert_eq!(runs, Decision::Run { tries: 2 });
     }

@@ -223,7 +223,7 @@ fn new_task(submit: &Submit, run_key: i64, lane_key: i64, now: Now) -> Task {
 mod tests {
     use super::*;
 
-    const NOON: Now = Now { wall_ms: 1_000, up_ms: 0 };
+    const NOON: Now = Now { wall_ms: 1_000, lease_ms: 0 };
 
     #[test]
     fn a_run_without_a_date_is_ready_at_once() {

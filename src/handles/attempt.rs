@@ -51,7 +51,7 @@ type Asked = (StepKind, Box<str>, u32);
 struct Look {
     /// The count of recalls before the look.
     recalls: u32,
-    good_until_up_ms: i64,
+    good_until_ms: i64,
     deadline_at_ms: i64,
 }
 
@@ -97,7 +97,7 @@ impl Attempt {
             history: OnceLock::new(),
             finished: Mutex::new(None),
         };
-        attempt.note_lease(Lease { until_up_ms: claimed.lease_until_up_ms }, now);
+        attempt.note_lease(Lease { until_ms: claimed.lease_until_ms }, now);
         attempt
     }
 
@@ -340,27 +340,27 @@ impl Attempt {
     pub(crate) fn has_looked(&self, entered: &Entered<'_>, now: Now) -> bool {
         let look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         look.as_ref().is_some_and(|look| {
-            now.up_ms < look.good_until_up_ms
+            now.lease_ms < look.good_until_ms
                 && now.wall_ms < look.deadline_at_ms
                 && look.recalls == entered.recalls()
         })
     }
 
     pub(crate) fn note_look(&self, recalls: u32, hold: &Hold, now: Now) {
-        let good_until_up_ms = now.up_ms.saturating_add(LOOK_MS).min(hold.lease_until_up_ms);
+        let good_until_ms = now.lease_ms.saturating_add(LOOK_MS).min(hold.lease_until_ms);
         let deadline_at_ms = hold.deadline_at_ms.unwrap_or(i64::MAX);
         let is_told_to_end = hold.must_end(now.wall_ms).is_some();
-        let look = Look { recalls, good_until_up_ms, deadline_at_ms };
+        let look = Look { recalls, good_until_ms, deadline_at_ms };
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) =
             (!is_told_to_end).then_some(look);
     }
 
     /// Keeps what a write said of the lease.
     pub(crate) fn note_lease(&self, lease: Lease, now: Now) {
-        let expires_at_ms = if lease.until_up_ms == i64::MAX {
+        let expires_at_ms = if lease.until_ms == i64::MAX {
             i64::MAX
         } else {
-            now.wall_ms.saturating_add(lease.until_up_ms.saturating_sub(now.up_ms))
+            now.wall_ms.saturating_add(lease.until_ms.saturating_sub(now.lease_ms))
         };
         self.lease_expires_at_ms.store(expires_at_ms, Ordering::Relaxed);
     }

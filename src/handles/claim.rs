@@ -114,12 +114,12 @@ impl Store {
     /// Returns the owners in the file that are gone. Asked seldom while there is work, and whenever
     /// the answer would be that there is none (P12).
     fn dead_owners(&self, entered: &Entered<'_>, outlook: &Outlook, now: Now) -> Result<Vec<i64>> {
-        let probed_at = self.probed_at_up_ms.load(Ordering::Relaxed);
-        let is_recent = (0..OWNER_PROBE_MS).contains(&now.up_ms.saturating_sub(probed_at));
+        let probed_at = self.probed_ms.load(Ordering::Relaxed);
+        let is_recent = (0..OWNER_PROBE_MS).contains(&now.lease_ms.saturating_sub(probed_at));
         if outlook.is_promising && is_recent {
             return Ok(Vec::new());
         }
-        self.probed_at_up_ms.store(now.up_ms, Ordering::Relaxed);
+        self.probed_ms.store(now.lease_ms, Ordering::Relaxed);
         let mut dead = Vec::new();
         for owner in &outlook.owners {
             let is_alive =
@@ -180,7 +180,7 @@ impl Store {
         }
         let now = self.terms.clock.now();
         let due = outlook.next_due_at_ms.map(|at| at - now.wall_ms);
-        let lapse = outlook.next_lapse_up_ms.map(|at| at.saturating_sub(now.up_ms));
+        let lapse = outlook.next_lapse_ms.map(|at| at.saturating_sub(now.lease_ms));
         let next = [due, lapse].into_iter().flatten().min().unwrap_or(i64::MAX);
         Duration::from_millis(next.max(1).cast_unsigned()).min(slice)
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::entered::{Entered, Terms};
-use crate::clock::{Clock, Now, system_ms};
+use crate::clock::{Clock, LeaseClock, Now, system_ms};
 use crate::domain::check;
 use crate::domain::claim as claims;
 use crate::domain::news::{News, Queues};
@@ -79,8 +79,8 @@ pub struct Store {
     pub(super) generation: u32,
     pub(super) is_read_only: bool,
     pub(super) is_shut_down: AtomicBool,
-    /// When this handle last looked whether other owners live, milliseconds awake.
-    pub(super) probed_at_up_ms: AtomicI64,
+    /// When this handle last looked whether other owners live, on the lease clock.
+    pub(super) probed_ms: AtomicI64,
     /// Events up to this number are known to be safe from power loss.
     pub(super) safe_seq: AtomicI64,
     /// Milliseconds between two looks of whoever waits: a sender may have died before its bell.
@@ -128,7 +128,7 @@ impl Store {
         let clock = if options.manual_clock {
             manual_clock(backend)?
         } else {
-            Clock::System(os::uptime_ms)
+            Clock::System(backend.lease_clock())
         };
         let default = |value: u32, default: u32| if value == 0 { default } else { value };
         let payload_bytes = match options.payload_bytes_max {
@@ -152,7 +152,7 @@ impl Store {
             is_read_only: options.read_only,
             is_shut_down: AtomicBool::new(false),
             advancing: Mutex::new(()),
-            probed_at_up_ms: AtomicI64::new(0),
+            probed_ms: AtomicI64::new(0),
             safe_seq: AtomicI64::new(0),
             look_every_ms: AtomicU64::new(WAIT_SLICE_MS),
         })
@@ -434,6 +434,6 @@ fn manual_clock(backend: &Backend) -> Result<Clock> {
     let system_ms = system_ms();
     let wall_ms = system_ms.max(latest_ms);
     // As far ahead as the wall clock: a handle opened later must see leases as the others do.
-    let up_ms = os::uptime_ms().saturating_add(wall_ms - system_ms);
-    Ok(Clock::manual(Now { wall_ms, up_ms }))
+    let lease_ms = backend.lease_clock().lease_ms().saturating_add(wall_ms - system_ms);
+    Ok(Clock::manual(Now { wall_ms, lease_ms }))
 }

@@ -65,10 +65,10 @@ pub trait ClaimPort {
     fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
     /// Returns all owners in the file.
     fn owners(&mut self) -> Result<Vec<Owner>>;
-    /// Returns when the first lease of an owner ends, milliseconds awake.
+    /// Returns when the first lease of an owner ends, on the lease clock.
     fn first_lease_end(&mut self, owner_key: OwnerKey) -> Result<Option<i64>>;
-    /// Returns up to `limit` tasks of an owner whose lease ended at or before `until_up_ms`.
-    fn leased(&mut self, owner_key: OwnerKey, until_up_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
+    /// Returns up to `limit` tasks of an owner whose lease ended at or before `until_ms`.
+    fn leased(&mut self, owner_key: OwnerKey, until_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
     /// Writes an owner.
     fn owner_insert(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey>;
     /// Forgets an owner.

@@ -60,8 +60,8 @@ pub struct Task {
     pub gate: Option<String>,
     /// Who runs it.
     pub owner_key: Option<OwnerKey>,
-    /// End of the lease, milliseconds awake.
-    pub lease_until_up_ms: i64,
+    /// End of the lease, on the lease clock.
+    pub lease_until_ms: i64,
     /// Length of the lease; [`LEASE_WHILE_ALIVE`] has no end.
     pub lease_ms: u32,
     /// When the running attempt began.
@@ -94,7 +94,7 @@ impl Task {
             is_woken_for_room: false,
             gate: None,
             owner_key: None,
-            lease_until_up_ms: 0,
+            lease_until_ms: 0,
             lease_ms: 0,
             claimed_at_ms: 0,
             worker: None,
@@ -113,7 +113,7 @@ impl Task {
             is_timed_out: self.is_timed_out,
             deadline_at_ms: self.deadline_at_ms,
             losses: self.losses,
-            lease_until_up_ms: self.lease_until_up_ms,
+            lease_until_ms: self.lease_until_ms,
             lease_ms: self.lease_ms,
         }
     }
@@ -135,8 +135,8 @@ pub struct Hold {
     pub deadline_at_ms: Option<i64>,
     /// Attempts lost in a row without progress.
     pub losses: u32,
-    /// End of the lease, milliseconds awake.
-    pub lease_until_up_ms: i64,
+    /// End of the lease, on the lease clock.
+    pub lease_until_ms: i64,
     /// Length of the lease.
     pub lease_ms: u32,
 }
@@ -168,8 +168,8 @@ pub struct Fence {
 pub struct NewLease {
     /// Claimer.
     pub owner_key: OwnerKey,
-    /// End, milliseconds awake.
-    pub lease_until_up_ms: i64,
+    /// End, on the lease clock.
+    pub lease_until_ms: i64,
     /// Length.
     pub lease_ms: u32,
     /// When.
@@ -203,7 +203,7 @@ pub trait TaskPort {
     fn lease_set(
         &mut self,
         run_key: RunKey,
-        until_up_ms: i64,
+        until_ms: i64,
         lease_ms: u32,
         losses: u32,
     ) -> Result<()>;

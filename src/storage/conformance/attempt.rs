@@ -88,8 +88,8 @@ pub(super) fn a_heartbeat_extends_the_lease_and_never_shortens_it(bed: &mut dyn 
     let fence = bed.claimed(at(100)).fence;
     let beat = |bed: &mut dyn Bed, lease_ms, ms| {
         let lease = bed.tx(|port| heartbeat(port, fence, lease_ms, at(ms)).unwrap());
-        assert_eq!(bed.task(key).unwrap().lease_until_up_ms, lease.until_up_ms);
-        lease.until_up_ms
+        assert_eq!(bed.task(key).unwrap().lease_until_ms, lease.until_ms);
+        lease.until_ms
     };
     assert_eq!(beat(bed, 0, 200), 10_200, "its own length");
     assert_eq!(beat(bed, 60_000, 300), 60_300);
@@ -115,7 +115,7 @@ pub(super) fn every_write_keeps_at_least_half_the_lease_ahead(bed: &mut dyn Bed)
             2 => drop(heartbeat(port, fence, 0, at(now)).unwrap()),
             _ => drop(step::start(port, &step, at(now)).unwrap()),
         });
-        let ahead = bed.task(key).unwrap().lease_until_up_ms;
+        let ahead = bed.task(key).unwrap().lease_until_ms;
         assert!(ahead >= now + 5_000, "round {round}: {} ms ahead", ahead - now);
         assert!(ahead >= until, "round {round}: shortened");
         until = ahead;

@@ -38,7 +38,7 @@ pub(super) fn a_claimed_run_is_claimed_by_nobody_else(bed: &mut dyn Bed) {
     let key = bed.run(1, at(5));
     let claimed = bed.claim(&claimer(1, 0), at(6)).unwrap();
     assert_eq!((claimed.fence.run_key, claimed.fence.number), (key, 1));
-    assert_eq!((claimed.claimed_at_ms, claimed.lease_until_up_ms), (6, 10_006));
+    assert_eq!((claimed.claimed_at_ms, claimed.lease_until_ms), (6, 10_006));
     assert_eq!(claimed.run.workflow, "w");
     assert_eq!((claimed.run.root_run_id, claimed.run.parent_run_id), (run_id(1), None));
     for mark in [1, 2] {
@@ -184,7 +184,7 @@ pub(super) fn an_outlook_promises_what_a_claim_finds(bed: &mut dyn Bed) {
     assert!(look(bed, 700).is_promising);
     bed.claimed(at(700));
     let seen = look(bed, 701);
-    assert_eq!((seen.is_promising, seen.next_lapse_up_ms), (false, Some(10_700)));
+    assert_eq!((seen.is_promising, seen.next_lapse_ms), (false, Some(10_700)));
     assert_eq!((seen.next_due_at_ms, seen.owners.len()), (Some(5_700), 1));
     assert!(look(bed, 5_700).is_promising, "its time-out");
     assert!(look(bed, 10_700).is_promising, "its lease");
@@ -207,7 +207,7 @@ pub(super) fn a_lapsed_lease_is_claimed_by_the_next_worker(bed: &mut dyn Bed) {
 /// P12: somebody sets the clock, a laptop sleeps.
 pub(super) fn leases_follow_the_time_awake_and_due_times_the_wall_clock(bed: &mut dyn Bed) {
     let day_ms = 86_400_000;
-    let now = |wall_ms: i64, up_ms: i64| Now { wall_ms, up_ms };
+    let now = |wall_ms: i64, lease_ms: i64| Now { wall_ms, lease_ms };
     bed.submit(1, &plain(), now(5, 5));
     let held = bed.claim(&claimer(1, 0), now(5, 5)).unwrap();
     bed.submit(2, &Submit { run_at_ms: 1_000, ..plain() }, now(5, 5));
@@ -231,7 +231,7 @@ pub(super) fn a_lease_while_alive_lapses_with_its_owner_alone(bed: &mut dyn Bed)
     bed.run(1, at(5));
     let forever = Claimer { lease_ms: LEASE_WHILE_ALIVE, ..claimer(1, 0) };
     let held = bed.claim(&forever, at(6)).unwrap();
-    assert_eq!(held.lease_until_up_ms, i64::MAX);
+    assert_eq!(held.lease_until_ms, i64::MAX);
     assert!(bed.claim(&claimer(2, 0), at(i64::MAX - 1)).is_none());
     let heir = Claimer { dead: vec![held.owner_key], ..claimer(2, 0) };
     assert_eq!(bed.claim(&heir, at(7)).unwrap().fence.number, 2);
@@ -474,7 +474,7 @@ fn claim_one(bed: &mut dyn Bed, models: &mut BTreeMap<i64, Model>, now: i64, tur
         let model = models.get_mut(&claimed.fence.run_key).unwrap();
         model.attempts += 1;
         model.ready_at = None;
-        model.running = Some((claimed.fence.number, claimed.lease_until_up_ms));
+        model.running = Some((claimed.fence.number, claimed.lease_until_ms));
         assert_eq!(claimed.fence.number, model.attempts, "turn {turn}");
     }
 }
@@ -509,7 +509,7 @@ fn end_one(bed: &mut dyn Bed, models: &mut BTreeMap<i64, Model>, draws: &mut Dra
             let done = subject(fence, &name, Begin::default(), at(now));
             let lease = bed.tx(|port| step::complete(port, &done, "1", at(now)).unwrap());
             model.losses = 0;
-            model.running = Some((number, lease.until_up_ms));
+            model.running = Some((number, lease.until_ms));
         }
     }
 }

@@ -119,7 +119,7 @@ fn once<T>(
 
 /// Both clocks at the same number.
 fn at(ms: i64) -> Now {
-    Now { wall_ms: ms, up_ms: ms }
+    Now { wall_ms: ms, lease_ms: ms }
 }
 
 fn run_id(number: u8) -> Id {

@@ -405,8 +405,8 @@ pub(super) fn an_answer_keeps_the_lease(bed: &mut dyn Bed) {
     let question = ask_of(fence, Form::Signal, vec![named("a")], -1);
     let answer =
         |port: &mut dyn crate::domain::port::Port| wait::answer(port, &question, at(9_000));
-    assert_eq!(bed.tx(answer).unwrap().1, Lease { until_up_ms: 19_000 });
-    assert_eq!(bed.task(fence.run_key).unwrap().lease_until_up_ms, 19_000);
+    assert_eq!(bed.tx(answer).unwrap().1, Lease { until_ms: 19_000 });
+    assert_eq!(bed.task(fence.run_key).unwrap().lease_until_ms, 19_000);
 }
 
 /// P19 for awaits: what was asked one way is not asked another.

@@ -14,9 +14,10 @@ use super::readers::{self, Readers};
 use super::side::Side;
 use super::tx::Tx;
 use super::writer::Writer;
-use crate::clock::Now;
+use crate::clock::{LeaseClock, Now};
 use crate::domain::Durability;
 use crate::error::{Error, Result};
+use crate::os;
 use crate::process::{PerProcess, Tracked};
 
 /// The files that are open, so that handles on one file share its writer.
@@ -52,6 +53,17 @@ impl Drop for File {
 impl fmt::Debug for File {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("File").field("key", &self.key).field("path", &self.path).finish()
+    }
+}
+
+/// Leases count the time that the machine is awake: all processes on a file share the machine, nobody
+/// sets that clock, and it does not run on while a laptop sleeps.
+#[derive(Debug)]
+pub(super) struct TimeAwake;
+
+impl LeaseClock for TimeAwake {
+    fn lease_ms(&self) -> i64 {
+        os::uptime_ms()
     }
 }
 
@@ -100,6 +112,11 @@ impl Backend {
         let is_safe = options.durability == Durability::Process || self.file.side.is_all_safe();
         // An empty write waits for the sync of what is there, and is refused once one has failed.
         if is_safe { Ok(()) } else { self.write(options, |_, _| Ok(())) }
+    }
+
+    /// Returns the clock that leases go by.
+    pub fn lease_clock(&self) -> Arc<dyn LeaseClock> {
+        Arc::new(TimeAwake)
     }
 
     /// Returns the side file: bells and the locks of owners.

@@ -145,8 +145,8 @@ impl ClaimPort for Tx<'_> {
         self.one(FIRST_LEASE_END, [owner_key], |row| row.get(0))
     }
 
-    fn leased(&mut self, owner_key: OwnerKey, until_up_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
-        self.all(LEASED, (owner_key, until_up_ms, limit), |row| row.get(0))
+    fn leased(&mut self, owner_key: OwnerKey, until_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
+        self.all(LEASED, (owner_key, until_ms, limit), |row| row.get(0))
     }
 
     fn owner_insert(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey> {
@@ -204,7 +204,7 @@ mod tests {
     use crate::domain::submit::{QUEUE_DEFAULT, Submit, submit};
     use crate::id::new_id;
 
-    const NOW: Now = Now { wall_ms: 1_000, up_ms: 1_000 };
+    const NOW: Now = Now { wall_ms: 1_000, lease_ms: 1_000 };
 
     /// A store with so many runs of each kind that a claim must not look at.
     fn crowded(count: u32) -> Connection {

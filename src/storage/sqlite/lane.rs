@@ -304,7 +304,7 @@ mod tests {
                 dead: Vec::new(),
                 seed: new_id(),
             };
-            let now = Now { wall_ms: 1_000, up_ms: 1_000 };
+            let now = Now { wall_ms: 1_000, lease_ms: 1_000 };
             Crowd { conn, claimer, runs: Vec::new(), held: Vec::new(), now, seed }
         }
 

@@ -204,7 +204,7 @@ impl TaskPort for Tx<'_> {
                 is_timed_out: flags & FLAG_TIMED_OUT != 0,
                 deadline_at_ms: row.get(1)?,
                 losses: row.get(2)?,
-                lease_until_up_ms: row.get(3)?,
+                lease_until_ms: row.get(3)?,
                 lease_ms: row.get(4)?,
             })
         })
@@ -239,7 +239,7 @@ impl TaskPort for Tx<'_> {
             (
                 run_key,
                 lease.owner_key,
-                lease.lease_until_up_ms,
+                lease.lease_until_ms,
                 lease.lease_ms,
                 lease.claimed_at_ms,
                 &lease.worker,
@@ -257,11 +257,11 @@ impl TaskPort for Tx<'_> {
     fn lease_set(
         &mut self,
         run_key: RunKey,
-        until_up_ms: i64,
+        until_ms: i64,
         lease_ms: u32,
         losses: u32,
     ) -> Result<()> {
-        self.execute(LEASE_SET, (run_key, until_up_ms, lease_ms, losses)).map(|_| ())
+        self.execute(LEASE_SET, (run_key, until_ms, lease_ms, losses)).map(|_| ())
     }
 
     fn task_yield(&mut self, task: &Task) -> Result<()> {
@@ -381,7 +381,7 @@ fn read_task(row: &Row<'_>) -> rusqlite::Result<Task> {
         is_woken_for_room: flags & FLAG_WOKEN_FOR_ROOM != 0,
         gate: row.get(16)?,
         owner_key: row.get(11)?,
-        lease_until_up_ms: row.get::<_, Option<i64>>(12)?.unwrap_or(0),
+        lease_until_ms: row.get::<_, Option<i64>>(12)?.unwrap_or(0),
         lease_ms: row.get::<_, Option<u32>>(13)?.unwrap_or(0),
         claimed_at_ms: row.get::<_, Option<i64>>(14)?.unwrap_or(0),
         worker: row.get(15)?,

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ffi};
 use tempfile::TempDir;
 
-use super::backend::Backend;
+use super::backend::{Backend, TimeAwake};
 use super::errors::map;
 use super::fault::{self, Fault, FileKind, Operation};
 use super::job::{Job, WriteOptions};
@@ -157,7 +157,7 @@ fn arm(path: &Path, operation: Operation, code: i32) {
 }
 
 fn order(durability: Durability) -> WriteOptions {
-    let clock = Arc::new(Clock::manual(Now { wall_ms: 1_000, up_ms: 1_000 }));
+    let clock = Arc::new(Clock::manual(Now { wall_ms: 1_000, lease_ms: 1_000 }));
     WriteOptions { durability, busy_timeout_ms: 60_000, bytes: 0, is_schema_free: false, clock }
 }
 
@@ -276,7 +276,7 @@ impl Plain {
             busy_timeout_ms: 0,
             bytes: 0,
             is_schema_free: true,
-            clock: Arc::new(Clock::System(|| 0)),
+            clock: Arc::new(Clock::System(Arc::new(TimeAwake))),
         };
         let job =
             Arc::new(Job::new(options, Instant::now() + PATIENCE, move |tx: &mut Tx<'_>, _| {
