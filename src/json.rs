@@ -65,12 +65,16 @@ pub fn check(text: &str) -> Result<(), Fault> {
     scan(text, |_| Ok(()))
 }
 
+/// Returns whether a text that [`check`] passed is an object.
+pub fn is_object(text: &str) -> bool {
+    text.trim_start_matches(is_space).starts_with('{')
+}
+
 /// Returns whether a text is an object with the key `$smolwf` at its top, however the key is spelt.
 ///
 /// Expects a text that [`check`] passed; of another, only what stands before its fault is looked at.
 pub fn has_engine_key(text: &str) -> bool {
-    let may_hold_it = text.trim_start_matches(is_space).starts_with('{')
-        && (text.contains(ENGINE_KEY) || text.contains("\\u00"));
+    let may_hold_it = is_object(text) && (text.contains(ENGINE_KEY) || text.contains("\\u00"));
     if !may_hold_it {
         return false;
     }
@@ -118,23 +122,6 @@ pub fn hex(hash: &[u8; 16]) -> String {
 /// Writes any text as a JSON string, with its quotes.
 pub fn quote(text: &str) -> String {
     serde_json::to_string(text).expect("a string can always be written as JSON")
-}
-
-/// Reads an array of strings, such as `["a","b"]`, in its order.
-///
-/// # Errors
-/// What [`check`] refuses, the first item that is no string, a surrogate escape without its partner.
-pub fn names(text: &str) -> Result<Vec<String>, Fault> {
-    let mut names = Vec::new();
-    scan(text, |token| match (token.depth, token.kind) {
-        (0, Kind::Array | Kind::ArrayEnd) => Ok(()),
-        (1, Kind::Text) => {
-            names.push(decode(token.of(text), token.start)?.into_owned());
-            Ok(())
-        }
-        _ => Err(Fault::new(token.start, "expected an array of strings")),
-    })?;
-    Ok(names)
 }
 
 /// What a token is.
@@ -904,31 +891,6 @@ mod tests {
             "",
         ] {
             assert!(!has_engine_key(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_array_of_strings_is_read_in_order() {
-        assert_eq!(names("[]"), Ok(vec![]));
-        let read = names(r#" [ "a" , "b\u00e9\n" , "" ] "#).unwrap();
-        assert_eq!(read, ["a", "bé\n", ""]);
-    }
-
-    #[test]
-    fn anything_but_an_array_of_strings_is_refused_at_its_byte() {
-        for (text, offset) in [
-            ("{}", 0),
-            ("null", 0),
-            ("\"a\"", 0),
-            ("[1]", 1),
-            ("[\"a\",null]", 5),
-            ("[[\"a\"]]", 1),
-            ("[{\"a\":1}]", 1),
-            ("[\"a\"", 4),
-            ("[\"a\"] x", 6),
-            ("[\"\\ud800\"]", 2),
-        ] {
-            assert_eq!(names(text).expect_err(text).offset, offset, "{text}");
         }
     }
 

@@ -30,7 +30,7 @@ pub fn cancel(port: &mut dyn Port, run_id: &str, reason: Option<&str>, now: Now)
     let run_key = find(port, run_id)?;
     match port.task(run_key)? {
         Some(task) if !task.is_cancel_asked => {
-            return cancel_task(port, &task, &cancel_error(reason), now);
+            return cancel_task(port, &task, &cancel_error(reason)?, now);
         }
         Some(_) => {}
         None => match port.run_end(run_key)? {
@@ -62,7 +62,7 @@ pub fn sweep_cascades(port: &mut dyn Port, now: Now) -> Result<Swept> {
     for child in &children {
         match port.task(*child)? {
             Some(task) if !task.is_cancel_asked => {
-                cancel_task(port, &task, &cancel_error(None), now)?;
+                cancel_task(port, &task, &cancel_error(None)?, now)?;
             }
             // Ended, or told to end: what was retried below it since is to end as well.
             Some(_) | None => port.cascade_insert(*child)?,
@@ -105,7 +105,7 @@ pub(super) fn shadow(port: &mut dyn Port, run_key: RunKey) -> Result<Shadow> {
 /// Ends a run whose ancestor was cancelled, before the sweep comes to it.
 pub(super) fn end_shadowed(port: &mut dyn Port, run_key: RunKey, now: Now) -> Result<()> {
     match port.task(run_key)? {
-        Some(task) => cancel_task(port, &task, &cancel_error(None), now),
+        Some(task) => cancel_task(port, &task, &cancel_error(None)?, now),
         None => Ok(()),
     }
 }

@@ -1,23 +1,23 @@
 //! The documents in which runs are submitted many at a time: one reader for every call that takes
 //! such a list, so that an option has one name and one meaning.
 
-use std::borrow::Cow;
+use serde::Serialize;
 
-use super::input::{boolean, integer, present, unknown, word};
+use super::input::{absent, boolean, integer, list, object, payload, present, word};
+use super::output::to_text;
 use super::submit::Submit;
-use crate::error::{Error, Result};
-use crate::json::{self, document};
+use crate::error::Result;
 use crate::limits::{KEY_BYTES_MAX, MANY_MAX, NAME_BYTES_MAX};
 
 /// Reads the list of `sw_run_submit_many`: 1 to 10,000 of `{"workflow", "args", options by name}`.
 /// An error names the item.
 pub fn runs(items: &str) -> Result<Vec<Submit>> {
-    each(items, run)
+    list("items", items, MANY_MAX, run)
 }
 
 /// Reads the list of `sw_child_submit_many`: as [`runs`], each with its `"name"`.
 pub fn children(items: &str) -> Result<Vec<(String, Submit)>> {
-    each(items, |item| {
+    list("items", items, MANY_MAX, |item| {
         let Item { name, submit } = read(item, true)?;
         Ok((name.ok_or_else(|| absent("name"))?, submit))
     })
@@ -28,22 +28,16 @@ pub fn run(item: &str) -> Result<Submit> {
     read(item, false).map(|item| item.submit)
 }
 
-/// Writes what such a call answers: for each item the run, and whether it was there before.
-pub fn answer<'id>(runs: impl Iterator<Item = (&'id str, bool)>) -> String {
-    let entry = |(run_id, exists)| format!("{{\"run_id\":\"{run_id}\",\"exists\":{exists}}}");
-    format!("[{}]", runs.map(entry).collect::<Vec<_>>().join(","))
+/// What such a call answers for an item.
+#[derive(Serialize)]
+struct Told<'id> {
+    run_id: &'id str,
+    exists: bool,
 }
 
-fn each<T>(items: &str, mut read: impl FnMut(&str) -> Result<T>) -> Result<Vec<T>> {
-    let items = document::items(items).map_err(|fault| fault.of("items"))?;
-    if items.is_empty() || items.len() > MANY_MAX {
-        return Err(Error::invalid(format!(
-            "items has {} entries, it must have 1 to {MANY_MAX}",
-            items.len()
-        )));
-    }
-    let read = |(at, item): (usize, &&str)| read(item).map_err(|error| error.at_index(at));
-    items.iter().enumerate().map(read).collect()
+/// Writes what such a call answers: for each item the run, and whether it was there before.
+pub fn answer<'id>(runs: impl Iterator<Item = (&'id str, bool)>) -> Result<String> {
+    to_text(&runs.map(|(run_id, exists)| Told { run_id, exists }).collect::<Vec<_>>())
 }
 
 #[derive(Default)]
@@ -54,16 +48,7 @@ struct Item {
 
 fn read(text: &str, has_name: bool) -> Result<Item> {
     let mut item = Item::default();
-    let mut seen: Vec<Cow<'_, str>> = Vec::new();
-    for (key, value) in document::members(text).map_err(|fault| fault.of("item"))? {
-        if !item.set(&key, value, has_name)? {
-            return Err(unknown(&key));
-        }
-        if seen.contains(&key) {
-            return Err(Error::invalid(format!("the key {key:?} comes twice")));
-        }
-        seen.push(key);
-    }
+    object(text, |key, value| item.set(key, value, has_name))?;
     if item.submit.workflow.is_empty() {
         return Err(absent("workflow"));
     }
@@ -101,18 +86,6 @@ impl Item {
         }
         Ok(true)
     }
-}
-
-fn absent(what: &str) -> Error {
-    Error::invalid(format!("{what} is absent, it must be given"))
-}
-
-fn payload(what: &str, value: &str) -> Result<Option<String>> {
-    if json::has_engine_key(value) {
-        let sentence = format!("{what} has the key \"$smolwf\", which is the library's own");
-        return Err(Error::invalid(sentence));
-    }
-    Ok(Some(value.to_owned()))
 }
 
 #[cfg(test)]
@@ -156,12 +129,12 @@ mod tests {
             (r#"[{"workflow":"w","workflow":"w"}]"#, r#"the key "workflow" comes twice"#),
             (r#"[{"workflow":"a\u0000"}]"#, "NUL at byte 1"),
             (r#"[{"workflow":"w","priority":1.0}]"#, "priority is no integer from -2147483648"),
-            (r#"[{"workflow":"w","max_tries":-1}]"#, "max_tries is no integer from 0"),
+            (r#"[{"workflow":"w","max_tries":-1}]"#, "max_tries is -1, it must be 0 to"),
             (r#"[{"workflow":"w","run_at_ms":-1}]"#, "run_at_ms is -1"),
             (r#"[{"workflow":"w","local":1}]"#, "local is neither"),
             (r#"[{"workflow":"w","args":{"$smolwf":1}}]"#, "$smolwf"),
-            (r#"[{"workflow":"w","metadata":[]}]"#, "not an object"),
-            ("[7]", "items[0]: item: expected an object"),
+            (r#"[{"workflow":"w","metadata":[]}]"#, "metadata: expected an object"),
+            ("[7]", "items[0]: expected an object"),
             ("{}", "items: expected an array"),
             ("[]", "items has 0 entries"),
         ] {
@@ -181,7 +154,7 @@ mod tests {
     fn an_answer_has_the_run_of_each_item() {
         let told = answer([("run_1", true), ("run_2", false)].into_iter());
         let expected = r#"[{"run_id":"run_1","exists":true},{"run_id":"run_2","exists":false}]"#;
-        assert_eq!(told, expected);
+        assert_eq!(told.unwrap(), expected);
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub mod suspend;
 pub mod wait;
 pub mod wake;
 
+#[cfg(test)]
+mod input_tests;
+
 pub use attempt::{AfterFail, FailOptions};
 pub use backoff::Backoff;
 pub use durability::Durability;

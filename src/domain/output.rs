@@ -5,27 +5,44 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 
+/// An error of the engine's own, as a run, attempt or step stores it.
+#[derive(Serialize)]
+struct EngineError<'text> {
+    #[serde(rename = "$smolwf")]
+    kind: &'static str,
+    message: &'text str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'text RawValue>,
+}
+
+impl EngineError<'_> {
+    fn write(&self) -> String {
+        serde_json::to_string(self).expect("texts and checked JSON can always be written")
+    }
+}
+
 /// Makes the JSON of an error that the engine itself stores on a run, attempt or step.
-pub fn engine_error(kind: &str, message: &str) -> String {
-    let message = crate::json::quote(message);
-    format!("{{\"$smolwf\":\"{kind}\",\"message\":{message}}}")
+pub fn engine_error(kind: &'static str, message: &str) -> String {
+    EngineError { kind, message, reason: None }.write()
 }
 
 /// Makes the JSON of the error that a run stores when it is cancelled.
-pub fn cancel_error(reason: Option<&str>) -> String {
+pub fn cancel_error(reason: Option<&str>) -> Result<String> {
     let message = "the run was cancelled";
-    match reason {
-        None => engine_error("cancelled", message),
-        Some(reason) => {
-            format!("{{\"$smolwf\":\"cancelled\",\"message\":\"{message}\",\"reason\":{reason}}}")
-        }
-    }
+    let reason = reason.map(stored).transpose()?;
+    Ok(EngineError { kind: "cancelled", message, reason }.write())
 }
 
 /// Writes a document.
 pub fn to_text(document: &impl Serialize) -> Result<String> {
     serde_json::to_string(document)
         .map_err(|error| Error::internal(format!("a document could not be written: {error}")))
+}
+
+/// Returns a payload that the door has checked as a value to keep and embed.
+pub fn owned(text: &str) -> Result<Box<RawValue>> {
+    RawValue::from_string(text.to_owned())
+        .map_err(|error| Error::internal(format!("a checked payload is not JSON: {error}")))
 }
 
 /// Returns a stored payload as a value to embed: it was checked on its way in.

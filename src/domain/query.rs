@@ -38,7 +38,7 @@ struct RunDocument<'row> {
     finished_at_ms: Option<i64>,
     metadata: Option<&'row RawValue>,
     code_version: Option<&'row str>,
-    waiting_for: Option<&'row RawValue>,
+    waiting_for: Option<&'row [WaitingDocument]>,
     cancel_asked: bool,
     pause_asked: bool,
     last_error: Option<&'row RawValue>,
@@ -218,7 +218,7 @@ impl Page {
 /// What a run's document shows beside its rows.
 struct Shown {
     updated_at_ms: i64,
-    waiting_for: Option<Box<RawValue>>,
+    waiting_for: Option<Vec<WaitingDocument>>,
     last_error: Option<String>,
 }
 
@@ -235,21 +235,25 @@ impl Shown {
     }
 }
 
-fn waiting_for(port: &mut dyn Port, task: &Task) -> Result<Box<RawValue>> {
-    let mut entries: Vec<String> = port
-        .waits(task.run_key, WAITING_SHOWN_MAX)?
-        .into_iter()
-        .map(|waiting| match waiting {
-            Waiting::Signal(name) => format!("{{\"signal\":{}}}", crate::json::quote(&name)),
-            Waiting::Room(unit, amount) => {
-                format!("{{\"budget\":{},\"amount\":{amount}}}", crate::json::quote(&unit))
-            }
-            Waiting::Child(run) => format!("{{\"child\":\"{}\"}}", id::write("run", run)),
-        })
-        .collect();
-    entries.extend(task.wake_at_ms.map(|at_ms| format!("{{\"until_ms\":{at_ms}}}")));
-    RawValue::from_string(format!("[{}]", entries.join(",")))
-        .map_err(|error| Error::internal(format!("a list could not be written: {error}")))
+/// An entry of `waiting_for`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WaitingDocument {
+    Signal { signal: String },
+    Room { budget: String, amount: i64 },
+    Child { child: String },
+    Until { until_ms: i64 },
+}
+
+fn waiting_for(port: &mut dyn Port, task: &Task) -> Result<Vec<WaitingDocument>> {
+    let waits = port.waits(task.run_key, WAITING_SHOWN_MAX)?;
+    let entry = |waiting| match waiting {
+        Waiting::Signal(signal) => WaitingDocument::Signal { signal },
+        Waiting::Room(budget, amount) => WaitingDocument::Room { budget, amount },
+        Waiting::Child(run) => WaitingDocument::Child { child: id::write("run", run) },
+    };
+    let until = task.wake_at_ms.map(|until_ms| WaitingDocument::Until { until_ms });
+    Ok(waits.into_iter().map(entry).chain(until).collect())
 }
 
 /// Where a page of history ended, in each of its sections.

@@ -5,11 +5,10 @@
 //! run that a limit holds back, however many there are. Whatever makes a run ready ([`enter`]), takes
 //! one away ([`left`], [`took`]) or makes room ([`give_room`]) keeps it so, in the same transaction.
 
-use super::input::{boolean, integer, unknown};
+use super::input::{boolean, integer, object};
 use super::news::{News, Queues};
 use super::port::{GatePlace, Port, QueueLimits, RunKey, Task, TaskState};
 use crate::error::{Error, Result};
-use crate::json::document;
 use crate::limits::SWEEP_GATES_MAX;
 
 impl QueueLimits {
@@ -17,19 +16,16 @@ impl QueueLimits {
     /// not name is lifted.
     pub fn read(settings: &str) -> Result<QueueLimits> {
         let mut limits = QueueLimits::default();
-        let mut seen = Vec::new();
-        for (key, value) in document::members(settings).map_err(|fault| fault.of("settings"))? {
-            match &*key {
-                "concurrency" => limits.concurrency = limit(&key, value)?,
-                "concurrency_per_key" => limits.concurrency_per_key = limit(&key, value)?,
-                "paused" => limits.is_paused = boolean(&key, value)?,
-                _ => return Err(unknown(&key)),
+        object(settings, |key, value| {
+            match key {
+                "concurrency" => limits.concurrency = limit(key, value)?,
+                "concurrency_per_key" => limits.concurrency_per_key = limit(key, value)?,
+                "paused" => limits.is_paused = boolean(key, value)?,
+                _ => return Ok(false),
             }
-            if seen.contains(&key) {
-                return Err(Error::invalid(format!("the key {key:?} comes twice")));
-            }
-            seen.push(key);
-        }
+            Ok(true)
+        })
+        .map_err(|error| error.within("settings"))?;
         Ok(limits)
     }
 

@@ -1,9 +1,6 @@
 //! Submitting runs.
 
-use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
-
-use super::input::in_range;
+use super::input::{check_object, in_range};
 use super::port::{Lane, NewRun, OwnerKey, Parent, Port, Task, TaskState};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -76,7 +73,7 @@ impl Submit {
         if let Some(budget) = &self.budget {
             super::budget::limits(budget)?;
         }
-        self.metadata.as_deref().map_or(Ok(()), check_object)
+        self.metadata.as_deref().map_or(Ok(()), |metadata| check_object("metadata", metadata))
     }
 }
 
@@ -87,12 +84,6 @@ fn check_percent(percent: u32) -> Result<()> {
     Err(Error::invalid(format!(
         "backoff_percent is {percent}, it must be 100 to {BACKOFF_PERCENT_MAX}, or 0 for the default"
     )))
-}
-
-fn check_object(metadata: &str) -> Result<()> {
-    serde_json::from_str::<BTreeMap<String, IgnoredAny>>(metadata)
-        .map(|_| ())
-        .map_err(|_| Error::invalid("metadata is JSON but not an object"))
 }
 
 /// Writes a run, or finds the one that its idempotency key made before (P8); a key that made a run of
@@ -248,7 +239,7 @@ mod tests {
         assert!(check(Submit { run_at_ms: -1, ..Submit::default() }).contains("run_at_ms is -1"));
         assert!(check(Submit { backoff_percent: 99, ..Submit::default() }).contains("99"));
         let metadata = Some("[1]".into());
-        assert!(check(Submit { metadata, ..Submit::default() }).contains("not an object"));
+        assert!(check(Submit { metadata, ..Submit::default() }).contains("expected an object"));
     }
 
     #[test]

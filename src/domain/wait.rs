@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 
 use super::child::child_of;
 use super::hold::{Lease, keep_lease, living, progress};
-use super::input::{in_range, integer, present, unknown, word};
+use super::input::{integer_in, list, object, present, word};
+use super::output::{stored, to_text};
 use super::port::{
     Fence, Hold, Letter, Outcome, Port, RunKey, StepKind, StepRow, StepState, Target,
 };
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
-use crate::json::document;
 use crate::limits::{
     DURATION_MS_MAX, ID_CAP, INSTANT_MS_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, WAITS_MAX,
 };
@@ -123,41 +123,26 @@ pub struct Missing {
 
 /// Reads the list of an await: 1 to 10,000 of `{"signal"}`, `{"child"}`, `{"sleep_ms"}`.
 pub fn members(waits: &str) -> Result<Vec<Member>> {
-    let list = document::items(waits).map_err(|fault| fault.of("waits"))?;
-    if list.is_empty() || list.len() > WAITS_MAX {
-        return Err(Error::invalid(format!(
-            "waits has {} entries, it must have 1 to {WAITS_MAX}",
-            list.len()
-        )));
-    }
-    let read = |(at, entry): (usize, &&str)| {
-        member(entry).map_err(|error| error.within(&format!("waits[{at}]")))
-    };
-    list.iter().enumerate().map(read).collect()
+    list("waits", waits, WAITS_MAX, member)
 }
 
 fn member(entry: &str) -> Result<Member> {
     let mut members = Vec::new();
-    for (key, value) in document::members(entry).map_err(|fault| fault.of("entry"))? {
-        if !["signal", "child", "sleep_ms"].contains(&&*key) {
-            return Err(unknown(&key));
-        }
-        members.extend(present(value).map(|value| (key, value)));
-    }
+    object(entry, |key, value| {
+        let kind = ["signal", "child", "sleep_ms"].into_iter().find(|known| *known == key);
+        members.extend(kind.zip(present(value)));
+        Ok(kind.is_some())
+    })?;
     let [(key, value)] = members.as_slice() else {
         return Err(Error::invalid(format!(
             "it has {} of the keys \"signal\", \"child\" and \"sleep_ms\", it must have one",
             members.len()
         )));
     };
-    match &**key {
+    match *key {
         "signal" => Ok(Member::Signal(word(key, value, NAME_BYTES_MAX)?.unwrap_or_default())),
         "child" => child_id(&word(key, value, ID_CAP)?.unwrap_or_default()).map(Member::Child),
-        _ => {
-            let ms = integer(key, value)?;
-            in_range(key, ms, DURATION_MS_MAX)?;
-            Ok(Member::Sleep(ms))
-        }
+        _ => integer_in(key, value, 0..=DURATION_MS_MAX).map(Member::Sleep),
     }
 }
 
@@ -335,12 +320,10 @@ impl Deadlines {
 
     /// Returns the record of the first ask.
     fn row(&self, row: StepRow) -> Result<StepRow> {
-        let sleeps = serde_json::to_string(self)
-            .map_err(|error| Error::internal(format!("deadlines could not be written: {error}")))?;
         Ok(StepRow {
             state: StepState::Asked,
             retry_at_ms: self.at_ms,
-            result: Some(sleeps),
+            result: Some(to_text(self)?),
             ..row
         })
     }
@@ -504,25 +487,20 @@ struct Entry<'text> {
     value: &'text RawValue,
 }
 
+fn entry((index, taken): &(usize, Taken)) -> Result<Entry<'_>> {
+    let (outcome, text) = match taken {
+        Ok(value) => ("ok", value),
+        Err(error) => ("failed", error),
+    };
+    Ok(Entry { index: *index, outcome, value: stored(text)? })
+}
+
 impl Ask {
     fn answer(&self, taken: &[(usize, Taken)]) -> Result<Answer> {
-        let corrupt = |error: serde_json::Error| {
-            Error::Corrupt(format!("a stored payload is not JSON: {error}").into())
-        };
-        let entries = || {
-            let entry = |(index, taken): &'_ (usize, Taken)| {
-                let (outcome, text) = match taken {
-                    Ok(value) => ("ok", value),
-                    Err(error) => ("failed", error),
-                };
-                let value = serde_json::from_str::<Box<RawValue>>(text)?;
-                serde_json::to_string(&Entry { index: *index, outcome, value: &value })
-            };
-            taken.iter().map(entry).collect::<serde_json::Result<Vec<_>>>().map_err(corrupt)
-        };
+        let entries = || taken.iter().map(entry).collect::<Result<Vec<_>>>();
         Ok(match self.form {
-            Form::Any => Answer::Ready(entries()?.concat()),
-            Form::All => Answer::Ready(format!("[{}]", entries()?.join(","))),
+            Form::Any => Answer::Ready(to_text(&entries()?[0])?),
+            Form::All => Answer::Ready(to_text(&entries()?)?),
             Form::Sleep | Form::Signal | Form::Child => match &taken[0].1 {
                 Ok(value) => Answer::Ready(value.clone()),
                 Err(error) => Answer::Failed(error.clone()),

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use super::call::Call;
 use super::constants::SW_NTS;
-use crate::domain::input::check_word;
+pub(super) use crate::domain::input::absent;
+use crate::domain::input::{self, check_payload, check_word};
 use crate::error::{Error, Result};
 use crate::{json, limits};
 
@@ -100,23 +101,14 @@ impl Call {
     /// Takes a JSON payload of the host: not an error of the engine's own.
     pub(super) fn payload(&self, raw: Raw<'_>, max: usize) -> Result<Option<String>> {
         let text = self.document(raw, max)?;
-        if text.is_some_and(json::has_engine_key) {
-            let what = raw.what;
-            let sentence = format!("{what} has the key \"$smolwf\", which is the library's own");
-            return Err(Error::invalid(sentence));
-        }
+        text.map_or(Ok(()), |text| check_payload(raw.what, text))?;
         text.map(owned).transpose()
     }
 
     /// Takes a JSON array of names.
     pub(super) fn names(&self, raw: Raw<'_>, max: usize) -> Result<Option<Vec<String>>> {
         let Some(text) = self.text(raw, max)? else { return Ok(None) };
-        let names = json::names(text).map_err(|fault| fault.of(raw.what))?;
-        for (index, name) in names.iter().enumerate() {
-            let what = format!("{}[{index}]", raw.what);
-            check_word(&what, name, limits::NAME_BYTES_MAX)?;
-        }
-        Ok(Some(names))
+        input::names(raw.what, text).map(Some)
     }
 
     /// Takes the path of a file: bytes up to a NUL, as the system takes them.
@@ -168,11 +160,6 @@ fn owned(text: &str) -> Result<String> {
     copy.try_reserve_exact(text.len() + 1).map_err(|_| Error::NoMem)?;
     copy.push_str(text);
     Ok(copy)
-}
-
-/// Says that a text which must be given is not there.
-pub(super) fn absent(what: &str) -> Error {
-    Error::invalid(format!("{what} is absent, it must be given"))
 }
 
 fn check_len(what: &str, len: usize, max: usize) -> Result<()> {
@@ -283,7 +270,6 @@ mod tests {
         assert_eq!(names("[\"a\",\"b\"]"), Ok(Some(vec!["a".into(), "b".into()])));
         assert_eq!(names("[\"a\",\"\"]"), Err(Error::invalid("workflows[1] is empty")));
         assert_eq!(names("[\"\\u0000\"]"), Err(Error::invalid("workflows[0] has a NUL at byte 0")));
-        assert_eq!(names("{}").unwrap_err().code(), -2);
     }
 
     #[test]

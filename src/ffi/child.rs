@@ -131,7 +131,7 @@ pub unsafe extern "C" fn sw_child_submit_many(
             let items = call.needed_document(raw("items", items, items_len), max)?;
             let children = attempt.child_submit_many(items::children(items)?)?;
             let told = children.iter().map(|child| (child.run_id.as_str(), child.existed));
-            out.give(Text::from(items::answer(told)));
+            out.give(Text::from(items::answer(told)?));
             Ok(SW_OK)
         })
     }

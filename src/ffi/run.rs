@@ -18,7 +18,6 @@ use crate::domain::claim::Claim;
 use crate::domain::items;
 use crate::domain::submit::Submit;
 use crate::error::{Error, Result};
-use crate::handles::store::Submitted;
 use crate::limits::MANY_MAX;
 use crate::stop::Stop;
 use crate::text::Text;
@@ -189,16 +188,11 @@ pub unsafe extern "C" fn sw_run_submit_many(
             let items = call.document(raw("items", items, items_len), store.payload_bytes_max())?;
             let submits = items::runs(items.ok_or_else(|| absent("items"))?)?;
             let submitted = store.submit_many(submits)?;
-            out.give(Text::from(list_of(&submitted)));
+            let told = submitted.iter().map(|run| (&*run.run_id, run.existed));
+            out.give(Text::from(items::answer(told)?));
             Ok(SW_OK)
         })
     }
-}
-
-fn list_of(submitted: &[Submitted]) -> String {
-    let one =
-        |run: &Submitted| format!("{{\"run_id\":\"{}\",\"exists\":{}}}", run.run_id, run.existed);
-    format!("[{}]", submitted.iter().map(one).collect::<Vec<_>>().join(","))
 }
 
 /// Finds the run that an idempotency key made.

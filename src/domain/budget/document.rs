@@ -1,20 +1,17 @@
 //! The documents of budgets: limits and amounts in, balances and warnings out.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::Display;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
+use crate::domain::input::{absent, check_word, in_range, integer_in, object, present};
 use crate::domain::output::to_text;
 use crate::domain::port::{Amounts, Balance, Total};
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
+use crate::json;
 use crate::limits::{BUDGET_UNITS_MAX, NAME_BYTES_MAX};
-
-/// Characters of a refused value that its error repeats.
-const SHOWN_MAX: usize = 40;
 
 /// What may be spent of one unit, as a submit says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,118 +24,61 @@ pub struct Limit {
 
 /// Reads `{unit: amount}`.
 pub fn amounts(what: &str, text: &str) -> Result<Amounts> {
-    let mut amounts = Amounts::new();
-    for (unit, value) in members(what, text)? {
-        let amount = integer(what, &unit, &value)?;
-        amounts.insert(unit, amount);
-    }
-    Ok(amounts)
+    by_unit(text, |unit, value| amount(format_args!("{unit:?}"), value))
+        .map_err(|error| error.within(what))
 }
 
 /// Reads `{unit: limit}`, where a limit is an integer or `{"limit": integer, "warn": integer}`.
 pub fn limits(text: &str) -> Result<BTreeMap<String, Limit>> {
-    let mut limits = BTreeMap::new();
-    for (unit, value) in members("budget", text)? {
-        let limit = limit(&unit, &value)?;
-        limits.insert(unit, limit);
-    }
-    Ok(limits)
-}
-
-fn limit(unit: &str, value: &RawValue) -> Result<Limit> {
-    if !value.get().starts_with('{') {
-        return Ok(Limit { limit: integer("budget", unit, value)?, warn: None });
-    }
-    let what = format!("budget[{unit:?}]");
-    let (mut limit, mut warn) = (None, None);
-    for (key, value) in members(&what, value.get())? {
-        match key.as_str() {
-            "limit" => limit = Some(integer(&what, &key, &value)?),
-            "warn" => warn = Some(integer(&what, &key, &value)?),
-            _ => return Err(Error::invalid(format!("{what} has the unknown key {key:?}"))),
+    by_unit(text, |unit, value| {
+        if !json::is_object(value) {
+            return Ok(Limit { limit: amount(format_args!("{unit:?}"), value)?, warn: None });
         }
-    }
-    let limit = limit.ok_or_else(|| Error::invalid(format!("{what} has no \"limit\"")))?;
-    match warn {
-        Some(warn) if warn > limit => Err(Error::invalid(format!(
-            "{what} warns at {warn}, that must be 0 to its limit of {limit}"
-        ))),
-        _ => Ok(Limit { limit, warn }),
-    }
-}
-
-/// Reads the integer of a unit as it is written: no sign, fraction or exponent.
-fn integer(what: &str, unit: &str, value: &RawValue) -> Result<i64> {
-    let text = value.get();
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if is_plain { text.parse().ok() } else { None };
-    number.ok_or_else(|| {
-        // Of what is no number nothing is repeated: it may be anything.
-        let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-        let shown: String =
-            if is_number { text.chars().take(SHOWN_MAX).collect() } else { "no number".into() };
-        Error::invalid(format!(
-            "{what}: {unit:?} is {shown}, it must be an integer 0 to {}",
-            i64::MAX
-        ))
+        limit(value).map_err(|error| error.within(&format!("{unit:?}")))
     })
+    .map_err(|error| error.within("budget"))
 }
 
-/// The members of an object in order, with keys that come twice.
-struct Members(Vec<(String, Box<RawValue>)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Members, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Members;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> std::result::Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Read)
-    }
+fn limit(text: &str) -> Result<Limit> {
+    let (mut limit, mut warn) = (None, None);
+    object(text, |key, value| {
+        let field = match key {
+            "limit" => &mut limit,
+            "warn" => &mut warn,
+            _ => return Ok(false),
+        };
+        *field = present(value).map(|value| amount(key, value)).transpose()?;
+        Ok(true)
+    })?;
+    let limit = limit.ok_or_else(|| absent("limit"))?;
+    warn.map_or(Ok(()), |warn| in_range("warn", warn, limit))?;
+    Ok(Limit { limit, warn })
 }
 
-fn members(what: &str, text: &str) -> Result<Vec<(String, Box<RawValue>)>> {
-    let Members(members) = serde_json::from_str(text)
-        .map_err(|_| Error::invalid(format!("{what} is not an object of integers by unit")))?;
-    if members.len() > BUDGET_UNITS_MAX {
-        return Err(Error::invalid(format!(
-            "{what} names {} units, at most {BUDGET_UNITS_MAX} are allowed",
-            members.len()
-        )));
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    for (unit, _) in &members {
-        if !(1..=NAME_BYTES_MAX).contains(&unit.len()) {
-            return Err(Error::invalid(format!(
-                "{what} names a unit of {} bytes, it must have 1 to {NAME_BYTES_MAX}",
-                unit.len()
-            )));
+fn amount(what: impl Display, value: &str) -> Result<i64> {
+    integer_in(what, value, 0..=i64::MAX)
+}
+
+/// Reads an object whose keys are units.
+fn by_unit<T>(
+    text: &str,
+    mut read: impl FnMut(&str, &str) -> Result<T>,
+) -> Result<BTreeMap<String, T>> {
+    let mut units = BTreeMap::new();
+    object(text, |unit, value| {
+        if units.len() == BUDGET_UNITS_MAX {
+            let sentence = format!("more than {BUDGET_UNITS_MAX} units are named");
+            return Err(Error::invalid(sentence));
         }
-        if unit.contains('\0') {
-            return Err(Error::invalid(format!("{what} names a unit with a NUL")));
+        match check_word("a unit", unit, NAME_BYTES_MAX) {
+            // A unit is no argument of its own, and out of its form like any other.
+            Err(Error::TooBig(sentence)) => return Err(Error::Invalid(sentence)),
+            checked => checked?,
         }
-        if !seen.insert(unit) {
-            return Err(Error::invalid(format!("{what} names {unit:?} twice")));
-        }
-    }
-    Ok(members)
+        units.insert(unit.to_owned(), read(unit, value)?);
+        Ok(true)
+    })?;
+    Ok(units)
 }
 
 /// A balance as users see it. Keys are only ever added.
@@ -235,7 +175,7 @@ mod tests {
 
     #[test]
     fn another_amount_is_refused_by_unit_value_and_limit() {
-        for bad in ["-1", "-0", "1.0", "1e3", "9223372036854775808", "\"5\"", "null", "[1]"] {
+        for bad in ["-1", "-0.0", "1.0", "1e3", "9223372036854775808", "\"5\"", "null", "[1]"] {
             let sentence = fault(&format!("{{\"a\":1,\"tokens\":{bad}}}"));
             assert!(sentence.contains("\"tokens\""), "{sentence}");
             assert!(sentence.contains("9223372036854775807"), "{sentence}");
@@ -255,7 +195,7 @@ mod tests {
             amounts("amounts", &format!("{{{}}}", units.join(",")))
         };
         assert_eq!(of(64).unwrap().len(), 64);
-        assert!(of(65).unwrap_err().to_string().contains("65 units"));
+        assert!(of(65).unwrap_err().to_string().contains("more than 64 units"));
     }
 
     #[test]

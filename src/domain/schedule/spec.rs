@@ -1,19 +1,22 @@
 //! The document that says what a schedule submits, and when.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::cron::Cron;
+use crate::domain::input::{
+    absent, boolean, check_payload, integer_in, object, one_of, present, word,
+};
+use crate::domain::output::{owned, to_text};
 use crate::domain::submit::QUEUE_DEFAULT;
 use crate::error::{Error, Result};
-use crate::json;
 use crate::limits::{DURATION_MS_MAX, KEY_BYTES_MAX, NAME_BYTES_MAX};
 
 /// The zone of an expression that names none.
 pub(super) const UTC: &str = "UTC";
 
 /// What happens at a firing while the run of the one before is open.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// No run.
@@ -24,7 +27,7 @@ pub enum Overlap {
 }
 
 /// What happens to firings that came due while nobody looked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {
     /// They make no run.
@@ -36,20 +39,10 @@ pub enum CatchUp {
     All,
 }
 
-/// The document as a host writes it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given {
-    workflow: Option<String>,
-    args: Option<Box<RawValue>>,
-    queue: Option<String>,
-    cron: Option<String>,
-    every_ms: Option<i64>,
-    timezone: Option<String>,
-    overlap: Option<Overlap>,
-    catch_up: Option<CatchUp>,
-    paused: Option<bool>,
-}
+const OVERLAPS: [(&str, Overlap); 2] = [("skip", Overlap::Skip), ("queue", Overlap::Queue)];
+
+const CATCH_UPS: [(&str, CatchUp); 3] =
+    [("none", CatchUp::None), ("last", CatchUp::Last), ("all", CatchUp::All)];
 
 /// The document as it is stored: every key is there.
 #[derive(Debug, Clone, Serialize)]
@@ -78,53 +71,57 @@ impl Spec {
     /// Reads the document `{"workflow","args","queue","cron"|"every_ms","timezone","overlap",
     /// "catch_up","paused"}`; whether the zone is known is asked elsewhere.
     pub fn read(spec: &str) -> Result<Spec> {
-        let spec = Spec::stored(spec)?;
-        spec.check()?;
-        Ok(spec)
+        Spec::take(spec)
+            .and_then(|spec| spec.check().map(|()| spec))
+            .map_err(|error| error.within("spec"))
     }
 
     /// Reads the document as it is stored: whether it can fire is asked when it is to.
     pub(super) fn stored(spec: &str) -> Result<Spec> {
-        let given: Given =
-            serde_json::from_str(spec).map_err(|error| Error::invalid(format!("spec: {error}")))?;
-        let workflow =
-            given.workflow.ok_or_else(|| Error::invalid("spec: \"workflow\" must be given"))?;
-        Ok(Spec {
-            workflow,
-            args: given.args,
-            queue: given.queue.unwrap_or_else(|| QUEUE_DEFAULT.into()),
-            cron: given.cron,
-            every_ms: given.every_ms,
-            timezone: given.timezone.unwrap_or_else(|| UTC.into()),
-            overlap: given.overlap.unwrap_or_default(),
-            catch_up: given.catch_up.unwrap_or_default(),
-            paused: given.paused.unwrap_or_default(),
-        })
+        Spec::take(spec).map_err(|error| error.within("spec"))
+    }
+
+    fn take(text: &str) -> Result<Spec> {
+        let mut spec = Spec {
+            workflow: String::new(),
+            args: None,
+            queue: QUEUE_DEFAULT.into(),
+            cron: None,
+            every_ms: None,
+            timezone: UTC.into(),
+            overlap: Overlap::default(),
+            catch_up: CatchUp::default(),
+            paused: false,
+        };
+        object(text, |key, value| spec.set(key, value))?;
+        if spec.workflow.is_empty() { Err(absent("workflow")) } else { Ok(spec) }
+    }
+
+    /// Takes one key; returns whether it is known. `null` leaves the default.
+    fn set(&mut self, key: &str, value: &str) -> Result<bool> {
+        let name = || word(key, value, NAME_BYTES_MAX);
+        match key {
+            "workflow" => self.workflow = name()?.unwrap_or_default(),
+            "args" => self.args = present(value).map(|args| embedded(key, args)).transpose()?,
+            "queue" => self.queue = name()?.unwrap_or_else(|| QUEUE_DEFAULT.into()),
+            "cron" => self.cron = word(key, value, KEY_BYTES_MAX)?,
+            "every_ms" => self.every_ms = present(value).map(|ms| interval(key, ms)).transpose()?,
+            "timezone" => self.timezone = name()?.unwrap_or_else(|| UTC.into()),
+            "overlap" => self.overlap = one_of(key, value, &OVERLAPS)?.unwrap_or_default(),
+            "catch_up" => self.catch_up = one_of(key, value, &CATCH_UPS)?.unwrap_or_default(),
+            "paused" => self.paused = boolean(key, value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     fn check(&self) -> Result<()> {
-        check_word("workflow", &self.workflow, NAME_BYTES_MAX)?;
-        check_word("queue", &self.queue, NAME_BYTES_MAX)?;
-        check_word("timezone", &self.timezone, NAME_BYTES_MAX)?;
-        if self.args.as_ref().is_some_and(|args| json::has_engine_key(args.get())) {
-            return Err(Error::invalid(
-                "spec: args has the key \"$smolwf\", which is the library's own",
-            ));
-        }
         match (&self.cron, self.every_ms) {
-            (Some(cron), None) => {
-                check_word("cron", cron, KEY_BYTES_MAX)?;
-                Cron::read(cron).map(|_| ()).map_err(|error| error.within("spec"))
-            }
-            (None, Some(every_ms)) if !(1..=DURATION_MS_MAX).contains(&every_ms) => {
-                Err(Error::invalid(format!(
-                    "spec: every_ms is {every_ms}, it must be 1 to {DURATION_MS_MAX}"
-                )))
-            }
+            (Some(cron), None) => Cron::read(cron).map(|_| ()),
             (None, Some(_)) => Ok(()),
-            (None, None) => Err(Error::invalid("spec: \"cron\" or \"every_ms\" must be given")),
+            (None, None) => Err(Error::invalid("\"cron\" or \"every_ms\" must be given")),
             (Some(_), Some(_)) => {
-                Err(Error::invalid("spec: \"cron\" and \"every_ms\" exclude each other"))
+                Err(Error::invalid("\"cron\" and \"every_ms\" exclude each other"))
             }
         }
     }
@@ -137,23 +134,17 @@ impl Spec {
 
     /// Writes the document.
     pub fn to_text(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|error| Error::internal(format!("spec: {error}")))
+        to_text(self)
     }
 }
 
-fn check_word(what: &str, text: &str, max: usize) -> Result<()> {
-    if text.is_empty() {
-        return Err(Error::invalid(format!("spec: {what} is empty")));
-    }
-    if text.len() > max {
-        return Err(Error::TooBig(
-            format!("spec: {what} has {} bytes, at most {max} are allowed", text.len()).into(),
-        ));
-    }
-    match text.bytes().position(|byte| byte == 0) {
-        None => Ok(()),
-        Some(offset) => Err(Error::invalid(format!("spec: {what} has a NUL at byte {offset}"))),
-    }
+fn embedded(what: &str, payload: &str) -> Result<Box<RawValue>> {
+    check_payload(what, payload)?;
+    owned(payload)
+}
+
+fn interval(what: &str, value: &str) -> Result<i64> {
+    integer_in(what, value, 1..=DURATION_MS_MAX)
 }
 
 #[cfg(test)]
@@ -186,12 +177,21 @@ mod tests {
     fn a_key_or_a_value_that_is_not_known_is_named() {
         for (spec, named) in [
             (r#"{"workflow":"w","every_ms":1,"crom":"x"}"#, "crom"),
-            (r#"{"workflow":"w","every_ms":1,"overlap":"both"}"#, "both"),
-            (r#"{"workflow":"w","every_ms":1,"catch_up":"some"}"#, "some"),
-            (r#"{"workflow":"w","every_ms":1,"paused":1}"#, "boolean"),
-            (r#"{"workflow":"w","every_ms":1,"every_ms":2}"#, "every_ms"),
+            (
+                r#"{"workflow":"w","every_ms":1,"overlap":"both"}"#,
+                r#"overlap is none of "skip", "queue""#,
+            ),
+            (
+                r#"{"workflow":"w","every_ms":1,"catch_up":"some"}"#,
+                r#"none of "none", "last", "all""#,
+            ),
+            (r#"{"workflow":"w","every_ms":1,"paused":1}"#, "paused is neither true nor false"),
+            (
+                r#"{"workflow":"w","every_ms":1,"every_ms":2}"#,
+                r#"spec: the key "every_ms" comes twice"#,
+            ),
             (r#"{"workflow":"w","every_ms":0}"#, "every_ms is 0"),
-            (r#"{"workflow":"w","every_ms":1.5}"#, "1.5"),
+            (r#"{"workflow":"w","every_ms":1.5}"#, "every_ms is no integer from 1 to"),
             (r#"{"every_ms":1}"#, "workflow"),
             (r#"{"workflow":"","every_ms":1}"#, "workflow is empty"),
             (r#"{"workflow":"a\u0000","every_ms":1}"#, "NUL at byte 1"),
