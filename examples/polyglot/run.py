@@ -33,9 +33,7 @@ class Gang:
     def __init__(self, commands: dict[str, list[str]]) -> None:
         self.commands = commands
         self.kills = dict.fromkeys(commands, 0)
-        self.processes = {
-            name: subprocess.Popen(command) for name, command in commands.items()
-        }
+        self.processes = {name: subprocess.Popen(command) for name, command in commands.items()}
 
     def kill(self, name: str) -> None:
         self.processes[name].kill()
@@ -55,11 +53,7 @@ def steps_of(store: smolwf.Store, run_id: str) -> list[StepRecord]:
 
 def ids_of(store: smolwf.Store, run_ids: list[str]) -> dict[str, str]:
     """The ids of the steps recorded so far."""
-    return {
-        run_id: step["step_id"]
-        for run_id in run_ids
-        for step in steps_of(store, run_id)
-    }
+    return {run_id: step["step_id"] for run_id in run_ids for step in steps_of(store, run_id)}
 
 
 def play(store: smolwf.Store, gang: Gang, run_ids: list[str]) -> dict[str, str]:
@@ -79,37 +73,23 @@ def play(store: smolwf.Store, gang: Gang, run_ids: list[str]) -> dict[str, str]:
 def check(store: smolwf.Store, run_ids: list[str], seen: dict[str, str]) -> None:
     hashes = set()
     for run_id in run_ids:
-        expect(
-            store.run(run_id)["result"] == RESULT, f"{run_id} came to something else"
-        )
+        expect(store.run(run_id)["result"] == RESULT, f"{run_id} came to something else")
         history = store.history(run_id)
-        expect(
-            len(history["signals"]) == 1,
-            f"{run_id} has {len(history['signals'])} signals",
-        )
+        expect(len(history["signals"]) == 1, f"{run_id} has {len(history['signals'])} signals")
         children = [child["run_id"] for child in history["children"]]
         expect(len(children) == 2, f"{run_id} has {len(children)} children")
         for one in [run_id, *children]:
             steps = steps_of(store, one)
             expect(len(steps) == 1, f"{one} has {len(steps)} steps")
-            expect(
-                steps[0]["state"] == "completed",
-                f"a step of {one} is {steps[0]['state']}",
-            )
-            expect(
-                seen.get(one, steps[0]["step_id"]) == steps[0]["step_id"],
-                "an id has changed",
-            )
+            expect(steps[0]["state"] == "completed", f"a step of {one} is {steps[0]['state']}")
+            expect(seen.get(one, steps[0]["step_id"]) == steps[0]["step_id"], "an id has changed")
             hashes.add(steps[0]["input_hash"])
     expect(len(hashes) == 1, f"one input has {len(hashes)} hashes")
 
 
 def main(path: str, count: str, shout: str, release: str) -> None:
     with smolwf.Store.open(path) as store:
-        items = [
-            {"workflow": "report", "queue": "python", "args": WORDS}
-            for _ in range(RUNS)
-        ]
+        items = [{"workflow": "report", "queue": "python", "args": WORDS} for _ in range(RUNS)]
         run_ids = [str(run_id) for run_id in store.submit_many(items)]
         print(f"Python submitted {RUNS} runs")
         gang = Gang(
@@ -124,17 +104,11 @@ def main(path: str, count: str, shout: str, release: str) -> None:
             seen = play(store, gang, run_ids)
         finally:
             gang.end()
-        print(
-            "C++ counted, Go shouted, Node released, Python joined; each was killed and went on"
-        )
+        print("C++ counted, Go shouted, Node released, Python joined; each was killed and went on")
         check(store, run_ids, seen)
-        print(
-            "every step was recorded once, under one id and one input hash in all languages"
-        )
+        print("every step was recorded once, under one id and one input hash in all languages")
         print("every signal was delivered once")
-        kills = ", ".join(
-            f"{name} {times}" for name, times in sorted(gang.kills.items())
-        )
+        kills = ", ".join(f"{name} {times}" for name, times in sorted(gang.kills.items()))
         print(f"# kills: {kills}")
 
 

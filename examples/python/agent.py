@@ -71,9 +71,7 @@ def make_workflow(number: int, port: int) -> smolwf.Workflow[Any, Any]:
                 except urllib.error.HTTPError as error:
                     say(number, f"{prompt} busy, again in {RETRY_AFTER_MS} ms")
                     status = {"status": error.code}
-                    raise smolwf.Failure(
-                        status, retry_after_ms=RETRY_AFTER_MS
-                    ) from None
+                    raise smolwf.Failure(status, retry_after_ms=RETRY_AFTER_MS) from None
                 say(number, f"{prompt} asked")
             if number == 1 and prompt == "read":
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -25,9 +25,7 @@ def member(context: smolwf.Context, args: None) -> None:
         with context.step("call", kind=kind) as step:
             if step.is_todo:
                 estimate = random.randint(ESTIMATE_MIN, ESTIMATE_MAX)
-                context.reserve(
-                    {"tokens": estimate}, step
-                )  # parks the member when it is too much
+                context.reserve({"tokens": estimate}, step)  # parks the member when it is too much
                 used = random.randint(estimate // 2, estimate * 3 // 2)
                 step.complete({"tokens": used}, usage={"tokens": used})
 
@@ -54,15 +52,9 @@ def wait_until_all_are_parked(store: smolwf.Store, run_id: str) -> list[str]:
         members = members_of(store, run_id)
         runs = [store.run(each) for each in members]
         now = [(run["state"], run["attempts"]) for run in runs]
-        if (
-            len(now) == MEMBERS
-            and now == before
-            and all(state == "waiting" for state, _ in now)
-        ):
+        if len(now) == MEMBERS and now == before and all(state == "waiting" for state, _ in now):
             return members
-        is_over = [
-            state for state, _ in now if state in ("completed", "failed", "cancelled")
-        ]
+        is_over = [state for state, _ in now if state in ("completed", "failed", "cancelled")]
         expect(not is_over, f"a member is {is_over[:1]}")
         before = now
         time.sleep(0.02)  # parking rings no bell, so this looks again
@@ -75,10 +67,7 @@ def check_budget(store: smolwf.Store, run_id: str, limit: int) -> int:
     expect(unit["limit"] == limit, f"the limit is {unit['limit']}")
     expect(unit["reserved"] == 0, f"{unit['reserved']} are reserved by parked members")
     expect(unit["spent"] <= limit + overrun, f"{unit['spent']} of {limit} are spent")
-    expect(
-        limit - unit["spent"] < ESTIMATE_MAX,
-        f"parked with {unit['spent']} of {limit} spent",
-    )
+    expect(limit - unit["spent"] < ESTIMATE_MAX, f"parked with {unit['spent']} of {limit} spent")
     return unit["spent"]
 
 
@@ -98,25 +87,16 @@ def main() -> None:
             print("the limit was reached again")
             print("no reserve went above the limit")
             store.cancel(run_id, {"tokens": spent})
-        steps = [
-            step
-            for each in members
-            for step in store.history(each, limit=10_000)["steps"]
-        ]
+        steps = [step for each in members for step in store.history(each, limit=10_000)["steps"]]
         paid = sum(step["result"]["tokens"] for step in steps if step["result"])
         ledger = store.budget(run_id)["totals"]
         booked = sum(total["spent"] for total in ledger)
-        expect(
-            spent == booked == paid,
-            f"spent {spent}, in the ledger {booked}, paid {paid}",
-        )
+        expect(spent == booked == paid, f"spent {spent}, in the ledger {booked}, paid {paid}")
         print("spent is the sum of the ledger")
         entries = sum(total["entries"] for total in ledger)
         print(f"# spent {spent}, limit {TOKENS + RAISE}, entries {entries}")
         for total in ledger:
-            print(
-                f"# {total['kind']}: spent {total['spent']}, entries {total['entries']}"
-            )
+            print(f"# {total['kind']}: spent {total['spent']}, entries {total['entries']}")
 
 
 if __name__ == "__main__":

@@ -39,10 +39,7 @@ def expect(is_so: bool, otherwise: str) -> None:
 
 def worker(path: str) -> None:
     """Works on children until the main process closes the pipe."""
-    with (
-        smolwf.Store.open(path) as store,
-        smolwf.Worker(store, [square], queue="children"),
-    ):
+    with smolwf.Store.open(path) as store, smolwf.Worker(store, [square], queue="children"):
         sys.stdin.read()
 
 
@@ -50,16 +47,12 @@ def children_of(store: smolwf.Store, run_id: str) -> list[dict[str, Any]]:
     return store.history(run_id, limit=10_000)["children"]
 
 
-def kill_two(
-    store: smolwf.Store, run_id: str, workers: list[subprocess.Popen[str]]
-) -> None:
+def kill_two(store: smolwf.Store, run_id: str, workers: list[subprocess.Popen[str]]) -> None:
     """Kills two workers, each when a random number of children has ended."""
     for at in sorted(random.randint(100, 500) for _ in range(2)):
         ended = 0
         while ended < at:
-            ended = sum(
-                child["state"] == "completed" for child in children_of(store, run_id)
-            )
+            ended = sum(child["state"] == "completed" for child in children_of(store, run_id))
             time.sleep(0.01)  # the next look at the children
         expect(ended <= 900, f"{ended} children had ended before a worker was killed")
         killed = workers.pop()
@@ -77,10 +70,7 @@ def main(path: str) -> None:
         print(f"one parent submitted {CHILDREN} children in one commit")
 
         command = [sys.executable, __file__, path, "worker"]
-        workers = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
-            for _ in range(4)
-        ]
+        workers = [subprocess.Popen(command, stdin=subprocess.PIPE, text=True) for _ in range(4)]
         kill_two(store, run_id, workers)
         print("2 of 4 workers were killed")
 
@@ -95,10 +85,7 @@ def main(path: str) -> None:
             each.communicate()
         for n, child in enumerate(children, 1):
             history = store.history(child)
-            expect(
-                history["run"]["result"] == n * n,
-                f"child {n} is {history['run']['state']}",
-            )
+            expect(history["run"]["result"] == n * n, f"child {n} is {history['run']['state']}")
             steps = [(step["name"], step["state"]) for step in history["steps"]]
             expect(steps == [("square", "completed")], f"child {n} recorded {steps}")
         print("every child's result was recorded once")

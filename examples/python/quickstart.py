@@ -30,9 +30,7 @@ def ask(context: smolwf.Context, question: str) -> Any:
             print("replayed, not asked again:", json.dumps(step.result))
     if sys.argv[2:] == ["crash"]:
         sys.stdout.flush()
-        os.kill(
-            os.getpid(), signal.SIGKILL
-        )  # the step is recorded, the run is not finished
+        os.kill(os.getpid(), signal.SIGKILL)  # the step is recorded, the run is not finished
     return step.result
 
 

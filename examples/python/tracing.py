@@ -23,15 +23,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 import smolwf
 
-ATTEMPT_ENDS = {
-    "completed",
-    "parked",
-    "retrying",
-    "failed",
-    "cancelled",
-    "lost",
-    "released",
-}
+ATTEMPT_ENDS = {"completed", "parked", "retrying", "failed", "cancelled", "lost", "released"}
 
 
 class Tracing:
@@ -47,9 +39,7 @@ class Tracing:
         if kind == "claimed":
             above = extract(event["metadata"] or {})
             name = f"{event['workflow']} attempt {event['attempt']}"
-            span = self._tracer.start_span(
-                name, above, attributes=self._attributes(event)
-            )
+            span = self._tracer.start_span(name, above, attributes=self._attributes(event))
             self._attempts[event["attempt_id"]] = span
             # The workflow runs in a copy of the context, so that this ends with it.
             contexts.attach(trace.set_span_in_context(span))
