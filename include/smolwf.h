@@ -4,6 +4,92 @@
  * Generated from src/ffi by the build; edit there, then `make header`.
  *
  *
+ * CONTENTS
+ *
+ * This page: HOW DO I - THE IDEA - WORDS - CONVENTIONS - SHARED CODES - ERRORS - WHAT THE LIBRARY
+ * STORES ITSELF - OWNERSHIP - THREADS - DURABILITY - FORK - ONE SQLITE PER FILE. Below it, each under
+ * the heading that is named here:
+ *
+ * Codes - what calls answer
+ * Constants - version, SW_NTS, SW_FOREVER, durability
+ * Limits - SW_..._MAX: how long, large and many
+ * Handles - the types behind pointers
+ * Version - of the library, and whether it fits this header
+ *     sw_version sw_version_number sw_abi_version sw_abi_check sw_build_info sw_code_name
+ * Errors - reading an sw_error
+ *     sw_error_code sw_error_engine_code sw_error_is_retryable sw_error_message sw_error_free
+ * Texts and ids - reading an sw_text, making ids and JSON strings
+ *     sw_text_data sw_text_free sw_new_id sw_json_quote
+ * Store - open, migrate, clock, wait for changes, close
+ *     sw_store_open sw_store_open_in_memory sw_store_init sw_store_migrate sw_store_schema_version
+ *     sw_store_migrations sw_store_path sw_store_advance_clock sw_store_now_ms sw_store_wait
+ *     sw_store_shutdown sw_store_close
+ * Store: check - is the file whole?
+ *     sw_store_check
+ * Runs: submit, find, claim - where work comes from, and who does it
+ *     sw_run_submit sw_run_submit_many sw_run_find sw_run_claim sw_run_claim_many sw_run_wait
+ * Runs: look - one run, its history
+ *     sw_run_get sw_run_history
+ * Runs: act - cancel, pause, retry, fork, from outside
+ *     sw_run_cancel sw_run_pause sw_run_resume sw_run_retry sw_run_fork
+ * Queues - limits and pauses
+ *     sw_queue_set
+ * Watches - changes as a descriptor, for event loops
+ *     sw_watch_open sw_watch_fd sw_watch_drain sw_watch_free
+ * Stops - ending a wait from another thread
+ *     sw_stop_new sw_stop_fire sw_stop_free
+ * Attempts - what was claimed, until it ends
+ *     sw_attempt_id sw_attempt_run_id sw_attempt_root_run_id sw_attempt_parent_run_id
+ *     sw_attempt_workflow sw_attempt_code_version sw_attempt_queue sw_attempt_args
+ *     sw_attempt_metadata sw_attempt_number sw_attempt_lease_expires_at_ms sw_attempt_heartbeat
+ *     sw_attempt_check sw_attempt_complete sw_attempt_fail sw_attempt_release sw_attempt_suspend
+ *     sw_attempt_free
+ * Steps - work that is done once: begin, finish, what was recorded
+ *     sw_step_begin sw_step_complete sw_step_complete_usage sw_step_fail sw_step_id sw_step_name
+ *     sw_step_result sw_step_error sw_step_occurrence sw_step_tries sw_step_retry_at_ms
+ *     sw_step_free
+ * Waiting - for time, and for several things
+ *     sw_sleep sw_await_any sw_await_all
+ * Messages - send one to a run, await one
+ *     sw_signal_send sw_signal_await
+ * Children - runs that a run submits and awaits
+ *     sw_child_submit sw_child_submit_many sw_child_await
+ * Budgets - what a tree of runs may spend
+ *     sw_budget_reserve sw_budget_settle sw_budget_raise sw_budget_get
+ * Events - the append-only log
+ *     sw_event_append sw_event_read
+ * Schedules - runs that submit themselves
+ *     sw_schedule_set sw_schedule_delete sw_schedule_list
+ *
+ * HOW DO I
+ *
+ * open a file, or a store for tests      sw_store_open, then sw_store_init; sw_store_open_in_memory
+ * submit work, once per key              sw_run_submit with idempotency_key; many: sw_run_submit_many
+ * know when it is done, and its result   sw_run_wait; without waiting: sw_run_get
+ * find a run by its key                  sw_run_find
+ * do work in a worker                    sw_run_claim, sw_step_begin, sw_step_complete,
+ *                                        sw_attempt_complete; THE IDEA below has the loop
+ * keep a long step's lease               sw_attempt_heartbeat, or lease_ms SW_LEASE_WHILE_ALIVE
+ * retry what failed, after a while       sw_step_fail for a step, sw_attempt_fail for the run
+ * never do a step twice                  SW_STEP_TRACK with max_tries 1
+ * sleep for days                         sw_sleep, then sw_attempt_suspend
+ * wait for a person or another program   sw_signal_await in the run, sw_signal_send from outside
+ * wait for two things                    sw_await_any: the first of them; sw_await_all: all of them
+ * fan out, and gather                    sw_child_submit_many, then sw_await_all
+ * run something every night              sw_schedule_set
+ * stop a run; undo what it did           sw_run_cancel; steps with SW_STEP_CLEANUP
+ * set a run aside, and go on             sw_run_pause, sw_run_resume
+ * run a failed run again                 sw_run_retry; from one step on, as a new run: sw_run_fork
+ * limit how many run at once             sw_queue_set
+ * limit what a run and its children cost sw_budget_reserve, with budget in sw_submit_options
+ * see what happened in a run             sw_run_history
+ * tell others of progress                sw_event_append, sw_event_read
+ * hear of changes in an event loop       sw_watch_open, sw_watch_fd; in a thread: sw_store_wait
+ * end a wait from elsewhere              sw_stop_fire; all waits of a store: sw_store_shutdown
+ * test thirty days in a millisecond      SW_OPEN_MANUAL_CLOCK, sw_store_advance_clock
+ * know whether a file is sound           sw_store_check
+ *
+ *
  * THE IDEA
  *
  * A host submits a run of a named workflow. A worker claims it and gets an attempt under a lease.
@@ -44,35 +130,99 @@
  *   sw_store_close(store);
  *
  *
+ * WORDS
+ *
+ * run       one piece of work: a workflow, which is the name of a host's function, with its arguments,
+ *           from submit to its one outcome: completed, failed or cancelled. Children are runs that a
+ *           run submits; a run with all below it is a tree, the topmost run its root.
+ * task      the open half of a run, which waits in a queue or is held by an attempt, and goes when the
+ *           run ends. It has the ULID of its run, with the prefix task_: task_id needs no look-up.
+ * attempt   one worker's go at a run, from its claim to its end. Attempts of a run are numbered from 1,
+ *           and the number is the fence: once a newer attempt exists, the older one stores nothing.
+ * try       an attempt, or a start of a step, that counts against max_tries: one that failed or was
+ *           lost. An attempt that was released or suspended is none, so attempts may be more than
+ *           tries. Each success of a new step starts the count of lost attempts again.
+ * step      one call of the run's code that is recorded: a name and an occurrence of it, counted from
+ *           1. What is recorded replays: a later attempt is given the answer, and does no work.
+ * queue     a name that runs are submitted to and claimed from, "default" unless said. It is made by
+ *           use. Within it, a lane is the runs of one workflow and code version; a claim looks into
+ *           the lanes that its options name.
+ * claim     the taking of a ready run, which makes an attempt.
+ * lease     for how long an attempt holds its run without a heartbeat. When it lapses, the run is
+ *           claimed anew. Time in which the machine sleeps does not count.
+ * owner     a store handle that has claimed. A run under SW_LEASE_WHILE_ALIVE, or submitted with
+ *           SW_SUBMIT_LOCAL, is its owner's until that handle is closed or its process dies.
+ * suspend   to park a run: its attempt ends, and it takes no thread, no lease and no polling until
+ *           something that it waits for is ready.
+ * message   what sw_signal_send gives to a run under a name, kept until an await takes it.
+ * event     an entry of the store's log, numbered in the order of commits.
+ * sweep     to do what time has made due: delays, lapsed leases, dead owners, time-outs, schedules.
+ *           No thread does that: a call that may sweep does a bounded part of it, for whatever queue.
+ *           These are sw_run_claim, sw_run_claim_many, sw_run_wait, sw_store_wait, and open watches.
+ *
+ *
  * CONVENTIONS
  *
  * Codes     int32_t: 0 is OK, above 0 a normal outcome that is no failure, below 0 an error. Treat
  *           an error you do not know as its class: -1 to -19 the caller, -20 to -39 the state,
  *           -40 to -59 the environment, -60 to -69 the library. BUSY, IO and NOMEM may be retried.
  * Arguments object, inputs, options, outputs, error. Outputs are written on success only (>= 0);
- *           handle and text outputs are set to NULL first. An output pointer that is NULL is
- *           SW_ERR_MISUSE, but for out_len of the accessors and err.
- * Text in   pointer and length, UTF-8, copied before the call returns; a length of SW_NTS (-1, for
- *           languages without unsigned 64-bit numbers) means NUL-terminated. NULL with a length of 0 or SW_NTS is absent; NULL with another length
- *           is SW_ERR_MISUSE; absent where text is required, and empty where a name, id or key is
- *           meant, is SW_ERR_INVALID. Names have at most 255 bytes, keys 1024 (SW_ERR_TOO_BIG), and
- *           no NUL within. Only file paths must be NUL-terminated.
- * JSON in   text of RFC 8259, any value, at most 16 MiB (an option of the store; SW_ERR_TOO_BIG)
- *           and 100 levels deep. SW_ERR_INVALID names the byte offset of a fault. Absent arguments
- *           and results read as null. Payloads come back byte for byte. An object with the key
- *           "$smolwf" is refused: the library marks its own errors so.
- * Text out  views, NUL-terminated, that live as long as the object they are asked of. Ids are
- *           written into the caller's memory, at least SW_ID_CAP bytes of it.
+ *           handle and text outputs are set to NULL first. An output pointer that is NULL, and a
+ *           handle that is NULL or of another kind, is SW_ERR_MISUSE, but where "may be NULL" is said.
+ *           These are told here, and at a function only where they are more than that:
+ *             store, attempt, step, watch, error   an open store; what sw_run_claim, sw_step_begin,
+ *                                   sw_watch_open and err gave
+ *             options, out_len, err may be NULL: all defaults; no length, which is in bytes without
+ *                                   the NUL; no error object (ERRORS)
+ *             stop                  may be NULL: ends the wait when it fires, see sw_stop_new
+ *             cap                   bytes of the memory before it, for an id: at least SW_ID_CAP, else
+ *                                   SW_ERR_INVALID
+ * Text in   pointer and length in bytes, UTF-8, copied before the call returns; a length of SW_NTS (-1,
+ *           for languages without unsigned numbers of 64 bits) means NUL-terminated. NULL with a
+ *           length of 0 or SW_NTS is absent; NULL with another length is SW_ERR_MISUSE; absent where
+ *           text is required, and empty where a name, id or key is meant, is SW_ERR_INVALID. Names
+ *           have at most SW_NAME_BYTES_MAX bytes, keys SW_KEY_BYTES_MAX (SW_ERR_TOO_BIG), and no NUL
+ *           within. Only file paths must be NUL-terminated.
+ * JSON in   text of RFC 8259, any value, at most payload_bytes_max of the store's options long, 16 MiB
+ *           by default (SW_ERR_TOO_BIG), and SW_JSON_DEPTH_MAX levels deep. SW_ERR_INVALID names the
+ *           byte offset of a fault. Absent arguments and results read as null. Payloads come back byte
+ *           for byte. An object with the key "$smolwf" is refused: the library marks its own errors so.
+ *           In objects that the library reads (options, specs, settings), keys that it does not know
+ *           are refused, and null is as left out.
+ * JSON out  documents; keys are only ever added, so ignore what you do not know. What is absent is
+ *           null. Examples in this header stand in several lines; the library writes one.
+ * Text out  views, NUL-terminated, that live as long as the object they are asked of; an accessor gives
+ *           NULL (or 0) for what is no such object. A sw_text is freed by sw_text_free. Ids are
+ *           written into the caller's memory, with their NUL.
  * Options   flat structs. Zero the struct, set struct_size to its sizeof; zero is the default in
  *           every field and NULL means all defaults. A shorter struct than the library's is
  *           extended with zeros (below 8 bytes: SW_ERR_INVALID); a longer one whose unknown tail
  *           is not all zero, an unknown flag, or a reserved field that is not zero is
- *           SW_ERR_UNSUPPORTED. A struct_size above 4096 is SW_ERR_UNSUPPORTED too.
- * Times     durations and time-outs in milliseconds: 0 answers now, SW_FOREVER has no limit,
- *           other negatives are SW_ERR_INVALID. Instants are Unix milliseconds.
+ *           SW_ERR_UNSUPPORTED. So is a struct_size above SW_STRUCT_SIZE_MAX.
+ * Times     durations and time-outs in milliseconds, to SW_DURATION_MS_MAX: 0 answers now, SW_FOREVER
+ *           has no limit, other negatives are SW_ERR_INVALID. Instants are Unix milliseconds, to
+ *           SW_INSTANT_MS_MAX.
  * Repeats   finishing a step or an attempt again, through the same handle with the same bytes,
  *           answers as the first call did, so that IO and BUSY may be retried; other bytes are
  *           SW_ERR_CONFLICT.
+ * Since     all of this is there since 0.1.0, but what says otherwise by a line with \since.
+ *
+ *
+ * SHARED CODES
+ *
+ * Each function lists what it answers and why, and ends with what it shares with all of its class. Each
+ * #define says what a code means.
+ *
+ * any       SW_ERR_MISUSE, SW_ERR_INTERNAL, SW_ERR_PANIC
+ * reading   as any, and SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
+ *           SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
+ *           SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_WAL_LOST
+ * sweeping  as reading, and SW_ERR_POISONED
+ * writing   as sweeping, and SW_ERR_READONLY
+ * Reading calls wait for no writer, but when the file is opened or its log starts over. They answer
+ * SW_ERR_FULL and SW_ERR_CANNOT_OPEN when a connection, which the store opens when first needed, finds
+ * no room or no right for what stands beside the file.
+ *
  *
  * ERRORS
  *
@@ -84,6 +234,29 @@
  * stored) and IO, FULL, WAL_LOST, POISONED at a commit (it may or may not be; after IO and FULL
  * repeat the finish, after POISONED and WAL_LOST open the file again and look).
  *
+ *
+ * WHAT THE LIBRARY STORES ITSELF
+ *
+ * Errors of runs, attempts and steps are the host's JSON, or an object of the library, which has the
+ * key "$smolwf", a kind, and "message", a sentence:
+ *
+ *   {"$smolwf":"lapsed","message":...}       of an attempt: its lease lapsed, or its process died
+ *   {"$smolwf":"tries","message":...}        of a run: too many attempts in a row were lost
+ *   {"$smolwf":"timeout","message":...}      of a run: its timeout_ms passed
+ *   {"$smolwf":"cancelled","message":...}    of a run: it was cancelled, or one above it; with
+ *                                            "reason", any JSON, if sw_run_cancel was given one
+ *   {"$smolwf":"interrupted","message":...}  of a step: begun with SW_STEP_TRACK as often as max_tries
+ *                                            allows, and never ended
+ *
+ * Events of the library have types that begin with "budget."; the one there is stands on the topmost
+ * run, when reserved and spent together come to the level that its budget warns at:
+ *
+ *   {"type":"budget.warning",
+ *    "payload":{"unit":"tokens","limit":1000,"warn":800,"spent":700,"reserved":120}}
+ *
+ * Metadata of a run that a schedule submitted is {"schedule":name,"scheduled_at_ms":instant}.
+ *
+ *
  * OWNERSHIP
  *
  * What a call hands out is the caller's, until its own _free or _close. Never use free() on it.
@@ -92,12 +265,26 @@
  * and steps of a closed store answer SW_ERR_CLOSED and are still freed, in any order. A handle of
  * the wrong kind is SW_ERR_MISUSE. Using a handle after its _free is undefined.
  *
+ *
  * THREADS
  *
- * Every handle may be used from any thread at any time; none belongs to a thread. Each function
- * says one of: never blocks; may block on disk or lock, up to the busy timeout; waits. The library
- * starts no thread but one for each open watch (sw_watch_open), installs no handler of signals or
- * panics, and marks every descriptor close-on-exec. Do not unload it.
+ * Every function may be called from any thread, and every handle used from many at once; none belongs
+ * to a thread. Each function says one of:
+ *   Never blocks.                   It touches no disk, and no lock that is held for long.
+ *   May block.                      On disk or lock, a lock up to the busy timeout of the store.
+ *   Waits for ... Waits at most ... What it says. Put it, and what may block, on a thread of its own
+ *                                   where an event loop must go on.
+ * The library starts no thread but one for each open watch (sw_watch_open), installs no handler of
+ * signals or panics, and marks every descriptor close-on-exec. Do not unload it.
+ *
+ *
+ * DURABILITY
+ *
+ * Where a function says "Durable when it returns", what it answers survives what the durability of the
+ * store says, of the step for steps: SW_DURABILITY_POWER, the default, the loss of power;
+ * SW_DURABILITY_PROCESS the death of the process, and the loss of power once a later call of the other
+ * class has answered. That holds for what SW_EXISTS, SW_REPLAYED and a repeat confirm as well.
+ *
  *
  * FORK
  *
@@ -105,13 +292,12 @@
  * leaks on purpose. The child may open other files; opening one that was open at the fork is
  * SW_ERR_FORKED too. Open stores after the fork.
  *
+ *
  * ONE SQLITE PER FILE
  *
  * Never open the file with a second SQLite in the same process, nor read or copy it there: closing
  * any descriptor of it drops the locks of this library, and the next commit is lost without a word.
  * Other processes may read it with any SQLite.
- *
- * Codes that most calls share are listed by name at each function and explained at their #define.
  */
 
 #ifndef SMOLWF_H
@@ -122,224 +308,126 @@
 
 /* Codes ------------------------------------------------------------------------------------- */
 
-/**
- * Done.
- * \since 0.1
- */
+/** Done. */
 #define SW_OK 0
 
-/**
- * Nothing is there now: no run to claim, no run under the key.
- * \since 0.1
- */
+/** Nothing is there now: no run to claim, no run under the key. */
 #define SW_NONE 1
 
-/**
- * The wait ended before what it waited for came.
- * \since 0.1
- */
+/** The wait ended before what it waited for came. */
 #define SW_TIMEOUT 2
 
-/**
- * Done before: the recorded answer is attached and the work must not run again.
- * \since 0.1
- */
+/** Done before: the recorded answer is attached and the work must not run again. */
 #define SW_REPLAYED 3
 
-/**
- * The key matched: the id of what exists was returned and nothing was made.
- * \since 0.1
- */
+/** The key matched: the id of what exists was returned and nothing was made. */
 #define SW_EXISTS 4
 
-/**
- * Not ready: suspend the attempt, or ask again later.
- * \since 0.1
- */
+/** Not ready: suspend the attempt, or ask again later. */
 #define SW_SUSPEND 5
 
-/**
- * A memoised failure, a failed child or a final failure. The call itself succeeded.
- * \since 0.1
- */
+/** A memoised failure, a failed child or a final failure. The call itself succeeded. */
 #define SW_FAILED 6
 
 /**
  * A pointer that cannot be meant: NULL, a handle of another kind or a freed one, NULL text with a
  * length; or a call without the flag it needs. The calling program is wrong.
- * \since 0.1
  */
 #define SW_ERR_MISUSE -1
 
-/**
- * An argument outside its range or form; the message names the value and the limit.
- * \since 0.1
- */
+/** An argument outside its range or form; the message names the value and the limit. */
 #define SW_ERR_INVALID -2
 
-/**
- * No such run, child, step, reservation, budget unit or schedule.
- * \since 0.1
- */
+/** No such run, child, step, reservation, budget unit or schedule. */
 #define SW_ERR_NOT_FOUND -3
 
-/**
- * A text or payload above its limit.
- * \since 0.1
- */
+/** A text or payload above its limit. */
 #define SW_ERR_TOO_BIG -5
 
-/**
- * An option, flag, file system or feature that this library does not serve.
- * \since 0.1
- */
+/** An option, flag, file system or feature that this library does not serve. */
 #define SW_ERR_UNSUPPORTED -6
 
-/**
- * The store was shut down or closed.
- * \since 0.1
- */
+/** The store was shut down or closed. */
 #define SW_ERR_CLOSED -7
 
-/**
- * The handle, or the file, was opened before a fork and this process is the child.
- * \since 0.1
- */
+/** The handle, or the file, was opened before a fork and this process is the child. */
 #define SW_ERR_FORKED -8
 
-/**
- * Another copy of this library in this process holds the file.
- * \since 0.1
- */
+/** Another copy of this library in this process holds the file. */
 #define SW_ERR_SECOND_COPY -9
 
-/**
- * Another attempt took over, or the run has ended: stop work, results will be refused.
- * \since 0.1
- */
+/** Another attempt took over, or the run has ended: stop work, results will be refused. */
 #define SW_ERR_LEASE_LOST -20
 
-/**
- * The run was cancelled. At the end of an attempt, that end was stored all the same.
- * \since 0.1
- */
+/** The run was cancelled. At the end of an attempt, that end was stored all the same. */
 #define SW_ERR_CANCELLED -21
 
-/**
- * A step was begun with another input than the one recorded, or an await as another kind.
- * \since 0.1
- */
+/** A step was begun with another input than the one recorded, or an await as another kind. */
 #define SW_ERR_NONDETERMINISM -22
 
-/**
- * The state of the thing forbids the call, such as finishing twice with different bytes.
- * \since 0.1
- */
+/** The state of the thing forbids the call, such as finishing twice with different bytes. */
 #define SW_ERR_CONFLICT -23
 
-/**
- * The file has an older schema, or none yet: call sw_store_init or sw_store_migrate.
- * \since 0.1
- */
+/** The file has an older schema, or none yet: call sw_store_init or sw_store_migrate. */
 #define SW_ERR_SCHEMA_OLD -24
 
-/**
- * The file, or the target asked for, is newer than this library. Nothing was written.
- * \since 0.1
- */
+/** The file, or the target asked for, is newer than this library. Nothing was written. */
 #define SW_ERR_SCHEMA_NEW -25
 
-/**
- * The file has sw_* tables that are not of this library. Nothing was written.
- * \since 0.1
- */
+/** The file has sw_* tables that are not of this library. Nothing was written. */
 #define SW_ERR_SCHEMA_FOREIGN -26
 
-/**
- * The target of a migration is below the version of the file; there is no way back.
- * \since 0.1
- */
+/** The target of a migration is below the version of the file; there is no way back. */
 #define SW_ERR_TARGET_OLDER -27
 
-/**
- * A budget does not allow the amount asked; nothing was taken.
- * \since 0.1
- */
+/** A budget does not allow the amount asked; nothing was taken. */
 #define SW_ERR_BUDGET -28
 
-/**
- * A migration applied to the file differs from the one this library has.
- * \since 0.1
- */
+/** A migration applied to the file differs from the one this library has. */
 #define SW_ERR_SCHEMA_EDITED -29
 
-/**
- * A lock was held by another process for the whole busy timeout. May be retried.
- * \since 0.1
- */
+/** A lock was held by another process for the whole busy timeout. May be retried. */
 #define SW_ERR_BUSY -40
 
 /**
  * Reading, writing, syncing or locking failed, or the process or the system has too few
  * descriptors. May be retried; sw_error_engine_code is the reason.
- * \since 0.1
  */
 #define SW_ERR_IO -41
 
 /**
  * The disk, a quota, or a limit on the size of files is reached. What was acknowledged before
  * stays.
- * \since 0.1
  */
 #define SW_ERR_FULL -42
 
-/**
- * The store was opened read-only, or its medium cannot be written.
- * \since 0.1
- */
+/** The store was opened read-only, or its medium cannot be written. */
 #define SW_ERR_READONLY -43
 
-/**
- * The file is damaged.
- * \since 0.1
- */
+/** The file is damaged. */
 #define SW_ERR_CORRUPT -44
 
-/**
- * Memory ran out. May be retried.
- * \since 0.1
- */
+/** Memory ran out. May be retried. */
 #define SW_ERR_NOMEM -45
 
-/**
- * The file is not a SQLite database. Nothing was written.
- * \since 0.1
- */
+/** The file is not a SQLite database. Nothing was written. */
 #define SW_ERR_NOT_A_STORE -46
 
 /**
  * The file cannot be opened or made. Also from a call that needs a read connection of its own,
  * which the store opens when first needed: when the right to the file was lost by then.
- * \since 0.1
  */
 #define SW_ERR_CANNOT_OPEN -47
 
-/**
- * A rule of the library's own did not hold. Please report it with the message.
- * \since 0.1
- */
+/** A rule of the library's own did not hold. Please report it with the message. */
 #define SW_ERR_INTERNAL -60
 
-/**
- * The library's code panicked; only that call's work was rolled back. Please report it.
- * \since 0.1
- */
+/** The library's code panicked; only that call's work was rolled back. Please report it. */
 #define SW_ERR_PANIC -61
 
 /**
  * An earlier sync of the store failed: writes are refused until every handle on the file is
  * closed and it is opened again. Reading goes on.
- * \since 0.1
  */
 #define SW_ERR_POISONED -62
 
@@ -347,7 +435,6 @@
  * The database, its write-ahead log or its -smolwf was removed or replaced while the store was
  * open: what is written to it nobody will see. Close every handle on it and open it again. Another
  * SQLite in this process may have taken the log away; see the first page.
- * \since 0.1
  */
 #define SW_ERR_WAL_LOST -63
 
@@ -356,32 +443,21 @@
 /**
  * The ABI this header describes. 0 is the preview, which may still change; give it to
  * sw_abi_check.
- * \since 0.1
  */
 #define SW_ABI_VERSION 0
 
-/**
- * First part of the version of the header.
- * \since 0.1
- */
+/** First part of the version of the header. */
 #define SW_VERSION_MAJOR 0
 
-/**
- * Second part of the version of the header.
- * \since 0.1
- */
+/** Second part of the version of the header. */
 #define SW_VERSION_MINOR 1
 
-/**
- * Third part of the version of the header.
- * \since 0.1
- */
+/** Third part of the version of the header. */
 #define SW_VERSION_PATCH 0
 
 /**
  * Version of the header in one number: major << 16 | minor << 8 | patch. Compare with
  * sw_version_number, which is the library's.
- * \since 0.1
  */
 #define SW_VERSION_NUMBER 256
 
@@ -389,591 +465,273 @@
  * Length that says: the text ends at its NUL. The largest size_t, all bits set: a language without
  * unsigned numbers of 64 bits passes -1. (2^63 is read as the same: what -1 becomes where numbers
  * are floating point, as in LuaJIT.)
- * \since 0.1
  */
 #define SW_NTS 18446744073709551615ull
 
-/**
- * Time-out without limit.
- * \since 0.1
- */
+/** Time-out without limit. */
 #define SW_FOREVER -1
 
-/**
- * Bytes that the memory for an id must have at least, with its NUL.
- * \since 0.1
- */
+/** Bytes that the memory for an id must have at least, with its NUL. */
 #define SW_ID_CAP 64
 
 /**
  * Length of a lease that holds for as long as the process that claimed lives and has the store
  * open. If it dies, the run is claimable within a second.
- * \since 0.1
  */
 #define SW_LEASE_WHILE_ALIVE 4294967295u
 
-/**
- * Durability: what was answered survives the loss of power.
- * \since 0.1
- */
+/** Durability: what was answered survives the loss of power. */
 #define SW_DURABILITY_POWER 1
 
 /**
  * Durability: what was answered survives the death of the process, and the loss of power once any
  * later call with SW_DURABILITY_POWER has answered. Saves a sync of the disk per call.
- * \since 0.1
  */
 #define SW_DURABILITY_PROCESS 2
 
-/**
- * Flag of sw_store_options: the file must exist already, else SW_ERR_CANNOT_OPEN.
- * \since 0.1
- */
-#define SW_OPEN_NO_CREATE 1
+/* Limits ------------------------------------------------------------------------------------ */
 
 /**
- * Flag of sw_store_options: nothing is written through this handle; writers answer
- * SW_ERR_READONLY. Implies SW_OPEN_NO_CREATE.
- * \since 0.1
+ * Bytes in a name at most: of a workflow, queue, step, message, worker, schedule, unit, event type.
  */
-#define SW_OPEN_READ_ONLY 2
+#define SW_NAME_BYTES_MAX 255
 
 /**
- * Flag of sw_store_options: the store's clock stands still until sw_store_advance_clock. It
- * starts at the later of the system's time and the latest time in the file. For tests of hosts.
- * \since 0.1
+ * Bytes in an idempotency key or scope, a concurrency key, or the source of a reservation at most.
  */
-#define SW_OPEN_MANUAL_CLOCK 4
+#define SW_KEY_BYTES_MAX 1024
 
 /**
- * Flag of sw_store_options: do not refuse file systems of a network or of a shared folder, nor a
- * file with a second hard link. Locks and syncs may then not hold what this header promises.
- * \since 0.1
+ * Bytes of one JSON payload at most, whatever payload_bytes_max of sw_store_options says: 512 MiB.
  */
-#define SW_OPEN_ALLOW_NETWORK_FS 8
+#define SW_PAYLOAD_BYTES_MAX 536870912
+
+/** Levels of nesting in a JSON text at most. */
+#define SW_JSON_DEPTH_MAX 100
+
+/** Bytes of the path of a store's file at most, when it is absolute and links are followed. */
+#define SW_FILE_BYTES_MAX 504
+
+/** Bytes of an option struct at most, as its struct_size says. */
+#define SW_STRUCT_SIZE_MAX 4096
+
+/** Milliseconds of a duration, delay or time-out at most: a hundred years. */
+#define SW_DURATION_MS_MAX 3162240000000
+
+/** Unix milliseconds of an instant at most: the end of the year 9999. */
+#define SW_INSTANT_MS_MAX 253402300799999
+
+/** Milliseconds of the busy timeout at most: a day. */
+#define SW_BUSY_TIMEOUT_MS_MAX 86400000
+
+/** Milliseconds of a lease at least. */
+#define SW_LEASE_MS_MIN 1000
 
 /**
- * Flag of sw_submit_options: only the handle that submits the run may claim it, while that handle
- * is open; any handle afterwards.
- * \since 0.1
+ * Milliseconds of a lease at most: an hour. Longer work says SW_LEASE_WHILE_ALIVE, or heartbeats.
  */
-#define SW_SUBMIT_LOCAL 1
+#define SW_LEASE_MS_MAX 3600000
 
-/**
- * Flag of sw_fail_options: this failure is final, whatever tries are left.
- * \since 0.1
- */
-#define SW_FAIL_TERMINAL 1
+/** Connections of a store that read side by side at most. */
+#define SW_READERS_MAX 64
 
-/**
- * Flag of sw_fail_options: the error is plain text, to be stored as a JSON string. It may be
- * empty and may hold NULs.
- * \since 0.1
- */
-#define SW_FAIL_TEXT 2
+/** Tries of a run or a step at most. */
+#define SW_TRIES_MAX 1000000
 
-/**
- * Flag of sw_step_options: the start is recorded too, so that others see the step running and a
- * start without an end counts as a try. With max_tries 1 such a step is never run twice: begin
- * answers SW_FAILED, with an error marked "interrupted". Costs one more commit.
- * \since 0.1
- */
-#define SW_STEP_TRACK 1
+/** Percent by which the wait before a try grows to the next at most. */
+#define SW_BACKOFF_PERCENT_MAX 10000
 
-/**
- * Flag of sw_step_options: the step undoes something and may begin on a run that was cancelled.
- * \since 0.1
- */
-#define SW_STEP_CLEANUP 2
+/** Occurrences of one name in a run at most. */
+#define SW_OCCURRENCE_MAX 1000000000
 
-/* Types ------------------------------------------------------------------------------------- */
+/** Runs in one submit or claim of many at most. */
+#define SW_MANY_MAX 10000
+
+/** Things that one await of several names at most. */
+#define SW_WAITS_MAX 10000
+
+/** Messages and children that one parked run waits for at most, over all its awaits. */
+#define SW_WAITS_PARKED_MAX 100000
+
+/** Entries of a page, of a history or of events, at most; a limit of 0 is 1000. */
+#define SW_PAGE_LEN_MAX 10000
+
+/** Bytes of payloads after which a page of events ends, whatever its limit: 16 MiB. */
+#define SW_EVENT_PAGE_BYTES 16777216
+
+/** Things that a run waits for which its document shows at most. */
+#define SW_WAITING_SHOWN_MAX 100
+
+/** Units that one budget, reservation or usage names at most. */
+#define SW_BUDGET_UNITS_MAX 64
+
+/** Units that a tree of runs ever meters at most. */
+#define SW_BUDGET_UNITS_OF_TREE_MAX 256
+
+/** Sums by workflow, kind of step and unit that the document of a budget shows at most. */
+#define SW_BUDGET_TOTALS_MAX 1000
+
+/** Open reservations of an attempt at most, counted by unit. */
+#define SW_RESERVATIONS_OPEN_MAX 1000
+
+/** Schedules in a store at most. */
+#define SW_SCHEDULES_MAX 10000
+
+/** Bytes in the spec of a schedule at most, its args included. */
+#define SW_SCHEDULE_SPEC_BYTES_MAX 65536
+
+/** Missed firings that a schedule makes up for at most, the newest. */
+#define SW_SCHEDULE_CATCH_UP_MAX 1000
+
+/** Milliseconds after which a firing that nobody saw counts as missed: a minute. */
+#define SW_SCHEDULE_GRACE_MS 60000
+
+/** Faults of one kind that the report of a check names at most. */
+#define SW_CHECK_FAULTS_MAX 20
+
+/* Handles ----------------------------------------------------------------------------------- */
 
 /**
  * One worker's try at a run, under a lease. Any thread may use it at any time. Freed by
  * sw_attempt_free.
- *
- * \since 0.1
  */
 typedef struct sw_attempt sw_attempt;
 
 /**
  * What went wrong in one call: a code, SQLite's code, a sentence. Immutable; freed by
  * sw_error_free.
- *
- * \since 0.1
  */
 typedef struct sw_error sw_error;
 
 /**
  * One memoised call of a run: to be done now, or with what was recorded. Any thread may use it at
  * any time. Freed by sw_step_free.
- *
- * \since 0.1
  */
 typedef struct sw_step sw_step;
 
 /**
  * A flag that ends waits: a call that waits carries it, another thread or a signal handler fires
  * it. Made by sw_stop_new, freed by sw_stop_free; belongs to no store.
- *
- * \since 0.1
  */
 typedef struct sw_stop sw_stop;
 
 /**
  * An open store: one file, or a place in memory. Any thread may use it at any time. A file may be
  * opened many times, in one process and in many. Ended by sw_store_close.
- *
- * \since 0.1
  */
 typedef struct sw_store sw_store;
 
 /**
  * An immutable text that a call made for the caller, often a JSON document. Freed by
  * sw_text_free.
- *
- * \since 0.1
  */
 typedef struct sw_text sw_text;
 
 /**
  * A watch on a store: descriptors that become readable when the store changes, for event loops.
  * Any thread may use it at any time. Made by sw_watch_open, ended by sw_watch_free.
- *
- * \since 0.1
  */
 typedef struct sw_watch sw_watch;
 
-/**
- * Options of sw_store_open and sw_store_open_in_memory. Zero in a field is its default.
- *
- * \since 0.1
- */
-typedef struct sw_store_options {
-  /**
-   * sizeof(sw_store_options).
-   */
-  uint32_t struct_size;
-  /**
-   * SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY, SW_OPEN_MANUAL_CLOCK, SW_OPEN_ALLOW_NETWORK_FS, or 0.
-   */
-  uint32_t flags;
-  /**
-   * Milliseconds that a call waits for a lock, 1 to 86400000; 0 is 5000.
-   */
-  uint32_t busy_timeout_ms;
-  /**
-   * SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is POWER.
-   */
-  uint32_t durability;
-  /**
-   * Connections that read side by side, 1 to 64; 0 is 4.
-   */
-  uint32_t max_readers;
-  /**
-   * Milliseconds of a lease when the claim names none, 1000 to 3600000 or
-   * SW_LEASE_WHILE_ALIVE; 0 is 30000.
-   */
-  uint32_t lease_default_ms;
-  /**
-   * Bytes of one JSON payload at most, 1 to 536870912; 0 is 16777216.
-   */
-  uint64_t payload_bytes_max;
-} sw_store_options;
-
-/**
- * Options of sw_run_submit. Zero in a field is its default.
- *
- * \since 0.1
- */
-typedef struct sw_submit_options {
-  /**
-   * sizeof(sw_submit_options).
-   */
-  uint32_t struct_size;
-  /**
-   * SW_SUBMIT_LOCAL, or 0.
-   */
-  uint32_t flags;
-  /**
-   * Name of the queue; absent is "default".
-   */
-  const char *queue;
-  /**
-   * Bytes of queue, or SW_NTS.
-   */
-  size_t queue_len;
-  /**
-   * Unix milliseconds before which the run is not claimed; 0 is now. At most the year 9999.
-   */
-  int64_t run_at_ms;
-  /**
-   * Milliseconds from the later of now and run_at_ms after which the run fails with an error
-   * marked "timeout", to 3162240000000; 0 is never.
-   */
-  int64_t timeout_ms;
-  /**
-   * Milliseconds before the second try, to 3162240000000; 0 is 1000. Each further wait grows by
-   * backoff_percent.
-   */
-  int64_t backoff_initial_ms;
-  /**
-   * Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Waits grow until they
-   * are there, however many tries that takes. Each wait moves by up to a tenth.
-   */
-  int64_t backoff_max_ms;
-  /**
-   * The lower goes first among ready runs; any value.
-   */
-  int32_t priority;
-  /**
-   * Tries before the run fails for good, to 1000000; 0 is 3.
-   */
-  uint32_t max_tries;
-  /**
-   * Growth of the wait from one try to the next in percent, 100 to 10000; 0 is 200.
-   */
-  uint32_t backoff_percent;
-  /**
-   * 0.
-   */
-  uint32_t reserved;
-  /**
-   * Key under which one run is made and no second one, for as long as the first exists, to 1024
-   * bytes; absent is none. For another workflow it is SW_ERR_CONFLICT.
-   */
-  const char *idempotency_key;
-  /**
-   * Bytes of idempotency_key, or SW_NTS.
-   */
-  size_t idempotency_key_len;
-  /**
-   * Scope within which the key counts, to 1024 bytes; absent is a scope of its own,
-   * which "" does not name.
-   */
-  const char *idempotency_scope;
-  /**
-   * Bytes of idempotency_scope, or SW_NTS.
-   */
-  size_t idempotency_scope_len;
-  /**
-   * Runs of one queue with the same key share its limit per key, to 1024 bytes; absent is none.
-   */
-  const char *concurrency_key;
-  /**
-   * Bytes of concurrency_key, or SW_NTS.
-   */
-  size_t concurrency_key_len;
-  /**
-   * Version of the code that may run it, a name; absent: any worker may run it.
-   */
-  const char *code_version;
-  /**
-   * Bytes of code_version, or SW_NTS.
-   */
-  size_t code_version_len;
-  /**
-   * JSON object `{unit: limit}` of up to 64 units, names of 1 to 255 bytes: what this run and
-   * all below it may spend, see sw_budget_reserve. A limit is an integer 0 to 2^63-1, or
-   * `{"limit": integer, "warn": integer}`: when reserved and spent together come to warn, an
-   * event "budget.warning" is appended to the topmost run, once. Absent is without limits. A
-   * forked run has the limits of its source's tree and has spent nothing; a retried one goes on
-   * with its own.
-   */
-  const char *budget;
-  /**
-   * Bytes of budget, or SW_NTS.
-   */
-  size_t budget_len;
-  /**
-   * JSON object of the host's own, shown with the run; absent is none.
-   */
-  const char *metadata;
-  /**
-   * Bytes of metadata, or SW_NTS.
-   */
-  size_t metadata_len;
-} sw_submit_options;
-
-/**
- * Options of sw_run_claim. Zero in a field is its default.
- *
- * \since 0.1
- */
-typedef struct sw_claim_options {
-  /**
-   * sizeof(sw_claim_options).
-   */
-  uint32_t struct_size;
-  /**
-   * 0.
-   */
-  uint32_t flags;
-  /**
-   * Milliseconds to wait for a run, to 3162240000000; 0 does not wait, SW_FOREVER has no limit.
-   */
-  int64_t wait_ms;
-  /**
-   * Milliseconds of the lease, 1000 to 3600000 or SW_LEASE_WHILE_ALIVE; 0 is the store's.
-   */
-  uint32_t lease_ms;
-  /**
-   * 0.
-   */
-  uint32_t reserved;
-  /**
-   * Name of the worker, shown in the history; absent is none.
-   */
-  const char *worker;
-  /**
-   * Bytes of worker, or SW_NTS.
-   */
-  size_t worker_len;
-  /**
-   * JSON array of the workflows to take, such as `["invoice"]`; `[]` takes nothing, absent
-   * is all.
-   */
-  const char *workflows;
-  /**
-   * Bytes of workflows, or SW_NTS.
-   */
-  size_t workflows_len;
-  /**
-   * JSON array of the code versions to take; runs without one are taken too. `[]` takes only
-   * those, absent is all.
-   */
-  const char *code_versions;
-  /**
-   * Bytes of code_versions, or SW_NTS.
-   */
-  size_t code_versions_len;
-  /**
-   * From sw_stop_new: once it has fired nothing is claimed, and the answer is SW_NONE. NULL is
-   * none.
-   */
-  sw_stop *stop;
-} sw_claim_options;
-
-/**
- * Options of sw_attempt_fail and sw_step_fail. Zero in a field is its default.
- *
- * \since 0.1
- */
-typedef struct sw_fail_options {
-  /**
-   * sizeof(sw_fail_options).
-   */
-  uint32_t struct_size;
-  /**
-   * SW_FAIL_TERMINAL, SW_FAIL_TEXT, or 0.
-   */
-  uint32_t flags;
-  /**
-   * Milliseconds until the next try, to 3162240000000; 0 is what the backoff says.
-   */
-  int64_t retry_after_ms;
-} sw_fail_options;
-
-/**
- * Options of sw_step_begin. Zero in a field is its default.
- *
- * \since 0.1
- */
-typedef struct sw_step_options {
-  /**
-   * sizeof(sw_step_options).
-   */
-  uint32_t struct_size;
-  /**
-   * SW_STEP_TRACK, SW_STEP_CLEANUP, or 0.
-   */
-  uint32_t flags;
-  /**
-   * Label shown in the history, such as "agent", a name; absent is "step".
-   */
-  const char *kind;
-  /**
-   * Bytes of kind, or SW_NTS.
-   */
-  size_t kind_len;
-  /**
-   * Which call of this name in the run is meant, 1 to 1000000000; 0 is the lowest that this
-   * attempt has not passed.
-   */
-  uint32_t occurrence;
-  /**
-   * SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is the store's.
-   */
-  uint32_t durability;
-  /**
-   * Tries before the step fails for good, to 1000000; 0 is 3.
-   */
-  uint32_t max_tries;
-  /**
-   * 0.
-   */
-  uint32_t reserved;
-  /**
-   * Milliseconds before the second try, to 3162240000000; 0 is 1000. Doubles, moved by up to a
-   * tenth.
-   */
-  int64_t backoff_initial_ms;
-  /**
-   * Milliseconds between two tries at most, to 3162240000000; 0 is 3600000.
-   */
-  int64_t backoff_max_ms;
-} sw_step_options;
-
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif
 
 /* Version ----------------------------------------------------------------------------------- */
 
 /**
- * Returns the version of the library, such as "0.1.0".
- *
- * Any thread; never blocks.
- *
+ * Returns the version of the library, such as "0.1.0". Never blocks.
  * \return static text, NUL-terminated; never NULL and never freed
- * \since 0.1
  */
 const char *sw_version(void);
 
 /**
- * Returns the version of the library as one number: major << 16 | minor << 8 | patch.
- *
- * Any thread; never blocks.
- *
+ * Returns the version of the library as one number: major << 16 | minor << 8 | patch. Never
+ * blocks.
  * \return such as 256 for 0.1.0
- * \since 0.1
  */
 uint32_t sw_version_number(void);
 
 /**
  * Returns the ABI of the library, which SW_ABI_VERSION of the header it was built with names.
- *
- * Any thread; never blocks.
- *
+ * Never blocks.
  * \return 0 while in preview
- * \since 0.1
  */
 uint32_t sw_abi_version(void);
 
 /**
- * Tells whether the library serves programs built with a header. Call it once after loading.
- *
- * Any thread; never blocks.
- *
+ * Tells whether the library serves programs built with a header. Call it once after loading. Never
+ * blocks.
  * \param header_abi  SW_ABI_VERSION of the header the program was built with
  * \retval SW_OK               it does
  * \retval SW_ERR_UNSUPPORTED  it does not: the library is of another ABI
- * \since 0.1
  */
 int32_t sw_abi_check(uint32_t header_abi);
 
 /**
  * Returns how the library was built, as a JSON object: library, version, abi_version,
  * sqlite_version, sqlite_source_id, sqlite_compile_options, durability, panic, target, is_debug.
- * Keys are only ever added.
- *
- * Any thread; never blocks.
- *
+ * Keys are only ever added. Never blocks.
  * \return static text, NUL-terminated; never NULL and never freed
- * \since 0.1
  */
 const char *sw_build_info(void);
 
 /**
- * Returns the name of a code, such as "SW_ERR_BUSY" for -40.
- *
- * Any thread; never blocks.
- *
+ * Returns the name of a code, such as "SW_ERR_BUSY" for -40. Never blocks.
  * \param code  any integer
  * \return static text, NUL-terminated, never freed; "SW_UNKNOWN" for an integer that is no code
- * \since 0.1
  */
 const char *sw_code_name(int32_t code);
 
 /* Errors ------------------------------------------------------------------------------------ */
 
 /**
- * Returns the code of an error: what the call returned.
- *
- * Any thread; never blocks.
- *
- * \param error  from the last argument of a call; NULL is no error
+ * Returns the code of an error: what the call returned. Never blocks.
  * \retval SW_OK          error is NULL
  * \retval SW_ERR_MISUSE  error is not an sw_error, or the call returned that
  * \return any code below 0, as the call returned it
- * \since 0.1
  */
 int32_t sw_error_code(const sw_error *error);
 
 /**
- * Returns the code of the layer below: SQLite's extended result code, or a negated errno.
- *
- * Any thread; never blocks.
- *
- * \param error  from the last argument of a call; NULL is no error
+ * Returns the code of the layer below: SQLite's extended result code, or a negated errno. Never
+ * blocks.
  * \return 0 when neither was involved, and for NULL
- * \since 0.1
  */
 int32_t sw_error_engine_code(const sw_error *error);
 
 /**
- * Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM.
- *
- * Any thread; never blocks.
- *
- * \param error  from the last argument of a call; NULL is no error
+ * Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM. Never
+ * blocks.
  * \return 1 if so, else 0; 0 for NULL
- * \since 0.1
  */
 int32_t sw_error_is_retryable(const sw_error *error);
 
 /**
  * Returns the sentence of an error: lower case, with the value and the limit, never a payload.
- *
- * Any thread; never blocks.
- *
- * \param error  from the last argument of a call; NULL is no error
+ * Never blocks.
  * \return text, NUL-terminated, that lives until sw_error_free; never NULL: "" for NULL
- * \since 0.1
  */
 const char *sw_error_message(const sw_error *error);
 
 /**
- * Frees an error. Its message dies with it.
- *
- * Any thread; never blocks.
- *
+ * Frees an error. Its message dies with it. Never blocks.
  * \param error  from the last argument of a call; NULL does nothing
- * \since 0.1
  */
 void sw_error_free(sw_error *error);
 
 /* Texts and ids ----------------------------------------------------------------------------- */
 
 /**
- * Returns the bytes of a text.
- *
- * Any thread; never blocks.
- *
- * \param text     from a call of this library
- * \param out_len  receives the length in bytes without the NUL; may be NULL
+ * Returns the bytes of a text. Never blocks.
+ * \param text  from a call of this library
  * \return UTF-8, NUL-terminated, that lives until sw_text_free; NULL when text is NULL
- * \since 0.1
  */
 const char *sw_text_data(const sw_text *text, size_t *out_len);
 
 /**
- * Frees a text. What sw_text_data returned dies with it.
- *
- * Any thread; never blocks.
- *
+ * Frees a text. What sw_text_data returned dies with it. Never blocks.
  * \param text  from a call of this library; NULL does nothing
- * \since 0.1
  */
 void sw_text_free(sw_text *text);
 
@@ -981,41 +739,70 @@ void sw_text_free(sw_text *text);
  * Makes an id: `<prefix>_<ULID>`, the ULID in 26 lower-case Crockford characters.
  *
  * Unique, URL-safe, and within a process strictly increasing as text for one prefix, from any
- * number of threads. A forked child has a sequence of its own.
- *
- * Any thread; never blocks.
- *
+ * number of threads. A forked child has a sequence of its own. Never blocks.
  * \param prefix,prefix_len  `[a-z][a-z0-9_]{0,30}`
- * \param out_id  receives the id and its NUL
- * \param cap     bytes of out_id, at least SW_ID_CAP
- * \param err     receives an owned error on failure; may be NULL
- * \retval SW_OK              the id is written
- * \retval SW_ERR_MISUSE      out_id is NULL, or prefix is NULL with a length
- * \retval SW_ERR_INVALID     the prefix has another form, or cap is below SW_ID_CAP
- * \retval SW_ERR_TOO_BIG     the prefix has more than 255 bytes
- * \retval SW_ERR_PANIC       a defect of the library
- * \since 0.1
+ * \param out_id             receives the id and its NUL
+ * \retval SW_OK           the id is written
+ * \retval SW_ERR_INVALID  the prefix has another form, or cap is below SW_ID_CAP
+ * \retval SW_ERR_TOO_BIG  the prefix has more than 255 bytes
+ * Also what any call may answer: SHARED CODES.
  */
 int32_t sw_new_id(const char *prefix, size_t prefix_len, char *out_id, size_t cap, sw_error **err);
 
 /**
- * Writes a text as a JSON string with its quotes, for hosts without a JSON writer.
- *
- * Any thread; never blocks.
- *
+ * Writes a text as a JSON string with its quotes, for hosts without a JSON writer. Never blocks.
  * \param text,text_len  UTF-8 to 512 MiB; may be empty and may hold NULs
- * \param out  receives the JSON, freed by sw_text_free; NULL on failure
- * \param err  receives an owned error on failure; may be NULL
+ * \param out            receives the JSON, freed by sw_text_free; NULL on failure
  * \retval SW_OK           the JSON string is in out
- * \retval SW_ERR_MISUSE   out is NULL, or text is NULL with a length
  * \retval SW_ERR_INVALID  text is absent, or not UTF-8
  * \retval SW_ERR_TOO_BIG  text has more than 512 MiB
- * \retval SW_ERR_PANIC    a defect of the library
- * \since 0.1
+ * Also what any call may answer: SHARED CODES.
  */
 int32_t sw_json_quote(const char *text, size_t text_len, sw_text **out, sw_error **err);
 
 /* Store ------------------------------------------------------------------------------------- */
+
+/** Flag of sw_store_options: the file must exist already, else SW_ERR_CANNOT_OPEN. */
+#define SW_OPEN_NO_CREATE 1
+
+/**
+ * Flag of sw_store_options: nothing is written through this handle; writers answer
+ * SW_ERR_READONLY. Implies SW_OPEN_NO_CREATE.
+ */
+#define SW_OPEN_READ_ONLY 2
+
+/**
+ * Flag of sw_store_options: the store's clock stands still until sw_store_advance_clock. It
+ * starts at the later of the system's time and the latest time in the file. For tests of hosts.
+ */
+#define SW_OPEN_MANUAL_CLOCK 4
+
+/**
+ * Flag of sw_store_options: do not refuse file systems of a network or of a shared folder, nor a
+ * file with a second hard link. Locks and syncs may then not hold what this header promises.
+ */
+#define SW_OPEN_ALLOW_NETWORK_FS 8
+
+/** Options of sw_store_open and sw_store_open_in_memory. Zero in a field is its default. */
+typedef struct sw_store_options {
+  /** sizeof(sw_store_options). */
+  uint32_t struct_size;
+  /** SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY, SW_OPEN_MANUAL_CLOCK, SW_OPEN_ALLOW_NETWORK_FS, or 0. */
+  uint32_t flags;
+  /** Milliseconds that a call waits for a lock, 1 to 86400000; 0 is 5000. */
+  uint32_t busy_timeout_ms;
+  /** SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is POWER. */
+  uint32_t durability;
+  /** Connections that read side by side, 1 to 64; 0 is 4. */
+  uint32_t max_readers;
+  /**
+   * Milliseconds of a lease when the claim names none, 1000 to 3600000 or
+   * SW_LEASE_WHILE_ALIVE; 0 is 30000.
+   */
+  uint32_t lease_default_ms;
+  /** Bytes of one JSON payload at most, 1 to 536870912; 0 is 16777216. */
+  uint64_t payload_bytes_max;
+} sw_store_options;
 
 /**
  * Opens the store in a file, creating the file with mode 0600 unless told not to. Does not
@@ -1034,17 +821,13 @@ int32_t sw_json_quote(const char *text, size_t text_len, sw_text **out, sw_error
  * that is not there and cannot be made, as on a read-only mount, or may not be read, the answer is
  * SW_ERR_CANNOT_OPEN, here or from the first reading call after a writer came.
  *
- * Any thread; may block on disk or lock, up to the busy timeout.
- *
- * \param path     path of the file, NUL-terminated; to 504 bytes when it is absolute and links are
- *                 followed, its last part to 247
- * \param options  NULL for all defaults
- * \param out      receives the store, ended by sw_store_close; NULL on failure
- * \param err      receives an owned error on failure; may be NULL
+ * May block.
+ * \param path  path of the file, NUL-terminated; to 504 bytes when it is absolute and links are
+ *              followed, its last part to 247
+ * \param out   receives the store, ended by sw_store_close; NULL on failure
  * \retval SW_OK                  the store is open
- * \retval SW_ERR_MISUSE          path or out is NULL
- * \retval SW_ERR_INVALID         path is empty, too long, a URI or ":memory:", or an option is out of
- *                                its range
+ * \retval SW_ERR_INVALID         path is empty, too long, a URI or ":memory:", or an option is out
+ *                                of its range
  * \retval SW_ERR_UNSUPPORTED     an unknown option or flag, a file system of a network or of a
  *                                shared folder, a file with a second hard link, or a -smolwf file
  *                                of another version
@@ -1054,43 +837,33 @@ int32_t sw_json_quote(const char *text, size_t text_len, sw_text **out, sw_error
  * \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library
  * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
  * \retval SW_ERR_BUSY            another process held a lock for the whole time-out
- * \retval SW_ERR_IO              reading, writing or locking failed, or there are too few descriptors
+ * \retval SW_ERR_IO              reading, writing or locking failed, or there are too few
+ *                                descriptors
  * \retval SW_ERR_FULL            no room for the file or for those beside it
  * \retval SW_ERR_READONLY        the file or its directory cannot be written, and the options do
  *                                not say SW_OPEN_READ_ONLY
  * \retval SW_ERR_CORRUPT         the file is damaged
  * \retval SW_ERR_NOMEM           memory ran out
  * \retval SW_ERR_NOT_A_STORE     the file is not a SQLite database
- * \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right; with
- *                                SW_OPEN_READ_ONLY also a -wal without a readable -shm, and a
+ * \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right;
+ *                                with SW_OPEN_READ_ONLY also a -wal without a readable -shm, and a
  *                                transaction that was cut off and is to be rolled back first
  * \retval SW_ERR_WAL_LOST        a file of the store was removed or replaced meanwhile
- * \retval SW_ERR_INTERNAL        a defect of the library
- * \retval SW_ERR_PANIC           a defect of the library
- * \since 0.1
+ * Also what any call may answer: SHARED CODES.
  */
-int32_t sw_store_open(const char *path,
-                      const sw_store_options *options,
-                      sw_store **out,
+int32_t sw_store_open(const char *path, const sw_store_options *options, sw_store **out,
                       sw_error **err);
 
 /**
  * Opens a store in memory, which dies with its handle. For tests of hosts; call sw_store_init
- * next.
- *
- * Any thread; never blocks.
- *
+ * next. Never blocks.
  * \param options  NULL for all defaults; the flags about files mean nothing here
  * \param out      receives the store, ended by sw_store_close; NULL on failure
- * \param err      receives an owned error on failure; may be NULL
  * \retval SW_OK               the store is open
- * \retval SW_ERR_MISUSE       out is NULL
  * \retval SW_ERR_INVALID      an option is out of its range
  * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
  * \retval SW_ERR_NOMEM        memory ran out
- * \retval SW_ERR_INTERNAL     a defect of the library
- * \retval SW_ERR_PANIC        a defect of the library
- * \since 0.1
+ * Also what any call may answer: SHARED CODES.
  */
 int32_t sw_store_open_in_memory(const sw_store_options *options, sw_store **out, sw_error **err);
 
@@ -1098,22 +871,10 @@ int32_t sw_store_open_in_memory(const sw_store_options *options, sw_store **out,
  * Migrates the store to the newest schema this library has; a new file gets its tables. Any
  * number of processes may do so at once. All pending migrations are applied, or none.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable against the loss of
- * power when it returns.
- *
- * \param store        an open store
+ * May block. Durable against the loss of power when it returns.
  * \param out_applied  receives how many migrations were applied now, 0 when none was pending
- * \param err          receives an owned error on failure; may be NULL
- * \retval SW_OK                  the schema is the newest
- * \retval SW_ERR_MISUSE          store is no store, or out_applied is NULL
- * \retval SW_ERR_SCHEMA_NEW      another process has made the file newer than this library
- * \retval SW_ERR_SCHEMA_FOREIGN  sw_* tables appeared that are not of this library
- * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * \retval SW_OK  the schema is the newest
+ * Also what any writing call may answer but SW_ERR_SCHEMA_OLD: SHARED CODES.
  */
 int32_t sw_store_init(sw_store *store, uint32_t *out_applied, sw_error **err);
 
@@ -1121,49 +882,27 @@ int32_t sw_store_init(sw_store *store, uint32_t *out_applied, sw_error **err);
  * Migrates the store up to one version of the schema; for hosts that roll out in two steps. Calls
  * about runs work with the newest version only.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable against the loss of
- * power when it returns.
- *
- * \param store        an open store
+ * May block. Durable against the loss of power when it returns.
  * \param target       the version, from 0; see sw_store_schema_version
  * \param out_applied  receives how many migrations were applied now, 0 when none was pending
- * \param err          receives an owned error on failure; may be NULL
- * \retval SW_OK                  the schema is target
- * \retval SW_ERR_MISUSE          store is no store, or out_applied is NULL
- * \retval SW_ERR_INVALID         target is below 0
- * \retval SW_ERR_TARGET_OLDER    target is below the version of the file
- * \retval SW_ERR_SCHEMA_NEW      target, or the file by now, is newer than this library
- * \retval SW_ERR_SCHEMA_FOREIGN  sw_* tables appeared that are not of this library
- * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * \retval SW_OK                the schema is target
+ * \retval SW_ERR_INVALID       target is below 0
+ * \retval SW_ERR_TARGET_OLDER  target is below the version of the file
+ * \retval SW_ERR_SCHEMA_NEW    also: target is newer than this library
+ * Also what any writing call may answer but SW_ERR_SCHEMA_OLD: SHARED CODES.
  */
 int32_t sw_store_migrate(sw_store *store, int64_t target, uint32_t *out_applied, sw_error **err);
 
 /**
  * Returns the version of the schema in the file, and the newest that this library has.
  *
- * Any thread; may block on disk or lock, up to the busy timeout.
- *
- * \param store        an open store
+ * May block.
  * \param out_current  receives the version in the file, 0 when nothing was applied yet
  * \param out_newest   receives the version that sw_store_init goes to
- * \param err          receives an owned error on failure; may be NULL
- * \retval SW_OK          both are written
- * \retval SW_ERR_MISUSE  store is no store, or out_current or out_newest is NULL
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_WAL_LOST.
- * \since 0.1
+ * \retval SW_OK  both are written
+ * Also what any reading call may answer but SW_ERR_SCHEMA_OLD: SHARED CODES.
  */
-int32_t sw_store_schema_version(sw_store *store,
-                                int64_t *out_current,
-                                int64_t *out_newest,
+int32_t sw_store_schema_version(sw_store *store, int64_t *out_current, int64_t *out_newest,
                                 sw_error **err);
 
 /**
@@ -1171,31 +910,17 @@ int32_t sw_store_schema_version(sw_store *store,
  * `[{"id":1,"introduced_version":"0.1.0","applied_time":1760000000000}]`, times in Unix
  * milliseconds.
  *
- * Any thread; may block on disk or lock, up to the busy timeout.
- *
- * \param store  an open store
- * \param out    receives the JSON, freed by sw_text_free; NULL on failure
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK          the list is in out; `[]` when nothing was applied yet
- * \retval SW_ERR_MISUSE  store is no store, or out is NULL
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_WAL_LOST.
- * \since 0.1
+ * May block.
+ * \param out  receives the JSON, freed by sw_text_free; NULL on failure
+ * \retval SW_OK  the list is in out; `[]` when nothing was applied yet
+ * Also what any reading call may answer but SW_ERR_SCHEMA_OLD: SHARED CODES.
  */
 int32_t sw_store_migrations(sw_store *store, sw_text **out, sw_error **err);
 
 /**
- * Returns the path of the file.
- *
- * Any thread; never blocks.
- *
- * \param store  an open store
- * \return NUL-terminated, as the system takes it, living until sw_store_close; NULL for a store
- *         in memory, and for what is no store
- * \since 0.1
+ * Returns the path of the file. Never blocks.
+ * \return NUL-terminated, as the system takes it, living until sw_store_close; NULL for a store in
+ *         memory, and for what is no store
  */
 const char *sw_store_path(const sw_store *store);
 
@@ -1204,33 +929,20 @@ const char *sw_store_path(const sw_store *store);
  * waits that they end return. A host tests thirty days in a millisecond. On an error the clock has
  * not moved.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. What it moves to survives the
- * death of the process. Without tables of ours, or with SW_OPEN_READ_ONLY, the clock moves for this
- * handle alone.
- *
+ * May block. What it moves to survives the death of the process. Without tables of ours, or with
+ * SW_OPEN_READ_ONLY, the clock moves for this handle alone.
  * \param store  a store opened with SW_OPEN_MANUAL_CLOCK
  * \param ms     milliseconds to go forward, from 0
- * \param err    receives an owned error on failure; may be NULL
  * \retval SW_OK           the clock has moved
- * \retval SW_ERR_MISUSE   store is no store, or was opened without SW_OPEN_MANUAL_CLOCK
+ * \retval SW_ERR_MISUSE   also: the store was opened without SW_OPEN_MANUAL_CLOCK
  * \retval SW_ERR_INVALID  ms is below 0, or would pass the year 9999
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any writing call may answer but SW_ERR_SCHEMA_OLD, SW_ERR_READONLY: SHARED CODES.
  */
 int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
 
 /**
- * Returns the store's clock: the system's, or the manual one.
- *
- * Any thread; never blocks.
- *
- * \param store  an open store
+ * Returns the store's clock: the system's, or the manual one. Never blocks.
  * \return Unix milliseconds; 0 for what is no open store
- * \since 0.1
  */
 int64_t sw_store_now_ms(const sw_store *store);
 
@@ -1243,45 +955,26 @@ int64_t sw_store_now_ms(const sw_store *store);
  * So no wake-up is lost: take the counter (with `seen` 0 and timeout_ms 0), look at the store, and
  * wait with that counter as `seen`. It lives as long as some process has the store open.
  *
- * Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
- * timeout.
- *
- * \param store       an open store
+ * Waits at most timeout_ms; besides, it may block.
  * \param seen        a counter that an earlier call gave, or 0
  * \param timeout_ms  milliseconds, to 3162240000000; 0 answers now, SW_FOREVER waits without limit
- * \param stop        ends the wait when it fires; may be NULL
  * \param out_now     receives the counter, also for SW_TIMEOUT
- * \param err         receives an owned error on failure; may be NULL
  * \retval SW_OK            the counter is another
  * \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
- * \retval SW_ERR_MISUSE    store is no store, stop is no stop, or out_now is NULL
  * \retval SW_ERR_INVALID   timeout_ms is below -1 or above a hundred years
  * \retval SW_ERR_CLOSED    also when the store is shut down during the wait
- * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of no
- *                          changes
- *
- * Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
- * SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
- * SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of
+ *                          no changes
+ * Also what any sweeping call may answer: SHARED CODES.
  */
-int32_t sw_store_wait(sw_store *store,
-                      uint64_t seen,
-                      int64_t timeout_ms,
-                      sw_stop *stop,
-                      uint64_t *out_now,
-                      sw_error **err);
+int32_t sw_store_wait(sw_store *store, uint64_t seen, int64_t timeout_ms, sw_stop *stop,
+                      uint64_t *out_now, sw_error **err);
 
 /**
- * Ends the use of a store from any thread: waits return, later calls are SW_ERR_CLOSED. Calls
- * that are writing finish. Doing it again does nothing. Nothing is freed: sw_store_close comes
- * after.
- *
- * Any thread; never blocks.
- *
+ * Ends the use of a store from any thread: waits return, later calls are SW_ERR_CLOSED. Calls that
+ * are writing finish. Doing it again does nothing. Nothing is freed: sw_store_close comes after.
+ * Never blocks.
  * \param store  an open store; NULL does nothing
- * \since 0.1
  */
 void sw_store_shutdown(sw_store *store);
 
@@ -1293,15 +986,115 @@ void sw_store_shutdown(sw_store *store);
  * does a later call on the store itself, until a thousand others were closed; then its memory is
  * gone.
  *
- * Any thread; waits for calls in flight, which sw_store_shutdown ends. What it gives back survives
- * the death of the process; a loss of power loses it, like a dead worker.
- *
+ * Waits for calls in flight, which sw_store_shutdown ends. What it gives back survives the death
+ * of the process; a loss of power loses it, like a dead worker.
  * \param store  an open store; NULL does nothing; in a forked child a store of its parent leaks
- * \since 0.1
  */
 void sw_store_close(sw_store *store);
 
+/* Store: check ------------------------------------------------------------------------------ */
+
+/**
+ * Looks whether a store is whole, and answers a JSON document: ok, true or false; faults, a list
+ * with check and detail for each thing that should not be, at most 20 of a kind. Details name rows
+ * by their keys, and hold no payload. Keys are only ever added.
+ *
+ * It verifies the pages and indexes of the file; that each balance of a budget is the
+ * sum of its ledger, of its totals and of its open reservations; that open reservations are of
+ * living attempts; that a run has a task or an end, never both; that nothing is of a run, parent,
+ * root, lane or owner that is not there; that counts of running runs are right. It changes nothing.
+ *
+ * May block. Never waits for a writer. Reads the whole file: seconds for each gigabyte, in which
+ * the log cannot start over.
+ * \param out  receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK           the document is in out, whatever it says
+ * \retval SW_ERR_CORRUPT  also: so damaged that it cannot be looked through
+ * \retval SW_ERR_IO       also: a page could not be read, so that nothing is known of it
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
+
 /* Runs: submit, find, claim ----------------------------------------------------------------- */
+
+/**
+ * Flag of sw_submit_options: only the handle that submits the run may claim it, while that handle
+ * is open; any handle afterwards.
+ */
+#define SW_SUBMIT_LOCAL 1
+
+/** Options of sw_run_submit. Zero in a field is its default. */
+typedef struct sw_submit_options {
+  /** sizeof(sw_submit_options). */
+  uint32_t struct_size;
+  /** SW_SUBMIT_LOCAL, or 0. */
+  uint32_t flags;
+  /** Name of the queue; absent is "default". */
+  const char *queue;
+  /** Bytes of queue, or SW_NTS. */
+  size_t queue_len;
+  /** Unix milliseconds before which the run is not claimed; 0 is now. At most the year 9999. */
+  int64_t run_at_ms;
+  /**
+   * Milliseconds from the later of now and run_at_ms after which the run fails with an error
+   * marked "timeout", to 3162240000000; 0 is never.
+   */
+  int64_t timeout_ms;
+  /**
+   * Milliseconds before the second try, to 3162240000000; 0 is 1000. Each further wait grows by
+   * backoff_percent.
+   */
+  int64_t backoff_initial_ms;
+  /**
+   * Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Waits grow until they
+   * are there, however many tries that takes. Each wait moves by up to a tenth.
+   */
+  int64_t backoff_max_ms;
+  /** The lower goes first among ready runs; any value. */
+  int32_t priority;
+  /** Tries before the run fails for good, to 1000000; 0 is 3. */
+  uint32_t max_tries;
+  /** Growth of the wait from one try to the next in percent, 100 to 10000; 0 is 200. */
+  uint32_t backoff_percent;
+  /** 0. */
+  uint32_t reserved;
+  /**
+   * Key under which one run is made and no second one, for as long as the first exists, to 1024
+   * bytes; absent is none. For another workflow it is SW_ERR_CONFLICT.
+   */
+  const char *idempotency_key;
+  /** Bytes of idempotency_key, or SW_NTS. */
+  size_t idempotency_key_len;
+  /**
+   * Scope within which the key counts, to 1024 bytes; absent is a scope of its own,
+   * which "" does not name.
+   */
+  const char *idempotency_scope;
+  /** Bytes of idempotency_scope, or SW_NTS. */
+  size_t idempotency_scope_len;
+  /** Runs of one queue with the same key share its limit per key, to 1024 bytes; absent is none. */
+  const char *concurrency_key;
+  /** Bytes of concurrency_key, or SW_NTS. */
+  size_t concurrency_key_len;
+  /** Version of the code that may run it, a name; absent: any worker may run it. */
+  const char *code_version;
+  /** Bytes of code_version, or SW_NTS. */
+  size_t code_version_len;
+  /**
+   * JSON object `{unit: limit}` of up to 64 units, names of 1 to 255 bytes: what this run and
+   * all below it may spend, see sw_budget_reserve. A limit is an integer 0 to 2^63-1, or
+   * `{"limit": integer, "warn": integer}`: when reserved and spent together come to warn, an
+   * event "budget.warning" is appended to the topmost run, once. Absent is without limits. A
+   * forked run has the limits of its source's tree and has spent nothing; a retried one goes on
+   * with its own.
+   */
+  const char *budget;
+  /** Bytes of budget, or SW_NTS. */
+  size_t budget_len;
+  /** JSON object of the host's own, shown with the run; absent is none. */
+  const char *metadata;
+  /** Bytes of metadata, or SW_NTS. */
+  size_t metadata_len;
+} sw_submit_options;
 
 /**
  * Submits a run: the wish that a worker runs the host's function `workflow` with `args`.
@@ -1314,41 +1107,22 @@ void sw_store_close(sw_store *store);
  * A host that dislikes a struct of two dozen fields gives the same options as JSON to
  * sw_run_submit_many, an array of one item.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says; so is what SW_EXISTS confirms.
- *
- * \param store  an open store
+ * May block. Durable when it returns; so is what SW_EXISTS confirms.
  * \param workflow,workflow_len  name of the host's function
  * \param args,args_len  JSON; absent is null
- * \param options     NULL for all defaults
- * \param out_run_id  receives the run's id and its NUL
- * \param cap         bytes of out_run_id, at least SW_ID_CAP
- * \param err         receives an owned error on failure; may be NULL
+ * \param out_run_id     receives the run's id and its NUL
  * \retval SW_OK               the run is submitted; its id is written
  * \retval SW_EXISTS           the key matched; the id of the run it made is written
- * \retval SW_ERR_MISUSE       store is no store, out_run_id is NULL, or a text is NULL with a
- *                             length
  * \retval SW_ERR_INVALID      workflow is absent; a text, args or an option is out of its form or
  *                             range; a scope without a key; cap is below SW_ID_CAP
  * \retval SW_ERR_TOO_BIG      a text or args is above its limit
  * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
  * \retval SW_ERR_CONFLICT     the key has made a run of another workflow
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any writing call may answer: SHARED CODES.
  */
-int32_t sw_run_submit(sw_store *store,
-                      const char *workflow,
-                      size_t workflow_len,
-                      const char *args,
-                      size_t args_len,
-                      const sw_submit_options *options,
-                      char *out_run_id,
-                      size_t cap,
-                      sw_error **err);
+int32_t sw_run_submit(sw_store *store, const char *workflow, size_t workflow_len,
+                      const char *args, size_t args_len, const sw_submit_options *options,
+                      char *out_run_id, size_t cap, sw_error **err);
 
 /**
  * Submits many runs in one commit, all or none. Each item is an object with `"workflow"`, `"args"`
@@ -1358,69 +1132,80 @@ int32_t sw_run_submit(sw_store *store,
  * Two items of one workflow with one idempotency key make one run, and the second names it; of two
  * workflows, the second is the item that SW_ERR_CONFLICT names.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says; so is what `"exists"` confirms.
- *
- * \param store  an open store
+ * May block. Durable when it returns; so is what `"exists"` confirms.
  * \param items,items_len  JSON array of 1 to 10000 objects
- * \param out    receives an array in the order of the items, `[{"run_id":"run_...","exists":false}]`,
- *               freed by sw_text_free; NULL on failure. With `"exists"` true the key matched
- * \param err    receives an owned error on failure; may be NULL. Its message begins with the item
- *               that it is about: `items[3]: ...`
- * \retval SW_OK               every run is submitted or found
- * \retval SW_ERR_MISUSE       store is no store, out is NULL, or items is NULL with a length
- * \retval SW_ERR_INVALID      items is absent, no JSON array, empty, or has too many; an item is no
- *                             object, lacks its workflow, or has an unknown key or a value out of
- *                             its form or range
- * \retval SW_ERR_TOO_BIG      items, or a text in it, is above its limit
- * \retval SW_ERR_CONFLICT     the key of an item has made a run of another workflow
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * \param out              receives an array in the order of the items,
+ *                         `[{"run_id":"run_...","exists":false}]`, freed by sw_text_free; NULL on
+ *                         failure. With `"exists"` true the key matched
+ * \param err              receives an owned error on failure; may be NULL. Its message begins with
+ *                         the item that it is about: `items[3]: ...`
+ * \retval SW_OK            every run is submitted or found
+ * \retval SW_ERR_INVALID   items is absent, no JSON array, empty, or has too many; an item is no
+ *                          object, lacks its workflow, or has an unknown key or a value out of its
+ *                          form or range
+ * \retval SW_ERR_TOO_BIG   items, or a text in it, is above its limit
+ * \retval SW_ERR_CONFLICT  the key of an item has made a run of another workflow
+ * Also what any writing call may answer: SHARED CODES.
  */
-int32_t sw_run_submit_many(sw_store *store,
-                           const char *items,
-                           size_t items_len,
-                           sw_text **out,
+int32_t sw_run_submit_many(sw_store *store, const char *items, size_t items_len, sw_text **out,
                            sw_error **err);
 
 /**
  * Finds the run that an idempotency key made.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer. It shows
- * what is committed; a submit with the same key that answers SW_EXISTS is what makes it durable.
- *
- * \param store  an open store
- * \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is a
- *                    scope of its own, which "" does not name
+ * May block. Never waits for a writer. It shows what is committed; a submit with the same key that
+ * answers SW_EXISTS is what makes it durable.
+ * \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is a scope of its
+ *                    own, which "" does not name
  * \param idempotency_key,idempotency_key_len  as it was submitted
  * \param out_run_id  receives the run's id and its NUL
- * \param cap         bytes of out_run_id, at least SW_ID_CAP
- * \param err         receives an owned error on failure; may be NULL
  * \retval SW_OK           the id is written
  * \retval SW_NONE         no run exists under that scope and key
- * \retval SW_ERR_MISUSE   store is no store, out_run_id is NULL, or a text is NULL with a length
  * \retval SW_ERR_INVALID  the key is absent, a text is empty, no UTF-8 or holds a NUL, or cap is
  *                         below SW_ID_CAP
  * \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any reading call may answer: SHARED CODES.
  */
-int32_t sw_run_find(sw_store *store,
-                    const char *idempotency_scope,
-                    size_t idempotency_scope_len,
-                    const char *idempotency_key,
-                    size_t idempotency_key_len,
-                    char *out_run_id,
-                    size_t cap,
-                    sw_error **err);
+int32_t sw_run_find(sw_store *store, const char *idempotency_scope, size_t idempotency_scope_len,
+                    const char *idempotency_key, size_t idempotency_key_len, char *out_run_id,
+                    size_t cap, sw_error **err);
+
+/** Options of sw_run_claim. Zero in a field is its default. */
+typedef struct sw_claim_options {
+  /** sizeof(sw_claim_options). */
+  uint32_t struct_size;
+  /** 0. */
+  uint32_t flags;
+  /** Milliseconds to wait for a run, to 3162240000000; 0 does not wait, SW_FOREVER has no limit. */
+  int64_t wait_ms;
+  /** Milliseconds of the lease, 1000 to 3600000 or SW_LEASE_WHILE_ALIVE; 0 is the store's. */
+  uint32_t lease_ms;
+  /** 0. */
+  uint32_t reserved;
+  /** Name of the worker, shown in the history; absent is none. */
+  const char *worker;
+  /** Bytes of worker, or SW_NTS. */
+  size_t worker_len;
+  /**
+   * JSON array of the workflows to take, such as `["invoice"]`; `[]` takes nothing, absent
+   * is all.
+   */
+  const char *workflows;
+  /** Bytes of workflows, or SW_NTS. */
+  size_t workflows_len;
+  /**
+   * JSON array of the code versions to take; runs without one are taken too. `[]` takes only
+   * those, absent is all.
+   */
+  const char *code_versions;
+  /** Bytes of code_versions, or SW_NTS. */
+  size_t code_versions_len;
+  /**
+   * From sw_stop_new: once it has fired nothing is claimed, and the answer is SW_NONE. NULL is
+   * none.
+   */
+  sw_stop *stop;
+} sw_claim_options;
 
 /**
  * Claims the next run of a queue, under a lease. Among ready runs the lower priority goes first,
@@ -1430,77 +1215,45 @@ int32_t sw_run_find(sw_store *store,
  * The attempt must end by complete, fail, release or suspend, or else its run comes back when the
  * lease lapses or the store is closed. An empty queue takes no lock.
  *
- * Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
- * disk or lock, up to the busy timeout. Durable when it returns an attempt, as the store's
- * durability says.
- *
- * \param store  an open store
+ * Waits at most wait_ms for a run, 0 when options is NULL; besides, it may block. Durable when it
+ * returns an attempt.
  * \param queue,queue_len  name of the queue; absent is "default"
- * \param options  NULL for all defaults
- * \param out      receives the attempt, freed by sw_attempt_free; NULL on failure and for SW_NONE
- * \param err      receives an owned error on failure; may be NULL
+ * \param out              receives the attempt, freed by sw_attempt_free; NULL on failure and for
+ *                         SW_NONE
  * \retval SW_OK               the attempt is in out
  * \retval SW_NONE             nothing to claim until wait_ms passed or the stop fired
- * \retval SW_ERR_MISUSE       store is no store, stop is no stop, out is NULL, or a text is NULL
- *                             with a length
  * \retval SW_ERR_INVALID      a text or an option is out of its form or range
  * \retval SW_ERR_TOO_BIG      a text is above its limit
  * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
  * \retval SW_ERR_CLOSED       also when the store is shut down during the wait
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any writing call may answer: SHARED CODES.
  */
-int32_t sw_run_claim(sw_store *store,
-                     const char *queue,
-                     size_t queue_len,
-                     const sw_claim_options *options,
-                     sw_attempt **out,
-                     sw_error **err);
+int32_t sw_run_claim(sw_store *store, const char *queue, size_t queue_len,
+                     const sw_claim_options *options, sw_attempt **out, sw_error **err);
 
 /**
  * Claims up to `max` runs of a queue in one commit, in the order of sw_run_claim and as that does.
  * It waits for the first run, not for `max` of them.
  *
- * Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
- * disk or lock, up to the busy timeout. Durable when it returns attempts, as the store's durability
- * says.
- *
- * \param store  an open store
+ * Waits at most wait_ms for a run, 0 when options is NULL; besides, it may block. Durable when it
+ * returns attempts.
  * \param queue,queue_len  name of the queue; absent is "default"
- * \param options    NULL for all defaults
- * \param max        attempts at most, 1 to 10000
- * \param out        array of max places; receives the attempts, each freed by sw_attempt_free; the
- *                   other places become NULL, and all on failure
- * \param out_count  receives how many attempts there are; 0 with SW_NONE
- * \param err        receives an owned error on failure; may be NULL
+ * \param max              attempts at most, 1 to 10000
+ * \param out              array of max places; receives the attempts, each freed by
+ *                         sw_attempt_free; the other places become NULL, and all on failure
+ * \param out_count        receives how many attempts there are; 0 with SW_NONE
  * \retval SW_OK               at least one attempt is in out
  * \retval SW_NONE             nothing to claim until wait_ms passed or the stop fired
- * \retval SW_ERR_MISUSE       store is no store, stop is no stop, an output is NULL, or a text is
- *                             NULL with a length
  * \retval SW_ERR_INVALID      max is out of its range (out is not touched then); a text or an
  *                             option is out of its form or range
  * \retval SW_ERR_TOO_BIG      a text is above its limit
  * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
  * \retval SW_ERR_CLOSED       also when the store is shut down during the wait
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any writing call may answer: SHARED CODES.
  */
-int32_t sw_run_claim_many(sw_store *store,
-                          const char *queue,
-                          size_t queue_len,
-                          const sw_claim_options *options,
-                          uint32_t max,
-                          sw_attempt **out,
-                          uint32_t *out_count,
-                          sw_error **err);
+int32_t sw_run_claim_many(sw_store *store, const char *queue, size_t queue_len,
+                          const sw_claim_options *options, uint32_t max, sw_attempt **out,
+                          uint32_t *out_count, sw_error **err);
 
 /**
  * Waits for a run to end and gives its document, as sw_run_get does. Also wakes when it ends because
@@ -1509,1606 +1262,25 @@ int32_t sw_run_claim_many(sw_store *store,
  * A store opened with SW_OPEN_READ_ONLY cannot end a run: there it looks twice a second, and tells
  * only of ends that others have stored.
  *
- * Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
- * timeout.
- *
- * \param store  an open store
+ * Waits at most timeout_ms; besides, it may block.
  * \param run_id,run_id_len  from a submit or a claim
- * \param timeout_ms  milliseconds, to 3162240000000; 0 looks once, SW_FOREVER waits without limit
- * \param stop   ends the wait when it fires; may be NULL
- * \param out    receives the document, freed by sw_text_free; NULL on failure and for SW_TIMEOUT
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             the run has completed, failed or been cancelled; the document is in out
+ * \param timeout_ms         milliseconds, to 3162240000000; 0 looks once, SW_FOREVER waits without
+ *                           limit
+ * \param out                receives the document, freed by sw_text_free; NULL on failure and for
+ *                           SW_TIMEOUT
+ * \retval SW_OK             the run has completed, failed or been cancelled; the document is in
+ *                           out
  * \retval SW_TIMEOUT        it had not until timeout_ms passed or the stop fired
- * \retval SW_ERR_MISUSE     store is no store, stop is no stop, out is NULL, or run_id is NULL with a
- *                           length
  * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; timeout_ms is below
  *                           -1 or above a hundred years
  * \retval SW_ERR_NOT_FOUND  no such run
  * \retval SW_ERR_CLOSED     also when the store is shut down during the wait
- *
- * Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
- * SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
- * SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any sweeping call may answer: SHARED CODES.
  */
-int32_t sw_run_wait(sw_store *store,
-                    const char *run_id,
-                    size_t run_id_len,
-                    int64_t timeout_ms,
-                    sw_stop *stop,
-                    sw_text **out,
-                    sw_error **err);
+int32_t sw_run_wait(sw_store *store, const char *run_id, size_t run_id_len, int64_t timeout_ms,
+                    sw_stop *stop, sw_text **out, sw_error **err);
 
-/* Runs: acting on them from outside --------------------------------------------------------- */
-
-/**
- * Cancels a run and all its descendants. A run that nobody runs is cancelled at once. A running one
- * is told: its attempt learns of it (SW_ERR_CANCELLED) at its next heartbeat, check, begin of a
- * step that would run, or other call that begins something; finished work may still be recorded,
- * steps with SW_STEP_CLEANUP may begin, and however the attempt then ends, the run is cancelled.
- *
- * When it returns, no descendant is claimed any more, and running ones are told. Descendants are
- * ended part by part, so other calls go on meanwhile; of a very large tree some may be ended after
- * the return, by calls that claim or wait. The run's error is
- * `{"$smolwf":"cancelled","message":...,"reason":...}`, with the reason if there is one.
- *
- * Any thread; may block on disk or lock, up to the busy timeout, for each part of the tree. Durable
- * when it returns, as the store's durability says.
- *
- * \param store  an open store
- * \param run_id,run_id_len  from a submit or a claim
- * \param reason,reason_len  JSON; may be absent
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             the run is cancelled or told to end, or was before; the reason stays
- *                           the first, and what was retried below it since is cancelled too
- * \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
- * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; reason is no JSON,
- *                           or has the key "$smolwf"
- * \retval SW_ERR_NOT_FOUND  no such run
- * \retval SW_ERR_TOO_BIG    reason is above the store's limit on payloads
- * \retval SW_ERR_CONFLICT   the run has completed or failed
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_run_cancel(sw_store *store,
-                      const char *run_id,
-                      size_t run_id_len,
-                      const char *reason,
-                      size_t reason_len,
-                      sw_error **err);
-
-/**
- * Sets a run aside: it is not claimed until it is resumed. A running one is set aside when its
- * attempt next ends unfinished; if it completes or fails for good, it ends. Time-outs go on.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
- * \param run_id,run_id_len  from a submit or a claim
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             the run is paused or will be, or was before
- * \retval SW_ERR_MISUSE     store is no store, or run_id is NULL with a length
- * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
- * \retval SW_ERR_NOT_FOUND  no such run
- * \retval SW_ERR_CONFLICT   the run has ended
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
-
-/**
- * Puts a paused run back, and takes a pause back that has not taken effect. A delay or backoff that
- * is not over goes on. A run that waited is claimable at once: its next attempt asks again and, if
- * nothing has come, parks anew; no message and no deadline is lost.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
- * \param run_id,run_id_len  from a submit or a claim
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             the run is not paused any more, or was not
- * \retval SW_ERR_MISUSE     store is no store, or run_id is NULL with a length
- * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
- * \retval SW_ERR_NOT_FOUND  no such run
- * \retval SW_ERR_CONFLICT   the run has ended
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_run_resume(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
-
-/**
- * Opens a failed or cancelled run again: it is claimable at once, by any worker. Recorded results
- * replay; memoised failures, also of awaited children, and steps that back off are forgotten and
- * run anew; tries and time-out count from now. Attempts go on being numbered.
- *
- * Its children stay as they are. One that failed or was cancelled with it is retried by itself,
- * before or after; a cancel of the run that is still ending descendants is finished first.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
- * \param run_id,run_id_len  from a submit or a claim
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             the run is open again
- * \retval SW_ERR_MISUSE     store is no store, or run_id is NULL with a length
- * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
- * \retval SW_ERR_NOT_FOUND  no such run
- * \retval SW_ERR_CONFLICT   the run has not ended, or has completed
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_run_retry(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
-
-/**
- * Makes a new run of the same workflow, args and options that replays what a run in any state
- * recorded before a step: results, memoised failures, sleeps, answers to awaits, submits of
- * children. From there on it goes its own way. The first run is not touched.
- *
- * The fork is a topmost run, claimable at once, without the idempotency key of the first. A submit
- * of a child that it replays names the first run's child: the fork may await it and gets what
- * comes of it, but it stays the first run's child, and a cancel of the fork does not end it.
- * Messages that the first run has not taken stay with that.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
- * \param run_id,run_id_len  from a submit or a claim
- * \param from_step,from_step_len  a step_id of the run, or a name for its first occurrence, a
- *                    step's before that of a sleep, an await or a child; absent is the start
- * \param out_run_id  receives the new run's id and its NUL
- * \param cap         bytes of out_run_id, at least SW_ID_CAP
- * \param err         receives an owned error on failure; may be NULL
- * \retval SW_OK             the fork is submitted; its id is written
- * \retval SW_ERR_MISUSE     store is no store, out_run_id is NULL, or a text is NULL with a length
- * \retval SW_ERR_INVALID    run_id is absent, a text is empty, no UTF-8, or holds a NUL, or cap is
- *                           below SW_ID_CAP
- * \retval SW_ERR_NOT_FOUND  no such run, or it has recorded no such step
- * \retval SW_ERR_TOO_BIG    from_step has more than 255 bytes
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_run_fork(sw_store *store,
-                    const char *run_id,
-                    size_t run_id_len,
-                    const char *from_step,
-                    size_t from_step_len,
-                    char *out_run_id,
-                    size_t cap,
-                    sw_error **err);
-
-/* Queues ------------------------------------------------------------------------------------ */
-
-/**
- * Sets the limits of a queue, for claims in every process, from the next one on. The settings are a
- * JSON object: `{"concurrency":8,"concurrency_per_key":1,"paused":false}`. `concurrency` is how many
- * of the queue's runs may be held by attempts at once, `concurrency_per_key` how many that share a
- * concurrency_key; both are 1 to 4294967295. With `paused` true nothing is claimed. What the
- * settings leave out, or name as null, is lifted; `{}` lifts all.
- *
- * A lower limit takes no run from an attempt: no further one is claimed until there is room.
- *
- * Any thread; may block on disk or lock, up to the busy timeout, once for each 64 concurrency keys
- * whose runs are held by attempts. Durable when it returns, as the store's durability says. On
- * SW_ERR_BUSY, SW_ERR_IO or SW_ERR_FULL the limits may hold already, and runs that they let in may
- * not be claimable yet: call again.
- *
- * \param store  an open store
- * \param queue,queue_len  name of the queue; absent is "default"
- * \param settings,settings_len  JSON object
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK           the limits hold
- * \retval SW_ERR_MISUSE   store is no store, or a text is NULL with a length
- * \retval SW_ERR_INVALID  queue is empty, no UTF-8, or holds a NUL; settings are absent, no JSON
- *                         object, or have an unknown key or a value out of its range
- * \retval SW_ERR_TOO_BIG  a text is above its limit
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_queue_set(sw_store *store,
-                     const char *queue,
-                     size_t queue_len,
-                     const char *settings,
-                     size_t settings_len,
-                     sw_error **err);
-
-/* Watches: changes as a descriptor ---------------------------------------------------------- */
-
-/**
- * Opens a watch on a store. It tells of what the change counter of sw_store_wait counts, and of
- * what comes due by itself, from now on.
- *
- * This is the one call that starts a thread: it sleeps in the kernel, has all signals blocked, and
- * ends with sw_watch_free, or when the store is shut down or closed.
- *
- * Any thread; never blocks.
- *
- * \param store  an open store
- * \param out    receives the watch, freed by sw_watch_free; NULL on failure
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK            the watch is open
- * \retval SW_ERR_MISUSE    store is no store, or out is NULL
- * \retval SW_ERR_CLOSED    the store is shut down or closed
- * \retval SW_ERR_FORKED    the store belongs to the parent of this process
- * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of no
- *                          changes
- * \retval SW_ERR_IO        the system gave no descriptors or no thread
- * \retval SW_ERR_NOMEM     memory ran out
- * \retval SW_ERR_PANIC     a defect of the library
- * \since 0.1
- */
-int32_t sw_watch_open(sw_store *store, sw_watch **out, sw_error **err);
-
-/**
- * Gives a new descriptor of a watch, a duplicate of one end of a pair of sockets: non-blocking,
- * close-on-exec, the caller's to close. It becomes readable when the store changes, with one byte
- * for a whole burst of changes; sw_watch_drain empties it and arms it again. It reads as ended after
- * sw_watch_free, and when the store is shut down or closed.
- *
- * All descriptors of a watch are ends of one pair: each becomes readable, and a drain empties all.
- * Two event loops that must each hear of every change open two watches. Do not write to it.
- *
- * Any thread; never blocks.
- *
- * \param watch   from sw_watch_open
- * \param out_fd  receives the descriptor; close it with close(2)
- * \param err     receives an owned error on failure; may be NULL
- * \retval SW_OK          the descriptor is in out_fd
- * \retval SW_ERR_MISUSE  watch is no watch, or out_fd is NULL
- * \retval SW_ERR_CLOSED  the store is shut down or closed
- * \retval SW_ERR_FORKED  the watch belongs to the parent of this process
- * \retval SW_ERR_IO      the system gave no descriptor
- * \retval SW_ERR_PANIC   a defect of the library
- * \since 0.1
- */
-int32_t sw_watch_fd(sw_watch *watch,
-                    int32_t *out_fd,
-                    sw_error **err);
-
-/**
- * Empties the descriptors of a watch and arms them again: a change that is not in the count it
- * gives makes them readable anew. So drain first, then look at the store.
- *
- * Any thread; never blocks.
- *
- * \param watch    from sw_watch_open
- * \param out_now  receives the change counter, as sw_store_wait takes it
- * \param err      receives an owned error on failure; may be NULL
- * \retval SW_OK          the counter is in out_now
- * \retval SW_ERR_MISUSE  watch is no watch, or out_now is NULL
- * \retval SW_ERR_CLOSED  the store is shut down or closed
- * \retval SW_ERR_FORKED  the watch belongs to the parent of this process
- * \retval SW_ERR_IO      reading the descriptor failed
- * \retval SW_ERR_PANIC   a defect of the library
- * \since 0.1
- */
-int32_t sw_watch_drain(sw_watch *watch, uint64_t *out_now, sw_error **err);
-
-/**
- * Ends a watch and its thread. Descriptors that were given stay the caller's and read as ended.
- *
- * Any thread; waits for the thread, which ends at once unless it is just at the disk or at a lock:
- * then up to the busy timeout.
- *
- * \param watch  from sw_watch_open; NULL does nothing; in a forked child a watch of its parent leaks
- * \since 0.1
- */
-void sw_watch_free(sw_watch *watch);
-
-/* Stops: ending a wait ---------------------------------------------------------------------- */
-
-/**
- * Makes a stop that has not fired.
- *
- * Any thread; never blocks.
- *
- * \param out  receives the stop, freed by sw_stop_free; NULL on failure
- * \param err  receives an owned error on failure; may be NULL
- * \retval SW_OK          the stop is made
- * \retval SW_ERR_MISUSE  out is NULL
- * \retval SW_ERR_PANIC   a defect of the library
- * \since 0.1
- */
-int32_t sw_stop_new(sw_stop **out, sw_error **err);
-
-/**
- * Fires a stop: the waits that carry it end, and later ones end at once, with SW_NONE or
- * SW_TIMEOUT. There is no way back. Firing again does nothing.
- *
- * Any thread, and a signal handler too; never blocks.
- *
- * \param stop  from sw_stop_new; NULL does nothing
- * \since 0.1
- */
-void sw_stop_fire(sw_stop *stop);
-
-/**
- * Frees a stop. Waits that carry it go on; they can then not be ended by it.
- *
- * Any thread; never blocks.
- *
- * \param stop  from sw_stop_new; NULL does nothing
- * \since 0.1
- */
-void sw_stop_free(sw_stop *stop);
-
-/* Attempts: what was claimed, until it ends ------------------------------------------------- */
-
-/**
- * Returns the id of an attempt, attempt_ and a ULID.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
- * \since 0.1
- */
-const char *sw_attempt_id(const sw_attempt *attempt, size_t *out_len);
-
-/**
- * Returns the id of the run that the attempt is at.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
- * \since 0.1
- */
-const char *sw_attempt_run_id(const sw_attempt *attempt, size_t *out_len);
-
-/**
- * Returns the id of the run at the top of the run's tree: its own when nobody submitted it as a
- * child.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
- * \since 0.1
- */
-const char *sw_attempt_root_run_id(const sw_attempt *attempt, size_t *out_len);
-
-/**
- * Returns the id of the run that submitted this one as a child.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
- *         for what is no attempt
- * \since 0.1
- */
-const char *sw_attempt_parent_run_id(const sw_attempt *attempt, size_t *out_len);
-
-/**
- * Returns the name of the workflow to run.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
- * \since 0.1
- */
-const char *sw_attempt_workflow(const sw_attempt *attempt, size_t *out_len);
-
-/**
- * Returns the version of the code that the run was submitted for, as code_version of its options.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
- *         for what is no attempt
- * \since 0.1
- */
-const char *sw_attempt_code_version(const sw_attempt *attempt, size_t *out_len);
-
-/**
- * Returns the name of the queue it was claimed from.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
- * \since 0.1
- */
-const char *sw_attempt_queue(const sw_attempt *attempt, size_t *out_len);
-
-/**
- * Returns the arguments of the run: JSON, byte for byte as submitted; "null" when none were
- * given.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
- * \since 0.1
- */
-const char *sw_attempt_args(const sw_attempt *attempt, size_t *out_len);
-
-/**
- * Returns the metadata of the run: a JSON object, byte for byte as submitted. What a host put there
- * for its tracing goes on here.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
- *         for what is no attempt
- * \since 0.1
- */
-const char *sw_attempt_metadata(const sw_attempt *attempt, size_t *out_len);
-
-/**
- * Returns the number of the attempt within its run. It grows with each claim and is the fence:
- * writes of an attempt with a lower number than the newest are refused.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \return from 1; 0 for what is no attempt
- * \since 0.1
- */
-uint32_t sw_attempt_number(const sw_attempt *attempt);
-
-/**
- * Returns when the lease lapses, as far as this handle knows: each heartbeat and each write
- * through the attempt may move it on.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim
- * \return Unix milliseconds, by the store's clock; INT64_MAX for SW_LEASE_WHILE_ALIVE; 0 for what
- *         is no attempt
- * \since 0.1
- */
-int64_t sw_attempt_lease_expires_at_ms(const sw_attempt *attempt);
-
-/**
- * Extends the lease of a claimed attempt, so that no other worker takes it over. Never shortens
- * it. After SW_LEASE_WHILE_ALIVE the lease stays so.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param attempt   from sw_run_claim
- * \param lease_ms  milliseconds from now, 1000 to 3600000, or SW_LEASE_WHILE_ALIVE; 0 keeps the
- *                  length that the claim or the last heartbeat named
- * \param err       receives an owned error on failure; may be NULL
- * \retval SW_OK              the lease runs at least until now + lease_ms
- * \retval SW_ERR_MISUSE      attempt is no attempt
- * \retval SW_ERR_INVALID     lease_ms is out of its range
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results
- *                            will be refused
- * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; the lease is not extended
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_attempt_heartbeat(sw_attempt *attempt, uint32_t lease_ms, sw_error **err);
-
-/**
- * Looks whether the attempt may go on. Writes nothing and extends no lease.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
- *
- * \param attempt  from sw_run_claim
- * \param err      receives an owned error on failure; may be NULL
- * \retval SW_OK              the attempt holds the run
- * \retval SW_ERR_MISUSE      attempt is no attempt
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
-
-/**
- * Ends the attempt and its run with a result. The run is completed, which is final.
- *
- * Repeated through the same handle with the same bytes it answers as the first call did.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param attempt  from sw_run_claim; still to be freed
- * \param result,result_len  JSON; absent is null
- * \param err  receives an owned error on failure; may be NULL
- * \retval SW_OK              the run is completed
- * \retval SW_ERR_MISUSE      attempt is no attempt, or result is NULL with a length
- * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
- * \retval SW_ERR_TOO_BIG     result is above the store's limit
- * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
- * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
- *                            stored, and the run ends as cancelled or failed
- * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_attempt_complete(sw_attempt *attempt,
-                            const char *result,
-                            size_t result_len,
-                            sw_error **err);
-
-/**
- * Ends the attempt with an error. While tries are left the run comes back after its backoff;
- * otherwise, or with SW_FAIL_TERMINAL, it is failed, which is final.
- *
- * Repeated through the same handle with the same bytes it answers as the first call did.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param attempt  from sw_run_claim; still to be freed
- * \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
- * \param options  NULL for all defaults
- * \param err      receives an owned error on failure; may be NULL
- * \retval SW_SUSPEND          the run will be tried again
- * \retval SW_FAILED           the run is failed
- * \retval SW_ERR_MISUSE       attempt is no attempt, or error is NULL with a length
- * \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
- *                             retry_after_ms is out of its range
- * \retval SW_ERR_TOO_BIG      error is above the store's limit
- * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
- * \retval SW_ERR_LEASE_LOST   another attempt took over; nothing is stored
- * \retval SW_ERR_CANCELLED    the run was cancelled or timed out; this end of the attempt is
- *                             stored, and the run ends as cancelled or failed
- * \retval SW_ERR_CONFLICT     this handle has ended the attempt otherwise
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_attempt_fail(sw_attempt *attempt,
-                        const char *error,
-                        size_t error_len,
-                        const sw_fail_options *options,
-                        sw_error **err);
-
-/**
- * Ends the attempt by giving its run back; no try is charged. For a worker that shuts down, or
- * cannot run it now.
- *
- * Repeated through the same handle with the same delay it answers as the first call did.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param attempt   from sw_run_claim; still to be freed
- * \param delay_ms  milliseconds before the run may be claimed again, 0 to 3162240000000
- * \param err       receives an owned error on failure; may be NULL
- * \retval SW_OK              the run is given back
- * \retval SW_ERR_MISUSE      attempt is no attempt
- * \retval SW_ERR_INVALID     delay_ms is out of its range
- * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
- * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
- *                            stored, and the run ends as cancelled or failed
- * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err);
-
-/**
- * Ends the attempt and parks the run until something it waits for is ready: whatever answered
- * SW_SUSPEND to this attempt, a sleep, an await, a step that backs off, or SW_ERR_BUDGET to a
- * reserve, and was not answered otherwise since. A parked run costs no thread, no lease and no
- * polling; it is claimed again as soon as any of that comes true, and no try is charged. It looks
- * once more before it parks, so nothing that came meanwhile is missed. A run may be woken early:
- * its next attempt asks again.
- *
- * Repeated through the same handle it answers as the first call did.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param attempt  from sw_run_claim; still to be freed
- * \param err      receives an owned error on failure; may be NULL
- * \retval SW_OK              the run is parked, or claimable again already
- * \retval SW_ERR_MISUSE      attempt is no attempt
- * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
- * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
- *                            stored, and the run ends as cancelled or failed
- * \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND or SW_ERR_BUDGET; a step is begun and
- *                            neither finished nor freed; more than 100000 signals and children are
- *                            waited for; or this handle has ended the attempt otherwise
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_attempt_suspend(sw_attempt *attempt, sw_error **err);
-
-/**
- * Frees an attempt and the views it lent. Does not end it: an attempt that was not ended keeps
- * its run until the lease lapses or the store is closed. Its steps live on until they are freed.
- *
- * Any thread; never blocks.
- *
- * \param attempt  from sw_run_claim; NULL does nothing; in a forked child an attempt of its
- *                 parent leaks
- * \since 0.1
- */
-void sw_attempt_free(sw_attempt *attempt);
-
-/* Steps ------------------------------------------------------------------------------------- */
-
-/**
- * Begins a step: says whether its work is to be done now, or hands out what was recorded.
- *
- * A step is known by (run, name, occurrence). With occurrence 0 it is the lowest occurrence of
- * the name that this attempt has not passed; it is passed when begin answered SW_REPLAYED or
- * SW_FAILED, and when this attempt completed it or failed it for good. While it is open in this
- * attempt, an automatic begin of the name is SW_ERR_CONFLICT: calls side by side use distinct
- * names, or name the occurrence.
- *
- * Work that was begun may be done more than once, when the process dies before complete; its
- * result is recorded once. SW_STEP_TRACK with max_tries 1 makes that at most once.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. A replay writes nothing and
- * waits for no writer. A begin that answers SW_OK writes only with SW_STEP_TRACK, then durable
- * when it returns, as the step's durability says.
- *
- * \param attempt  from sw_run_claim
- * \param name,name_len  name of the step
- * \param input,input_len  JSON that must mean the same whenever the step is begun; absent is not
- *                 compared
- * \param options  NULL for all defaults
- * \param out      receives the step, freed by sw_step_free, for SW_OK, SW_REPLAYED and SW_FAILED;
- *                 NULL otherwise
- * \param err      receives an owned error on failure; may be NULL
- * \retval SW_OK                  do the work, then sw_step_complete or sw_step_fail
- * \retval SW_REPLAYED            done before; sw_step_result has the result
- * \retval SW_FAILED              failed for good before; sw_step_error has the error
- * \retval SW_SUSPEND             it backs off after a failure: end the attempt by
- *                                sw_attempt_suspend, or ask again; sw_step_retry_at_ms of the step
- *                                that failed said when
- * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a
- *                                length
- * \retval SW_ERR_INVALID         name is absent; a text, input or option is out of its form or
- *                                range; input has a key twice, an integer beyond 2^53-1 either
- *                                way, or a number beyond binary64
- * \retval SW_ERR_TOO_BIG         a text or input is above its limit
- * \retval SW_ERR_UNSUPPORTED     an unknown option or flag
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED       the run was cancelled or timed out, and this is no cleanup
- * \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named
- * \retval SW_ERR_CONFLICT        the step is open in this attempt
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_step_begin(sw_attempt *attempt,
-                      const char *name,
-                      size_t name_len,
-                      const char *input,
-                      size_t input_len,
-                      const sw_step_options *options,
-                      sw_step **out,
-                      sw_error **err);
-
-/**
- * Records the result of a step, once and for all: every later attempt replays it.
- *
- * Finished work is recorded on a cancelled run too. Repeated through the same handle with the
- * same bytes it answers as the first call did.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * step's durability says.
- *
- * \param step  from sw_step_begin, which answered SW_OK; still to be freed
- * \param result,result_len  JSON; absent is null
- * \param err  receives an owned error on failure; may be NULL
- * \retval SW_OK              the result is recorded
- * \retval SW_ERR_MISUSE      step is no step, or result is NULL with a length
- * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
- * \retval SW_ERR_TOO_BIG     result is above the store's limit
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
- * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, sw_error **err);
-
-/**
- * Records the result of a step as sw_step_complete does, and in the same commit what it used of
- * the budget: the open reservations that this attempt made for the step are settled by it.
- *
- * Usage is recorded under every unit that it names, reserved or not, with a limit or without; it
- * may exceed what was reserved and the limit. Units that were reserved and are not named are given
- * back.
- *
- * Finished work is recorded on a cancelled run too. Repeated through the same handle with the
- * same bytes it answers as the first call did.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * step's durability says.
- *
- * \param step  from sw_step_begin, which answered SW_OK; still to be freed
- * \param result,result_len  JSON; absent is null
- * \param usage,usage_len    JSON object `{unit: integer}` of up to 64 units, as for
- *              sw_budget_reserve; must be given
- * \param err  receives an owned error on failure; may be NULL
- * \retval SW_OK              result and usage are recorded
- * \retval SW_ERR_MISUSE      step is no step, or a text is NULL with a length
- * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"; usage is absent, out of
- *                            its form or range, would bring what is spent above 2^63-1, or names
- *                            the 257th unit of the tree
- * \retval SW_ERR_TOO_BIG     a text is above the store's limit
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
- * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_step_complete_usage(sw_step *step,
-                               const char *result,
-                               size_t result_len,
-                               const char *usage,
-                               size_t usage_len,
-                               sw_error **err);
-
-/**
- * Records that a step failed. While tries are left it may be begun again at sw_step_retry_at_ms;
- * otherwise, or with SW_FAIL_TERMINAL, the failure is recorded for good and replays.
- *
- * Repeated through the same handle with the same bytes it answers as the first call did.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * step's durability says.
- *
- * \param step  from sw_step_begin, which answered SW_OK; still to be freed
- * \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
- * \param options  NULL for all defaults
- * \param err      receives an owned error on failure; may be NULL
- * \retval SW_SUSPEND          it may be begun again at sw_step_retry_at_ms
- * \retval SW_FAILED           it is failed for good
- * \retval SW_ERR_MISUSE       step is no step, or error is NULL with a length
- * \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
- *                             retry_after_ms is out of its range
- * \retval SW_ERR_TOO_BIG      error is above the store's limit
- * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
- * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended; nothing is stored
- * \retval SW_ERR_CONFLICT     the step was finished otherwise, or was replayed
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_step_fail(sw_step *step,
-                     const char *error,
-                     size_t error_len,
-                     const sw_fail_options *options,
-                     sw_error **err);
-
-/**
- * Returns the id of a step, step_ and a ULID; the same whenever it replays.
- *
- * Any thread; never blocks.
- *
- * \param step     from sw_step_begin
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_step_free; NULL for what is no step
- * \since 0.1
- */
-const char *sw_step_id(const sw_step *step, size_t *out_len);
-
-/**
- * Returns the name of a step, as it was begun.
- *
- * Any thread; never blocks.
- *
- * \param step     from sw_step_begin
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_step_free; NULL for what is no step
- * \since 0.1
- */
-const char *sw_step_name(const sw_step *step, size_t *out_len);
-
-/**
- * Returns the recorded result of a step that begin answered with SW_REPLAYED: JSON, byte for byte
- * as it was completed.
- *
- * Any thread; never blocks.
- *
- * \param step     from sw_step_begin
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_step_free; NULL when there is none, and for
- *         what is no step
- * \since 0.1
- */
-const char *sw_step_result(const sw_step *step, size_t *out_len);
-
-/**
- * Returns the recorded error of a step that begin answered with SW_FAILED: JSON, byte for byte as
- * it failed; an object with the key "$smolwf" when the library recorded it.
- *
- * Any thread; never blocks.
- *
- * \param step     from sw_step_begin
- * \param out_len  receives the length in bytes without the NUL; may be NULL
- * \return text, NUL-terminated, that lives until sw_step_free; NULL when there is none, and for
- *         what is no step
- * \since 0.1
- */
-const char *sw_step_error(const sw_step *step, size_t *out_len);
-
-/**
- * Returns which call of its name in the run a step is.
- *
- * Any thread; never blocks.
- *
- * \param step  from sw_step_begin
- * \return from 1; 0 for what is no step
- * \since 0.1
- */
-uint32_t sw_step_occurrence(const sw_step *step);
-
-/**
- * Returns how often the work of a step was begun, as far as recorded, with this time when begin
- * answered SW_OK.
- *
- * Any thread; never blocks.
- *
- * \param step  from sw_step_begin
- * \return from 1; 0 for what is no step
- * \since 0.1
- */
-uint32_t sw_step_tries(const sw_step *step);
-
-/**
- * Returns when a step that failed may be begun again.
- *
- * Any thread; never blocks.
- *
- * \param step  from sw_step_begin
- * \return Unix milliseconds; 0 when it did not fail, or failed for good; 0 for what is no step
- * \since 0.1
- */
-int64_t sw_step_retry_at_ms(const sw_step *step);
-
-/**
- * Frees a step and the views it lent. Does not finish it: the next begin of the name means the
- * same occurrence.
- *
- * Any thread; never blocks.
- *
- * \param step  from sw_step_begin; NULL does nothing; in a forked child a step of its parent
- *              leaks
- * \since 0.1
- */
-void sw_step_free(sw_step *step);
-
-/* Waiting: time, messages, children --------------------------------------------------------- */
-
-/**
- * Sleeps for as long as it takes, without keeping a thread or a process busy. The first call fixes
- * when the sleep is over; calls of later attempts, or of later moments, ask whether it is, and a
- * duration they give is ignored. Once it is over, that is recorded and replays.
- *
- * The first sw_sleep of a name in an attempt is its first occurrence, the call after one that
- * answered SW_OK the next. Sleeps count apart from steps.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for the time itself.
- * Durable when it returns, as the store's durability says.
- *
- * \param attempt        from sw_run_claim
- * \param name,name_len  name of the sleep
- * \param duration_ms    milliseconds from the first call, 0 to 3162240000000
- * \param err            receives an owned error on failure; may be NULL
- * \retval SW_OK                  the sleep is over
- * \retval SW_SUSPEND             it is not: end the attempt by sw_attempt_suspend, or ask again
- * \retval SW_ERR_MISUSE          attempt is no attempt, or name is NULL with a length
- * \retval SW_ERR_INVALID         name is absent or out of its form, or duration_ms out of its range
- * \retval SW_ERR_TOO_BIG         name has more than 255 bytes
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
- * \retval SW_ERR_CONFLICT        another thread asks for the same sleep at this moment
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_sleep(sw_attempt *attempt,
-                 const char *name,
-                 size_t name_len,
-                 int64_t duration_ms,
-                 sw_error **err);
-
-/**
- * Awaits the first of several: messages, children, sleeps. The one that was ready earliest is chosen,
- * of equals the one that stands first; a message is taken in the commit that records the choice, and
- * the choice replays. The others stay as they were: a message that was not chosen is for the next
- * await, a child goes on.
- *
- * Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
- * occurrences counted.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for what is awaited.
- * Durable when it returns, as the store's durability says.
- *
- * \param attempt          from sw_run_claim
- * \param name,name_len    name of the await
- * \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
- *                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0 to
- *                         3162240000000}
- * \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
- *                         SW_FOREVER has no limit
- * \param out              receives {"index", "outcome": "ok" or "failed", "value"}, freed by
- *                         sw_text_free: the place in waits, and the payload, the child's result or
- *                         error, or null for a sleep; NULL unless the answer is SW_OK
- * \param err              receives an owned error on failure; may be NULL
- * \retval SW_OK                  the choice is in out
- * \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask again
- * \retval SW_TIMEOUT             none was ready in time; this replays too
- * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a length
- * \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
- *                                range; the sentence names the entry of waits
- * \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
- *                                store's limit
- * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
- * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await,
- *                                or with sleeps in other places
- * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_await_any(sw_attempt *attempt,
-                     const char *name,
-                     size_t name_len,
-                     const char *waits,
-                     size_t waits_len,
-                     int64_t timeout_ms,
-                     sw_text **out,
-                     sw_error **err);
-
-/**
- * Awaits all of several: messages, children, sleeps. A run that is parked on it wakes once, when the
- * last is ready, and each end of one of ten thousand children costs the same as one of two. Messages
- * are taken in the commit that records the answer; a name that stands there twice takes two. The
- * answer replays.
- *
- * Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
- * occurrences counted. After a time-out, messages that came are kept for the next await.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for what is awaited.
- * Durable when it returns, as the store's durability says.
- *
- * \param attempt          from sw_run_claim
- * \param name,name_len    name of the await
- * \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
- *                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0 to
- *                         3162240000000}
- * \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
- *                         SW_FOREVER has no limit
- * \param out              receives an array in the order of waits of what sw_await_any answers, freed
- *                         by sw_text_free; NULL unless the answer is SW_OK
- * \param err              receives an owned error on failure; may be NULL
- * \retval SW_OK                  all are ready; the answers are in out
- * \retval SW_SUSPEND             some are not: end the attempt by sw_attempt_suspend, or ask again
- * \retval SW_TIMEOUT             not all were ready in time; this replays too
- * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a length
- * \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
- *                                range; the sentence names the entry of waits
- * \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
- *                                store's limit, or the answers have more than 536870912 bytes
- *                                together
- * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
- * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await,
- *                                or with sleeps in other places
- * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_await_all(sw_attempt *attempt,
-                     const char *name,
-                     size_t name_len,
-                     const char *waits,
-                     size_t waits_len,
-                     int64_t timeout_ms,
-                     sw_text **out,
-                     sw_error **err);
-
-/**
- * Sends a message to a run that has not ended. Messages of one name are taken in the order they
- * were sent, each by one await; one that nobody awaits yet is kept. A run that is parked on the
- * name becomes claimable.
- *
- * With an idempotency key, one message is sent per (run, name, key); a repeat answers SW_EXISTS,
- * whatever its payload, also after the message was taken or the run has ended.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says; so is what SW_EXISTS confirms.
- *
- * \param store  an open store
- * \param run_id,run_id_len    from a submit or a claim
- * \param name,name_len        name that the run awaits
- * \param payload,payload_len  JSON; absent is null
- * \param idempotency_key,idempotency_key_len  to 1024 bytes; absent sends each time
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             the message is sent
- * \retval SW_EXISTS         the key matched: it was sent before
- * \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
- * \retval SW_ERR_INVALID    run_id or name is absent; a text is out of its form; payload is no JSON
- *                           or has the key "$smolwf"
- * \retval SW_ERR_TOO_BIG    a text or payload is above its limit
- * \retval SW_ERR_NOT_FOUND  no such run
- * \retval SW_ERR_CONFLICT   the run has ended
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_signal_send(sw_store *store,
-                       const char *run_id,
-                       size_t run_id_len,
-                       const char *name,
-                       size_t name_len,
-                       const char *payload,
-                       size_t payload_len,
-                       const char *idempotency_key,
-                       size_t idempotency_key_len,
-                       sw_error **err);
-
-/**
- * Awaits the next message under a name. The message is taken by this await alone, in the commit
- * that records it; asked again by a later attempt, the same await answers the same message.
- *
- * The first call fixes the deadline; a time-out that later calls give is ignored. A message that was
- * sent at the deadline or before wins however late the run asks; a later one is kept for the next
- * await of the name.
- *
- * The first await of a name in an attempt is its first occurrence, the call after one that
- * answered SW_OK or SW_TIMEOUT the next. Awaits of signals, of children and of several things
- * count together, and apart from steps.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for the message.
- * Durable when it returns, as the store's durability says.
- *
- * \param attempt        from sw_run_claim
- * \param name,name_len  name that the message is sent under
- * \param timeout_ms     milliseconds from the first call, to 3162240000000; 0 answers now,
- *                       SW_FOREVER has no limit
- * \param out            receives the payload, JSON, byte for byte as sent, freed by sw_text_free;
- *                       NULL unless the answer is SW_OK
- * \param err            receives an owned error on failure; may be NULL
- * \retval SW_OK                  the message is in out
- * \retval SW_SUSPEND             none yet: end the attempt by sw_attempt_suspend, or ask again
- * \retval SW_TIMEOUT             none came in time; this replays too
- * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or name is NULL with a length
- * \retval SW_ERR_INVALID         name is absent or out of its form, or timeout_ms out of its range
- * \retval SW_ERR_TOO_BIG         name has more than 255 bytes
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
- * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
- * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_signal_await(sw_attempt *attempt,
-                        const char *name,
-                        size_t name_len,
-                        int64_t timeout_ms,
-                        sw_text **out,
-                        sw_error **err);
-
-/**
- * Submits a run as a child of the attempt's run: once per name and occurrence, however often the
- * attempt is repeated. It goes into its parent's queue unless options name another, belongs to its
- * parent's tree, and goes on when its parent ends; when its parent is cancelled or times out, so is
- * it.
- *
- * The first submit of a name in an attempt is its first occurrence, each further call the next.
- * Children count apart from steps.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says; so is what SW_REPLAYED confirms.
- *
- * \param attempt        from sw_run_claim
- * \param name,name_len  name of the child within its parent
- * \param workflow,workflow_len  name of the host's function
- * \param args,args_len  JSON; absent is null
- * \param options     as for sw_run_submit, without idempotency_key, idempotency_scope and budget;
- *                    NULL for all defaults
- * \param out_run_id  receives the child's id and its NUL
- * \param cap         bytes of out_run_id, at least SW_ID_CAP
- * \param err         receives an owned error on failure; may be NULL
- * \retval SW_OK               the child is submitted; its id is written
- * \retval SW_REPLAYED         it was submitted before; its id is written
- * \retval SW_ERR_MISUSE       attempt is no attempt, out_run_id is NULL, or a text is NULL with a
- *                             length
- * \retval SW_ERR_INVALID      name or workflow is absent; a text, args or an option is out of its
- *                             form or range; a key or a budget, which a child cannot have; cap is
- *                             below SW_ID_CAP
- * \retval SW_ERR_TOO_BIG      a text or args is above its limit
- * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
- * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED    the run was cancelled or timed out
- * \retval SW_ERR_CONFLICT     another thread submits a child of this name at this moment
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_child_submit(sw_attempt *attempt,
-                        const char *name,
-                        size_t name_len,
-                        const char *workflow,
-                        size_t workflow_len,
-                        const char *args,
-                        size_t args_len,
-                        const sw_submit_options *options,
-                        char *out_run_id,
-                        size_t cap,
-                        sw_error **err);
-
-/**
- * Submits children in one commit, all or none. Each is as by sw_child_submit; children of one name
- * are its occurrences in the order of the list.
- *
- * items is an array of 1 to 10000 objects: name, workflow, args, and the options by their names:
- * queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
- * backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
- * SW_SUBMIT_LOCAL). What is left out, or null, is its default.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says; so is what exists confirms.
- *
- * \param attempt          from sw_run_claim
- * \param items,items_len  JSON array, as above
- * \param out  receives an array with run_id and exists of each, in order, freed by sw_text_free;
- *             exists is true for what was submitted before; NULL on failure
- * \param err  receives an owned error on failure; may be NULL
- * \retval SW_OK               all are submitted; the answer is in out
- * \retval SW_ERR_MISUSE       attempt is no attempt, out is NULL, or items is NULL with a length
- * \retval SW_ERR_INVALID      items is absent, no such array, or an item is out of its form or range;
- *                             the sentence names the item, and a key that is not known
- * \retval SW_ERR_TOO_BIG      items or a text in it is above its limit
- * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED    the run was cancelled or timed out
- * \retval SW_ERR_CONFLICT     another thread submits a child of such a name at this moment
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_child_submit_many(sw_attempt *attempt,
-                             const char *items,
-                             size_t items_len,
-                             sw_text **out,
-                             sw_error **err);
-
-/**
- * Awaits the end of a child of the attempt's run. The answer is recorded, and replays.
- *
- * The first call fixes the deadline; a time-out that later calls give is ignored. A child that ended
- * at the deadline or before is answered however late the run asks.
- *
- * The first await of a child in an attempt is its first occurrence, as for sw_signal_await.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for the child. Durable
- * when it returns, as the store's durability says.
- *
- * \param attempt            from sw_run_claim
- * \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
- * \param timeout_ms         milliseconds from the first call, to 3162240000000; 0 answers now,
- *                           SW_FOREVER has no limit
- * \param out                receives the child's result or error, JSON, byte for byte as given, freed
- *                           by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
- * \param err                receives an owned error on failure; may be NULL
- * \retval SW_OK                  the child is completed; its result is in out
- * \retval SW_FAILED              the child failed or was cancelled; its error is in out
- * \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask
- *                                again
- * \retval SW_TIMEOUT             it did not end in time; this replays too
- * \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or run_id is NULL with a length
- * \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its range
- * \retval SW_ERR_NOT_FOUND       no such run, or it is no child of this one
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
- * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
- * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_child_await(sw_attempt *attempt,
-                       const char *run_id,
-                       size_t run_id_len,
-                       int64_t timeout_ms,
-                       sw_text **out,
-                       sw_error **err);
-
-/* Budgets: what a tree of runs may spend ---------------------------------------------------- */
-
-/**
- * Reserves amounts of the budget for what an attempt is about to do, all of them or none.
- *
- * Limits are those that the topmost run was submitted with (`budget` in sw_submit_options), per
- * unit, shared by all runs below it. Reserved and spent together are never above a limit when a
- * reserve is answered with SW_OK, whoever reserves at the same time in whatever process. A unit
- * without a limit is only metered.
- *
- * A reservation belongs to its attempt. Settle it with sw_budget_settle, or complete its step with
- * sw_step_complete_usage. What is open when the attempt ends in order (complete, fail, release,
- * suspend, close of the store) is given back; what is open when its lease lapses or its process
- * dies is charged in full, since the call may have been paid, and a later settle corrects that.
- *
- * Refused with SW_ERR_BUDGET the call joins what sw_attempt_suspend parks on: the run becomes
- * claimable when the limit is raised or enough is given back. Give back what is not needed before
- * parking: two runs that hold a part each and wait for the rest wait for each other.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says; so is what SW_EXISTS confirms.
- *
- * \param attempt  from sw_run_claim
- * \param step_or_null  a step of this attempt that begin answered with SW_OK, for which the
- *                 amounts are; or NULL
- * \param amounts,amounts_len  JSON object `{unit: integer}` of 1 to 64 units; names of 1 to 255
- *                 bytes, integers 0 to 2^63-1 without sign, fraction or exponent
- * \param source,source_len  what makes it one, to 1024 bytes: reserved again with the same source
- *                 in this attempt it is the same reservation, whatever the amounts; absent is a
- *                 reservation of its own
- * \param out_id   receives the reservation's id and its NUL, for SW_OK and SW_EXISTS
- * \param cap      bytes of out_id, at least SW_ID_CAP
- * \param err      receives an owned error on failure; may be NULL
- * \retval SW_OK              all of it is reserved
- * \retval SW_EXISTS          that source reserved before in this attempt; that id is written
- * \retval SW_ERR_MISUSE      attempt is no attempt, step_or_null is no step, out_id is NULL, or a
- *                            text is NULL with a length
- * \retval SW_ERR_INVALID     amounts is absent or out of its form or range, or names no unit; a
- *                            unit without a limit would come above 2^63-1, or be the 257th of the
- *                            tree; the step is another attempt's; source is empty; cap is below
- *                            SW_ID_CAP
- * \retval SW_ERR_TOO_BIG     a text is above its limit
- * \retval SW_ERR_BUDGET      a unit has no room; nothing is reserved. The message names the unit,
- *                            its limit, what is spent, what is reserved and what was asked
- * \retval SW_ERR_CONFLICT    the step is finished or was replayed, or the attempt has 1000 open
- *                            reservations, counted by unit
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_budget_reserve(sw_attempt *attempt,
-                          sw_step *step_or_null,
-                          const char *amounts,
-                          size_t amounts_len,
-                          const char *source,
-                          size_t source_len,
-                          char *out_id,
-                          size_t cap,
-                          sw_error **err);
-
-/**
- * Settles a reservation: what was reserved goes back, what was used is spent. Any handle of the
- * store may settle it, in any process, at any time until the run is pruned.
- *
- * The amounts may exceed the reservation and the limit: the money is gone, and the next reserve
- * fails. Units that were reserved and are not named are given back whole; units that were not
- * reserved are spent all the same. `{}` gives all back.
- *
- * Settled twice it is settled once: the same amounts again are SW_OK, others SW_ERR_CONFLICT. Of a
- * reservation that was charged in full because its attempt was lost, the first settle corrects the
- * charge.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
- * \param reservation_id,reservation_id_len  from sw_budget_reserve
- * \param usage,usage_len  JSON object `{unit: integer}` of up to 64 units, as for
- *               sw_budget_reserve; must be given
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             settled, now or before with the same amounts
- * \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
- * \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8; usage is out of its form or range,
- *                           or would bring what is spent above 2^63-1, or names the 257th unit of
- *                           the tree
- * \retval SW_ERR_TOO_BIG    usage is above the store's limit
- * \retval SW_ERR_NOT_FOUND  no such reservation
- * \retval SW_ERR_CONFLICT   settled before with other amounts, or given back when its attempt ended
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_budget_settle(sw_store *store,
-                         const char *reservation_id,
-                         size_t reservation_id_len,
-                         const char *usage,
-                         size_t usage_len,
-                         sw_error **err);
-
-/**
- * Moves a limit up or down. The level of its warning moves by as much, and a warning is given
- * again once that level is reached anew.
- *
- * Runs that are parked for want of room become claimable: at once as many as fit together, the
- * smallest ask first; others that would fit follow while room is left. A limit may be moved below
- * what is spent: then every reserve fails. Limits are shared by the tree, so any run of it may be
- * named.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
- * \param run_id,run_id_len  any run of the tree
- * \param unit,unit_len      name of a unit that has a limit
- * \param delta  what is added to the limit; may be negative. The limit stays 0 to 2^63-1
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             the limit is moved
- * \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
- * \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8, or holds a NUL; the limit would
- *                           be below 0 or above 2^63-1
- * \retval SW_ERR_TOO_BIG    unit has more than 255 bytes
- * \retval SW_ERR_NOT_FOUND  no such run, or its tree has no limit of that unit
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_budget_raise(sw_store *store,
-                        const char *run_id,
-                        size_t run_id_len,
-                        const char *unit,
-                        size_t unit_len,
-                        int64_t delta,
-                        sw_error **err);
-
-/**
- * Shows a budget as a JSON document: root_run_id; units, an object with, for each unit, limit,
- * warn, reserved, spent, remaining; totals, a list of what was spent by workflow, kind of step
- * (null for what was reserved without one) and unit, with the number of entries; totals_cut, true
- * when more than 1000 of them exist. Of a unit without a limit, limit and remaining are null.
- * Remaining is negative when more was spent than allowed. Keys are only ever added.
- *
- * It is the budget of the topmost run, whichever run of the tree is named.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
- *
- * \param store  an open store
- * \param run_id,run_id_len  any run of the tree
- * \param out  receives the document, freed by sw_text_free; NULL on failure
- * \param err  receives an owned error on failure; may be NULL
- * \retval SW_OK             the document is in out
- * \retval SW_ERR_MISUSE     store is no store, out is NULL, or run_id is NULL with a length
- * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
- * \retval SW_ERR_NOT_FOUND  no such run
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_budget_get(sw_store *store,
-                      const char *run_id,
-                      size_t run_id_len,
-                      sw_text **out,
-                      sw_error **err);
-
-/* Events: the append-only log --------------------------------------------------------------- */
-
-/**
- * Appends an event to the log, about the run of an attempt. Events are numbered from 1 in the order
- * of their commits, without gaps: once a number can be read, no smaller one appears.
- *
- * With a key, one event is appended per (run, key); a repeat answers SW_EXISTS, whatever its type
- * and payload. Without one, a run that begins again appends again: events do not replay.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says; so is what SW_EXISTS confirms.
- *
- * \param attempt  from sw_run_claim
- * \param type,type_len        kind of event, a name; names that begin with "budget." are the
- *                             library's own: do not use them
- * \param payload,payload_len  JSON; absent is null
- * \param key,key_len          to 1024 bytes; absent appends each time
- * \param err      receives an owned error on failure; may be NULL
- * \retval SW_OK              the event is appended
- * \retval SW_EXISTS          the key matched: it was appended before
- * \retval SW_ERR_MISUSE      attempt is no attempt, or a text is NULL with a length
- * \retval SW_ERR_INVALID     type is absent; a text is out of its form; payload is no JSON or has
- *                            the key "$smolwf"
- * \retval SW_ERR_TOO_BIG     a text or payload is above its limit
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
- * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_event_append(sw_attempt *attempt,
-                        const char *type,
-                        size_t type_len,
-                        const char *payload,
-                        size_t payload_len,
-                        const char *key,
-                        size_t key_len,
-                        sw_error **err);
-
-/**
- * Reads events above a number, in order, as a JSON document: items, each with seq, run_id, type,
- * payload, at_ms; first_seq and last_seq, the oldest and the newest number in the store, 0 when
- * there is none. Keys are only ever added.
- *
- * A reader goes on with the seq of its last item. It has missed events when first_seq is above the
- * number it asked for plus 1: they were pruned. Sleep with sw_store_wait or a watch between reads.
- *
- * A page ends after limit items, or earlier, after the item with which its payloads come to 16
- * MiB; it was not the last while the last item's seq is below last_seq and the store is read whole.
- *
- * What is shown outlives the loss of power, whatever the store's durability: when last_seq is above
- * that of all reads of this handle before, it waits for a sync of the log, its own or another's that
- * began meanwhile. A store opened with SW_OPEN_READ_ONLY cannot sync, and shows what is committed.
- *
- * Any thread; may block on disk or lock, up to the busy timeout.
- *
- * \param store  an open store
- * \param after_seq  number above which to read, from 0
- * \param run_id,run_id_len  only events of this run; absent is the whole store
- * \param limit  events in the page, 1 to 10000; 0 is 1000
- * \param out    receives the document, freed by sw_text_free; NULL on failure
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK             the document is in out
- * \retval SW_ERR_MISUSE     store is no store, out is NULL, or run_id is NULL with a length
- * \retval SW_ERR_INVALID    after_seq is negative, run_id is empty or out of its form, or limit is
- *                           above 10000
- * \retval SW_ERR_NOT_FOUND  no such run
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_event_read(sw_store *store,
-                      int64_t after_seq,
-                      const char *run_id,
-                      size_t run_id_len,
-                      uint32_t limit,
-                      sw_text **out,
-                      sw_error **err);
-
-/* Checking ---------------------------------------------------------------------------------- */
-
-/**
- * Looks whether a store is whole, and answers a JSON document: ok, true or false; faults, a list
- * with check and detail for each thing that should not be, at most 20 of a kind. Details name rows
- * by their keys, and hold no payload. Keys are only ever added.
- *
- * It verifies the pages and indexes of the file; that each balance of a budget is the
- * sum of its ledger, of its totals and of its open reservations; that open reservations are of
- * living attempts; that a run has a task or an end, never both; that nothing is of a run, parent,
- * root, lane or owner that is not there; that counts of running runs are right. It changes nothing.
- *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer. Reads
- * the whole file: seconds for each gigabyte, in which the log cannot start over.
- *
- * \param store  an open store
- * \param out    receives the document, freed by sw_text_free; NULL on failure
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK           the document is in out, whatever it says
- * \retval SW_ERR_MISUSE   store is no store, or out is NULL
- * \retval SW_ERR_CORRUPT  the file is damaged so that it cannot be looked through
- * \retval SW_ERR_IO       a page could not be read, so that nothing is known of it
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_WAL_LOST.
- * \since 0.1
- */
-int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
-
-/* Looking ----------------------------------------------------------------------------------- */
+/* Runs: look -------------------------------------------------------------------------------- */
 
 /**
  * Shows a run as a JSON document: run_id, task_id, root_run_id, parent_run_id, workflow, queue,
@@ -3136,27 +1308,15 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  * backoff after a failed attempt or of the delay it was given back with, when it woke, or, of one
  * that waited, when it was paused; null in every other state.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
- *
- * \param store  an open store
+ * May block. Never waits for a writer.
  * \param run_id,run_id_len  from a submit or a claim
- * \param out  receives the document, freed by sw_text_free; NULL on failure
- * \param err  receives an owned error on failure; may be NULL
+ * \param out                receives the document, freed by sw_text_free; NULL on failure
  * \retval SW_OK             the document is in out
- * \retval SW_ERR_MISUSE     store is no store, out is NULL, or run_id is NULL with a length
  * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
  * \retval SW_ERR_NOT_FOUND  no such run
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any reading call may answer: SHARED CODES.
  */
-int32_t sw_run_get(sw_store *store,
-                   const char *run_id,
-                   size_t run_id_len,
-                   sw_text **out,
+int32_t sw_run_get(sw_store *store, const char *run_id, size_t run_id_len, sw_text **out,
                    sw_error **err);
 
 /**
@@ -3177,38 +1337,1085 @@ int32_t sw_run_get(sw_store *store,
  * message; the payload of one that was taken by sw_await_any or sw_await_all is null, it stands in
  * the result of that step.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
- *
- * \param store  an open store
+ * May block. Never waits for a writer.
  * \param run_id,run_id_len  from a submit or a claim
  * \param cursor,cursor_len  what next said in the page before; absent is the first page
- * \param limit  attempts, steps, signals, children and events in the page, together, 1 to 10000;
- *               0 is 1000
- * \param out    receives the document, freed by sw_text_free; NULL on failure. Its next is null
- *               on the last page
- * \param err    receives an owned error on failure; may be NULL
+ * \param limit              attempts, steps, signals, children and events in the page, together, 1
+ *                           to 10000; 0 is 1000
+ * \param out                receives the document, freed by sw_text_free; NULL on failure. Its
+ *                           next is null on the last page
  * \retval SW_OK             the document is in out
- * \retval SW_ERR_MISUSE     store is no store, out is NULL, or a text is NULL with a length
  * \retval SW_ERR_INVALID    run_id is absent, a text is out of its form, cursor is no cursor of
  *                           this call, or limit is above 10000
  * \retval SW_ERR_NOT_FOUND  no such run
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any reading call may answer: SHARED CODES.
  */
-int32_t sw_run_history(sw_store *store,
-                       const char *run_id,
-                       size_t run_id_len,
-                       const char *cursor,
-                       size_t cursor_len,
-                       uint32_t limit,
-                       sw_text **out,
+int32_t sw_run_history(sw_store *store, const char *run_id, size_t run_id_len,
+                       const char *cursor, size_t cursor_len, uint32_t limit, sw_text **out,
                        sw_error **err);
 
-/* Schedules: runs that submit themselves ---------------------------------------------------- */
+/* Runs: act --------------------------------------------------------------------------------- */
+
+/**
+ * Cancels a run and all its descendants. A run that nobody runs is cancelled at once. A running one
+ * is told: its attempt learns of it (SW_ERR_CANCELLED) at its next heartbeat, check, begin of a
+ * step that would run, or other call that begins something; finished work may still be recorded,
+ * steps with SW_STEP_CLEANUP may begin, and however the attempt then ends, the run is cancelled.
+ *
+ * When it returns, no descendant is claimed any more, and running ones are told. Descendants are
+ * ended part by part, so other calls go on meanwhile; of a very large tree some may be ended after
+ * the return, by calls that claim or wait. The run's error is
+ * `{"$smolwf":"cancelled","message":...,"reason":...}`, with the reason if there is one.
+ *
+ * May block, for each part of the tree. Durable when it returns.
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param reason,reason_len  JSON; may be absent
+ * \retval SW_OK             the run is cancelled or told to end, or was before; the reason stays
+ *                           the first, and what was retried below it since is cancelled too
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; reason is no JSON,
+ *                           or has the key "$smolwf"
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_TOO_BIG    reason is above the store's limit on payloads
+ * \retval SW_ERR_CONFLICT   the run has completed or failed
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_run_cancel(sw_store *store, const char *run_id, size_t run_id_len,
+                      const char *reason, size_t reason_len, sw_error **err);
+
+/**
+ * Sets a run aside: it is not claimed until it is resumed. A running one is set aside when its
+ * attempt next ends unfinished; if it completes or fails for good, it ends. Time-outs go on.
+ *
+ * May block. Durable when it returns.
+ * \param run_id,run_id_len  from a submit or a claim
+ * \retval SW_OK             the run is paused or will be, or was before
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_CONFLICT   the run has ended
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
+
+/**
+ * Puts a paused run back, and takes a pause back that has not taken effect. A delay or backoff that
+ * is not over goes on. A run that waited is claimable at once: its next attempt asks again and, if
+ * nothing has come, parks anew; no message and no deadline is lost.
+ *
+ * May block. Durable when it returns.
+ * \param run_id,run_id_len  from a submit or a claim
+ * \retval SW_OK             the run is not paused any more, or was not
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_CONFLICT   the run has ended
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_run_resume(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
+
+/**
+ * Opens a failed or cancelled run again: it is claimable at once, by any worker. Recorded results
+ * replay; memoised failures, also of awaited children, and steps that back off are forgotten and
+ * run anew; tries and time-out count from now. Attempts go on being numbered.
+ *
+ * Its children stay as they are. One that failed or was cancelled with it is retried by itself,
+ * before or after; a cancel of the run that is still ending descendants is finished first.
+ *
+ * May block. Durable when it returns.
+ * \param run_id,run_id_len  from a submit or a claim
+ * \retval SW_OK             the run is open again
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_CONFLICT   the run has not ended, or has completed
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_run_retry(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
+
+/**
+ * Makes a new run of the same workflow, args and options that replays what a run in any state
+ * recorded before a step: results, memoised failures, sleeps, answers to awaits, submits of
+ * children. From there on it goes its own way. The first run is not touched.
+ *
+ * The fork is a topmost run, claimable at once, without the idempotency key of the first. A submit
+ * of a child that it replays names the first run's child: the fork may await it and gets what
+ * comes of it, but it stays the first run's child, and a cancel of the fork does not end it.
+ * Messages that the first run has not taken stay with that.
+ *
+ * May block. Durable when it returns.
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param from_step,from_step_len  a step_id of the run, or a name for its first occurrence, a
+ *                           step's before that of a sleep, an await or a child; absent is the
+ *                           start
+ * \param out_run_id         receives the new run's id and its NUL
+ * \retval SW_OK             the fork is submitted; its id is written
+ * \retval SW_ERR_INVALID    run_id is absent, a text is empty, no UTF-8, or holds a NUL, or cap is
+ *                           below SW_ID_CAP
+ * \retval SW_ERR_NOT_FOUND  no such run, or it has recorded no such step
+ * \retval SW_ERR_TOO_BIG    from_step has more than 255 bytes
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_run_fork(sw_store *store, const char *run_id, size_t run_id_len,
+                    const char *from_step, size_t from_step_len, char *out_run_id, size_t cap,
+                    sw_error **err);
+
+/* Queues ------------------------------------------------------------------------------------ */
+
+/**
+ * Sets the limits of a queue, for claims in every process, from the next one on. The settings are a
+ * JSON object: `{"concurrency":8,"concurrency_per_key":1,"paused":false}`. `concurrency` is how many
+ * of the queue's runs may be held by attempts at once, `concurrency_per_key` how many that share a
+ * concurrency_key; both are 1 to 4294967295. With `paused` true nothing is claimed. What the
+ * settings leave out, or name as null, is lifted; `{}` lifts all.
+ *
+ * A lower limit takes no run from an attempt: no further one is claimed until there is room.
+ *
+ * May block, once for each 64 concurrency keys whose runs are held by attempts. Durable when it
+ * returns. On SW_ERR_BUSY, SW_ERR_IO or SW_ERR_FULL the limits may hold already, and runs that
+ * they let in may not be claimable yet: call again.
+ * \param queue,queue_len  name of the queue; absent is "default"
+ * \param settings,settings_len  JSON object
+ * \retval SW_OK           the limits hold
+ * \retval SW_ERR_INVALID  queue is empty, no UTF-8, or holds a NUL; settings are absent, no JSON
+ *                         object, or have an unknown key or a value out of its range
+ * \retval SW_ERR_TOO_BIG  a text is above its limit
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_queue_set(sw_store *store, const char *queue, size_t queue_len,
+                     const char *settings, size_t settings_len, sw_error **err);
+
+/* Watches ----------------------------------------------------------------------------------- */
+
+/**
+ * Opens a watch on a store. It tells of what the change counter of sw_store_wait counts, and of
+ * what comes due by itself, from now on.
+ *
+ * This is the one call that starts a thread: it sleeps in the kernel, has all signals blocked, and
+ * ends with sw_watch_free, or when the store is shut down or closed. Never blocks.
+ * \param out  receives the watch, freed by sw_watch_free; NULL on failure
+ * \retval SW_OK            the watch is open
+ * \retval SW_ERR_CLOSED    the store is shut down or closed
+ * \retval SW_ERR_FORKED    the store belongs to the parent of this process
+ * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of
+ *                          no changes
+ * \retval SW_ERR_IO        the system gave no descriptors or no thread
+ * \retval SW_ERR_NOMEM     memory ran out
+ * Also what any call may answer: SHARED CODES.
+ */
+int32_t sw_watch_open(sw_store *store, sw_watch **out, sw_error **err);
+
+/**
+ * Gives a new descriptor of a watch, a duplicate of one end of a pair of sockets: non-blocking,
+ * close-on-exec, the caller's to close. It becomes readable when the store changes, with one byte
+ * for a whole burst of changes; sw_watch_drain empties it and arms it again. It reads as ended after
+ * sw_watch_free, and when the store is shut down or closed.
+ *
+ * All descriptors of a watch are ends of one pair: each becomes readable, and a drain empties all.
+ * Two event loops that must each hear of every change open two watches. Do not write to it. Never
+ * blocks.
+ * \param out_fd  receives the descriptor; close it with close(2)
+ * \retval SW_OK          the descriptor is in out_fd
+ * \retval SW_ERR_CLOSED  the store is shut down or closed
+ * \retval SW_ERR_FORKED  the watch belongs to the parent of this process
+ * \retval SW_ERR_IO      the system gave no descriptor
+ * Also what any call may answer: SHARED CODES.
+ */
+int32_t sw_watch_fd(sw_watch *watch, int32_t *out_fd, sw_error **err);
+
+/**
+ * Empties the descriptors of a watch and arms them again: a change that is not in the count it
+ * gives makes them readable anew. So drain first, then look at the store. Never blocks.
+ * \param out_now  receives the change counter, as sw_store_wait takes it
+ * \retval SW_OK          the counter is in out_now
+ * \retval SW_ERR_CLOSED  the store is shut down or closed
+ * \retval SW_ERR_FORKED  the watch belongs to the parent of this process
+ * \retval SW_ERR_IO      reading the descriptor failed
+ * Also what any call may answer: SHARED CODES.
+ */
+int32_t sw_watch_drain(sw_watch *watch, uint64_t *out_now, sw_error **err);
+
+/**
+ * Ends a watch and its thread. Descriptors that were given stay the caller's and read as ended.
+ *
+ * Waits for the thread, which ends at once unless it is just at the disk or at a lock: then up to
+ * the busy timeout.
+ * \param watch  from sw_watch_open; NULL does nothing; in a forked child a watch of its parent
+ *               leaks
+ */
+void sw_watch_free(sw_watch *watch);
+
+/* Stops ------------------------------------------------------------------------------------- */
+
+/**
+ * Makes a stop that has not fired. Never blocks.
+ * \param out  receives the stop, freed by sw_stop_free; NULL on failure
+ * \retval SW_OK  the stop is made
+ * Also what any call may answer: SHARED CODES.
+ */
+int32_t sw_stop_new(sw_stop **out, sw_error **err);
+
+/**
+ * Fires a stop: the waits that carry it end, and later ones end at once, with SW_NONE or
+ * SW_TIMEOUT. There is no way back. Firing again does nothing.
+ *
+ * Never blocks. A signal handler may call it too.
+ * \param stop  from sw_stop_new; NULL does nothing
+ */
+void sw_stop_fire(sw_stop *stop);
+
+/**
+ * Frees a stop. Waits that carry it go on; they can then not be ended by it. Never blocks.
+ * \param stop  from sw_stop_new; NULL does nothing
+ */
+void sw_stop_free(sw_stop *stop);
+
+/* Attempts ---------------------------------------------------------------------------------- */
+
+/**
+ * Returns the id of an attempt, attempt_ and a ULID. Never blocks.
+ * \return a view of the attempt
+ */
+const char *sw_attempt_id(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the id of the run that the attempt is at. Never blocks.
+ * \return a view of the attempt
+ */
+const char *sw_attempt_run_id(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the id of the run at the top of the run's tree: its own when nobody submitted it as a
+ * child. Never blocks.
+ * \return a view of the attempt
+ */
+const char *sw_attempt_root_run_id(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the id of the run that submitted this one as a child. Never blocks.
+ * \return a view of the attempt; NULL when there is none
+ */
+const char *sw_attempt_parent_run_id(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the name of the workflow to run. Never blocks.
+ * \return a view of the attempt
+ */
+const char *sw_attempt_workflow(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the version of the code that the run was submitted for, as code_version of its options.
+ * Never blocks.
+ * \return a view of the attempt; NULL when there is none
+ */
+const char *sw_attempt_code_version(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the name of the queue it was claimed from. Never blocks.
+ * \return a view of the attempt
+ */
+const char *sw_attempt_queue(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the arguments of the run: JSON, byte for byte as submitted; "null" when none were given.
+ * Never blocks.
+ * \return a view of the attempt
+ */
+const char *sw_attempt_args(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the metadata of the run: a JSON object, byte for byte as submitted. What a host put
+ * there for its tracing goes on here. Never blocks.
+ * \return a view of the attempt; NULL when there is none
+ */
+const char *sw_attempt_metadata(const sw_attempt *attempt, size_t *out_len);
+
+/**
+ * Returns the number of the attempt within its run. It grows with each claim and is the fence:
+ * writes of an attempt with a lower number than the newest are refused. Never blocks.
+ * \return from 1; 0 for what is no attempt
+ */
+uint32_t sw_attempt_number(const sw_attempt *attempt);
+
+/**
+ * Returns when the lease lapses, as far as this handle knows: each heartbeat and each write
+ * through the attempt may move it on. Never blocks.
+ * \return Unix milliseconds, by the store's clock; INT64_MAX for SW_LEASE_WHILE_ALIVE; 0 for what
+ *         is no attempt
+ */
+int64_t sw_attempt_lease_expires_at_ms(const sw_attempt *attempt);
+
+/**
+ * Extends the lease of a claimed attempt, so that no other worker takes it over. Never shortens
+ * it. After SW_LEASE_WHILE_ALIVE the lease stays so.
+ *
+ * May block. Durable when it returns.
+ * \param lease_ms  milliseconds from now, 1000 to 3600000, or SW_LEASE_WHILE_ALIVE; 0 keeps the
+ *                  length that the claim or the last heartbeat named
+ * \retval SW_OK              the lease runs at least until now + lease_ms
+ * \retval SW_ERR_INVALID     lease_ms is out of its range
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results will
+ *                            be refused
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; the lease is not extended
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_attempt_heartbeat(sw_attempt *attempt, uint32_t lease_ms, sw_error **err);
+
+/**
+ * Looks whether the attempt may go on. Writes nothing and extends no lease.
+ *
+ * May block. Never waits for a writer.
+ * \retval SW_OK              the attempt holds the run
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
+
+/**
+ * Ends the attempt and its run with a result. The run is completed, which is final.
+ *
+ * Repeated through the same handle with the same bytes it answers as the first call did.
+ *
+ * May block. Durable when it returns.
+ * \param attempt            from sw_run_claim; still to be freed
+ * \param result,result_len  JSON; absent is null
+ * \retval SW_OK              the run is completed
+ * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
+ * \retval SW_ERR_TOO_BIG     result is above the store's limit
+ * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
+ *                            stored, and the run ends as cancelled or failed
+ * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_attempt_complete(sw_attempt *attempt, const char *result, size_t result_len,
+                            sw_error **err);
+
+/** Flag of sw_fail_options: this failure is final, whatever tries are left. */
+#define SW_FAIL_TERMINAL 1
+
+/**
+ * Flag of sw_fail_options: the error is plain text, to be stored as a JSON string. It may be
+ * empty and may hold NULs.
+ */
+#define SW_FAIL_TEXT 2
+
+/** Options of sw_attempt_fail and sw_step_fail. Zero in a field is its default. */
+typedef struct sw_fail_options {
+  /** sizeof(sw_fail_options). */
+  uint32_t struct_size;
+  /** SW_FAIL_TERMINAL, SW_FAIL_TEXT, or 0. */
+  uint32_t flags;
+  /** Milliseconds until the next try, to 3162240000000; 0 is what the backoff says. */
+  int64_t retry_after_ms;
+} sw_fail_options;
+
+/**
+ * Ends the attempt with an error. While tries are left the run comes back after its backoff;
+ * otherwise, or with SW_FAIL_TERMINAL, it is failed, which is final.
+ *
+ * Repeated through the same handle with the same bytes it answers as the first call did.
+ *
+ * May block. Durable when it returns.
+ * \param attempt          from sw_run_claim; still to be freed
+ * \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
+ * \retval SW_SUSPEND          the run will be tried again
+ * \retval SW_FAILED           the run is failed
+ * \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
+ *                             retry_after_ms is out of its range
+ * \retval SW_ERR_TOO_BIG      error is above the store's limit
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_LEASE_LOST   another attempt took over; nothing is stored
+ * \retval SW_ERR_CANCELLED    the run was cancelled or timed out; this end of the attempt is
+ *                             stored, and the run ends as cancelled or failed
+ * \retval SW_ERR_CONFLICT     this handle has ended the attempt otherwise
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_attempt_fail(sw_attempt *attempt, const char *error, size_t error_len,
+                        const sw_fail_options *options, sw_error **err);
+
+/**
+ * Ends the attempt by giving its run back; no try is charged. For a worker that shuts down, or
+ * cannot run it now.
+ *
+ * Repeated through the same handle with the same delay it answers as the first call did.
+ *
+ * May block. Durable when it returns.
+ * \param attempt   from sw_run_claim; still to be freed
+ * \param delay_ms  milliseconds before the run may be claimed again, 0 to 3162240000000
+ * \retval SW_OK              the run is given back
+ * \retval SW_ERR_INVALID     delay_ms is out of its range
+ * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
+ *                            stored, and the run ends as cancelled or failed
+ * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err);
+
+/**
+ * Ends the attempt and parks the run until something it waits for is ready: whatever answered
+ * SW_SUSPEND to this attempt, a sleep, an await, a step that backs off, or SW_ERR_BUDGET to a
+ * reserve, and was not answered otherwise since. A parked run costs no thread, no lease and no
+ * polling; it is claimed again as soon as any of that comes true, and no try is charged. It looks
+ * once more before it parks, so nothing that came meanwhile is missed. A run may be woken early:
+ * its next attempt asks again.
+ *
+ * Repeated through the same handle it answers as the first call did.
+ *
+ * May block. Durable when it returns.
+ * \param attempt  from sw_run_claim; still to be freed
+ * \retval SW_OK              the run is parked, or claimable again already
+ * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
+ *                            stored, and the run ends as cancelled or failed
+ * \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND or SW_ERR_BUDGET; a step is begun and
+ *                            neither finished nor freed; more than 100000 signals and children are
+ *                            waited for; or this handle has ended the attempt otherwise
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_attempt_suspend(sw_attempt *attempt, sw_error **err);
+
+/**
+ * Frees an attempt and the views it lent. Does not end it: an attempt that was not ended keeps its
+ * run until the lease lapses or the store is closed. Its steps live on until they are freed. Never
+ * blocks.
+ * \param attempt  from sw_run_claim; NULL does nothing; in a forked child an attempt of its parent
+ *                 leaks
+ */
+void sw_attempt_free(sw_attempt *attempt);
+
+/* Steps ------------------------------------------------------------------------------------- */
+
+/**
+ * Flag of sw_step_options: the start is recorded too, so that others see the step running and a
+ * start without an end counts as a try. With max_tries 1 such a step is never run twice: begin
+ * answers SW_FAILED, with an error marked "interrupted". Costs one more commit.
+ */
+#define SW_STEP_TRACK 1
+
+/** Flag of sw_step_options: the step undoes something and may begin on a run that was cancelled. */
+#define SW_STEP_CLEANUP 2
+
+/** Options of sw_step_begin. Zero in a field is its default. */
+typedef struct sw_step_options {
+  /** sizeof(sw_step_options). */
+  uint32_t struct_size;
+  /** SW_STEP_TRACK, SW_STEP_CLEANUP, or 0. */
+  uint32_t flags;
+  /** Label shown in the history, such as "agent", a name; absent is "step". */
+  const char *kind;
+  /** Bytes of kind, or SW_NTS. */
+  size_t kind_len;
+  /**
+   * Which call of this name in the run is meant, 1 to 1000000000; 0 is the lowest that this
+   * attempt has not passed.
+   */
+  uint32_t occurrence;
+  /** SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is the store's. */
+  uint32_t durability;
+  /** Tries before the step fails for good, to 1000000; 0 is 3. */
+  uint32_t max_tries;
+  /** 0. */
+  uint32_t reserved;
+  /**
+   * Milliseconds before the second try, to 3162240000000; 0 is 1000. Doubles, moved by up to a
+   * tenth.
+   */
+  int64_t backoff_initial_ms;
+  /** Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. */
+  int64_t backoff_max_ms;
+} sw_step_options;
+
+/**
+ * Begins a step: says whether its work is to be done now, or hands out what was recorded.
+ *
+ * A step is known by (run, name, occurrence). With occurrence 0 it is the lowest occurrence of
+ * the name that this attempt has not passed; it is passed when begin answered SW_REPLAYED or
+ * SW_FAILED, and when this attempt completed it or failed it for good. While it is open in this
+ * attempt, an automatic begin of the name is SW_ERR_CONFLICT: calls side by side use distinct
+ * names, or name the occurrence.
+ *
+ * Work that was begun may be done more than once, when the process dies before complete; its
+ * result is recorded once. SW_STEP_TRACK with max_tries 1 makes that at most once.
+ *
+ * May block. A replay writes nothing and waits for no writer. A begin that answers SW_OK writes
+ * only with SW_STEP_TRACK, then durable when it returns, by the step's durability.
+ * \param name,name_len    name of the step
+ * \param input,input_len  JSON that must mean the same whenever the step is begun; absent is not
+ *                         compared
+ * \param out              receives the step, freed by sw_step_free, for SW_OK, SW_REPLAYED and
+ *                         SW_FAILED; NULL otherwise
+ * \retval SW_OK                  do the work, then sw_step_complete or sw_step_fail
+ * \retval SW_REPLAYED            done before; sw_step_result has the result
+ * \retval SW_FAILED              failed for good before; sw_step_error has the error
+ * \retval SW_SUSPEND             it backs off after a failure: end the attempt by
+ *                                sw_attempt_suspend, or ask again; sw_step_retry_at_ms of the step
+ *                                that failed said when
+ * \retval SW_ERR_INVALID         name is absent; a text, input or option is out of its form or
+ *                                range; input has a key twice, an integer beyond 2^53-1 either
+ *                                way, or a number beyond binary64
+ * \retval SW_ERR_TOO_BIG         a text or input is above its limit
+ * \retval SW_ERR_UNSUPPORTED     an unknown option or flag
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out, and this is no cleanup
+ * \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named
+ * \retval SW_ERR_CONFLICT        the step is open in this attempt
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_step_begin(sw_attempt *attempt, const char *name, size_t name_len,
+                      const char *input, size_t input_len, const sw_step_options *options,
+                      sw_step **out, sw_error **err);
+
+/**
+ * Records the result of a step, once and for all: every later attempt replays it.
+ *
+ * Finished work is recorded on a cancelled run too. Repeated through the same handle with the
+ * same bytes it answers as the first call did.
+ *
+ * May block. Durable when it returns, by the step's durability.
+ * \param step               from sw_step_begin, which answered SW_OK; still to be freed
+ * \param result,result_len  JSON; absent is null
+ * \retval SW_OK              the result is recorded
+ * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
+ * \retval SW_ERR_TOO_BIG     result is above the store's limit
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, sw_error **err);
+
+/**
+ * Records the result of a step as sw_step_complete does, and in the same commit what it used of
+ * the budget: the open reservations that this attempt made for the step are settled by it.
+ *
+ * Usage is recorded under every unit that it names, reserved or not, with a limit or without; it
+ * may exceed what was reserved and the limit. Units that were reserved and are not named are given
+ * back.
+ *
+ * Finished work is recorded on a cancelled run too. Repeated through the same handle with the
+ * same bytes it answers as the first call did.
+ *
+ * May block. Durable when it returns, by the step's durability.
+ * \param step               from sw_step_begin, which answered SW_OK; still to be freed
+ * \param result,result_len  JSON; absent is null
+ * \param usage,usage_len    JSON object `{unit: integer}` of up to 64 units, as for
+ *                           sw_budget_reserve; must be given
+ * \retval SW_OK              result and usage are recorded
+ * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"; usage is absent, out of
+ *                            its form or range, would bring what is spent above 2^63-1, or names
+ *                            the 257th unit of the tree
+ * \retval SW_ERR_TOO_BIG     a text is above the store's limit
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_step_complete_usage(sw_step *step, const char *result, size_t result_len,
+                               const char *usage, size_t usage_len, sw_error **err);
+
+/**
+ * Records that a step failed. While tries are left it may be begun again at sw_step_retry_at_ms;
+ * otherwise, or with SW_FAIL_TERMINAL, the failure is recorded for good and replays.
+ *
+ * Repeated through the same handle with the same bytes it answers as the first call did.
+ *
+ * May block. Durable when it returns, by the step's durability.
+ * \param step             from sw_step_begin, which answered SW_OK; still to be freed
+ * \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
+ * \retval SW_SUSPEND          it may be begun again at sw_step_retry_at_ms
+ * \retval SW_FAILED           it is failed for good
+ * \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
+ *                             retry_after_ms is out of its range
+ * \retval SW_ERR_TOO_BIG      error is above the store's limit
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_CONFLICT     the step was finished otherwise, or was replayed
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_step_fail(sw_step *step, const char *error, size_t error_len,
+                     const sw_fail_options *options, sw_error **err);
+
+/**
+ * Returns the id of a step, step_ and a ULID; the same whenever it replays. Never blocks.
+ * \return a view of the step
+ */
+const char *sw_step_id(const sw_step *step, size_t *out_len);
+
+/**
+ * Returns the name of a step, as it was begun. Never blocks.
+ * \return a view of the step
+ */
+const char *sw_step_name(const sw_step *step, size_t *out_len);
+
+/**
+ * Returns the recorded result of a step that begin answered with SW_REPLAYED: JSON, byte for byte
+ * as it was completed. Never blocks.
+ * \return a view of the step; NULL when there is none
+ */
+const char *sw_step_result(const sw_step *step, size_t *out_len);
+
+/**
+ * Returns the recorded error of a step that begin answered with SW_FAILED: JSON, byte for byte as
+ * it failed; an object with the key "$smolwf" when the library recorded it. Never blocks.
+ * \return a view of the step; NULL when there is none
+ */
+const char *sw_step_error(const sw_step *step, size_t *out_len);
+
+/**
+ * Returns which call of its name in the run a step is. Never blocks.
+ * \return from 1; 0 for what is no step
+ */
+uint32_t sw_step_occurrence(const sw_step *step);
+
+/**
+ * Returns how often the work of a step was begun, as far as recorded, with this time when begin
+ * answered SW_OK. Never blocks.
+ * \return from 1; 0 for what is no step
+ */
+uint32_t sw_step_tries(const sw_step *step);
+
+/**
+ * Returns when a step that failed may be begun again. Never blocks.
+ * \return Unix milliseconds; 0 when it did not fail, or failed for good; 0 for what is no step
+ */
+int64_t sw_step_retry_at_ms(const sw_step *step);
+
+/**
+ * Frees a step and the views it lent. Does not finish it: the next begin of the name means the
+ * same occurrence. Never blocks.
+ * \param step  from sw_step_begin; NULL does nothing; in a forked child a step of its parent leaks
+ */
+void sw_step_free(sw_step *step);
+
+/* Waiting ----------------------------------------------------------------------------------- */
+
+/**
+ * Sleeps for as long as it takes, without keeping a thread or a process busy. The first call fixes
+ * when the sleep is over; calls of later attempts, or of later moments, ask whether it is, and a
+ * duration they give is ignored. Once it is over, that is recorded and replays.
+ *
+ * The first sw_sleep of a name in an attempt is its first occurrence, the call after one that
+ * answered SW_OK the next. Sleeps count apart from steps.
+ *
+ * May block. Never waits for the time itself. Durable when it returns.
+ * \param name,name_len  name of the sleep
+ * \param duration_ms    milliseconds from the first call, 0 to 3162240000000
+ * \retval SW_OK              the sleep is over
+ * \retval SW_SUSPEND         it is not: end the attempt by sw_attempt_suspend, or ask again
+ * \retval SW_ERR_INVALID     name is absent or out of its form, or duration_ms out of its range
+ * \retval SW_ERR_TOO_BIG     name has more than 255 bytes
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+ * \retval SW_ERR_CONFLICT    another thread asks for the same sleep at this moment
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_sleep(sw_attempt *attempt, const char *name, size_t name_len, int64_t duration_ms,
+                 sw_error **err);
+
+/**
+ * Awaits the first of several: messages, children, sleeps. The one that was ready earliest is chosen,
+ * of equals the one that stands first; a message is taken in the commit that records the choice, and
+ * the choice replays. The others stay as they were: a message that was not chosen is for the next
+ * await, a child goes on.
+ *
+ * Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+ * occurrences counted.
+ *
+ * May block. Never waits for what is awaited. Durable when it returns.
+ * \param name,name_len    name of the await
+ * \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
+ *                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0
+ *                         to 3162240000000}
+ * \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+ *                         SW_FOREVER has no limit
+ * \param out              receives {"index", "outcome": "ok" or "failed", "value"}, freed by
+ *                         sw_text_free: the place in waits, and the payload, the child's result or
+ *                         error, or null for a sleep; NULL unless the answer is SW_OK
+ * \retval SW_OK                  the choice is in out
+ * \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask
+ *                                again
+ * \retval SW_TIMEOUT             none was ready in time; this replays too
+ * \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of
+ *                                its range; the sentence names the entry of waits
+ * \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above
+ *                                the store's limit
+ * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of
+ *                                await, or with sleeps in other places
+ * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_await_any(sw_attempt *attempt, const char *name, size_t name_len,
+                     const char *waits, size_t waits_len, int64_t timeout_ms, sw_text **out,
+                     sw_error **err);
+
+/**
+ * Awaits all of several: messages, children, sleeps. A run that is parked on it wakes once, when the
+ * last is ready, and each end of one of ten thousand children costs the same as one of two. Messages
+ * are taken in the commit that records the answer; a name that stands there twice takes two. The
+ * answer replays.
+ *
+ * Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+ * occurrences counted. After a time-out, messages that came are kept for the next await.
+ *
+ * May block. Never waits for what is awaited. Durable when it returns.
+ * \param name,name_len    name of the await
+ * \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
+ *                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0
+ *                         to 3162240000000}
+ * \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+ *                         SW_FOREVER has no limit
+ * \param out              receives an array in the order of waits of what sw_await_any answers,
+ *                         freed by sw_text_free; NULL unless the answer is SW_OK
+ * \retval SW_OK                  all are ready; the answers are in out
+ * \retval SW_SUSPEND             some are not: end the attempt by sw_attempt_suspend, or ask again
+ * \retval SW_TIMEOUT             not all were ready in time; this replays too
+ * \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of
+ *                                its range; the sentence names the entry of waits
+ * \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above
+ *                                the store's limit, or the answers have more than 536870912 bytes
+ *                                together
+ * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of
+ *                                await, or with sleeps in other places
+ * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_await_all(sw_attempt *attempt, const char *name, size_t name_len,
+                     const char *waits, size_t waits_len, int64_t timeout_ms, sw_text **out,
+                     sw_error **err);
+
+/* Messages ---------------------------------------------------------------------------------- */
+
+/**
+ * Sends a message to a run that has not ended. Messages of one name are taken in the order they
+ * were sent, each by one await; one that nobody awaits yet is kept. A run that is parked on the
+ * name becomes claimable.
+ *
+ * With an idempotency key, one message is sent per (run, name, key); a repeat answers SW_EXISTS,
+ * whatever its payload, also after the message was taken or the run has ended.
+ *
+ * May block. Durable when it returns; so is what SW_EXISTS confirms.
+ * \param run_id,run_id_len    from a submit or a claim
+ * \param name,name_len        name that the run awaits
+ * \param payload,payload_len  JSON; absent is null
+ * \param idempotency_key,idempotency_key_len  to 1024 bytes; absent sends each time
+ * \retval SW_OK             the message is sent
+ * \retval SW_EXISTS         the key matched: it was sent before
+ * \retval SW_ERR_INVALID    run_id or name is absent; a text is out of its form; payload is no
+ *                           JSON or has the key "$smolwf"
+ * \retval SW_ERR_TOO_BIG    a text or payload is above its limit
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_CONFLICT   the run has ended
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_signal_send(sw_store *store, const char *run_id, size_t run_id_len,
+                       const char *name, size_t name_len, const char *payload, size_t payload_len,
+                       const char *idempotency_key, size_t idempotency_key_len, sw_error **err);
+
+/**
+ * Awaits the next message under a name. The message is taken by this await alone, in the commit
+ * that records it; asked again by a later attempt, the same await answers the same message.
+ *
+ * The first call fixes the deadline; a time-out that later calls give is ignored. A message that was
+ * sent at the deadline or before wins however late the run asks; a later one is kept for the next
+ * await of the name.
+ *
+ * The first await of a name in an attempt is its first occurrence, the call after one that
+ * answered SW_OK or SW_TIMEOUT the next. Awaits of signals, of children and of several things
+ * count together, and apart from steps.
+ *
+ * May block. Never waits for the message. Durable when it returns.
+ * \param name,name_len  name that the message is sent under
+ * \param timeout_ms     milliseconds from the first call, to 3162240000000; 0 answers now,
+ *                       SW_FOREVER has no limit
+ * \param out            receives the payload, JSON, byte for byte as sent, freed by sw_text_free;
+ *                       NULL unless the answer is SW_OK
+ * \retval SW_OK                  the message is in out
+ * \retval SW_SUSPEND             none yet: end the attempt by sw_attempt_suspend, or ask again
+ * \retval SW_TIMEOUT             none came in time; this replays too
+ * \retval SW_ERR_INVALID         name is absent or out of its form, or timeout_ms out of its range
+ * \retval SW_ERR_TOO_BIG         name has more than 255 bytes
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
+ * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_signal_await(sw_attempt *attempt, const char *name, size_t name_len, int64_t timeout_ms,
+                        sw_text **out, sw_error **err);
+
+/* Children ---------------------------------------------------------------------------------- */
+
+/**
+ * Submits a run as a child of the attempt's run: once per name and occurrence, however often the
+ * attempt is repeated. It goes into its parent's queue unless options name another, belongs to its
+ * parent's tree, and goes on when its parent ends; when its parent is cancelled or times out, so is
+ * it.
+ *
+ * The first submit of a name in an attempt is its first occurrence, each further call the next.
+ * Children count apart from steps.
+ *
+ * May block. Durable when it returns; so is what SW_REPLAYED confirms.
+ * \param name,name_len  name of the child within its parent
+ * \param workflow,workflow_len  name of the host's function
+ * \param args,args_len  JSON; absent is null
+ * \param options        as for sw_run_submit, without idempotency_key, idempotency_scope and
+ *                       budget; NULL for all defaults
+ * \param out_run_id     receives the child's id and its NUL
+ * \retval SW_OK               the child is submitted; its id is written
+ * \retval SW_REPLAYED         it was submitted before; its id is written
+ * \retval SW_ERR_INVALID      name or workflow is absent; a text, args or an option is out of its
+ *                             form or range; a key or a budget, which a child cannot have; cap is
+ *                             below SW_ID_CAP
+ * \retval SW_ERR_TOO_BIG      a text or args is above its limit
+ * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
+ * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED    the run was cancelled or timed out
+ * \retval SW_ERR_CONFLICT     another thread submits a child of this name at this moment
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_child_submit(sw_attempt *attempt, const char *name, size_t name_len,
+                        const char *workflow, size_t workflow_len,
+                        const char *args, size_t args_len, const sw_submit_options *options,
+                        char *out_run_id, size_t cap, sw_error **err);
+
+/**
+ * Submits children in one commit, all or none. Each is as by sw_child_submit; children of one name
+ * are its occurrences in the order of the list.
+ *
+ * items is an array of 1 to 10000 objects: name, workflow, args, and the options by their names:
+ * queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
+ * backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
+ * SW_SUBMIT_LOCAL). What is left out, or null, is its default.
+ *
+ * May block. Durable when it returns; so is what exists confirms.
+ * \param items,items_len  JSON array, as above
+ * \param out              receives an array with run_id and exists of each, in order, freed by
+ *                         sw_text_free; exists is true for what was submitted before; NULL on
+ *                         failure
+ * \retval SW_OK              all are submitted; the answer is in out
+ * \retval SW_ERR_INVALID     items is absent, no such array, or an item is out of its form or
+ *                            range; the sentence names the item, and a key that is not known
+ * \retval SW_ERR_TOO_BIG     items or a text in it is above its limit
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+ * \retval SW_ERR_CONFLICT    another thread submits a child of such a name at this moment
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_child_submit_many(sw_attempt *attempt, const char *items, size_t items_len,
+                             sw_text **out, sw_error **err);
+
+/**
+ * Awaits the end of a child of the attempt's run. The answer is recorded, and replays.
+ *
+ * The first call fixes the deadline; a time-out that later calls give is ignored. A child that ended
+ * at the deadline or before is answered however late the run asks.
+ *
+ * The first await of a child in an attempt is its first occurrence, as for sw_signal_await.
+ *
+ * May block. Never waits for the child. Durable when it returns.
+ * \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
+ * \param timeout_ms         milliseconds from the first call, to 3162240000000; 0 answers now,
+ *                           SW_FOREVER has no limit
+ * \param out                receives the child's result or error, JSON, byte for byte as given,
+ *                           freed by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
+ * \retval SW_OK                  the child is completed; its result is in out
+ * \retval SW_FAILED              the child failed or was cancelled; its error is in out
+ * \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask
+ *                                again
+ * \retval SW_TIMEOUT             it did not end in time; this replays too
+ * \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its
+ *                                range
+ * \retval SW_ERR_NOT_FOUND       no such run, or it is no child of this one
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
+ * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_child_await(sw_attempt *attempt, const char *run_id, size_t run_id_len,
+                       int64_t timeout_ms, sw_text **out, sw_error **err);
+
+/* Budgets ----------------------------------------------------------------------------------- */
+
+/**
+ * Reserves amounts of the budget for what an attempt is about to do, all of them or none.
+ *
+ * Limits are those that the topmost run was submitted with (`budget` in sw_submit_options), per
+ * unit, shared by all runs below it. Reserved and spent together are never above a limit when a
+ * reserve is answered with SW_OK, whoever reserves at the same time in whatever process. A unit
+ * without a limit is only metered.
+ *
+ * A reservation belongs to its attempt. Settle it with sw_budget_settle, or complete its step with
+ * sw_step_complete_usage. What is open when the attempt ends in order (complete, fail, release,
+ * suspend, close of the store) is given back; what is open when its lease lapses or its process
+ * dies is charged in full, since the call may have been paid, and a later settle corrects that.
+ *
+ * Refused with SW_ERR_BUDGET the call joins what sw_attempt_suspend parks on: the run becomes
+ * claimable when the limit is raised or enough is given back. Give back what is not needed before
+ * parking: two runs that hold a part each and wait for the rest wait for each other.
+ *
+ * May block. Durable when it returns; so is what SW_EXISTS confirms.
+ * \param step_or_null         a step of this attempt that begin answered with SW_OK, for which the
+ *                             amounts are; or NULL
+ * \param amounts,amounts_len  JSON object `{unit: integer}` of 1 to 64 units; names of 1 to 255
+ *                             bytes, integers 0 to 2^63-1 without sign, fraction or exponent
+ * \param source,source_len    what makes it one, to 1024 bytes: reserved again with the same
+ *                             source in this attempt it is the same reservation, whatever the
+ *                             amounts; absent is a reservation of its own
+ * \param out_id               receives the reservation's id and its NUL, for SW_OK and SW_EXISTS
+ * \retval SW_OK              all of it is reserved
+ * \retval SW_EXISTS          that source reserved before in this attempt; that id is written
+ * \retval SW_ERR_INVALID     amounts is absent or out of its form or range, or names no unit; a
+ *                            unit without a limit would come above 2^63-1, or be the 257th of the
+ *                            tree; the step is another attempt's; source is empty; cap is below
+ *                            SW_ID_CAP
+ * \retval SW_ERR_TOO_BIG     a text is above its limit
+ * \retval SW_ERR_BUDGET      a unit has no room; nothing is reserved. The message names the unit,
+ *                            its limit, what is spent, what is reserved and what was asked
+ * \retval SW_ERR_CONFLICT    the step is finished or was replayed, or the attempt has 1000 open
+ *                            reservations, counted by unit
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_budget_reserve(sw_attempt *attempt, sw_step *step_or_null,
+                          const char *amounts, size_t amounts_len,
+                          const char *source, size_t source_len, char *out_id, size_t cap,
+                          sw_error **err);
+
+/**
+ * Settles a reservation: what was reserved goes back, what was used is spent. Any handle of the
+ * store may settle it, in any process, at any time until the run is pruned.
+ *
+ * The amounts may exceed the reservation and the limit: the money is gone, and the next reserve
+ * fails. Units that were reserved and are not named are given back whole; units that were not
+ * reserved are spent all the same. `{}` gives all back.
+ *
+ * Settled twice it is settled once: the same amounts again are SW_OK, others SW_ERR_CONFLICT. Of a
+ * reservation that was charged in full because its attempt was lost, the first settle corrects the
+ * charge.
+ *
+ * May block. Durable when it returns.
+ * \param reservation_id,reservation_id_len  from sw_budget_reserve
+ * \param usage,usage_len  JSON object `{unit: integer}` of up to 64 units, as for
+ *                         sw_budget_reserve; must be given
+ * \retval SW_OK             settled, now or before with the same amounts
+ * \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8; usage is out of its form or
+ *                           range, or would bring what is spent above 2^63-1, or names the 257th
+ *                           unit of the tree
+ * \retval SW_ERR_TOO_BIG    usage is above the store's limit
+ * \retval SW_ERR_NOT_FOUND  no such reservation
+ * \retval SW_ERR_CONFLICT   settled before with other amounts, or given back when its attempt
+ *                           ended
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_budget_settle(sw_store *store, const char *reservation_id, size_t reservation_id_len,
+                         const char *usage, size_t usage_len, sw_error **err);
+
+/**
+ * Moves a limit up or down. The level of its warning moves by as much, and a warning is given
+ * again once that level is reached anew.
+ *
+ * Runs that are parked for want of room become claimable: at once as many as fit together, the
+ * smallest ask first; others that would fit follow while room is left. A limit may be moved below
+ * what is spent: then every reserve fails. Limits are shared by the tree, so any run of it may be
+ * named.
+ *
+ * May block. Durable when it returns.
+ * \param run_id,run_id_len  any run of the tree
+ * \param unit,unit_len      name of a unit that has a limit
+ * \param delta              what is added to the limit; may be negative. The limit stays 0 to
+ *                           2^63-1
+ * \retval SW_OK             the limit is moved
+ * \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8, or holds a NUL; the limit would
+ *                           be below 0 or above 2^63-1
+ * \retval SW_ERR_TOO_BIG    unit has more than 255 bytes
+ * \retval SW_ERR_NOT_FOUND  no such run, or its tree has no limit of that unit
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_budget_raise(sw_store *store, const char *run_id, size_t run_id_len,
+                        const char *unit, size_t unit_len, int64_t delta, sw_error **err);
+
+/**
+ * Shows a budget as a JSON document: root_run_id; units, an object with, for each unit, limit,
+ * warn, reserved, spent, remaining; totals, a list of what was spent by workflow, kind of step
+ * (null for what was reserved without one) and unit, with the number of entries; totals_cut, true
+ * when more than 1000 of them exist. Of a unit without a limit, limit and remaining are null.
+ * Remaining is negative when more was spent than allowed. Keys are only ever added.
+ *
+ * It is the budget of the topmost run, whichever run of the tree is named.
+ *
+ * May block. Never waits for a writer.
+ * \param run_id,run_id_len  any run of the tree
+ * \param out                receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK             the document is in out
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_budget_get(sw_store *store, const char *run_id, size_t run_id_len, sw_text **out,
+                      sw_error **err);
+
+/* Events ------------------------------------------------------------------------------------ */
+
+/**
+ * Appends an event to the log, about the run of an attempt. Events are numbered from 1 in the order
+ * of their commits, without gaps: once a number can be read, no smaller one appears.
+ *
+ * With a key, one event is appended per (run, key); a repeat answers SW_EXISTS, whatever its type
+ * and payload. Without one, a run that begins again appends again: events do not replay.
+ *
+ * May block. Durable when it returns; so is what SW_EXISTS confirms.
+ * \param type,type_len        kind of event, a name; names that begin with "budget." are the
+ *                             library's own: do not use them
+ * \param payload,payload_len  JSON; absent is null
+ * \param key,key_len          to 1024 bytes; absent appends each time
+ * \retval SW_OK              the event is appended
+ * \retval SW_EXISTS          the key matched: it was appended before
+ * \retval SW_ERR_INVALID     type is absent; a text is out of its form; payload is no JSON or has
+ *                            the key "$smolwf"
+ * \retval SW_ERR_TOO_BIG     a text or payload is above its limit
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_event_append(sw_attempt *attempt, const char *type, size_t type_len,
+                        const char *payload, size_t payload_len, const char *key, size_t key_len,
+                        sw_error **err);
+
+/**
+ * Reads events above a number, in order, as a JSON document: items, each with seq, run_id, type,
+ * payload, at_ms; first_seq and last_seq, the oldest and the newest number in the store, 0 when
+ * there is none. Keys are only ever added.
+ *
+ * A reader goes on with the seq of its last item. It has missed events when first_seq is above the
+ * number it asked for plus 1: they were pruned. Sleep with sw_store_wait or a watch between reads.
+ *
+ * A page ends after limit items, or earlier, after the item with which its payloads come to 16
+ * MiB; it was not the last while the last item's seq is below last_seq and the store is read whole.
+ *
+ * What is shown outlives the loss of power, whatever the store's durability: when last_seq is above
+ * that of all reads of this handle before, it waits for a sync of the log, its own or another's that
+ * began meanwhile. A store opened with SW_OPEN_READ_ONLY cannot sync, and shows what is committed.
+ *
+ * May block.
+ * \param after_seq          number above which to read, from 0
+ * \param run_id,run_id_len  only events of this run; absent is the whole store
+ * \param limit              events in the page, 1 to 10000; 0 is 1000
+ * \param out                receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK             the document is in out
+ * \retval SW_ERR_INVALID    after_seq is negative, run_id is empty or out of its form, or limit is
+ *                           above 10000
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * Also what any sweeping call may answer: SHARED CODES.
+ */
+int32_t sw_event_read(sw_store *store, int64_t after_seq, const char *run_id, size_t run_id_len,
+                      uint32_t limit, sw_text **out, sw_error **err);
+
+/* Schedules --------------------------------------------------------------------------------- */
 
 /**
  * Sets a schedule, which submits a run again and again: by an expression in local time, or each so
@@ -3255,56 +2462,31 @@ int32_t sw_run_history(sw_store *store,
  *   one run each, for the newest 1000 (with "skip", only while none is open).
  * - "paused": true stops firing.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
+ * May block. Durable when it returns.
  * \param name,name_len  names the schedule
  * \param spec,spec_len  JSON object, as above
- * \param err    receives an owned error on failure; may be NULL
  * \retval SW_OK               the schedule is as spec says
- * \retval SW_ERR_MISUSE       store is no store, or a text is NULL with a length
- * \retval SW_ERR_INVALID      name or spec is absent; name is out of its form; spec is no JSON, has
- *                             an unknown key, which is named, or a value out of its form or
- *                             range; the time zone is not known on this machine; cron never
- *                             fires
+ * \retval SW_ERR_INVALID      name or spec is absent; name is out of its form; spec is no JSON,
+ *                             has an unknown key, which is named, or a value out of its form or
+ *                             range; the time zone is not known on this machine; cron never fires
  * \retval SW_ERR_TOO_BIG      name, spec or a text in it is above its limit
  * \retval SW_ERR_UNSUPPORTED  the machine has no time zones, and spec names one that is not "UTC"
  * \retval SW_ERR_CONFLICT     there are 10000 schedules already
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any writing call may answer: SHARED CODES.
  */
-int32_t sw_schedule_set(sw_store *store,
-                        const char *name,
-                        size_t name_len,
-                        const char *spec,
-                        size_t spec_len,
-                        sw_error **err);
+int32_t sw_schedule_set(sw_store *store, const char *name, size_t name_len,
+                        const char *spec, size_t spec_len, sw_error **err);
 
 /**
  * Deletes a schedule: nothing fires any more. Runs that it submitted go on.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
- * store's durability says.
- *
- * \param store  an open store
+ * May block. Durable when it returns.
  * \param name,name_len  as it was set
- * \param err    receives an owned error on failure; may be NULL
  * \retval SW_OK             the schedule is gone
- * \retval SW_ERR_MISUSE     store is no store, or name is NULL with a length
  * \retval SW_ERR_INVALID    name is absent or out of its form
  * \retval SW_ERR_NOT_FOUND  no schedule has that name
  * \retval SW_ERR_TOO_BIG    name has more than 255 bytes
- *
- * Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
- * SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
- * \since 0.1
+ * Also what any writing call may answer: SHARED CODES.
  */
 int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, sw_error **err);
 
@@ -3319,24 +2501,15 @@ int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, s
  * machine that last tried, such as a time zone it does not know; it is tried again every five
  * seconds.
  *
- * Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
- *
- * \param store  an open store
- * \param out    receives the array, freed by sw_text_free; NULL on failure
- * \param err    receives an owned error on failure; may be NULL
- * \retval SW_OK          the array is in out; "[]" when there are none
- * \retval SW_ERR_MISUSE  store is no store, or out is NULL
- *
- * Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- * SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- * SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
- * SW_ERR_WAL_LOST.
- * \since 0.1
+ * May block. Never waits for a writer.
+ * \param out  receives the array, freed by sw_text_free; NULL on failure
+ * \retval SW_OK  the array is in out; "[]" when there are none
+ * Also what any reading call may answer: SHARED CODES.
  */
 int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
-#endif  /* SMOLWF_H */
+#endif /* SMOLWF_H */

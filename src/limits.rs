@@ -32,6 +32,10 @@ pub const LINKS_MAX: u32 = 40;
 /// answer is that it is busy.
 pub const LOOKS_MAX: u32 = 16;
 
+/// Bytes of an option struct of any version to come. A larger size is a host's memory read as a
+/// size, and following it would read beyond what the host owns.
+pub const STRUCT_BYTES_MAX: usize = 4_096;
+
 /// Room that a caller gives for an id, in bytes with the NUL: 31 of prefix, `_`, 26, NUL, spare.
 pub const ID_CAP: usize = 64;
 
@@ -162,6 +166,10 @@ pub const ANCESTORS_MAX: u32 = 64;
 /// Runs of a chain, each forked from the next, whose children the newest may await. Each costs a
 /// look-up, and only where a child is awaited that is not the run's own.
 pub const FORKS_MAX: u32 = 1_000;
+
+/// Entries of `waiting_for` that are shown at most: a run may wait for ten thousand children.
+pub const WAITING_SHOWN_MAX: u32 = 100;
+
 /// Schedules in a store: their list is one document.
 pub const SCHEDULES_MAX: u32 = 10_000;
 
@@ -186,6 +194,7 @@ pub const SCHEDULE_RETRY_MS: i64 = 5_000;
 
 /// Bytes in a file of a time zone; the largest has about 4,000.
 pub const ZONE_BYTES_MAX: u64 = 65_536;
+
 /// Units that one budget, reservation or usage names: each is a row or two in one transaction.
 pub const BUDGET_UNITS_MAX: usize = 64;
 

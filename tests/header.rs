@@ -13,6 +13,9 @@ use std::{env, fs};
 
 use smolwf::ffi::options::LAYOUTS;
 
+#[allow(dead_code, reason = "the build uses all of it")]
+#[path = "../build/header.rs"]
+mod manual;
 #[path = "support/native.rs"]
 mod native;
 #[path = "support/stub.rs"]
@@ -51,7 +54,7 @@ fn declarations() -> Vec<Declaration> {
     for line in header.lines().skip_while(|line| *line != "#include <stdint.h>").skip(1) {
         let text = line.trim();
         if text.starts_with("/*") {
-            comment.clear();
+            comment = text.trim_matches(['*', '/', ' ']).to_owned();
             is_comment = !text.ends_with("*/");
         } else if is_comment {
             comment.push_str(text.trim_start_matches(['*', '/', ' ']));
@@ -260,32 +263,66 @@ fn probe_text() -> String {
 fn every_declaration_is_documented() {
     let declarations = declarations();
     assert!(declarations.len() > 150, "only {} declarations were found", declarations.len());
-    let mut is_field = false;
     for Declaration { comment, code } in &declarations {
-        is_field &= !code.starts_with(['#', 't']) && !code.contains('(');
         assert!(!comment.trim().is_empty(), "no comment: {code}");
-        let says_since = comment.contains("\\since 0.");
-        assert!(says_since || is_field, "no \\since: {code}");
-        is_field |= code.ends_with('{');
+        assert!(!comment.contains("\\since 0.1"), "the first page says since when: {code}");
     }
+}
+
+/// Parameters that the first page tells of. A function tells of them where they are more than that.
+const TOLD_ONCE: [&str; 10] =
+    ["store", "attempt", "step", "watch", "error", "options", "out_len", "stop", "cap", "err"];
+
+/// Returns what is wrong with what a function says of its parameters.
+fn fault_of_parameters(function: &Function) -> Option<String> {
+    let documented = function.comment.lines().filter_map(|line| line.strip_prefix("\\param "));
+    let documented: Vec<&str> = documented
+        .filter_map(|line| line.split_whitespace().next())
+        .flat_map(|names| names.split(','))
+        .collect();
+    let declared = function.parameters.iter().map(|(_, name)| name.as_str());
+    let is_told = |name: &&str| TOLD_ONCE.contains(name) && !documented.contains(name);
+    let left: Vec<&str> = declared.filter(|name| !is_told(name)).collect();
+    (left != documented).then(|| format!("{} tells of {documented:?}, not {left:?}", function.name))
 }
 
 #[test]
 fn every_function_says_what_each_parameter_is_and_how_it_blocks() {
-    const CLASSES: [&str; 3] =
-        ["never blocks", "may block on disk or lock, up to the busy timeout", "waits "];
-    for Function { name, parameters, comment, .. } in functions() {
-        let text = comment.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(CLASSES.iter().any(|class| text.contains(class)), "{name} says no class");
-        assert!(text.contains("Any thread"), "{name} does not say who may call it");
-        let documented = comment.lines().filter_map(|line| line.strip_prefix("\\param "));
-        let documented: Vec<&str> = documented
-            .filter_map(|line| line.split_whitespace().next())
-            .flat_map(|names| names.split(','))
-            .collect();
-        let declared: Vec<&str> = parameters.iter().map(|(_, name)| name.as_str()).collect();
-        assert_eq!(documented, declared, "the parameters of {name}, in order");
+    const CLASSES: [&[&str]; 3] =
+        [&["Never blocks."], &["May block"], &["Waits for ", "Waits at most "]];
+    let page = made("smolwf.h").split("*/").next().unwrap().to_owned();
+    for told in TOLD_ONCE.iter().chain(CLASSES.concat().iter()) {
+        assert!(page.contains(told), "the first page does not tell of {told}");
     }
+    for function in functions() {
+        let text = function.comment.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_said = |class: &&&[&str]| class.iter().any(|words| text.contains(words));
+        let classes = CLASSES.iter().filter(is_said).count();
+        assert!(classes == 1, "{} says {classes} classes", function.name);
+        assert_eq!(fault_of_parameters(&function), None);
+    }
+}
+
+/// Returns what is wrong with the codes that a function with an error object lists.
+fn fault_of_codes(function: &Function) -> Option<String> {
+    let Function { name, comment, .. } = function;
+    let told = comment.lines().filter_map(|line| line.strip_prefix("\\retval "));
+    let told: Vec<(&str, &str)> = told.filter_map(|line| line.split_once(' ')).collect();
+    let Some(said) = comment.lines().find_map(|line| line.strip_prefix("Also what any ")) else {
+        return Some(format!("{name} has no \\codes"));
+    };
+    if told.is_empty() {
+        return Some(format!("{name} names no outcome"));
+    }
+    let class = said.split(' ').next().unwrap_or_default();
+    let class = if class == "call" { "any" } else { class };
+    let shared = manual::codes(class).unwrap();
+    let bad = told.iter().find(|(code, why)| {
+        let is_shared = shared.contains(code) && !said.contains(code);
+        let is_twice = told.iter().filter(|(other, _)| other == code).count() > 1;
+        is_twice || is_shared && !why.trim_start().starts_with("also")
+    });
+    bad.map(|(code, _)| format!("{name} tells {code} twice: say `also`, or leave it to {class}"))
 }
 
 #[test]
@@ -294,7 +331,8 @@ fn every_function_lists_the_codes_it_may_return() {
         .iter()
         .filter_map(|d| d.code.strip_prefix("#define ")?.split(' ').next().map(str::to_owned))
         .collect();
-    for Function { name, returns, parameters, comment } in functions() {
+    for function in functions() {
+        let Function { name, returns, parameters, comment } = &function;
         let words = comment.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let is_constant = |word: &&str| word.starts_with("SW_") && *word != "SW_UNKNOWN";
         for word in words.filter(is_constant) {
@@ -302,13 +340,86 @@ fn every_function_lists_the_codes_it_may_return() {
         }
         if parameters.last().is_some_and(|(_, name)| name == "err") {
             assert_eq!(returns, "int32_t", "{name}");
-            assert!(comment.contains("\\retval SW_"), "{name} names no outcome");
-            assert!(comment.contains("SW_ERR_PANIC"), "{name} does not list its errors");
+            assert_eq!(fault_of_codes(&function), None);
         } else if returns != "void" {
             let is_told = comment.contains("\\return ") || comment.contains("\\retval ");
             assert!(is_told, "{name} does not say what it returns");
         }
     }
+}
+
+#[test]
+fn a_function_that_tells_too_little_or_twice_is_found() {
+    let function = |comment: &str| Function {
+        returns: "int32_t".into(),
+        name: "sw_a".into(),
+        parameters: vec![("sw_store *".into(), "store".into()), ("int32_t".into(), "many".into())],
+        comment: comment.into(),
+    };
+    let codes = |comment: &str| fault_of_codes(&function(comment)).is_some();
+    let reading = "Also what any reading call may answer: SHARED CODES.";
+    assert!(!codes(&format!("\\retval SW_OK  done\n{reading}")));
+    assert!(!codes(&format!("\\retval SW_OK  done\n\\retval SW_ERR_IO  also: a\n{reading}")));
+    assert!(codes("\\retval SW_OK  done\n"));
+    assert!(codes(reading));
+    assert!(codes(&format!("\\retval SW_OK  done\n\\retval SW_ERR_IO  a\n{reading}")));
+    assert!(codes(&format!("\\retval SW_OK  a\n\\retval SW_OK  b\n{reading}")));
+    let parameters = |comment: &str| fault_of_parameters(&function(comment)).is_some();
+    assert!(!parameters("\\param many  how many\n"));
+    assert!(!parameters("\\param store  one\n\\param many  how many\n"));
+    assert!(parameters("\\param store  one\n"));
+    assert!(parameters("\\param many  how many\n\\param store  one\n"));
+}
+
+/// Returns the option structs that do not stand before the first function that takes them, with
+/// nothing but their like between.
+fn misplaced_structs(declarations: &[Declaration]) -> Vec<String> {
+    let structs = declarations.iter().enumerate().filter_map(|(at, it)| {
+        Some((at, it.code.strip_prefix("typedef struct ")?.strip_suffix(" {")?))
+    });
+    let is_misplaced = |(at, name): &(usize, &str)| {
+        let next = declarations[*at..].iter().find(|it| it.code.contains('('));
+        !next.is_some_and(|it| it.code.contains(&format!("const {name} *")))
+    };
+    structs.filter(is_misplaced).map(|(_, name)| name.to_owned()).collect()
+}
+
+#[test]
+fn every_option_struct_stands_before_the_first_function_that_takes_it() {
+    assert_eq!(misplaced_structs(&declarations()), Vec::<String>::new());
+    let sample = ["typedef struct sw_a {", "int32_t f(void);", "int32_t g(const sw_a *a);"];
+    let sample = sample.map(|code| Declaration { comment: String::new(), code: code.to_owned() });
+    assert_eq!(misplaced_structs(&sample), ["sw_a"]);
+}
+
+/// Returns the sentence with which the build refuses a header of one constant, one handle, an option
+/// struct and a function with this documentation.
+fn refused(doc: &str, options: &str, page: &str) -> Option<String> {
+    let raw = format!(
+        "/**\n * A.\n */\n#define SW_A 1\n\n/**\n * H.\n */\ntypedef struct sw_h sw_h;\n\n\
+         /**\n * O.\n */\ntypedef struct {{\n  int32_t a;\n}} {options};\n\n\
+         /**\n{doc} */\nint32_t sw_f(const sw_o *o);\n"
+    );
+    let mut sources = vec![String::new(); manual::PARTS.len()];
+    sources[0] = "pub const SW_A: u32 = 1;\n".to_owned();
+    sources[4] = "pub unsafe extern \"C\" fn sw_f(\n".to_owned();
+    manual::arrange(&raw, &sources, page).err()
+}
+
+#[test]
+fn the_build_refuses_what_the_manual_cannot_hold() {
+    let refuses = |doc: &str, options: &str, page: &str, what: &str| {
+        let said = refused(doc, options, page).unwrap_or_default();
+        assert!(said.contains(what), "{what}: {said}");
+    };
+    assert_eq!(refused(" * F.\n * \\codes reading\n", "sw_o", "See sw_f, SW_A."), None);
+    refuses(" * \\codes readin\n", "sw_o", "", "sw_f has an unknown class: \\codes readin");
+    let but = " * \\codes reading but SW_ERR_READONLY\n";
+    refuses(but, "sw_o", "", "SW_ERR_READONLY is none of the codes of reading");
+    refuses(" * F.\n", "sw_p", "", "no part of the header declares or takes sw_p");
+    refuses(" * F.\n", "sw_o", "See sw_g.", "names sw_g, which is not declared");
+    let bare = manual::arrange("#define SW_A 1\n", &[], "");
+    assert_eq!(bare, Err("this has no documentation: #define SW_A 1".to_owned()));
 }
 
 #[test]

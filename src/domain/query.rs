@@ -13,7 +13,7 @@ use super::port::{
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::json::hex;
-use crate::limits::{EVENT_PAGE_BYTES, RUN_TRIES_DEFAULT};
+use crate::limits::{EVENT_PAGE_BYTES, RUN_TRIES_DEFAULT, WAITING_SHOWN_MAX};
 
 /// A run as users see it. Keys are only ever added.
 #[derive(Serialize)]
@@ -221,9 +221,6 @@ struct Shown {
     waiting_for: Option<Vec<WaitingDocument>>,
     last_error: Option<String>,
 }
-
-/// Entries of `waiting_for` that are shown at most: a run may wait for ten thousand children.
-const WAITING_SHOWN_MAX: u32 = 100;
 
 impl Shown {
     fn load(port: &mut dyn Port, row: &RunRow, task: Option<&Task>) -> Result<Shown> {

@@ -18,8 +18,6 @@ use crate::json;
 
 /// One worker's try at a run, under a lease. Any thread may use it at any time. Freed by
 /// sw_attempt_free.
-///
-/// \since 0.1
 pub struct sw_attempt {
     _opaque: [u8; 0],
 }
@@ -71,14 +69,8 @@ pub(super) fn after(after: &AfterFail) -> i32 {
     }
 }
 
-/// Returns the id of an attempt, attempt_ and a ULID.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
-/// \since 0.1
+/// Returns the id of an attempt, attempt_ and a ULID. Never blocks.
+/// \return a view of the attempt
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_id(
     attempt: *const sw_attempt,
@@ -92,14 +84,8 @@ pub unsafe extern "C" fn sw_attempt_id(
     }
 }
 
-/// Returns the id of the run that the attempt is at.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
-/// \since 0.1
+/// Returns the id of the run that the attempt is at. Never blocks.
+/// \return a view of the attempt
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_run_id(
     attempt: *const sw_attempt,
@@ -114,14 +100,8 @@ pub unsafe extern "C" fn sw_attempt_run_id(
 }
 
 /// Returns the id of the run at the top of the run's tree: its own when nobody submitted it as a
-/// child.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
-/// \since 0.1
+/// child. Never blocks.
+/// \return a view of the attempt
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_root_run_id(
     attempt: *const sw_attempt,
@@ -135,15 +115,8 @@ pub unsafe extern "C" fn sw_attempt_root_run_id(
     }
 }
 
-/// Returns the id of the run that submitted this one as a child.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
-///         for what is no attempt
-/// \since 0.1
+/// Returns the id of the run that submitted this one as a child. Never blocks.
+/// \return a view of the attempt; NULL when there is none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_parent_run_id(
     attempt: *const sw_attempt,
@@ -157,14 +130,8 @@ pub unsafe extern "C" fn sw_attempt_parent_run_id(
     }
 }
 
-/// Returns the name of the workflow to run.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
-/// \since 0.1
+/// Returns the name of the workflow to run. Never blocks.
+/// \return a view of the attempt
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_workflow(
     attempt: *const sw_attempt,
@@ -179,14 +146,8 @@ pub unsafe extern "C" fn sw_attempt_workflow(
 }
 
 /// Returns the version of the code that the run was submitted for, as code_version of its options.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
-///         for what is no attempt
-/// \since 0.1
+/// Never blocks.
+/// \return a view of the attempt; NULL when there is none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_code_version(
     attempt: *const sw_attempt,
@@ -200,14 +161,8 @@ pub unsafe extern "C" fn sw_attempt_code_version(
     }
 }
 
-/// Returns the name of the queue it was claimed from.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
-/// \since 0.1
+/// Returns the name of the queue it was claimed from. Never blocks.
+/// \return a view of the attempt
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_queue(
     attempt: *const sw_attempt,
@@ -221,15 +176,9 @@ pub unsafe extern "C" fn sw_attempt_queue(
     }
 }
 
-/// Returns the arguments of the run: JSON, byte for byte as submitted; "null" when none were
-/// given.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL for what is no attempt
-/// \since 0.1
+/// Returns the arguments of the run: JSON, byte for byte as submitted; "null" when none were given.
+/// Never blocks.
+/// \return a view of the attempt
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_args(
     attempt: *const sw_attempt,
@@ -243,16 +192,9 @@ pub unsafe extern "C" fn sw_attempt_args(
     }
 }
 
-/// Returns the metadata of the run: a JSON object, byte for byte as submitted. What a host put there
-/// for its tracing goes on here.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_attempt_free; NULL when there is none, and
-///         for what is no attempt
-/// \since 0.1
+/// Returns the metadata of the run: a JSON object, byte for byte as submitted. What a host put
+/// there for its tracing goes on here. Never blocks.
+/// \return a view of the attempt; NULL when there is none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_metadata(
     attempt: *const sw_attempt,
@@ -267,13 +209,8 @@ pub unsafe extern "C" fn sw_attempt_metadata(
 }
 
 /// Returns the number of the attempt within its run. It grows with each claim and is the fence:
-/// writes of an attempt with a lower number than the newest are refused.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
+/// writes of an attempt with a lower number than the newest are refused. Never blocks.
 /// \return from 1; 0 for what is no attempt
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_number(attempt: *const sw_attempt) -> u32 {
     // SAFETY: the only pointer is an argument, which the header binds.
@@ -281,14 +218,9 @@ pub unsafe extern "C" fn sw_attempt_number(attempt: *const sw_attempt) -> u32 {
 }
 
 /// Returns when the lease lapses, as far as this handle knows: each heartbeat and each write
-/// through the attempt may move it on.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim
+/// through the attempt may move it on. Never blocks.
 /// \return Unix milliseconds, by the store's clock; INT64_MAX for SW_LEASE_WHILE_ALIVE; 0 for what
 ///         is no attempt
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_lease_expires_at_ms(attempt: *const sw_attempt) -> i64 {
     // SAFETY: the only pointer is an argument, which the header binds.
@@ -300,25 +232,15 @@ pub unsafe extern "C" fn sw_attempt_lease_expires_at_ms(attempt: *const sw_attem
 /// Extends the lease of a claimed attempt, so that no other worker takes it over. Never shortens
 /// it. After SW_LEASE_WHILE_ALIVE the lease stays so.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param attempt   from sw_run_claim
+/// May block. Durable when it returns.
 /// \param lease_ms  milliseconds from now, 1000 to 3600000, or SW_LEASE_WHILE_ALIVE; 0 keeps the
 ///                  length that the claim or the last heartbeat named
-/// \param err       receives an owned error on failure; may be NULL
 /// \retval SW_OK              the lease runs at least until now + lease_ms
-/// \retval SW_ERR_MISUSE      attempt is no attempt
 /// \retval SW_ERR_INVALID     lease_ms is out of its range
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results
-///                            will be refused
+/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results will
+///                            be refused
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; the lease is not extended
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_heartbeat(
     attempt: *mut sw_attempt,
@@ -336,20 +258,11 @@ pub unsafe extern "C" fn sw_attempt_heartbeat(
 
 /// Looks whether the attempt may go on. Writes nothing and extends no lease.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
-///
-/// \param attempt  from sw_run_claim
-/// \param err      receives an owned error on failure; may be NULL
+/// May block. Never waits for a writer.
 /// \retval SW_OK              the attempt holds the run
-/// \retval SW_ERR_MISUSE      attempt is no attempt
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
-///
-/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_check(
     attempt: *mut sw_attempt,
@@ -368,26 +281,17 @@ pub unsafe extern "C" fn sw_attempt_check(
 ///
 /// Repeated through the same handle with the same bytes it answers as the first call did.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param attempt  from sw_run_claim; still to be freed
+/// May block. Durable when it returns.
+/// \param attempt            from sw_run_claim; still to be freed
 /// \param result,result_len  JSON; absent is null
-/// \param err  receives an owned error on failure; may be NULL
 /// \retval SW_OK              the run is completed
-/// \retval SW_ERR_MISUSE      attempt is no attempt, or result is NULL with a length
 /// \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
 /// \retval SW_ERR_TOO_BIG     result is above the store's limit
 /// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
 ///                            stored, and the run ends as cancelled or failed
 /// \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_complete(
     attempt: *mut sw_attempt,
@@ -412,16 +316,11 @@ pub unsafe extern "C" fn sw_attempt_complete(
 ///
 /// Repeated through the same handle with the same bytes it answers as the first call did.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param attempt  from sw_run_claim; still to be freed
+/// May block. Durable when it returns.
+/// \param attempt          from sw_run_claim; still to be freed
 /// \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
-/// \param options  NULL for all defaults
-/// \param err      receives an owned error on failure; may be NULL
 /// \retval SW_SUSPEND          the run will be tried again
 /// \retval SW_FAILED           the run is failed
-/// \retval SW_ERR_MISUSE       attempt is no attempt, or error is NULL with a length
 /// \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
 ///                             retry_after_ms is out of its range
 /// \retval SW_ERR_TOO_BIG      error is above the store's limit
@@ -430,12 +329,7 @@ pub unsafe extern "C" fn sw_attempt_complete(
 /// \retval SW_ERR_CANCELLED    the run was cancelled or timed out; this end of the attempt is
 ///                             stored, and the run ends as cancelled or failed
 /// \retval SW_ERR_CONFLICT     this handle has ended the attempt otherwise
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_fail(
     attempt: *mut sw_attempt,
@@ -460,25 +354,16 @@ pub unsafe extern "C" fn sw_attempt_fail(
 ///
 /// Repeated through the same handle with the same delay it answers as the first call did.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
+/// May block. Durable when it returns.
 /// \param attempt   from sw_run_claim; still to be freed
 /// \param delay_ms  milliseconds before the run may be claimed again, 0 to 3162240000000
-/// \param err       receives an owned error on failure; may be NULL
 /// \retval SW_OK              the run is given back
-/// \retval SW_ERR_MISUSE      attempt is no attempt
 /// \retval SW_ERR_INVALID     delay_ms is out of its range
 /// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
 ///                            stored, and the run ends as cancelled or failed
 /// \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_release(
     attempt: *mut sw_attempt,
@@ -503,25 +388,16 @@ pub unsafe extern "C" fn sw_attempt_release(
 ///
 /// Repeated through the same handle it answers as the first call did.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
+/// May block. Durable when it returns.
 /// \param attempt  from sw_run_claim; still to be freed
-/// \param err      receives an owned error on failure; may be NULL
 /// \retval SW_OK              the run is parked, or claimable again already
-/// \retval SW_ERR_MISUSE      attempt is no attempt
 /// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
 ///                            stored, and the run ends as cancelled or failed
 /// \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND or SW_ERR_BUDGET; a step is begun and
 ///                            neither finished nor freed; more than 100000 signals and children are
 ///                            waited for; or this handle has ended the attempt otherwise
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_suspend(
     attempt: *mut sw_attempt,
@@ -536,14 +412,11 @@ pub unsafe extern "C" fn sw_attempt_suspend(
     }
 }
 
-/// Frees an attempt and the views it lent. Does not end it: an attempt that was not ended keeps
-/// its run until the lease lapses or the store is closed. Its steps live on until they are freed.
-///
-/// Any thread; never blocks.
-///
-/// \param attempt  from sw_run_claim; NULL does nothing; in a forked child an attempt of its
-///                 parent leaks
-/// \since 0.1
+/// Frees an attempt and the views it lent. Does not end it: an attempt that was not ended keeps its
+/// run until the lease lapses or the store is closed. Its steps live on until they are freed. Never
+/// blocks.
+/// \param attempt  from sw_run_claim; NULL does nothing; in a forked child an attempt of its parent
+///                 leaks
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_free(attempt: *mut sw_attempt) {
     // SAFETY: the only pointer is an argument, which the header binds.

@@ -29,24 +29,17 @@ use crate::text::Text;
 /// claimable when the limit is raised or enough is given back. Give back what is not needed before
 /// parking: two runs that hold a part each and wait for the rest wait for each other.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says; so is what SW_EXISTS confirms.
-///
-/// \param attempt  from sw_run_claim
-/// \param step_or_null  a step of this attempt that begin answered with SW_OK, for which the
-///                 amounts are; or NULL
+/// May block. Durable when it returns; so is what SW_EXISTS confirms.
+/// \param step_or_null         a step of this attempt that begin answered with SW_OK, for which the
+///                             amounts are; or NULL
 /// \param amounts,amounts_len  JSON object `{unit: integer}` of 1 to 64 units; names of 1 to 255
-///                 bytes, integers 0 to 2^63-1 without sign, fraction or exponent
-/// \param source,source_len  what makes it one, to 1024 bytes: reserved again with the same source
-///                 in this attempt it is the same reservation, whatever the amounts; absent is a
-///                 reservation of its own
-/// \param out_id   receives the reservation's id and its NUL, for SW_OK and SW_EXISTS
-/// \param cap      bytes of out_id, at least SW_ID_CAP
-/// \param err      receives an owned error on failure; may be NULL
+///                             bytes, integers 0 to 2^63-1 without sign, fraction or exponent
+/// \param source,source_len    what makes it one, to 1024 bytes: reserved again with the same
+///                             source in this attempt it is the same reservation, whatever the
+///                             amounts; absent is a reservation of its own
+/// \param out_id               receives the reservation's id and its NUL, for SW_OK and SW_EXISTS
 /// \retval SW_OK              all of it is reserved
 /// \retval SW_EXISTS          that source reserved before in this attempt; that id is written
-/// \retval SW_ERR_MISUSE      attempt is no attempt, step_or_null is no step, out_id is NULL, or a
-///                            text is NULL with a length
 /// \retval SW_ERR_INVALID     amounts is absent or out of its form or range, or names no unit; a
 ///                            unit without a limit would come above 2^63-1, or be the 257th of the
 ///                            tree; the step is another attempt's; source is empty; cap is below
@@ -58,12 +51,7 @@ use crate::text::Text;
 ///                            reservations, counted by unit
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_budget_reserve(
     attempt: *mut sw_attempt,
@@ -109,28 +97,19 @@ fn given<'text>(what: &str, text: Option<&'text str>) -> Result<&'text str> {
 /// reservation that was charged in full because its attempt was lost, the first settle corrects the
 /// charge.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param store  an open store
+/// May block. Durable when it returns.
 /// \param reservation_id,reservation_id_len  from sw_budget_reserve
 /// \param usage,usage_len  JSON object `{unit: integer}` of up to 64 units, as for
-///               sw_budget_reserve; must be given
-/// \param err    receives an owned error on failure; may be NULL
+///                         sw_budget_reserve; must be given
 /// \retval SW_OK             settled, now or before with the same amounts
-/// \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
-/// \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8; usage is out of its form or range,
-///                           or would bring what is spent above 2^63-1, or names the 257th unit of
-///                           the tree
+/// \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8; usage is out of its form or
+///                           range, or would bring what is spent above 2^63-1, or names the 257th
+///                           unit of the tree
 /// \retval SW_ERR_TOO_BIG    usage is above the store's limit
 /// \retval SW_ERR_NOT_FOUND  no such reservation
-/// \retval SW_ERR_CONFLICT   settled before with other amounts, or given back when its attempt ended
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \retval SW_ERR_CONFLICT   settled before with other amounts, or given back when its attempt
+///                           ended
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_budget_settle(
     store: *mut sw_store,
@@ -161,26 +140,17 @@ pub unsafe extern "C" fn sw_budget_settle(
 /// what is spent: then every reserve fails. Limits are shared by the tree, so any run of it may be
 /// named.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param store  an open store
+/// May block. Durable when it returns.
 /// \param run_id,run_id_len  any run of the tree
 /// \param unit,unit_len      name of a unit that has a limit
-/// \param delta  what is added to the limit; may be negative. The limit stays 0 to 2^63-1
-/// \param err    receives an owned error on failure; may be NULL
+/// \param delta              what is added to the limit; may be negative. The limit stays 0 to
+///                           2^63-1
 /// \retval SW_OK             the limit is moved
-/// \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
 /// \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8, or holds a NUL; the limit would
 ///                           be below 0 or above 2^63-1
 /// \retval SW_ERR_TOO_BIG    unit has more than 255 bytes
 /// \retval SW_ERR_NOT_FOUND  no such run, or its tree has no limit of that unit
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_budget_raise(
     store: *mut sw_store,
@@ -211,22 +181,13 @@ pub unsafe extern "C" fn sw_budget_raise(
 ///
 /// It is the budget of the topmost run, whichever run of the tree is named.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
-///
-/// \param store  an open store
+/// May block. Never waits for a writer.
 /// \param run_id,run_id_len  any run of the tree
-/// \param out  receives the document, freed by sw_text_free; NULL on failure
-/// \param err  receives an owned error on failure; may be NULL
+/// \param out                receives the document, freed by sw_text_free; NULL on failure
 /// \retval SW_OK             the document is in out
-/// \retval SW_ERR_MISUSE     store is no store, out is NULL, or run_id is NULL with a length
 /// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
 /// \retval SW_ERR_NOT_FOUND  no such run
-///
-/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_budget_get(
     store: *mut sw_store,

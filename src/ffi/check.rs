@@ -16,22 +16,13 @@ use crate::text::Text;
 /// living attempts; that a run has a task or an end, never both; that nothing is of a run, parent,
 /// root, lane or owner that is not there; that counts of running runs are right. It changes nothing.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer. Reads
-/// the whole file: seconds for each gigabyte, in which the log cannot start over.
-///
-/// \param store  an open store
-/// \param out    receives the document, freed by sw_text_free; NULL on failure
-/// \param err    receives an owned error on failure; may be NULL
+/// May block. Never waits for a writer. Reads the whole file: seconds for each gigabyte, in which
+/// the log cannot start over.
+/// \param out  receives the document, freed by sw_text_free; NULL on failure
 /// \retval SW_OK           the document is in out, whatever it says
-/// \retval SW_ERR_MISUSE   store is no store, or out is NULL
-/// \retval SW_ERR_CORRUPT  the file is damaged so that it cannot be looked through
-/// \retval SW_ERR_IO       a page could not be read, so that nothing is known of it
-///
-/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \retval SW_ERR_CORRUPT  also: so damaged that it cannot be looked through
+/// \retval SW_ERR_IO       also: a page could not be read, so that nothing is known of it
+/// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_check(
     store: *mut sw_store,

@@ -21,22 +21,15 @@ use crate::text::Text;
 /// The first submit of a name in an attempt is its first occurrence, each further call the next.
 /// Children count apart from steps.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says; so is what SW_REPLAYED confirms.
-///
-/// \param attempt        from sw_run_claim
+/// May block. Durable when it returns; so is what SW_REPLAYED confirms.
 /// \param name,name_len  name of the child within its parent
 /// \param workflow,workflow_len  name of the host's function
 /// \param args,args_len  JSON; absent is null
-/// \param options     as for sw_run_submit, without idempotency_key, idempotency_scope and budget;
-///                    NULL for all defaults
-/// \param out_run_id  receives the child's id and its NUL
-/// \param cap         bytes of out_run_id, at least SW_ID_CAP
-/// \param err         receives an owned error on failure; may be NULL
+/// \param options        as for sw_run_submit, without idempotency_key, idempotency_scope and
+///                       budget; NULL for all defaults
+/// \param out_run_id     receives the child's id and its NUL
 /// \retval SW_OK               the child is submitted; its id is written
 /// \retval SW_REPLAYED         it was submitted before; its id is written
-/// \retval SW_ERR_MISUSE       attempt is no attempt, out_run_id is NULL, or a text is NULL with a
-///                             length
 /// \retval SW_ERR_INVALID      name or workflow is absent; a text, args or an option is out of its
 ///                             form or range; a key or a budget, which a child cannot have; cap is
 ///                             below SW_ID_CAP
@@ -45,12 +38,7 @@ use crate::text::Text;
 /// \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED    the run was cancelled or timed out
 /// \retval SW_ERR_CONFLICT     another thread submits a child of this name at this moment
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_child_submit(
     attempt: *mut sw_attempt,
@@ -92,28 +80,19 @@ pub unsafe extern "C" fn sw_child_submit(
 /// backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
 /// SW_SUBMIT_LOCAL). What is left out, or null, is its default.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says; so is what exists confirms.
-///
-/// \param attempt          from sw_run_claim
+/// May block. Durable when it returns; so is what exists confirms.
 /// \param items,items_len  JSON array, as above
-/// \param out  receives an array with run_id and exists of each, in order, freed by sw_text_free;
-///             exists is true for what was submitted before; NULL on failure
-/// \param err  receives an owned error on failure; may be NULL
-/// \retval SW_OK               all are submitted; the answer is in out
-/// \retval SW_ERR_MISUSE       attempt is no attempt, out is NULL, or items is NULL with a length
-/// \retval SW_ERR_INVALID      items is absent, no such array, or an item is out of its form or range;
-///                             the sentence names the item, and a key that is not known
-/// \retval SW_ERR_TOO_BIG      items or a text in it is above its limit
-/// \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
-/// \retval SW_ERR_CANCELLED    the run was cancelled or timed out
-/// \retval SW_ERR_CONFLICT     another thread submits a child of such a name at this moment
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \param out              receives an array with run_id and exists of each, in order, freed by
+///                         sw_text_free; exists is true for what was submitted before; NULL on
+///                         failure
+/// \retval SW_OK              all are submitted; the answer is in out
+/// \retval SW_ERR_INVALID     items is absent, no such array, or an item is out of its form or
+///                            range; the sentence names the item, and a key that is not known
+/// \retval SW_ERR_TOO_BIG     items or a text in it is above its limit
+/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+/// \retval SW_ERR_CONFLICT    another thread submits a child of such a name at this moment
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_child_submit_many(
     attempt: *mut sw_attempt,
@@ -144,34 +123,25 @@ pub unsafe extern "C" fn sw_child_submit_many(
 ///
 /// The first await of a child in an attempt is its first occurrence, as for sw_signal_await.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for the child. Durable
-/// when it returns, as the store's durability says.
-///
-/// \param attempt            from sw_run_claim
+/// May block. Never waits for the child. Durable when it returns.
 /// \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
 /// \param timeout_ms         milliseconds from the first call, to 3162240000000; 0 answers now,
 ///                           SW_FOREVER has no limit
-/// \param out                receives the child's result or error, JSON, byte for byte as given, freed
-///                           by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
-/// \param err                receives an owned error on failure; may be NULL
+/// \param out                receives the child's result or error, JSON, byte for byte as given,
+///                           freed by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
 /// \retval SW_OK                  the child is completed; its result is in out
 /// \retval SW_FAILED              the child failed or was cancelled; its error is in out
 /// \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask
 ///                                again
 /// \retval SW_TIMEOUT             it did not end in time; this replays too
-/// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or run_id is NULL with a length
-/// \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its range
+/// \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its
+///                                range
 /// \retval SW_ERR_NOT_FOUND       no such run, or it is no child of this one
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
 /// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
 /// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_child_await(
     attempt: *mut sw_attempt,

@@ -6,158 +6,121 @@
 use std::ffi::CStr;
 
 /// Done.
-/// \since 0.1
 pub const SW_OK: i32 = 0;
 
 /// Nothing is there now: no run to claim, no run under the key.
-/// \since 0.1
 pub const SW_NONE: i32 = 1;
 
 /// The wait ended before what it waited for came.
-/// \since 0.1
 pub const SW_TIMEOUT: i32 = 2;
 
 /// Done before: the recorded answer is attached and the work must not run again.
-/// \since 0.1
 pub const SW_REPLAYED: i32 = 3;
 
 /// The key matched: the id of what exists was returned and nothing was made.
-/// \since 0.1
 pub const SW_EXISTS: i32 = 4;
 
 /// Not ready: suspend the attempt, or ask again later.
-/// \since 0.1
 pub const SW_SUSPEND: i32 = 5;
 
 /// A memoised failure, a failed child or a final failure. The call itself succeeded.
-/// \since 0.1
 pub const SW_FAILED: i32 = 6;
 
 /// A pointer that cannot be meant: NULL, a handle of another kind or a freed one, NULL text with a
 /// length; or a call without the flag it needs. The calling program is wrong.
-/// \since 0.1
 pub const SW_ERR_MISUSE: i32 = -1;
 
 /// An argument outside its range or form; the message names the value and the limit.
-/// \since 0.1
 pub const SW_ERR_INVALID: i32 = -2;
 
 /// No such run, child, step, reservation, budget unit or schedule.
-/// \since 0.1
 pub const SW_ERR_NOT_FOUND: i32 = -3;
 
 /// A text or payload above its limit.
-/// \since 0.1
 pub const SW_ERR_TOO_BIG: i32 = -5;
 
 /// An option, flag, file system or feature that this library does not serve.
-/// \since 0.1
 pub const SW_ERR_UNSUPPORTED: i32 = -6;
 
 /// The store was shut down or closed.
-/// \since 0.1
 pub const SW_ERR_CLOSED: i32 = -7;
 
 /// The handle, or the file, was opened before a fork and this process is the child.
-/// \since 0.1
 pub const SW_ERR_FORKED: i32 = -8;
 
 /// Another copy of this library in this process holds the file.
-/// \since 0.1
 pub const SW_ERR_SECOND_COPY: i32 = -9;
 
 /// Another attempt took over, or the run has ended: stop work, results will be refused.
-/// \since 0.1
 pub const SW_ERR_LEASE_LOST: i32 = -20;
 
 /// The run was cancelled. At the end of an attempt, that end was stored all the same.
-/// \since 0.1
 pub const SW_ERR_CANCELLED: i32 = -21;
 
 /// A step was begun with another input than the one recorded, or an await as another kind.
-/// \since 0.1
 pub const SW_ERR_NONDETERMINISM: i32 = -22;
 
 /// The state of the thing forbids the call, such as finishing twice with different bytes.
-/// \since 0.1
 pub const SW_ERR_CONFLICT: i32 = -23;
 
 /// The file has an older schema, or none yet: call sw_store_init or sw_store_migrate.
-/// \since 0.1
 pub const SW_ERR_SCHEMA_OLD: i32 = -24;
 
 /// The file, or the target asked for, is newer than this library. Nothing was written.
-/// \since 0.1
 pub const SW_ERR_SCHEMA_NEW: i32 = -25;
 
 /// The file has sw_* tables that are not of this library. Nothing was written.
-/// \since 0.1
 pub const SW_ERR_SCHEMA_FOREIGN: i32 = -26;
 
 /// The target of a migration is below the version of the file; there is no way back.
-/// \since 0.1
 pub const SW_ERR_TARGET_OLDER: i32 = -27;
 
 /// A budget does not allow the amount asked; nothing was taken.
-/// \since 0.1
 pub const SW_ERR_BUDGET: i32 = -28;
 
 /// A migration applied to the file differs from the one this library has.
-/// \since 0.1
 pub const SW_ERR_SCHEMA_EDITED: i32 = -29;
 
 /// A lock was held by another process for the whole busy timeout. May be retried.
-/// \since 0.1
 pub const SW_ERR_BUSY: i32 = -40;
 
 /// Reading, writing, syncing or locking failed, or the process or the system has too few
 /// descriptors. May be retried; sw_error_engine_code is the reason.
-/// \since 0.1
 pub const SW_ERR_IO: i32 = -41;
 
 /// The disk, a quota, or a limit on the size of files is reached. What was acknowledged before
 /// stays.
-/// \since 0.1
 pub const SW_ERR_FULL: i32 = -42;
 
 /// The store was opened read-only, or its medium cannot be written.
-/// \since 0.1
 pub const SW_ERR_READONLY: i32 = -43;
 
 /// The file is damaged.
-/// \since 0.1
 pub const SW_ERR_CORRUPT: i32 = -44;
 
 /// Memory ran out. May be retried.
-/// \since 0.1
 pub const SW_ERR_NOMEM: i32 = -45;
 
 /// The file is not a SQLite database. Nothing was written.
-/// \since 0.1
 pub const SW_ERR_NOT_A_STORE: i32 = -46;
 
 /// The file cannot be opened or made. Also from a call that needs a read connection of its own,
 /// which the store opens when first needed: when the right to the file was lost by then.
-/// \since 0.1
 pub const SW_ERR_CANNOT_OPEN: i32 = -47;
 
 /// A rule of the library's own did not hold. Please report it with the message.
-/// \since 0.1
 pub const SW_ERR_INTERNAL: i32 = -60;
 
 /// The library's code panicked; only that call's work was rolled back. Please report it.
-/// \since 0.1
 pub const SW_ERR_PANIC: i32 = -61;
 
 /// An earlier sync of the store failed: writes are refused until every handle on the file is
 /// closed and it is opened again. Reading goes on.
-/// \since 0.1
 pub const SW_ERR_POISONED: i32 = -62;
 
 /// The database, its write-ahead log or its -smolwf was removed or replaced while the store was
 /// open: what is written to it nobody will see. Close every handle on it and open it again. Another
 /// SQLite in this process may have taken the log away; see the first page.
-/// \since 0.1
 pub const SW_ERR_WAL_LOST: i32 = -63;
 
 /// Every code with its name, for `sw_code_name`.

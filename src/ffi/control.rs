@@ -18,27 +18,17 @@ use super::store::sw_store;
 /// the return, by calls that claim or wait. The run's error is
 /// `{"$smolwf":"cancelled","message":...,"reason":...}`, with the reason if there is one.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout, for each part of the tree. Durable
-/// when it returns, as the store's durability says.
-///
-/// \param store  an open store
+/// May block, for each part of the tree. Durable when it returns.
 /// \param run_id,run_id_len  from a submit or a claim
 /// \param reason,reason_len  JSON; may be absent
-/// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK             the run is cancelled or told to end, or was before; the reason stays
 ///                           the first, and what was retried below it since is cancelled too
-/// \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
 /// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; reason is no JSON,
 ///                           or has the key "$smolwf"
 /// \retval SW_ERR_NOT_FOUND  no such run
 /// \retval SW_ERR_TOO_BIG    reason is above the store's limit on payloads
 /// \retval SW_ERR_CONFLICT   the run has completed or failed
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_cancel(
     store: *mut sw_store,
@@ -63,23 +53,13 @@ pub unsafe extern "C" fn sw_run_cancel(
 /// Sets a run aside: it is not claimed until it is resumed. A running one is set aside when its
 /// attempt next ends unfinished; if it completes or fails for good, it ends. Time-outs go on.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param store  an open store
+/// May block. Durable when it returns.
 /// \param run_id,run_id_len  from a submit or a claim
-/// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK             the run is paused or will be, or was before
-/// \retval SW_ERR_MISUSE     store is no store, or run_id is NULL with a length
 /// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
 /// \retval SW_ERR_NOT_FOUND  no such run
 /// \retval SW_ERR_CONFLICT   the run has ended
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_pause(
     store: *mut sw_store,
@@ -101,23 +81,13 @@ pub unsafe extern "C" fn sw_run_pause(
 /// is not over goes on. A run that waited is claimable at once: its next attempt asks again and, if
 /// nothing has come, parks anew; no message and no deadline is lost.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param store  an open store
+/// May block. Durable when it returns.
 /// \param run_id,run_id_len  from a submit or a claim
-/// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK             the run is not paused any more, or was not
-/// \retval SW_ERR_MISUSE     store is no store, or run_id is NULL with a length
 /// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
 /// \retval SW_ERR_NOT_FOUND  no such run
 /// \retval SW_ERR_CONFLICT   the run has ended
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_resume(
     store: *mut sw_store,
@@ -142,23 +112,13 @@ pub unsafe extern "C" fn sw_run_resume(
 /// Its children stay as they are. One that failed or was cancelled with it is retried by itself,
 /// before or after; a cancel of the run that is still ending descendants is finished first.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param store  an open store
+/// May block. Durable when it returns.
 /// \param run_id,run_id_len  from a submit or a claim
-/// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK             the run is open again
-/// \retval SW_ERR_MISUSE     store is no store, or run_id is NULL with a length
 /// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
 /// \retval SW_ERR_NOT_FOUND  no such run
 /// \retval SW_ERR_CONFLICT   the run has not ended, or has completed
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_retry(
     store: *mut sw_store,
@@ -185,28 +145,18 @@ pub unsafe extern "C" fn sw_run_retry(
 /// comes of it, but it stays the first run's child, and a cancel of the fork does not end it.
 /// Messages that the first run has not taken stay with that.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param store  an open store
+/// May block. Durable when it returns.
 /// \param run_id,run_id_len  from a submit or a claim
 /// \param from_step,from_step_len  a step_id of the run, or a name for its first occurrence, a
-///                    step's before that of a sleep, an await or a child; absent is the start
-/// \param out_run_id  receives the new run's id and its NUL
-/// \param cap         bytes of out_run_id, at least SW_ID_CAP
-/// \param err         receives an owned error on failure; may be NULL
+///                           step's before that of a sleep, an await or a child; absent is the
+///                           start
+/// \param out_run_id         receives the new run's id and its NUL
 /// \retval SW_OK             the fork is submitted; its id is written
-/// \retval SW_ERR_MISUSE     store is no store, out_run_id is NULL, or a text is NULL with a length
 /// \retval SW_ERR_INVALID    run_id is absent, a text is empty, no UTF-8, or holds a NUL, or cap is
 ///                           below SW_ID_CAP
 /// \retval SW_ERR_NOT_FOUND  no such run, or it has recorded no such step
 /// \retval SW_ERR_TOO_BIG    from_step has more than 255 bytes
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_fork(
     store: *mut sw_store,

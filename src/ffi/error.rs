@@ -6,15 +6,10 @@ use super::codes::{SW_ERR_MISUSE, SW_OK};
 use super::guard::quiet;
 use super::report::sw_error;
 
-/// Returns the code of an error: what the call returned.
-///
-/// Any thread; never blocks.
-///
-/// \param error  from the last argument of a call; NULL is no error
+/// Returns the code of an error: what the call returned. Never blocks.
 /// \retval SW_OK          error is NULL
 /// \retval SW_ERR_MISUSE  error is not an sw_error, or the call returned that
 /// \return any code below 0, as the call returned it
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_code(error: *const sw_error) -> i32 {
     if error.is_null() {
@@ -26,26 +21,18 @@ pub unsafe extern "C" fn sw_error_code(error: *const sw_error) -> i32 {
     }
 }
 
-/// Returns the code of the layer below: SQLite's extended result code, or a negated errno.
-///
-/// Any thread; never blocks.
-///
-/// \param error  from the last argument of a call; NULL is no error
+/// Returns the code of the layer below: SQLite's extended result code, or a negated errno. Never
+/// blocks.
 /// \return 0 when neither was involved, and for NULL
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_engine_code(error: *const sw_error) -> i32 {
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe { quiet(0, |call| call.peek(error).map_or(0, |report| report.engine_code)) }
 }
 
-/// Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM.
-///
-/// Any thread; never blocks.
-///
-/// \param error  from the last argument of a call; NULL is no error
+/// Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM. Never
+/// blocks.
 /// \return 1 if so, else 0; 0 for NULL
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_is_retryable(error: *const sw_error) -> i32 {
     // SAFETY: the only pointer is an argument, which the header binds.
@@ -53,12 +40,8 @@ pub unsafe extern "C" fn sw_error_is_retryable(error: *const sw_error) -> i32 {
 }
 
 /// Returns the sentence of an error: lower case, with the value and the limit, never a payload.
-///
-/// Any thread; never blocks.
-///
-/// \param error  from the last argument of a call; NULL is no error
+/// Never blocks.
 /// \return text, NUL-terminated, that lives until sw_error_free; never NULL: "" for NULL
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_message(error: *const sw_error) -> *const c_char {
     let none = c"".as_ptr();
@@ -66,12 +49,8 @@ pub unsafe extern "C" fn sw_error_message(error: *const sw_error) -> *const c_ch
     unsafe { quiet(none, |call| call.peek(error).map_or(none, |report| report.message.as_ptr())) }
 }
 
-/// Frees an error. Its message dies with it.
-///
-/// Any thread; never blocks.
-///
+/// Frees an error. Its message dies with it. Never blocks.
 /// \param error  from the last argument of a call; NULL does nothing
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_free(error: *mut sw_error) {
     // SAFETY: the only pointer is an argument, which the header binds.

@@ -18,29 +18,19 @@ use crate::text::Text;
 /// With a key, one event is appended per (run, key); a repeat answers SW_EXISTS, whatever its type
 /// and payload. Without one, a run that begins again appends again: events do not replay.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says; so is what SW_EXISTS confirms.
-///
-/// \param attempt  from sw_run_claim
+/// May block. Durable when it returns; so is what SW_EXISTS confirms.
 /// \param type,type_len        kind of event, a name; names that begin with "budget." are the
 ///                             library's own: do not use them
 /// \param payload,payload_len  JSON; absent is null
 /// \param key,key_len          to 1024 bytes; absent appends each time
-/// \param err      receives an owned error on failure; may be NULL
 /// \retval SW_OK              the event is appended
 /// \retval SW_EXISTS          the key matched: it was appended before
-/// \retval SW_ERR_MISUSE      attempt is no attempt, or a text is NULL with a length
 /// \retval SW_ERR_INVALID     type is absent; a text is out of its form; payload is no JSON or has
 ///                            the key "$smolwf"
 /// \retval SW_ERR_TOO_BIG     a text or payload is above its limit
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_event_append(
     attempt: *mut sw_attempt,
@@ -80,25 +70,16 @@ pub unsafe extern "C" fn sw_event_append(
 /// that of all reads of this handle before, it waits for a sync of the log, its own or another's that
 /// began meanwhile. A store opened with SW_OPEN_READ_ONLY cannot sync, and shows what is committed.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout.
-///
-/// \param store  an open store
-/// \param after_seq  number above which to read, from 0
+/// May block.
+/// \param after_seq          number above which to read, from 0
 /// \param run_id,run_id_len  only events of this run; absent is the whole store
-/// \param limit  events in the page, 1 to 10000; 0 is 1000
-/// \param out    receives the document, freed by sw_text_free; NULL on failure
-/// \param err    receives an owned error on failure; may be NULL
+/// \param limit              events in the page, 1 to 10000; 0 is 1000
+/// \param out                receives the document, freed by sw_text_free; NULL on failure
 /// \retval SW_OK             the document is in out
-/// \retval SW_ERR_MISUSE     store is no store, out is NULL, or run_id is NULL with a length
 /// \retval SW_ERR_INVALID    after_seq is negative, run_id is empty or out of its form, or limit is
 ///                           above 10000
 /// \retval SW_ERR_NOT_FOUND  no such run
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes sweeping
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_event_read(
     store: *mut sw_store,

@@ -7,7 +7,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | `codes`, `constants`, `options`, `version`, `error`, `text` | what all calls share: answers, limits, option structs, errors, texts |
+//! | `codes`, `constants`, `limits`, `options`, `version`, `error`, `text` | what all calls share: answers, limits, option structs, errors, texts |
 //! | `store`, `run`, `control`, `queue`, `schedule`, `watch`, `stop`, `attempt`, `step` | the topics, |
 //! | `wait`, `signal`, `child`, `budget`, `event`, `query`, `check` | as on the other floors |
 //! | `call`, `guard`, `handle`, `report`, `args`, `out` | how a call comes in and goes out; not seen by C |
@@ -18,6 +18,7 @@
 
 pub mod codes;
 pub mod constants;
+pub mod limits;
 pub mod options;
 
 pub mod version;

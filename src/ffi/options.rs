@@ -10,10 +10,9 @@ use super::constants::{
 };
 use super::stop::sw_stop;
 use crate::error::{Error, Result};
+use crate::limits::STRUCT_BYTES_MAX;
 
 /// Options of sw_store_open and sw_store_open_in_memory. Zero in a field is its default.
-///
-/// \since 0.1
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct sw_store_options {
@@ -35,8 +34,6 @@ pub struct sw_store_options {
 }
 
 /// Options of sw_run_submit. Zero in a field is its default.
-///
-/// \since 0.1
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct sw_submit_options {
@@ -101,8 +98,6 @@ pub struct sw_submit_options {
 }
 
 /// Options of sw_run_claim. Zero in a field is its default.
-///
-/// \since 0.1
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct sw_claim_options {
@@ -136,8 +131,6 @@ pub struct sw_claim_options {
 }
 
 /// Options of sw_attempt_fail and sw_step_fail. Zero in a field is its default.
-///
-/// \since 0.1
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct sw_fail_options {
@@ -150,8 +143,6 @@ pub struct sw_fail_options {
 }
 
 /// Options of sw_step_begin. Zero in a field is its default.
-///
-/// \since 0.1
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct sw_step_options {
@@ -324,10 +315,6 @@ pub const LAYOUTS: [Layout; 5] = [
 
 /// Bytes of struct_size and flags, the least there can be.
 const STRUCT_BYTES_MIN: usize = 8;
-
-/// Bytes of an option struct of any version to come. A larger size is a host's memory read as a
-/// size, and following it would read beyond what the host owns.
-const STRUCT_BYTES_MAX: usize = 4_096;
 
 impl Call {
     /// Reads an option struct: as much of it as its size says, zeros for the rest, NULL for all

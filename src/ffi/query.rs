@@ -35,22 +35,13 @@ use crate::text::Text;
 /// backoff after a failed attempt or of the delay it was given back with, when it woke, or, of one
 /// that waited, when it was paused; null in every other state.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
-///
-/// \param store  an open store
+/// May block. Never waits for a writer.
 /// \param run_id,run_id_len  from a submit or a claim
-/// \param out  receives the document, freed by sw_text_free; NULL on failure
-/// \param err  receives an owned error on failure; may be NULL
+/// \param out                receives the document, freed by sw_text_free; NULL on failure
 /// \retval SW_OK             the document is in out
-/// \retval SW_ERR_MISUSE     store is no store, out is NULL, or run_id is NULL with a length
 /// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
 /// \retval SW_ERR_NOT_FOUND  no such run
-///
-/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_get(
     store: *mut sw_store,
@@ -88,27 +79,18 @@ pub unsafe extern "C" fn sw_run_get(
 /// message; the payload of one that was taken by sw_await_any or sw_await_all is null, it stands in
 /// the result of that step.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
-///
-/// \param store  an open store
+/// May block. Never waits for a writer.
 /// \param run_id,run_id_len  from a submit or a claim
 /// \param cursor,cursor_len  what next said in the page before; absent is the first page
-/// \param limit  attempts, steps, signals, children and events in the page, together, 1 to 10000;
-///               0 is 1000
-/// \param out    receives the document, freed by sw_text_free; NULL on failure. Its next is null
-///               on the last page
-/// \param err    receives an owned error on failure; may be NULL
+/// \param limit              attempts, steps, signals, children and events in the page, together, 1
+///                           to 10000; 0 is 1000
+/// \param out                receives the document, freed by sw_text_free; NULL on failure. Its
+///                           next is null on the last page
 /// \retval SW_OK             the document is in out
-/// \retval SW_ERR_MISUSE     store is no store, out is NULL, or a text is NULL with a length
 /// \retval SW_ERR_INVALID    run_id is absent, a text is out of its form, cursor is no cursor of
 ///                           this call, or limit is above 10000
 /// \retval SW_ERR_NOT_FOUND  no such run
-///
-/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_history(
     store: *mut sw_store,

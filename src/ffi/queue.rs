@@ -17,26 +17,16 @@ use crate::domain::submit::QUEUE_DEFAULT;
 ///
 /// A lower limit takes no run from an attempt: no further one is claimed until there is room.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout, once for each 64 concurrency keys
-/// whose runs are held by attempts. Durable when it returns, as the store's durability says. On
-/// SW_ERR_BUSY, SW_ERR_IO or SW_ERR_FULL the limits may hold already, and runs that they let in may
-/// not be claimable yet: call again.
-///
-/// \param store  an open store
+/// May block, once for each 64 concurrency keys whose runs are held by attempts. Durable when it
+/// returns. On SW_ERR_BUSY, SW_ERR_IO or SW_ERR_FULL the limits may hold already, and runs that
+/// they let in may not be claimable yet: call again.
 /// \param queue,queue_len  name of the queue; absent is "default"
 /// \param settings,settings_len  JSON object
-/// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK           the limits hold
-/// \retval SW_ERR_MISUSE   store is no store, or a text is NULL with a length
 /// \retval SW_ERR_INVALID  queue is empty, no UTF-8, or holds a NUL; settings are absent, no JSON
 ///                         object, or have an unknown key or a value out of its range
 /// \retval SW_ERR_TOO_BIG  a text is above its limit
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_queue_set(
     store: *mut sw_store,

@@ -6,8 +6,6 @@ use crate::text::Text;
 
 /// What went wrong in one call: a code, SQLite's code, a sentence. Immutable; freed by
 /// sw_error_free.
-///
-/// \since 0.1
 pub struct sw_error {
     _opaque: [u8; 0],
 }

@@ -88,31 +88,18 @@ impl Call {
 /// A host that dislikes a struct of two dozen fields gives the same options as JSON to
 /// sw_run_submit_many, an array of one item.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says; so is what SW_EXISTS confirms.
-///
-/// \param store  an open store
+/// May block. Durable when it returns; so is what SW_EXISTS confirms.
 /// \param workflow,workflow_len  name of the host's function
 /// \param args,args_len  JSON; absent is null
-/// \param options     NULL for all defaults
-/// \param out_run_id  receives the run's id and its NUL
-/// \param cap         bytes of out_run_id, at least SW_ID_CAP
-/// \param err         receives an owned error on failure; may be NULL
+/// \param out_run_id     receives the run's id and its NUL
 /// \retval SW_OK               the run is submitted; its id is written
 /// \retval SW_EXISTS           the key matched; the id of the run it made is written
-/// \retval SW_ERR_MISUSE       store is no store, out_run_id is NULL, or a text is NULL with a
-///                             length
 /// \retval SW_ERR_INVALID      workflow is absent; a text, args or an option is out of its form or
 ///                             range; a scope without a key; cap is below SW_ID_CAP
 /// \retval SW_ERR_TOO_BIG      a text or args is above its limit
 /// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
 /// \retval SW_ERR_CONFLICT     the key has made a run of another workflow
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_submit(
     store: *mut sw_store,
@@ -150,28 +137,20 @@ pub unsafe extern "C" fn sw_run_submit(
 /// Two items of one workflow with one idempotency key make one run, and the second names it; of two
 /// workflows, the second is the item that SW_ERR_CONFLICT names.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says; so is what `"exists"` confirms.
-///
-/// \param store  an open store
+/// May block. Durable when it returns; so is what `"exists"` confirms.
 /// \param items,items_len  JSON array of 1 to 10000 objects
-/// \param out    receives an array in the order of the items, `[{"run_id":"run_...","exists":false}]`,
-///               freed by sw_text_free; NULL on failure. With `"exists"` true the key matched
-/// \param err    receives an owned error on failure; may be NULL. Its message begins with the item
-///               that it is about: `items[3]: ...`
-/// \retval SW_OK               every run is submitted or found
-/// \retval SW_ERR_MISUSE       store is no store, out is NULL, or items is NULL with a length
-/// \retval SW_ERR_INVALID      items is absent, no JSON array, empty, or has too many; an item is no
-///                             object, lacks its workflow, or has an unknown key or a value out of
-///                             its form or range
-/// \retval SW_ERR_TOO_BIG      items, or a text in it, is above its limit
-/// \retval SW_ERR_CONFLICT     the key of an item has made a run of another workflow
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \param out              receives an array in the order of the items,
+///                         `[{"run_id":"run_...","exists":false}]`, freed by sw_text_free; NULL on
+///                         failure. With `"exists"` true the key matched
+/// \param err              receives an owned error on failure; may be NULL. Its message begins with
+///                         the item that it is about: `items[3]: ...`
+/// \retval SW_OK            every run is submitted or found
+/// \retval SW_ERR_INVALID   items is absent, no JSON array, empty, or has too many; an item is no
+///                          object, lacks its workflow, or has an unknown key or a value out of its
+///                          form or range
+/// \retval SW_ERR_TOO_BIG   items, or a text in it, is above its limit
+/// \retval SW_ERR_CONFLICT  the key of an item has made a run of another workflow
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_submit_many(
     store: *mut sw_store,
@@ -197,28 +176,18 @@ pub unsafe extern "C" fn sw_run_submit_many(
 
 /// Finds the run that an idempotency key made.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer. It shows
-/// what is committed; a submit with the same key that answers SW_EXISTS is what makes it durable.
-///
-/// \param store  an open store
-/// \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is a
-///                    scope of its own, which "" does not name
+/// May block. Never waits for a writer. It shows what is committed; a submit with the same key that
+/// answers SW_EXISTS is what makes it durable.
+/// \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is a scope of its
+///                    own, which "" does not name
 /// \param idempotency_key,idempotency_key_len  as it was submitted
 /// \param out_run_id  receives the run's id and its NUL
-/// \param cap         bytes of out_run_id, at least SW_ID_CAP
-/// \param err         receives an owned error on failure; may be NULL
 /// \retval SW_OK           the id is written
 /// \retval SW_NONE         no run exists under that scope and key
-/// \retval SW_ERR_MISUSE   store is no store, out_run_id is NULL, or a text is NULL with a length
 /// \retval SW_ERR_INVALID  the key is absent, a text is empty, no UTF-8 or holds a NUL, or cap is
 ///                         below SW_ID_CAP
 /// \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
-///
-/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_find(
     store: *mut sw_store,
@@ -252,29 +221,18 @@ pub unsafe extern "C" fn sw_run_find(
 /// The attempt must end by complete, fail, release or suspend, or else its run comes back when the
 /// lease lapses or the store is closed. An empty queue takes no lock.
 ///
-/// Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
-/// disk or lock, up to the busy timeout. Durable when it returns an attempt, as the store's
-/// durability says.
-///
-/// \param store  an open store
+/// Waits at most wait_ms for a run, 0 when options is NULL; besides, it may block. Durable when it
+/// returns an attempt.
 /// \param queue,queue_len  name of the queue; absent is "default"
-/// \param options  NULL for all defaults
-/// \param out      receives the attempt, freed by sw_attempt_free; NULL on failure and for SW_NONE
-/// \param err      receives an owned error on failure; may be NULL
+/// \param out              receives the attempt, freed by sw_attempt_free; NULL on failure and for
+///                         SW_NONE
 /// \retval SW_OK               the attempt is in out
 /// \retval SW_NONE             nothing to claim until wait_ms passed or the stop fired
-/// \retval SW_ERR_MISUSE       store is no store, stop is no stop, out is NULL, or a text is NULL
-///                             with a length
 /// \retval SW_ERR_INVALID      a text or an option is out of its form or range
 /// \retval SW_ERR_TOO_BIG      a text is above its limit
 /// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
 /// \retval SW_ERR_CLOSED       also when the store is shut down during the wait
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_claim(
     store: *mut sw_store,
@@ -305,33 +263,21 @@ pub unsafe extern "C" fn sw_run_claim(
 /// Claims up to `max` runs of a queue in one commit, in the order of sw_run_claim and as that does.
 /// It waits for the first run, not for `max` of them.
 ///
-/// Any thread; waits at most wait_ms for a run, 0 when options is NULL; besides, it may block on
-/// disk or lock, up to the busy timeout. Durable when it returns attempts, as the store's durability
-/// says.
-///
-/// \param store  an open store
+/// Waits at most wait_ms for a run, 0 when options is NULL; besides, it may block. Durable when it
+/// returns attempts.
 /// \param queue,queue_len  name of the queue; absent is "default"
-/// \param options    NULL for all defaults
-/// \param max        attempts at most, 1 to 10000
-/// \param out        array of max places; receives the attempts, each freed by sw_attempt_free; the
-///                   other places become NULL, and all on failure
-/// \param out_count  receives how many attempts there are; 0 with SW_NONE
-/// \param err        receives an owned error on failure; may be NULL
+/// \param max              attempts at most, 1 to 10000
+/// \param out              array of max places; receives the attempts, each freed by
+///                         sw_attempt_free; the other places become NULL, and all on failure
+/// \param out_count        receives how many attempts there are; 0 with SW_NONE
 /// \retval SW_OK               at least one attempt is in out
 /// \retval SW_NONE             nothing to claim until wait_ms passed or the stop fired
-/// \retval SW_ERR_MISUSE       store is no store, stop is no stop, an output is NULL, or a text is
-///                             NULL with a length
 /// \retval SW_ERR_INVALID      max is out of its range (out is not touched then); a text or an
 ///                             option is out of its form or range
 /// \retval SW_ERR_TOO_BIG      a text is above its limit
 /// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
 /// \retval SW_ERR_CLOSED       also when the store is shut down during the wait
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_claim_many(
     store: *mut sw_store,
@@ -371,29 +317,20 @@ pub unsafe extern "C" fn sw_run_claim_many(
 /// A store opened with SW_OPEN_READ_ONLY cannot end a run: there it looks twice a second, and tells
 /// only of ends that others have stored.
 ///
-/// Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
-/// timeout.
-///
-/// \param store  an open store
+/// Waits at most timeout_ms; besides, it may block.
 /// \param run_id,run_id_len  from a submit or a claim
-/// \param timeout_ms  milliseconds, to 3162240000000; 0 looks once, SW_FOREVER waits without limit
-/// \param stop   ends the wait when it fires; may be NULL
-/// \param out    receives the document, freed by sw_text_free; NULL on failure and for SW_TIMEOUT
-/// \param err    receives an owned error on failure; may be NULL
-/// \retval SW_OK             the run has completed, failed or been cancelled; the document is in out
+/// \param timeout_ms         milliseconds, to 3162240000000; 0 looks once, SW_FOREVER waits without
+///                           limit
+/// \param out                receives the document, freed by sw_text_free; NULL on failure and for
+///                           SW_TIMEOUT
+/// \retval SW_OK             the run has completed, failed or been cancelled; the document is in
+///                           out
 /// \retval SW_TIMEOUT        it had not until timeout_ms passed or the stop fired
-/// \retval SW_ERR_MISUSE     store is no store, stop is no stop, out is NULL, or run_id is NULL with a
-///                           length
 /// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; timeout_ms is below
 ///                           -1 or above a hundred years
 /// \retval SW_ERR_NOT_FOUND  no such run
 /// \retval SW_ERR_CLOSED     also when the store is shut down during the wait
-///
-/// Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
-/// SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
-/// SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes sweeping
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_wait(
     store: *mut sw_store,

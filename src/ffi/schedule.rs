@@ -55,28 +55,17 @@ use crate::text::Text;
 ///   one run each, for the newest 1000 (with "skip", only while none is open).
 /// - "paused": true stops firing.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param store  an open store
+/// May block. Durable when it returns.
 /// \param name,name_len  names the schedule
 /// \param spec,spec_len  JSON object, as above
-/// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK               the schedule is as spec says
-/// \retval SW_ERR_MISUSE       store is no store, or a text is NULL with a length
-/// \retval SW_ERR_INVALID      name or spec is absent; name is out of its form; spec is no JSON, has
-///                             an unknown key, which is named, or a value out of its form or
-///                             range; the time zone is not known on this machine; cron never
-///                             fires
+/// \retval SW_ERR_INVALID      name or spec is absent; name is out of its form; spec is no JSON,
+///                             has an unknown key, which is named, or a value out of its form or
+///                             range; the time zone is not known on this machine; cron never fires
 /// \retval SW_ERR_TOO_BIG      name, spec or a text in it is above its limit
 /// \retval SW_ERR_UNSUPPORTED  the machine has no time zones, and spec names one that is not "UTC"
 /// \retval SW_ERR_CONFLICT     there are 10000 schedules already
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_schedule_set(
     store: *mut sw_store,
@@ -101,23 +90,13 @@ pub unsafe extern "C" fn sw_schedule_set(
 
 /// Deletes a schedule: nothing fires any more. Runs that it submitted go on.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says.
-///
-/// \param store  an open store
+/// May block. Durable when it returns.
 /// \param name,name_len  as it was set
-/// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK             the schedule is gone
-/// \retval SW_ERR_MISUSE     store is no store, or name is NULL with a length
 /// \retval SW_ERR_INVALID    name is absent or out of its form
 /// \retval SW_ERR_NOT_FOUND  no schedule has that name
 /// \retval SW_ERR_TOO_BIG    name has more than 255 bytes
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_schedule_delete(
     store: *mut sw_store,
@@ -145,19 +124,10 @@ pub unsafe extern "C" fn sw_schedule_delete(
 /// machine that last tried, such as a time zone it does not know; it is tried again every five
 /// seconds.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for a writer.
-///
-/// \param store  an open store
-/// \param out    receives the array, freed by sw_text_free; NULL on failure
-/// \param err    receives an owned error on failure; may be NULL
-/// \retval SW_OK          the array is in out; "[]" when there are none
-/// \retval SW_ERR_MISUSE  store is no store, or out is NULL
-///
-/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_WAL_LOST.
-/// \since 0.1
+/// May block. Never waits for a writer.
+/// \param out  receives the array, freed by sw_text_free; NULL on failure
+/// \retval SW_OK  the array is in out; "[]" when there are none
+/// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_schedule_list(
     store: *mut sw_store,

@@ -17,29 +17,19 @@ use super::text::sw_text;
 /// With an idempotency key, one message is sent per (run, name, key); a repeat answers SW_EXISTS,
 /// whatever its payload, also after the message was taken or the run has ended.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// store's durability says; so is what SW_EXISTS confirms.
-///
-/// \param store  an open store
+/// May block. Durable when it returns; so is what SW_EXISTS confirms.
 /// \param run_id,run_id_len    from a submit or a claim
 /// \param name,name_len        name that the run awaits
 /// \param payload,payload_len  JSON; absent is null
 /// \param idempotency_key,idempotency_key_len  to 1024 bytes; absent sends each time
-/// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK             the message is sent
 /// \retval SW_EXISTS         the key matched: it was sent before
-/// \retval SW_ERR_MISUSE     store is no store, or a text is NULL with a length
-/// \retval SW_ERR_INVALID    run_id or name is absent; a text is out of its form; payload is no JSON
-///                           or has the key "$smolwf"
+/// \retval SW_ERR_INVALID    run_id or name is absent; a text is out of its form; payload is no
+///                           JSON or has the key "$smolwf"
 /// \retval SW_ERR_TOO_BIG    a text or payload is above its limit
 /// \retval SW_ERR_NOT_FOUND  no such run
 /// \retval SW_ERR_CONFLICT   the run has ended
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_signal_send(
     store: *mut sw_store,
@@ -79,32 +69,22 @@ pub unsafe extern "C" fn sw_signal_send(
 /// answered SW_OK or SW_TIMEOUT the next. Awaits of signals, of children and of several things
 /// count together, and apart from steps.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for the message.
-/// Durable when it returns, as the store's durability says.
-///
-/// \param attempt        from sw_run_claim
+/// May block. Never waits for the message. Durable when it returns.
 /// \param name,name_len  name that the message is sent under
 /// \param timeout_ms     milliseconds from the first call, to 3162240000000; 0 answers now,
 ///                       SW_FOREVER has no limit
 /// \param out            receives the payload, JSON, byte for byte as sent, freed by sw_text_free;
 ///                       NULL unless the answer is SW_OK
-/// \param err            receives an owned error on failure; may be NULL
 /// \retval SW_OK                  the message is in out
 /// \retval SW_SUSPEND             none yet: end the attempt by sw_attempt_suspend, or ask again
 /// \retval SW_TIMEOUT             none came in time; this replays too
-/// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or name is NULL with a length
 /// \retval SW_ERR_INVALID         name is absent or out of its form, or timeout_ms out of its range
 /// \retval SW_ERR_TOO_BIG         name has more than 255 bytes
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
 /// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
 /// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_signal_await(
     attempt: *mut sw_attempt,

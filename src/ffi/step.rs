@@ -19,8 +19,6 @@ use crate::handles::step::Step;
 
 /// One memoised call of a run: to be done now, or with what was recorded. Any thread may use it at
 /// any time. Freed by sw_step_free.
-///
-/// \since 0.1
 pub struct sw_step {
     _opaque: [u8; 0],
 }
@@ -81,26 +79,19 @@ impl Call {
 /// Work that was begun may be done more than once, when the process dies before complete; its
 /// result is recorded once. SW_STEP_TRACK with max_tries 1 makes that at most once.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. A replay writes nothing and
-/// waits for no writer. A begin that answers SW_OK writes only with SW_STEP_TRACK, then durable
-/// when it returns, as the step's durability says.
-///
-/// \param attempt  from sw_run_claim
-/// \param name,name_len  name of the step
+/// May block. A replay writes nothing and waits for no writer. A begin that answers SW_OK writes
+/// only with SW_STEP_TRACK, then durable when it returns, by the step's durability.
+/// \param name,name_len    name of the step
 /// \param input,input_len  JSON that must mean the same whenever the step is begun; absent is not
-///                 compared
-/// \param options  NULL for all defaults
-/// \param out      receives the step, freed by sw_step_free, for SW_OK, SW_REPLAYED and SW_FAILED;
-///                 NULL otherwise
-/// \param err      receives an owned error on failure; may be NULL
+///                         compared
+/// \param out              receives the step, freed by sw_step_free, for SW_OK, SW_REPLAYED and
+///                         SW_FAILED; NULL otherwise
 /// \retval SW_OK                  do the work, then sw_step_complete or sw_step_fail
 /// \retval SW_REPLAYED            done before; sw_step_result has the result
 /// \retval SW_FAILED              failed for good before; sw_step_error has the error
 /// \retval SW_SUSPEND             it backs off after a failure: end the attempt by
 ///                                sw_attempt_suspend, or ask again; sw_step_retry_at_ms of the step
 ///                                that failed said when
-/// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a
-///                                length
 /// \retval SW_ERR_INVALID         name is absent; a text, input or option is out of its form or
 ///                                range; input has a key twice, an integer beyond 2^53-1 either
 ///                                way, or a number beyond binary64
@@ -110,12 +101,7 @@ impl Call {
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out, and this is no cleanup
 /// \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named
 /// \retval SW_ERR_CONFLICT        the step is open in this attempt
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_begin(
     attempt: *mut sw_attempt,
@@ -153,24 +139,15 @@ pub unsafe extern "C" fn sw_step_begin(
 /// Finished work is recorded on a cancelled run too. Repeated through the same handle with the
 /// same bytes it answers as the first call did.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// step's durability says.
-///
-/// \param step  from sw_step_begin, which answered SW_OK; still to be freed
+/// May block. Durable when it returns, by the step's durability.
+/// \param step               from sw_step_begin, which answered SW_OK; still to be freed
 /// \param result,result_len  JSON; absent is null
-/// \param err  receives an owned error on failure; may be NULL
 /// \retval SW_OK              the result is recorded
-/// \retval SW_ERR_MISUSE      step is no step, or result is NULL with a length
 /// \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
 /// \retval SW_ERR_TOO_BIG     result is above the store's limit
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
 /// \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_complete(
     step: *mut sw_step,
@@ -199,28 +176,19 @@ pub unsafe extern "C" fn sw_step_complete(
 /// Finished work is recorded on a cancelled run too. Repeated through the same handle with the
 /// same bytes it answers as the first call did.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// step's durability says.
-///
-/// \param step  from sw_step_begin, which answered SW_OK; still to be freed
+/// May block. Durable when it returns, by the step's durability.
+/// \param step               from sw_step_begin, which answered SW_OK; still to be freed
 /// \param result,result_len  JSON; absent is null
 /// \param usage,usage_len    JSON object `{unit: integer}` of up to 64 units, as for
-///              sw_budget_reserve; must be given
-/// \param err  receives an owned error on failure; may be NULL
+///                           sw_budget_reserve; must be given
 /// \retval SW_OK              result and usage are recorded
-/// \retval SW_ERR_MISUSE      step is no step, or a text is NULL with a length
 /// \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"; usage is absent, out of
 ///                            its form or range, would bring what is spent above 2^63-1, or names
 ///                            the 257th unit of the tree
 /// \retval SW_ERR_TOO_BIG     a text is above the store's limit
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
 /// \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_complete_usage(
     step: *mut sw_step,
@@ -248,28 +216,18 @@ pub unsafe extern "C" fn sw_step_complete_usage(
 ///
 /// Repeated through the same handle with the same bytes it answers as the first call did.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable when it returns, as the
-/// step's durability says.
-///
-/// \param step  from sw_step_begin, which answered SW_OK; still to be freed
+/// May block. Durable when it returns, by the step's durability.
+/// \param step             from sw_step_begin, which answered SW_OK; still to be freed
 /// \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
-/// \param options  NULL for all defaults
-/// \param err      receives an owned error on failure; may be NULL
 /// \retval SW_SUSPEND          it may be begun again at sw_step_retry_at_ms
 /// \retval SW_FAILED           it is failed for good
-/// \retval SW_ERR_MISUSE       step is no step, or error is NULL with a length
 /// \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
 ///                             retry_after_ms is out of its range
 /// \retval SW_ERR_TOO_BIG      error is above the store's limit
 /// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
 /// \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended; nothing is stored
 /// \retval SW_ERR_CONFLICT     the step was finished otherwise, or was replayed
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_fail(
     step: *mut sw_step,
@@ -288,14 +246,8 @@ pub unsafe extern "C" fn sw_step_fail(
     }
 }
 
-/// Returns the id of a step, step_ and a ULID; the same whenever it replays.
-///
-/// Any thread; never blocks.
-///
-/// \param step     from sw_step_begin
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_step_free; NULL for what is no step
-/// \since 0.1
+/// Returns the id of a step, step_ and a ULID; the same whenever it replays. Never blocks.
+/// \return a view of the step
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_id(step: *const sw_step, out_len: *mut usize) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
@@ -304,14 +256,8 @@ pub unsafe extern "C" fn sw_step_id(step: *const sw_step, out_len: *mut usize) -
     }
 }
 
-/// Returns the name of a step, as it was begun.
-///
-/// Any thread; never blocks.
-///
-/// \param step     from sw_step_begin
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_step_free; NULL for what is no step
-/// \since 0.1
+/// Returns the name of a step, as it was begun. Never blocks.
+/// \return a view of the step
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_name(step: *const sw_step, out_len: *mut usize) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
@@ -321,15 +267,8 @@ pub unsafe extern "C" fn sw_step_name(step: *const sw_step, out_len: *mut usize)
 }
 
 /// Returns the recorded result of a step that begin answered with SW_REPLAYED: JSON, byte for byte
-/// as it was completed.
-///
-/// Any thread; never blocks.
-///
-/// \param step     from sw_step_begin
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_step_free; NULL when there is none, and for
-///         what is no step
-/// \since 0.1
+/// as it was completed. Never blocks.
+/// \return a view of the step; NULL when there is none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_result(
     step: *const sw_step,
@@ -344,15 +283,8 @@ pub unsafe extern "C" fn sw_step_result(
 }
 
 /// Returns the recorded error of a step that begin answered with SW_FAILED: JSON, byte for byte as
-/// it failed; an object with the key "$smolwf" when the library recorded it.
-///
-/// Any thread; never blocks.
-///
-/// \param step     from sw_step_begin
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
-/// \return text, NUL-terminated, that lives until sw_step_free; NULL when there is none, and for
-///         what is no step
-/// \since 0.1
+/// it failed; an object with the key "$smolwf" when the library recorded it. Never blocks.
+/// \return a view of the step; NULL when there is none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_error(step: *const sw_step, out_len: *mut usize) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
@@ -363,13 +295,8 @@ pub unsafe extern "C" fn sw_step_error(step: *const sw_step, out_len: *mut usize
     }
 }
 
-/// Returns which call of its name in the run a step is.
-///
-/// Any thread; never blocks.
-///
-/// \param step  from sw_step_begin
+/// Returns which call of its name in the run a step is. Never blocks.
 /// \return from 1; 0 for what is no step
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_occurrence(step: *const sw_step) -> u32 {
     // SAFETY: the only pointer is an argument, which the header binds.
@@ -377,26 +304,16 @@ pub unsafe extern "C" fn sw_step_occurrence(step: *const sw_step) -> u32 {
 }
 
 /// Returns how often the work of a step was begun, as far as recorded, with this time when begin
-/// answered SW_OK.
-///
-/// Any thread; never blocks.
-///
-/// \param step  from sw_step_begin
+/// answered SW_OK. Never blocks.
 /// \return from 1; 0 for what is no step
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_tries(step: *const sw_step) -> u32 {
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe { quiet(0, |call| call.step(step).map_or(0, |step| step.tries())) }
 }
 
-/// Returns when a step that failed may be begun again.
-///
-/// Any thread; never blocks.
-///
-/// \param step  from sw_step_begin
+/// Returns when a step that failed may be begun again. Never blocks.
 /// \return Unix milliseconds; 0 when it did not fail, or failed for good; 0 for what is no step
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_retry_at_ms(step: *const sw_step) -> i64 {
     // SAFETY: the only pointer is an argument, which the header binds.
@@ -404,13 +321,8 @@ pub unsafe extern "C" fn sw_step_retry_at_ms(step: *const sw_step) -> i64 {
 }
 
 /// Frees a step and the views it lent. Does not finish it: the next begin of the name means the
-/// same occurrence.
-///
-/// Any thread; never blocks.
-///
-/// \param step  from sw_step_begin; NULL does nothing; in a forked child a step of its parent
-///              leaks
-/// \since 0.1
+/// same occurrence. Never blocks.
+/// \param step  from sw_step_begin; NULL does nothing; in a forked child a step of its parent leaks
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_step_free(step: *mut sw_step) {
     // SAFETY: the only pointer is an argument, which the header binds.

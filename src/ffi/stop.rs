@@ -10,8 +10,6 @@ use crate::stop::Stop;
 
 /// A flag that ends waits: a call that waits carries it, another thread or a signal handler fires
 /// it. Made by sw_stop_new, freed by sw_stop_free; belongs to no store.
-///
-/// \since 0.1
 pub struct sw_stop {
     _opaque: [u8; 0],
 }
@@ -22,16 +20,10 @@ impl Handle for sw_stop {
     const IS_OF_PROCESS: bool = false;
 }
 
-/// Makes a stop that has not fired.
-///
-/// Any thread; never blocks.
-///
+/// Makes a stop that has not fired. Never blocks.
 /// \param out  receives the stop, freed by sw_stop_free; NULL on failure
-/// \param err  receives an owned error on failure; may be NULL
-/// \retval SW_OK          the stop is made
-/// \retval SW_ERR_MISUSE  out is NULL
-/// \retval SW_ERR_PANIC   a defect of the library
-/// \since 0.1
+/// \retval SW_OK  the stop is made
+/// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_stop_new(out: *mut *mut sw_stop, err: *mut *mut sw_error) -> i32 {
     // SAFETY: the pointers are arguments, which the header binds.
@@ -46,10 +38,8 @@ pub unsafe extern "C" fn sw_stop_new(out: *mut *mut sw_stop, err: *mut *mut sw_e
 /// Fires a stop: the waits that carry it end, and later ones end at once, with SW_NONE or
 /// SW_TIMEOUT. There is no way back. Firing again does nothing.
 ///
-/// Any thread, and a signal handler too; never blocks.
-///
+/// Never blocks. A signal handler may call it too.
 /// \param stop  from sw_stop_new; NULL does nothing
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_stop_fire(stop: *mut sw_stop) {
     // SAFETY: the only pointer is an argument, which the header binds.
@@ -62,12 +52,8 @@ pub unsafe extern "C" fn sw_stop_fire(stop: *mut sw_stop) {
     }
 }
 
-/// Frees a stop. Waits that carry it go on; they can then not be ended by it.
-///
-/// Any thread; never blocks.
-///
+/// Frees a stop. Waits that carry it go on; they can then not be ended by it. Never blocks.
 /// \param stop  from sw_stop_new; NULL does nothing
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_stop_free(stop: *mut sw_stop) {
     // SAFETY: the only pointer is an argument, which the header binds.

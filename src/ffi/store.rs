@@ -22,8 +22,6 @@ use crate::text::Text;
 
 /// An open store: one file, or a place in memory. Any thread may use it at any time. A file may be
 /// opened many times, in one process and in many. Ended by sw_store_close.
-///
-/// \since 0.1
 pub struct sw_store {
     _opaque: [u8; 0],
 }
@@ -114,17 +112,13 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 /// that is not there and cannot be made, as on a read-only mount, or may not be read, the answer is
 /// SW_ERR_CANNOT_OPEN, here or from the first reading call after a writer came.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout.
-///
-/// \param path     path of the file, NUL-terminated; to 504 bytes when it is absolute and links are
-///                 followed, its last part to 247
-/// \param options  NULL for all defaults
-/// \param out      receives the store, ended by sw_store_close; NULL on failure
-/// \param err      receives an owned error on failure; may be NULL
+/// May block.
+/// \param path  path of the file, NUL-terminated; to 504 bytes when it is absolute and links are
+///              followed, its last part to 247
+/// \param out   receives the store, ended by sw_store_close; NULL on failure
 /// \retval SW_OK                  the store is open
-/// \retval SW_ERR_MISUSE          path or out is NULL
-/// \retval SW_ERR_INVALID         path is empty, too long, a URI or ":memory:", or an option is out of
-///                                its range
+/// \retval SW_ERR_INVALID         path is empty, too long, a URI or ":memory:", or an option is out
+///                                of its range
 /// \retval SW_ERR_UNSUPPORTED     an unknown option or flag, a file system of a network or of a
 ///                                shared folder, a file with a second hard link, or a -smolwf file
 ///                                of another version
@@ -134,20 +128,19 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 /// \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library
 /// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
 /// \retval SW_ERR_BUSY            another process held a lock for the whole time-out
-/// \retval SW_ERR_IO              reading, writing or locking failed, or there are too few descriptors
+/// \retval SW_ERR_IO              reading, writing or locking failed, or there are too few
+///                                descriptors
 /// \retval SW_ERR_FULL            no room for the file or for those beside it
 /// \retval SW_ERR_READONLY        the file or its directory cannot be written, and the options do
 ///                                not say SW_OPEN_READ_ONLY
 /// \retval SW_ERR_CORRUPT         the file is damaged
 /// \retval SW_ERR_NOMEM           memory ran out
 /// \retval SW_ERR_NOT_A_STORE     the file is not a SQLite database
-/// \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right; with
-///                                SW_OPEN_READ_ONLY also a -wal without a readable -shm, and a
+/// \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right;
+///                                with SW_OPEN_READ_ONLY also a -wal without a readable -shm, and a
 ///                                transaction that was cut off and is to be rolled back first
 /// \retval SW_ERR_WAL_LOST        a file of the store was removed or replaced meanwhile
-/// \retval SW_ERR_INTERNAL        a defect of the library
-/// \retval SW_ERR_PANIC           a defect of the library
-/// \since 0.1
+/// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_open(
     path: *const c_char,
@@ -169,21 +162,14 @@ pub unsafe extern "C" fn sw_store_open(
 }
 
 /// Opens a store in memory, which dies with its handle. For tests of hosts; call sw_store_init
-/// next.
-///
-/// Any thread; never blocks.
-///
+/// next. Never blocks.
 /// \param options  NULL for all defaults; the flags about files mean nothing here
 /// \param out      receives the store, ended by sw_store_close; NULL on failure
-/// \param err      receives an owned error on failure; may be NULL
 /// \retval SW_OK               the store is open
-/// \retval SW_ERR_MISUSE       out is NULL
 /// \retval SW_ERR_INVALID      an option is out of its range
 /// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
 /// \retval SW_ERR_NOMEM        memory ran out
-/// \retval SW_ERR_INTERNAL     a defect of the library
-/// \retval SW_ERR_PANIC        a defect of the library
-/// \since 0.1
+/// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_open_in_memory(
     options: *const sw_store_options,
@@ -205,22 +191,10 @@ pub unsafe extern "C" fn sw_store_open_in_memory(
 /// Migrates the store to the newest schema this library has; a new file gets its tables. Any
 /// number of processes may do so at once. All pending migrations are applied, or none.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable against the loss of
-/// power when it returns.
-///
-/// \param store        an open store
+/// May block. Durable against the loss of power when it returns.
 /// \param out_applied  receives how many migrations were applied now, 0 when none was pending
-/// \param err          receives an owned error on failure; may be NULL
-/// \retval SW_OK                  the schema is the newest
-/// \retval SW_ERR_MISUSE          store is no store, or out_applied is NULL
-/// \retval SW_ERR_SCHEMA_NEW      another process has made the file newer than this library
-/// \retval SW_ERR_SCHEMA_FOREIGN  sw_* tables appeared that are not of this library
-/// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \retval SW_OK  the schema is the newest
+/// \codes writing but SW_ERR_SCHEMA_OLD
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_init(
     store: *mut sw_store,
@@ -240,25 +214,14 @@ pub unsafe extern "C" fn sw_store_init(
 /// Migrates the store up to one version of the schema; for hosts that roll out in two steps. Calls
 /// about runs work with the newest version only.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Durable against the loss of
-/// power when it returns.
-///
-/// \param store        an open store
+/// May block. Durable against the loss of power when it returns.
 /// \param target       the version, from 0; see sw_store_schema_version
 /// \param out_applied  receives how many migrations were applied now, 0 when none was pending
-/// \param err          receives an owned error on failure; may be NULL
-/// \retval SW_OK                  the schema is target
-/// \retval SW_ERR_MISUSE          store is no store, or out_applied is NULL
-/// \retval SW_ERR_INVALID         target is below 0
-/// \retval SW_ERR_TARGET_OLDER    target is below the version of the file
-/// \retval SW_ERR_SCHEMA_NEW      target, or the file by now, is newer than this library
-/// \retval SW_ERR_SCHEMA_FOREIGN  sw_* tables appeared that are not of this library
-/// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \retval SW_OK                the schema is target
+/// \retval SW_ERR_INVALID       target is below 0
+/// \retval SW_ERR_TARGET_OLDER  target is below the version of the file
+/// \retval SW_ERR_SCHEMA_NEW    also: target is newer than this library
+/// \codes writing but SW_ERR_SCHEMA_OLD
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_migrate(
     store: *mut sw_store,
@@ -278,20 +241,11 @@ pub unsafe extern "C" fn sw_store_migrate(
 
 /// Returns the version of the schema in the file, and the newest that this library has.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout.
-///
-/// \param store        an open store
+/// May block.
 /// \param out_current  receives the version in the file, 0 when nothing was applied yet
 /// \param out_newest   receives the version that sw_store_init goes to
-/// \param err          receives an owned error on failure; may be NULL
-/// \retval SW_OK          both are written
-/// \retval SW_ERR_MISUSE  store is no store, or out_current or out_newest is NULL
-///
-/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \retval SW_OK  both are written
+/// \codes reading but SW_ERR_SCHEMA_OLD
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_schema_version(
     store: *mut sw_store,
@@ -316,19 +270,10 @@ pub unsafe extern "C" fn sw_store_schema_version(
 /// `[{"id":1,"introduced_version":"0.1.0","applied_time":1760000000000}]`, times in Unix
 /// milliseconds.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout.
-///
-/// \param store  an open store
-/// \param out    receives the JSON, freed by sw_text_free; NULL on failure
-/// \param err    receives an owned error on failure; may be NULL
-/// \retval SW_OK          the list is in out; `[]` when nothing was applied yet
-/// \retval SW_ERR_MISUSE  store is no store, or out is NULL
-///
-/// Also, as any reading call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_WAL_LOST.
-/// \since 0.1
+/// May block.
+/// \param out  receives the JSON, freed by sw_text_free; NULL on failure
+/// \retval SW_OK  the list is in out; `[]` when nothing was applied yet
+/// \codes reading but SW_ERR_SCHEMA_OLD
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_migrations(
     store: *mut sw_store,
@@ -345,14 +290,9 @@ pub unsafe extern "C" fn sw_store_migrations(
     }
 }
 
-/// Returns the path of the file.
-///
-/// Any thread; never blocks.
-///
-/// \param store  an open store
-/// \return NUL-terminated, as the system takes it, living until sw_store_close; NULL for a store
-///         in memory, and for what is no store
-/// \since 0.1
+/// Returns the path of the file. Never blocks.
+/// \return NUL-terminated, as the system takes it, living until sw_store_close; NULL for a store in
+///         memory, and for what is no store
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char {
     let none = std::ptr::null();
@@ -370,22 +310,14 @@ pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char 
 /// waits that they end return. A host tests thirty days in a millisecond. On an error the clock has
 /// not moved.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. What it moves to survives the
-/// death of the process. Without tables of ours, or with SW_OPEN_READ_ONLY, the clock moves for this
-/// handle alone.
-///
+/// May block. What it moves to survives the death of the process. Without tables of ours, or with
+/// SW_OPEN_READ_ONLY, the clock moves for this handle alone.
 /// \param store  a store opened with SW_OPEN_MANUAL_CLOCK
 /// \param ms     milliseconds to go forward, from 0
-/// \param err    receives an owned error on failure; may be NULL
 /// \retval SW_OK           the clock has moved
-/// \retval SW_ERR_MISUSE   store is no store, or was opened without SW_OPEN_MANUAL_CLOCK
+/// \retval SW_ERR_MISUSE   also: the store was opened without SW_OPEN_MANUAL_CLOCK
 /// \retval SW_ERR_INVALID  ms is below 0, or would pass the year 9999
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing but SW_ERR_SCHEMA_OLD, SW_ERR_READONLY
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_advance_clock(
     store: *mut sw_store,
@@ -401,13 +333,8 @@ pub unsafe extern "C" fn sw_store_advance_clock(
     }
 }
 
-/// Returns the store's clock: the system's, or the manual one.
-///
-/// Any thread; never blocks.
-///
-/// \param store  an open store
+/// Returns the store's clock: the system's, or the manual one. Never blocks.
 /// \return Unix milliseconds; 0 for what is no open store
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
     // SAFETY: the only pointer is an argument, which the header binds.
@@ -422,28 +349,17 @@ pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
 /// So no wake-up is lost: take the counter (with `seen` 0 and timeout_ms 0), look at the store, and
 /// wait with that counter as `seen`. It lives as long as some process has the store open.
 ///
-/// Any thread; waits at most timeout_ms; besides, it may block on disk or lock, up to the busy
-/// timeout.
-///
-/// \param store       an open store
+/// Waits at most timeout_ms; besides, it may block.
 /// \param seen        a counter that an earlier call gave, or 0
 /// \param timeout_ms  milliseconds, to 3162240000000; 0 answers now, SW_FOREVER waits without limit
-/// \param stop        ends the wait when it fires; may be NULL
 /// \param out_now     receives the counter, also for SW_TIMEOUT
-/// \param err         receives an owned error on failure; may be NULL
 /// \retval SW_OK            the counter is another
 /// \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
-/// \retval SW_ERR_MISUSE    store is no store, stop is no stop, or out_now is NULL
 /// \retval SW_ERR_INVALID   timeout_ms is below -1 or above a hundred years
 /// \retval SW_ERR_CLOSED    also when the store is shut down during the wait
-/// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of no
-///                          changes
-///
-/// Also, as any call that may sweep: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD,
-/// SW_ERR_SCHEMA_NEW, SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO,
-/// SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL, SW_ERR_PANIC,
-/// SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of
+///                          no changes
+/// \codes sweeping
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_wait(
     store: *mut sw_store,
@@ -466,14 +382,10 @@ pub unsafe extern "C" fn sw_store_wait(
     }
 }
 
-/// Ends the use of a store from any thread: waits return, later calls are SW_ERR_CLOSED. Calls
-/// that are writing finish. Doing it again does nothing. Nothing is freed: sw_store_close comes
-/// after.
-///
-/// Any thread; never blocks.
-///
+/// Ends the use of a store from any thread: waits return, later calls are SW_ERR_CLOSED. Calls that
+/// are writing finish. Doing it again does nothing. Nothing is freed: sw_store_close comes after.
+/// Never blocks.
 /// \param store  an open store; NULL does nothing
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_shutdown(store: *mut sw_store) {
     // SAFETY: the only pointer is an argument, which the header binds.
@@ -493,11 +405,9 @@ pub unsafe extern "C" fn sw_store_shutdown(store: *mut sw_store) {
 /// does a later call on the store itself, until a thousand others were closed; then its memory is
 /// gone.
 ///
-/// Any thread; waits for calls in flight, which sw_store_shutdown ends. What it gives back survives
-/// the death of the process; a loss of power loses it, like a dead worker.
-///
+/// Waits for calls in flight, which sw_store_shutdown ends. What it gives back survives the death
+/// of the process; a loss of power loses it, like a dead worker.
 /// \param store  an open store; NULL does nothing; in a forked child a store of its parent leaks
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_close(store: *mut sw_store) {
     // SAFETY: the only pointer is an argument, which the header binds.

@@ -13,8 +13,6 @@ use crate::{id, json, limits};
 
 /// An immutable text that a call made for the caller, often a JSON document. Freed by
 /// sw_text_free.
-///
-/// \since 0.1
 pub struct sw_text {
     _opaque: [u8; 0],
 }
@@ -38,26 +36,17 @@ impl Call {
     }
 }
 
-/// Returns the bytes of a text.
-///
-/// Any thread; never blocks.
-///
-/// \param text     from a call of this library
-/// \param out_len  receives the length in bytes without the NUL; may be NULL
+/// Returns the bytes of a text. Never blocks.
+/// \param text  from a call of this library
 /// \return UTF-8, NUL-terminated, that lives until sw_text_free; NULL when text is NULL
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_text_data(text: *const sw_text, out_len: *mut usize) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe { quiet(std::ptr::null(), |call| call.lend(call.peek(text), out_len)) }
 }
 
-/// Frees a text. What sw_text_data returned dies with it.
-///
-/// Any thread; never blocks.
-///
+/// Frees a text. What sw_text_data returned dies with it. Never blocks.
 /// \param text  from a call of this library; NULL does nothing
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_text_free(text: *mut sw_text) {
     // SAFETY: the only pointer is an argument, which the header binds.
@@ -67,20 +56,13 @@ pub unsafe extern "C" fn sw_text_free(text: *mut sw_text) {
 /// Makes an id: `<prefix>_<ULID>`, the ULID in 26 lower-case Crockford characters.
 ///
 /// Unique, URL-safe, and within a process strictly increasing as text for one prefix, from any
-/// number of threads. A forked child has a sequence of its own.
-///
-/// Any thread; never blocks.
-///
+/// number of threads. A forked child has a sequence of its own. Never blocks.
 /// \param prefix,prefix_len  `[a-z][a-z0-9_]{0,30}`
-/// \param out_id  receives the id and its NUL
-/// \param cap     bytes of out_id, at least SW_ID_CAP
-/// \param err     receives an owned error on failure; may be NULL
-/// \retval SW_OK              the id is written
-/// \retval SW_ERR_MISUSE      out_id is NULL, or prefix is NULL with a length
-/// \retval SW_ERR_INVALID     the prefix has another form, or cap is below SW_ID_CAP
-/// \retval SW_ERR_TOO_BIG     the prefix has more than 255 bytes
-/// \retval SW_ERR_PANIC       a defect of the library
-/// \since 0.1
+/// \param out_id             receives the id and its NUL
+/// \retval SW_OK           the id is written
+/// \retval SW_ERR_INVALID  the prefix has another form, or cap is below SW_ID_CAP
+/// \retval SW_ERR_TOO_BIG  the prefix has more than 255 bytes
+/// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_new_id(
     prefix: *const c_char,
@@ -101,19 +83,13 @@ pub unsafe extern "C" fn sw_new_id(
     }
 }
 
-/// Writes a text as a JSON string with its quotes, for hosts without a JSON writer.
-///
-/// Any thread; never blocks.
-///
+/// Writes a text as a JSON string with its quotes, for hosts without a JSON writer. Never blocks.
 /// \param text,text_len  UTF-8 to 512 MiB; may be empty and may hold NULs
-/// \param out  receives the JSON, freed by sw_text_free; NULL on failure
-/// \param err  receives an owned error on failure; may be NULL
+/// \param out            receives the JSON, freed by sw_text_free; NULL on failure
 /// \retval SW_OK           the JSON string is in out
-/// \retval SW_ERR_MISUSE   out is NULL, or text is NULL with a length
 /// \retval SW_ERR_INVALID  text is absent, or not UTF-8
 /// \retval SW_ERR_TOO_BIG  text has more than 512 MiB
-/// \retval SW_ERR_PANIC    a defect of the library
-/// \since 0.1
+/// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_json_quote(
     text: *const c_char,

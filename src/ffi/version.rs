@@ -29,47 +29,34 @@ const fn number(digits: &str) -> u32 {
     }
 }
 
-/// Returns the version of the library, such as "0.1.0".
-///
-/// Any thread; never blocks.
-///
+/// Returns the version of the library, such as "0.1.0". Never blocks.
 /// \return static text, NUL-terminated; never NULL and never freed
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn sw_version() -> *const c_char {
     VERSION.as_ptr().cast()
 }
 
-/// Returns the version of the library as one number: major << 16 | minor << 8 | patch.
-///
-/// Any thread; never blocks.
-///
+/// Returns the version of the library as one number: major << 16 | minor << 8 | patch. Never
+/// blocks.
 /// \return such as 256 for 0.1.0
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn sw_version_number() -> u32 {
     SW_VERSION_NUMBER
 }
 
 /// Returns the ABI of the library, which SW_ABI_VERSION of the header it was built with names.
-///
-/// Any thread; never blocks.
-///
+/// Never blocks.
 /// \return 0 while in preview
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn sw_abi_version() -> u32 {
     SW_ABI_VERSION
 }
 
-/// Tells whether the library serves programs built with a header. Call it once after loading.
-///
-/// Any thread; never blocks.
-///
+/// Tells whether the library serves programs built with a header. Call it once after loading. Never
+/// blocks.
 /// \param header_abi  SW_ABI_VERSION of the header the program was built with
 /// \retval SW_OK               it does
 /// \retval SW_ERR_UNSUPPORTED  it does not: the library is of another ABI
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn sw_abi_check(header_abi: u32) -> i32 {
     if header_abi == SW_ABI_VERSION { SW_OK } else { SW_ERR_UNSUPPORTED }
@@ -77,12 +64,8 @@ pub extern "C" fn sw_abi_check(header_abi: u32) -> i32 {
 
 /// Returns how the library was built, as a JSON object: library, version, abi_version,
 /// sqlite_version, sqlite_source_id, sqlite_compile_options, durability, panic, target, is_debug.
-/// Keys are only ever added.
-///
-/// Any thread; never blocks.
-///
+/// Keys are only ever added. Never blocks.
 /// \return static text, NUL-terminated; never NULL and never freed
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn sw_build_info() -> *const c_char {
     static INFO: OnceLock<CString> = OnceLock::new();
@@ -118,13 +101,9 @@ fn compile_options() -> Vec<String> {
     (0..).map_while(option).map(|option| option.to_string_lossy().into_owned()).collect()
 }
 
-/// Returns the name of a code, such as "SW_ERR_BUSY" for -40.
-///
-/// Any thread; never blocks.
-///
+/// Returns the name of a code, such as "SW_ERR_BUSY" for -40. Never blocks.
 /// \param code  any integer
 /// \return static text, NUL-terminated, never freed; "SW_UNKNOWN" for an integer that is no code
-/// \since 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn sw_code_name(code: i32) -> *const c_char {
     codes::name(code).as_ptr()

@@ -33,27 +33,17 @@ impl Out<'_, *mut sw_text> {
 /// The first sw_sleep of a name in an attempt is its first occurrence, the call after one that
 /// answered SW_OK the next. Sleeps count apart from steps.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for the time itself.
-/// Durable when it returns, as the store's durability says.
-///
-/// \param attempt        from sw_run_claim
+/// May block. Never waits for the time itself. Durable when it returns.
 /// \param name,name_len  name of the sleep
 /// \param duration_ms    milliseconds from the first call, 0 to 3162240000000
-/// \param err            receives an owned error on failure; may be NULL
-/// \retval SW_OK                  the sleep is over
-/// \retval SW_SUSPEND             it is not: end the attempt by sw_attempt_suspend, or ask again
-/// \retval SW_ERR_MISUSE          attempt is no attempt, or name is NULL with a length
-/// \retval SW_ERR_INVALID         name is absent or out of its form, or duration_ms out of its range
-/// \retval SW_ERR_TOO_BIG         name has more than 255 bytes
-/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
-/// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
-/// \retval SW_ERR_CONFLICT        another thread asks for the same sleep at this moment
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \retval SW_OK              the sleep is over
+/// \retval SW_SUSPEND         it is not: end the attempt by sw_attempt_suspend, or ask again
+/// \retval SW_ERR_INVALID     name is absent or out of its form, or duration_ms out of its range
+/// \retval SW_ERR_TOO_BIG     name has more than 255 bytes
+/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+/// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
+/// \retval SW_ERR_CONFLICT    another thread asks for the same sleep at this moment
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_sleep(
     attempt: *mut sw_attempt,
@@ -83,40 +73,31 @@ pub unsafe extern "C" fn sw_sleep(
 /// Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
 /// occurrences counted.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for what is awaited.
-/// Durable when it returns, as the store's durability says.
-///
-/// \param attempt          from sw_run_claim
+/// May block. Never waits for what is awaited. Durable when it returns.
 /// \param name,name_len    name of the await
 /// \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
-///                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0 to
-///                         3162240000000}
+///                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0
+///                         to 3162240000000}
 /// \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
 ///                         SW_FOREVER has no limit
 /// \param out              receives {"index", "outcome": "ok" or "failed", "value"}, freed by
 ///                         sw_text_free: the place in waits, and the payload, the child's result or
 ///                         error, or null for a sleep; NULL unless the answer is SW_OK
-/// \param err              receives an owned error on failure; may be NULL
 /// \retval SW_OK                  the choice is in out
-/// \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask again
+/// \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask
+///                                again
 /// \retval SW_TIMEOUT             none was ready in time; this replays too
-/// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a length
-/// \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
-///                                range; the sentence names the entry of waits
-/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
-///                                store's limit
+/// \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of
+///                                its range; the sentence names the entry of waits
+/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above
+///                                the store's limit
 /// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
-/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await,
-///                                or with sleeps in other places
+/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of
+///                                await, or with sleeps in other places
 /// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_await_any(
     attempt: *mut sw_attempt,
@@ -149,40 +130,30 @@ pub unsafe extern "C" fn sw_await_any(
 /// Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
 /// occurrences counted. After a time-out, messages that came are kept for the next await.
 ///
-/// Any thread; may block on disk or lock, up to the busy timeout. Never waits for what is awaited.
-/// Durable when it returns, as the store's durability says.
-///
-/// \param attempt          from sw_run_claim
+/// May block. Never waits for what is awaited. Durable when it returns.
 /// \param name,name_len    name of the await
 /// \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
-///                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0 to
-///                         3162240000000}
+///                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0
+///                         to 3162240000000}
 /// \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
 ///                         SW_FOREVER has no limit
-/// \param out              receives an array in the order of waits of what sw_await_any answers, freed
-///                         by sw_text_free; NULL unless the answer is SW_OK
-/// \param err              receives an owned error on failure; may be NULL
+/// \param out              receives an array in the order of waits of what sw_await_any answers,
+///                         freed by sw_text_free; NULL unless the answer is SW_OK
 /// \retval SW_OK                  all are ready; the answers are in out
 /// \retval SW_SUSPEND             some are not: end the attempt by sw_attempt_suspend, or ask again
 /// \retval SW_TIMEOUT             not all were ready in time; this replays too
-/// \retval SW_ERR_MISUSE          attempt is no attempt, out is NULL, or a text is NULL with a length
-/// \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of its
-///                                range; the sentence names the entry of waits
-/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above the
-///                                store's limit, or the answers have more than 536870912 bytes
+/// \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of
+///                                its range; the sentence names the entry of waits
+/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above
+///                                the store's limit, or the answers have more than 536870912 bytes
 ///                                together
 /// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
-/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await,
-///                                or with sleeps in other places
+/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of
+///                                await, or with sleeps in other places
 /// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
-///
-/// Also, as any writing call: SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
-/// SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
-/// SW_ERR_READONLY, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_INTERNAL,
-/// SW_ERR_PANIC, SW_ERR_POISONED, SW_ERR_WAL_LOST.
-/// \since 0.1
+/// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_await_all(
     attempt: *mut sw_attempt,

@@ -9,8 +9,6 @@ use crate::handles::watch::Watch;
 
 /// A watch on a store: descriptors that become readable when the store changes, for event loops.
 /// Any thread may use it at any time. Made by sw_watch_open, ended by sw_watch_free.
-///
-/// \since 0.1
 pub struct sw_watch {
     _opaque: [u8; 0],
 }
@@ -25,23 +23,16 @@ impl Handle for sw_watch {
 /// what comes due by itself, from now on.
 ///
 /// This is the one call that starts a thread: it sleeps in the kernel, has all signals blocked, and
-/// ends with sw_watch_free, or when the store is shut down or closed.
-///
-/// Any thread; never blocks.
-///
-/// \param store  an open store
-/// \param out    receives the watch, freed by sw_watch_free; NULL on failure
-/// \param err    receives an owned error on failure; may be NULL
+/// ends with sw_watch_free, or when the store is shut down or closed. Never blocks.
+/// \param out  receives the watch, freed by sw_watch_free; NULL on failure
 /// \retval SW_OK            the watch is open
-/// \retval SW_ERR_MISUSE    store is no store, or out is NULL
 /// \retval SW_ERR_CLOSED    the store is shut down or closed
 /// \retval SW_ERR_FORKED    the store belongs to the parent of this process
-/// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of no
-///                          changes
+/// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of
+///                          no changes
 /// \retval SW_ERR_IO        the system gave no descriptors or no thread
 /// \retval SW_ERR_NOMEM     memory ran out
-/// \retval SW_ERR_PANIC     a defect of the library
-/// \since 0.1
+/// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_watch_open(
     store: *mut sw_store,
@@ -64,20 +55,14 @@ pub unsafe extern "C" fn sw_watch_open(
 /// sw_watch_free, and when the store is shut down or closed.
 ///
 /// All descriptors of a watch are ends of one pair: each becomes readable, and a drain empties all.
-/// Two event loops that must each hear of every change open two watches. Do not write to it.
-///
-/// Any thread; never blocks.
-///
-/// \param watch   from sw_watch_open
+/// Two event loops that must each hear of every change open two watches. Do not write to it. Never
+/// blocks.
 /// \param out_fd  receives the descriptor; close it with close(2)
-/// \param err     receives an owned error on failure; may be NULL
 /// \retval SW_OK          the descriptor is in out_fd
-/// \retval SW_ERR_MISUSE  watch is no watch, or out_fd is NULL
 /// \retval SW_ERR_CLOSED  the store is shut down or closed
 /// \retval SW_ERR_FORKED  the watch belongs to the parent of this process
 /// \retval SW_ERR_IO      the system gave no descriptor
-/// \retval SW_ERR_PANIC   a defect of the library
-/// \since 0.1
+/// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_watch_fd(
     watch: *mut sw_watch,
@@ -95,20 +80,13 @@ pub unsafe extern "C" fn sw_watch_fd(
 }
 
 /// Empties the descriptors of a watch and arms them again: a change that is not in the count it
-/// gives makes them readable anew. So drain first, then look at the store.
-///
-/// Any thread; never blocks.
-///
-/// \param watch    from sw_watch_open
+/// gives makes them readable anew. So drain first, then look at the store. Never blocks.
 /// \param out_now  receives the change counter, as sw_store_wait takes it
-/// \param err      receives an owned error on failure; may be NULL
 /// \retval SW_OK          the counter is in out_now
-/// \retval SW_ERR_MISUSE  watch is no watch, or out_now is NULL
 /// \retval SW_ERR_CLOSED  the store is shut down or closed
 /// \retval SW_ERR_FORKED  the watch belongs to the parent of this process
 /// \retval SW_ERR_IO      reading the descriptor failed
-/// \retval SW_ERR_PANIC   a defect of the library
-/// \since 0.1
+/// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_watch_drain(
     watch: *mut sw_watch,
@@ -127,11 +105,10 @@ pub unsafe extern "C" fn sw_watch_drain(
 
 /// Ends a watch and its thread. Descriptors that were given stay the caller's and read as ended.
 ///
-/// Any thread; waits for the thread, which ends at once unless it is just at the disk or at a lock:
-/// then up to the busy timeout.
-///
-/// \param watch  from sw_watch_open; NULL does nothing; in a forked child a watch of its parent leaks
-/// \since 0.1
+/// Waits for the thread, which ends at once unless it is just at the disk or at a lock: then up to
+/// the busy timeout.
+/// \param watch  from sw_watch_open; NULL does nothing; in a forked child a watch of its parent
+///               leaks
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_watch_free(watch: *mut sw_watch) {
     // SAFETY: the only pointer is an argument, which the header binds.

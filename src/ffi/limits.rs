@@ -1,0 +1,138 @@
+//! The limits that a C program may want to read, each as `crate::limits` has it.
+//!
+//! Written as plain numbers, so that the header reads the same to every parser; the assertions at
+//! the foot hold them to what they stand for.
+
+use crate::limits;
+
+/// Bytes in a name at most: of a workflow, queue, step, message, worker, schedule, unit, event type.
+pub const SW_NAME_BYTES_MAX: usize = 255;
+
+/// Bytes in an idempotency key or scope, a concurrency key, or the source of a reservation at most.
+pub const SW_KEY_BYTES_MAX: usize = 1024;
+
+/// Bytes of one JSON payload at most, whatever payload_bytes_max of sw_store_options says: 512 MiB.
+pub const SW_PAYLOAD_BYTES_MAX: u64 = 536_870_912;
+
+/// Levels of nesting in a JSON text at most.
+pub const SW_JSON_DEPTH_MAX: usize = 100;
+
+/// Bytes of the path of a store's file at most, when it is absolute and links are followed.
+pub const SW_FILE_BYTES_MAX: usize = 504;
+
+/// Bytes of an option struct at most, as its struct_size says.
+pub const SW_STRUCT_SIZE_MAX: usize = 4096;
+
+/// Milliseconds of a duration, delay or time-out at most: a hundred years.
+pub const SW_DURATION_MS_MAX: i64 = 3_162_240_000_000;
+
+/// Unix milliseconds of an instant at most: the end of the year 9999.
+pub const SW_INSTANT_MS_MAX: i64 = 253_402_300_799_999;
+
+/// Milliseconds of the busy timeout at most: a day.
+pub const SW_BUSY_TIMEOUT_MS_MAX: u32 = 86_400_000;
+
+/// Milliseconds of a lease at least.
+pub const SW_LEASE_MS_MIN: u32 = 1000;
+
+/// Milliseconds of a lease at most: an hour. Longer work says SW_LEASE_WHILE_ALIVE, or heartbeats.
+pub const SW_LEASE_MS_MAX: u32 = 3_600_000;
+
+/// Connections of a store that read side by side at most.
+pub const SW_READERS_MAX: u32 = 64;
+
+/// Tries of a run or a step at most.
+pub const SW_TRIES_MAX: u32 = 1_000_000;
+
+/// Percent by which the wait before a try grows to the next at most.
+pub const SW_BACKOFF_PERCENT_MAX: u32 = 10_000;
+
+/// Occurrences of one name in a run at most.
+pub const SW_OCCURRENCE_MAX: u32 = 1_000_000_000;
+
+/// Runs in one submit or claim of many at most.
+pub const SW_MANY_MAX: u32 = 10_000;
+
+/// Things that one await of several names at most.
+pub const SW_WAITS_MAX: u32 = 10_000;
+
+/// Messages and children that one parked run waits for at most, over all its awaits.
+pub const SW_WAITS_PARKED_MAX: u32 = 100_000;
+
+/// Entries of a page, of a history or of events, at most; a limit of 0 is 1000.
+pub const SW_PAGE_LEN_MAX: u32 = 10_000;
+
+/// Bytes of payloads after which a page of events ends, whatever its limit: 16 MiB.
+pub const SW_EVENT_PAGE_BYTES: u32 = 16_777_216;
+
+/// Things that a run waits for which its document shows at most.
+pub const SW_WAITING_SHOWN_MAX: u32 = 100;
+
+/// Units that one budget, reservation or usage names at most.
+pub const SW_BUDGET_UNITS_MAX: u32 = 64;
+
+/// Units that a tree of runs ever meters at most.
+pub const SW_BUDGET_UNITS_OF_TREE_MAX: u32 = 256;
+
+/// Sums by workflow, kind of step and unit that the document of a budget shows at most.
+pub const SW_BUDGET_TOTALS_MAX: u32 = 1000;
+
+/// Open reservations of an attempt at most, counted by unit.
+pub const SW_RESERVATIONS_OPEN_MAX: u32 = 1000;
+
+/// Schedules in a store at most.
+pub const SW_SCHEDULES_MAX: u32 = 10_000;
+
+/// Bytes in the spec of a schedule at most, its args included.
+pub const SW_SCHEDULE_SPEC_BYTES_MAX: usize = 65_536;
+
+/// Missed firings that a schedule makes up for at most, the newest.
+pub const SW_SCHEDULE_CATCH_UP_MAX: u32 = 1000;
+
+/// Milliseconds after which a firing that nobody saw counts as missed: a minute.
+pub const SW_SCHEDULE_GRACE_MS: u32 = 60_000;
+
+/// Faults of one kind that the report of a check names at most.
+pub const SW_CHECK_FAULTS_MAX: u32 = 20;
+
+/// Holds each constant to the bound of its name, at compile time.
+macro_rules! same {
+    ($($exported:ident $bound:ident)+) => {
+        const _: () = {
+            $(assert!($exported as i128 == limits::$bound as i128, stringify!($exported));)+
+        };
+    };
+}
+
+same! {
+    SW_NAME_BYTES_MAX NAME_BYTES_MAX
+    SW_KEY_BYTES_MAX KEY_BYTES_MAX
+    SW_PAYLOAD_BYTES_MAX PAYLOAD_BYTES_MAX
+    SW_JSON_DEPTH_MAX JSON_DEPTH_MAX
+    SW_FILE_BYTES_MAX FILE_BYTES_MAX
+    SW_STRUCT_SIZE_MAX STRUCT_BYTES_MAX
+    SW_DURATION_MS_MAX DURATION_MS_MAX
+    SW_INSTANT_MS_MAX INSTANT_MS_MAX
+    SW_BUSY_TIMEOUT_MS_MAX BUSY_TIMEOUT_MS_MAX
+    SW_LEASE_MS_MIN LEASE_MS_MIN
+    SW_LEASE_MS_MAX LEASE_MS_MAX
+    SW_READERS_MAX READERS_MAX
+    SW_TRIES_MAX TRIES_MAX
+    SW_BACKOFF_PERCENT_MAX BACKOFF_PERCENT_MAX
+    SW_OCCURRENCE_MAX OCCURRENCE_MAX
+    SW_MANY_MAX MANY_MAX
+    SW_WAITS_MAX WAITS_MAX
+    SW_WAITS_PARKED_MAX WAITS_PARKED_MAX
+    SW_PAGE_LEN_MAX PAGE_LEN_MAX
+    SW_EVENT_PAGE_BYTES EVENT_PAGE_BYTES
+    SW_WAITING_SHOWN_MAX WAITING_SHOWN_MAX
+    SW_BUDGET_UNITS_MAX BUDGET_UNITS_MAX
+    SW_BUDGET_UNITS_OF_TREE_MAX BUDGET_UNITS_OF_TREE_MAX
+    SW_BUDGET_TOTALS_MAX BUDGET_TOTALS_MAX
+    SW_RESERVATIONS_OPEN_MAX RESERVATIONS_OPEN_MAX
+    SW_SCHEDULES_MAX SCHEDULES_MAX
+    SW_SCHEDULE_SPEC_BYTES_MAX SCHEDULE_SPEC_BYTES_MAX
+    SW_SCHEDULE_CATCH_UP_MAX SCHEDULE_CATCH_UP_MAX
+    SW_SCHEDULE_GRACE_MS SCHEDULE_GRACE_MS
+    SW_CHECK_FAULTS_MAX CHECK_FAULTS_MAX
+}
