@@ -16,6 +16,7 @@ use crate::domain::{AfterFail, Durability, FailOptions, query};
 use crate::error::{Error, Result};
 use crate::handles::entered::Entered;
 use crate::handles::history::History;
+use crate::handles::once::{Once, Question};
 use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::{DURATION_MS_MAX, LOOK_MS};
@@ -40,8 +41,8 @@ pub struct Attempt {
     rooms: Mutex<HashMap<Box<str>, Pending>>,
     look: Mutex<Option<Look>>,
     history: OnceLock<History>,
-    /// How it ended, with the fingerprint of what asked for that.
-    finished: Mutex<Option<([u8; 32], Result<Finish>)>>,
+    /// How it ended; an error where it was told to end.
+    ended: Once<Result<Finish>>,
 }
 
 /// Name space, name and occurrence of a call that answered "not yet".
@@ -95,7 +96,7 @@ impl Attempt {
             rooms: Mutex::default(),
             look: Mutex::new(None),
             history: OnceLock::new(),
-            finished: Mutex::new(None),
+            ended: Once::default(),
         };
         attempt.note_lease(Lease { until_ms: claimed.lease_until_ms }, now);
         attempt
@@ -210,7 +211,7 @@ impl Attempt {
         };
         drop((waits, rooms));
         let fence = self.fence;
-        self.end_once(*blake3::hash(b"suspend").as_bytes(), 0, move |tx, now| {
+        self.end_once(Question::of(&[b"suspend"]), 0, move |tx, now| {
             suspend::suspend(tx, fence, &parking, now)
         })
         .map(|_| ())
@@ -219,35 +220,24 @@ impl Attempt {
     /// Ends the attempt, once: the same end again answers as the first did, another is a conflict.
     fn finish(&self, end: End) -> Result<Finish> {
         let (fence, bytes) = (self.fence, end.bytes());
-        self.end_once(fingerprint(&end), bytes, move |tx, now| {
-            attempt::finish(tx, fence, &end, now)
-        })
+        self.end_once(question(&end), bytes, move |tx, now| attempt::finish(tx, fence, &end, now))
     }
 
     fn end_once(
         &self,
-        fingerprint: [u8; 32],
+        question: Question,
         bytes: usize,
         work: impl FnMut(&mut dyn Port, Now) -> Result<Finish> + Send + 'static,
     ) -> Result<Finish> {
         let entered = self.store.enter()?;
-        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*finished {
-            Some((first, answer)) if *first == fingerprint => return answer.clone(),
-            Some(_) => {
-                return Err(Error::conflict("the attempt has ended in another way"));
-            }
-            None => {}
-        }
-        let finish = self.write(&entered, Durability::Inherit, bytes, work)?;
-        let answer = if let Finish::Stopped(ended) = finish {
-            Err(hold::must_stop(ended))
-        } else {
-            Ok(finish)
-        };
-        *finished = Some((fingerprint, answer.clone()));
-        *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        answer
+        self.ended.answer(question, "the attempt has ended in another way", || {
+            let finish = self.write(&entered, Durability::Inherit, bytes, work)?;
+            *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            Ok(match finish {
+                Finish::Stopped(ended) => Err(hold::must_stop(ended)),
+                finish => Ok(finish),
+            })
+        })?
     }
 
     /// Returns the steps that earlier attempts recorded, read at the first begin.
@@ -366,19 +356,10 @@ impl Attempt {
     }
 }
 
-/// Returns what tells one end from another: its kind, its payload, its options.
-fn fingerprint(end: &End) -> [u8; 32] {
-    let (kind, payload, numbers) = match end {
-        End::Complete(result) => (0u8, result.as_str(), [0, 0]),
-        End::Fail(error, options) => {
-            (1, error.as_str(), [i64::from(options.is_terminal), options.retry_after_ms])
-        }
-        End::Release(delay_ms) => (2, "", [*delay_ms, 0]),
-    };
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[kind]);
-    for number in numbers {
-        hasher.update(&number.to_le_bytes());
+fn question(end: &End) -> Question {
+    match end {
+        End::Complete(result) => Question::of(&[b"complete", result.as_bytes()]),
+        End::Fail(error, options) => Question::fail(error, *options),
+        End::Release(delay_ms) => Question::of(&[b"release", &delay_ms.to_le_bytes()]),
     }
-    *hasher.update(payload.as_bytes()).finalize().as_bytes()
 }

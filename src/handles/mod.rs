@@ -18,3 +18,4 @@ mod bell_tests;
 mod claim;
 mod entered;
 mod held;
+mod once;

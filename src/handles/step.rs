@@ -1,7 +1,7 @@
 //! What `sw_step*` points to: a step to run, or one answered from its record.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use crate::domain::attempt::{AfterFail, FailOptions};
 use crate::domain::budget::{self, OfStep};
@@ -13,6 +13,7 @@ use crate::domain::suspend::Pending;
 use crate::error::{Error, Result};
 use crate::handles::attempt::{Attempt, NULL};
 use crate::handles::held::Held;
+use crate::handles::once::{Once, Question};
 use crate::text::{Text, TextRef};
 
 /// One memoised call of a run, as its holder sees it.
@@ -44,8 +45,7 @@ struct Work {
     subject: Subject,
     name: Text,
     retry_at_ms: AtomicI64,
-    /// How it was finished, with the fingerprint of what asked for that.
-    finished: Mutex<Option<([u8; 32], Done)>>,
+    finished: Once<Done>,
 }
 
 #[derive(Clone, Copy)]
@@ -92,8 +92,8 @@ impl Step {
 
     pub(crate) fn to_run(attempt: Arc<Attempt>, subject: Subject) -> Step {
         let name = Text::from(subject.name.as_str());
-        let finished = Mutex::new(None);
-        let work = Work { subject, name, retry_at_ms: AtomicI64::new(0), finished };
+        let work =
+            Work { subject, name, retry_at_ms: AtomicI64::new(0), finished: Once::default() };
         Step { attempt, source: Source::Work(Box::new(work)), id: OnceLock::new() }
     }
 
@@ -176,16 +176,15 @@ impl Step {
     /// Names the step as reservations do, while it is to be run; `None` once it is finished.
     pub(crate) fn work_of(&self) -> Option<OfStep> {
         let Source::Work(work) = &self.source else { return None };
-        let finished = work.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        finished.is_none().then(|| work.subject.of_budget())
+        (!work.finished.is_answered()).then(|| work.subject.of_budget())
     }
 
     /// Records the result, JSON; `null` if `None`.
     pub fn complete(&self, result: Option<String>) -> Result<()> {
         let result = result.unwrap_or_else(|| NULL.into());
-        let fingerprint = fingerprint(0, &result, FailOptions::default());
+        let question = Question::of(&[b"complete", result.as_bytes()]);
         let bytes = result.len();
-        self.finish(fingerprint, bytes, move |tx, subject, now| {
+        self.finish(question, bytes, move |tx, subject, now| {
             let lease = step::complete(tx, subject, &result, now)?;
             Ok((Done::Completed, lease))
         })
@@ -197,8 +196,9 @@ impl Step {
     pub fn complete_usage(&self, result: Option<String>, usage: &str) -> Result<()> {
         let amounts = budget::amounts("usage", usage)?;
         let result = result.unwrap_or_else(|| NULL.into());
+        let question = Question::of(&[b"complete_usage", result.as_bytes(), usage.as_bytes()]);
         let bytes = result.len();
-        self.finish(usage_fingerprint(&result, usage), bytes, move |tx, subject, now| {
+        self.finish(question, bytes, move |tx, subject, now| {
             let lease = step::complete_usage(tx, subject, &result, &amounts, now)?;
             Ok((Done::Completed, lease))
         })
@@ -209,9 +209,9 @@ impl Step {
     pub fn fail(&self, error: Option<String>, options: FailOptions) -> Result<AfterFail> {
         options.check()?;
         let error = error.unwrap_or_else(|| NULL.into());
-        let fingerprint = fingerprint(1, &error, options);
+        let question = Question::fail(&error, options);
         let bytes = error.len();
-        let done = self.finish(fingerprint, bytes, move |tx, subject, now| {
+        let done = self.finish(question, bytes, move |tx, subject, now| {
             let (after, lease) = step::fail(tx, subject, &error, options, now)?;
             Ok((Done::Failed(after), lease))
         })?;
@@ -224,7 +224,7 @@ impl Step {
     /// Finishes the step, once: the same finish again answers as the first did, another is a conflict.
     fn finish(
         &self,
-        fingerprint: [u8; 32],
+        question: Question,
         bytes: usize,
         mut record: impl FnMut(&mut dyn Port, &Subject, crate::clock::Now) -> Result<(Done, Lease)>
         + Send
@@ -236,21 +236,16 @@ impl Step {
             ));
         };
         let entered = self.attempt.store().enter()?;
-        let mut finished = work.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*finished {
-            Some((first, done)) if *first == fingerprint => return Ok(*done),
-            Some(_) => return Err(Error::conflict("the step is finished in another way")),
-            None => {}
-        }
-        let subject = work.subject.clone();
-        let (done, lease) =
-            self.attempt.write(&entered, work.subject.plan.durability, bytes, move |tx, now| {
-                record(tx, &subject, now)
-            })?;
-        *finished = Some((fingerprint, done));
-        self.attempt.note_lease(lease, self.attempt.store().now());
-        self.note_done(work, done);
-        Ok(done)
+        work.finished.answer(question, "the step is finished in another way", || {
+            let subject = work.subject.clone();
+            let durability = work.subject.plan.durability;
+            let (done, lease) =
+                self.attempt
+                    .write(&entered, durability, bytes, move |tx, now| record(tx, &subject, now))?;
+            self.attempt.note_lease(lease, self.attempt.store().now());
+            self.note_done(work, done);
+            Ok(done)
+        })
     }
 
     fn note_done(&self, work: &Work, done: Done) {
@@ -268,29 +263,11 @@ impl Step {
 
 impl Drop for Step {
     fn drop(&mut self) {
-        let Source::Work(work) = &mut self.source else { return };
-        let finished = work.finished.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if finished.is_none() {
+        let Source::Work(work) = &self.source else { return };
+        if !work.finished.is_answered() {
             drop(work.held(&self.attempt));
         }
     }
-}
-
-/// Returns what tells one finish with usage from another.
-fn usage_fingerprint(result: &str, usage: &str) -> [u8; 32] {
-    let parts = [
-        fingerprint(2, result, FailOptions::default()),
-        *blake3::hash(usage.as_bytes()).as_bytes(),
-    ];
-    *blake3::hash(&parts.concat()).as_bytes()
-}
-
-/// Returns what tells one finish from another: its kind, its payload, its options.
-fn fingerprint(kind: u8, payload: &str, options: FailOptions) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[kind, options.is_terminal.into()]);
-    hasher.update(&options.retry_after_ms.to_le_bytes());
-    *hasher.update(payload.as_bytes()).finalize().as_bytes()
 }
 
 #[cfg(test)]
@@ -334,7 +311,7 @@ mod tests {
         let finishing = Arc::clone(&step);
         let finish = std::thread::spawn(move || finishing.complete_usage(None, "{\"tokens\":1}"));
         let Source::Work(work) = &step.source else { panic!("the step is not to be run") };
-        while work.finished.try_lock().is_ok() {
+        while !work.finished.is_under_way() {
             std::thread::yield_now();
         }
         store.shutdown();
