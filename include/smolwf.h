@@ -955,6 +955,11 @@ int64_t sw_store_now_ms(const sw_store *store);
  * So no wake-up is lost: take the counter (with `seen` 0 and timeout_ms 0), look at the store, and
  * wait with that counter as `seen`. It lives as long as some process has the store open.
  *
+ * A store opened with SW_OPEN_READ_ONLY hears what those who write tell, through `<path>-smolwf`, and
+ * moves nothing itself: what comes due is told once one of them has moved it. While there is no such
+ * file, as nobody has written yet, the counter is 0. Where its user may read that file and not write
+ * to it, it looks at a word in memory every 50 milliseconds, as nobody can wake it.
+ *
  * Waits at most timeout_ms; besides, it may block.
  * \param seen        a counter that an earlier call gave, or 0
  * \param timeout_ms  milliseconds, to 3162240000000; 0 answers now, SW_FOREVER waits without limit
@@ -963,8 +968,9 @@ int64_t sw_store_now_ms(const sw_store *store);
  * \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
  * \retval SW_ERR_INVALID   timeout_ms is below -1 or above a hundred years
  * \retval SW_ERR_CLOSED    also when the store is shut down during the wait
- * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of
- *                          no changes
+ * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY, and the file beside it that
+ *                          tells of changes cannot be read
+ * \retval SW_ERR_UNSUPPORTED  the same, and that file is of another release of the library
  * Also what any sweeping call may answer: SHARED CODES.
  */
 int32_t sw_store_wait(sw_store *store, uint64_t seen, int64_t timeout_ms, sw_stop *stop,
@@ -1259,8 +1265,8 @@ int32_t sw_run_claim_many(sw_store *store, const char *queue, size_t queue_len,
  * Waits for a run to end and gives its document, as sw_run_get does. Also wakes when it ends because
  * its time-out passed or its worker was lost, though nobody else is there to notice.
  *
- * A store opened with SW_OPEN_READ_ONLY cannot end a run: there it looks twice a second, and tells
- * only of ends that others have stored.
+ * A store opened with SW_OPEN_READ_ONLY cannot end a run: there it tells only of ends that others have
+ * stored. It hears of them as sw_store_wait does, and looks twice a second in any case.
  *
  * Waits at most timeout_ms; besides, it may block.
  * \param run_id,run_id_len  from a submit or a claim
@@ -1485,7 +1491,8 @@ int32_t sw_queue_set(sw_store *store, const char *queue, size_t queue_len,
 
 /**
  * Opens a watch on a store. It tells of what the change counter of sw_store_wait counts, and of
- * what comes due by itself, from now on.
+ * what comes due by itself, from now on. A store opened with SW_OPEN_READ_ONLY can be watched too, as
+ * sw_store_wait says.
  *
  * This is the one call that starts a thread: it sleeps in the kernel, has all signals blocked, and
  * ends with sw_watch_free, or when the store is shut down or closed. Never blocks.
@@ -1493,8 +1500,9 @@ int32_t sw_queue_set(sw_store *store, const char *queue, size_t queue_len,
  * \retval SW_OK            the watch is open
  * \retval SW_ERR_CLOSED    the store is shut down or closed
  * \retval SW_ERR_FORKED    the store belongs to the parent of this process
- * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of
- *                          no changes
+ * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY, and the file beside it that
+ *                          tells of changes cannot be read
+ * \retval SW_ERR_UNSUPPORTED  the same, and that file is of another release of the library
  * \retval SW_ERR_IO        the system gave no descriptors or no thread
  * \retval SW_ERR_NOMEM     memory ran out
  * Also what any call may answer: SHARED CODES.

@@ -73,6 +73,10 @@ fn play_reader(role: &Role) {
         let answer = store.as_ref().map_err(Clone::clone).and_then(|store| match word {
             "get" => store.run_get(run_id).map(|_| "found".into()),
             "check" => store.check(),
+            "wait" => {
+                let seen = run_id.parse().unwrap();
+                store.wait_for_change(seen, 120_000, None).map(|now| format!("{now:?}"))
+            }
             _ => Ok("open".into()),
         });
         match word {
@@ -84,6 +88,33 @@ fn play_reader(role: &Role) {
 
 fn told(answer: smolwf::error::Result<String>) -> String {
     answer.unwrap_or_else(|error| format!("{} {error}", error.code()))
+}
+
+/// The right to write to the side file is what being woken takes, the right to read it what hearing
+/// takes at all.
+#[test]
+fn a_reader_without_rights_hears_of_changes_or_is_told_why_it_cannot() {
+    const TEST: &str = "a_reader_without_rights_hears_of_changes_or_is_told_why_it_cannot";
+    if let Some(role) = Role::mine() {
+        return play_reader(&role);
+    }
+    let (_folder, db) = public_store();
+    let Some(mut actor) = Actor::start_as_nobody(TEST, "reader", &db, "") else { return };
+    assert_eq!(actor.hear(), "open");
+    let store = open(&db);
+    for _ in 0..3 {
+        let seen = store.changes().unwrap();
+        actor.tell(&format!("wait {seen}"));
+        submit(&store);
+        assert_eq!(actor.hear(), format!("Some({})", seen + 1));
+    }
+    store.close();
+    fs::remove_file(with(&db, "-smolwf")).unwrap();
+    open(&db).close();
+    set_mode(&with(&db, "-smolwf"), 0o600);
+    let answer = ask(&mut actor, "wait 0");
+    assert!(answer.starts_with("-43 ") && answer.contains("db-smolwf cannot be read"), "{answer}");
+    assert!(actor.succeeds());
 }
 
 fn ask(actor: &mut Actor, what: &str) -> String {

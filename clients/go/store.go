@@ -81,7 +81,7 @@ func (o *Options) c() C.sw_store_options {
 type Store struct {
 	handle handle[*C.sw_store]
 	path   string
-	// isReadOnly says that it was opened so: it is told of no changes, and claims nothing.
+	// isReadOnly says that it was opened so: it claims nothing.
 	isReadOnly bool
 	mu         sync.Mutex
 	changes    *changes

@@ -314,8 +314,8 @@ pub unsafe extern "C" fn sw_run_claim_many(
 /// Waits for a run to end and gives its document, as sw_run_get does. Also wakes when it ends because
 /// its time-out passed or its worker was lost, though nobody else is there to notice.
 ///
-/// A store opened with SW_OPEN_READ_ONLY cannot end a run: there it looks twice a second, and tells
-/// only of ends that others have stored.
+/// A store opened with SW_OPEN_READ_ONLY cannot end a run: there it tells only of ends that others have
+/// stored. It hears of them as sw_store_wait does, and looks twice a second in any case.
 ///
 /// Waits at most timeout_ms; besides, it may block.
 /// \param run_id,run_id_len  from a submit or a claim

@@ -349,6 +349,11 @@ pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
 /// So no wake-up is lost: take the counter (with `seen` 0 and timeout_ms 0), look at the store, and
 /// wait with that counter as `seen`. It lives as long as some process has the store open.
 ///
+/// A store opened with SW_OPEN_READ_ONLY hears what those who write tell, through `<path>-smolwf`, and
+/// moves nothing itself: what comes due is told once one of them has moved it. While there is no such
+/// file, as nobody has written yet, the counter is 0. Where its user may read that file and not write
+/// to it, it looks at a word in memory every 50 milliseconds, as nobody can wake it.
+///
 /// Waits at most timeout_ms; besides, it may block.
 /// \param seen        a counter that an earlier call gave, or 0
 /// \param timeout_ms  milliseconds, to 3162240000000; 0 answers now, SW_FOREVER waits without limit
@@ -357,8 +362,9 @@ pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
 /// \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
 /// \retval SW_ERR_INVALID   timeout_ms is below -1 or above a hundred years
 /// \retval SW_ERR_CLOSED    also when the store is shut down during the wait
-/// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY: such a handle is told of
-///                          no changes
+/// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY, and the file beside it that
+///                          tells of changes cannot be read
+/// \retval SW_ERR_UNSUPPORTED  the same, and that file is of another release of the library
 /// \codes sweeping
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_wait(

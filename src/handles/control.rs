@@ -131,18 +131,17 @@ impl Store {
     ) -> Result<Option<u64>> {
         check_timeout(timeout_ms)?;
         let entered = self.enter()?;
-        self.check_is_told()?;
         let until = wait_end(timeout_ms);
-        let news = || Some(entered.changes()).filter(|now| *now != seen);
+        let news = || Ok(Some(entered.changes()?).filter(|now| *now != seen));
         loop {
             let rung = entered.backend()?.side().change_seen();
-            if let Some(now) = news() {
+            if let Some(now) = news()? {
                 return Ok(Some(now));
             }
             // What has come due by itself is a change once it is swept.
             let sleep = self.sweep(&entered)?;
             if !self.sleep(&entered, rung, sleep, until, stop)? {
-                return Ok(news());
+                return news();
             }
         }
     }
@@ -174,14 +173,14 @@ fn control_sweep(tx: &mut dyn Port, now: Now) -> Result<Swept> {
 
 impl Entered<'_> {
     /// Returns the store's count of changes.
-    pub(crate) fn changes(&self) -> u64 {
-        self.backend().map_or(0, |backend| backend.side().changes())
+    pub(crate) fn changes(&self) -> Result<u64> {
+        self.backend()?.side().heard_changes()
     }
 }
 
 impl Store {
     /// Returns the store's count of changes.
     pub fn changes(&self) -> Result<u64> {
-        Ok(self.enter()?.changes())
+        self.enter()?.changes()
     }
 }

@@ -344,16 +344,6 @@ impl Store {
         Ok(Entered::new(&self.terms, guard))
     }
 
-    /// Refuses a handle that is told of no changes: one that only reads has no side file to share.
-    pub(crate) fn check_is_told(&self) -> Result<()> {
-        match self.is_read_only {
-            false => Ok(()),
-            true => Err(Error::ReadOnly(
-                "the store was opened with SW_OPEN_READ_ONLY: it is told of no changes".into(),
-            )),
-        }
-    }
-
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.generation != process::generation() {
             return Err(Error::Forked);

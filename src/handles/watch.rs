@@ -42,7 +42,6 @@ impl Watch {
     /// Opens a watch on a store, and starts its thread with all signals blocked.
     pub fn open(store: &Arc<Store>) -> Result<Watch> {
         let seen = store.changes()?;
-        store.check_is_told()?;
         let made = |error: std::io::Error| Error::from_os("a watch cannot be opened", &error);
         let (reader, writer) = UnixStream::pair().map_err(made)?;
         reader.set_nonblocking(true).map_err(made)?;

@@ -38,6 +38,23 @@ pub fn open_side(path: &Path, mode: u32) -> io::Result<OwnedFd> {
     Err(io::Error::other("the file appears and vanishes"))
 }
 
+/// Opens a file that others made, to map it: for reading and writing where that is allowed, and else for
+/// reading alone. Returns whether it may be written to. Makes no file and changes none.
+///
+/// The descriptor is as one of `open_side`.
+pub fn open_side_to_hear(path: &Path) -> io::Result<(OwnedFd, bool)> {
+    match side_options().open(path) {
+        Ok(file) => Ok((regular(file)?, true)),
+        Err(error)
+            if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS)) =>
+        {
+            let file = side_options().write(false).open(path)?;
+            Ok((regular(file)?, false))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes an empty file with exactly `mode`; `false` when something of that name is there already.
 ///
 /// Only for a file that nobody has open: the descriptor used is closed again, and closing any

@@ -12,6 +12,8 @@ pub const PAGE_BYTES: usize = 4096;
 /// 32-bit words in a shared page.
 pub const PAGE_WORDS: usize = PAGE_BYTES / 4;
 
+const READ_WRITE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
+
 /// One mapped page of words: of a file, and then shared with every process that maps it, or of
 /// memory alone.
 #[derive(Debug)]
@@ -31,14 +33,31 @@ impl Page {
     /// it is an ordinary error (`ENOSPC`).
     pub fn of_file(file: BorrowedFd<'_>) -> io::Result<Page> {
         allocate(file)?;
-        let page = Page::map(libc::MAP_SHARED, file.as_raw_fd())?;
+        let page = Page::map(libc::MAP_SHARED, READ_WRITE, file.as_raw_fd())?;
         populate(page.start, PAGE_BYTES)?;
+        Ok(page)
+    }
+
+    /// Maps the first page of a file that others keep, of which no byte is changed. Unless `is_writable`
+    /// its words may only be loaded: a store would end the process.
+    ///
+    /// A file that has no whole page yet is an error (`UnexpectedEof`), as a look at it would be SIGBUS.
+    pub fn of_shared(file: BorrowedFd<'_>, is_writable: bool) -> io::Result<Page> {
+        let len = File::from(file.try_clone_to_owned()?).metadata()?.len();
+        if len < PAGE_BYTES as u64 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let access = if is_writable { READ_WRITE } else { libc::PROT_READ };
+        let page = Page::map(libc::MAP_SHARED, access, file.as_raw_fd())?;
+        if is_writable {
+            populate(page.start, PAGE_BYTES)?;
+        }
         Ok(page)
     }
 
     /// Maps a page of zeros that no other process sees.
     pub fn of_memory() -> io::Result<Page> {
-        Page::map(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+        Page::map(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, READ_WRITE, -1)
     }
 
     /// Returns the page as 32-bit words.
@@ -59,8 +78,7 @@ impl Page {
         unsafe { std::slice::from_raw_parts(words, PAGE_BYTES / 8) }
     }
 
-    fn map(flags: libc::c_int, fd: libc::c_int) -> io::Result<Page> {
-        let access = libc::PROT_READ | libc::PROT_WRITE;
+    fn map(flags: libc::c_int, access: libc::c_int, fd: libc::c_int) -> io::Result<Page> {
         // SAFETY: the kernel picks the address, so no mapping of anybody's is replaced.
         let start = unsafe { libc::mmap(ptr::null_mut(), PAGE_BYTES, access, flags, fd, 0) };
         if start == libc::MAP_FAILED {
@@ -189,7 +207,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = open_side(&folder.path().join("side"), 0o600).unwrap();
         lengthen(file.as_fd()).unwrap();
-        let page = Page::map(libc::MAP_SHARED, file.as_raw_fd()).unwrap();
+        let page = Page::map(libc::MAP_SHARED, READ_WRITE, file.as_raw_fd()).unwrap();
         page.words()[0].store(9, Ordering::SeqCst);
         let blocks = || File::from(file.try_clone().unwrap()).metadata().unwrap().blocks();
 

@@ -264,22 +264,58 @@ TEST(the_death_of_a_worker_moves_the_counter_of_who_waits) {
     sw_store_close(store);
 }
 
-TEST(a_handle_that_only_reads_waits_for_runs_and_is_told_of_no_changes) {
-    const char *path = temp_path("a.db");
-    sw_store *store = store_open(path, 0), *reader = NULL;
-    struct run_id id = submit(store, "w", NULL);
+static sw_store *open_reader(const char *path) {
+    sw_store *reader = NULL;
     sw_store_options options = {.struct_size = sizeof options, .flags = SW_OPEN_READ_ONLY};
     REQUIRE_CODE(SW_OK, sw_store_open(path, &options, &reader, ERR));
-    uint64_t now = 77;
-    sw_watch *watch = POISON(sw_watch);
-    CHECK_CODE(SW_ERR_READONLY, sw_store_wait(reader, 0, 0, NULL, &now, ERR));
-    CHECK_CODE(SW_ERR_READONLY, sw_watch_open(reader, &watch, ERR));
-    CHECK(now == 77 && watch == NULL);
+    return reader;
+}
+
+TEST(a_handle_that_only_reads_waits_for_runs_and_changes_as_others_do) {
+    const char *path = temp_path("a.db");
+    sw_store *store = store_open(path, 0), *reader = open_reader(path);
+    CHECK_INT(counter(store), counter(reader));
+    struct run_id id = submit(store, "w", NULL);
+    struct change change = {.store = reader, .seen = counter(reader)};
+    CHECK_INT(counter(store), change.seen);
+    struct companion *waiter = thread_start(wait_for_change, &change);
     struct wait wait = {.store = reader, .id = id};
-    struct companion *waiter = thread_start(wait_long, &wait);
+    struct companion *other = thread_start(wait_long, &wait);
     finish(claim(store), "1");
     thread_join(waiter);
+    thread_join(other);
+    CHECK_INT(SW_OK, change.code);
     CHECK_INT(SW_OK, wait.code);
+    CHECK_INT(counter(store), change.now);
+    sw_store_close(reader);
+    sw_store_close(store);
+}
+
+TEST(a_handle_that_only_reads_is_shut_down_in_its_wait) {
+    const char *path = temp_path("a.db");
+    sw_store *store = store_open(path, 0);
+    struct change change = {.store = open_reader(path)};
+    REQUIRE_CODE(SW_OK, sw_stop_new(&change.stop, ERR));
+    check_change_ends(&change, fire_stop, SW_TIMEOUT);
+    sw_stop_free(change.stop);
+    change.stop = NULL;
+    check_change_ends(&change, shut_down, SW_ERR_CLOSED);
+    sw_store_close(change.store);
+    sw_store_close(store);
+}
+
+TEST(a_handle_that_only_reads_hears_of_the_first_who_writes_after_it_was_opened) {
+    const char *path = temp_path("a.db");
+    sw_store_close(store_open(path, 0));
+    REQUIRE(remove(lend_format("%s-smolwf", path)) == 0);
+    sw_store *reader = open_reader(path);
+    uint64_t now = 77;
+    CHECK_CODE(SW_TIMEOUT, sw_store_wait(reader, 0, 0, NULL, &now, ERR));
+    CHECK_INT(0, now);
+    sw_store *store = store_open(path, 0);
+    submit(store, "w", NULL);
+    CHECK_CODE(SW_OK, sw_store_wait(reader, 0, LONG_MS, NULL, &now, ERR));
+    CHECK(now > 0);
     sw_store_close(reader);
     sw_store_close(store);
 }

@@ -257,6 +257,25 @@ TEST(a_change_by_another_process_is_told) {
     sw_store_close(store);
 }
 
+TEST(a_handle_that_only_reads_is_watched_too) {
+    const char *path = temp_path("a.db");
+    sw_store_close(store_open(path, 0));
+    sw_store *reader = NULL;
+    sw_store_options options = {.struct_size = sizeof options, .flags = SW_OPEN_READ_ONLY};
+    REQUIRE_CODE(SW_OK, sw_store_open(path, &options, &reader, ERR));
+    sw_watch *watch = watch_open(reader);
+    int fd = watch_fd(watch);
+    CHECK(!is_readable(fd, 0));
+    struct child *child = child_start("submit_for_the_watch", path, NULL);
+    CHECK(is_readable(fd, LONG_MS));
+    CHECK(drain(watch) > 0);
+    child_finish(child);
+    sw_store_shutdown(reader);
+    close(fd);
+    sw_watch_free(watch);
+    sw_store_close(reader);
+}
+
 static void use_the_parents_watch(void *shared) {
     sw_watch *watch = shared;
     uint64_t now = 77;

@@ -6,7 +6,7 @@ import type { Library } from "./library.js";
 
 /** Milliseconds after which a waiter looks by itself: a process may die before it tells. */
 const LOOK_MS = 1_000;
-/** The same for a store opened for reading alone, which is told of no changes. */
+/** The same for a store opened for reading alone where it cannot hear of changes. */
 const POLL_MS = 50;
 
 /**

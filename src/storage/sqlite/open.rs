@@ -136,7 +136,7 @@ fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Resul
             key,
             path: Some(path.to_path_buf()),
             writer: None,
-            side: Arc::new(Side::in_memory()?),
+            side: Arc::new(Side::listening(path)?),
             owners: Mutex::default(),
             _tracked: track_only(identity)?,
         });

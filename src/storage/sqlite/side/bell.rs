@@ -48,12 +48,17 @@ impl Bell<'_> {
         if old.is_err_and(|word| word != asleep) {
             return;
         }
-        match stop {
-            None => os::futex_wait(self.0, asleep, timeout),
-            Some(stop) => {
-                if !os::futex_wait_two((self.0, asleep), (stop.word(), 0), timeout) {
-                    os::futex_wait(self.0, asleep, timeout.min(STOP_SLICE));
-                }
+        doze(self.0, asleep, timeout, stop);
+    }
+}
+
+/// Sleeps once while the word is as expected, whatever that says of sleepers.
+pub(super) fn doze(word: &AtomicU32, expected: u32, timeout: Duration, stop: Option<&Stop>) {
+    match stop {
+        None => os::futex_wait(word, expected, timeout),
+        Some(stop) => {
+            if !os::futex_wait_two((word, expected), (stop.word(), 0), timeout) {
+                os::futex_wait(word, expected, timeout.min(STOP_SLICE));
             }
         }
     }

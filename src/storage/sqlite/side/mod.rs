@@ -10,6 +10,7 @@
 //! All methods may be called from any thread; `enter` by one thread of the process at a time.
 
 mod bell;
+mod ear;
 mod sync;
 mod turnstile;
 
@@ -17,10 +18,12 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use self::bell::{Bell, sleep_until};
+use self::ear::{Ear, Line, Words};
 pub use self::turnstile::Pass;
 use crate::domain::news::News;
 use crate::error::{Error, Result};
@@ -84,6 +87,10 @@ const OWNER_BASE: u64 = 1 << 41;
 const COPY_BASE: u64 = 1 << 50;
 const _: () = assert!(OWNER_BASE + (1 << MARK_BITS) < COPY_BASE);
 
+/// What a handle that only reads looks at.
+const HEARD: Words =
+    Words { format: (FORMAT_WORD, FORMAT), bell: CHANGE_WORD, changes: CHANGES_LONG_WORD };
+
 /// One of the two locks of the turnstile, with the word that those sleep on who wait for it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::storage::sqlite::side) struct Turn {
@@ -98,6 +105,8 @@ pub struct Side {
     /// `None` for a store in memory, which no other process can reach.
     tracked: Option<Tracked>,
     path: PathBuf,
+    /// How a handle that only reads hears of what others do: its own page is nobody else's.
+    ear: Option<Ear>,
     generation: u32,
     /// Whether a thread of this process is in the turnstile.
     is_entered: AtomicBool,
@@ -135,7 +144,16 @@ impl Side {
         }
         let is_entered = AtomicBool::new(false);
         let is_poisoned = AtomicBool::new(false);
-        Ok(Side { page, tracked: Some(tracked), path, generation, is_entered, is_poisoned })
+        let ear = None;
+        Ok(Side { page, tracked: Some(tracked), path, ear, generation, is_entered, is_poisoned })
+    }
+
+    /// Makes the stand-in for a handle that only reads: it makes no file, holds no lock and hears
+    /// what others tell through theirs, as soon as there is one.
+    pub fn listening(db_path: &Path) -> Result<Side> {
+        let mut side = Side::in_memory()?;
+        side.ear = Some(Ear::new(side_path(db_path), HEARD));
+        Ok(side)
     }
 
     /// Makes the stand-in for a store in memory: its bells work, its locks are nobody else's.
@@ -145,6 +163,7 @@ impl Side {
             page,
             tracked: None,
             path: PathBuf::from(":memory:"),
+            ear: None,
             generation: process::generation(),
             is_entered: AtomicBool::new(false),
             is_poisoned: AtomicBool::new(false),
@@ -188,6 +207,14 @@ impl Side {
         self.change_count().load(Ordering::SeqCst)
     }
 
+    /// Returns the number of changes told of so far, also to a handle that only reads.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `Unsupported` where such a handle cannot hear of any.
+    pub fn heard_changes(&self) -> Result<u64> {
+        self.ear.as_ref().map_or_else(|| Ok(self.changes()), Ear::changes)
+    }
+
     /// Returns the number of orders given so far to attempts that run. As long as it stands still, an
     /// attempt that looked once need not look again whether it was told to end.
     pub fn recalls(&self) -> u32 {
@@ -208,18 +235,27 @@ impl Side {
 
     /// Returns the count of the bell of changes, to be taken before looking at what it announces.
     pub fn change_seen(&self) -> u32 {
-        self.change_bell().seen()
+        self.change_bell().seen().wrapping_add(self.line().map_or(0, |line| line.seen()))
     }
 
     /// Sleeps until the bell of changes is rung after `seen`, the stop fires, or the time is over.
     pub fn wait_for_change(&self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
-        let bell = self.change_bell();
-        sleep_until(timeout, stop, || bell.seen() != seen, |left| bell.sleep(seen, left, stop));
+        let (bell, line) = (self.change_bell(), self.line());
+        let heard = || line.as_ref().map_or(0, |line| line.seen());
+        let is_over = || bell.seen().wrapping_add(heard()) != seen;
+        sleep_until(timeout, stop, is_over, |left| match &line {
+            Some(line) => line.sleep(seen.wrapping_sub(bell.seen()), left, stop),
+            None => bell.sleep(seen, left, stop),
+        });
     }
 
     /// Wakes those who wait for a change without counting one, so that they look at their store.
     pub fn ring_change(&self) {
         self.change_bell().ring(u32::MAX);
+        // Where this handle sleeps on another's page.
+        if let Some(line) = self.line() {
+            line.ring();
+        }
     }
 
     /// Holds the lock of an owner, which says that the owner lives, until unlocked or until this
@@ -246,6 +282,22 @@ impl Side {
             }
             None => Ok(false),
         }
+    }
+
+    /// Returns whether another owner lives, as `owner_is_alive` does; `None` where a handle that only
+    /// reads may not look. A file that is not there is one that nobody writes to.
+    pub fn owner_life(&self, mark: u64) -> Result<Option<bool>> {
+        let Some(ear) = &self.ear else { return self.owner_is_alive(mark).map(Some) };
+        let Ok(line) = ear.line() else { return Ok(None) };
+        let Some(line) = line else { return Ok(Some(false)) };
+        os::is_locked_by_other(line.file(), owner_byte(mark))
+            .map(Some)
+            .map_err(|error| self.lock_error(&error))
+    }
+
+    /// Returns what a handle that only reads hears by, if there is anything by now.
+    fn line(&self) -> Option<Arc<Line>> {
+        self.ear.as_ref().and_then(|ear| ear.line().ok().flatten())
     }
 
     /// Returns the descriptor, `None` for a store in memory, an error in a forked child.
@@ -359,7 +411,6 @@ mod tests {
     use std::io::{BufRead, BufReader, Read};
     use std::os::fd::{AsFd, OwnedFd};
     use std::process::{Child, Command, Stdio};
-    use std::sync::Arc;
     use std::sync::atomic::AtomicU32;
     use std::time::Instant;
 
