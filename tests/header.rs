@@ -371,6 +371,60 @@ fn a_function_that_tells_too_little_or_twice_is_found() {
     assert!(parameters("\\param many  how many\n\\param store  one\n"));
 }
 
+/// Returns the numbers that a text tells of though they have constants. Small ones mean too much else,
+/// and after "0 is" stands a default.
+fn literals(text: &str, limits: &BTreeMap<&str, i128>) -> Vec<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is_default = |at: usize| at > 1 && words[at - 2..at] == ["0", "is"];
+    let named = |at: usize| {
+        let word = words[at].trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let value = word.parse::<i128>().ok().filter(|value| *value >= 200)?;
+        let (name, _) = limits.iter().find(|(_, it)| **it == value)?;
+        (!is_default(at)).then(|| format!("{word} is {name}"))
+    };
+    (0..words.len()).filter_map(named).collect()
+}
+
+#[test]
+fn limits_are_told_by_the_names_of_their_constants() {
+    let header = made("smolwf.h");
+    let (_, limits) = header.split_once("/* Limits -").unwrap();
+    let limits = constants(limits.split("/* Handles -").next().unwrap());
+    assert!(limits.len() > 25, "{limits:?}");
+    let page = header.split("*/").next().unwrap().to_owned();
+    let texts = declarations().into_iter().map(|it| it.comment).chain([page]);
+    let faults: Vec<String> = texts.flat_map(|text| literals(&text, &limits)).collect();
+    assert_eq!(faults, Vec::<String>::new());
+    let found =
+        literals("to 10000; 0 is 1000, 1024", &BTreeMap::from([("A", 10_000), ("B", 1000)]));
+    assert_eq!(found, ["10000 is A"]);
+}
+
+#[test]
+fn the_defaults_of_options_are_those_of_the_library() {
+    use smolwf::limits::*;
+    let defaults: [(&str, u64); 9] = [
+        ("busy_timeout_ms", BUSY_TIMEOUT_MS_DEFAULT.into()),
+        ("max_readers", READERS_DEFAULT.into()),
+        ("lease_default_ms", LEASE_MS_DEFAULT.into()),
+        ("payload_bytes_max", PAYLOAD_BYTES_DEFAULT),
+        ("backoff_initial_ms", BACKOFF_INITIAL_MS_DEFAULT.unsigned_abs()),
+        ("backoff_max_ms", BACKOFF_MAX_MS_DEFAULT.unsigned_abs()),
+        ("backoff_percent", BACKOFF_PERCENT_DEFAULT.into()),
+        ("max_tries", RUN_TRIES_DEFAULT.into()),
+        ("max_tries", STEP_TRIES_DEFAULT.into()),
+    ];
+    let all = declarations();
+    for (field, value) in defaults {
+        let fields: Vec<_> =
+            all.iter().filter(|it| it.code.ends_with(&format!(" {field};"))).collect();
+        assert!(!fields.is_empty(), "no field is called {field}");
+        for told in fields {
+            assert!(told.comment.contains(&format!("0 is {value}")), "{field}: {}", told.comment);
+        }
+    }
+}
+
 /// Returns the option structs that do not stand before the first function that takes them, with
 /// nothing but their like between.
 fn misplaced_structs(declarations: &[Declaration]) -> Vec<String> {

@@ -233,8 +233,9 @@ pub unsafe extern "C" fn sw_attempt_lease_expires_at_ms(attempt: *const sw_attem
 /// it. After SW_LEASE_WHILE_ALIVE the lease stays so.
 ///
 /// May block. Durable when it returns.
-/// \param lease_ms  milliseconds from now, 1000 to 3600000, or SW_LEASE_WHILE_ALIVE; 0 keeps the
-///                  length that the claim or the last heartbeat named
+/// \param lease_ms  milliseconds from now, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX, or
+///                  SW_LEASE_WHILE_ALIVE; 0 keeps the length that the claim or the last heartbeat
+///                  named
 /// \retval SW_OK              the lease runs at least until now + lease_ms
 /// \retval SW_ERR_INVALID     lease_ms is out of its range
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results will
@@ -356,7 +357,7 @@ pub unsafe extern "C" fn sw_attempt_fail(
 ///
 /// May block. Durable when it returns.
 /// \param attempt   from sw_run_claim; still to be freed
-/// \param delay_ms  milliseconds before the run may be claimed again, 0 to 3162240000000
+/// \param delay_ms  milliseconds before the run may be claimed again, 0 to SW_DURATION_MS_MAX
 /// \retval SW_OK              the run is given back
 /// \retval SW_ERR_INVALID     delay_ms is out of its range
 /// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
@@ -395,8 +396,9 @@ pub unsafe extern "C" fn sw_attempt_release(
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
 ///                            stored, and the run ends as cancelled or failed
 /// \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND or SW_ERR_BUDGET; a step is begun and
-///                            neither finished nor freed; more than 100000 signals and children are
-///                            waited for; or this handle has ended the attempt otherwise
+///                            neither finished nor freed; more than SW_WAITS_PARKED_MAX signals and
+///                            children are waited for; or this handle has ended the attempt
+///                            otherwise
 /// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_suspend(

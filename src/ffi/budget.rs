@@ -32,23 +32,24 @@ use crate::text::Text;
 /// May block. Durable when it returns; so is what SW_EXISTS confirms.
 /// \param step_or_null         a step of this attempt that begin answered with SW_OK, for which the
 ///                             amounts are; or NULL
-/// \param amounts,amounts_len  JSON object `{unit: integer}` of 1 to 64 units; names of 1 to 255
-///                             bytes, integers 0 to 2^63-1 without sign, fraction or exponent
-/// \param source,source_len    what makes it one, to 1024 bytes: reserved again with the same
-///                             source in this attempt it is the same reservation, whatever the
-///                             amounts; absent is a reservation of its own
+/// \param amounts,amounts_len  JSON object `{unit: integer}` of 1 to SW_BUDGET_UNITS_MAX units;
+///                             names of 1 to SW_NAME_BYTES_MAX bytes, integers 0 to 2^63-1 without
+///                             sign, fraction or exponent
+/// \param source,source_len    what makes it one, to SW_KEY_BYTES_MAX bytes: reserved again with
+///                             the same source in this attempt it is the same reservation, whatever
+///                             the amounts; absent is a reservation of its own
 /// \param out_id               receives the reservation's id and its NUL, for SW_OK and SW_EXISTS
 /// \retval SW_OK              all of it is reserved
 /// \retval SW_EXISTS          that source reserved before in this attempt; that id is written
 /// \retval SW_ERR_INVALID     amounts is absent or out of its form or range, or names no unit; a
-///                            unit without a limit would come above 2^63-1, or be the 257th of the
-///                            tree; the step is another attempt's; source is empty; cap is below
-///                            SW_ID_CAP
+///                            unit without a limit would come above 2^63-1, or be one more than
+///                            SW_BUDGET_UNITS_OF_TREE_MAX of the tree; the step is another attempt's; source is
+///                            empty; cap is below SW_ID_CAP
 /// \retval SW_ERR_TOO_BIG     a text is above its limit
 /// \retval SW_ERR_BUDGET      a unit has no room; nothing is reserved. The message names the unit,
 ///                            its limit, what is spent, what is reserved and what was asked
-/// \retval SW_ERR_CONFLICT    the step is finished or was replayed, or the attempt has 1000 open
-///                            reservations, counted by unit
+/// \retval SW_ERR_CONFLICT    the step is finished or was replayed, or the attempt has
+///                            SW_RESERVATIONS_OPEN_MAX open reservations, counted by unit
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
 /// \codes writing
@@ -99,12 +100,12 @@ fn given<'text>(what: &str, text: Option<&'text str>) -> Result<&'text str> {
 ///
 /// May block. Durable when it returns.
 /// \param reservation_id,reservation_id_len  from sw_budget_reserve
-/// \param usage,usage_len  JSON object `{unit: integer}` of up to 64 units, as for
+/// \param usage,usage_len  JSON object `{unit: integer}` of up to SW_BUDGET_UNITS_MAX units, as for
 ///                         sw_budget_reserve; must be given
 /// \retval SW_OK             settled, now or before with the same amounts
 /// \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8; usage is out of its form or
-///                           range, or would bring what is spent above 2^63-1, or names the 257th
-///                           unit of the tree
+///                           range, or would bring what is spent above 2^63-1, or names one unit
+///                           more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
 /// \retval SW_ERR_TOO_BIG    usage is above the store's limit
 /// \retval SW_ERR_NOT_FOUND  no such reservation
 /// \retval SW_ERR_CONFLICT   settled before with other amounts, or given back when its attempt
@@ -148,7 +149,7 @@ pub unsafe extern "C" fn sw_budget_settle(
 /// \retval SW_OK             the limit is moved
 /// \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8, or holds a NUL; the limit would
 ///                           be below 0 or above 2^63-1
-/// \retval SW_ERR_TOO_BIG    unit has more than 255 bytes
+/// \retval SW_ERR_TOO_BIG    unit has more than SW_NAME_BYTES_MAX bytes
 /// \retval SW_ERR_NOT_FOUND  no such run, or its tree has no limit of that unit
 /// \codes writing
 #[unsafe(no_mangle)]
@@ -176,8 +177,9 @@ pub unsafe extern "C" fn sw_budget_raise(
 /// Shows a budget as a JSON document: root_run_id; units, an object with, for each unit, limit,
 /// warn, reserved, spent, remaining; totals, a list of what was spent by workflow, kind of step
 /// (null for what was reserved without one) and unit, with the number of entries; totals_cut, true
-/// when more than 1000 of them exist. Of a unit without a limit, limit and remaining are null.
-/// Remaining is negative when more was spent than allowed. Keys are only ever added.
+/// when more than SW_BUDGET_TOTALS_MAX of them exist. Of a unit without a limit, limit and
+/// remaining are null. Remaining is negative when more was spent than allowed. Keys are only ever
+/// added.
 ///
 /// It is the budget of the topmost run, whichever run of the tree is named.
 ///

@@ -8,8 +8,8 @@ use super::text::sw_text;
 use crate::text::Text;
 
 /// Looks whether a store is whole, and answers a JSON document: ok, true or false; faults, a list
-/// with check and detail for each thing that should not be, at most 20 of a kind. Details name rows
-/// by their keys, and hold no payload. Keys are only ever added.
+/// with check and detail for each thing that should not be, at most SW_CHECK_FAULTS_MAX of a kind.
+/// Details name rows by their keys, and hold no payload. Keys are only ever added.
 ///
 /// It verifies the pages and indexes of the file; that each balance of a budget is the
 /// sum of its ledger, of its totals and of its open reservations; that open reservations are of

@@ -75,8 +75,8 @@ pub unsafe extern "C" fn sw_child_submit(
 /// Submits children in one commit, all or none. Each is as by sw_child_submit; children of one name
 /// are its occurrences in the order of the list.
 ///
-/// items is an array of 1 to 10000 objects: name, workflow, args, and the options by their names:
-/// queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
+/// items is an array of 1 to SW_MANY_MAX objects: name, workflow, args, and the options by their
+/// names: queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
 /// backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
 /// SW_SUBMIT_LOCAL). What is left out, or null, is its default.
 ///
@@ -125,8 +125,8 @@ pub unsafe extern "C" fn sw_child_submit_many(
 ///
 /// May block. Never waits for the child. Durable when it returns.
 /// \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
-/// \param timeout_ms         milliseconds from the first call, to 3162240000000; 0 answers now,
-///                           SW_FOREVER has no limit
+/// \param timeout_ms         milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers
+///                           now, SW_FOREVER has no limit
 /// \param out                receives the child's result or error, JSON, byte for byte as given,
 ///                           freed by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
 /// \retval SW_OK                  the child is completed; its result is in out

@@ -155,7 +155,7 @@ pub unsafe extern "C" fn sw_run_retry(
 /// \retval SW_ERR_INVALID    run_id is absent, a text is empty, no UTF-8, or holds a NUL, or cap is
 ///                           below SW_ID_CAP
 /// \retval SW_ERR_NOT_FOUND  no such run, or it has recorded no such step
-/// \retval SW_ERR_TOO_BIG    from_step has more than 255 bytes
+/// \retval SW_ERR_TOO_BIG    from_step has more than SW_NAME_BYTES_MAX bytes
 /// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_fork(

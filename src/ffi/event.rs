@@ -22,7 +22,7 @@ use crate::text::Text;
 /// \param type,type_len        kind of event, a name; names that begin with "budget." are the
 ///                             library's own: do not use them
 /// \param payload,payload_len  JSON; absent is null
-/// \param key,key_len          to 1024 bytes; absent appends each time
+/// \param key,key_len          to SW_KEY_BYTES_MAX bytes; absent appends each time
 /// \retval SW_OK              the event is appended
 /// \retval SW_EXISTS          the key matched: it was appended before
 /// \retval SW_ERR_INVALID     type is absent; a text is out of its form; payload is no JSON or has
@@ -63,8 +63,9 @@ pub unsafe extern "C" fn sw_event_append(
 /// A reader goes on with the seq of its last item. It has missed events when first_seq is above the
 /// number it asked for plus 1: they were pruned. Sleep with sw_store_wait or a watch between reads.
 ///
-/// A page ends after limit items, or earlier, after the item with which its payloads come to 16
-/// MiB; it was not the last while the last item's seq is below last_seq and the store is read whole.
+/// A page ends after limit items, or earlier, after the item with which its payloads come to
+/// SW_EVENT_PAGE_BYTES; it was not the last while the last item's seq is below last_seq and the
+/// store is read whole.
 ///
 /// What is shown outlives the loss of power, whatever the store's durability: when last_seq is above
 /// that of all reads of this handle before, it waits for a sync of the log, its own or another's that
@@ -73,11 +74,11 @@ pub unsafe extern "C" fn sw_event_append(
 /// May block.
 /// \param after_seq          number above which to read, from 0
 /// \param run_id,run_id_len  only events of this run; absent is the whole store
-/// \param limit              events in the page, 1 to 10000; 0 is 1000
+/// \param limit              events in the page, 1 to SW_PAGE_LEN_MAX; 0 is 1000
 /// \param out                receives the document, freed by sw_text_free; NULL on failure
 /// \retval SW_OK             the document is in out
 /// \retval SW_ERR_INVALID    after_seq is negative, run_id is empty or out of its form, or limit is
-///                           above 10000
+///                           above SW_PAGE_LEN_MAX
 /// \retval SW_ERR_NOT_FOUND  no such run
 /// \codes sweeping
 #[unsafe(no_mangle)]

@@ -20,16 +20,16 @@ pub struct sw_store_options {
     pub struct_size: u32,
     /// SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY, SW_OPEN_MANUAL_CLOCK, SW_OPEN_ALLOW_NETWORK_FS, or 0.
     pub flags: u32,
-    /// Milliseconds that a call waits for a lock, 1 to 86400000; 0 is 5000.
+    /// Milliseconds that a call waits for a lock, 1 to SW_BUSY_TIMEOUT_MS_MAX; 0 is 5000.
     pub busy_timeout_ms: u32,
     /// SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is POWER.
     pub durability: u32,
-    /// Connections that read side by side, 1 to 64; 0 is 4.
+    /// Connections that read side by side, 1 to SW_READERS_MAX; 0 is 4.
     pub max_readers: u32,
-    /// Milliseconds of a lease when the claim names none, 1000 to 3600000 or
+    /// Milliseconds of a lease when the claim names none, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX or
     /// SW_LEASE_WHILE_ALIVE; 0 is 30000.
     pub lease_default_ms: u32,
-    /// Bytes of one JSON payload at most, 1 to 536870912; 0 is 16777216.
+    /// Bytes of one JSON payload at most, 1 to SW_PAYLOAD_BYTES_MAX; 0 is 16777216.
     pub payload_bytes_max: u64,
 }
 
@@ -45,36 +45,37 @@ pub struct sw_submit_options {
     pub queue: *const c_char,
     /// Bytes of queue, or SW_NTS.
     pub queue_len: usize,
-    /// Unix milliseconds before which the run is not claimed; 0 is now. At most the year 9999.
+    /// Unix milliseconds before which the run is not claimed; 0 is now. At most SW_INSTANT_MS_MAX.
     pub run_at_ms: i64,
-    /// Milliseconds from the later of now and run_at_ms after which the run fails with an error
-    /// marked "timeout", to 3162240000000; 0 is never.
+    /// Milliseconds from the later of now and run_at_ms after which the run fails with an error marked
+    /// "timeout", to SW_DURATION_MS_MAX; 0 is never.
     pub timeout_ms: i64,
-    /// Milliseconds before the second try, to 3162240000000; 0 is 1000. Each further wait grows by
+    /// Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Each further wait grows by
     /// backoff_percent.
     pub backoff_initial_ms: i64,
-    /// Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Waits grow until they
-    /// are there, however many tries that takes. Each wait moves by up to a tenth.
+    /// Milliseconds between two tries at most, to SW_DURATION_MS_MAX; 0 is 3600000. Waits grow until
+    /// they are there, however many tries that takes. Each wait moves by up to a tenth.
     pub backoff_max_ms: i64,
     /// The lower goes first among ready runs; any value.
     pub priority: i32,
-    /// Tries before the run fails for good, to 1000000; 0 is 3.
+    /// Tries before the run fails for good, to SW_TRIES_MAX; 0 is 3.
     pub max_tries: u32,
-    /// Growth of the wait from one try to the next in percent, 100 to 10000; 0 is 200.
+    /// Growth of the wait from one try to the next in percent, 100 to SW_BACKOFF_PERCENT_MAX; 0 is 200.
     pub backoff_percent: u32,
     /// 0.
     pub reserved: u32,
-    /// Key under which one run is made and no second one, for as long as the first exists, to 1024
-    /// bytes; absent is none. For another workflow it is SW_ERR_CONFLICT.
+    /// Key under which one run is made and no second one, for as long as the first exists, to
+    /// SW_KEY_BYTES_MAX bytes; absent is none. For another workflow it is SW_ERR_CONFLICT.
     pub idempotency_key: *const c_char,
     /// Bytes of idempotency_key, or SW_NTS.
     pub idempotency_key_len: usize,
-    /// Scope within which the key counts, to 1024 bytes; absent is a scope of its own,
+    /// Scope within which the key counts, to SW_KEY_BYTES_MAX bytes; absent is a scope of its own,
     /// which "" does not name.
     pub idempotency_scope: *const c_char,
     /// Bytes of idempotency_scope, or SW_NTS.
     pub idempotency_scope_len: usize,
-    /// Runs of one queue with the same key share its limit per key, to 1024 bytes; absent is none.
+    /// Runs of one queue with the same key share its limit per key, to SW_KEY_BYTES_MAX bytes; absent
+    /// is none.
     pub concurrency_key: *const c_char,
     /// Bytes of concurrency_key, or SW_NTS.
     pub concurrency_key_len: usize,
@@ -82,11 +83,11 @@ pub struct sw_submit_options {
     pub code_version: *const c_char,
     /// Bytes of code_version, or SW_NTS.
     pub code_version_len: usize,
-    /// JSON object `{unit: limit}` of up to 64 units, names of 1 to 255 bytes: what this run and
-    /// all below it may spend, see sw_budget_reserve. A limit is an integer 0 to 2^63-1, or
-    /// `{"limit": integer, "warn": integer}`: when reserved and spent together come to warn, an
-    /// event "budget.warning" is appended to the topmost run, once. Absent is without limits. A
-    /// forked run has the limits of its source's tree and has spent nothing; a retried one goes on
+    /// JSON object `{unit: limit}` of up to SW_BUDGET_UNITS_MAX units, names of 1 to SW_NAME_BYTES_MAX
+    /// bytes: what this run and all below it may spend, see sw_budget_reserve. A limit is an integer 0
+    /// to 2^63-1, or `{"limit": integer, "warn": integer}`: when reserved and spent together come to
+    /// warn, an event "budget.warning" is appended to the topmost run, once. Absent is without limits.
+    /// A forked run has the limits of its source's tree and has spent nothing; a retried one goes on
     /// with its own.
     pub budget: *const c_char,
     /// Bytes of budget, or SW_NTS.
@@ -105,9 +106,10 @@ pub struct sw_claim_options {
     pub struct_size: u32,
     /// 0.
     pub flags: u32,
-    /// Milliseconds to wait for a run, to 3162240000000; 0 does not wait, SW_FOREVER has no limit.
+    /// Milliseconds to wait for a run, to SW_DURATION_MS_MAX; 0 does not wait, SW_FOREVER has no limit.
     pub wait_ms: i64,
-    /// Milliseconds of the lease, 1000 to 3600000 or SW_LEASE_WHILE_ALIVE; 0 is the store's.
+    /// Milliseconds of the lease, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX or SW_LEASE_WHILE_ALIVE; 0 is the
+    /// store's.
     pub lease_ms: u32,
     /// 0.
     pub reserved: u32,
@@ -138,7 +140,7 @@ pub struct sw_fail_options {
     pub struct_size: u32,
     /// SW_FAIL_TERMINAL, SW_FAIL_TEXT, or 0.
     pub flags: u32,
-    /// Milliseconds until the next try, to 3162240000000; 0 is what the backoff says.
+    /// Milliseconds until the next try, to SW_DURATION_MS_MAX; 0 is what the backoff says.
     pub retry_after_ms: i64,
 }
 
@@ -154,19 +156,19 @@ pub struct sw_step_options {
     pub kind: *const c_char,
     /// Bytes of kind, or SW_NTS.
     pub kind_len: usize,
-    /// Which call of this name in the run is meant, 1 to 1000000000; 0 is the lowest that this
+    /// Which call of this name in the run is meant, 1 to SW_OCCURRENCE_MAX; 0 is the lowest that this
     /// attempt has not passed.
     pub occurrence: u32,
     /// SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is the store's.
     pub durability: u32,
-    /// Tries before the step fails for good, to 1000000; 0 is 3.
+    /// Tries before the step fails for good, to SW_TRIES_MAX; 0 is 3.
     pub max_tries: u32,
     /// 0.
     pub reserved: u32,
-    /// Milliseconds before the second try, to 3162240000000; 0 is 1000. Doubles, moved by up to a
+    /// Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Doubles, moved by up to a
     /// tenth.
     pub backoff_initial_ms: i64,
-    /// Milliseconds between two tries at most, to 3162240000000; 0 is 3600000.
+    /// Milliseconds between two tries at most, to SW_DURATION_MS_MAX; 0 is 3600000.
     pub backoff_max_ms: i64,
 }
 

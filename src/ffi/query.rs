@@ -17,10 +17,10 @@ use crate::text::Text;
 /// as JSON. Keys are only ever added.
 ///
 /// The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
-/// "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then it
-/// names up to 100 of what the run waits for: {"signal": name}, {"child": run_id},
-/// {"budget": unit, "amount": n}, and {"until_ms": instant} for the next sleep, time-out or step
-/// that is due.
+/// "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then
+/// it names up to SW_WAITING_SHOWN_MAX of what the run waits for: {"signal": name}, {"child":
+/// run_id}, {"budget": unit, "amount": n}, and {"until_ms": instant} for the next sleep, time-out
+/// or step that is due.
 ///
 /// cancel_asked and pause_asked are true or false: whether a running attempt was told to end, or to
 /// yield, and has not done so yet. Once it has, the state is "cancelled" or "paused" and they are
@@ -83,12 +83,12 @@ pub unsafe extern "C" fn sw_run_get(
 /// \param run_id,run_id_len  from a submit or a claim
 /// \param cursor,cursor_len  what next said in the page before; absent is the first page
 /// \param limit              attempts, steps, signals, children and events in the page, together, 1
-///                           to 10000; 0 is 1000
+///                           to SW_PAGE_LEN_MAX; 0 is 1000
 /// \param out                receives the document, freed by sw_text_free; NULL on failure. Its
 ///                           next is null on the last page
 /// \retval SW_OK             the document is in out
 /// \retval SW_ERR_INVALID    run_id is absent, a text is out of its form, cursor is no cursor of
-///                           this call, or limit is above 10000
+///                           this call, or limit is above SW_PAGE_LEN_MAX
 /// \retval SW_ERR_NOT_FOUND  no such run
 /// \codes reading
 #[unsafe(no_mangle)]

@@ -138,7 +138,7 @@ pub unsafe extern "C" fn sw_run_submit(
 /// workflows, the second is the item that SW_ERR_CONFLICT names.
 ///
 /// May block. Durable when it returns; so is what `"exists"` confirms.
-/// \param items,items_len  JSON array of 1 to 10000 objects
+/// \param items,items_len  JSON array of 1 to SW_MANY_MAX objects
 /// \param out              receives an array in the order of the items,
 ///                         `[{"run_id":"run_...","exists":false}]`, freed by sw_text_free; NULL on
 ///                         failure. With `"exists"` true the key matched
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn sw_run_submit_many(
 /// \retval SW_NONE         no run exists under that scope and key
 /// \retval SW_ERR_INVALID  the key is absent, a text is empty, no UTF-8 or holds a NUL, or cap is
 ///                         below SW_ID_CAP
-/// \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
+/// \retval SW_ERR_TOO_BIG  scope or key has more than SW_KEY_BYTES_MAX bytes
 /// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_run_find(
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn sw_run_claim(
 /// Waits at most wait_ms for a run, 0 when options is NULL; besides, it may block. Durable when it
 /// returns attempts.
 /// \param queue,queue_len  name of the queue; absent is "default"
-/// \param max              attempts at most, 1 to 10000
+/// \param max              attempts at most, 1 to SW_MANY_MAX
 /// \param out              array of max places; receives the attempts, each freed by
 ///                         sw_attempt_free; the other places become NULL, and all on failure
 /// \param out_count        receives how many attempts there are; 0 with SW_NONE
@@ -319,15 +319,15 @@ pub unsafe extern "C" fn sw_run_claim_many(
 ///
 /// Waits at most timeout_ms; besides, it may block.
 /// \param run_id,run_id_len  from a submit or a claim
-/// \param timeout_ms         milliseconds, to 3162240000000; 0 looks once, SW_FOREVER waits without
-///                           limit
+/// \param timeout_ms         milliseconds, to SW_DURATION_MS_MAX; 0 looks once, SW_FOREVER waits
+///                           without limit
 /// \param out                receives the document, freed by sw_text_free; NULL on failure and for
 ///                           SW_TIMEOUT
 /// \retval SW_OK             the run has completed, failed or been cancelled; the document is in
 ///                           out
 /// \retval SW_TIMEOUT        it had not until timeout_ms passed or the stop fired
 /// \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; timeout_ms is below
-///                           -1 or above a hundred years
+///                           -1 or above SW_DURATION_MS_MAX
 /// \retval SW_ERR_NOT_FOUND  no such run
 /// \retval SW_ERR_CLOSED     also when the store is shut down during the wait
 /// \codes sweeping

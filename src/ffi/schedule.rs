@@ -25,20 +25,20 @@ use crate::text::Text;
 /// equal), the next firing stays, otherwise firings count from now. A schedule that was paused goes
 /// on with the next firing from now.
 ///
-/// spec is a JSON object of at most 65536 bytes. Its keys:
+/// spec is a JSON object of at most SW_SCHEDULE_SPEC_BYTES_MAX bytes. Its keys:
 ///
 /// - "workflow": name of the host's function; must be given.
 /// - "args": any JSON; absent is null. "queue": absent is "default".
-/// - "cron" or "every_ms", one of them. "every_ms" is 1 to 3162240000000 and counts from the set
-///   that named it. "cron" has five fields, minute (0-59), hour (0-23), day of month (1-31), month
-///   (1-12 or JAN-DEC), day of week (0-7 or SUN-SAT, 0 and 7 are Sunday), or six with the second
-///   (0-59) first. A field is one or more of these with commas between: `*`, a number, a range a-b,
-///   a step `*`/n or a-b/n. The words are read in either case, in their field alone. A day of month
-///   is also L, the last, or nW, the weekday nearest to day n within its month; a day of week is
-///   also d#n, the nth of the month, n 1 to 5, or d#L, the last. When both days are named, that is
-///   neither field is `*` alone, either counts. All else is refused, and the message names the
-///   field: a range that runs backward, a step of 0, a/n, ?, LW, nicknames as @daily. So is an
-///   expression that never fires, as on 30 February.
+/// - "cron" or "every_ms", one of them. "every_ms" is 1 to SW_DURATION_MS_MAX and counts from the
+///   set that named it. "cron" has five fields, minute (0-59), hour (0-23), day of month (1-31),
+///   month (1-12 or JAN-DEC), day of week (0-7 or SUN-SAT, 0 and 7 are Sunday), or six with the
+///   second (0-59) first. A field is one or more of these with commas between: `*`, a number, a
+///   range a-b, a step `*`/n or a-b/n. The words are read in either case, in their field alone. A
+///   day of month is also L, the last, or nW, the weekday nearest to day n within its month; a day
+///   of week is also d#n, the nth of the month, n 1 to 5, or d#L, the last. When both days are
+///   named, that is neither field is `*` alone, either counts. All else is refused, and the message
+///   names the field: a range that runs backward, a step of 0, a/n, ?, LW, nicknames as @daily. So
+///   is an expression that never fires, as on 30 February.
 /// - "timezone": name in the IANA database, as "Europe/Berlin"; absent is "UTC". The rules are
 ///   those that the machine has at each firing (/usr/share/zoneinfo); "UTC" needs none. Where the
 ///   hour and the minute are numbers, ranges or lists of these, each local time that cron names
@@ -50,9 +50,10 @@ use crate::text::Text;
 ///   matter for this.
 /// - "overlap": "skip" (default): a firing submits nothing while the last run of the schedule is
 ///   open, and is counted in "skipped" of the list. "queue": it submits a run all the same.
-/// - "catch_up": what becomes of firings that passed while nobody looked. "last" (default): one run,
-///   for the last of them. "none": nothing, unless it is the last and at most 60000 ms late. "all":
-///   one run each, for the newest 1000 (with "skip", only while none is open).
+/// - "catch_up": what becomes of firings that passed while nobody looked. "last" (default): one
+///   run, for the last of them. "none": nothing, unless it is the last and at most
+///   SW_SCHEDULE_GRACE_MS late. "all": one run each, for the newest SW_SCHEDULE_CATCH_UP_MAX (with
+///   "skip", only while none is open).
 /// - "paused": true stops firing.
 ///
 /// May block. Durable when it returns.
@@ -64,7 +65,7 @@ use crate::text::Text;
 ///                             range; the time zone is not known on this machine; cron never fires
 /// \retval SW_ERR_TOO_BIG      name, spec or a text in it is above its limit
 /// \retval SW_ERR_UNSUPPORTED  the machine has no time zones, and spec names one that is not "UTC"
-/// \retval SW_ERR_CONFLICT     there are 10000 schedules already
+/// \retval SW_ERR_CONFLICT     there are SW_SCHEDULES_MAX schedules already
 /// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_schedule_set(
@@ -95,7 +96,7 @@ pub unsafe extern "C" fn sw_schedule_set(
 /// \retval SW_OK             the schedule is gone
 /// \retval SW_ERR_INVALID    name is absent or out of its form
 /// \retval SW_ERR_NOT_FOUND  no schedule has that name
-/// \retval SW_ERR_TOO_BIG    name has more than 255 bytes
+/// \retval SW_ERR_TOO_BIG    name has more than SW_NAME_BYTES_MAX bytes
 /// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_schedule_delete(

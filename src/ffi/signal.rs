@@ -21,7 +21,7 @@ use super::text::sw_text;
 /// \param run_id,run_id_len    from a submit or a claim
 /// \param name,name_len        name that the run awaits
 /// \param payload,payload_len  JSON; absent is null
-/// \param idempotency_key,idempotency_key_len  to 1024 bytes; absent sends each time
+/// \param idempotency_key,idempotency_key_len  to SW_KEY_BYTES_MAX bytes; absent sends each time
 /// \retval SW_OK             the message is sent
 /// \retval SW_EXISTS         the key matched: it was sent before
 /// \retval SW_ERR_INVALID    run_id or name is absent; a text is out of its form; payload is no
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn sw_signal_send(
 ///
 /// May block. Never waits for the message. Durable when it returns.
 /// \param name,name_len  name that the message is sent under
-/// \param timeout_ms     milliseconds from the first call, to 3162240000000; 0 answers now,
+/// \param timeout_ms     milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
 ///                       SW_FOREVER has no limit
 /// \param out            receives the payload, JSON, byte for byte as sent, freed by sw_text_free;
 ///                       NULL unless the answer is SW_OK
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn sw_signal_send(
 /// \retval SW_SUSPEND             none yet: end the attempt by sw_attempt_suspend, or ask again
 /// \retval SW_TIMEOUT             none came in time; this replays too
 /// \retval SW_ERR_INVALID         name is absent or out of its form, or timeout_ms out of its range
-/// \retval SW_ERR_TOO_BIG         name has more than 255 bytes
+/// \retval SW_ERR_TOO_BIG         name has more than SW_NAME_BYTES_MAX bytes
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
 /// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await

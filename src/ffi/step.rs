@@ -179,12 +179,12 @@ pub unsafe extern "C" fn sw_step_complete(
 /// May block. Durable when it returns, by the step's durability.
 /// \param step               from sw_step_begin, which answered SW_OK; still to be freed
 /// \param result,result_len  JSON; absent is null
-/// \param usage,usage_len    JSON object `{unit: integer}` of up to 64 units, as for
-///                           sw_budget_reserve; must be given
+/// \param usage,usage_len    JSON object `{unit: integer}` of up to SW_BUDGET_UNITS_MAX units, as
+///                           for sw_budget_reserve; must be given
 /// \retval SW_OK              result and usage are recorded
 /// \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"; usage is absent, out of
-///                            its form or range, would bring what is spent above 2^63-1, or names
-///                            the 257th unit of the tree
+///                            its form or range, would bring what is spent above 2^63-1, or names one
+///                            unit more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
 /// \retval SW_ERR_TOO_BIG     a text is above the store's limit
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
 /// \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed

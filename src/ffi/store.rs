@@ -113,8 +113,8 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 /// SW_ERR_CANNOT_OPEN, here or from the first reading call after a writer came.
 ///
 /// May block.
-/// \param path  path of the file, NUL-terminated; to 504 bytes when it is absolute and links are
-///              followed, its last part to 247
+/// \param path  path of the file, NUL-terminated; to SW_FILE_BYTES_MAX bytes when it is absolute
+///              and links are followed, its last part to 247
 /// \param out   receives the store, ended by sw_store_close; NULL on failure
 /// \retval SW_OK                  the store is open
 /// \retval SW_ERR_INVALID         path is empty, too long, a URI or ":memory:", or an option is out
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char 
 /// \param ms     milliseconds to go forward, from 0
 /// \retval SW_OK           the clock has moved
 /// \retval SW_ERR_MISUSE   also: the store was opened without SW_OPEN_MANUAL_CLOCK
-/// \retval SW_ERR_INVALID  ms is below 0, or would pass the year 9999
+/// \retval SW_ERR_INVALID  ms is below 0, or would pass SW_INSTANT_MS_MAX
 /// \codes writing but SW_ERR_SCHEMA_OLD, SW_ERR_READONLY
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_advance_clock(
@@ -356,11 +356,12 @@ pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
 ///
 /// Waits at most timeout_ms; besides, it may block.
 /// \param seen        a counter that an earlier call gave, or 0
-/// \param timeout_ms  milliseconds, to 3162240000000; 0 answers now, SW_FOREVER waits without limit
+/// \param timeout_ms  milliseconds, to SW_DURATION_MS_MAX; 0 answers now, SW_FOREVER waits without
+///                    limit
 /// \param out_now     receives the counter, also for SW_TIMEOUT
 /// \retval SW_OK            the counter is another
 /// \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
-/// \retval SW_ERR_INVALID   timeout_ms is below -1 or above a hundred years
+/// \retval SW_ERR_INVALID   timeout_ms is below -1 or above SW_DURATION_MS_MAX
 /// \retval SW_ERR_CLOSED    also when the store is shut down during the wait
 /// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY, and the file beside it that
 ///                          tells of changes cannot be read

@@ -61,7 +61,7 @@ pub unsafe extern "C" fn sw_text_free(text: *mut sw_text) {
 /// \param out_id             receives the id and its NUL
 /// \retval SW_OK           the id is written
 /// \retval SW_ERR_INVALID  the prefix has another form, or cap is below SW_ID_CAP
-/// \retval SW_ERR_TOO_BIG  the prefix has more than 255 bytes
+/// \retval SW_ERR_TOO_BIG  the prefix has more than SW_NAME_BYTES_MAX bytes
 /// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_new_id(
@@ -84,11 +84,11 @@ pub unsafe extern "C" fn sw_new_id(
 }
 
 /// Writes a text as a JSON string with its quotes, for hosts without a JSON writer. Never blocks.
-/// \param text,text_len  UTF-8 to 512 MiB; may be empty and may hold NULs
+/// \param text,text_len  UTF-8 to SW_PAYLOAD_BYTES_MAX bytes; may be empty and may hold NULs
 /// \param out            receives the JSON, freed by sw_text_free; NULL on failure
 /// \retval SW_OK           the JSON string is in out
 /// \retval SW_ERR_INVALID  text is absent, or not UTF-8
-/// \retval SW_ERR_TOO_BIG  text has more than 512 MiB
+/// \retval SW_ERR_TOO_BIG  text has more than SW_PAYLOAD_BYTES_MAX bytes
 /// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_json_quote(

@@ -38,7 +38,7 @@ pub extern "C" fn sw_version() -> *const c_char {
 
 /// Returns the version of the library as one number: major << 16 | minor << 8 | patch. Never
 /// blocks.
-/// \return such as 256 for 0.1.0
+/// \return such as 513 for 0.2.1
 #[unsafe(no_mangle)]
 pub extern "C" fn sw_version_number() -> u32 {
     SW_VERSION_NUMBER

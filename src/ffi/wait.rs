@@ -35,11 +35,11 @@ impl Out<'_, *mut sw_text> {
 ///
 /// May block. Never waits for the time itself. Durable when it returns.
 /// \param name,name_len  name of the sleep
-/// \param duration_ms    milliseconds from the first call, 0 to 3162240000000
+/// \param duration_ms    milliseconds from the first call, 0 to SW_DURATION_MS_MAX
 /// \retval SW_OK              the sleep is over
 /// \retval SW_SUSPEND         it is not: end the attempt by sw_attempt_suspend, or ask again
 /// \retval SW_ERR_INVALID     name is absent or out of its form, or duration_ms out of its range
-/// \retval SW_ERR_TOO_BIG     name has more than 255 bytes
+/// \retval SW_ERR_TOO_BIG     name has more than SW_NAME_BYTES_MAX bytes
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
 /// \retval SW_ERR_CONFLICT    another thread asks for the same sleep at this moment
@@ -75,10 +75,10 @@ pub unsafe extern "C" fn sw_sleep(
 ///
 /// May block. Never waits for what is awaited. Durable when it returns.
 /// \param name,name_len    name of the await
-/// \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
-///                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0
-///                         to 3162240000000}
-/// \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+/// \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects with one key each: {"signal":
+///                         name}, {"child": run_id}, or {"sleep_ms": milliseconds from the first
+///                         call, 0 to SW_DURATION_MS_MAX}
+/// \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
 ///                         SW_FOREVER has no limit
 /// \param out              receives {"index", "outcome": "ok" or "failed", "value"}, freed by
 ///                         sw_text_free: the place in waits, and the payload, the child's result or
@@ -89,8 +89,8 @@ pub unsafe extern "C" fn sw_sleep(
 /// \retval SW_TIMEOUT             none was ready in time; this replays too
 /// \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of
 ///                                its range; the sentence names the entry of waits
-/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above
-///                                the store's limit
+/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than SW_NAME_BYTES_MAX bytes,
+///                                waits is above the store's limit
 /// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
@@ -132,10 +132,10 @@ pub unsafe extern "C" fn sw_await_any(
 ///
 /// May block. Never waits for what is awaited. Durable when it returns.
 /// \param name,name_len    name of the await
-/// \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
-///                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0
-///                         to 3162240000000}
-/// \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+/// \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects with one key each: {"signal":
+///                         name}, {"child": run_id}, or {"sleep_ms": milliseconds from the first
+///                         call, 0 to SW_DURATION_MS_MAX}
+/// \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
 ///                         SW_FOREVER has no limit
 /// \param out              receives an array in the order of waits of what sw_await_any answers,
 ///                         freed by sw_text_free; NULL unless the answer is SW_OK
@@ -144,9 +144,9 @@ pub unsafe extern "C" fn sw_await_any(
 /// \retval SW_TIMEOUT             not all were ready in time; this replays too
 /// \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of
 ///                                its range; the sentence names the entry of waits
-/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above
-///                                the store's limit, or the answers have more than 536870912 bytes
-///                                together
+/// \retval SW_ERR_TOO_BIG         name or a name in waits has more than SW_NAME_BYTES_MAX bytes,
+///                                waits is above the store's limit, or the answers have more than
+///                                SW_PAYLOAD_BYTES_MAX bytes together
 /// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
