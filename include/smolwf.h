@@ -252,7 +252,7 @@
  * run, when reserved and spent together come to the level that its budget warns at:
  *
  *   {"type":"budget.warning",
- *    "payload":{"unit":"tokens","limit":1000,"warn":800,"spent":700,"reserved":120}}
+ *    "payload":{"unit":"tokens","limit":5000,"warn":4000,"spent":3900,"reserved":120}}
  *
  * Metadata of a run that a schedule submitted is {"schedule":name,"scheduled_at_ms":instant}.
  *
@@ -648,7 +648,7 @@ const char *sw_version(void);
 /**
  * Returns the version of the library as one number: major << 16 | minor << 8 | patch. Never
  * blocks.
- * \return such as 256 for 0.1.0
+ * \return such as 513 for 0.2.1
  */
 uint32_t sw_version_number(void);
 
@@ -744,18 +744,18 @@ void sw_text_free(sw_text *text);
  * \param out_id             receives the id and its NUL
  * \retval SW_OK           the id is written
  * \retval SW_ERR_INVALID  the prefix has another form, or cap is below SW_ID_CAP
- * \retval SW_ERR_TOO_BIG  the prefix has more than 255 bytes
+ * \retval SW_ERR_TOO_BIG  the prefix has more than SW_NAME_BYTES_MAX bytes
  * Also what any call may answer: SHARED CODES.
  */
 int32_t sw_new_id(const char *prefix, size_t prefix_len, char *out_id, size_t cap, sw_error **err);
 
 /**
  * Writes a text as a JSON string with its quotes, for hosts without a JSON writer. Never blocks.
- * \param text,text_len  UTF-8 to 512 MiB; may be empty and may hold NULs
+ * \param text,text_len  UTF-8 to SW_PAYLOAD_BYTES_MAX bytes; may be empty and may hold NULs
  * \param out            receives the JSON, freed by sw_text_free; NULL on failure
  * \retval SW_OK           the JSON string is in out
  * \retval SW_ERR_INVALID  text is absent, or not UTF-8
- * \retval SW_ERR_TOO_BIG  text has more than 512 MiB
+ * \retval SW_ERR_TOO_BIG  text has more than SW_PAYLOAD_BYTES_MAX bytes
  * Also what any call may answer: SHARED CODES.
  */
 int32_t sw_json_quote(const char *text, size_t text_len, sw_text **out, sw_error **err);
@@ -789,18 +789,18 @@ typedef struct sw_store_options {
   uint32_t struct_size;
   /** SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY, SW_OPEN_MANUAL_CLOCK, SW_OPEN_ALLOW_NETWORK_FS, or 0. */
   uint32_t flags;
-  /** Milliseconds that a call waits for a lock, 1 to 86400000; 0 is 5000. */
+  /** Milliseconds that a call waits for a lock, 1 to SW_BUSY_TIMEOUT_MS_MAX; 0 is 5000. */
   uint32_t busy_timeout_ms;
   /** SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is POWER. */
   uint32_t durability;
-  /** Connections that read side by side, 1 to 64; 0 is 4. */
+  /** Connections that read side by side, 1 to SW_READERS_MAX; 0 is 4. */
   uint32_t max_readers;
   /**
-   * Milliseconds of a lease when the claim names none, 1000 to 3600000 or
+   * Milliseconds of a lease when the claim names none, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX or
    * SW_LEASE_WHILE_ALIVE; 0 is 30000.
    */
   uint32_t lease_default_ms;
-  /** Bytes of one JSON payload at most, 1 to 536870912; 0 is 16777216. */
+  /** Bytes of one JSON payload at most, 1 to SW_PAYLOAD_BYTES_MAX; 0 is 16777216. */
   uint64_t payload_bytes_max;
 } sw_store_options;
 
@@ -822,8 +822,8 @@ typedef struct sw_store_options {
  * SW_ERR_CANNOT_OPEN, here or from the first reading call after a writer came.
  *
  * May block.
- * \param path  path of the file, NUL-terminated; to 504 bytes when it is absolute and links are
- *              followed, its last part to 247
+ * \param path  path of the file, NUL-terminated; to SW_FILE_BYTES_MAX bytes when it is absolute
+ *              and links are followed, its last part to 247
  * \param out   receives the store, ended by sw_store_close; NULL on failure
  * \retval SW_OK                  the store is open
  * \retval SW_ERR_INVALID         path is empty, too long, a URI or ":memory:", or an option is out
@@ -935,7 +935,7 @@ const char *sw_store_path(const sw_store *store);
  * \param ms     milliseconds to go forward, from 0
  * \retval SW_OK           the clock has moved
  * \retval SW_ERR_MISUSE   also: the store was opened without SW_OPEN_MANUAL_CLOCK
- * \retval SW_ERR_INVALID  ms is below 0, or would pass the year 9999
+ * \retval SW_ERR_INVALID  ms is below 0, or would pass SW_INSTANT_MS_MAX
  * Also what any writing call may answer but SW_ERR_SCHEMA_OLD, SW_ERR_READONLY: SHARED CODES.
  */
 int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
@@ -962,11 +962,12 @@ int64_t sw_store_now_ms(const sw_store *store);
  *
  * Waits at most timeout_ms; besides, it may block.
  * \param seen        a counter that an earlier call gave, or 0
- * \param timeout_ms  milliseconds, to 3162240000000; 0 answers now, SW_FOREVER waits without limit
+ * \param timeout_ms  milliseconds, to SW_DURATION_MS_MAX; 0 answers now, SW_FOREVER waits without
+ *                    limit
  * \param out_now     receives the counter, also for SW_TIMEOUT
  * \retval SW_OK            the counter is another
  * \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
- * \retval SW_ERR_INVALID   timeout_ms is below -1 or above a hundred years
+ * \retval SW_ERR_INVALID   timeout_ms is below -1 or above SW_DURATION_MS_MAX
  * \retval SW_ERR_CLOSED    also when the store is shut down during the wait
  * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY, and the file beside it that
  *                          tells of changes cannot be read
@@ -1002,8 +1003,8 @@ void sw_store_close(sw_store *store);
 
 /**
  * Looks whether a store is whole, and answers a JSON document: ok, true or false; faults, a list
- * with check and detail for each thing that should not be, at most 20 of a kind. Details name rows
- * by their keys, and hold no payload. Keys are only ever added.
+ * with check and detail for each thing that should not be, at most SW_CHECK_FAULTS_MAX of a kind.
+ * Details name rows by their keys, and hold no payload. Keys are only ever added.
  *
  * It verifies the pages and indexes of the file; that each balance of a budget is the
  * sum of its ledger, of its totals and of its open reservations; that open reservations are of
@@ -1038,46 +1039,51 @@ typedef struct sw_submit_options {
   const char *queue;
   /** Bytes of queue, or SW_NTS. */
   size_t queue_len;
-  /** Unix milliseconds before which the run is not claimed; 0 is now. At most the year 9999. */
+  /** Unix milliseconds before which the run is not claimed; 0 is now. At most SW_INSTANT_MS_MAX. */
   int64_t run_at_ms;
   /**
-   * Milliseconds from the later of now and run_at_ms after which the run fails with an error
-   * marked "timeout", to 3162240000000; 0 is never.
+   * Milliseconds from the later of now and run_at_ms after which the run fails with an error marked
+   * "timeout", to SW_DURATION_MS_MAX; 0 is never.
    */
   int64_t timeout_ms;
   /**
-   * Milliseconds before the second try, to 3162240000000; 0 is 1000. Each further wait grows by
+   * Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Each further wait grows by
    * backoff_percent.
    */
   int64_t backoff_initial_ms;
   /**
-   * Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. Waits grow until they
-   * are there, however many tries that takes. Each wait moves by up to a tenth.
+   * Milliseconds between two tries at most, to SW_DURATION_MS_MAX; 0 is 3600000. Waits grow until
+   * they are there, however many tries that takes. Each wait moves by up to a tenth.
    */
   int64_t backoff_max_ms;
   /** The lower goes first among ready runs; any value. */
   int32_t priority;
-  /** Tries before the run fails for good, to 1000000; 0 is 3. */
+  /** Tries before the run fails for good, to SW_TRIES_MAX; 0 is 3. */
   uint32_t max_tries;
-  /** Growth of the wait from one try to the next in percent, 100 to 10000; 0 is 200. */
+  /**
+   * Growth of the wait from one try to the next in percent, 100 to SW_BACKOFF_PERCENT_MAX; 0 is 200.
+   */
   uint32_t backoff_percent;
   /** 0. */
   uint32_t reserved;
   /**
-   * Key under which one run is made and no second one, for as long as the first exists, to 1024
-   * bytes; absent is none. For another workflow it is SW_ERR_CONFLICT.
+   * Key under which one run is made and no second one, for as long as the first exists, to
+   * SW_KEY_BYTES_MAX bytes; absent is none. For another workflow it is SW_ERR_CONFLICT.
    */
   const char *idempotency_key;
   /** Bytes of idempotency_key, or SW_NTS. */
   size_t idempotency_key_len;
   /**
-   * Scope within which the key counts, to 1024 bytes; absent is a scope of its own,
+   * Scope within which the key counts, to SW_KEY_BYTES_MAX bytes; absent is a scope of its own,
    * which "" does not name.
    */
   const char *idempotency_scope;
   /** Bytes of idempotency_scope, or SW_NTS. */
   size_t idempotency_scope_len;
-  /** Runs of one queue with the same key share its limit per key, to 1024 bytes; absent is none. */
+  /**
+   * Runs of one queue with the same key share its limit per key, to SW_KEY_BYTES_MAX bytes; absent
+   * is none.
+   */
   const char *concurrency_key;
   /** Bytes of concurrency_key, or SW_NTS. */
   size_t concurrency_key_len;
@@ -1086,11 +1092,11 @@ typedef struct sw_submit_options {
   /** Bytes of code_version, or SW_NTS. */
   size_t code_version_len;
   /**
-   * JSON object `{unit: limit}` of up to 64 units, names of 1 to 255 bytes: what this run and
-   * all below it may spend, see sw_budget_reserve. A limit is an integer 0 to 2^63-1, or
-   * `{"limit": integer, "warn": integer}`: when reserved and spent together come to warn, an
-   * event "budget.warning" is appended to the topmost run, once. Absent is without limits. A
-   * forked run has the limits of its source's tree and has spent nothing; a retried one goes on
+   * JSON object `{unit: limit}` of up to SW_BUDGET_UNITS_MAX units, names of 1 to SW_NAME_BYTES_MAX
+   * bytes: what this run and all below it may spend, see sw_budget_reserve. A limit is an integer 0
+   * to 2^63-1, or `{"limit": integer, "warn": integer}`: when reserved and spent together come to
+   * warn, an event "budget.warning" is appended to the topmost run, once. Absent is without limits.
+   * A forked run has the limits of its source's tree and has spent nothing; a retried one goes on
    * with its own.
    */
   const char *budget;
@@ -1139,7 +1145,7 @@ int32_t sw_run_submit(sw_store *store, const char *workflow, size_t workflow_len
  * workflows, the second is the item that SW_ERR_CONFLICT names.
  *
  * May block. Durable when it returns; so is what `"exists"` confirms.
- * \param items,items_len  JSON array of 1 to 10000 objects
+ * \param items,items_len  JSON array of 1 to SW_MANY_MAX objects
  * \param out              receives an array in the order of the items,
  *                         `[{"run_id":"run_...","exists":false}]`, freed by sw_text_free; NULL on
  *                         failure. With `"exists"` true the key matched
@@ -1169,7 +1175,7 @@ int32_t sw_run_submit_many(sw_store *store, const char *items, size_t items_len,
  * \retval SW_NONE         no run exists under that scope and key
  * \retval SW_ERR_INVALID  the key is absent, a text is empty, no UTF-8 or holds a NUL, or cap is
  *                         below SW_ID_CAP
- * \retval SW_ERR_TOO_BIG  scope or key has more than 1024 bytes
+ * \retval SW_ERR_TOO_BIG  scope or key has more than SW_KEY_BYTES_MAX bytes
  * Also what any reading call may answer: SHARED CODES.
  */
 int32_t sw_run_find(sw_store *store, const char *idempotency_scope, size_t idempotency_scope_len,
@@ -1182,9 +1188,14 @@ typedef struct sw_claim_options {
   uint32_t struct_size;
   /** 0. */
   uint32_t flags;
-  /** Milliseconds to wait for a run, to 3162240000000; 0 does not wait, SW_FOREVER has no limit. */
+  /**
+   * Milliseconds to wait for a run, to SW_DURATION_MS_MAX; 0 does not wait, SW_FOREVER has no limit.
+   */
   int64_t wait_ms;
-  /** Milliseconds of the lease, 1000 to 3600000 or SW_LEASE_WHILE_ALIVE; 0 is the store's. */
+  /**
+   * Milliseconds of the lease, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX or SW_LEASE_WHILE_ALIVE; 0 is the
+   * store's.
+   */
   uint32_t lease_ms;
   /** 0. */
   uint32_t reserved;
@@ -1244,7 +1255,7 @@ int32_t sw_run_claim(sw_store *store, const char *queue, size_t queue_len,
  * Waits at most wait_ms for a run, 0 when options is NULL; besides, it may block. Durable when it
  * returns attempts.
  * \param queue,queue_len  name of the queue; absent is "default"
- * \param max              attempts at most, 1 to 10000
+ * \param max              attempts at most, 1 to SW_MANY_MAX
  * \param out              array of max places; receives the attempts, each freed by
  *                         sw_attempt_free; the other places become NULL, and all on failure
  * \param out_count        receives how many attempts there are; 0 with SW_NONE
@@ -1270,15 +1281,15 @@ int32_t sw_run_claim_many(sw_store *store, const char *queue, size_t queue_len,
  *
  * Waits at most timeout_ms; besides, it may block.
  * \param run_id,run_id_len  from a submit or a claim
- * \param timeout_ms         milliseconds, to 3162240000000; 0 looks once, SW_FOREVER waits without
- *                           limit
+ * \param timeout_ms         milliseconds, to SW_DURATION_MS_MAX; 0 looks once, SW_FOREVER waits
+ *                           without limit
  * \param out                receives the document, freed by sw_text_free; NULL on failure and for
  *                           SW_TIMEOUT
  * \retval SW_OK             the run has completed, failed or been cancelled; the document is in
  *                           out
  * \retval SW_TIMEOUT        it had not until timeout_ms passed or the stop fired
  * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; timeout_ms is below
- *                           -1 or above a hundred years
+ *                           -1 or above SW_DURATION_MS_MAX
  * \retval SW_ERR_NOT_FOUND  no such run
  * \retval SW_ERR_CLOSED     also when the store is shut down during the wait
  * Also what any sweeping call may answer: SHARED CODES.
@@ -1296,10 +1307,10 @@ int32_t sw_run_wait(sw_store *store, const char *run_id, size_t run_id_len, int6
  * as JSON. Keys are only ever added.
  *
  * The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
- * "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then it
- * names up to 100 of what the run waits for: {"signal": name}, {"child": run_id},
- * {"budget": unit, "amount": n}, and {"until_ms": instant} for the next sleep, time-out or step
- * that is due.
+ * "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then
+ * it names up to SW_WAITING_SHOWN_MAX of what the run waits for: {"signal": name}, {"child":
+ * run_id}, {"budget": unit, "amount": n}, and {"until_ms": instant} for the next sleep, time-out
+ * or step that is due.
  *
  * cancel_asked and pause_asked are true or false: whether a running attempt was told to end, or to
  * yield, and has not done so yet. Once it has, the state is "cancelled" or "paused" and they are
@@ -1347,12 +1358,12 @@ int32_t sw_run_get(sw_store *store, const char *run_id, size_t run_id_len, sw_te
  * \param run_id,run_id_len  from a submit or a claim
  * \param cursor,cursor_len  what next said in the page before; absent is the first page
  * \param limit              attempts, steps, signals, children and events in the page, together, 1
- *                           to 10000; 0 is 1000
+ *                           to SW_PAGE_LEN_MAX; 0 is 1000
  * \param out                receives the document, freed by sw_text_free; NULL on failure. Its
  *                           next is null on the last page
  * \retval SW_OK             the document is in out
  * \retval SW_ERR_INVALID    run_id is absent, a text is out of its form, cursor is no cursor of
- *                           this call, or limit is above 10000
+ *                           this call, or limit is above SW_PAGE_LEN_MAX
  * \retval SW_ERR_NOT_FOUND  no such run
  * Also what any reading call may answer: SHARED CODES.
  */
@@ -1455,7 +1466,7 @@ int32_t sw_run_retry(sw_store *store, const char *run_id, size_t run_id_len, sw_
  * \retval SW_ERR_INVALID    run_id is absent, a text is empty, no UTF-8, or holds a NUL, or cap is
  *                           below SW_ID_CAP
  * \retval SW_ERR_NOT_FOUND  no such run, or it has recorded no such step
- * \retval SW_ERR_TOO_BIG    from_step has more than 255 bytes
+ * \retval SW_ERR_TOO_BIG    from_step has more than SW_NAME_BYTES_MAX bytes
  * Also what any writing call may answer: SHARED CODES.
  */
 int32_t sw_run_fork(sw_store *store, const char *run_id, size_t run_id_len,
@@ -1654,8 +1665,9 @@ int64_t sw_attempt_lease_expires_at_ms(const sw_attempt *attempt);
  * it. After SW_LEASE_WHILE_ALIVE the lease stays so.
  *
  * May block. Durable when it returns.
- * \param lease_ms  milliseconds from now, 1000 to 3600000, or SW_LEASE_WHILE_ALIVE; 0 keeps the
- *                  length that the claim or the last heartbeat named
+ * \param lease_ms  milliseconds from now, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX, or
+ *                  SW_LEASE_WHILE_ALIVE; 0 keeps the length that the claim or the last heartbeat
+ *                  named
  * \retval SW_OK              the lease runs at least until now + lease_ms
  * \retval SW_ERR_INVALID     lease_ms is out of its range
  * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results will
@@ -1711,7 +1723,7 @@ typedef struct sw_fail_options {
   uint32_t struct_size;
   /** SW_FAIL_TERMINAL, SW_FAIL_TEXT, or 0. */
   uint32_t flags;
-  /** Milliseconds until the next try, to 3162240000000; 0 is what the backoff says. */
+  /** Milliseconds until the next try, to SW_DURATION_MS_MAX; 0 is what the backoff says. */
   int64_t retry_after_ms;
 } sw_fail_options;
 
@@ -1747,7 +1759,7 @@ int32_t sw_attempt_fail(sw_attempt *attempt, const char *error, size_t error_len
  *
  * May block. Durable when it returns.
  * \param attempt   from sw_run_claim; still to be freed
- * \param delay_ms  milliseconds before the run may be claimed again, 0 to 3162240000000
+ * \param delay_ms  milliseconds before the run may be claimed again, 0 to SW_DURATION_MS_MAX
  * \retval SW_OK              the run is given back
  * \retval SW_ERR_INVALID     delay_ms is out of its range
  * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
@@ -1775,8 +1787,9 @@ int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
  *                            stored, and the run ends as cancelled or failed
  * \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND or SW_ERR_BUDGET; a step is begun and
- *                            neither finished nor freed; more than 100000 signals and children are
- *                            waited for; or this handle has ended the attempt otherwise
+ *                            neither finished nor freed; more than SW_WAITS_PARKED_MAX signals and
+ *                            children are waited for; or this handle has ended the attempt
+ *                            otherwise
  * Also what any writing call may answer: SHARED CODES.
  */
 int32_t sw_attempt_suspend(sw_attempt *attempt, sw_error **err);
@@ -1813,22 +1826,22 @@ typedef struct sw_step_options {
   /** Bytes of kind, or SW_NTS. */
   size_t kind_len;
   /**
-   * Which call of this name in the run is meant, 1 to 1000000000; 0 is the lowest that this
+   * Which call of this name in the run is meant, 1 to SW_OCCURRENCE_MAX; 0 is the lowest that this
    * attempt has not passed.
    */
   uint32_t occurrence;
   /** SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is the store's. */
   uint32_t durability;
-  /** Tries before the step fails for good, to 1000000; 0 is 3. */
+  /** Tries before the step fails for good, to SW_TRIES_MAX; 0 is 3. */
   uint32_t max_tries;
   /** 0. */
   uint32_t reserved;
   /**
-   * Milliseconds before the second try, to 3162240000000; 0 is 1000. Doubles, moved by up to a
+   * Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Doubles, moved by up to a
    * tenth.
    */
   int64_t backoff_initial_ms;
-  /** Milliseconds between two tries at most, to 3162240000000; 0 is 3600000. */
+  /** Milliseconds between two tries at most, to SW_DURATION_MS_MAX; 0 is 3600000. */
   int64_t backoff_max_ms;
 } sw_step_options;
 
@@ -1904,12 +1917,12 @@ int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, s
  * May block. Durable when it returns, by the step's durability.
  * \param step               from sw_step_begin, which answered SW_OK; still to be freed
  * \param result,result_len  JSON; absent is null
- * \param usage,usage_len    JSON object `{unit: integer}` of up to 64 units, as for
- *                           sw_budget_reserve; must be given
+ * \param usage,usage_len    JSON object `{unit: integer}` of up to SW_BUDGET_UNITS_MAX units, as
+ *                           for sw_budget_reserve; must be given
  * \retval SW_OK              result and usage are recorded
  * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"; usage is absent, out of
- *                            its form or range, would bring what is spent above 2^63-1, or names
- *                            the 257th unit of the tree
+ *                            its form or range, would bring what is spent above 2^63-1, or names one
+ *                            unit more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
  * \retval SW_ERR_TOO_BIG     a text is above the store's limit
  * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
  * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
@@ -2004,11 +2017,11 @@ void sw_step_free(sw_step *step);
  *
  * May block. Never waits for the time itself. Durable when it returns.
  * \param name,name_len  name of the sleep
- * \param duration_ms    milliseconds from the first call, 0 to 3162240000000
+ * \param duration_ms    milliseconds from the first call, 0 to SW_DURATION_MS_MAX
  * \retval SW_OK              the sleep is over
  * \retval SW_SUSPEND         it is not: end the attempt by sw_attempt_suspend, or ask again
  * \retval SW_ERR_INVALID     name is absent or out of its form, or duration_ms out of its range
- * \retval SW_ERR_TOO_BIG     name has more than 255 bytes
+ * \retval SW_ERR_TOO_BIG     name has more than SW_NAME_BYTES_MAX bytes
  * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
  * \retval SW_ERR_CONFLICT    another thread asks for the same sleep at this moment
@@ -2028,10 +2041,10 @@ int32_t sw_sleep(sw_attempt *attempt, const char *name, size_t name_len, int64_t
  *
  * May block. Never waits for what is awaited. Durable when it returns.
  * \param name,name_len    name of the await
- * \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
- *                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0
- *                         to 3162240000000}
- * \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+ * \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects with one key each: {"signal":
+ *                         name}, {"child": run_id}, or {"sleep_ms": milliseconds from the first
+ *                         call, 0 to SW_DURATION_MS_MAX}
+ * \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
  *                         SW_FOREVER has no limit
  * \param out              receives {"index", "outcome": "ok" or "failed", "value"}, freed by
  *                         sw_text_free: the place in waits, and the payload, the child's result or
@@ -2042,8 +2055,8 @@ int32_t sw_sleep(sw_attempt *attempt, const char *name, size_t name_len, int64_t
  * \retval SW_TIMEOUT             none was ready in time; this replays too
  * \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of
  *                                its range; the sentence names the entry of waits
- * \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above
- *                                the store's limit
+ * \retval SW_ERR_TOO_BIG         name or a name in waits has more than SW_NAME_BYTES_MAX bytes,
+ *                                waits is above the store's limit
  * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
  * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
@@ -2067,10 +2080,10 @@ int32_t sw_await_any(sw_attempt *attempt, const char *name, size_t name_len,
  *
  * May block. Never waits for what is awaited. Durable when it returns.
  * \param name,name_len    name of the await
- * \param waits,waits_len  JSON array of 1 to 10000 objects with one key each: {"signal": name},
- *                         {"child": run_id}, or {"sleep_ms": milliseconds from the first call, 0
- *                         to 3162240000000}
- * \param timeout_ms       milliseconds from the first call, to 3162240000000; 0 answers now,
+ * \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects with one key each: {"signal":
+ *                         name}, {"child": run_id}, or {"sleep_ms": milliseconds from the first
+ *                         call, 0 to SW_DURATION_MS_MAX}
+ * \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
  *                         SW_FOREVER has no limit
  * \param out              receives an array in the order of waits of what sw_await_any answers,
  *                         freed by sw_text_free; NULL unless the answer is SW_OK
@@ -2079,9 +2092,9 @@ int32_t sw_await_any(sw_attempt *attempt, const char *name, size_t name_len,
  * \retval SW_TIMEOUT             not all were ready in time; this replays too
  * \retval SW_ERR_INVALID         name or waits is absent or out of its form, or timeout_ms out of
  *                                its range; the sentence names the entry of waits
- * \retval SW_ERR_TOO_BIG         name or a name in waits has more than 255 bytes, waits is above
- *                                the store's limit, or the answers have more than 536870912 bytes
- *                                together
+ * \retval SW_ERR_TOO_BIG         name or a name in waits has more than SW_NAME_BYTES_MAX bytes,
+ *                                waits is above the store's limit, or the answers have more than
+ *                                SW_PAYLOAD_BYTES_MAX bytes together
  * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
  * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
@@ -2108,7 +2121,7 @@ int32_t sw_await_all(sw_attempt *attempt, const char *name, size_t name_len,
  * \param run_id,run_id_len    from a submit or a claim
  * \param name,name_len        name that the run awaits
  * \param payload,payload_len  JSON; absent is null
- * \param idempotency_key,idempotency_key_len  to 1024 bytes; absent sends each time
+ * \param idempotency_key,idempotency_key_len  to SW_KEY_BYTES_MAX bytes; absent sends each time
  * \retval SW_OK             the message is sent
  * \retval SW_EXISTS         the key matched: it was sent before
  * \retval SW_ERR_INVALID    run_id or name is absent; a text is out of its form; payload is no
@@ -2136,7 +2149,7 @@ int32_t sw_signal_send(sw_store *store, const char *run_id, size_t run_id_len,
  *
  * May block. Never waits for the message. Durable when it returns.
  * \param name,name_len  name that the message is sent under
- * \param timeout_ms     milliseconds from the first call, to 3162240000000; 0 answers now,
+ * \param timeout_ms     milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
  *                       SW_FOREVER has no limit
  * \param out            receives the payload, JSON, byte for byte as sent, freed by sw_text_free;
  *                       NULL unless the answer is SW_OK
@@ -2144,7 +2157,7 @@ int32_t sw_signal_send(sw_store *store, const char *run_id, size_t run_id_len,
  * \retval SW_SUSPEND             none yet: end the attempt by sw_attempt_suspend, or ask again
  * \retval SW_TIMEOUT             none came in time; this replays too
  * \retval SW_ERR_INVALID         name is absent or out of its form, or timeout_ms out of its range
- * \retval SW_ERR_TOO_BIG         name has more than 255 bytes
+ * \retval SW_ERR_TOO_BIG         name has more than SW_NAME_BYTES_MAX bytes
  * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
  * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
@@ -2193,8 +2206,8 @@ int32_t sw_child_submit(sw_attempt *attempt, const char *name, size_t name_len,
  * Submits children in one commit, all or none. Each is as by sw_child_submit; children of one name
  * are its occurrences in the order of the list.
  *
- * items is an array of 1 to 10000 objects: name, workflow, args, and the options by their names:
- * queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
+ * items is an array of 1 to SW_MANY_MAX objects: name, workflow, args, and the options by their
+ * names: queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
  * backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
  * SW_SUBMIT_LOCAL). What is left out, or null, is its default.
  *
@@ -2225,8 +2238,8 @@ int32_t sw_child_submit_many(sw_attempt *attempt, const char *items, size_t item
  *
  * May block. Never waits for the child. Durable when it returns.
  * \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
- * \param timeout_ms         milliseconds from the first call, to 3162240000000; 0 answers now,
- *                           SW_FOREVER has no limit
+ * \param timeout_ms         milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers
+ *                           now, SW_FOREVER has no limit
  * \param out                receives the child's result or error, JSON, byte for byte as given,
  *                           freed by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
  * \retval SW_OK                  the child is completed; its result is in out
@@ -2268,23 +2281,24 @@ int32_t sw_child_await(sw_attempt *attempt, const char *run_id, size_t run_id_le
  * May block. Durable when it returns; so is what SW_EXISTS confirms.
  * \param step_or_null         a step of this attempt that begin answered with SW_OK, for which the
  *                             amounts are; or NULL
- * \param amounts,amounts_len  JSON object `{unit: integer}` of 1 to 64 units; names of 1 to 255
- *                             bytes, integers 0 to 2^63-1 without sign, fraction or exponent
- * \param source,source_len    what makes it one, to 1024 bytes: reserved again with the same
- *                             source in this attempt it is the same reservation, whatever the
- *                             amounts; absent is a reservation of its own
+ * \param amounts,amounts_len  JSON object `{unit: integer}` of 1 to SW_BUDGET_UNITS_MAX units;
+ *                             names of 1 to SW_NAME_BYTES_MAX bytes, integers 0 to 2^63-1 without
+ *                             sign, fraction or exponent
+ * \param source,source_len    what makes it one, to SW_KEY_BYTES_MAX bytes: reserved again with
+ *                             the same source in this attempt it is the same reservation, whatever
+ *                             the amounts; absent is a reservation of its own
  * \param out_id               receives the reservation's id and its NUL, for SW_OK and SW_EXISTS
  * \retval SW_OK              all of it is reserved
  * \retval SW_EXISTS          that source reserved before in this attempt; that id is written
  * \retval SW_ERR_INVALID     amounts is absent or out of its form or range, or names no unit; a
- *                            unit without a limit would come above 2^63-1, or be the 257th of the
- *                            tree; the step is another attempt's; source is empty; cap is below
- *                            SW_ID_CAP
+ *                            unit without a limit would come above 2^63-1, or be one more than
+ *                            SW_BUDGET_UNITS_OF_TREE_MAX of the tree; the step is another attempt's; source is
+ *                            empty; cap is below SW_ID_CAP
  * \retval SW_ERR_TOO_BIG     a text is above its limit
  * \retval SW_ERR_BUDGET      a unit has no room; nothing is reserved. The message names the unit,
  *                            its limit, what is spent, what is reserved and what was asked
- * \retval SW_ERR_CONFLICT    the step is finished or was replayed, or the attempt has 1000 open
- *                            reservations, counted by unit
+ * \retval SW_ERR_CONFLICT    the step is finished or was replayed, or the attempt has
+ *                            SW_RESERVATIONS_OPEN_MAX open reservations, counted by unit
  * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
  * Also what any writing call may answer: SHARED CODES.
@@ -2308,12 +2322,12 @@ int32_t sw_budget_reserve(sw_attempt *attempt, sw_step *step_or_null,
  *
  * May block. Durable when it returns.
  * \param reservation_id,reservation_id_len  from sw_budget_reserve
- * \param usage,usage_len  JSON object `{unit: integer}` of up to 64 units, as for
+ * \param usage,usage_len  JSON object `{unit: integer}` of up to SW_BUDGET_UNITS_MAX units, as for
  *                         sw_budget_reserve; must be given
  * \retval SW_OK             settled, now or before with the same amounts
  * \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8; usage is out of its form or
- *                           range, or would bring what is spent above 2^63-1, or names the 257th
- *                           unit of the tree
+ *                           range, or would bring what is spent above 2^63-1, or names one unit
+ *                           more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
  * \retval SW_ERR_TOO_BIG    usage is above the store's limit
  * \retval SW_ERR_NOT_FOUND  no such reservation
  * \retval SW_ERR_CONFLICT   settled before with other amounts, or given back when its attempt
@@ -2340,7 +2354,7 @@ int32_t sw_budget_settle(sw_store *store, const char *reservation_id, size_t res
  * \retval SW_OK             the limit is moved
  * \retval SW_ERR_INVALID    a text is absent, empty or no UTF-8, or holds a NUL; the limit would
  *                           be below 0 or above 2^63-1
- * \retval SW_ERR_TOO_BIG    unit has more than 255 bytes
+ * \retval SW_ERR_TOO_BIG    unit has more than SW_NAME_BYTES_MAX bytes
  * \retval SW_ERR_NOT_FOUND  no such run, or its tree has no limit of that unit
  * Also what any writing call may answer: SHARED CODES.
  */
@@ -2351,8 +2365,9 @@ int32_t sw_budget_raise(sw_store *store, const char *run_id, size_t run_id_len,
  * Shows a budget as a JSON document: root_run_id; units, an object with, for each unit, limit,
  * warn, reserved, spent, remaining; totals, a list of what was spent by workflow, kind of step
  * (null for what was reserved without one) and unit, with the number of entries; totals_cut, true
- * when more than 1000 of them exist. Of a unit without a limit, limit and remaining are null.
- * Remaining is negative when more was spent than allowed. Keys are only ever added.
+ * when more than SW_BUDGET_TOTALS_MAX of them exist. Of a unit without a limit, limit and
+ * remaining are null. Remaining is negative when more was spent than allowed. Keys are only ever
+ * added.
  *
  * It is the budget of the topmost run, whichever run of the tree is named.
  *
@@ -2380,7 +2395,7 @@ int32_t sw_budget_get(sw_store *store, const char *run_id, size_t run_id_len, sw
  * \param type,type_len        kind of event, a name; names that begin with "budget." are the
  *                             library's own: do not use them
  * \param payload,payload_len  JSON; absent is null
- * \param key,key_len          to 1024 bytes; absent appends each time
+ * \param key,key_len          to SW_KEY_BYTES_MAX bytes; absent appends each time
  * \retval SW_OK              the event is appended
  * \retval SW_EXISTS          the key matched: it was appended before
  * \retval SW_ERR_INVALID     type is absent; a text is out of its form; payload is no JSON or has
@@ -2402,8 +2417,9 @@ int32_t sw_event_append(sw_attempt *attempt, const char *type, size_t type_len,
  * A reader goes on with the seq of its last item. It has missed events when first_seq is above the
  * number it asked for plus 1: they were pruned. Sleep with sw_store_wait or a watch between reads.
  *
- * A page ends after limit items, or earlier, after the item with which its payloads come to 16
- * MiB; it was not the last while the last item's seq is below last_seq and the store is read whole.
+ * A page ends after limit items, or earlier, after the item with which its payloads come to
+ * SW_EVENT_PAGE_BYTES; it was not the last while the last item's seq is below last_seq and the
+ * store is read whole.
  *
  * What is shown outlives the loss of power, whatever the store's durability: when last_seq is above
  * that of all reads of this handle before, it waits for a sync of the log, its own or another's that
@@ -2412,11 +2428,11 @@ int32_t sw_event_append(sw_attempt *attempt, const char *type, size_t type_len,
  * May block.
  * \param after_seq          number above which to read, from 0
  * \param run_id,run_id_len  only events of this run; absent is the whole store
- * \param limit              events in the page, 1 to 10000; 0 is 1000
+ * \param limit              events in the page, 1 to SW_PAGE_LEN_MAX; 0 is 1000
  * \param out                receives the document, freed by sw_text_free; NULL on failure
  * \retval SW_OK             the document is in out
  * \retval SW_ERR_INVALID    after_seq is negative, run_id is empty or out of its form, or limit is
- *                           above 10000
+ *                           above SW_PAGE_LEN_MAX
  * \retval SW_ERR_NOT_FOUND  no such run
  * Also what any sweeping call may answer: SHARED CODES.
  */
@@ -2440,20 +2456,20 @@ int32_t sw_event_read(sw_store *store, int64_t after_seq, const char *run_id, si
  * equal), the next firing stays, otherwise firings count from now. A schedule that was paused goes
  * on with the next firing from now.
  *
- * spec is a JSON object of at most 65536 bytes. Its keys:
+ * spec is a JSON object of at most SW_SCHEDULE_SPEC_BYTES_MAX bytes. Its keys:
  *
  * - "workflow": name of the host's function; must be given.
  * - "args": any JSON; absent is null. "queue": absent is "default".
- * - "cron" or "every_ms", one of them. "every_ms" is 1 to 3162240000000 and counts from the set
- *   that named it. "cron" has five fields, minute (0-59), hour (0-23), day of month (1-31), month
- *   (1-12 or JAN-DEC), day of week (0-7 or SUN-SAT, 0 and 7 are Sunday), or six with the second
- *   (0-59) first. A field is one or more of these with commas between: `*`, a number, a range a-b,
- *   a step `*`/n or a-b/n. The words are read in either case, in their field alone. A day of month
- *   is also L, the last, or nW, the weekday nearest to day n within its month; a day of week is
- *   also d#n, the nth of the month, n 1 to 5, or d#L, the last. When both days are named, that is
- *   neither field is `*` alone, either counts. All else is refused, and the message names the
- *   field: a range that runs backward, a step of 0, a/n, ?, LW, nicknames as @daily. So is an
- *   expression that never fires, as on 30 February.
+ * - "cron" or "every_ms", one of them. "every_ms" is 1 to SW_DURATION_MS_MAX and counts from the
+ *   set that named it. "cron" has five fields, minute (0-59), hour (0-23), day of month (1-31),
+ *   month (1-12 or JAN-DEC), day of week (0-7 or SUN-SAT, 0 and 7 are Sunday), or six with the
+ *   second (0-59) first. A field is one or more of these with commas between: `*`, a number, a
+ *   range a-b, a step `*`/n or a-b/n. The words are read in either case, in their field alone. A
+ *   day of month is also L, the last, or nW, the weekday nearest to day n within its month; a day
+ *   of week is also d#n, the nth of the month, n 1 to 5, or d#L, the last. When both days are
+ *   named, that is neither field is `*` alone, either counts. All else is refused, and the message
+ *   names the field: a range that runs backward, a step of 0, a/n, ?, LW, nicknames as @daily. So
+ *   is an expression that never fires, as on 30 February.
  * - "timezone": name in the IANA database, as "Europe/Berlin"; absent is "UTC". The rules are
  *   those that the machine has at each firing (/usr/share/zoneinfo); "UTC" needs none. Where the
  *   hour and the minute are numbers, ranges or lists of these, each local time that cron names
@@ -2465,9 +2481,10 @@ int32_t sw_event_read(sw_store *store, int64_t after_seq, const char *run_id, si
  *   matter for this.
  * - "overlap": "skip" (default): a firing submits nothing while the last run of the schedule is
  *   open, and is counted in "skipped" of the list. "queue": it submits a run all the same.
- * - "catch_up": what becomes of firings that passed while nobody looked. "last" (default): one run,
- *   for the last of them. "none": nothing, unless it is the last and at most 60000 ms late. "all":
- *   one run each, for the newest 1000 (with "skip", only while none is open).
+ * - "catch_up": what becomes of firings that passed while nobody looked. "last" (default): one
+ *   run, for the last of them. "none": nothing, unless it is the last and at most
+ *   SW_SCHEDULE_GRACE_MS late. "all": one run each, for the newest SW_SCHEDULE_CATCH_UP_MAX (with
+ *   "skip", only while none is open).
  * - "paused": true stops firing.
  *
  * May block. Durable when it returns.
@@ -2479,7 +2496,7 @@ int32_t sw_event_read(sw_store *store, int64_t after_seq, const char *run_id, si
  *                             range; the time zone is not known on this machine; cron never fires
  * \retval SW_ERR_TOO_BIG      name, spec or a text in it is above its limit
  * \retval SW_ERR_UNSUPPORTED  the machine has no time zones, and spec names one that is not "UTC"
- * \retval SW_ERR_CONFLICT     there are 10000 schedules already
+ * \retval SW_ERR_CONFLICT     there are SW_SCHEDULES_MAX schedules already
  * Also what any writing call may answer: SHARED CODES.
  */
 int32_t sw_schedule_set(sw_store *store, const char *name, size_t name_len,
@@ -2493,7 +2510,7 @@ int32_t sw_schedule_set(sw_store *store, const char *name, size_t name_len,
  * \retval SW_OK             the schedule is gone
  * \retval SW_ERR_INVALID    name is absent or out of its form
  * \retval SW_ERR_NOT_FOUND  no schedule has that name
- * \retval SW_ERR_TOO_BIG    name has more than 255 bytes
+ * \retval SW_ERR_TOO_BIG    name has more than SW_NAME_BYTES_MAX bytes
  * Also what any writing call may answer: SHARED CODES.
  */
 int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, sw_error **err);

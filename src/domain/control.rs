@@ -11,19 +11,6 @@ use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::limits::{ANCESTORS_MAX, PAGE_LEN_DEFAULT, SWEEP_CASCADE_MAX};
 
-fn ended_conflict(port: &mut dyn Port, run_key: RunKey, run_id: &str) -> Result<Error> {
-    let outcome = port.run_end(run_key)?.map(|end| outcome_text(end.outcome));
-    Ok(Error::conflict(format!("{run_id} is {}", outcome.unwrap_or("gone"))))
-}
-
-fn outcome_text(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Completed => "completed",
-        Outcome::Failed => "failed",
-        Outcome::Cancelled => "cancelled",
-    }
-}
-
 /// Cancels a run: at once, or when its running attempt next ends, and all below it (P26). Again is the
 /// same for the run.
 pub fn cancel(port: &mut dyn Port, run_id: &str, reason: Option<&str>, now: Now) -> Result<()> {
@@ -238,4 +225,17 @@ pub fn fork(
     let task = port.task_of_run(fork_key, now.wall_ms)?;
     port.task_insert(&task)?;
     queue::enter_task(port, &task)
+}
+
+fn ended_conflict(port: &mut dyn Port, run_key: RunKey, run_id: &str) -> Result<Error> {
+    let outcome = port.run_end(run_key)?.map(|end| outcome_text(end.outcome));
+    Ok(Error::conflict(format!("{run_id} is {}", outcome.unwrap_or("gone"))))
+}
+
+fn outcome_text(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed => "completed",
+        Outcome::Failed => "failed",
+        Outcome::Cancelled => "cancelled",
+    }
 }
