@@ -1,6 +1,7 @@
 //! Submitting runs.
 
 use super::input::{check_object, in_range};
+pub use super::port::Submit;
 use super::port::{Lane, NewRun, OwnerKey, Parent, Port, Task, TaskState};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -9,45 +10,6 @@ use crate::limits::{BACKOFF_PERCENT_MAX, DURATION_MS_MAX, INSTANT_MS_MAX, TRIES_
 
 /// The queue of a submit or claim that names none.
 pub const QUEUE_DEFAULT: &str = "default";
-
-/// What a host asks for when it submits a run; 0 and `None` are the defaults.
-#[derive(Debug, Clone, Default)]
-pub struct Submit {
-    /// Name of the host's function.
-    pub workflow: String,
-    /// Queue; "default" if `None`.
-    pub queue: Option<String>,
-    /// JSON; `null` if `None`.
-    pub args: Option<String>,
-    /// Unix milliseconds before which it is not claimed.
-    pub run_at_ms: i64,
-    /// Milliseconds from max(now, run_at_ms) after which the run fails.
-    pub timeout_ms: i64,
-    /// Milliseconds before the second try.
-    pub backoff_initial_ms: i64,
-    /// Milliseconds between two tries at most.
-    pub backoff_max_ms: i64,
-    /// Lower goes first.
-    pub priority: i32,
-    /// Tries before the run fails.
-    pub max_tries: u32,
-    /// Growth of the backoff, in percent, from 100.
-    pub backoff_percent: u32,
-    /// One run is made per (scope, key).
-    pub idempotency_key: Option<String>,
-    /// Scope of the key; "" if `None`.
-    pub idempotency_scope: Option<String>,
-    /// Gate that the run shares with others of its queue.
-    pub concurrency_key: Option<String>,
-    /// Version of the code that may run it.
-    pub code_version: Option<String>,
-    /// JSON object `{unit: limit}`.
-    pub budget: Option<String>,
-    /// JSON object of the host's own.
-    pub metadata: Option<String>,
-    /// Only the submitting handle may claim it while that is open.
-    pub is_local: bool,
-}
 
 /// What a submit answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,11 +84,7 @@ pub(super) fn submit_as(
     parent: Option<&Parent>,
     now: Now,
 ) -> Result<Submitted> {
-    let idempotency = submit
-        .idempotency_key
-        .as_ref()
-        .map(|key| (submit.idempotency_scope.clone().unwrap_or_default(), key.clone()));
-    if let Some((scope, key)) = &idempotency
+    if let Some((scope, key)) = submit.idempotency()
         && let Some((run_id, workflow)) = port.run_by_idempotency(scope, key)?
     {
         check_same(&workflow, run_id, &submit.workflow)?;
@@ -141,13 +99,7 @@ pub(super) fn submit_as(
         owner_key: local_owner,
     };
     let lane_key = port.lane_make(&lane)?;
-    let run = NewRun {
-        run_id: Some(run_id),
-        idempotency,
-        parent_key: parent.map(|parent| parent.run_key),
-        root_key: parent.map(|parent| parent.root_key),
-        ..new_run(submit, lane_key, now)
-    };
+    let run = NewRun { run_id, lane_key, parent, created_at_ms: now.wall_ms, submit };
     let run_key = port.run_insert(&run)?;
     if let Some(budget) = &submit.budget {
         super::budget::open(port, run_key, budget)?;
@@ -169,24 +121,6 @@ fn check_same(found: &str, run_id: Id, asked: &str) -> Result<()> {
          keys or a scope of its own",
         id::write("run", run_id)
     )))
-}
-
-fn new_run(submit: &Submit, lane_key: i64, now: Now) -> NewRun {
-    NewRun {
-        lane_key,
-        created_at_ms: now.wall_ms,
-        run_at_ms: named(submit.run_at_ms),
-        priority: submit.priority,
-        max_tries: (submit.max_tries > 0).then_some(submit.max_tries),
-        timeout_ms: named(submit.timeout_ms),
-        backoff_initial_ms: named(submit.backoff_initial_ms),
-        backoff_max_ms: named(submit.backoff_max_ms),
-        backoff_percent: (submit.backoff_percent > 0).then_some(submit.backoff_percent),
-        concurrency_key: submit.concurrency_key.clone(),
-        metadata: submit.metadata.clone(),
-        args: submit.args.clone(),
-        ..NewRun::default()
-    }
 }
 
 fn named(ms: i64) -> Option<i64> {

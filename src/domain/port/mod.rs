@@ -32,7 +32,7 @@ pub use event::{EventFilter, EventPort, EventRow};
 pub use query::{QueryPort, RunRow, SignalRow};
 pub use queue::{GatePlace, QueueLimits, QueuePort};
 pub use run::{
-    Lane, LaneKey, NewRun, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort,
+    Lane, LaneKey, NewRun, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
 };
 pub use schedule::{Schedule, SchedulePort, Zone};
 pub use step::{StepKind, StepPort, StepRow, StepState, StepView};

@@ -37,41 +37,66 @@ pub enum Outcome {
     Cancelled = 3,
 }
 
-/// A run as it is first written.
+/// What a host asks for when it submits a run; 0 and `None` are the defaults.
 #[derive(Debug, Clone, Default)]
-pub struct NewRun {
-    /// Public id.
-    pub run_id: Option<Id>,
-    /// Lane it queues in.
-    pub lane_key: LaneKey,
-    /// Run that submitted it.
-    pub parent_key: Option<RunKey>,
-    /// Topmost run of its tree, when not itself.
-    pub root_key: Option<RunKey>,
-    /// When it is submitted.
-    pub created_at_ms: i64,
-    /// When it is due, if a time was named.
-    pub run_at_ms: Option<i64>,
+pub struct Submit {
+    /// Name of the host's function.
+    pub workflow: String,
+    /// Queue; "default" if `None`.
+    pub queue: Option<String>,
+    /// JSON; `null` if `None`.
+    pub args: Option<String>,
+    /// Unix milliseconds before which it is not claimed.
+    pub run_at_ms: i64,
+    /// Milliseconds from max(now, run_at_ms) after which the run fails.
+    pub timeout_ms: i64,
+    /// Milliseconds before the second try.
+    pub backoff_initial_ms: i64,
+    /// Milliseconds between two tries at most.
+    pub backoff_max_ms: i64,
     /// Lower goes first.
     pub priority: i32,
-    /// `None` in these five is the default.
-    pub max_tries: Option<u32>,
-    /// Milliseconds from max(created, run_at) to its time-out.
-    pub timeout_ms: Option<i64>,
-    /// See [`crate::domain::Backoff`].
-    pub backoff_initial_ms: Option<i64>,
-    /// See [`crate::domain::Backoff`].
-    pub backoff_max_ms: Option<i64>,
-    /// See [`crate::domain::Backoff`].
-    pub backoff_percent: Option<u32>,
-    /// Key of its gate.
+    /// Tries before the run fails.
+    pub max_tries: u32,
+    /// Growth of the backoff, in percent, from 100.
+    pub backoff_percent: u32,
+    /// One run is made per (scope, key).
+    pub idempotency_key: Option<String>,
+    /// Scope of the key; "" if `None`.
+    pub idempotency_scope: Option<String>,
+    /// Gate that the run shares with others of its queue.
     pub concurrency_key: Option<String>,
-    /// Idempotency scope and key.
-    pub idempotency: Option<(String, String)>,
-    /// JSON object of the host's.
+    /// Version of the code that may run it.
+    pub code_version: Option<String>,
+    /// JSON object `{unit: limit}`.
+    pub budget: Option<String>,
+    /// JSON object of the host's own.
     pub metadata: Option<String>,
-    /// JSON; absent reads as `null`.
-    pub args: Option<String>,
+    /// Only the submitting handle may claim it while that is open.
+    pub is_local: bool,
+}
+
+impl Submit {
+    /// Returns scope and key under which one run is made.
+    pub fn idempotency(&self) -> Option<(&str, &str)> {
+        let scope = self.idempotency_scope.as_deref().unwrap_or_default();
+        self.idempotency_key.as_deref().map(|key| (scope, key))
+    }
+}
+
+/// A run as it is first written.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRun<'run> {
+    /// Public id.
+    pub run_id: Id,
+    /// Lane it queues in.
+    pub lane_key: LaneKey,
+    /// Run that submits it.
+    pub parent: Option<&'run Parent>,
+    /// When it is submitted.
+    pub created_at_ms: i64,
+    /// What it was submitted with; of that 0 and `None` are stored as not given.
+    pub submit: &'run Submit,
 }
 
 /// What a child takes from the run that submits it.
@@ -120,7 +145,7 @@ pub trait RunPort {
     /// Returns the key of a run.
     fn run_by_id(&mut self, run_id: Id) -> Result<Option<RunKey>>;
     /// Writes a run.
-    fn run_insert(&mut self, run: &NewRun) -> Result<RunKey>;
+    fn run_insert(&mut self, run: &NewRun<'_>) -> Result<RunKey>;
     /// Returns what children of a run take from it.
     fn lineage(&mut self, run_key: RunKey) -> Result<Parent>;
     /// Returns how often and how a run is tried.

@@ -1,5 +1,6 @@
 //! What cancels, pauses, retries and forks write.
 
+use super::run::RUN_COPY;
 use super::tx::Tx;
 use crate::domain::port::{ClaimPort, ControlPort, RunKey, StepName, Task, TaskState};
 use crate::error::{Error, Result};
@@ -79,16 +80,6 @@ JOIN sw_payloads AS b ON b.payload_key = r.args_key
 WHERE r.run_key = ?1
 RETURNING payload_key";
 
-const RUN_COPY: &str = "
-INSERT INTO sw_workflow_runs (
-    run_id, lane_key, created_at_ms, priority, max_tries, timeout_ms, backoff_initial_ms,
-    backoff_max_ms, backoff_percent, concurrency_key, metadata, args_key, args, forked_from
-)
-SELECT ?2, ?4, ?3, priority, max_tries, timeout_ms, backoff_initial_ms, backoff_max_ms,
-    backoff_percent, concurrency_key, metadata, ?5, args, run_key
-FROM sw_workflow_runs
-WHERE run_key = ?1";
-
 const FORKED_FROM: &str = "
 SELECT forked_from
 FROM sw_workflow_runs
@@ -134,7 +125,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     FAILURES_DROP,
     TASK_OF_RUN,
     ARGS_COPY,
-    RUN_COPY,
     FORKED_FROM,
     STEP_PLACE,
     STEP_NAMES_AFTER,

@@ -1,10 +1,12 @@
 //! Rows of runs: submitting, finding, and how they ended.
 
-use rusqlite::named_params;
+use rusqlite::{ToSql, named_params};
 
 use super::tx::Tx;
 use crate::domain::Backoff;
-use crate::domain::port::{Lane, LaneKey, NewRun, Parent, RunEnd, RunKey, RunPolicy, RunPort};
+use crate::domain::port::{
+    Lane, LaneKey, NewRun, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
+};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::limits::{
@@ -36,17 +38,45 @@ const PAYLOAD_INSERT: &str = "
 INSERT INTO sw_payloads (body)
 VALUES (?1)";
 
-const RUN_INSERT: &str = "
+/// The options of a submit that a run keeps, each in a column of its name: what stands in this list is
+/// written with a run and taken over by a fork.
+macro_rules! kept_options {
+    ($($option:ident)*) => {
+        const RUN_INSERT: &str = concat!("
 INSERT INTO sw_workflow_runs (
-    run_id, lane_key, parent_key, root_key, created_at_ms, run_at_ms, priority, max_tries,
-    timeout_ms, backoff_initial_ms, backoff_max_ms, backoff_percent, concurrency_key, idem_scope,
-    idem_key, metadata, args_key, args
+    run_id, lane_key, parent_key, root_key, created_at_ms, run_at_ms, priority, idem_scope, idem_key,
+    ", $(stringify!($option), ", ",)* "args_key, args
 )
 VALUES (
-    :run_id, :lane_key, :parent_key, :root_key, :created_at_ms, :run_at_ms, :priority,
-    :max_tries, :timeout_ms, :backoff_initial_ms, :backoff_max_ms, :backoff_percent,
-    :concurrency_key, :idem_scope, :idem_key, :metadata, :args_key, :args
-)";
+    :run_id, :lane_key, :parent_key, :root_key, :created_at_ms, :run_at_ms, :priority, :idem_scope,
+    :idem_key, ", $(":", stringify!($option), ", ",)* ":args_key, :args
+)");
+
+        pub(super) const RUN_COPY: &str = concat!("
+INSERT INTO sw_workflow_runs (
+    run_id, lane_key, created_at_ms, priority, ", $(stringify!($option), ", ",)* "args_key, args,
+    forked_from
+)
+SELECT ?2, ?4, ?3, priority, ", $(stringify!($option), ", ",)* "?5, args, run_key
+FROM sw_workflow_runs
+WHERE run_key = ?1");
+
+        const KEPT: usize = [$(stringify!($option)),*].len();
+
+        fn kept(submit: &Submit) -> [(&'static str, Option<&dyn ToSql>); KEPT] {
+            [$((concat!(":", stringify!($option)), given(&submit.$option))),*]
+        }
+    };
+}
+
+kept_options!(
+    max_tries timeout_ms backoff_initial_ms backoff_max_ms backoff_percent concurrency_key metadata
+);
+
+/// Returns what is no default: that is stored as NULL.
+fn given<T: ToSql + Default + PartialEq>(option: &T) -> Option<&dyn ToSql> {
+    (*option != T::default()).then_some(option)
+}
 
 const LINEAGE: &str = "
 SELECT coalesce(r.root_key, r.run_key), l.queue
@@ -78,6 +108,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     RUN_BY_ID,
     PAYLOAD_INSERT,
     RUN_INSERT,
+    RUN_COPY,
     LINEAGE,
     RUN_POLICY,
     RUN_END,
@@ -105,35 +136,28 @@ impl RunPort for Tx<'_> {
         self.one(RUN_BY_ID, [run_id.to_bytes()], |row| row.get(0))
     }
 
-    fn run_insert(&mut self, run: &NewRun) -> Result<RunKey> {
-        let run_id = run.run_id.ok_or_else(|| Error::internal("a run without an id"))?;
-        let is_large = run.args.as_ref().is_some_and(|args| args.len() > ARGS_INLINE_BYTES_MAX);
-        let args_key =
-            if is_large { Some(self.insert(PAYLOAD_INSERT, [&run.args])?) } else { None };
-        let (idem_scope, idem_key) = run.idempotency.clone().unzip();
-        self.insert(
-            RUN_INSERT,
-            named_params! {
-                ":run_id": run_id.to_bytes(),
-                ":lane_key": run.lane_key,
-                ":parent_key": run.parent_key,
-                ":root_key": run.root_key,
-                ":created_at_ms": run.created_at_ms,
-                ":run_at_ms": run.run_at_ms,
-                ":priority": run.priority,
-                ":max_tries": run.max_tries,
-                ":timeout_ms": run.timeout_ms,
-                ":backoff_initial_ms": run.backoff_initial_ms,
-                ":backoff_max_ms": run.backoff_max_ms,
-                ":backoff_percent": run.backoff_percent,
-                ":concurrency_key": run.concurrency_key,
-                ":idem_scope": idem_scope,
-                ":idem_key": idem_key,
-                ":metadata": run.metadata,
-                ":args_key": args_key,
-                ":args": if is_large { None } else { run.args.as_deref() },
-            },
-        )
+    fn run_insert(&mut self, run: &NewRun<'_>) -> Result<RunKey> {
+        let NewRun { run_id, submit, .. } = *run;
+        let args = submit.args.as_deref();
+        let is_large = args.is_some_and(|args| args.len() > ARGS_INLINE_BYTES_MAX);
+        let args_key = if is_large { Some(self.insert(PAYLOAD_INSERT, [args])?) } else { None };
+        let (idem_scope, idem_key) = submit.idempotency().unzip();
+        let kept = kept(submit);
+        let kept = kept.each_ref().map(|(name, value)| (*name, value as &dyn ToSql));
+        let own = named_params! {
+            ":run_id": run_id.to_bytes(),
+            ":lane_key": run.lane_key,
+            ":parent_key": run.parent.map(|parent| parent.run_key),
+            ":root_key": run.parent.map(|parent| parent.root_key),
+            ":created_at_ms": run.created_at_ms,
+            ":run_at_ms": given(&submit.run_at_ms),
+            ":priority": submit.priority,
+            ":idem_scope": idem_scope,
+            ":idem_key": idem_key,
+            ":args_key": args_key,
+            ":args": args.filter(|_| !is_large),
+        };
+        self.insert(RUN_INSERT, [own, &kept].concat().as_slice())
     }
 
     fn lineage(&mut self, run_key: RunKey) -> Result<Parent> {
