@@ -1002,9 +1002,11 @@ void sw_store_close(sw_store *store);
 /* Store: check ------------------------------------------------------------------------------ */
 
 /**
- * Looks whether a store is whole, and answers a JSON document: ok, true or false; faults, a list
- * with check and detail for each thing that should not be, at most SW_CHECK_FAULTS_MAX of a kind.
- * Details name rows by their keys, and hold no payload. Keys are only ever added.
+ * Looks whether a store is whole, and answers a JSON report. It is ok when nothing was found; else
+ * faults has an entry for each thing that should not be, at most SW_CHECK_FAULTS_MAX of a kind.
+ * Details name rows by their keys, and hold no payload.
+ *
+ *   {"ok":false,"faults":[{"check":"ledger","detail":"entry 12 has no balance"}]}
  *
  * It verifies the pages and indexes of the file; that each balance of a budget is the
  * sum of its ledger, of its totals and of its open reservations; that open reservations are of
@@ -1137,9 +1139,14 @@ int32_t sw_run_submit(sw_store *store, const char *workflow, size_t workflow_len
                       char *out_run_id, size_t cap, sw_error **err);
 
 /**
- * Submits many runs in one commit, all or none. Each item is an object with `"workflow"`, `"args"`
- * (any JSON) and the fields of sw_submit_options by their names; instead of the flag there is
- * `"local"`, true or false. What is left out or null is the default.
+ * Submits many runs in one commit, all or none. Each item is an object with "workflow", "args" (any
+ * JSON) and the fields of sw_submit_options by their names; instead of the flag there is "local",
+ * true or false. What is left out or null is the default.
+ *
+ *   [{"workflow":"invoice","args":{"order":7},"queue":"billing","priority":-1,"max_tries":5,
+ *     "idempotency_key":"order-7","metadata":{"tenant":"acme"},
+ *     "budget":{"tokens":{"limit":5000,"warn":4000}}},
+ *    {"workflow":"report","local":true}]
  *
  * Two items of one workflow with one idempotency key make one run, and the second names it; of two
  * workflows, the second is the item that SW_ERR_CONFLICT names.
@@ -1300,11 +1307,14 @@ int32_t sw_run_wait(sw_store *store, const char *run_id, size_t run_id_len, int6
 /* Runs: look -------------------------------------------------------------------------------- */
 
 /**
- * Shows a run as a JSON document: run_id, task_id, root_run_id, parent_run_id, workflow, queue,
- * state, priority, args, result, error, attempts, tries, max_tries, run_at_ms, created_at_ms,
- * updated_at_ms, finished_at_ms, metadata, code_version, waiting_for, cancel_asked, pause_asked,
- * last_error, due_at_ms. Times are Unix milliseconds, what is absent is null, payloads are embedded
- * as JSON. Keys are only ever added.
+ * Shows a run as a JSON document. Its args, metadata, result and errors are embedded as JSON.
+ *
+ *   {"run_id":"run_01k...","task_id":"task_01k...","root_run_id":"run_01k...","parent_run_id":null,
+ *    "workflow":"invoice","queue":"default","state":"waiting","priority":0,"args":{"order":7},
+ *    "result":null,"error":null,"attempts":2,"tries":1,"max_tries":3,"run_at_ms":1760000000000,
+ *    "created_at_ms":1760000000000,"updated_at_ms":1760000004000,"finished_at_ms":null,
+ *    "metadata":{"tenant":"acme"},"code_version":"v1","waiting_for":[{"signal":"approval"}],
+ *    "cancel_asked":false,"pause_asked":false,"last_error":"no connection","due_at_ms":null}
  *
  * The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
  * "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then
@@ -1337,12 +1347,21 @@ int32_t sw_run_get(sw_store *store, const char *run_id, size_t run_id_len, sw_te
                    sw_error **err);
 
 /**
- * Shows what happened in a run, page by page, as a JSON document: run (as sw_run_get), attempts
- * (attempt_id, number, worker, state, started_at_ms, ended_at_ms, error), steps (step_id, name,
- * occurrence, kind, state, tries, input_hash, result, error, started_at_ms, ended_at_ms), signals
- * (name, payload, sent_at_ms, consumed, consumed_by), children (run_id, workflow, state,
- * created_at_ms, finished_at_ms), events (seq, run_id, type, payload, at_ms), next. Keys are only
- * ever added.
+ * Shows what happened in a run, page by page, as a JSON document; run is as of sw_run_get.
+ *
+ *   {"run":{},
+ *    "attempts":[{"attempt_id":"attempt_01k...","number":1,"worker":"w1","state":"suspended",
+ *      "started_at_ms":1760000000000,"ended_at_ms":1760000001000,"error":null}],
+ *    "steps":[{"step_id":"step_01k...","name":"charge","occurrence":1,"kind":"step",
+ *      "state":"completed","tries":1,"input_hash":"9f86d0...","result":"receipt 9","error":null,
+ *      "started_at_ms":1760000000100,"ended_at_ms":1760000000900}],
+ *    "signals":[{"name":"approval","payload":true,"sent_at_ms":1760000000500,"consumed":true,
+ *      "consumed_by":"step_01k..."}],
+ *    "children":[{"run_id":"run_01k...","workflow":"mail","state":"pending",
+ *      "created_at_ms":1760000000700,"finished_at_ms":null}],
+ *    "events":[{"seq":4,"run_id":"run_01k...","type":"paid","payload":{"cents":900},
+ *      "at_ms":1760000000800}],
+ *    "next":null}
  *
  * The state of an attempt is one of "running", "completed", "failed", "released", "suspended",
  * "lost", "cancelled"; one that its run's time-out ended is "failed". That of a step is one of
@@ -2036,19 +2055,23 @@ int32_t sw_sleep(sw_attempt *attempt, const char *name, size_t name_len, int64_t
  * the choice replays. The others stay as they were: a message that was not chosen is for the next
  * await, a child goes on.
  *
+ * waits are objects with one key each: a message by its name, a child by its run_id, a sleep by its
+ * milliseconds from the first call, 0 to SW_DURATION_MS_MAX.
+ *
+ *   [{"signal":"approval"},{"child":"run_01k..."},{"sleep_ms":259200000}]
+ *
+ * The answer has the place in waits, "ok" or "failed", and the payload, the child's result or error,
+ * or null for a sleep: {"index":0,"outcome":"ok","value":true}.
+ *
  * Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
  * occurrences counted.
  *
  * May block. Never waits for what is awaited. Durable when it returns.
  * \param name,name_len    name of the await
- * \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects with one key each: {"signal":
- *                         name}, {"child": run_id}, or {"sleep_ms": milliseconds from the first
- *                         call, 0 to SW_DURATION_MS_MAX}
+ * \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects
  * \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
  *                         SW_FOREVER has no limit
- * \param out              receives {"index", "outcome": "ok" or "failed", "value"}, freed by
- *                         sw_text_free: the place in waits, and the payload, the child's result or
- *                         error, or null for a sleep; NULL unless the answer is SW_OK
+ * \param out              receives the answer, freed by sw_text_free; NULL unless that is SW_OK
  * \retval SW_OK                  the choice is in out
  * \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask
  *                                again
@@ -2080,9 +2103,7 @@ int32_t sw_await_any(sw_attempt *attempt, const char *name, size_t name_len,
  *
  * May block. Never waits for what is awaited. Durable when it returns.
  * \param name,name_len    name of the await
- * \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects with one key each: {"signal":
- *                         name}, {"child": run_id}, or {"sleep_ms": milliseconds from the first
- *                         call, 0 to SW_DURATION_MS_MAX}
+ * \param waits,waits_len  as for sw_await_any
  * \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
  *                         SW_FOREVER has no limit
  * \param out              receives an array in the order of waits of what sw_await_any answers,
@@ -2206,13 +2227,14 @@ int32_t sw_child_submit(sw_attempt *attempt, const char *name, size_t name_len,
  * Submits children in one commit, all or none. Each is as by sw_child_submit; children of one name
  * are its occurrences in the order of the list.
  *
- * items is an array of 1 to SW_MANY_MAX objects: name, workflow, args, and the options by their
- * names: queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
- * backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
- * SW_SUBMIT_LOCAL). What is left out, or null, is its default.
+ * Each item is an object with "name", and else as for sw_run_submit_many, without the three options
+ * that a child cannot have: idempotency_key, idempotency_scope and budget.
+ *
+ *   [{"name":"page","workflow":"fetch","args":{"url":"https://a.example"},"max_tries":5},
+ *    {"name":"page","workflow":"fetch","args":{"url":"https://b.example"}}]
  *
  * May block. Durable when it returns; so is what exists confirms.
- * \param items,items_len  JSON array, as above
+ * \param items,items_len  JSON array of 1 to SW_MANY_MAX objects
  * \param out              receives an array with run_id and exists of each, in order, freed by
  *                         sw_text_free; exists is true for what was submitted before; NULL on
  *                         failure
@@ -2362,14 +2384,17 @@ int32_t sw_budget_raise(sw_store *store, const char *run_id, size_t run_id_len,
                         const char *unit, size_t unit_len, int64_t delta, sw_error **err);
 
 /**
- * Shows a budget as a JSON document: root_run_id; units, an object with, for each unit, limit,
- * warn, reserved, spent, remaining; totals, a list of what was spent by workflow, kind of step
- * (null for what was reserved without one) and unit, with the number of entries; totals_cut, true
- * when more than SW_BUDGET_TOTALS_MAX of them exist. Of a unit without a limit, limit and
- * remaining are null. Remaining is negative when more was spent than allowed. Keys are only ever
- * added.
+ * Shows a budget as a JSON document: that of the topmost run, whichever run of the tree is named.
  *
- * It is the budget of the topmost run, whichever run of the tree is named.
+ *   {"root_run_id":"run_01k...",
+ *    "units":{"tokens":{"limit":5000,"warn":4000,"reserved":120,"spent":3900,"remaining":980},
+ *      "calls":{"limit":null,"warn":null,"reserved":0,"spent":3,"remaining":null}},
+ *    "totals":[{"workflow":"invoice","kind":"step","unit":"tokens","spent":3900,"entries":3}],
+ *    "totals_cut":false}
+ *
+ * Of a unit without a limit, limit and remaining are null. Remaining is negative when more was spent
+ * than allowed. totals are what was spent by workflow, kind of step (null for what was reserved
+ * without one) and unit; totals_cut is true when there are more than SW_BUDGET_TOTALS_MAX of them.
  *
  * May block. Never waits for a writer.
  * \param run_id,run_id_len  any run of the tree
@@ -2410,9 +2435,12 @@ int32_t sw_event_append(sw_attempt *attempt, const char *type, size_t type_len,
                         sw_error **err);
 
 /**
- * Reads events above a number, in order, as a JSON document: items, each with seq, run_id, type,
- * payload, at_ms; first_seq and last_seq, the oldest and the newest number in the store, 0 when
- * there is none. Keys are only ever added.
+ * Reads events above a number, in order, as a JSON document. first_seq and last_seq are the oldest and
+ * the newest number in the store, 0 when there is none.
+ *
+ *   {"items":[{"seq":4,"run_id":"run_01k...","type":"paid","payload":{"cents":900},
+ *      "at_ms":1760000000800}],
+ *    "first_seq":1,"last_seq":4}
  *
  * A reader goes on with the seq of its last item. It has missed events when first_seq is above the
  * number it asked for plus 1: they were pruned. Sleep with sw_store_wait or a watch between reads.
@@ -2456,8 +2484,12 @@ int32_t sw_event_read(sw_store *store, int64_t after_seq, const char *run_id, si
  * equal), the next firing stays, otherwise firings count from now. A schedule that was paused goes
  * on with the next firing from now.
  *
- * spec is a JSON object of at most SW_SCHEDULE_SPEC_BYTES_MAX bytes. Its keys:
+ * spec is a JSON object of at most SW_SCHEDULE_SPEC_BYTES_MAX bytes:
  *
+ *   {"workflow":"report","args":{"kind":"daily"},"queue":"nightly","cron":"30 6 * * MON-FRI",
+ *    "timezone":"Europe/Berlin","overlap":"skip","catch_up":"last","paused":false}
+ *
+ * Its keys:
  * - "workflow": name of the host's function; must be given.
  * - "args": any JSON; absent is null. "queue": absent is "default".
  * - "cron" or "every_ms", one of them. "every_ms" is 1 to SW_DURATION_MS_MAX and counts from the
@@ -2516,9 +2548,13 @@ int32_t sw_schedule_set(sw_store *store, const char *name, size_t name_len,
 int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, sw_error **err);
 
 /**
- * Shows all schedules as a JSON array, ordered by name: name, the keys of its spec with what was
- * left out filled in, next_at_ms, last_at_ms, last_run_id, skipped, error. Keys are only ever
- * added.
+ * Shows all schedules as a JSON array, ordered by name, with the keys of their specs; what was left
+ * out there is filled in.
+ *
+ *   [{"name":"daily","workflow":"report","args":{"kind":"daily"},"queue":"nightly",
+ *     "cron":"30 6 * * MON-FRI","every_ms":null,"timezone":"Europe/Berlin","overlap":"skip",
+ *     "catch_up":"last","paused":false,"next_at_ms":1760070600000,"last_at_ms":1759984200000,
+ *     "last_run_id":"run_01k...","skipped":0,"error":null}]
  *
  * next_at_ms is when it is due next, null while it is paused or when it fires no more. last_at_ms
  * is the firing that last_run_id was submitted for. skipped counts firings that submitted nothing

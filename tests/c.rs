@@ -32,6 +32,7 @@ const TOPICS: &[&str] = &[
     "fork",
     "json",
     "lease",
+    "manual",
     "many",
     "misuse",
     "misuse_text",
@@ -100,6 +101,11 @@ fn watches_tell_event_loops_of_changes() {
 #[test]
 fn documents_have_the_keys_of_the_contract() {
     run("document", Flavour::Sanitized);
+}
+
+#[test]
+fn examples_in_the_header_are_what_the_library_gives_and_takes() {
+    run("manual", Flavour::Sanitized);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::path::Path;
 
 #[path = "tidy/clients.rs"]
 mod clients;
+#[path = "tidy/errors.rs"]
+mod errors;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Lines of a source file at most, its unit tests left out.

@@ -174,14 +174,17 @@ pub unsafe extern "C" fn sw_budget_raise(
     }
 }
 
-/// Shows a budget as a JSON document: root_run_id; units, an object with, for each unit, limit,
-/// warn, reserved, spent, remaining; totals, a list of what was spent by workflow, kind of step
-/// (null for what was reserved without one) and unit, with the number of entries; totals_cut, true
-/// when more than SW_BUDGET_TOTALS_MAX of them exist. Of a unit without a limit, limit and
-/// remaining are null. Remaining is negative when more was spent than allowed. Keys are only ever
-/// added.
+/// Shows a budget as a JSON document: that of the topmost run, whichever run of the tree is named.
 ///
-/// It is the budget of the topmost run, whichever run of the tree is named.
+///   {"root_run_id":"run_01k...",
+///    "units":{"tokens":{"limit":5000,"warn":4000,"reserved":120,"spent":3900,"remaining":980},
+///      "calls":{"limit":null,"warn":null,"reserved":0,"spent":3,"remaining":null}},
+///    "totals":[{"workflow":"invoice","kind":"step","unit":"tokens","spent":3900,"entries":3}],
+///    "totals_cut":false}
+///
+/// Of a unit without a limit, limit and remaining are null. Remaining is negative when more was spent
+/// than allowed. totals are what was spent by workflow, kind of step (null for what was reserved
+/// without one) and unit; totals_cut is true when there are more than SW_BUDGET_TOTALS_MAX of them.
 ///
 /// May block. Never waits for a writer.
 /// \param run_id,run_id_len  any run of the tree

@@ -7,9 +7,11 @@ use super::store::sw_store;
 use super::text::sw_text;
 use crate::text::Text;
 
-/// Looks whether a store is whole, and answers a JSON document: ok, true or false; faults, a list
-/// with check and detail for each thing that should not be, at most SW_CHECK_FAULTS_MAX of a kind.
-/// Details name rows by their keys, and hold no payload. Keys are only ever added.
+/// Looks whether a store is whole, and answers a JSON report. It is ok when nothing was found; else
+/// faults has an entry for each thing that should not be, at most SW_CHECK_FAULTS_MAX of a kind.
+/// Details name rows by their keys, and hold no payload.
+///
+///   {"ok":false,"faults":[{"check":"ledger","detail":"entry 12 has no balance"}]}
 ///
 /// It verifies the pages and indexes of the file; that each balance of a budget is the
 /// sum of its ledger, of its totals and of its open reservations; that open reservations are of

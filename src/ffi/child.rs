@@ -75,13 +75,14 @@ pub unsafe extern "C" fn sw_child_submit(
 /// Submits children in one commit, all or none. Each is as by sw_child_submit; children of one name
 /// are its occurrences in the order of the list.
 ///
-/// items is an array of 1 to SW_MANY_MAX objects: name, workflow, args, and the options by their
-/// names: queue, run_at_ms, timeout_ms, backoff_initial_ms, backoff_max_ms, priority, max_tries,
-/// backoff_percent, concurrency_key, code_version, metadata (an object), and local (true for
-/// SW_SUBMIT_LOCAL). What is left out, or null, is its default.
+/// Each item is an object with "name", and else as for sw_run_submit_many, without the three options
+/// that a child cannot have: idempotency_key, idempotency_scope and budget.
+///
+///   [{"name":"page","workflow":"fetch","args":{"url":"https://a.example"},"max_tries":5},
+///    {"name":"page","workflow":"fetch","args":{"url":"https://b.example"}}]
 ///
 /// May block. Durable when it returns; so is what exists confirms.
-/// \param items,items_len  JSON array, as above
+/// \param items,items_len  JSON array of 1 to SW_MANY_MAX objects
 /// \param out              receives an array with run_id and exists of each, in order, freed by
 ///                         sw_text_free; exists is true for what was submitted before; NULL on
 ///                         failure

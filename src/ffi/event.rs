@@ -56,9 +56,12 @@ pub unsafe extern "C" fn sw_event_append(
     }
 }
 
-/// Reads events above a number, in order, as a JSON document: items, each with seq, run_id, type,
-/// payload, at_ms; first_seq and last_seq, the oldest and the newest number in the store, 0 when
-/// there is none. Keys are only ever added.
+/// Reads events above a number, in order, as a JSON document. first_seq and last_seq are the oldest and
+/// the newest number in the store, 0 when there is none.
+///
+///   {"items":[{"seq":4,"run_id":"run_01k...","type":"paid","payload":{"cents":900},
+///      "at_ms":1760000000800}],
+///    "first_seq":1,"last_seq":4}
 ///
 /// A reader goes on with the seq of its last item. It has missed events when first_seq is above the
 /// number it asked for plus 1: they were pruned. Sleep with sw_store_wait or a watch between reads.

@@ -10,11 +10,14 @@ use super::store::sw_store;
 use super::text::sw_text;
 use crate::text::Text;
 
-/// Shows a run as a JSON document: run_id, task_id, root_run_id, parent_run_id, workflow, queue,
-/// state, priority, args, result, error, attempts, tries, max_tries, run_at_ms, created_at_ms,
-/// updated_at_ms, finished_at_ms, metadata, code_version, waiting_for, cancel_asked, pause_asked,
-/// last_error, due_at_ms. Times are Unix milliseconds, what is absent is null, payloads are embedded
-/// as JSON. Keys are only ever added.
+/// Shows a run as a JSON document. Its args, metadata, result and errors are embedded as JSON.
+///
+///   {"run_id":"run_01k...","task_id":"task_01k...","root_run_id":"run_01k...","parent_run_id":null,
+///    "workflow":"invoice","queue":"default","state":"waiting","priority":0,"args":{"order":7},
+///    "result":null,"error":null,"attempts":2,"tries":1,"max_tries":3,"run_at_ms":1760000000000,
+///    "created_at_ms":1760000000000,"updated_at_ms":1760000004000,"finished_at_ms":null,
+///    "metadata":{"tenant":"acme"},"code_version":"v1","waiting_for":[{"signal":"approval"}],
+///    "cancel_asked":false,"pause_asked":false,"last_error":"no connection","due_at_ms":null}
 ///
 /// The state is one of "pending", "running", "waiting", "paused", "completed", "failed",
 /// "cancelled"; the last three are final. waiting_for is null unless the state is "waiting"; then
@@ -62,12 +65,21 @@ pub unsafe extern "C" fn sw_run_get(
     }
 }
 
-/// Shows what happened in a run, page by page, as a JSON document: run (as sw_run_get), attempts
-/// (attempt_id, number, worker, state, started_at_ms, ended_at_ms, error), steps (step_id, name,
-/// occurrence, kind, state, tries, input_hash, result, error, started_at_ms, ended_at_ms), signals
-/// (name, payload, sent_at_ms, consumed, consumed_by), children (run_id, workflow, state,
-/// created_at_ms, finished_at_ms), events (seq, run_id, type, payload, at_ms), next. Keys are only
-/// ever added.
+/// Shows what happened in a run, page by page, as a JSON document; run is as of sw_run_get.
+///
+///   {"run":{},
+///    "attempts":[{"attempt_id":"attempt_01k...","number":1,"worker":"w1","state":"suspended",
+///      "started_at_ms":1760000000000,"ended_at_ms":1760000001000,"error":null}],
+///    "steps":[{"step_id":"step_01k...","name":"charge","occurrence":1,"kind":"step",
+///      "state":"completed","tries":1,"input_hash":"9f86d0...","result":"receipt 9","error":null,
+///      "started_at_ms":1760000000100,"ended_at_ms":1760000000900}],
+///    "signals":[{"name":"approval","payload":true,"sent_at_ms":1760000000500,"consumed":true,
+///      "consumed_by":"step_01k..."}],
+///    "children":[{"run_id":"run_01k...","workflow":"mail","state":"pending",
+///      "created_at_ms":1760000000700,"finished_at_ms":null}],
+///    "events":[{"seq":4,"run_id":"run_01k...","type":"paid","payload":{"cents":900},
+///      "at_ms":1760000000800}],
+///    "next":null}
 ///
 /// The state of an attempt is one of "running", "completed", "failed", "released", "suspended",
 /// "lost", "cancelled"; one that its run's time-out ended is "failed". That of a step is one of

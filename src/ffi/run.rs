@@ -130,9 +130,14 @@ pub unsafe extern "C" fn sw_run_submit(
     }
 }
 
-/// Submits many runs in one commit, all or none. Each item is an object with `"workflow"`, `"args"`
-/// (any JSON) and the fields of sw_submit_options by their names; instead of the flag there is
-/// `"local"`, true or false. What is left out or null is the default.
+/// Submits many runs in one commit, all or none. Each item is an object with "workflow", "args" (any
+/// JSON) and the fields of sw_submit_options by their names; instead of the flag there is "local",
+/// true or false. What is left out or null is the default.
+///
+///   [{"workflow":"invoice","args":{"order":7},"queue":"billing","priority":-1,"max_tries":5,
+///     "idempotency_key":"order-7","metadata":{"tenant":"acme"},
+///     "budget":{"tokens":{"limit":5000,"warn":4000}}},
+///    {"workflow":"report","local":true}]
 ///
 /// Two items of one workflow with one idempotency key make one run, and the second names it; of two
 /// workflows, the second is the item that SW_ERR_CONFLICT names.

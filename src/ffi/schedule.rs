@@ -25,8 +25,12 @@ use crate::text::Text;
 /// equal), the next firing stays, otherwise firings count from now. A schedule that was paused goes
 /// on with the next firing from now.
 ///
-/// spec is a JSON object of at most SW_SCHEDULE_SPEC_BYTES_MAX bytes. Its keys:
+/// spec is a JSON object of at most SW_SCHEDULE_SPEC_BYTES_MAX bytes:
 ///
+///   {"workflow":"report","args":{"kind":"daily"},"queue":"nightly","cron":"30 6 * * MON-FRI",
+///    "timezone":"Europe/Berlin","overlap":"skip","catch_up":"last","paused":false}
+///
+/// Its keys:
 /// - "workflow": name of the host's function; must be given.
 /// - "args": any JSON; absent is null. "queue": absent is "default".
 /// - "cron" or "every_ms", one of them. "every_ms" is 1 to SW_DURATION_MS_MAX and counts from the
@@ -115,9 +119,13 @@ pub unsafe extern "C" fn sw_schedule_delete(
     }
 }
 
-/// Shows all schedules as a JSON array, ordered by name: name, the keys of its spec with what was
-/// left out filled in, next_at_ms, last_at_ms, last_run_id, skipped, error. Keys are only ever
-/// added.
+/// Shows all schedules as a JSON array, ordered by name, with the keys of their specs; what was left
+/// out there is filled in.
+///
+///   [{"name":"daily","workflow":"report","args":{"kind":"daily"},"queue":"nightly",
+///     "cron":"30 6 * * MON-FRI","every_ms":null,"timezone":"Europe/Berlin","overlap":"skip",
+///     "catch_up":"last","paused":false,"next_at_ms":1760070600000,"last_at_ms":1759984200000,
+///     "last_run_id":"run_01k...","skipped":0,"error":null}]
 ///
 /// next_at_ms is when it is due next, null while it is paused or when it fires no more. last_at_ms
 /// is the firing that last_run_id was submitted for. skipped counts firings that submitted nothing

@@ -70,19 +70,23 @@ pub unsafe extern "C" fn sw_sleep(
 /// the choice replays. The others stay as they were: a message that was not chosen is for the next
 /// await, a child goes on.
 ///
+/// waits are objects with one key each: a message by its name, a child by its run_id, a sleep by its
+/// milliseconds from the first call, 0 to SW_DURATION_MS_MAX.
+///
+///   [{"signal":"approval"},{"child":"run_01k..."},{"sleep_ms":259200000}]
+///
+/// The answer has the place in waits, "ok" or "failed", and the payload, the child's result or error,
+/// or null for a sleep: {"index":0,"outcome":"ok","value":true}.
+///
 /// Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
 /// occurrences counted.
 ///
 /// May block. Never waits for what is awaited. Durable when it returns.
 /// \param name,name_len    name of the await
-/// \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects with one key each: {"signal":
-///                         name}, {"child": run_id}, or {"sleep_ms": milliseconds from the first
-///                         call, 0 to SW_DURATION_MS_MAX}
+/// \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects
 /// \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
 ///                         SW_FOREVER has no limit
-/// \param out              receives {"index", "outcome": "ok" or "failed", "value"}, freed by
-///                         sw_text_free: the place in waits, and the payload, the child's result or
-///                         error, or null for a sleep; NULL unless the answer is SW_OK
+/// \param out              receives the answer, freed by sw_text_free; NULL unless that is SW_OK
 /// \retval SW_OK                  the choice is in out
 /// \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask
 ///                                again
@@ -132,9 +136,7 @@ pub unsafe extern "C" fn sw_await_any(
 ///
 /// May block. Never waits for what is awaited. Durable when it returns.
 /// \param name,name_len    name of the await
-/// \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects with one key each: {"signal":
-///                         name}, {"child": run_id}, or {"sleep_ms": milliseconds from the first
-///                         call, 0 to SW_DURATION_MS_MAX}
+/// \param waits,waits_len  as for sw_await_any
 /// \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
 ///                         SW_FOREVER has no limit
 /// \param out              receives an array in the order of waits of what sw_await_any answers,
