@@ -13,10 +13,11 @@ const CALLS_MAX = Math.max(2, Math.min(POOL_THREADS - 1, 64));
 /** Of them those that only read: they wait for no writer, and must not wait behind one here. */
 const READS_MAX = Math.max(1, Math.floor(CALLS_MAX / 3));
 
-/** What the header calls reading, and the waits, which look. The tests hold it to the header. */
+/** What the header calls reading or sweeping: looks and waits. The tests hold it to the header. */
 export const READS: ReadonlySet<string> = new Set([
   "sw_attempt_check",
   "sw_budget_get",
+  "sw_event_read",
   "sw_run_find",
   "sw_run_get",
   "sw_run_history",

@@ -46,7 +46,7 @@ test("the calls that queue as reads are those that the header calls reading, and
   const header = readFileSync(new URL("../../../include/smolwf.h", SOURCES), "utf8");
   const documented = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n[\w *]*?\b(sw_\w+)\(/g;
   const reads = [...header.matchAll(documented)]
-    .filter(([, comment = ""]) => /as any (reading call|call\s[\s*]*that may sweep)/.test(comment))
+    .filter(([, comment = ""]) => /what any (reading|sweeping) call may answer/.test(comment))
     .map(([, , name = ""]) => name);
   assert.ok(reads.length > 8, `${reads}`);
   assert.deepEqual([...READS].sort(), reads.sort());
