@@ -115,7 +115,7 @@ func TestWhatWasClaimedWhileAStopCameIsGivenBack(t *testing.T) {
 		t.Error("the workflow began")
 		return nil, nil
 	}}}
-	r, err := worker.start(t.Context())
+	r, err := worker.start(context.Background())
 	must(t, err)
 	r.places()
 	runs, err := r.look(1)
