@@ -73,20 +73,16 @@ pub(super) enum Shadow {
 }
 
 /// Returns whether an ancestor was cancelled and its sweep has not come down to this run yet: it is
-/// not to be claimed (P26).
+/// not to be claimed (P26). Asked only while a cascade is under way.
 pub(super) fn shadow(port: &mut dyn Port, run_key: RunKey) -> Result<Shadow> {
-    if port.cascades(1)?.is_empty() {
-        return Ok(Shadow::None);
-    }
-    let mut at = run_key;
-    for _ in 0..ANCESTORS_MAX {
-        match port.parent(at)? {
-            None => return Ok(Shadow::None),
-            Some((_, true)) => return Ok(Shadow::Falls),
-            Some((parent, false)) => at = parent,
-        }
-    }
-    Ok(Shadow::Unknown)
+    let above = port.ancestry(run_key, ANCESTORS_MAX)?;
+    Ok(if above.iter().any(|ancestor| ancestor.is_ending_it) {
+        Shadow::Falls
+    } else if above.len() == ANCESTORS_MAX as usize {
+        Shadow::Unknown
+    } else {
+        Shadow::None
+    })
 }
 
 /// Ends a run whose ancestor was cancelled, before the sweep comes to it.

@@ -29,6 +29,7 @@ pub mod signal;
 pub mod step;
 pub mod submit;
 pub mod suspend;
+pub mod sweep;
 pub mod wait;
 pub mod wake;
 

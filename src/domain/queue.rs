@@ -31,7 +31,15 @@ impl QueueLimits {
 
     /// Returns whether nothing may be claimed while `running` of its runs hold the fence.
     pub fn is_full(&self, running: u32) -> bool {
-        self.is_paused || self.concurrency.is_some_and(|most| running >= most)
+        self.room(running) == 0
+    }
+
+    /// Returns how many more may be claimed while `running` of its runs hold the fence.
+    pub fn room(&self, running: u32) -> u32 {
+        if self.is_paused {
+            return 0;
+        }
+        self.concurrency.map_or(u32::MAX, |most| most.saturating_sub(running))
     }
 }
 

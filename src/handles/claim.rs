@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
 use crate::domain::news::bell;
 use crate::domain::port::{LaneFilter, Owner};
-use crate::domain::{Durability, hold};
+use crate::domain::{Durability, hold, sweep};
 use crate::error::{Error, Result};
 use crate::handles::attempt::Attempt;
 use crate::handles::entered::{Entered, wait_end};
@@ -158,7 +158,7 @@ impl Store {
         if outlook.is_promising || !dead.is_empty() {
             let seed = id::new_id();
             let swept = entered
-                .write(Durability::Inherit, 0, move |tx, now| claim::sweep(tx, &dead, seed, now));
+                .write(Durability::Inherit, 0, move |tx, now| sweep::sweep(tx, &dead, seed, now));
             match swept {
                 Ok(_) => {}
                 // Somebody who may write, or who writes at this moment, will sweep; and who only

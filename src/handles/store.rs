@@ -12,11 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::entered::{Entered, Terms};
 use crate::clock::{Clock, LeaseClock, Now, system_ms};
 use crate::domain::check;
-use crate::domain::claim as claims;
 use crate::domain::news::{News, Queues};
 use crate::domain::port::{Port, StorePort};
 use crate::domain::submit::{self, Submit};
-use crate::domain::{Durability, hold, query};
+use crate::domain::{Durability, hold, query, sweep};
 use crate::error::{Error, Result};
 use crate::id;
 use crate::limits::{
@@ -265,7 +264,7 @@ impl Store {
         let (submitted, owner_key) =
             entered.write(Durability::Inherit, bytes, move |tx, now| {
                 let owner =
-                    owner.as_ref().map(|owner| claims::owner_key(tx, owner, now)).transpose()?;
+                    owner.as_ref().map(|owner| tx.owner_make(owner, now.wall_ms)).transpose()?;
                 let runs = submit::submit_many(tx, &items, owner.unwrap_or(0), named, now)?;
                 Ok((runs, owner))
             })?;
@@ -329,7 +328,7 @@ impl Store {
         }
         let once = || {
             let options = self.terms.write_options(Durability::Process, 0);
-            backend.write(options, move |tx, now| claims::give_back(tx, owner_key, now))
+            backend.write(options, move |tx, now| sweep::give_back(tx, owner_key, now))
         };
         while matches!(once(), Ok(true)) {}
     }

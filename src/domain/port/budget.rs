@@ -135,8 +135,6 @@ pub trait BudgetPort {
     fn limits_copy(&mut self, from_root: RunKey, to_root: RunKey) -> Result<()>;
     /// Returns up to `limit` balances whose parked runs are to be woken further.
     fn balances_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, String)>>;
-    /// Returns when the next of those is due.
-    fn next_room_at_ms(&mut self) -> Result<Option<i64>>;
 
     /// Writes a reservation of these amounts as the row of its first unit says, and returns its key.
     fn reservation_insert(

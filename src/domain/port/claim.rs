@@ -1,6 +1,8 @@
 //! What a backend gives to claims: lanes and what is ready in them, owners and their leases.
 
+use super::queue::{GatePlace, QueueLimits};
 use super::run::{LaneKey, OwnerKey, RunKey};
+use super::task::{NewLease, Taken};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -51,26 +53,93 @@ pub struct ClaimedRun {
     pub has_history: bool,
 }
 
+/// What moves by itself, and when; and how a queue stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// When the next delayed or waiting task wakes.
+    pub next_wake_at_ms: Option<i64>,
+    /// When the next time-out passes.
+    pub next_deadline_at_ms: Option<i64>,
+    /// When the next schedule is to be looked at.
+    pub next_schedule_at_ms: Option<i64>,
+    /// When more of those who wait for room in a budget are woken.
+    pub next_room_at_ms: Option<i64>,
+    /// When the first lease ends, on the lease clock.
+    pub next_lapse_ms: Option<i64>,
+    /// The children of some run are to be ended.
+    pub has_cascades: bool,
+    /// All owners in the file.
+    pub owners: Vec<Owner>,
+    /// The queue's limits and how many of its runs hold the fence; `None` for one never set.
+    pub limits: Option<(QueueLimits, u32)>,
+}
+
+/// How much a claim takes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// At most so many runs.
+    pub runs: usize,
+    /// No more once their args have so many bytes.
+    pub bytes: usize,
+}
+
+/// A run that a claimer has got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its key.
+    pub run_key: RunKey,
+    /// Its task.
+    pub taken: Taken,
+    /// What its claimer is told.
+    pub run: ClaimedRun,
+}
+
+/// A run whose attempt is gone, as it seems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// Its key.
+    pub run_key: RunKey,
+    /// Who holds it.
+    pub owner_key: OwnerKey,
+}
+
+/// Tasks that were woken because their time has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Woken {
+    /// How many.
+    pub count: usize,
+    /// The gates that they stand at now, each once.
+    pub places: Vec<GatePlace>,
+}
+
 /// Claiming runs, and taking back those of claimers that are gone.
 pub trait ClaimPort {
-    /// Returns the first ready task of the lanes that match.
+    /// Returns what moves by itself, and how a queue stands.
+    fn standing(&mut self, queue: &str) -> Result<Standing>;
+    /// Returns that of the filter's queue, and whether a lane that matches has a ready task.
+    fn outlook(&mut self, filter: &LaneFilter) -> Result<(Standing, bool)>;
+    /// Gives ready tasks of the lanes that match to a claimer, in their order, and stops behind one that
+    /// stands at a gate: what is ready after it is for the domain to say.
+    fn claim_heads(
+        &mut self,
+        filter: &LaneFilter,
+        lease: &NewLease,
+        share: Share,
+    ) -> Result<Vec<Head>>;
+    /// Returns the first ready task of the lanes that match, for a claim that must look at each.
     fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>>;
-    /// Returns when the next delayed or waiting task wakes.
-    fn next_wake_at_ms(&mut self) -> Result<Option<i64>>;
-    /// Returns when the next time-out passes.
-    fn next_deadline_at_ms(&mut self) -> Result<Option<i64>>;
-    /// Returns up to `limit` tasks whose wake time has come, with that time, earliest first.
-    fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, i64)>>;
+    /// Gives that task to a claimer.
+    fn claim_one(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Head>;
+    /// Wakes up to `limit` tasks whose wake time has come, earliest first: ready, due when they were to
+    /// wake or when they were parked, if that is later, they wait for nothing more.
+    fn wake_due(&mut self, now_ms: i64, limit: u32) -> Result<Woken>;
     /// Returns up to `limit` tasks whose time-out has passed, earliest first.
     fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
-    /// Returns all owners in the file.
-    fn owners(&mut self) -> Result<Vec<Owner>>;
-    /// Returns when the first lease of an owner ends, on the lease clock.
-    fn first_lease_end(&mut self, owner_key: OwnerKey) -> Result<Option<i64>>;
-    /// Returns up to `limit` tasks of an owner whose lease ended at or before `until_ms`.
-    fn leased(&mut self, owner_key: OwnerKey, until_ms: i64, limit: u32) -> Result<Vec<RunKey>>;
-    /// Writes an owner.
-    fn owner_insert(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey>;
+    /// Returns up to `limit` runs whose lease ended at or before `now_lease_ms`, and runs of the dead, by
+    /// owner.
+    fn lost(&mut self, now_lease_ms: i64, dead: &[OwnerKey], limit: u32) -> Result<Vec<Lost>>;
+    /// Returns the key of an owner's row, by its mark, written now if it has none.
+    fn owner_make(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey>;
     /// Forgets an owner.
     fn owner_delete(&mut self, owner_key: OwnerKey) -> Result<()>;
     /// Returns up to `limit` lanes that are for this owner alone.
@@ -79,6 +148,4 @@ pub trait ClaimPort {
     fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<LaneKey>;
     /// Takes a lane out of what claims look at; runs go on to name it.
     fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()>;
-    /// Returns what a claimer is told.
-    fn claimed_run(&mut self, run_key: RunKey) -> Result<ClaimedRun>;
 }

@@ -19,6 +19,15 @@ pub struct StepName {
     pub occurrence: u32,
 }
 
+/// A run above another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Its key.
+    pub run_key: RunKey,
+    /// Its children are being ended, and the one below it was not seen to yet.
+    pub is_ending_it: bool,
+}
+
 /// Ending runs early, and bringing them back.
 pub trait ControlPort {
     /// Notes that the children of a run are to be ended, from the first on.
@@ -34,9 +43,9 @@ pub trait ControlPort {
         after_key: RunKey,
         limit: u32,
     ) -> Result<Vec<RunKey>>;
-    /// Returns the run that submitted a run, and whether that one's children are being ended and this
-    /// one was not seen to yet.
-    fn parent(&mut self, run_key: RunKey) -> Result<Option<(RunKey, bool)>>;
+    /// Returns up to `limit` runs above a run, the nearest first, up to the first that is ending the one
+    /// below it.
+    fn ancestry(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Ancestor>>;
     /// Writes what becomes the error of a run that is to end as cancelled.
     fn run_set_error(&mut self, run_key: RunKey, error: &str) -> Result<()>;
     /// Makes a run that ended after so many attempts open again, but for its task: memoised failures

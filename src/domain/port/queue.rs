@@ -31,8 +31,8 @@ pub trait QueuePort {
     fn queue_set(&mut self, queue: &str, limits: &QueueLimits) -> Result<()>;
     /// Returns how many runs behind a gate hold the fence.
     fn gate_running(&mut self, queue: &str, gate: &str) -> Result<u32>;
-    /// Counts a run that begins to hold the fence.
-    fn running_add(&mut self, queue: &str, gate: Option<&str>) -> Result<()>;
+    /// Counts runs that begin to hold the fence, one of them behind a gate.
+    fn running_add(&mut self, queue: &str, count: u32, gate: Option<&str>) -> Result<()>;
     /// Counts a run that ceases to; returns its queue when that was set.
     fn running_remove(&mut self, lane_key: LaneKey, gate: Option<&str>) -> Result<Option<String>>;
     /// Returns how many more runs may hold the fence behind a gate; `u32::MAX` without a limit.

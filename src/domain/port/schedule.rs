@@ -49,8 +49,6 @@ pub trait SchedulePort {
     fn schedule_put(&mut self, schedule: &Schedule) -> Result<()>;
     /// Forgets a schedule; `false` when there was none.
     fn schedule_delete(&mut self, name: &str) -> Result<bool>;
-    /// Returns when the next schedule is to be looked at.
-    fn next_schedule_at_ms(&mut self) -> Result<Option<i64>>;
     /// Returns up to `limit` schedules that are to be looked at, earliest first.
     fn schedules_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<Schedule>>;
     /// Returns the rules of a time zone, by its name in the IANA database.

@@ -211,8 +211,6 @@ pub trait TaskPort {
     fn task_yield(&mut self, task: &Task) -> Result<()>;
     /// Notes that a running task's time-out has passed, so that sweeps see it no more.
     fn task_set_timed_out(&mut self, run_key: RunKey) -> Result<()>;
-    /// Gives a ready task to a claimer.
-    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Taken>;
     /// Makes a delayed or waiting task ready, due at `due_at_ms` or when it was parked, if that is
     /// later, and drops what it waited for.
     /// Returns the gate that it stands at now.

@@ -132,7 +132,7 @@ pub(super) fn a_completed_run_has_its_result_and_no_task(bed: &mut dyn Bed) {
     let attempt = bed.tx(|port| port.attempt_ended(key, 1).unwrap()).unwrap();
     assert_eq!((attempt.ended, attempt.worker.as_deref()), (Ended::Completed, Some("worker 1")));
     assert_eq!((attempt.started_at_ms, attempt.ended_at_ms, attempt.error), (6, 8, None));
-    assert_eq!(bed.tx(|port| port.first_lease_end(1).unwrap()), None);
+    assert_eq!(bed.tx(|port| port.standing("").unwrap().next_lapse_ms), None);
 }
 
 /// P13: failures count against the tries.

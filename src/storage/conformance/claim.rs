@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use super::{Bed, Draws, Now, at, claimer, plain, run_id, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::{End, lose};
-use crate::domain::claim::{Claimer, claim, give_back, outlook};
+use crate::domain::claim::{Claimer, claim, outlook};
 use crate::domain::hold::living;
-use crate::domain::port::{Ended, LEASE_WHILE_ALIVE, LaneFilter, Outcome, Owner, Task, TaskState};
+use crate::domain::port::{
+    Ended, GatePlace, LEASE_WHILE_ALIVE, LaneFilter, Lost, NewLease, Outcome, Owner, Share, Task,
+    TaskState, Woken,
+};
 use crate::domain::step::{self, Begin};
 use crate::domain::submit::{Submit, submit};
+use crate::domain::sweep::{give_back, take_back, time_out_overdue};
 use crate::id::Id;
 use crate::limits::{SWEEP_DUE_MAX, SWEEP_LOST_MAX};
 
@@ -104,7 +108,7 @@ pub(super) fn a_claimer_of_code_versions_also_takes_runs_without_one(bed: &mut d
 
 pub(super) fn a_lane_of_one_owner_is_for_that_owner(bed: &mut dyn Bed) {
     let owner = claimer(1, 0).owner;
-    let mine = bed.tx(|port| port.owner_insert(&owner, 1).unwrap());
+    let mine = bed.tx(|port| port.owner_make(&owner, 1).unwrap());
     bed.tx(|port| submit(port, &plain(), run_id(1), mine, at(5)).unwrap());
     let of = |owner_key| {
         let plain = claimer(1, mine);
@@ -121,7 +125,7 @@ pub(super) fn what_waits_in_lanes_of_a_gone_owner_is_for_all_and_its_lanes_are_l
 ) {
     for round in 1..=3_u64 {
         let owner = claimer(round + 10, 0).owner;
-        let gone = bed.tx(|port| port.owner_insert(&owner, 1).unwrap());
+        let gone = bed.tx(|port| port.owner_make(&owner, 1).unwrap());
         for number in 0..=u64::from(SWEEP_DUE_MAX) {
             let id = Id::from_bytes(u128::from(round * 1_000 + number).to_be_bytes());
             let later = Submit { run_at_ms: if number == 0 { 500 } else { 0 }, ..plain() };
@@ -133,7 +137,11 @@ pub(super) fn what_waits_in_lanes_of_a_gone_owner_is_for_all_and_its_lanes_are_l
             parts += 1;
         }
         assert_eq!(parts, 2, "bounded");
-        assert!(bed.tx(|port| port.owners().unwrap()).iter().all(|row| row.mark != round + 10));
+        assert!(
+            bed.tx(|port| port.standing("").unwrap().owners)
+                .iter()
+                .all(|row| row.mark != round + 10)
+        );
         assert!(bed.tx(|port| port.lanes_of(gone, 9)).unwrap().is_empty());
         let count = |bed: &mut dyn Bed, now| {
             std::iter::from_fn(|| bed.claim(&claimer(1, 0), now)).take(1_000).count()
@@ -164,11 +172,123 @@ pub(super) fn a_sweep_of_due_runs_is_bounded_and_goes_on(bed: &mut dyn Bed) {
     let mine = claimer(1, 0);
     let first = bed.tx(|port| claim(port, &mine, 1, at(100)).unwrap());
     assert!(first.runs.is_empty() && first.has_more, "{first:?}");
-    let left = bed.tx(|port| port.woken(100, 1_000).unwrap());
-    assert_eq!(left.len() as u64, due - u64::from(SWEEP_DUE_MAX));
+    let left = bed.undone(|port| port.wake_due(100, 1_000).unwrap().count);
+    assert_eq!(left as u64, due - u64::from(SWEEP_DUE_MAX));
     let second = bed.tx(|port| claim(port, &mine, 1, at(100)).unwrap());
     assert!(second.runs.is_empty() && !second.has_more, "{second:?}");
-    assert!(bed.tx(|port| port.woken(100, 1_000).unwrap()).is_empty());
+    assert_eq!(bed.tx(|port| port.wake_due(100, 1_000).unwrap().count), 0);
+}
+
+pub(super) fn heads_are_taken_in_order_up_to_a_share_and_stop_behind_a_gate(bed: &mut dyn Bed) {
+    let keys: Vec<i64> = (1..=6)
+        .map(|number| {
+            let gate = (number == 4).then(|| "gate".to_owned());
+            let large = Some(format!("\"{}\"", "a".repeat(98)));
+            let run = Submit { priority: 6 - i32::from(number), args: large, ..plain() };
+            bed.submit(number, &Submit { concurrency_key: gate, ..run }, at(5));
+            bed.tx(|port| port.run_by_id(run_id(number)).unwrap().unwrap())
+        })
+        .collect();
+    let filter = claimer(1, 0).filter;
+    let mut take = |runs, bytes| {
+        bed.tx(|port| {
+            let owner_key = port.owner_make(&claimer(1, 0).owner, 6).unwrap();
+            let lease = NewLease {
+                owner_key,
+                lease_until_ms: 10_006,
+                lease_ms: 10_000,
+                claimed_at_ms: 6,
+                worker: Some("worker".into()),
+            };
+            let heads = port.claim_heads(&filter, &lease, Share { runs, bytes }).unwrap();
+            heads.into_iter().map(|head| (head.run_key, head.taken.number)).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(take(1, 1_000), [(keys[5], 1)], "a share of one");
+    assert_eq!(take(9, 100), [(keys[4], 1)], "a share of the bytes of one");
+    assert_eq!(take(9, 1_000), [(keys[3], 1)], "none behind its gate");
+    assert_eq!(take(9, 1_000), [(keys[2], 1), (keys[1], 1), (keys[0], 1)]);
+    assert_eq!(take(9, 1_000), []);
+    let task = bed.task(keys[5]).unwrap();
+    assert_eq!((task.state, task.claimed_at_ms, task.lease_ms), (TaskState::Running, 6, 10_000));
+    assert_eq!((task.worker.as_deref(), task.lease_until_ms), (Some("worker"), 10_006));
+}
+
+pub(super) fn what_comes_due_wakes_together_and_names_each_gate_once(bed: &mut dyn Bed) {
+    for number in 1..=5 {
+        let gate = (number > 2).then(|| "gate".to_owned());
+        let run_at_ms = 100 * i64::from(number);
+        let later = Submit { run_at_ms, concurrency_key: gate, ..plain() };
+        bed.submit(number, &later, at(5));
+    }
+    let woken = bed.tx(|port| port.wake_due(400, 3).unwrap());
+    let lane_key = bed.task(1).unwrap().lane_key;
+    let place = |gate: &str| GatePlace { lane_key, gate: gate.into() };
+    assert_eq!((woken.count, woken.places), (3, vec![place("gate")]), "the earliest first");
+    let states = |bed: &mut dyn Bed| {
+        (1..=5)
+            .map(|key| bed.task(key).unwrap())
+            .map(|t| (t.state, t.due_at_ms))
+            .collect::<Vec<_>>()
+    };
+    let (ready, delayed) = (TaskState::Ready, TaskState::Delayed);
+    let first = [(ready, 100), (ready, 200), (ready, 300), (delayed, 400), (delayed, 500)];
+    assert_eq!(states(bed), first);
+    let woken = bed.tx(|port| port.wake_due(500, 9).unwrap());
+    assert_eq!((woken.count, woken.places), (2, vec![place("gate")]));
+    assert_eq!(bed.tx(|port| port.wake_due(500, 9).unwrap()), Woken::default());
+    assert_eq!(bed.task(5).unwrap().wake_at_ms, None);
+}
+
+/// P12.
+pub(super) fn the_lost_are_those_whose_lease_ended_and_those_of_the_dead(bed: &mut dyn Bed) {
+    for number in 1..=6 {
+        bed.run(number, at(5));
+    }
+    let held: Vec<_> = [(1, 5), (1, 9), (2, 6), (2, 7), (3, 8)]
+        .into_iter()
+        .map(|(mark, now)| {
+            let owner_key = bed.owner_key(mark);
+            let claimed = bed.claim(&claimer(mark, owner_key), at(now)).unwrap();
+            Lost { run_key: claimed.fence.run_key, owner_key: claimed.owner_key }
+        })
+        .collect();
+    let lost = |bed: &mut dyn Bed, now, dead: &[i64], limit| {
+        bed.tx(|port| port.lost(now, dead, limit).unwrap())
+    };
+    assert_eq!(lost(bed, 10_004, &[], 9), []);
+    assert_eq!(lost(bed, 10_006, &[], 9), [held[0], held[2]]);
+    assert_eq!(lost(bed, 10_006, &[], 1), held[..1]);
+    assert_eq!(
+        lost(bed, 0, &[held[0].owner_key, held[4].owner_key, 99], 9),
+        [held[0], held[1], held[4]]
+    );
+    let standing = bed.tx(|port| port.standing("").unwrap());
+    assert_eq!((standing.next_lapse_ms, standing.owners.len()), (Some(10_005), 3));
+}
+
+/// What a sweep was about may have moved before the sweep comes to it.
+pub(super) fn a_sweep_looks_again_at_each_run_before_it_moves_it(bed: &mut dyn Bed) {
+    bed.submit(1, &Submit { timeout_ms: 1_000, ..plain() }, at(5));
+    let held = bed.claimed(at(6));
+    let (key, owner_key) = (held.fence.run_key, held.owner_key);
+    let before = bed.dump();
+    bed.tx(|port| take_back(port, key, &[], at(10_005)).unwrap());
+    bed.tx(|port| take_back(port, key, &[owner_key + 1], at(10_005)).unwrap());
+    bed.tx(|port| time_out_overdue(port, key, at(1_004)).unwrap());
+    bed.tx(|port| take_back(port, key + 1, &[owner_key], at(20_000)).unwrap());
+    bed.tx(|port| time_out_overdue(port, key + 1, at(20_000)).unwrap());
+    assert_eq!(bed.dump(), before, "it was not due");
+    bed.finish(held.fence, &End::Release(0), at(7)).unwrap();
+    let before = bed.dump();
+    bed.tx(|port| take_back(port, key, &[owner_key], at(20_000)).unwrap());
+    assert_eq!(bed.dump(), before, "it was given back");
+    let held = bed.claimed(at(8));
+    let lapsed = Now { wall_ms: 9, lease_ms: 10_008 };
+    bed.tx(|port| take_back(port, key, &[], lapsed).unwrap());
+    assert_eq!(bed.task(key).unwrap().losses, 1);
+    bed.tx(|port| time_out_overdue(port, key, at(1_005)).unwrap());
+    assert_eq!((bed.task(key), held.fence.number), (None, 2));
 }
 
 /// P14: whoever finds no promise takes no lock, so a promise must never be missing.
@@ -324,7 +444,7 @@ pub(super) fn an_owner_is_written_once_and_its_key_never_again(bed: &mut dyn Bed
     }
     let first = bed.claim(&claimer(1, 0), at(6)).unwrap().owner_key;
     assert_eq!(bed.claim(&claimer(1, first), at(6)).unwrap().owner_key, first);
-    let owners = bed.tx(|port| port.owners().unwrap());
+    let owners = bed.tx(|port| port.standing("").unwrap().owners);
     let expected = Owner { owner_key: first, mark: 1, boot: [7; 16], pid: 11 };
     assert_eq!(owners, [expected]);
     // Another claimer thought it dead and swept it: its next claim must not hang in the air.
@@ -333,9 +453,9 @@ pub(super) fn an_owner_is_written_once_and_its_key_never_again(bed: &mut dyn Bed
     assert_ne!(second, first);
     bed.tx(|port| port.owner_delete(second).unwrap());
     let far = Owner { mark: u64::MAX, ..claimer(1, 0).owner };
-    let third = bed.tx(|port| port.owner_insert(&far, 1).unwrap());
+    let third = bed.tx(|port| port.owner_make(&far, 1).unwrap());
     assert!(third > second);
-    assert_eq!(bed.tx(|port| port.owners().unwrap())[0].mark, u64::MAX);
+    assert_eq!(bed.tx(|port| port.standing("").unwrap().owners)[0].mark, u64::MAX);
 }
 
 /// P26.
@@ -369,7 +489,7 @@ pub(super) fn a_run_that_timed_out_in_an_attempt_ends_with_that_attempt(bed: &mu
         if number == 2 {
             // A sweep of another claimer flags it first; that changes nothing for its holder.
             assert!(bed.claim(&claimer(2, 0), at(1_005)).is_none());
-            assert_eq!(bed.tx(|port| port.next_deadline_at_ms().unwrap()), None);
+            assert_eq!(bed.tx(|port| port.standing("").unwrap().next_deadline_at_ms), None);
         }
         let error = bed.tx(|port| living(port, fence, at(1_005)).unwrap_err());
         assert_eq!((error.code(), error.to_string().as_str()), (-21, "the run timed out"));

@@ -185,13 +185,34 @@ pub(super) fn a_descendant_however_deep_is_not_claimed_after_a_cancel(bed: &mut 
     assert_eq!(bed.outcome(parent.run_key), Some(Outcome::Cancelled));
 }
 
+pub(super) fn an_ancestry_goes_up_to_the_first_who_ends_the_one_below(bed: &mut dyn Bed) {
+    let mut keys = vec![bed.run(1, at(5))];
+    for number in 2..=5 {
+        let parent = bed.claimed(at(6)).fence;
+        keys.push(bed.child(parent, run_id(number)));
+    }
+    let above = |bed: &mut dyn Bed, at: usize, limit| {
+        let above = bed.tx(|port| port.ancestry(keys[at], limit).unwrap());
+        above.iter().map(|one| (one.run_key, one.is_ending_it)).collect::<Vec<_>>()
+    };
+    let of = |at: usize, is_ending_it: bool| (keys[at], is_ending_it);
+    assert_eq!(above(bed, 0, 9), []);
+    assert_eq!(above(bed, 4, 9), [of(3, false), of(2, false), of(1, false), of(0, false)]);
+    assert_eq!(above(bed, 4, 2), [of(3, false), of(2, false)]);
+    bed.tx(|port| port.cascade_insert(keys[1])).unwrap();
+    assert_eq!(above(bed, 4, 9), [of(3, false), of(2, false), of(1, true)]);
+    assert_eq!(above(bed, 1, 9), [of(0, false)]);
+    bed.tx(|port| port.cascade_set(keys[1], Some(keys[2]))).unwrap();
+    assert_eq!(above(bed, 4, 9).len(), 4, "its child was seen to");
+}
+
 /// P26: time-outs too end the children.
 pub(super) fn the_children_of_a_run_that_timed_out_are_cancelled(bed: &mut dyn Bed) {
     bed.submit(1, &Submit { timeout_ms: 10, ..plain() }, at(5));
     let parent = bed.claimed(at(6)).fence;
     let child = bed.child(parent, run_id(2));
     let swept =
-        bed.tx(|port| crate::domain::claim::sweep(port, &[], run_id(0xEE), at(20))).unwrap();
+        bed.tx(|port| crate::domain::sweep::sweep(port, &[], run_id(0xEE), at(20))).unwrap();
     assert_eq!(swept, Swept { has_moved: true, has_more: false });
     assert_eq!(bed.outcome(child), Some(Outcome::Cancelled));
     let ended = bed.finish(parent, &End::Release(0), at(21)).unwrap();

@@ -95,7 +95,7 @@ impl dyn Bed + '_ {
     }
 
     fn owner_key(&mut self, mark: u64) -> OwnerKey {
-        let owners = self.tx(|port| port.owners().unwrap());
+        let owners = self.tx(|port| port.standing("").unwrap().owners);
         owners.iter().find(|owner| owner.mark == mark).map_or(0, |owner| owner.owner_key)
     }
 
@@ -207,6 +207,10 @@ macro_rules! every_claim {
                 what_waits_in_lanes_of_a_gone_owner_is_for_all_and_its_lanes_are_looked_at_no_more
                 a_run_is_claimed_when_it_is_due_and_not_before
                 a_sweep_of_due_runs_is_bounded_and_goes_on
+                heads_are_taken_in_order_up_to_a_share_and_stop_behind_a_gate
+                what_comes_due_wakes_together_and_names_each_gate_once
+                the_lost_are_those_whose_lease_ended_and_those_of_the_dead
+                a_sweep_looks_again_at_each_run_before_it_moves_it
                 an_outlook_promises_what_a_claim_finds
                 a_lapsed_lease_is_claimed_by_the_next_worker
                 leases_follow_the_time_awake_and_due_times_the_wall_clock
@@ -290,6 +294,7 @@ macro_rules! every_claim {
                 a_cancel_ends_what_was_retried_since_the_one_before
                 a_lapse_that_ends_a_cancelled_run_ends_its_children_in_the_same_claim
                 a_descendant_however_deep_is_not_claimed_after_a_cancel
+                an_ancestry_goes_up_to_the_first_who_ends_the_one_below
                 the_children_of_a_run_that_timed_out_are_cancelled
                 a_paused_run_is_not_claimed_until_it_is_resumed
                 a_pause_of_a_running_run_takes_effect_at_its_unfinished_end

@@ -3,7 +3,6 @@
 use super::{Bed, at, plain, run_id, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::{End, Finish};
-use crate::domain::claim::sweep;
 use crate::domain::control::{cancel, pause, resume};
 use crate::domain::news::{News, Queues};
 use crate::domain::port::{Fence, QueueLimits};
@@ -11,6 +10,7 @@ use crate::domain::queue;
 use crate::domain::step::{self, Begin};
 use crate::domain::submit::{QUEUE_DEFAULT, Submit};
 use crate::domain::suspend::{self, Parking, Pending};
+use crate::domain::sweep::sweep;
 use crate::id;
 
 fn claimable() -> News {

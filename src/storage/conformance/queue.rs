@@ -2,11 +2,12 @@
 
 use super::{Bed, at, claimer, plain, run_id};
 use crate::domain::attempt::End;
-use crate::domain::claim::{claim, give_back, outlook, sweep};
+use crate::domain::claim::{claim, outlook};
 use crate::domain::control::{cancel, pause, resume, retry};
 use crate::domain::port::{Fence, QueueLimits, TaskState};
 use crate::domain::queue::{let_in, set};
 use crate::domain::submit::{Submit, submit};
+use crate::domain::sweep::{give_back, sweep};
 use crate::id::{self, Id};
 use crate::limits::SWEEP_GATES_MAX;
 

@@ -53,13 +53,6 @@ WHERE wake_at_ms <= ?1
 ORDER BY wake_at_ms, root_key, unit
 LIMIT ?2";
 
-const NEXT_ROOM: &str = "
-SELECT wake_at_ms
-FROM sw_budget_balances
-WHERE wake_at_ms IS NOT NULL
-ORDER BY wake_at_ms, root_key, unit
-LIMIT 1";
-
 const RESERVATION_INSERT: &str = "
 INSERT INTO sw_budget_reservations (
     salt, root_key, run_key, fence, unit, amount, state, source, at_ms, units, place, label,
@@ -170,7 +163,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     BALANCE_PUT,
     LIMITS_COPY,
     BALANCES_DUE,
-    NEXT_ROOM,
     RESERVATION_INSERT,
     RESERVATION_BY_SOURCE,
     RESERVATION,
@@ -217,10 +209,6 @@ impl BudgetPort for Tx<'_> {
 
     fn balances_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, String)>> {
         self.all(BALANCES_DUE, (now_ms, limit), |row| Ok((row.get(0)?, row.get(1)?)))
-    }
-
-    fn next_room_at_ms(&mut self) -> Result<Option<i64>> {
-        self.one(NEXT_ROOM, [], |row| row.get(0))
     }
 
     fn reservation_insert(

@@ -1,29 +1,63 @@
 //! What a claim reads and writes: heads of lanes, what is due, owners and their leases.
 
+use rusqlite::Row;
+
+use super::errors::map;
+use super::queue::read_limits;
 use super::tx::Tx;
-use crate::domain::port::{ClaimPort, ClaimedRun, LaneFilter, LaneKey, Owner, OwnerKey, RunKey};
+use crate::domain::port::{
+    ClaimPort, ClaimedRun, Head, LaneFilter, LaneKey, Lost, NewLease, Owner, OwnerKey, RunKey,
+    Share, Standing, Woken,
+};
 use crate::error::{Error, Result};
 
-const NEXT_WAKE: &str = "
-SELECT wake_at_ms
-FROM sw_workflow_tasks
-WHERE wake_at_ms IS NOT NULL
-ORDER BY wake_at_ms, task_key
-LIMIT 1";
-
-const NEXT_DEADLINE: &str = "
-SELECT deadline_at_ms
-FROM sw_workflow_tasks
-WHERE deadline_at_ms IS NOT NULL
-ORDER BY deadline_at_ms, task_key
-LIMIT 1";
-
-const WOKEN: &str = "
-SELECT task_key, wake_at_ms
-FROM sw_workflow_tasks
-WHERE wake_at_ms <= ?1
-ORDER BY wake_at_ms, task_key
-LIMIT ?2";
+// One statement, as a claim begins with it: a row for each owner, with the end of its first lease. Each of
+// the moments is the head of an index, looked up once.
+const STANDING: &str = "
+SELECT
+    (
+        SELECT wake_at_ms
+        FROM sw_workflow_tasks
+        WHERE wake_at_ms IS NOT NULL
+        ORDER BY wake_at_ms, task_key
+        LIMIT 1
+    ),
+    (
+        SELECT deadline_at_ms
+        FROM sw_workflow_tasks
+        WHERE deadline_at_ms IS NOT NULL
+        ORDER BY deadline_at_ms, task_key
+        LIMIT 1
+    ),
+    (
+        SELECT next_at_ms
+        FROM sw_workflow_schedules
+        WHERE next_at_ms IS NOT NULL
+        ORDER BY next_at_ms, name
+        LIMIT 1
+    ),
+    (
+        SELECT wake_at_ms
+        FROM sw_budget_balances
+        WHERE wake_at_ms IS NOT NULL
+        ORDER BY wake_at_ms, root_key, unit
+        LIMIT 1
+    ),
+    EXISTS (SELECT 1 FROM sw_workflow_cascades),
+    q.running, q.concurrency, q.concurrency_per_key, q.paused,
+    sw_workflow_owners.owner_key, mark, boot, pid, (
+        SELECT t.lease_until_up_ms
+        FROM sw_workflow_tasks AS t
+        WHERE t.owner_key = sw_workflow_owners.owner_key
+        ORDER BY t.lease_until_up_ms, t.task_key
+        LIMIT 1
+    )
+FROM sw_store AS s
+LEFT JOIN sw_workflow_queues AS q ON q.queue = ?1
+LEFT JOIN sw_workflow_owners
+WHERE s.one = 1
+ORDER BY sw_workflow_owners.owner_key
+LIMIT 10000";
 
 const OVERDUE: &str = "
 SELECT task_key
@@ -32,25 +66,22 @@ WHERE deadline_at_ms <= ?1
 ORDER BY deadline_at_ms, task_key
 LIMIT ?2";
 
-const OWNERS: &str = "
-SELECT owner_key, mark, boot, pid
+const LOST: &str = "
+SELECT t.task_key, t.owner_key
 FROM sw_workflow_owners
-ORDER BY owner_key
-LIMIT 10000";
-
-const FIRST_LEASE_END: &str = "
-SELECT lease_until_up_ms
-FROM sw_workflow_tasks
-WHERE owner_key = ?1
-ORDER BY lease_until_up_ms, task_key
-LIMIT 1";
-
-const LEASED: &str = "
-SELECT task_key
-FROM sw_workflow_tasks
-WHERE owner_key = ?1 AND lease_until_up_ms <= ?2
-ORDER BY lease_until_up_ms, task_key
+CROSS JOIN sw_workflow_tasks AS t
+WHERE t.owner_key = sw_workflow_owners.owner_key
+    AND t.lease_until_up_ms <= CASE
+        WHEN t.owner_key IN (SELECT value FROM json_each(?2)) THEN 9223372036854775807
+        ELSE ?1
+    END
+ORDER BY t.owner_key, t.lease_until_up_ms, t.task_key
 LIMIT ?3";
+
+const OWNER: &str = "
+SELECT owner_key
+FROM sw_workflow_owners
+WHERE mark = ?1 AND boot = ?2";
 
 const OWNER_INSERT: &str = "
 INSERT INTO sw_workflow_owners (mark, boot, pid, opened_at_ms)
@@ -94,13 +125,10 @@ WHERE r.run_key = ?1";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
-    NEXT_WAKE,
-    NEXT_DEADLINE,
-    WOKEN,
+    STANDING,
     OVERDUE,
-    OWNERS,
-    FIRST_LEASE_END,
-    LEASED,
+    LOST,
+    OWNER,
     OWNER_INSERT,
     OWNER_DELETE,
     LANES_OF,
@@ -109,49 +137,102 @@ pub(super) const STATEMENTS: &[&str] = &[
     CLAIMED_RUN,
 ];
 
+/// Runs that a claim has taken, and what is left of its share.
+struct Heads {
+    taken: Vec<Head>,
+    share: Share,
+    is_at_gate: bool,
+}
+
+impl Heads {
+    fn take(&mut self, head: Head) {
+        self.share.runs = self.share.runs.saturating_sub(1);
+        self.share.bytes = self.share.bytes.saturating_sub(head.run.args.len());
+        self.is_at_gate = head.taken.gate.is_some();
+        self.taken.push(head);
+    }
+
+    fn are_enough(&self) -> bool {
+        self.share.runs == 0 || self.share.bytes == 0 || self.is_at_gate
+    }
+}
+
 impl ClaimPort for Tx<'_> {
+    fn standing(&mut self, queue: &str) -> Result<Standing> {
+        let mut statement = self.prepare(STANDING)?;
+        let mut rows = statement.query([queue]).map_err(map)?;
+        let first = rows.next().map_err(map)?;
+        let first = first.ok_or_else(|| Error::Corrupt("sw_store has no row".into()))?;
+        let mut standing = read_standing(first).map_err(map)?;
+        read_owner(first, &mut standing).map_err(map)?;
+        while let Some(row) = rows.next().map_err(map)? {
+            read_owner(row, &mut standing).map_err(map)?;
+        }
+        Ok(standing)
+    }
+
+    fn outlook(&mut self, filter: &LaneFilter) -> Result<(Standing, bool)> {
+        Ok((self.standing(&filter.queue)?, self.first_ready(filter)?.is_some()))
+    }
+
+    fn claim_heads(
+        &mut self,
+        filter: &LaneFilter,
+        lease: &NewLease,
+        share: Share,
+    ) -> Result<Vec<Head>> {
+        let mut heads = Heads { taken: Vec::new(), share, is_at_gate: false };
+        while !heads.are_enough() {
+            let walk = self.walk(filter)?;
+            let Some(best) = walk.best else { break };
+            for run_key in self.heads(&walk, heads.share.runs)? {
+                let taken = self.task_claim(run_key, lease)?;
+                heads.take(Head { run_key, taken, run: self.claimed_run(run_key)? });
+                if heads.are_enough() {
+                    break;
+                }
+            }
+            if best.is_loose {
+                self.lane_loosen();
+            } else {
+                self.lane_settle(best.lane_key)?;
+            }
+        }
+        Ok(heads.taken)
+    }
+
     fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>> {
         self.first_ready(filter)
     }
 
-    fn next_wake_at_ms(&mut self) -> Result<Option<i64>> {
-        self.one(NEXT_WAKE, [], |row| row.get(0))
+    fn claim_one(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Head> {
+        let taken = self.task_claim(run_key, lease)?;
+        self.lane_settle(taken.lane_key)?;
+        Ok(Head { run_key, taken, run: self.claimed_run(run_key)? })
     }
 
-    fn next_deadline_at_ms(&mut self) -> Result<Option<i64>> {
-        self.one(NEXT_DEADLINE, [], |row| row.get(0))
-    }
-
-    fn woken(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, i64)>> {
-        self.all(WOKEN, (now_ms, limit), |row| Ok((row.get(0)?, row.get(1)?)))
+    fn wake_due(&mut self, now_ms: i64, limit: u32) -> Result<Woken> {
+        self.tasks_wake_due(now_ms, limit)
     }
 
     fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
         self.all(OVERDUE, (now_ms, limit), |row| row.get(0))
     }
 
-    fn owners(&mut self) -> Result<Vec<Owner>> {
-        self.all(OWNERS, [], |row| {
-            Ok(Owner {
-                owner_key: row.get(0)?,
-                mark: row.get::<_, i64>(1)?.cast_unsigned(),
-                boot: row.get(2)?,
-                pid: row.get(3)?,
-            })
+    fn lost(&mut self, now_lease_ms: i64, dead: &[OwnerKey], limit: u32) -> Result<Vec<Lost>> {
+        let keys: Vec<String> = dead.iter().map(OwnerKey::to_string).collect();
+        let dead = format!("[{}]", keys.join(","));
+        self.all(LOST, (now_lease_ms, dead, limit), |row| {
+            Ok(Lost { run_key: row.get(0)?, owner_key: row.get(1)? })
         })
     }
 
-    fn first_lease_end(&mut self, owner_key: OwnerKey) -> Result<Option<i64>> {
-        self.one(FIRST_LEASE_END, [owner_key], |row| row.get(0))
-    }
-
-    fn leased(&mut self, owner_key: OwnerKey, until_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
-        self.all(LEASED, (owner_key, until_ms, limit), |row| row.get(0))
-    }
-
-    fn owner_insert(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey> {
+    fn owner_make(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey> {
         let mark = owner.mark.cast_signed();
-        self.insert(OWNER_INSERT, (mark, owner.boot, owner.pid, opened_at_ms))
+        match self.one(OWNER, (mark, owner.boot), |row| row.get(0))? {
+            Some(owner_key) => Ok(owner_key),
+            None => self.insert(OWNER_INSERT, (mark, owner.boot, owner.pid, opened_at_ms)),
+        }
     }
 
     fn owner_delete(&mut self, owner_key: OwnerKey) -> Result<()> {
@@ -170,8 +251,10 @@ impl ClaimPort for Tx<'_> {
     fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()> {
         self.execute(LANE_RETIRE, [lane_key]).map(|_| ())
     }
+}
 
-    fn claimed_run(&mut self, run_key: RunKey) -> Result<ClaimedRun> {
+impl Tx<'_> {
+    fn claimed_run(&self, run_key: RunKey) -> Result<ClaimedRun> {
         self.one(CLAIMED_RUN, [run_key], |row| {
             Ok(ClaimedRun {
                 run_id: row.get(0)?,
@@ -186,6 +269,34 @@ impl ClaimPort for Tx<'_> {
         })?
         .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
     }
+}
+
+fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
+    Ok(Standing {
+        next_wake_at_ms: row.get(0)?,
+        next_deadline_at_ms: row.get(1)?,
+        next_schedule_at_ms: row.get(2)?,
+        next_room_at_ms: row.get(3)?,
+        has_cascades: row.get(4)?,
+        limits: match row.get(5)? {
+            Some(running) => Some((read_limits(row, 6)?, running)),
+            None => None,
+        },
+        ..Standing::default()
+    })
+}
+
+fn read_owner(row: &Row<'_>, standing: &mut Standing) -> rusqlite::Result<()> {
+    let Some(owner_key) = row.get(9)? else { return Ok(()) };
+    standing.owners.push(Owner {
+        owner_key,
+        mark: row.get::<_, i64>(10)?.cast_unsigned(),
+        boot: row.get(11)?,
+        pid: row.get(12)?,
+    });
+    let lapses = [standing.next_lapse_ms, row.get(13)?];
+    standing.next_lapse_ms = lapses.into_iter().flatten().min();
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::run::RUN_COPY;
 use super::tx::Tx;
-use crate::domain::port::{ClaimPort, ControlPort, RunKey, StepName, Task, TaskState};
+use crate::domain::port::{Ancestor, ClaimPort, ControlPort, RunKey, StepName, Task, TaskState};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::limits::INSTANT_MS_MAX;
@@ -43,14 +43,29 @@ WHERE parent_key = ?1 AND run_key > ?2
 ORDER BY run_key
 LIMIT ?3";
 
-const PARENT: &str = "
-SELECT r.parent_key, EXISTS (
-    SELECT 1
-    FROM sw_workflow_cascades AS c
-    WHERE c.run_key = r.parent_key AND c.after_key < r.run_key
+const ANCESTRY: &str = "
+WITH RECURSIVE chain (run_key, parent_key, is_ending_it, depth) AS (
+    SELECT r.run_key, r.parent_key, EXISTS (
+        SELECT 1
+        FROM sw_workflow_cascades AS c
+        WHERE c.run_key = r.parent_key AND c.after_key < r.run_key
+    ), 1
+    FROM sw_workflow_runs AS r
+    WHERE r.run_key = ?1 AND r.parent_key IS NOT NULL
+    UNION ALL
+    SELECT r.run_key, r.parent_key, EXISTS (
+        SELECT 1
+        FROM sw_workflow_cascades AS c
+        WHERE c.run_key = r.parent_key AND c.after_key < r.run_key
+    ), depth + 1
+    FROM chain
+    JOIN sw_workflow_runs AS r ON r.run_key = chain.parent_key
+    WHERE r.parent_key IS NOT NULL AND NOT chain.is_ending_it AND depth < ?2
 )
-FROM sw_workflow_runs AS r
-WHERE r.run_key = ?1 AND r.parent_key IS NOT NULL";
+SELECT parent_key, is_ending_it
+FROM chain
+ORDER BY depth
+LIMIT ?2";
 
 // The error of a failed run stands in its row alone; once that is cleared, its attempt keeps it.
 const ATTEMPT_KEEP_ERROR: &str = "
@@ -119,7 +134,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     CASCADE_SET,
     CASCADE_DELETE,
     CHILDREN_AFTER,
-    PARENT,
+    ANCESTRY,
     ATTEMPT_KEEP_ERROR,
     RUN_REOPEN,
     FAILURES_DROP,
@@ -161,8 +176,10 @@ impl ControlPort for Tx<'_> {
         self.all(CHILDREN_AFTER, (run_key, after_key, limit), |row| row.get(0))
     }
 
-    fn parent(&mut self, run_key: RunKey) -> Result<Option<(RunKey, bool)>> {
-        self.one(PARENT, [run_key], |row| Ok((row.get(0)?, row.get(1)?)))
+    fn ancestry(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Ancestor>> {
+        self.all(ANCESTRY, (run_key, limit), |row| {
+            Ok(Ancestor { run_key: row.get(0)?, is_ending_it: row.get(1)? })
+        })
     }
 
     fn run_reopen(&mut self, run_key: RunKey, attempts: u32) -> Result<()> {

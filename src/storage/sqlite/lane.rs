@@ -21,8 +21,8 @@ use crate::limits::{LANES_LOOSE_MAX, LANES_PASSED_MAX};
 
 // All lanes that have a place. The head of one is looked up only where the names are asked for.
 const LANES: &str = "
-SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, l.is_named, h.priority, h.due_at_ms,
-    h.task_key
+SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, l.is_named, l.lane_key, h.priority,
+    h.due_at_ms, h.task_key
 FROM (
     SELECT lane_key, first_priority, first_due_at_ms, first_task_key,
         (:workflows IS NULL OR workflow IN (SELECT value FROM json_each(:workflows)))
@@ -41,7 +41,8 @@ LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
 ORDER BY l.first_priority, l.first_due_at_ms, l.first_task_key";
 
 const LANES_OF_WORKFLOW: &str = "
-SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, 1, h.priority, h.due_at_ms, h.task_key
+SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, 1, l.lane_key, h.priority, h.due_at_ms,
+    h.task_key
 FROM sw_workflow_lanes AS l INDEXED BY lanes_first_of_workflow
 LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
     SELECT t.task_key
@@ -54,7 +55,8 @@ WHERE l.queue = ?1 AND l.owner_key = ?2 AND l.workflow = ?3 AND l.first_task_key
 ORDER BY l.first_priority, l.first_due_at_ms, l.first_task_key";
 
 const LANES_OF_VERSION: &str = "
-SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, 1, h.priority, h.due_at_ms, h.task_key
+SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, 1, l.lane_key, h.priority, h.due_at_ms,
+    h.task_key
 FROM sw_workflow_lanes AS l INDEXED BY lanes_first_of_version
 LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
     SELECT t.task_key
@@ -67,7 +69,8 @@ WHERE l.queue = ?1 AND l.owner_key = ?2 AND l.code_version = ?3 AND l.first_task
 ORDER BY l.first_priority, l.first_due_at_ms, l.first_task_key";
 
 const LANE_OF_NAMES: &str = "
-SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, 1, h.priority, h.due_at_ms, h.task_key
+SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, 1, l.lane_key, h.priority, h.due_at_ms,
+    h.task_key
 FROM sw_workflow_lanes AS l INDEXED BY lanes_by_name
 LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
     SELECT t.task_key
@@ -78,6 +81,13 @@ LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
 )
 WHERE l.queue = ?1 AND l.owner_key = ?2 AND l.workflow = ?3 AND l.code_version = ?4
     AND l.first_task_key IS NOT NULL";
+
+const HEADS: &str = "
+SELECT priority, due_at_ms, task_key
+FROM sw_workflow_tasks
+WHERE lane_key = ?1 AND state = 1
+ORDER BY priority, due_at_ms, task_key
+LIMIT ?2";
 
 const LANE_REACH: &str = "
 UPDATE sw_workflow_lanes
@@ -113,6 +123,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     LANES_OF_WORKFLOW,
     LANES_OF_VERSION,
     LANE_OF_NAMES,
+    HEADS,
     LANE_REACH,
     LANE_IS_AMONG_MANY,
     LANE_SETTLE,
@@ -123,30 +134,99 @@ struct Seen {
     /// No run of it is ready before this place.
     from: Place,
     is_named: bool,
+    lane_key: LaneKey,
     head: Option<Place>,
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
-    let key: Option<RunKey> = row.get(6)?;
-    let head = key.map(|key| Ok((row.get(4)?, row.get(5)?, key))).transpose();
+    let key: Option<RunKey> = row.get(7)?;
+    let head = key.map(|key| Ok((row.get(5)?, row.get(6)?, key))).transpose();
     Ok(Seen {
         from: (row.get(0)?, row.get(1)?, row.get(2)?),
         is_named: row.get(3)?,
+        lane_key: row.get(4)?,
         head: head.map_err(|error: rusqlite::Error| error)?,
     })
+}
+
+/// The lane whose next run is the first of all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Best {
+    /// The lane.
+    pub(super) lane_key: LaneKey,
+    /// Its first run.
+    pub(super) head: Place,
+    /// It has a place among few lanes and may keep it.
+    pub(super) is_loose: bool,
+}
+
+/// How a statement about lanes was gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    /// To its end, and those were all that may keep their place.
+    Few,
+    /// Until the best was known.
+    Enough,
+    /// Given up: too many were not the ones asked for.
+    TooMany,
+}
+
+/// A walk through lanes, as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// The lane whose next run is the first of those seen.
+    pub(super) best: Option<Best>,
+    /// No other lane has a ready run before this place.
+    pub(super) others_from: Option<Place>,
+}
+
+impl Walk {
+    fn see(&mut self, lane_key: LaneKey, head: Place) {
+        match self.best {
+            Some(best) if best.lane_key == lane_key => {}
+            Some(best) if best.head < head => self.see_other(head),
+            before => {
+                self.best = Some(Best { lane_key, head, is_loose: false });
+                before.into_iter().for_each(|best| self.see_other(best.head));
+            }
+        }
+    }
+
+    fn see_other(&mut self, from: Place) {
+        self.others_from = Some(self.others_from.map_or(from, |known| known.min(from)));
+    }
 }
 
 impl Tx<'_> {
     /// Returns the first ready run of the lanes that match.
     pub(super) fn first_ready(&self, filter: &LaneFilter) -> Result<Option<RunKey>> {
-        let mut best = None;
+        Ok(self.walk(filter)?.best.map(|best| best.head.2))
+    }
+
+    /// Goes through the lanes that match until it is known where the first ready run is.
+    pub(super) fn walk(&self, filter: &LaneFilter) -> Result<Walk> {
+        let mut walk = Walk::default();
         let own = Some(filter.owner_key).filter(|key| *key != 0);
         for owner_key in [0].into_iter().chain(own) {
-            if !self.pass_lanes(filter, owner_key, &mut best)? {
-                self.ask_by_name(filter, owner_key, &mut best)?;
+            if !self.pass_lanes(filter, owner_key, &mut walk)? {
+                self.ask_by_name(filter, owner_key, &mut walk)?;
             }
         }
-        Ok(best.map(|(_, _, key)| key))
+        Ok(walk)
+    }
+
+    /// Returns up to `limit` runs that are ready in the best lane and come before those of all others.
+    pub(super) fn heads(&self, walk: &Walk, limit: usize) -> Result<Vec<RunKey>> {
+        let Some(best) = walk.best else { return Ok(Vec::new()) };
+        if limit == 1 {
+            return Ok(vec![best.head.2]);
+        }
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let heads: Vec<Place> = self.all(HEADS, (best.lane_key, limit), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        let is_first = |head: &Place| walk.others_from.is_none_or(|others| *head < others);
+        Ok(heads.into_iter().take_while(is_first).map(|(_, _, key)| key).collect())
     }
 
     /// Goes through all lanes of an owner; answers `false` when too many were not the ones asked for.
@@ -154,7 +234,7 @@ impl Tx<'_> {
         &self,
         filter: &LaneFilter,
         owner_key: OwnerKey,
-        best: &mut Option<Place>,
+        walk: &mut Walk,
     ) -> Result<bool> {
         let params = named_params! {
             ":queue": filter.queue,
@@ -162,16 +242,19 @@ impl Tx<'_> {
             ":workflows": names_json(filter.workflows.as_deref()),
             ":versions": names_json(filter.code_versions.as_deref()),
         };
-        self.go_through(LANES, params, best)
+        let before = walk.best.map(|best| best.lane_key);
+        let passed = self.go_through(LANES, params, walk)?;
+        match &mut walk.best {
+            Some(best) if before != Some(best.lane_key) => {
+                best.is_loose = passed == Passed::Few;
+            }
+            Some(_) | None => {}
+        }
+        Ok(passed != Passed::TooMany)
     }
 
     /// Looks up what is asked for name by name, whatever lies about.
-    fn ask_by_name(
-        &self,
-        filter: &LaneFilter,
-        owner_key: OwnerKey,
-        best: &mut Option<Place>,
-    ) -> Result<()> {
+    fn ask_by_name(&self, filter: &LaneFilter, owner_key: OwnerKey, walk: &mut Walk) -> Result<()> {
         let queue = &filter.queue;
         let versions = filter
             .code_versions
@@ -184,44 +267,45 @@ impl Tx<'_> {
                 for workflow in workflows {
                     for version in &versions {
                         let names = (queue, owner_key, workflow, version);
-                        self.go_through(LANE_OF_NAMES, names, best)?;
+                        self.go_through(LANE_OF_NAMES, names, walk)?;
                     }
                 }
             }
             (Some(workflows), None) => {
                 for workflow in workflows {
-                    self.go_through(LANES_OF_WORKFLOW, (queue, owner_key, workflow), best)?;
+                    self.go_through(LANES_OF_WORKFLOW, (queue, owner_key, workflow), walk)?;
                 }
             }
             (None, versions) => {
                 for version in versions.into_iter().flatten() {
-                    self.go_through(LANES_OF_VERSION, (queue, owner_key, version), best)?;
+                    self.go_through(LANES_OF_VERSION, (queue, owner_key, version), walk)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Goes through lanes in the order of their places, as far as one may hold a run before the best;
-    /// answers `false` when it gave up because too many were not the ones asked for.
-    fn go_through(&self, sql: &str, params: impl Params, best: &mut Option<Place>) -> Result<bool> {
+    /// Goes through lanes in the order of their places, as far as one may hold a run before the best.
+    fn go_through(&self, sql: &str, params: impl Params, walk: &mut Walk) -> Result<Passed> {
         let mut statement = self.prepare(sql)?;
         let mut rows = statement.query(params).map_err(map)?;
-        let mut passed = 0;
+        let (mut count, mut unnamed) = (0, 0);
         while let Some(row) = rows.next().map_err(map)? {
             let lane = read(row).map_err(map)?;
-            if best.is_some_and(|best| best < lane.from) {
-                break;
+            if walk.best.is_some_and(|best| best.head < lane.from) {
+                walk.see_other(lane.from);
+                return Ok(Passed::Enough);
             }
             if let Some(head) = lane.head {
-                *best = Some(best.map_or(head, |best| best.min(head)));
+                walk.see(lane.lane_key, head);
             }
-            passed += u32::from(!lane.is_named);
-            if passed > LANES_PASSED_MAX {
-                return Ok(false);
+            count += 1;
+            unnamed += u32::from(!lane.is_named);
+            if unnamed > LANES_PASSED_MAX {
+                return Ok(Passed::TooMany);
             }
         }
-        Ok(true)
+        Ok(if count > LANES_LOOSE_MAX { Passed::Enough } else { Passed::Few })
     }
 
     /// Notes that a task was written, if it is ready.
@@ -247,11 +331,16 @@ impl Tx<'_> {
 
     /// Notes that a ready run of a lane is ready no more.
     pub(super) fn lane_settle(&self, lane_key: LaneKey) -> Result<()> {
-        self.reached.set(None);
+        self.lane_loosen();
         match self.one(LANE_IS_AMONG_MANY, (lane_key, LANES_LOOSE_MAX), |_| Ok(()))? {
             Some(()) => self.execute(LANE_SETTLE, [lane_key]).map(|_| ()),
             None => Ok(()),
         }
+    }
+
+    /// Does that where the lane is known to be one of few.
+    pub(super) fn lane_loosen(&self) {
+        self.reached.set(None);
     }
 }
 
@@ -268,12 +357,13 @@ mod tests {
     use super::*;
     use crate::clock::Now;
     use crate::domain::attempt::{End, finish};
-    use crate::domain::claim::{Claimer, claim, sweep};
+    use crate::domain::claim::{Claimer, claim};
     use crate::domain::control::{cancel, pause, resume};
     use crate::domain::port::CheckPort;
     use crate::domain::port::{Fence, Owner, QueueLimits};
     use crate::domain::queue;
     use crate::domain::submit::{QUEUE_DEFAULT, Submit, submit};
+    use crate::domain::sweep::sweep;
     use crate::id::{self, Id, new_id};
 
     /// A queue of more lanes than may be loose, a claimer of all of them, and numbers that look random.

@@ -1,5 +1,7 @@
 //! Rows of queues that were set, and of their gates.
 
+use rusqlite::Row;
+
 use super::tx::Tx;
 use crate::domain::port::{GatePlace, LaneKey, QueueLimits, QueuePort};
 use crate::error::{Error, Result};
@@ -41,7 +43,7 @@ WHERE queue = ?1 AND gate = ?2";
 
 const QUEUE_ADD: &str = "
 UPDATE sw_workflow_queues
-SET running = running + 1
+SET running = running + ?2
 WHERE queue = ?1";
 
 const GATE_ADD: &str = "
@@ -123,14 +125,7 @@ pub(super) const STATEMENTS: &[&str] = &[
 
 impl QueuePort for Tx<'_> {
     fn queue(&mut self, queue: &str) -> Result<Option<(QueueLimits, u32)>> {
-        self.one(QUEUE, [queue], |row| {
-            let limits = QueueLimits {
-                concurrency: row.get(0)?,
-                concurrency_per_key: row.get(1)?,
-                is_paused: row.get(2)?,
-            };
-            Ok((limits, row.get(3)?))
-        })
+        self.one(QUEUE, [queue], |row| Ok((read_limits(row, 0)?, row.get(3)?)))
     }
 
     fn queue_set(&mut self, queue: &str, limits: &QueueLimits) -> Result<()> {
@@ -144,8 +139,8 @@ impl QueuePort for Tx<'_> {
         Ok(self.one(GATE_RUNNING, (queue, gate), |row| row.get(0))?.unwrap_or(0))
     }
 
-    fn running_add(&mut self, queue: &str, gate: Option<&str>) -> Result<()> {
-        self.execute(QUEUE_ADD, [queue])?;
+    fn running_add(&mut self, queue: &str, count: u32, gate: Option<&str>) -> Result<()> {
+        self.execute(QUEUE_ADD, (queue, count))?;
         match gate {
             Some(gate) => self.execute(GATE_ADD, (queue, gate)).map(|_| ()),
             None => Ok(()),
@@ -200,4 +195,13 @@ impl QueuePort for Tx<'_> {
     fn lane_left(&mut self, lane_key: LaneKey) -> Result<()> {
         self.lane_settle(lane_key)
     }
+}
+
+/// Reads concurrency, concurrency_per_key, paused from column `first` on.
+pub(super) fn read_limits(row: &Row<'_>, first: usize) -> rusqlite::Result<QueueLimits> {
+    Ok(QueueLimits {
+        concurrency: row.get(first)?,
+        concurrency_per_key: row.get(first + 1)?,
+        is_paused: row.get(first + 2)?,
+    })
 }

@@ -47,13 +47,6 @@ const SCHEDULE_DELETE: &str = "
 DELETE FROM sw_workflow_schedules
 WHERE name = ?1";
 
-const NEXT_SCHEDULE: &str = "
-SELECT next_at_ms
-FROM sw_workflow_schedules
-WHERE next_at_ms IS NOT NULL
-ORDER BY next_at_ms, name
-LIMIT 1";
-
 const SCHEDULES_DUE: &str = "
 SELECT name, next_at_ms, seen_at_ms, anchor_ms, last_run_id, last_at_ms, skipped, error, spec
 FROM sw_workflow_schedules
@@ -62,15 +55,8 @@ ORDER BY next_at_ms, name
 LIMIT ?2";
 
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] = &[
-    SCHEDULE,
-    SCHEDULES,
-    SCHEDULES_LEN,
-    SCHEDULE_PUT,
-    SCHEDULE_DELETE,
-    NEXT_SCHEDULE,
-    SCHEDULES_DUE,
-];
+pub(super) const STATEMENTS: &[&str] =
+    &[SCHEDULE, SCHEDULES, SCHEDULES_LEN, SCHEDULE_PUT, SCHEDULE_DELETE, SCHEDULES_DUE];
 
 impl SchedulePort for Tx<'_> {
     fn schedule(&mut self, name: &str) -> Result<Option<Schedule>> {
@@ -105,10 +91,6 @@ impl SchedulePort for Tx<'_> {
 
     fn schedule_delete(&mut self, name: &str) -> Result<bool> {
         self.execute(SCHEDULE_DELETE, [name]).map(|rows| rows > 0)
-    }
-
-    fn next_schedule_at_ms(&mut self) -> Result<Option<i64>> {
-        self.one(NEXT_SCHEDULE, [], |row| row.get(0))
     }
 
     fn schedules_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<Schedule>> {

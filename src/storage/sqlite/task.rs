@@ -28,11 +28,13 @@
 //! | 8 | it stands in a lane of one owner | move |
 //! | 16 | it was woken for room in a budget | yield, park |
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::Row;
 
-use super::tx::Tx;
+use super::tx::{Place, Tx};
 use crate::domain::port::{
-    Fence, GatePlace, Hold, LaneKey, NewLease, RunKey, Taken, Task, TaskPort, TaskState,
+    Fence, GatePlace, Hold, LaneKey, NewLease, RunKey, Taken, Task, TaskPort, TaskState, Woken,
 };
 use crate::error::{Error, Result};
 
@@ -91,6 +93,28 @@ UPDATE sw_workflow_tasks
 SET state = 1, due_at_ms = max(due_at_ms, ?2), wake_at_ms = NULL, waits_left = 0
 WHERE task_key = ?1 AND state IN (0, 3)
 RETURNING lane_key, priority, due_at_ms, gate";
+
+const TASKS_WAKE_DUE: &str = "
+UPDATE sw_workflow_tasks
+SET state = 1, due_at_ms = max(due_at_ms, wake_at_ms), wake_at_ms = NULL, waits_left = 0
+WHERE state IN (0, 3) AND task_key IN (
+    SELECT task_key
+    FROM sw_workflow_tasks
+    WHERE wake_at_ms <= ?1
+    ORDER BY wake_at_ms, task_key
+    LIMIT ?2
+)
+RETURNING lane_key, priority, due_at_ms, task_key, gate";
+
+const WAITS_DROP_DUE: &str = "
+DELETE FROM sw_workflow_waits
+WHERE task_key IN (
+    SELECT task_key
+    FROM sw_workflow_tasks
+    WHERE wake_at_ms <= ?1
+    ORDER BY wake_at_ms, task_key
+    LIMIT ?2
+)";
 
 const TASK_WOKEN_FOR_ROOM: &str = "
 UPDATE sw_workflow_tasks
@@ -176,6 +200,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     TASK_PARK,
     WAIT_COUNT_DOWN,
     TASK_WAKE,
+    TASKS_WAKE_DUE,
+    WAITS_DROP_DUE,
     TASK_WOKEN_FOR_ROOM,
     TASK_SET_ASIDE,
     TASK_SET_TIMED_OUT,
@@ -231,27 +257,6 @@ impl TaskPort for Tx<'_> {
             ),
         )?;
         self.lane_enter(task)
-    }
-
-    fn task_claim(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Taken> {
-        let taken = self.one(
-            TASK_CLAIM,
-            (
-                run_key,
-                lease.owner_key,
-                lease.lease_until_ms,
-                lease.lease_ms,
-                lease.claimed_at_ms,
-                &lease.worker,
-            ),
-            |row| {
-                let (lane_key, gate) = (row.get(2)?, row.get(3)?);
-                Ok(Taken { number: row.get(0)?, due_at_ms: row.get(1)?, lane_key, gate })
-            },
-        )?;
-        let taken = taken.ok_or_else(|| Error::internal("a ready task was not ready"))?;
-        self.lane_settle(taken.lane_key)?;
-        Ok(taken)
     }
 
     fn lease_set(
@@ -358,6 +363,46 @@ impl Tx<'_> {
     pub(super) fn task_delete(&self, run_key: RunKey) -> Result<()> {
         self.execute(TASK_DELETE, [run_key])?;
         self.execute(WAITS_DROP, [run_key]).map(|_| ())
+    }
+
+    /// Gives a ready task to a claimer.
+    pub(super) fn task_claim(&self, run_key: RunKey, lease: &NewLease) -> Result<Taken> {
+        let taken = self.one(
+            TASK_CLAIM,
+            (
+                run_key,
+                lease.owner_key,
+                lease.lease_until_ms,
+                lease.lease_ms,
+                lease.claimed_at_ms,
+                &lease.worker,
+            ),
+            |row| {
+                let (lane_key, gate) = (row.get(2)?, row.get(3)?);
+                Ok(Taken { number: row.get(0)?, due_at_ms: row.get(1)?, lane_key, gate })
+            },
+        )?;
+        taken.ok_or_else(|| Error::internal("a ready task was not ready"))
+    }
+
+    /// Wakes those whose time has come, all at once; each lane is moved forward once.
+    pub(super) fn tasks_wake_due(&self, now_ms: i64, limit: u32) -> Result<Woken> {
+        self.execute(WAITS_DROP_DUE, (now_ms, limit))?;
+        let mut lanes: BTreeMap<LaneKey, Place> = BTreeMap::new();
+        let mut gates = BTreeSet::new();
+        let woken = self.all(TASKS_WAKE_DUE, (now_ms, limit), |row| {
+            let (lane_key, gate): (LaneKey, Option<String>) = (row.get(0)?, row.get(4)?);
+            let place = (row.get(1)?, row.get(2)?, row.get(3)?);
+            let first = lanes.entry(lane_key).or_insert(place);
+            *first = place.min(*first);
+            gates.extend(gate.map(|gate| (lane_key, gate)));
+            Ok(())
+        })?;
+        for (lane_key, place) in lanes {
+            self.lane_reach(lane_key, place)?;
+        }
+        let at_gate = |(lane_key, gate)| GatePlace { lane_key, gate };
+        Ok(Woken { count: woken.len(), places: gates.into_iter().map(at_gate).collect() })
     }
 }
 

@@ -23,12 +23,21 @@ pub struct Tx<'conn> {
     /// The lane that this transaction looked up last, and from where on it has ready runs.
     pub(super) reached: Cell<Option<Reached>>,
     news: News,
+    /// How many statements it has run.
+    #[cfg(test)]
+    pub(super) statements: Cell<u32>,
 }
 
 impl<'conn> Tx<'conn> {
     /// Wraps a connection on which a transaction is open.
     pub fn new(conn: &'conn Connection) -> Tx<'conn> {
-        Tx { conn, reached: Cell::new(None), news: News::default() }
+        Tx {
+            conn,
+            reached: Cell::new(None),
+            news: News::default(),
+            #[cfg(test)]
+            statements: Cell::new(0),
+        }
     }
 
     /// Returns the connection.
@@ -43,6 +52,8 @@ impl<'conn> Tx<'conn> {
 
     /// Returns a statement, prepared once per connection.
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'conn>> {
+        #[cfg(test)]
+        self.statements.set(self.statements.get() + 1);
         self.conn.prepare_cached(sql).map_err(map)
     }
 
