@@ -49,11 +49,17 @@ fn the_abi_is_the_committed_one() {
 }
 
 /// Changes that a gate must see, each from one text of the header to another.
-const CHANGES: [(&str, &str, &str); 9] = [
+const CHANGES: [(&str, &str, &str); 11] = [
     ("a field's type", "uint32_t busy_timeout_ms;", "int32_t busy_timeout_ms;"),
     ("a field's width", "int64_t retry_after_ms;", "int32_t retry_after_ms;"),
     ("a field's name", "uint32_t max_readers;", "uint32_t readers;"),
-    ("an appended field", "int64_t retry_after_ms;", "int64_t retry_after_ms;\n  int64_t more;"),
+    (
+        "an inserted field",
+        "  int64_t retry_after_ms;",
+        "  int64_t more;\n  int64_t retry_after_ms;",
+    ),
+    ("a field's type and an appended field", "int64_t retry_after_ms;", "int32_t a;\n  int32_t b;"),
+    ("a field taken away", "uint32_t busy_timeout_ms;", ""),
     ("a pointer's target", "uint32_t *out_applied", "uint64_t *out_applied"),
     ("a parameter's type", "uint32_t lease_ms, sw_error", "uint64_t lease_ms, sw_error"),
     ("what a function returns", "uint32_t sw_attempt_number", "uint64_t sw_attempt_number"),
@@ -82,6 +88,8 @@ fn an_addition_is_no_change_and_is_seen_when_asked_for() {
     let function = "int32_t sw_abi_check(";
     let added = header.replace(function, &format!("int32_t sw_more(void);\n{function}"));
     assert_eq!(change(&header, &added), None);
+    let field = "int64_t retry_after_ms;";
+    assert_eq!(change(&header, &header.replace(field, &format!("{field}\n  int64_t b;"))), None);
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old"), folder.path().join("new"));
     let report = difference(&[], &stub(&header, &old), &stub(&added, &new));

@@ -361,3 +361,24 @@ pub unsafe extern "C" fn sw_run_wait(
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::options::LAYOUTS;
+
+    #[test]
+    fn every_field_of_a_submit_is_a_key_of_its_items() {
+        let layout = LAYOUTS.iter().find(|layout| layout.name == "sw_submit_options").unwrap();
+        let names = layout.fields.iter().map(|field| field.name);
+        let fields: Vec<_> = names
+            .filter(|name| !["struct_size", "flags", "reserved"].contains(name))
+            .filter(|name| !name.ends_with("_len"))
+            .collect();
+        assert!(fields.contains(&"metadata"), "{fields:?}");
+        for name in fields {
+            let items = format!("[{{\"workflow\":\"w\",\"{name}\":null}}]");
+            assert!(items::runs(&items).is_ok(), "{name}");
+        }
+    }
+}

@@ -50,14 +50,32 @@ pub fn difference(flags: &[&str], old: &Path, new: &Path) -> Option<String> {
     (!report.status.success()).then(|| all_said(&report))
 }
 
-/// Returns what has changed between two headers, additions left out; `None` when nothing has.
+/// Returns what has changed between two headers, additions left out; `None` when nothing has. An option
+/// struct that has more fields at its end is an addition: it says how long it is.
 pub fn change(old: &str, new: &str) -> Option<String> {
+    let old = &with_grown_options(old, new);
     let folder = tempfile::tempdir().expect("a folder");
     let built = ["old", "new"].map(|name| folder.path().join(name));
     let changed = difference(&["--no-added-syms"], &stub(old, &built[0]), &stub(new, &built[1]));
     let kept: Vec<_> = constants(new).collect();
     let lost = constants(old).find(|constant| !kept.contains(constant));
     changed.or_else(|| lost.map(|constant| format!("taken away or changed: {constant}")))
+}
+
+/// Gives the option structs of an older header the fields that a newer one has at their end.
+fn with_grown_options(old: &str, new: &str) -> String {
+    let (mut grown, new) = (bare(old), bare(new));
+    for part in new.split("typedef struct ").skip(1) {
+        let Some((name, rest)) = part.split_once(" {\n") else { continue };
+        let Some((fields, _)) = rest.split_once('}') else { continue };
+        let head = format!("typedef struct {name} {{\n");
+        let older = grown.split_once(&head).and_then(|(_, rest)| rest.split_once('}'));
+        let Some(older) = older.map(|(fields, _)| fields.to_owned()) else { continue };
+        if name.ends_with("_options") && fields.starts_with(&older) {
+            grown = grown.replace(&format!("{head}{older}}}"), &format!("{head}{fields}}}"));
+        }
+    }
+    grown
 }
 
 /// Returns the constants of a header with their values, its version left out.

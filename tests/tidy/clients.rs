@@ -37,6 +37,66 @@ fn every_client_serves_every_export() {
     assert_none(&faults.concat());
 }
 
+/// Returns the fields that a host fills in, of each option struct: as they stand in the lists of their
+/// layouts, lengths and what only the ABI needs left out.
+fn options(source: &str) -> Vec<(String, Vec<String>)> {
+    let lists = source.split("layout!(sw_").skip(1);
+    let one = |list: &str| {
+        let (name, fields) = list.split_once(')')?.0.split_once(':')?;
+        let is_own = |field: &&str| {
+            !field.ends_with("_len") && !["struct_size", "flags", "reserved"].contains(field)
+        };
+        let fields = fields.split_whitespace().filter(is_own).map(str::to_owned).collect();
+        Some((format!("sw_{name}"), fields))
+    };
+    lists.filter_map(one).collect()
+}
+
+/// `run_at_ms` is `runAtMs`.
+fn camel(name: &str) -> String {
+    let upper = |word: &str| word[..1].to_uppercase() + &word[1..];
+    let mut words = name.split('_');
+    words.next().unwrap_or_default().to_owned() + &words.map(upper).collect::<String>()
+}
+
+/// Finds options that a client names nowhere: C++ and Go fill the struct, Python and Node name its field.
+fn unset(client: &str, sources: &[Source], options: &[(String, Vec<String>)]) -> Vec<String> {
+    let text: String = sources.iter().map(|source| source.text.as_str()).collect();
+    let sets = |field: &str| match client {
+        "clients/node" => has_word(&text, &camel(field)),
+        "clients/python" => has_word(&text, field),
+        _ => text
+            .split(&format!("c.{field}"))
+            .skip(1)
+            .any(|rest| !rest.starts_with(|c: char| c == '_' || c.is_alphanumeric())),
+    };
+    let missing = |(name, fields): &(String, Vec<String>)| {
+        let missing = fields.iter().filter(|field| !sets(field));
+        missing.map(|field| format!("{client} does not set {field} of {name}")).collect::<Vec<_>>()
+    };
+    options.iter().flat_map(missing).collect()
+}
+
+#[test]
+fn every_client_sets_every_option() {
+    let options = options(&read("src/ffi/options.rs").text);
+    let fields: usize = options.iter().map(|(_, fields)| fields.len()).sum();
+    assert!(options.len() >= 5 && fields > 25, "found {options:?} only");
+    let faults = clients().map(|(client, sources)| unset(client, &sources, &options));
+    assert_none(&faults.concat());
+}
+
+#[test]
+fn an_option_that_a_client_lacks_is_found() {
+    let given = options("layout!(sw_fly_options:\n    struct_size flags tail_up tail_up_len)");
+    let find = |client, text: &str| unset(client, &[Source::new("a/b", text)], &given);
+    assert_none(&find("clients/node", "tailUp?: string"));
+    assert_none(&find("clients/python", "tail_up: str"));
+    assert_none(&find("clients/go", "c.tail_up, c.tail_up_len = text(o.TailUp)"));
+    let lacks = ["clients/go does not set tail_up of sw_fly_options"];
+    assert_eq!(find("clients/go", "o.tail_up; c.tail_up_len"), lacks);
+}
+
 #[test]
 fn an_export_that_a_client_lacks_is_found() {
     let names = ["sw_run_fly".to_owned(), "sw_step_id".to_owned()];

@@ -212,3 +212,65 @@ impl RunPort for Tx<'_> {
         .map(|_| ())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rusqlite::Connection;
+    use rusqlite::types::Value;
+
+    use super::super::migrate;
+    use super::*;
+    use crate::clock::Now;
+    use crate::domain::control::fork;
+    use crate::domain::submit::submit;
+    use crate::id;
+
+    /// Returns what a run's row has in each of its columns.
+    fn row(conn: &Connection, run_id: Id) -> BTreeMap<String, Value> {
+        let sql = "SELECT * FROM sw_workflow_runs WHERE run_id = ?1";
+        let mut statement = conn.prepare(sql).unwrap();
+        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let values = statement.query_row([run_id.to_bytes()], |row| {
+            (0..names.len()).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Value>>>()
+        });
+        names.into_iter().zip(values.unwrap()).collect()
+    }
+
+    /// Whatever column is added, it is taken over or is named here with what a fork begins anew.
+    #[test]
+    fn a_fork_takes_over_every_column_that_a_submit_fills() {
+        let conn = Connection::open_in_memory().unwrap();
+        migrate::apply(&conn, None, 1).unwrap();
+        let all = Submit {
+            workflow: "w".into(),
+            args: Some("[1]".into()),
+            run_at_ms: 4,
+            timeout_ms: 500,
+            backoff_initial_ms: 11,
+            backoff_max_ms: 12,
+            priority: -3,
+            max_tries: 7,
+            backoff_percent: 130,
+            idempotency_key: Some("k".into()),
+            idempotency_scope: Some("s".into()),
+            concurrency_key: Some("gate".into()),
+            metadata: Some("{}".into()),
+            ..Submit::default()
+        };
+        let now = Now { wall_ms: 5, lease_ms: 5 };
+        let (first, second) = (id::new_id(), id::new_id());
+        submit(&mut Tx::new(&conn), &all, first, 0, now).unwrap();
+        let text = id::write("run", first);
+        fork(&mut Tx::new(&conn), &text, None, second, Now { wall_ms: 9, ..now }).unwrap();
+        let (origin, forked) = (row(&conn, first), row(&conn, second));
+        let others: Vec<_> = origin.keys().filter(|key| origin[*key] != forked[*key]).collect();
+        let anew = ["created_at_ms", "forked_from", "idem_key", "idem_scope"];
+        assert_eq!(others, [&anew[..], &["run_at_ms", "run_id", "run_key"]].concat());
+        let empty: Vec<_> = origin.keys().filter(|key| origin[*key] == Value::Null).collect();
+        let of_ends = ["args_key", "attempts", "error", "finished_at_ms", "forked_from"];
+        let rest = ["outcome", "parent_key", "result", "root_key", "tries"];
+        assert_eq!(empty, [&of_ends[..], &rest].concat(), "an option that no column keeps");
+    }
+}
