@@ -4,17 +4,47 @@
  * Generated from src/ffi by the build; edit there, then `make header`.
  *
  *
+ * HOW DO I
+ *
+ * open a file, or a store for tests      sw_store_open, then sw_store_init; sw_store_open_in_memory
+ * submit work, once per key              sw_run_submit with idempotency_key; many: sw_run_submit_many
+ * know when it is done, and its result   sw_run_wait; without waiting: sw_run_get
+ * find a run by its key                  sw_run_find
+ * do work in a worker                    sw_run_claim, sw_step_begin, sw_step_complete,
+ *                                        sw_attempt_complete; THE IDEA below has the loop
+ * keep a long step's lease               sw_attempt_heartbeat, or lease_ms SW_LEASE_WHILE_ALIVE
+ * retry what failed, after a while       sw_step_fail for a step, sw_attempt_fail for the run
+ * never do a step twice                  SW_STEP_TRACK with max_tries 1
+ * sleep for days                         sw_sleep, then sw_attempt_suspend
+ * wait for a person or another program   sw_signal_await in the run, sw_signal_send from outside
+ * wait for two things                    sw_await_any: the first of them; sw_await_all: all of them
+ * fan out, and gather                    sw_child_submit_many, then sw_await_all
+ * run something every night              sw_schedule_set
+ * stop a run; undo what it did           sw_run_cancel; steps with SW_STEP_CLEANUP
+ * set a run aside, and go on             sw_run_pause, sw_run_resume
+ * run a failed run again                 sw_run_retry; from one step on, as a new run: sw_run_fork
+ * limit how many run at once             sw_queue_set
+ * limit what a run and its children cost sw_budget_reserve, with budget in sw_submit_options
+ * see what happened in a run             sw_run_history
+ * tell others of progress                sw_event_append, sw_event_read
+ * hear of changes in an event loop       sw_watch_open, sw_watch_fd; in a thread: sw_store_wait
+ * end a wait from elsewhere              sw_stop_fire; all waits of a store: sw_store_shutdown
+ * test thirty days in a millisecond      SW_OPEN_MANUAL_CLOCK, sw_store_advance_clock
+ * know whether a file is sound           sw_store_check
+ *
+ *
  * CONTENTS
  *
- * This page: HOW DO I - THE IDEA - WORDS - CONVENTIONS - SHARED CODES - ERRORS - WHAT THE LIBRARY
- * STORES ITSELF - OWNERSHIP - THREADS - DURABILITY - FORK - ONE SQLITE PER FILE. Below it, each under
- * the heading that is named here:
+ * This page: HOW DO I, THE IDEA, WORDS, CONVENTIONS, SHARED CODES, ERRORS, WHAT THE LIBRARY STORES
+ * ITSELF, OWNERSHIP, THREADS, DURABILITY, FORK, ONE SQLITE PER FILE.
+ * Below it, each under a heading of this form: "Steps ------". Option structs, with their flags, stand
+ * before the first function that takes them.
  *
  * Codes - what calls answer
  * Constants - version, SW_NTS, SW_FOREVER, durability
  * Limits - SW_..._MAX: how long, large and many
  * Handles - the types behind pointers
- * Version - of the library, and whether it fits this header
+ * Version - of the library, and whether it fits this header; names of codes
  *     sw_version sw_version_number sw_abi_version sw_abi_check sw_build_info sw_code_name
  * Errors - reading an sw_error
  *     sw_error_code sw_error_engine_code sw_error_is_retryable sw_error_message sw_error_free
@@ -26,7 +56,7 @@
  *     sw_store_shutdown sw_store_close
  * Store: check - is the file whole?
  *     sw_store_check
- * Runs: submit, find, claim - where work comes from, and who does it
+ * Runs: submit, claim, wait - where work comes from, who does it, its end
  *     sw_run_submit sw_run_submit_many sw_run_find sw_run_claim sw_run_claim_many sw_run_wait
  * Runs: look - one run, its history
  *     sw_run_get sw_run_history
@@ -60,34 +90,6 @@
  *     sw_event_append sw_event_read
  * Schedules - runs that submit themselves
  *     sw_schedule_set sw_schedule_delete sw_schedule_list
- *
- * HOW DO I
- *
- * open a file, or a store for tests      sw_store_open, then sw_store_init; sw_store_open_in_memory
- * submit work, once per key              sw_run_submit with idempotency_key; many: sw_run_submit_many
- * know when it is done, and its result   sw_run_wait; without waiting: sw_run_get
- * find a run by its key                  sw_run_find
- * do work in a worker                    sw_run_claim, sw_step_begin, sw_step_complete,
- *                                        sw_attempt_complete; THE IDEA below has the loop
- * keep a long step's lease               sw_attempt_heartbeat, or lease_ms SW_LEASE_WHILE_ALIVE
- * retry what failed, after a while       sw_step_fail for a step, sw_attempt_fail for the run
- * never do a step twice                  SW_STEP_TRACK with max_tries 1
- * sleep for days                         sw_sleep, then sw_attempt_suspend
- * wait for a person or another program   sw_signal_await in the run, sw_signal_send from outside
- * wait for two things                    sw_await_any: the first of them; sw_await_all: all of them
- * fan out, and gather                    sw_child_submit_many, then sw_await_all
- * run something every night              sw_schedule_set
- * stop a run; undo what it did           sw_run_cancel; steps with SW_STEP_CLEANUP
- * set a run aside, and go on             sw_run_pause, sw_run_resume
- * run a failed run again                 sw_run_retry; from one step on, as a new run: sw_run_fork
- * limit how many run at once             sw_queue_set
- * limit what a run and its children cost sw_budget_reserve, with budget in sw_submit_options
- * see what happened in a run             sw_run_history
- * tell others of progress                sw_event_append, sw_event_read
- * hear of changes in an event loop       sw_watch_open, sw_watch_fd; in a thread: sw_store_wait
- * end a wait from elsewhere              sw_stop_fire; all waits of a store: sw_store_shutdown
- * test thirty days in a millisecond      SW_OPEN_MANUAL_CLOCK, sw_store_advance_clock
- * know whether a file is sound           sw_store_check
  *
  *
  * THE IDEA
@@ -129,6 +131,18 @@
  *   sw_error_free(err);                                    // of a claim that failed
  *   sw_store_close(store);
  *
+ * To wait, a run asks, and parks when the answer is SW_SUSPEND. Once something is ready, another
+ * attempt runs from the top, comes to the same line and is answered:
+ *
+ *   rc = sw_await_any(attempt, "gate", SW_NTS, "[{\"signal\":\"paid\"},{\"sleep_ms\":259200000}]",
+ *                     SW_NTS, SW_FOREVER, &text, &err);
+ *   if (rc == SW_SUSPEND) {
+ *     sw_attempt_suspend(attempt, &err);                   // parked: free it and claim another run
+ *   } else if (rc == SW_OK) {
+ *     puts(sw_text_data(text, &len));                      // {"index":0,"outcome":"ok","value":...}
+ *     sw_text_free(text);
+ *   }
+ *
  *
  * WORDS
  *
@@ -140,8 +154,8 @@
  * attempt   one worker's go at a run, from its claim to its end. Attempts of a run are numbered from 1,
  *           and the number is the fence: once a newer attempt exists, the older one stores nothing.
  * try       an attempt, or a start of a step, that counts against max_tries: one that failed or was
- *           lost. An attempt that was released or suspended is none, so attempts may be more than
- *           tries. Each success of a new step starts the count of lost attempts again.
+ *           lost. An attempt that was released or suspended is none, so there may be more attempts
+ *           than tries. Progress, such as a new step's end, starts the count of lost ones again.
  * step      one call of the run's code that is recorded: a name and an occurrence of it, counted from
  *           1. What is recorded replays: a later attempt is given the answer, and does no work.
  * queue     a name that runs are submitted to and claimed from, "default" unless said. It is made by
@@ -154,11 +168,12 @@
  *           SW_SUBMIT_LOCAL, is its owner's until that handle is closed or its process dies.
  * suspend   to park a run: its attempt ends, and it takes no thread, no lease and no polling until
  *           something that it waits for is ready.
- * message   what sw_signal_send gives to a run under a name, kept until an await takes it.
+ * message   or signal: what sw_signal_send gives to a run under a name, kept until an await takes it.
  * event     an entry of the store's log, numbered in the order of commits.
  * sweep     to do what time has made due: delays, lapsed leases, dead owners, time-outs, schedules.
  *           No thread does that: a call that may sweep does a bounded part of it, for whatever queue.
- *           These are sw_run_claim, sw_run_claim_many, sw_run_wait, sw_store_wait, and open watches.
+ *           These are sw_run_claim, sw_run_claim_many, sw_run_wait and sw_store_wait; open watches do
+ *           it as well.
  *
  *
  * CONVENTIONS
@@ -219,6 +234,8 @@
  *           SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_WAL_LOST
  * sweeping  as reading, and SW_ERR_POISONED
  * writing   as sweeping, and SW_ERR_READONLY
+ *
+ * A sweeping call may sweep (WORDS), or has to sync what it shows; a writing call may do both.
  * Reading calls wait for no writer, but when the file is opened or its log starts over. They answer
  * SW_ERR_FULL and SW_ERR_CANNOT_OPEN when a connection, which the store opens when first needed, finds
  * no room or no right for what stands beside the file.
@@ -241,7 +258,7 @@
  * key "$smolwf", a kind, and "message", a sentence:
  *
  *   {"$smolwf":"lapsed","message":...}       of an attempt: its lease lapsed, or its process died
- *   {"$smolwf":"tries","message":...}        of a run: too many attempts in a row were lost
+ *   {"$smolwf":"tries","message":...}        of a run: its tries ran out, the last by an attempt that was lost
  *   {"$smolwf":"timeout","message":...}      of a run: its timeout_ms passed
  *   {"$smolwf":"cancelled","message":...}    of a run: it was cancelled, or one above it; with
  *                                            "reason", any JSON, if sw_run_cancel was given one
@@ -270,10 +287,11 @@
  *
  * Every function may be called from any thread, and every handle used from many at once; none belongs
  * to a thread. Each function says one of:
- *   Never blocks.                   It touches no disk, and no lock that is held for long.
- *   May block.                      On disk or lock, a lock up to the busy timeout of the store.
- *   Waits for ... Waits at most ... What it says. Put it, and what may block, on a thread of its own
- *                                   where an event loop must go on.
+ *   Never blocks.      It touches no disk, and no lock that is held for long.
+ *   May block.         On disk, or for a lock up to the busy timeout of the store's options.
+ *   Waits for ...      Until what it names has come.
+ *   Waits at most ...  So long for what it names; a stop and sw_store_shutdown end it.
+ * Where an event loop must go on, call all but the first on another thread, or see Watches.
  * The library starts no thread but one for each open watch (sw_watch_open), installs no handler of
  * signals or panics, and marks every descriptor close-on-exec. Do not unload it.
  *
@@ -491,19 +509,15 @@
 
 /* Limits ------------------------------------------------------------------------------------ */
 
-/**
- * Bytes in a name at most: of a workflow, queue, step, message, worker, schedule, unit, event type.
- */
+/** Bytes in a name at most: workflow, queue, step, message, worker, schedule, unit, event type. */
 #define SW_NAME_BYTES_MAX 255
 
 /**
- * Bytes in an idempotency key or scope, a concurrency key, or the source of a reservation at most.
+ * Bytes in a key at most: of idempotency, its scope, of concurrency, the source of a reservation.
  */
 #define SW_KEY_BYTES_MAX 1024
 
-/**
- * Bytes of one JSON payload at most, whatever payload_bytes_max of sw_store_options says: 512 MiB.
- */
+/** Bytes of one JSON payload at most, and of payload_bytes_max in sw_store_options: 512 MiB. */
 #define SW_PAYLOAD_BYTES_MAX 536870912
 
 /** Levels of nesting in a JSON text at most. */
@@ -527,9 +541,7 @@
 /** Milliseconds of a lease at least. */
 #define SW_LEASE_MS_MIN 1000
 
-/**
- * Milliseconds of a lease at most: an hour. Longer work says SW_LEASE_WHILE_ALIVE, or heartbeats.
- */
+/** Milliseconds of a lease at most: an hour. For more heartbeat, or SW_LEASE_WHILE_ALIVE. */
 #define SW_LEASE_MS_MAX 3600000
 
 /** Connections of a store that read side by side at most. */
@@ -538,7 +550,7 @@
 /** Tries of a run or a step at most. */
 #define SW_TRIES_MAX 1000000
 
-/** Percent by which the wait before a try grows to the next at most. */
+/** Growth from one wait before a try to the next at most, in percent: 200 doubles it. */
 #define SW_BACKOFF_PERCENT_MAX 10000
 
 /** Occurrences of one name in a run at most. */
@@ -591,10 +603,7 @@
 
 /* Handles ----------------------------------------------------------------------------------- */
 
-/**
- * One worker's try at a run, under a lease. Any thread may use it at any time. Freed by
- * sw_attempt_free.
- */
+/** One worker's go at a run, under a lease. Freed by sw_attempt_free. */
 typedef struct sw_attempt sw_attempt;
 
 /**
@@ -603,10 +612,7 @@ typedef struct sw_attempt sw_attempt;
  */
 typedef struct sw_error sw_error;
 
-/**
- * One memoised call of a run: to be done now, or with what was recorded. Any thread may use it at
- * any time. Freed by sw_step_free.
- */
+/** One call of a run that is recorded: to be done now, or done before. Freed by sw_step_free. */
 typedef struct sw_step sw_step;
 
 /**
@@ -616,8 +622,8 @@ typedef struct sw_step sw_step;
 typedef struct sw_stop sw_stop;
 
 /**
- * An open store: one file, or a place in memory. Any thread may use it at any time. A file may be
- * opened many times, in one process and in many. Ended by sw_store_close.
+ * An open store: one file, or a place in memory. A file may be opened many times, in
+ * one process and in many. Ended by sw_store_close.
  */
 typedef struct sw_store sw_store;
 
@@ -629,7 +635,7 @@ typedef struct sw_text sw_text;
 
 /**
  * A watch on a store: descriptors that become readable when the store changes, for event loops.
- * Any thread may use it at any time. Made by sw_watch_open, ended by sw_watch_free.
+ * Made by sw_watch_open, ended by sw_watch_free.
  */
 typedef struct sw_watch sw_watch;
 
@@ -955,22 +961,22 @@ int64_t sw_store_now_ms(const sw_store *store);
  * So no wake-up is lost: take the counter (with `seen` 0 and timeout_ms 0), look at the store, and
  * wait with that counter as `seen`. It lives as long as some process has the store open.
  *
- * A store opened with SW_OPEN_READ_ONLY hears what those who write tell, through `<path>-smolwf`, and
- * moves nothing itself: what comes due is told once one of them has moved it. While there is no such
- * file, as nobody has written yet, the counter is 0. Where its user may read that file and not write
- * to it, it looks at a word in memory every 50 milliseconds, as nobody can wake it.
+ * A store opened with SW_OPEN_READ_ONLY hears what those who write tell, through `<path>-smolwf`,
+ * and moves nothing itself: what comes due is told once one of them has moved it. While there is
+ * no such file, as nobody has written yet, the counter is 0. Where its user may read that file and
+ * not write to it, it looks at a word in memory every 50 milliseconds, as nobody can wake it.
  *
  * Waits at most timeout_ms; besides, it may block.
  * \param seen        a counter that an earlier call gave, or 0
  * \param timeout_ms  milliseconds, to SW_DURATION_MS_MAX; 0 answers now, SW_FOREVER waits without
  *                    limit
  * \param out_now     receives the counter, also for SW_TIMEOUT
- * \retval SW_OK            the counter is another
- * \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
- * \retval SW_ERR_INVALID   timeout_ms is below -1 or above SW_DURATION_MS_MAX
- * \retval SW_ERR_CLOSED    also when the store is shut down during the wait
- * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY, and the file beside it that
- *                          tells of changes cannot be read
+ * \retval SW_OK               the counter is another
+ * \retval SW_TIMEOUT          it was not until timeout_ms passed or the stop fired
+ * \retval SW_ERR_INVALID      timeout_ms is below -1 or above SW_DURATION_MS_MAX
+ * \retval SW_ERR_CLOSED       also when the store is shut down during the wait
+ * \retval SW_ERR_READONLY     the store was opened with SW_OPEN_READ_ONLY, and the file beside it
+ *                             that tells of changes cannot be read
  * \retval SW_ERR_UNSUPPORTED  the same, and that file is of another release of the library
  * Also what any sweeping call may answer: SHARED CODES.
  */
@@ -1023,7 +1029,7 @@ void sw_store_close(sw_store *store);
  */
 int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
 
-/* Runs: submit, find, claim ----------------------------------------------------------------- */
+/* Runs: submit, claim, wait ----------------------------------------------------------------- */
 
 /**
  * Flag of sw_submit_options: only the handle that submits the run may claim it, while that handle
@@ -1031,7 +1037,7 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  */
 #define SW_SUBMIT_LOCAL 1
 
-/** Options of sw_run_submit. Zero in a field is its default. */
+/** Options of sw_run_submit and sw_child_submit. Zero in a field is its default. */
 typedef struct sw_submit_options {
   /** sizeof(sw_submit_options). */
   uint32_t struct_size;
@@ -1044,13 +1050,13 @@ typedef struct sw_submit_options {
   /** Unix milliseconds before which the run is not claimed; 0 is now. At most SW_INSTANT_MS_MAX. */
   int64_t run_at_ms;
   /**
-   * Milliseconds from the later of now and run_at_ms after which the run fails with an error marked
-   * "timeout", to SW_DURATION_MS_MAX; 0 is never.
+   * Milliseconds from the later of now and run_at_ms after which the run fails with an error
+   * marked "timeout", to SW_DURATION_MS_MAX; 0 is never.
    */
   int64_t timeout_ms;
   /**
-   * Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Each further wait grows by
-   * backoff_percent.
+   * Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Each further wait
+   * grows by backoff_percent.
    */
   int64_t backoff_initial_ms;
   /**
@@ -1062,11 +1068,9 @@ typedef struct sw_submit_options {
   int32_t priority;
   /** Tries before the run fails for good, to SW_TRIES_MAX; 0 is 3. */
   uint32_t max_tries;
-  /**
-   * Growth of the wait from one try to the next in percent, 100 to SW_BACKOFF_PERCENT_MAX; 0 is 200.
-   */
+  /** Growth from one wait to the next in percent, 100 to SW_BACKOFF_PERCENT_MAX; 0 is 200. */
   uint32_t backoff_percent;
-  /** 0. */
+  /** Must be 0. */
   uint32_t reserved;
   /**
    * Key under which one run is made and no second one, for as long as the first exists, to
@@ -1082,10 +1086,7 @@ typedef struct sw_submit_options {
   const char *idempotency_scope;
   /** Bytes of idempotency_scope, or SW_NTS. */
   size_t idempotency_scope_len;
-  /**
-   * Runs of one queue with the same key share its limit per key, to SW_KEY_BYTES_MAX bytes; absent
-   * is none.
-   */
+  /** Runs of one queue with the same key, to SW_KEY_BYTES_MAX bytes, share its limit per key. */
   const char *concurrency_key;
   /** Bytes of concurrency_key, or SW_NTS. */
   size_t concurrency_key_len;
@@ -1094,12 +1095,12 @@ typedef struct sw_submit_options {
   /** Bytes of code_version, or SW_NTS. */
   size_t code_version_len;
   /**
-   * JSON object `{unit: limit}` of up to SW_BUDGET_UNITS_MAX units, names of 1 to SW_NAME_BYTES_MAX
-   * bytes: what this run and all below it may spend, see sw_budget_reserve. A limit is an integer 0
-   * to 2^63-1, or `{"limit": integer, "warn": integer}`: when reserved and spent together come to
-   * warn, an event "budget.warning" is appended to the topmost run, once. Absent is without limits.
-   * A forked run has the limits of its source's tree and has spent nothing; a retried one goes on
-   * with its own.
+   * JSON object `{unit: limit}` of up to SW_BUDGET_UNITS_MAX units, names of 1 to
+   * SW_NAME_BYTES_MAX bytes: what this run and all below it may spend, see sw_budget_reserve. A
+   * limit is an integer 0 to 2^63-1, or `{"limit": integer, "warn": integer}`: when reserved and
+   * spent together come to warn, an event "budget.warning" is appended to the topmost run, once.
+   * Absent is without limits. A forked run has the limits of its source's tree and has spent
+   * nothing; a retried one goes on with its own.
    */
   const char *budget;
   /** Bytes of budget, or SW_NTS. */
@@ -1151,13 +1152,12 @@ int32_t sw_run_submit(sw_store *store, const char *workflow, size_t workflow_len
  * Two items of one workflow with one idempotency key make one run, and the second names it; of two
  * workflows, the second is the item that SW_ERR_CONFLICT names.
  *
- * May block. Durable when it returns; so is what `"exists"` confirms.
+ * May block. Durable when it returns; so is what "exists" confirms.
  * \param items,items_len  JSON array of 1 to SW_MANY_MAX objects
  * \param out              receives an array in the order of the items,
  *                         `[{"run_id":"run_...","exists":false}]`, freed by sw_text_free; NULL on
- *                         failure. With `"exists"` true the key matched
- * \param err              receives an owned error on failure; may be NULL. Its message begins with
- *                         the item that it is about: `items[3]: ...`
+ *                         failure. With "exists" true the key matched
+ * \param err              its message begins with the item that it is about: `items[3]: ...`
  * \retval SW_OK            every run is submitted or found
  * \retval SW_ERR_INVALID   items is absent, no JSON array, empty, or has too many; an item is no
  *                          object, lacks its workflow, or has an unknown key or a value out of its
@@ -1189,31 +1189,23 @@ int32_t sw_run_find(sw_store *store, const char *idempotency_scope, size_t idemp
                     const char *idempotency_key, size_t idempotency_key_len, char *out_run_id,
                     size_t cap, sw_error **err);
 
-/** Options of sw_run_claim. Zero in a field is its default. */
+/** Options of sw_run_claim and sw_run_claim_many. Zero in a field is its default. */
 typedef struct sw_claim_options {
   /** sizeof(sw_claim_options). */
   uint32_t struct_size;
-  /** 0. */
+  /** There are none yet: 0. */
   uint32_t flags;
-  /**
-   * Milliseconds to wait for a run, to SW_DURATION_MS_MAX; 0 does not wait, SW_FOREVER has no limit.
-   */
+  /** Milliseconds to wait for a run, to SW_DURATION_MS_MAX, or SW_FOREVER; 0 does not wait. */
   int64_t wait_ms;
-  /**
-   * Milliseconds of the lease, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX or SW_LEASE_WHILE_ALIVE; 0 is the
-   * store's.
-   */
+  /** As lease_default_ms of sw_store_options; 0 is what the store's options say. */
   uint32_t lease_ms;
-  /** 0. */
+  /** Must be 0. */
   uint32_t reserved;
   /** Name of the worker, shown in the history; absent is none. */
   const char *worker;
   /** Bytes of worker, or SW_NTS. */
   size_t worker_len;
-  /**
-   * JSON array of the workflows to take, such as `["invoice"]`; `[]` takes nothing, absent
-   * is all.
-   */
+  /** JSON array of the workflows to take, such as ["invoice"]; [] takes nothing, absent is all. */
   const char *workflows;
   /** Bytes of workflows, or SW_NTS. */
   size_t workflows_len;
@@ -1224,10 +1216,7 @@ typedef struct sw_claim_options {
   const char *code_versions;
   /** Bytes of code_versions, or SW_NTS. */
   size_t code_versions_len;
-  /**
-   * From sw_stop_new: once it has fired nothing is claimed, and the answer is SW_NONE. NULL is
-   * none.
-   */
+  /** From sw_stop_new, or NULL: once it has fired nothing is claimed; the answer is SW_NONE. */
   sw_stop *stop;
 } sw_claim_options;
 
@@ -1283,8 +1272,8 @@ int32_t sw_run_claim_many(sw_store *store, const char *queue, size_t queue_len,
  * Waits for a run to end and gives its document, as sw_run_get does. Also wakes when it ends because
  * its time-out passed or its worker was lost, though nobody else is there to notice.
  *
- * A store opened with SW_OPEN_READ_ONLY cannot end a run: there it tells only of ends that others have
- * stored. It hears of them as sw_store_wait does, and looks twice a second in any case.
+ * A store opened with SW_OPEN_READ_ONLY cannot end a run: there it tells only of ends that others
+ * have stored. It hears of them as sw_store_wait does, and looks twice a second in any case.
  *
  * Waits at most timeout_ms; besides, it may block.
  * \param run_id,run_id_len  from a submit or a claim
@@ -1498,7 +1487,7 @@ int32_t sw_run_fork(sw_store *store, const char *run_id, size_t run_id_len,
  * Sets the limits of a queue, for claims in every process, from the next one on. The settings are a
  * JSON object: `{"concurrency":8,"concurrency_per_key":1,"paused":false}`. `concurrency` is how many
  * of the queue's runs may be held by attempts at once, `concurrency_per_key` how many that share a
- * concurrency_key; both are 1 to 4294967295. With `paused` true nothing is claimed. What the
+ * concurrency_key; both are 1 to UINT32_MAX. With `paused` true nothing is claimed. What the
  * settings leave out, or name as null, is lifted; `{}` lifts all.
  *
  * A lower limit takes no run from an attempt: no further one is claimed until there is room.
@@ -1521,20 +1510,20 @@ int32_t sw_queue_set(sw_store *store, const char *queue, size_t queue_len,
 
 /**
  * Opens a watch on a store. It tells of what the change counter of sw_store_wait counts, and of
- * what comes due by itself, from now on. A store opened with SW_OPEN_READ_ONLY can be watched too, as
- * sw_store_wait says.
+ * what comes due by itself, from now on. A store opened with SW_OPEN_READ_ONLY can be watched too,
+ * as sw_store_wait says.
  *
  * This is the one call that starts a thread: it sleeps in the kernel, has all signals blocked, and
  * ends with sw_watch_free, or when the store is shut down or closed. Never blocks.
  * \param out  receives the watch, freed by sw_watch_free; NULL on failure
- * \retval SW_OK            the watch is open
- * \retval SW_ERR_CLOSED    the store is shut down or closed
- * \retval SW_ERR_FORKED    the store belongs to the parent of this process
- * \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY, and the file beside it that
- *                          tells of changes cannot be read
+ * \retval SW_OK               the watch is open
+ * \retval SW_ERR_CLOSED       the store is shut down or closed
+ * \retval SW_ERR_FORKED       the store belongs to the parent of this process
+ * \retval SW_ERR_READONLY     the store was opened with SW_OPEN_READ_ONLY, and the file beside it
+ *                             that tells of changes cannot be read
  * \retval SW_ERR_UNSUPPORTED  the same, and that file is of another release of the library
- * \retval SW_ERR_IO        the system gave no descriptors or no thread
- * \retval SW_ERR_NOMEM     memory ran out
+ * \retval SW_ERR_IO           the system gave no descriptors or no thread
+ * \retval SW_ERR_NOMEM        memory ran out
  * Also what any call may answer: SHARED CODES.
  */
 int32_t sw_watch_open(sw_store *store, sw_watch **out, sw_error **err);
@@ -1853,11 +1842,11 @@ typedef struct sw_step_options {
   uint32_t durability;
   /** Tries before the step fails for good, to SW_TRIES_MAX; 0 is 3. */
   uint32_t max_tries;
-  /** 0. */
+  /** Must be 0. */
   uint32_t reserved;
   /**
-   * Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Doubles, moved by up to a
-   * tenth.
+   * Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Doubles, moved by up
+   * to a tenth.
    */
   int64_t backoff_initial_ms;
   /** Milliseconds between two tries at most, to SW_DURATION_MS_MAX; 0 is 3600000. */
@@ -1940,8 +1929,8 @@ int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, s
  *                           for sw_budget_reserve; must be given
  * \retval SW_OK              result and usage are recorded
  * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"; usage is absent, out of
- *                            its form or range, would bring what is spent above 2^63-1, or names one
- *                            unit more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
+ *                            its form or range, would bring what is spent above 2^63-1, or names
+ *                            one unit more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
  * \retval SW_ERR_TOO_BIG     a text is above the store's limit
  * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
  * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
@@ -2050,10 +2039,10 @@ int32_t sw_sleep(sw_attempt *attempt, const char *name, size_t name_len, int64_t
                  sw_error **err);
 
 /**
- * Awaits the first of several: messages, children, sleeps. The one that was ready earliest is chosen,
- * of equals the one that stands first; a message is taken in the commit that records the choice, and
- * the choice replays. The others stay as they were: a message that was not chosen is for the next
- * await, a child goes on.
+ * Awaits the first of several: messages, children, sleeps. The one that was ready earliest is
+ * chosen, of equals the one that stands first; a message is taken in the commit that records the
+ * choice, and the choice replays. The others stay as they were: a message that was not chosen is
+ * for the next await, a child goes on.
  *
  * waits are objects with one key each: a message by its name, a child by its run_id, a sleep by its
  * milliseconds from the first call, 0 to SW_DURATION_MS_MAX.
@@ -2314,8 +2303,8 @@ int32_t sw_child_await(sw_attempt *attempt, const char *run_id, size_t run_id_le
  * \retval SW_EXISTS          that source reserved before in this attempt; that id is written
  * \retval SW_ERR_INVALID     amounts is absent or out of its form or range, or names no unit; a
  *                            unit without a limit would come above 2^63-1, or be one more than
- *                            SW_BUDGET_UNITS_OF_TREE_MAX of the tree; the step is another attempt's; source is
- *                            empty; cap is below SW_ID_CAP
+ *                            SW_BUDGET_UNITS_OF_TREE_MAX of the tree; the step is another
+ *                            attempt's; source is empty; cap is below SW_ID_CAP
  * \retval SW_ERR_TOO_BIG     a text is above its limit
  * \retval SW_ERR_BUDGET      a unit has no room; nothing is reserved. The message names the unit,
  *                            its limit, what is spent, what is reserved and what was asked
@@ -2435,8 +2424,8 @@ int32_t sw_event_append(sw_attempt *attempt, const char *type, size_t type_len,
                         sw_error **err);
 
 /**
- * Reads events above a number, in order, as a JSON document. first_seq and last_seq are the oldest and
- * the newest number in the store, 0 when there is none.
+ * Reads events above a number, in order, as a JSON document. first_seq and last_seq are the oldest
+ * and the newest number in the store, 0 when there is none.
  *
  *   {"items":[{"seq":4,"run_id":"run_01k...","type":"paid","payload":{"cents":900},
  *      "at_ms":1760000000800}],

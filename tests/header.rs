@@ -175,6 +175,46 @@ fn assert_only_additions(made: &str) {
     assert_eq!(stub::change(&before, made), None, "more than additions; {how}");
 }
 
+/// Returns the programs that the first page shows: the lines that are set in, in its part THE IDEA.
+fn shown_programs() -> Vec<String> {
+    let header = made("smolwf.h");
+    let (_, idea) = header.split_once(" * THE IDEA\n").unwrap();
+    let lines = idea.split(" * WORDS\n").next().unwrap().lines();
+    let mut programs = vec![String::new()];
+    for line in lines {
+        if let Some(code) = line.strip_prefix(" *   ") {
+            programs.last_mut().unwrap().push_str(&format!("{code}\n"));
+        } else if line != " *" {
+            programs.push(String::new());
+        }
+    }
+    programs.retain(|program| !program.is_empty());
+    programs
+}
+
+#[test]
+fn the_programs_of_the_first_page_compile() {
+    let programs = shown_programs();
+    assert_eq!(programs.len(), 2, "{programs:?}");
+    let room = tempfile::tempdir().unwrap();
+    let source = room.path().join("shown.c");
+    let text = format!(
+        "#include <stdio.h>\n#include <stdlib.h>\n#include \"smolwf.h\"\n\
+         int report(sw_error *err);\nchar *charge_the_card(const char *args);\n\
+         int work(void);\nvoid wait(sw_attempt *attempt);\n\
+         int work(void) {{\n{}return 0;\n}}\n\
+         void wait(sw_attempt *attempt) {{\nsw_text *text; sw_error *err; size_t len; int32_t rc;\n{}}}\n",
+        programs[0], programs[1]
+    );
+    fs::write(&source, text).unwrap();
+    for compiler in ["gcc", "clang"].iter().filter(|compiler| native::has(compiler)) {
+        run(Command::new(compiler)
+            .args(native::strict(compiler))
+            .args(["-std=c99", "-Wall", "-Wextra", "-fsyntax-only", "-I", env!("OUT_DIR")])
+            .arg(&source));
+    }
+}
+
 #[test]
 fn the_header_is_read_by_every_c_compiler_in_every_standard() {
     compile(&["gcc", "clang"], &["c99", "c11", "c17", "c2x"], "c");

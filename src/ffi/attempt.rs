@@ -16,8 +16,7 @@ use crate::error::{Error, Result};
 use crate::handles::attempt::Attempt;
 use crate::json;
 
-/// One worker's try at a run, under a lease. Any thread may use it at any time. Freed by
-/// sw_attempt_free.
+/// One worker's go at a run, under a lease. Freed by sw_attempt_free.
 pub struct sw_attempt {
     _opaque: [u8; 0],
 }

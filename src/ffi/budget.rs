@@ -43,8 +43,8 @@ use crate::text::Text;
 /// \retval SW_EXISTS          that source reserved before in this attempt; that id is written
 /// \retval SW_ERR_INVALID     amounts is absent or out of its form or range, or names no unit; a
 ///                            unit without a limit would come above 2^63-1, or be one more than
-///                            SW_BUDGET_UNITS_OF_TREE_MAX of the tree; the step is another attempt's; source is
-///                            empty; cap is below SW_ID_CAP
+///                            SW_BUDGET_UNITS_OF_TREE_MAX of the tree; the step is another
+///                            attempt's; source is empty; cap is below SW_ID_CAP
 /// \retval SW_ERR_TOO_BIG     a text is above its limit
 /// \retval SW_ERR_BUDGET      a unit has no room; nothing is reserved. The message names the unit,
 ///                            its limit, what is spent, what is reserved and what was asked

@@ -56,8 +56,8 @@ pub unsafe extern "C" fn sw_event_append(
     }
 }
 
-/// Reads events above a number, in order, as a JSON document. first_seq and last_seq are the oldest and
-/// the newest number in the store, 0 when there is none.
+/// Reads events above a number, in order, as a JSON document. first_seq and last_seq are the oldest
+/// and the newest number in the store, 0 when there is none.
 ///
 ///   {"items":[{"seq":4,"run_id":"run_01k...","type":"paid","payload":{"cents":900},
 ///      "at_ms":1760000000800}],

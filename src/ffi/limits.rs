@@ -5,13 +5,13 @@
 
 use crate::limits;
 
-/// Bytes in a name at most: of a workflow, queue, step, message, worker, schedule, unit, event type.
+/// Bytes in a name at most: workflow, queue, step, message, worker, schedule, unit, event type.
 pub const SW_NAME_BYTES_MAX: usize = 255;
 
-/// Bytes in an idempotency key or scope, a concurrency key, or the source of a reservation at most.
+/// Bytes in a key at most: of idempotency, its scope, of concurrency, the source of a reservation.
 pub const SW_KEY_BYTES_MAX: usize = 1024;
 
-/// Bytes of one JSON payload at most, whatever payload_bytes_max of sw_store_options says: 512 MiB.
+/// Bytes of one JSON payload at most, and of payload_bytes_max in sw_store_options: 512 MiB.
 pub const SW_PAYLOAD_BYTES_MAX: u64 = 536_870_912;
 
 /// Levels of nesting in a JSON text at most.
@@ -35,7 +35,7 @@ pub const SW_BUSY_TIMEOUT_MS_MAX: u32 = 86_400_000;
 /// Milliseconds of a lease at least.
 pub const SW_LEASE_MS_MIN: u32 = 1000;
 
-/// Milliseconds of a lease at most: an hour. Longer work says SW_LEASE_WHILE_ALIVE, or heartbeats.
+/// Milliseconds of a lease at most: an hour. For more heartbeat, or SW_LEASE_WHILE_ALIVE.
 pub const SW_LEASE_MS_MAX: u32 = 3_600_000;
 
 /// Connections of a store that read side by side at most.
@@ -44,7 +44,7 @@ pub const SW_READERS_MAX: u32 = 64;
 /// Tries of a run or a step at most.
 pub const SW_TRIES_MAX: u32 = 1_000_000;
 
-/// Percent by which the wait before a try grows to the next at most.
+/// Growth from one wait before a try to the next at most, in percent: 200 doubles it.
 pub const SW_BACKOFF_PERCENT_MAX: u32 = 10_000;
 
 /// Occurrences of one name in a run at most.

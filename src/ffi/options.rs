@@ -33,7 +33,7 @@ pub struct sw_store_options {
     pub payload_bytes_max: u64,
 }
 
-/// Options of sw_run_submit. Zero in a field is its default.
+/// Options of sw_run_submit and sw_child_submit. Zero in a field is its default.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct sw_submit_options {
@@ -47,11 +47,11 @@ pub struct sw_submit_options {
     pub queue_len: usize,
     /// Unix milliseconds before which the run is not claimed; 0 is now. At most SW_INSTANT_MS_MAX.
     pub run_at_ms: i64,
-    /// Milliseconds from the later of now and run_at_ms after which the run fails with an error marked
-    /// "timeout", to SW_DURATION_MS_MAX; 0 is never.
+    /// Milliseconds from the later of now and run_at_ms after which the run fails with an error
+    /// marked "timeout", to SW_DURATION_MS_MAX; 0 is never.
     pub timeout_ms: i64,
-    /// Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Each further wait grows by
-    /// backoff_percent.
+    /// Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Each further wait
+    /// grows by backoff_percent.
     pub backoff_initial_ms: i64,
     /// Milliseconds between two tries at most, to SW_DURATION_MS_MAX; 0 is 3600000. Waits grow until
     /// they are there, however many tries that takes. Each wait moves by up to a tenth.
@@ -60,9 +60,9 @@ pub struct sw_submit_options {
     pub priority: i32,
     /// Tries before the run fails for good, to SW_TRIES_MAX; 0 is 3.
     pub max_tries: u32,
-    /// Growth of the wait from one try to the next in percent, 100 to SW_BACKOFF_PERCENT_MAX; 0 is 200.
+    /// Growth from one wait to the next in percent, 100 to SW_BACKOFF_PERCENT_MAX; 0 is 200.
     pub backoff_percent: u32,
-    /// 0.
+    /// Must be 0.
     pub reserved: u32,
     /// Key under which one run is made and no second one, for as long as the first exists, to
     /// SW_KEY_BYTES_MAX bytes; absent is none. For another workflow it is SW_ERR_CONFLICT.
@@ -74,8 +74,7 @@ pub struct sw_submit_options {
     pub idempotency_scope: *const c_char,
     /// Bytes of idempotency_scope, or SW_NTS.
     pub idempotency_scope_len: usize,
-    /// Runs of one queue with the same key share its limit per key, to SW_KEY_BYTES_MAX bytes; absent
-    /// is none.
+    /// Runs of one queue with the same key, to SW_KEY_BYTES_MAX bytes, share its limit per key.
     pub concurrency_key: *const c_char,
     /// Bytes of concurrency_key, or SW_NTS.
     pub concurrency_key_len: usize,
@@ -83,12 +82,12 @@ pub struct sw_submit_options {
     pub code_version: *const c_char,
     /// Bytes of code_version, or SW_NTS.
     pub code_version_len: usize,
-    /// JSON object `{unit: limit}` of up to SW_BUDGET_UNITS_MAX units, names of 1 to SW_NAME_BYTES_MAX
-    /// bytes: what this run and all below it may spend, see sw_budget_reserve. A limit is an integer 0
-    /// to 2^63-1, or `{"limit": integer, "warn": integer}`: when reserved and spent together come to
-    /// warn, an event "budget.warning" is appended to the topmost run, once. Absent is without limits.
-    /// A forked run has the limits of its source's tree and has spent nothing; a retried one goes on
-    /// with its own.
+    /// JSON object `{unit: limit}` of up to SW_BUDGET_UNITS_MAX units, names of 1 to
+    /// SW_NAME_BYTES_MAX bytes: what this run and all below it may spend, see sw_budget_reserve. A
+    /// limit is an integer 0 to 2^63-1, or `{"limit": integer, "warn": integer}`: when reserved and
+    /// spent together come to warn, an event "budget.warning" is appended to the topmost run, once.
+    /// Absent is without limits. A forked run has the limits of its source's tree and has spent
+    /// nothing; a retried one goes on with its own.
     pub budget: *const c_char,
     /// Bytes of budget, or SW_NTS.
     pub budget_len: usize,
@@ -98,27 +97,25 @@ pub struct sw_submit_options {
     pub metadata_len: usize,
 }
 
-/// Options of sw_run_claim. Zero in a field is its default.
+/// Options of sw_run_claim and sw_run_claim_many. Zero in a field is its default.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct sw_claim_options {
     /// sizeof(sw_claim_options).
     pub struct_size: u32,
-    /// 0.
+    /// There are none yet: 0.
     pub flags: u32,
-    /// Milliseconds to wait for a run, to SW_DURATION_MS_MAX; 0 does not wait, SW_FOREVER has no limit.
+    /// Milliseconds to wait for a run, to SW_DURATION_MS_MAX, or SW_FOREVER; 0 does not wait.
     pub wait_ms: i64,
-    /// Milliseconds of the lease, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX or SW_LEASE_WHILE_ALIVE; 0 is the
-    /// store's.
+    /// As lease_default_ms of sw_store_options; 0 is what the store's options say.
     pub lease_ms: u32,
-    /// 0.
+    /// Must be 0.
     pub reserved: u32,
     /// Name of the worker, shown in the history; absent is none.
     pub worker: *const c_char,
     /// Bytes of worker, or SW_NTS.
     pub worker_len: usize,
-    /// JSON array of the workflows to take, such as `["invoice"]`; `[]` takes nothing, absent
-    /// is all.
+    /// JSON array of the workflows to take, such as ["invoice"]; [] takes nothing, absent is all.
     pub workflows: *const c_char,
     /// Bytes of workflows, or SW_NTS.
     pub workflows_len: usize,
@@ -127,8 +124,7 @@ pub struct sw_claim_options {
     pub code_versions: *const c_char,
     /// Bytes of code_versions, or SW_NTS.
     pub code_versions_len: usize,
-    /// From sw_stop_new: once it has fired nothing is claimed, and the answer is SW_NONE. NULL is
-    /// none.
+    /// From sw_stop_new, or NULL: once it has fired nothing is claimed; the answer is SW_NONE.
     pub stop: *mut sw_stop,
 }
 
@@ -163,10 +159,10 @@ pub struct sw_step_options {
     pub durability: u32,
     /// Tries before the step fails for good, to SW_TRIES_MAX; 0 is 3.
     pub max_tries: u32,
-    /// 0.
+    /// Must be 0.
     pub reserved: u32,
-    /// Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Doubles, moved by up to a
-    /// tenth.
+    /// Milliseconds before the second try, to SW_DURATION_MS_MAX; 0 is 1000. Doubles, moved by up
+    /// to a tenth.
     pub backoff_initial_ms: i64,
     /// Milliseconds between two tries at most, to SW_DURATION_MS_MAX; 0 is 3600000.
     pub backoff_max_ms: i64,

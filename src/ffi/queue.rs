@@ -12,7 +12,7 @@ use crate::domain::submit::QUEUE_DEFAULT;
 /// Sets the limits of a queue, for claims in every process, from the next one on. The settings are a
 /// JSON object: `{"concurrency":8,"concurrency_per_key":1,"paused":false}`. `concurrency` is how many
 /// of the queue's runs may be held by attempts at once, `concurrency_per_key` how many that share a
-/// concurrency_key; both are 1 to 4294967295. With `paused` true nothing is claimed. What the
+/// concurrency_key; both are 1 to UINT32_MAX. With `paused` true nothing is claimed. What the
 /// settings leave out, or name as null, is lifted; `{}` lifts all.
 ///
 /// A lower limit takes no run from an attempt: no further one is claimed until there is room.

@@ -142,13 +142,12 @@ pub unsafe extern "C" fn sw_run_submit(
 /// Two items of one workflow with one idempotency key make one run, and the second names it; of two
 /// workflows, the second is the item that SW_ERR_CONFLICT names.
 ///
-/// May block. Durable when it returns; so is what `"exists"` confirms.
+/// May block. Durable when it returns; so is what "exists" confirms.
 /// \param items,items_len  JSON array of 1 to SW_MANY_MAX objects
 /// \param out              receives an array in the order of the items,
 ///                         `[{"run_id":"run_...","exists":false}]`, freed by sw_text_free; NULL on
-///                         failure. With `"exists"` true the key matched
-/// \param err              receives an owned error on failure; may be NULL. Its message begins with
-///                         the item that it is about: `items[3]: ...`
+///                         failure. With "exists" true the key matched
+/// \param err              its message begins with the item that it is about: `items[3]: ...`
 /// \retval SW_OK            every run is submitted or found
 /// \retval SW_ERR_INVALID   items is absent, no JSON array, empty, or has too many; an item is no
 ///                          object, lacks its workflow, or has an unknown key or a value out of its
@@ -319,8 +318,8 @@ pub unsafe extern "C" fn sw_run_claim_many(
 /// Waits for a run to end and gives its document, as sw_run_get does. Also wakes when it ends because
 /// its time-out passed or its worker was lost, though nobody else is there to notice.
 ///
-/// A store opened with SW_OPEN_READ_ONLY cannot end a run: there it tells only of ends that others have
-/// stored. It hears of them as sw_store_wait does, and looks twice a second in any case.
+/// A store opened with SW_OPEN_READ_ONLY cannot end a run: there it tells only of ends that others
+/// have stored. It hears of them as sw_store_wait does, and looks twice a second in any case.
 ///
 /// Waits at most timeout_ms; besides, it may block.
 /// \param run_id,run_id_len  from a submit or a claim

@@ -17,8 +17,7 @@ use crate::error::{Error, Result};
 use crate::handles::begin::Begun;
 use crate::handles::step::Step;
 
-/// One memoised call of a run: to be done now, or with what was recorded. Any thread may use it at
-/// any time. Freed by sw_step_free.
+/// One call of a run that is recorded: to be done now, or done before. Freed by sw_step_free.
 pub struct sw_step {
     _opaque: [u8; 0],
 }
@@ -183,8 +182,8 @@ pub unsafe extern "C" fn sw_step_complete(
 ///                           for sw_budget_reserve; must be given
 /// \retval SW_OK              result and usage are recorded
 /// \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"; usage is absent, out of
-///                            its form or range, would bring what is spent above 2^63-1, or names one
-///                            unit more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
+///                            its form or range, would bring what is spent above 2^63-1, or names
+///                            one unit more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
 /// \retval SW_ERR_TOO_BIG     a text is above the store's limit
 /// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
 /// \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed

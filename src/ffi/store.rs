@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::handles::store::{Store, StoreOptions};
 use crate::text::Text;
 
-/// An open store: one file, or a place in memory. Any thread may use it at any time. A file may be
-/// opened many times, in one process and in many. Ended by sw_store_close.
+/// An open store: one file, or a place in memory. A file may be opened many times, in
+/// one process and in many. Ended by sw_store_close.
 pub struct sw_store {
     _opaque: [u8; 0],
 }
@@ -349,22 +349,22 @@ pub unsafe extern "C" fn sw_store_now_ms(store: *const sw_store) -> i64 {
 /// So no wake-up is lost: take the counter (with `seen` 0 and timeout_ms 0), look at the store, and
 /// wait with that counter as `seen`. It lives as long as some process has the store open.
 ///
-/// A store opened with SW_OPEN_READ_ONLY hears what those who write tell, through `<path>-smolwf`, and
-/// moves nothing itself: what comes due is told once one of them has moved it. While there is no such
-/// file, as nobody has written yet, the counter is 0. Where its user may read that file and not write
-/// to it, it looks at a word in memory every 50 milliseconds, as nobody can wake it.
+/// A store opened with SW_OPEN_READ_ONLY hears what those who write tell, through `<path>-smolwf`,
+/// and moves nothing itself: what comes due is told once one of them has moved it. While there is
+/// no such file, as nobody has written yet, the counter is 0. Where its user may read that file and
+/// not write to it, it looks at a word in memory every 50 milliseconds, as nobody can wake it.
 ///
 /// Waits at most timeout_ms; besides, it may block.
 /// \param seen        a counter that an earlier call gave, or 0
 /// \param timeout_ms  milliseconds, to SW_DURATION_MS_MAX; 0 answers now, SW_FOREVER waits without
 ///                    limit
 /// \param out_now     receives the counter, also for SW_TIMEOUT
-/// \retval SW_OK            the counter is another
-/// \retval SW_TIMEOUT       it was not until timeout_ms passed or the stop fired
-/// \retval SW_ERR_INVALID   timeout_ms is below -1 or above SW_DURATION_MS_MAX
-/// \retval SW_ERR_CLOSED    also when the store is shut down during the wait
-/// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY, and the file beside it that
-///                          tells of changes cannot be read
+/// \retval SW_OK               the counter is another
+/// \retval SW_TIMEOUT          it was not until timeout_ms passed or the stop fired
+/// \retval SW_ERR_INVALID      timeout_ms is below -1 or above SW_DURATION_MS_MAX
+/// \retval SW_ERR_CLOSED       also when the store is shut down during the wait
+/// \retval SW_ERR_READONLY     the store was opened with SW_OPEN_READ_ONLY, and the file beside it
+///                             that tells of changes cannot be read
 /// \retval SW_ERR_UNSUPPORTED  the same, and that file is of another release of the library
 /// \codes sweeping
 #[unsafe(no_mangle)]

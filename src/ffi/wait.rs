@@ -65,10 +65,10 @@ pub unsafe extern "C" fn sw_sleep(
     }
 }
 
-/// Awaits the first of several: messages, children, sleeps. The one that was ready earliest is chosen,
-/// of equals the one that stands first; a message is taken in the commit that records the choice, and
-/// the choice replays. The others stay as they were: a message that was not chosen is for the next
-/// await, a child goes on.
+/// Awaits the first of several: messages, children, sleeps. The one that was ready earliest is
+/// chosen, of equals the one that stands first; a message is taken in the commit that records the
+/// choice, and the choice replays. The others stay as they were: a message that was not chosen is
+/// for the next await, a child goes on.
 ///
 /// waits are objects with one key each: a message by its name, a child by its run_id, a sleep by its
 /// milliseconds from the first call, 0 to SW_DURATION_MS_MAX.

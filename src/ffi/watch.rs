@@ -8,7 +8,7 @@ use super::store::sw_store;
 use crate::handles::watch::Watch;
 
 /// A watch on a store: descriptors that become readable when the store changes, for event loops.
-/// Any thread may use it at any time. Made by sw_watch_open, ended by sw_watch_free.
+/// Made by sw_watch_open, ended by sw_watch_free.
 pub struct sw_watch {
     _opaque: [u8; 0],
 }
@@ -20,20 +20,20 @@ impl Handle for sw_watch {
 }
 
 /// Opens a watch on a store. It tells of what the change counter of sw_store_wait counts, and of
-/// what comes due by itself, from now on. A store opened with SW_OPEN_READ_ONLY can be watched too, as
-/// sw_store_wait says.
+/// what comes due by itself, from now on. A store opened with SW_OPEN_READ_ONLY can be watched too,
+/// as sw_store_wait says.
 ///
 /// This is the one call that starts a thread: it sleeps in the kernel, has all signals blocked, and
 /// ends with sw_watch_free, or when the store is shut down or closed. Never blocks.
 /// \param out  receives the watch, freed by sw_watch_free; NULL on failure
-/// \retval SW_OK            the watch is open
-/// \retval SW_ERR_CLOSED    the store is shut down or closed
-/// \retval SW_ERR_FORKED    the store belongs to the parent of this process
-/// \retval SW_ERR_READONLY  the store was opened with SW_OPEN_READ_ONLY, and the file beside it that
-///                          tells of changes cannot be read
+/// \retval SW_OK               the watch is open
+/// \retval SW_ERR_CLOSED       the store is shut down or closed
+/// \retval SW_ERR_FORKED       the store belongs to the parent of this process
+/// \retval SW_ERR_READONLY     the store was opened with SW_OPEN_READ_ONLY, and the file beside it
+///                             that tells of changes cannot be read
 /// \retval SW_ERR_UNSUPPORTED  the same, and that file is of another release of the library
-/// \retval SW_ERR_IO        the system gave no descriptors or no thread
-/// \retval SW_ERR_NOMEM     memory ran out
+/// \retval SW_ERR_IO           the system gave no descriptors or no thread
+/// \retval SW_ERR_NOMEM        memory ran out
 /// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_watch_open(
