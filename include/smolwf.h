@@ -24,7 +24,7 @@
  * set a run aside, and go on             sw_run_pause, sw_run_resume
  * run a failed run again                 sw_run_retry; from one step on, as a new run: sw_run_fork
  * limit how many run at once             sw_queue_set
- * limit what a run and its children cost sw_budget_reserve, with budget in sw_submit_options
+ * limit what a run and its tree cost     sw_budget_reserve, with budget in sw_submit_options
  * see what happened in a run             sw_run_history
  * tell others of progress                sw_event_append, sw_event_read
  * hear of changes in an event loop       sw_watch_open, sw_watch_fd; in a thread: sw_store_wait
@@ -287,7 +287,7 @@
  *
  * Every function may be called from any thread, and every handle used from many at once; none belongs
  * to a thread. Each function says one of:
- *   Never blocks.      It touches no disk, and no lock that is held for long.
+ *   Never blocks.      It waits for no disk, and for no lock that is held for long.
  *   May block.         On disk, or for a lock up to the busy timeout of the store's options.
  *   Waits for ...      Until what it names has come.
  *   Waits at most ...  So long for what it names; a stop and sw_store_shutdown end it.
