@@ -6,7 +6,7 @@
 //!
 //! Source: <https://github.com/ulid/spec>.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use rand::rngs::{StdRng, SysRng};
@@ -15,6 +15,7 @@ use ulid::{Generator, ULID_LEN, Ulid};
 
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
 use crate::process::PerProcess;
 
 /// Bytes in a prefix at most, so that an id fits [`ID_CAP`](crate::limits::ID_CAP).
@@ -87,7 +88,7 @@ static IDS: PerProcess<Mutex<Source>> = PerProcess::new();
 /// another thread's call takes.
 pub fn new_id() -> Id {
     // The generator is whole after a panic elsewhere: each call stores its state in one assignment.
-    let mut source = IDS.get().lock().unwrap_or_else(PoisonError::into_inner);
+    let mut source = IDS.get().lock().unpoisoned();
     // Read under the lock, so that threads hand in times in the order of their turns.
     source.make(u64::try_from(clock::system_ms()).unwrap_or(0))
 }

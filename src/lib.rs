@@ -12,8 +12,8 @@
 //! - [`storage`]: rows, SQL, transactions, locks.
 //!
 //! Calls travel host -> ffi -> handles -> domain <- storage. What every floor may use and what imports
-//! none of them: [`error`], [`limits`], [`clock`], [`id`], [`json`], [`text`], [`stop`], [`process`],
-//! [`os`].
+//! none of them: [`error`], [`limits`], [`clock`], [`id`], [`json`], [`text`], [`stop`], [`lock`],
+//! [`process`], [`os`].
 //!
 //! The C header is the product; the Rust items are public for the tests and benches beside them.
 
@@ -25,6 +25,7 @@ pub mod handles;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod lock;
 pub mod os;
 pub mod process;
 pub mod stop;

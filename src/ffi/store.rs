@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use super::call::Call;
 use super::codes::{SW_OK, SW_TIMEOUT};
@@ -18,6 +18,7 @@ use super::text::sw_text;
 use crate::domain::Durability;
 use crate::error::{Error, Result};
 use crate::handles::store::{Store, StoreOptions};
+use crate::lock::Unpoisoned;
 use crate::text::Text;
 
 /// An open store: one file, or a place in memory. A file may be opened many times, in
@@ -43,12 +44,12 @@ impl Open {
     }
 
     fn store(&self) -> Result<Arc<Store>> {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        let store = self.store.read().unpoisoned();
         store.clone().ok_or(Error::Closed)
     }
 
     fn take(&self) -> Option<Arc<Store>> {
-        self.store.write().unwrap_or_else(PoisonError::into_inner).take()
+        self.store.write().unpoisoned().take()
     }
 }
 

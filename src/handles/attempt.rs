@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::clock::Now;
 use crate::domain::attempt::{self, End, Finish};
@@ -20,6 +20,7 @@ use crate::handles::once::{Once, Question};
 use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::{DURATION_MS_MAX, LOOK_MS};
+use crate::lock::Unpoisoned;
 use crate::text::Text;
 
 /// The JSON of an argument that was not given.
@@ -203,8 +204,8 @@ impl Attempt {
     /// Parks the run on the wait set: everything that answered "not yet" since the claim and was not
     /// answered otherwise (P24). Again is the same as once.
     pub fn suspend(&self) -> Result<()> {
-        let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
-        let rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = self.waits.lock().unpoisoned();
+        let rooms = self.rooms.lock().unpoisoned();
         let parking = Parking {
             pending: waits.values().chain(rooms.values()).cloned().collect(),
             has_open_step: self.occurrences().is_any_open(),
@@ -232,7 +233,7 @@ impl Attempt {
         let entered = self.store.enter()?;
         self.ended.answer(question, "the attempt has ended in another way", || {
             let finish = self.write(&entered, Durability::Inherit, bytes, work)?;
-            *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.look.lock().unpoisoned() = None;
             Ok(match finish {
                 Finish::Stopped(ended) => Err(hold::must_stop(ended)),
                 finish => Ok(finish),
@@ -267,7 +268,7 @@ impl Attempt {
 
     /// Locks the count of occurrences of a name space.
     pub(crate) fn occurrences_of(&self, kind: StepKind) -> MutexGuard<'_, Occurrences> {
-        self.occurrences[kind as usize].lock().unwrap_or_else(PoisonError::into_inner)
+        self.occurrences[kind as usize].lock().unpoisoned()
     }
 
     /// Notes that an occurrence answered "not yet", or, with `None`, that it was answered otherwise:
@@ -279,7 +280,7 @@ impl Attempt {
         occurrence: u32,
         pending: Option<Pending>,
     ) {
-        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waits = self.waits.lock().unpoisoned();
         match pending {
             Some(pending) => {
                 waits.insert((kind, name.into(), occurrence), pending);
@@ -328,7 +329,7 @@ impl Attempt {
     /// time-out has not passed, and no process has taken a run over or cancelled one since. So a step
     /// that begins right after another one does not touch the file. The write at its end looks anew.
     pub(crate) fn has_looked(&self, entered: &Entered<'_>, now: Now) -> bool {
-        let look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        let look = self.look.lock().unpoisoned();
         look.as_ref().is_some_and(|look| {
             now.lease_ms < look.good_until_ms
                 && now.wall_ms < look.deadline_at_ms
@@ -341,8 +342,7 @@ impl Attempt {
         let deadline_at_ms = hold.deadline_at_ms.unwrap_or(i64::MAX);
         let is_told_to_end = hold.must_end(now.wall_ms).is_some();
         let look = Look { recalls, good_until_ms, deadline_at_ms };
-        *self.look.lock().unwrap_or_else(PoisonError::into_inner) =
-            (!is_told_to_end).then_some(look);
+        *self.look.lock().unpoisoned() = (!is_told_to_end).then_some(look);
     }
 
     /// Keeps what a write said of the lease.

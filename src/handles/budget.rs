@@ -1,7 +1,6 @@
 //! The calls on budgets: an attempt reserves, any handle of the store settles, raises and looks.
 
 use std::sync::Arc;
-use std::sync::PoisonError;
 
 use crate::domain::Durability;
 use crate::domain::budget::{self, Ask, OfStep, Reserved};
@@ -12,6 +11,7 @@ use crate::handles::attempt::Attempt;
 use crate::handles::step::Step;
 use crate::handles::store::Store;
 use crate::id;
+use crate::lock::Unpoisoned;
 
 /// A reservation's id, and whether its source had made it before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Attempt {
     /// Notes that a reserve was refused for want of room, or, with `None`, that it was answered
     /// otherwise (P24).
     fn note_room(&self, call: &str, pending: Option<Pending>) {
-        let mut rooms = self.rooms().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rooms = self.rooms().lock().unpoisoned();
         match pending {
             Some(pending) => drop(rooms.insert(call.into(), pending)),
             None => drop(rooms.remove(call)),

@@ -1,9 +1,10 @@
 //! What a handle does once: the same question again is answered as the first was.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::domain::FailOptions;
 use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
 
 /// What tells one question from another: its parts, byte for byte.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl<T: Clone> Once<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<(Question, T)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unpoisoned()
     }
 }
 

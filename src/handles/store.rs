@@ -7,7 +7,7 @@ use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::entered::{Entered, Terms};
 use crate::clock::{Clock, LeaseClock, Now, system_ms};
@@ -22,6 +22,7 @@ use crate::limits::{
     BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, MANY_MAX,
     PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX, WAIT_SLICE_MS,
 };
+use crate::lock::Unpoisoned;
 use crate::os;
 use crate::process;
 use crate::storage::{self, Backend, NEWEST, Settings};
@@ -203,7 +204,7 @@ impl Store {
     pub fn advance_clock(&self, ms: i64) -> Result<()> {
         let entered = self.enter()?;
         // One after the other, and recorded first: on an error the clock has not moved (P7).
-        let _turn = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.advancing.lock().unpoisoned();
         let clock_ms = self.terms.clock.advanced(ms)?;
         let options = self.terms.write_options(Durability::Process, 0);
         match entered.backend()?.write(options, move |tx, _| tx.clock_set(clock_ms)) {
@@ -300,7 +301,7 @@ impl Store {
         if self.generation == process::generation()
             && !self.is_shut_down.swap(true, Ordering::SeqCst)
         {
-            let backend = self.backend.read().unwrap_or_else(PoisonError::into_inner);
+            let backend = self.backend.read().unpoisoned();
             if let Some(backend) = &*backend {
                 backend.side().publish(News::due_earlier(Queues::ALL));
             }
@@ -313,7 +314,7 @@ impl Store {
             return;
         }
         self.shutdown();
-        let backend = self.backend.write().unwrap_or_else(PoisonError::into_inner).take();
+        let backend = self.backend.write().unpoisoned().take();
         let Some(backend) = backend else { return };
         self.give_back(&backend);
         backend.unlock_owner(self.owner.mark);
@@ -336,7 +337,7 @@ impl Store {
     /// Enters the store for one call.
     pub(crate) fn enter(&self) -> Result<Entered<'_>> {
         self.check_open()?;
-        let guard = self.backend.read().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.backend.read().unpoisoned();
         if guard.is_none() {
             return Err(Error::Closed);
         }
@@ -375,7 +376,7 @@ impl Drop for Store {
             self.close();
         } else {
             // Closing the parent's connections in its child would take the parent's log away.
-            let backend = self.backend.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let backend = self.backend.get_mut().unpoisoned();
             std::mem::forget(backend.take());
         }
     }

@@ -8,13 +8,14 @@ use std::net::Shutdown;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::handles::entered::FOREVER;
 use crate::handles::store::Store;
+use crate::lock::Unpoisoned;
 use crate::os;
 use crate::process;
 use crate::stop::Stop;
@@ -99,7 +100,7 @@ impl Drop for Watch {
             return;
         }
         self.shared.stop.fire();
-        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.get_mut().unpoisoned().take();
         if let Some(thread) = thread {
             // A thread that panicked has nothing left to do.
             let _ = thread.join();

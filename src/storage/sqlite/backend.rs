@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::job::WriteOptions;
 use super::place::FileKey;
@@ -17,6 +17,7 @@ use super::writer::Writer;
 use crate::clock::{LeaseClock, Now};
 use crate::domain::Durability;
 use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
 use crate::os;
 use crate::process::{PerProcess, Tracked};
 
@@ -154,7 +155,7 @@ impl Backend {
     }
 
     fn owners(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.file.owners.lock().unwrap_or_else(PoisonError::into_inner)
+        self.file.owners.lock().unpoisoned()
     }
 
     /// Lets go of the file; the last handle closes it.
@@ -163,7 +164,7 @@ impl Backend {
         drop(readers);
         let Some(key) = file.key else { return };
         // The last reference is dropped under the lock, so that nobody opens the file while it closes.
-        let mut files = FILES.get().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = FILES.get().lock().unpoisoned();
         drop(file);
         if let Some((_, handles)) = files.open.get_mut(&key) {
             *handles -= 1;

@@ -1,6 +1,7 @@
 //! How faults of SQLite and of the system read as errors of ours.
 
 use std::ffi::c_int;
+use std::path::Path;
 
 use rusqlite::ffi;
 
@@ -96,6 +97,11 @@ pub fn map_system(what: &str, error: &std::io::Error) -> Error {
         _ if is_lack(error) => Error::Io { engine_code, sentence },
         _ => Error::CannotOpen { engine_code, sentence },
     }
+}
+
+/// Reads a failed call on a file as an error that names it.
+pub fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
+    map_system(&format!("{} cannot be opened", path.display()), error)
 }
 
 #[cfg(test)]

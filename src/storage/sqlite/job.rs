@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use super::tx::Tx;
 use crate::clock::{Clock, Now};
 use crate::domain::Durability;
 use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
 
 /// How a job wants to be handled.
 #[derive(Debug, Clone)]
@@ -68,7 +69,7 @@ impl<T, Work> Job<Slot<T, Work>> {
 
 impl<Inside: ?Sized> Job<Inside> {
     fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inside.lock().unpoisoned()
     }
 }
 

@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::place::{cannot_open, is_missing, with_suffix};
+use super::errors::cannot_open;
+use super::place::{is_missing, with_suffix};
 use super::side::{self, Side};
 use crate::error::{Error, Result};
 use crate::os;

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::backend::{Backend, FILES, File};
 use super::connect::{connect, connect_reader, set_pragmas};
-use super::errors::{map, map_code};
+use super::errors::{cannot_open, map, map_code};
 use super::names::{Names, log_path};
-use super::place::{self, New, cannot_open, with_suffix};
+use super::place::{self, New, with_suffix};
 use super::readers::{Readers, is_there};
 use super::side::Side;
 use super::write_connection::WriteConnection;
@@ -19,6 +19,7 @@ use super::writer::Writer;
 use super::{migrate, mutexes, vfs};
 use crate::error::{Error, Result};
 use crate::limits::LOOKS_MAX;
+use crate::lock::Unpoisoned;
 use crate::os;
 use crate::process::{self, Tracked};
 
@@ -48,7 +49,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
     let path = place::resolve(path)?;
     refuse_remote(&path, settings)?;
     // Held while the file is opened: two threads must not open it twice, nor one while it closes.
-    let mut files = FILES.get().lock().unwrap_or_else(PoisonError::into_inner);
+    let mut files = FILES.get().lock().unpoisoned();
     let is_made = settings.can_create && !settings.is_read_only;
     let new = if is_made { New::make(&path)? } else { None };
     let identity = os::identity(&path).map_err(|error| cannot_open(&path, &error))?;

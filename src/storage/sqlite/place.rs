@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::errors::map_system;
+use super::errors::cannot_open;
 use super::side;
 use crate::error::{Error, Result};
 use crate::limits::{FILE_BYTES_MAX, LINKS_MAX, SUFFIX_BYTES};
@@ -35,11 +35,6 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     }
     refuse_long_name(&path)?;
     Ok(path)
-}
-
-/// Reads a failed call on a file as an error that names it.
-pub fn cannot_open(path: &Path, error: &io::Error) -> Error {
-    map_system(&format!("{} cannot be opened", path.display()), error)
 }
 
 /// Refuses what other programs take for something else than the name of a file.

@@ -2,7 +2,7 @@
 //! writer.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -16,6 +16,7 @@ use super::vfs;
 use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::limits::LOOKS_MAX;
+use crate::lock::Unpoisoned;
 
 /// The read connections of one handle.
 pub struct Readers {
@@ -91,7 +92,7 @@ impl Readers {
 
     fn take(&self) -> Result<Reader> {
         let deadline = Instant::now() + Duration::from_millis(self.busy_timeout_ms.into());
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.pool.lock().unpoisoned();
         loop {
             if let Some(reader) = pool.idle.pop() {
                 return Ok(reader);
@@ -107,7 +108,7 @@ impl Readers {
                     format!("all {} readers were in use for the whole time-out", self.max).into(),
                 ));
             }
-            pool = self.freed.wait_timeout(pool, left).unwrap_or_else(PoisonError::into_inner).0;
+            pool = self.freed.wait_timeout(pool, left).unpoisoned().0;
         }
     }
 
@@ -135,7 +136,7 @@ impl Readers {
     }
 
     fn put_back(&self, reader: Option<Reader>) {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.pool.lock().unpoisoned();
         match reader {
             Some(reader) => pool.idle.push(reader),
             None => pool.open -= 1,
@@ -148,7 +149,7 @@ impl Readers {
 impl Readers {
     /// Closes the connections that nobody uses.
     fn forget_idle(&self) {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.pool.lock().unpoisoned();
         let idle = std::mem::take(&mut pool.idle);
         pool.open -= idle.len() as u32;
         drop(pool);

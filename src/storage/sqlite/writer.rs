@@ -10,7 +10,7 @@
 //! and the turnstile belong to the leader alone.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::job::{Call, Job, Seat, WriteOptions};
@@ -20,6 +20,7 @@ use super::write_connection::WriteConnection;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::limits::{WRITE_BATCH_BYTES_MAX, WRITE_BATCH_LEN_MAX, WRITE_QUEUE_LEN_MAX};
+use crate::lock::Unpoisoned;
 
 /// How long a close waits for the turn to write. Other opens of this process wait meanwhile.
 const CLOSE_WAIT: Duration = Duration::from_millis(100);
@@ -92,7 +93,7 @@ impl Writer {
 
     /// Lends the connection between batches: for reading a store in memory, and for closing.
     pub fn connection(&self) -> MutexGuard<'_, WriteConnection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unpoisoned()
     }
 
     /// Lets go of the file: the last connection moves the log into it, when nothing of it is in doubt.
@@ -100,7 +101,7 @@ impl Writer {
     /// else has the file open, and it is his to do.
     pub fn close(self) {
         let Writer { connection, side, .. } = self;
-        let connection = connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let connection = connection.into_inner().unpoisoned();
         let pass = side.enter(Instant::now() + CLOSE_WAIT);
         let is_whole = pass.is_ok() && !side.is_poisoned() && !side.is_suspect();
         if connection.close(is_whole) && !side.is_poisoned() {
@@ -119,7 +120,7 @@ impl Writer {
                         .into(),
                 ));
             }
-            queue = self.room.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+            queue = self.room.wait_timeout(queue, left).unpoisoned().0;
         }
         queue.jobs.push_back(job);
         Ok(!std::mem::replace(&mut queue.is_led, true))
@@ -263,7 +264,7 @@ impl Writer {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unpoisoned()
     }
 }
 

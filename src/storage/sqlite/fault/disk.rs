@@ -12,7 +12,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::lock::Unpoisoned;
 
 /// What the kernel writes and forgets as a whole.
 const PAGE_BYTES: usize = 4096;
@@ -189,7 +191,7 @@ fn name_of(path: &Path) -> OsString {
 }
 
 fn lock(inode: &Inode) -> MutexGuard<'_, Image> {
-    inode.lock().unwrap_or_else(PoisonError::into_inner)
+    inode.lock().unpoisoned()
 }
 
 /// Chance that a seed repeats: the generator of Steele, Lea and Flood (SplitMix64).

@@ -13,11 +13,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::bell::{Bell, SLEEPER, doze};
 use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
 use crate::os::{self, FileId, Page};
 use crate::stop::Stop;
 
@@ -71,7 +72,7 @@ impl Ear {
     /// # Errors
     /// `ReadOnly` where the file may not be read, `Unsupported` for one of another layout.
     pub(super) fn line(&self) -> Result<Option<Arc<Line>>> {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard.lock().unpoisoned();
         let found = self.id()?;
         // A file whose name was taken away is still the page of those who have it open.
         if found.is_none() || heard.line.as_ref().is_some_and(|line| Some(line.id) == found) {
@@ -90,7 +91,7 @@ impl Ear {
     /// Returns the number of changes heard of. Never goes back, whatever file is there.
     pub(super) fn changes(&self) -> Result<u64> {
         let line = self.line()?;
-        let passed = self.heard.lock().unwrap_or_else(PoisonError::into_inner).passed;
+        let passed = self.heard.lock().unpoisoned().passed;
         Ok(passed + line.map_or(0, |line| line.changes()))
     }
 

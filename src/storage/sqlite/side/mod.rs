@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::os::{self, Page};
 use crate::process::{self, Tracked};
 use crate::stop::Stop;
-use crate::storage::sqlite::errors::map_system;
+use crate::storage::sqlite::errors::cannot_open;
 
 /// What the name of the side file adds to the database's.
 pub const SUFFIX: &str = "-smolwf";
@@ -392,10 +392,6 @@ fn copy_byte() -> u64 {
     let hash = hasher.finalize();
     let low = hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     COPY_BASE + (low & ((1 << MARK_BITS) - 1))
-}
-
-fn cannot_open(path: &Path, error: &io::Error) -> Error {
-    map_system(&format!("open {}", show(path)), error)
 }
 
 fn show(path: &Path) -> String {
