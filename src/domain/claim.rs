@@ -279,9 +279,9 @@ fn owner_key(
     standing: &Standing,
     now: Now,
 ) -> Result<Option<OwnerKey>> {
-    // By its mark, not its key: the first claims of two threads are both without a key.
+    // By its id, not its key: the first claims of two threads are both without a key.
     let owner = &claimer.owner;
-    let is_it = |row: &&Owner| row.mark == owner.mark && row.boot == owner.boot;
+    let is_it = |row: &&Owner| row.id == owner.id;
     if let Some(row) = standing.owners.iter().find(is_it) {
         return Ok(Some(row.owner_key));
     }

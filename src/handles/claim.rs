@@ -27,13 +27,13 @@ impl Store {
         claim.check()?;
         let lease_ms = hold::lease_length(claim.lease_ms, self.lease_default_ms)?;
         let entered = self.enter()?;
-        let side = entered.backend()?.side();
+        let backend = entered.backend()?;
         let bell = bell(&claim.filter().queue);
         let until = wait_end(claim.wait_ms);
         let is_stopped = || claim.stop.as_ref().is_some_and(|stop| stop.is_fired());
         while !is_stopped() {
             // Taken before the look, so that whatever is announced after it ends the sleep.
-            let seen = side.seen(bell);
+            let seen = backend.bell_seen(bell);
             let outlook = match self.claim_now(&entered, &claim, lease_ms, (max, until))? {
                 Glance::Got(attempts) => return Ok(attempts),
                 Glance::Nothing(outlook) => outlook,
@@ -44,7 +44,7 @@ impl Store {
             }
             self.check_open()?;
             let sleep = self.until_due(&outlook).min(left.unwrap_or(Duration::MAX));
-            side.wait(bell, seen, sleep, claim.stop.as_deref());
+            backend.bell_wait(bell, seen, sleep, claim.stop.as_deref());
             self.check_open()?;
         }
         Ok(Vec::new())
@@ -122,9 +122,7 @@ impl Store {
         self.probed_ms.store(now.lease_ms, Ordering::Relaxed);
         let mut dead = Vec::new();
         for owner in &outlook.owners {
-            let is_alive =
-                owner.boot == self.owner.boot && entered.backend()?.owner_is_alive(owner.mark)?;
-            if !is_alive {
+            if !entered.backend()?.owner_is_alive(owner.id)? {
                 dead.push(owner.owner_key);
             }
         }
@@ -135,14 +133,9 @@ impl Store {
     pub(super) fn owner(&self, entered: &Entered<'_>) -> Result<Owner> {
         let owner_key = self.owner.key.load(Ordering::Relaxed);
         if owner_key == 0 {
-            entered.backend()?.lock_owner(self.owner.mark)?;
+            entered.backend()?.owner_hold(self.owner.id)?;
         }
-        Ok(Owner {
-            owner_key,
-            mark: self.owner.mark,
-            boot: self.owner.boot,
-            pid: std::process::id(),
-        })
+        Ok(Owner { owner_key, id: self.owner.id })
     }
 
     /// Moves what has come due in any queue, one bounded part of it, and returns how long to sleep

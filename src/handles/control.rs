@@ -108,7 +108,7 @@ impl Store {
         let until = wait_end(timeout_ms);
         loop {
             // Taken before the look, so that whatever is announced after it ends the sleep.
-            let rung = entered.backend()?.side().change_seen();
+            let rung = entered.backend()?.change_seen();
             let ended = |tx: &mut dyn Port| query::run_get_ended(tx, run_id);
             if let Some(document) = entered.read(ended)? {
                 return Ok(Some(document));
@@ -134,7 +134,7 @@ impl Store {
         let until = wait_end(timeout_ms);
         let news = || Ok(Some(entered.changes()?).filter(|now| *now != seen));
         loop {
-            let rung = entered.backend()?.side().change_seen();
+            let rung = entered.backend()?.change_seen();
             if let Some(now) = news()? {
                 return Ok(Some(now));
             }
@@ -161,7 +161,7 @@ impl Store {
         if left.is_zero() || stop.is_some_and(Stop::is_fired) {
             return Ok(false);
         }
-        entered.backend()?.side().wait_for_change(rung, until_due.min(left), stop);
+        entered.backend()?.change_wait(rung, until_due.min(left), stop);
         self.check_open().map(|()| true)
     }
 }
@@ -174,7 +174,7 @@ fn control_sweep(tx: &mut dyn Port, now: Now) -> Result<Swept> {
 impl Entered<'_> {
     /// Returns the store's count of changes.
     pub(crate) fn changes(&self) -> Result<u64> {
-        self.backend()?.side().heard_changes()
+        self.backend()?.changes()
     }
 }
 

@@ -53,7 +53,7 @@ impl<'store> Entered<'store> {
 
     /// Returns the count of recalls given to running attempts.
     pub(crate) fn recalls(&self) -> u32 {
-        self.guard.as_ref().map_or(0, |backend| backend.side().recalls())
+        self.guard.as_ref().map_or(0, |backend| backend.recalls())
     }
 
     /// Makes what was read as safe as an answer of this durability is: to be called by whoever answers
@@ -63,8 +63,8 @@ impl<'store> Entered<'store> {
     }
 
     /// Runs a read of the committed state, which waits for no writer; maybe more than once.
-    pub(crate) fn read<T>(&self, mut work: impl FnMut(&mut dyn Port) -> Result<T>) -> Result<T> {
-        self.backend()?.read(|tx| work(tx))
+    pub(crate) fn read<T>(&self, work: impl FnMut(&mut dyn Port) -> Result<T>) -> Result<T> {
+        self.backend()?.read(work)
     }
 
     /// Runs a write with this durability, about this large.
@@ -72,14 +72,13 @@ impl<'store> Entered<'store> {
         &self,
         durability: Durability,
         bytes: usize,
-        mut work: Work,
+        work: Work,
     ) -> Result<T>
     where
         T: Send + 'static,
         Work: FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
     {
-        self.backend()?
-            .write(self.terms.write_options(durability, bytes), move |tx, now| work(tx, now))
+        self.backend()?.write(self.terms.write_options(durability, bytes), work)
     }
 }
 

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::entered::{Entered, Terms};
-use crate::clock::{Clock, LeaseClock, Now, system_ms};
+use crate::clock::{Clock, Now, system_ms};
 use crate::domain::check;
 use crate::domain::news::{News, Queues};
-use crate::domain::port::{Port, StorePort};
+use crate::domain::port::OwnerId;
 use crate::domain::submit::{self, Submit};
 use crate::domain::{Durability, hold, query, sweep};
 use crate::error::{Error, Result};
@@ -23,9 +23,8 @@ use crate::limits::{
     PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX, WAIT_SLICE_MS,
 };
 use crate::lock::Unpoisoned;
-use crate::os;
 use crate::process;
-use crate::storage::{self, Backend, NEWEST, Settings};
+use crate::storage::{self, Backend, Settings};
 
 /// How a store is opened; 0 and `false` are the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -89,8 +88,7 @@ pub struct Store {
 
 /// This handle as the file knows it.
 pub(super) struct OwnerState {
-    pub(super) mark: u64,
-    pub(super) boot: [u8; 16],
+    pub(super) id: OwnerId,
     /// 0 before the first claim.
     pub(super) key: AtomicI64,
 }
@@ -135,8 +133,6 @@ impl Store {
             0 => PAYLOAD_BYTES_DEFAULT,
             named => named,
         };
-        let boot =
-            os::boot_id().map_err(|error| Error::from_os("ask which boot this is", &error))?;
         Ok(Store {
             backend: RwLock::new(None),
             terms: Terms {
@@ -145,7 +141,7 @@ impl Store {
                 clock: Arc::new(clock),
             },
             path,
-            owner: OwnerState { mark: new_mark(), boot, key: AtomicI64::new(0) },
+            owner: OwnerState { id: backend.owner_new()?, key: AtomicI64::new(0) },
             lease_default_ms: default(options.lease_default_ms, LEASE_MS_DEFAULT),
             payload_bytes_max: usize::try_from(payload_bytes).unwrap_or(usize::MAX),
             generation: process::generation(),
@@ -186,8 +182,9 @@ impl Store {
 
     /// Returns the file's schema version, 0 for none, and this library's.
     pub fn schema_version(&self) -> Result<(i64, i64)> {
-        let current = self.enter()?.backend()?.read_any(|tx| tx.schema_version())?;
-        Ok((current, NEWEST))
+        let entered = self.enter()?;
+        let backend = entered.backend()?;
+        Ok((backend.read_any(|port| port.schema_version())?, backend.schema_newest()))
     }
 
     /// Returns the applied migrations as JSON.
@@ -216,7 +213,7 @@ impl Store {
         self.terms.clock.advance(ms)?;
         // Nothing has changed yet: who wakes looks what has come due, and tells of that.
         let due = News { is_recalled: true, ..News::due_earlier(Queues::ALL) };
-        entered.backend()?.side().publish(due);
+        entered.backend()?.publish(due);
         Ok(())
     }
 
@@ -303,7 +300,7 @@ impl Store {
         {
             let backend = self.backend.read().unpoisoned();
             if let Some(backend) = &*backend {
-                backend.side().publish(News::due_earlier(Queues::ALL));
+                backend.publish(News::due_earlier(Queues::ALL));
             }
         }
     }
@@ -317,7 +314,7 @@ impl Store {
         let backend = self.backend.write().unpoisoned().take();
         let Some(backend) = backend else { return };
         self.give_back(&backend);
-        backend.unlock_owner(self.owner.mark);
+        backend.owner_let_go(self.owner.id);
         backend.close();
     }
 
@@ -380,16 +377,6 @@ impl Drop for Store {
             std::mem::forget(backend.take());
         }
     }
-}
-
-/// Returns where an owner's lock is: 48 random bits, so that two owners never share a byte.
-fn new_mark() -> u64 {
-    let mut low = [0; 8];
-    low[..6].copy_from_slice(&id::new_id().to_bytes()[10..]);
-    let parts = [low.as_slice(), &std::process::id().to_le_bytes(), &os::uptime_ms().to_le_bytes()];
-    let hash = blake3::hash(&parts.concat());
-    low[..6].copy_from_slice(&hash.as_bytes()[..6]);
-    u64::from_le_bytes(low)
 }
 
 fn settings(options: &StoreOptions) -> Result<Settings> {

@@ -3,10 +3,10 @@
 //! Whoever stands above names what is listed here and nothing within: a backend, and the port that its
 //! transactions are.
 
+mod asked;
+mod backend;
 pub mod conformance;
 pub mod sqlite;
 
-pub use self::sqlite::backend::Backend;
-pub use self::sqlite::job::WriteOptions;
-pub use self::sqlite::migrate::NEWEST;
-pub use self::sqlite::open::{Settings, in_memory, open};
+pub use self::asked::{Settings, WriteOptions};
+pub use self::backend::{Backend, in_memory, open};

@@ -19,17 +19,33 @@ pub struct LaneFilter {
     pub code_versions: Option<Vec<String>>,
 }
 
-/// An owner as the file knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What tells one owner from another, and by what its backend finds out whether it lives. The backend
+/// gives it, and it alone reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnerId([u8; OwnerId::LEN]);
+
+impl OwnerId {
+    /// Its length in bytes.
+    pub const LEN: usize = 32;
+
+    /// Makes an id of what its backend puts into it.
+    pub const fn from_bytes(bytes: [u8; OwnerId::LEN]) -> OwnerId {
+        OwnerId(bytes)
+    }
+
+    /// Returns what its backend has put into it.
+    pub const fn to_bytes(self) -> [u8; OwnerId::LEN] {
+        self.0
+    }
+}
+
+/// An owner as the store knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner {
     /// Key.
     pub owner_key: OwnerKey,
-    /// Where its lock is.
-    pub mark: u64,
-    /// Boot of the machine it runs in.
-    pub boot: [u8; 16],
-    /// Its process.
-    pub pid: u32,
+    /// Which one it is.
+    pub id: OwnerId,
 }
 
 /// What a claimer is told of the run it got.

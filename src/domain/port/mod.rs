@@ -26,7 +26,9 @@ pub use budget::{
     Amounts, Balance, BudgetPort, Entry, Reservation, ReservationState, SourceKind, Total,
 };
 pub use check::{CheckPort, Fault};
-pub use claim::{ClaimPort, ClaimedRun, Head, LaneFilter, Lost, Owner, Share, Standing, Woken};
+pub use claim::{
+    ClaimPort, ClaimedRun, Head, LaneFilter, Lost, Owner, OwnerId, Share, Standing, Woken,
+};
 pub use control::{Ancestor, ControlPort, StepName};
 pub use event::{EventFilter, EventPort, EventRow};
 pub use query::{QueryPort, RunRow, SignalRow};

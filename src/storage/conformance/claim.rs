@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bed, Draws, Now, at, claimer, plain, run_id, subject};
+use super::{Bed, Draws, Now, at, claimer, owner_id, plain, run_id, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::{End, lose};
 use crate::domain::claim::{Claimer, claim, outlook};
@@ -140,7 +140,7 @@ pub(super) fn what_waits_in_lanes_of_a_gone_owner_is_for_all_and_its_lanes_are_l
         assert!(
             bed.tx(|port| port.standing("").unwrap().owners)
                 .iter()
-                .all(|row| row.mark != round + 10)
+                .all(|row| row.id != owner_id(round + 10))
         );
         assert!(bed.tx(|port| port.lanes_of(gone, 9)).unwrap().is_empty());
         let count = |bed: &mut dyn Bed, now| {
@@ -445,17 +445,17 @@ pub(super) fn an_owner_is_written_once_and_its_key_never_again(bed: &mut dyn Bed
     let first = bed.claim(&claimer(1, 0), at(6)).unwrap().owner_key;
     assert_eq!(bed.claim(&claimer(1, first), at(6)).unwrap().owner_key, first);
     let owners = bed.tx(|port| port.standing("").unwrap().owners);
-    let expected = Owner { owner_key: first, mark: 1, boot: [7; 16], pid: 11 };
+    let expected = Owner { owner_key: first, id: owner_id(1) };
     assert_eq!(owners, [expected]);
     // Another claimer thought it dead and swept it: its next claim must not hang in the air.
     bed.tx(|port| port.owner_delete(first).unwrap());
     let second = bed.claim(&claimer(1, first), at(6)).unwrap().owner_key;
     assert_ne!(second, first);
     bed.tx(|port| port.owner_delete(second).unwrap());
-    let far = Owner { mark: u64::MAX, ..claimer(1, 0).owner };
+    let far = Owner { owner_key: 0, id: owner_id(u64::MAX) };
     let third = bed.tx(|port| port.owner_make(&far, 1).unwrap());
     assert!(third > second);
-    assert_eq!(bed.tx(|port| port.standing("").unwrap().owners)[0].mark, u64::MAX);
+    assert_eq!(bed.tx(|port| port.standing("").unwrap().owners)[0].id, far.id);
 }
 
 /// P26.

@@ -30,7 +30,7 @@ use crate::clock::Now;
 use crate::domain::attempt::{End, Finish, finish};
 use crate::domain::claim::{Claimed, Claimer, Picked};
 use crate::domain::news::News;
-use crate::domain::port::{Fence, LaneFilter, Owner, OwnerKey, Port, RunKey, Task};
+use crate::domain::port::{Fence, LaneFilter, Owner, OwnerId, OwnerKey, Port, RunKey, Task};
 use crate::domain::step::{Begin, Subject};
 use crate::domain::submit::{QUEUE_DEFAULT, Submit, Submitted};
 use crate::error::Result;
@@ -96,7 +96,7 @@ impl dyn Bed + '_ {
 
     fn owner_key(&mut self, mark: u64) -> OwnerKey {
         let owners = self.tx(|port| port.standing("").unwrap().owners);
-        owners.iter().find(|owner| owner.mark == mark).map_or(0, |owner| owner.owner_key)
+        owners.iter().find(|owner| owner.id == owner_id(mark)).map_or(0, |owner| owner.owner_key)
     }
 
     fn task(&mut self, run_key: RunKey) -> Option<Task> {
@@ -130,9 +130,16 @@ fn plain() -> Submit {
     Submit { workflow: "w".into(), ..Submit::default() }
 }
 
+/// The id of an owner whom nobody asks whether it lives.
+fn owner_id(mark: u64) -> OwnerId {
+    let mut bytes = [0; OwnerId::LEN];
+    bytes[..8].copy_from_slice(&mark.to_le_bytes());
+    OwnerId::from_bytes(bytes)
+}
+
 fn claimer(mark: u64, owner_key: OwnerKey) -> Claimer {
     Claimer {
-        owner: Owner { owner_key, mark, boot: [7; 16], pid: 11 },
+        owner: Owner { owner_key, id: owner_id(mark) },
         lease_ms: 10_000,
         worker: Some(format!("worker {mark}")),
         filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },

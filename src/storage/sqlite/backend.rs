@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::job::WriteOptions;
+use super::owner::Mark;
 use super::place::FileKey;
 use super::readers::{self, Readers};
 use super::side::Side;
@@ -16,10 +16,12 @@ use super::tx::Tx;
 use super::writer::Writer;
 use crate::clock::{LeaseClock, Now};
 use crate::domain::Durability;
+use crate::domain::port::OwnerId;
 use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;
 use crate::os;
 use crate::process::{PerProcess, Tracked};
+use crate::storage::WriteOptions;
 
 /// The files that are open, so that handles on one file share its writer.
 pub(super) static FILES: PerProcess<Mutex<Files>> = PerProcess::new();
@@ -130,8 +132,14 @@ impl Backend {
         self.file.path.as_deref()
     }
 
+    /// Returns the id of a new owner in this process.
+    pub fn owner_new(&self) -> Result<OwnerId> {
+        Mark::new().map(Mark::id)
+    }
+
     /// Holds an owner's lock, which tells every process that it lives.
-    pub fn lock_owner(&self, mark: u64) -> Result<()> {
+    pub fn owner_hold(&self, id: OwnerId) -> Result<()> {
+        let mark = Mark::of(id).mark;
         let mut owners = self.owners();
         if !owners.contains(&mark) && !self.file.side.lock_owner(mark)? {
             return Err(Error::internal("another owner has this owner's mark"));
@@ -141,17 +149,22 @@ impl Backend {
     }
 
     /// Lets go of an owner's lock.
-    pub fn unlock_owner(&self, mark: u64) {
+    pub fn owner_let_go(&self, id: OwnerId) {
+        let mark = Mark::of(id).mark;
         if self.owners().remove(&mark) {
             self.file.side.unlock_owner(mark);
         }
     }
 
-    /// Returns whether an owner lives, in this process or another.
-    pub fn owner_is_alive(&self, mark: u64) -> Result<bool> {
+    /// Returns whether an owner lives, in this process or another: those of another boot do not.
+    pub fn owner_is_alive(&self, id: OwnerId) -> Result<bool> {
+        let mark = Mark::of(id);
+        if !mark.is_of_this_boot()? {
+            return Ok(false);
+        }
         // Under the lock, since a mark is locked first and noted after.
         let owners = self.owners();
-        Ok(owners.contains(&mark) || self.file.side.owner_is_alive(mark)?)
+        Ok(owners.contains(&mark.mark) || self.file.side.owner_is_alive(mark.mark)?)
     }
 
     fn owners(&self) -> MutexGuard<'_, HashSet<u64>> {
@@ -172,5 +185,34 @@ impl Backend {
                 files.open.remove(&key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::open::in_memory;
+    use super::*;
+    use crate::storage::Settings;
+
+    /// P12.
+    #[test]
+    fn an_owner_lives_from_when_it_is_held_until_it_is_let_go_and_in_no_other_boot() {
+        let settings = Settings {
+            can_create: true,
+            is_read_only: false,
+            allows_network_fs: false,
+            busy_timeout_ms: 1_000,
+            max_readers: 1,
+        };
+        let backend = in_memory(&settings).unwrap();
+        let id = backend.owner_new().unwrap();
+        assert!(!backend.owner_is_alive(id).unwrap());
+        backend.owner_hold(id).unwrap();
+        assert!(backend.owner_is_alive(id).unwrap());
+        let mut of_another_boot = Mark::of(id);
+        of_another_boot.boot[0] ^= 1;
+        assert!(!backend.owner_is_alive(of_another_boot.id()).unwrap());
+        backend.owner_let_go(id);
+        assert!(!backend.owner_is_alive(id).unwrap());
     }
 }

@@ -3,6 +3,7 @@
 use rusqlite::Row;
 
 use super::errors::map;
+use super::owner::Mark;
 use super::queue::read_limits;
 use super::tx::Tx;
 use crate::domain::port::{
@@ -228,10 +229,11 @@ impl ClaimPort for Tx<'_> {
     }
 
     fn owner_make(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey> {
-        let mark = owner.mark.cast_signed();
-        match self.one(OWNER, (mark, owner.boot), |row| row.get(0))? {
+        let Mark { mark, boot, pid } = Mark::of(owner.id);
+        let mark = mark.cast_signed();
+        match self.one(OWNER, (mark, boot), |row| row.get(0))? {
             Some(owner_key) => Ok(owner_key),
-            None => self.insert(OWNER_INSERT, (mark, owner.boot, owner.pid, opened_at_ms)),
+            None => self.insert(OWNER_INSERT, (mark, boot, pid, opened_at_ms)),
         }
     }
 
@@ -288,12 +290,9 @@ fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
 
 fn read_owner(row: &Row<'_>, standing: &mut Standing) -> rusqlite::Result<()> {
     let Some(owner_key) = row.get(9)? else { return Ok(()) };
-    standing.owners.push(Owner {
-        owner_key,
-        mark: row.get::<_, i64>(10)?.cast_unsigned(),
-        boot: row.get(11)?,
-        pid: row.get(12)?,
-    });
+    let mark = row.get::<_, i64>(10)?.cast_unsigned();
+    let mark = Mark { mark, boot: row.get(11)?, pid: row.get(12)? };
+    standing.owners.push(Owner { owner_key, id: mark.id() });
     let lapses = [standing.next_lapse_ms, row.get(13)?];
     standing.next_lapse_ms = lapses.into_iter().flatten().min();
     Ok(())
@@ -307,6 +306,7 @@ mod tests {
     use rusqlite::{Connection, OptionalExtension};
 
     use super::super::migrate;
+    use super::super::owner::Mark;
     use super::super::tx::Tx;
     use crate::clock::Now;
     use crate::domain::claim::{Claimer, claim, outlook};
@@ -358,7 +358,7 @@ mod tests {
 
     fn claimer(filter: LaneFilter) -> Claimer {
         Claimer {
-            owner: Owner { owner_key: 0, mark: 1, boot: [7; 16], pid: 1 },
+            owner: Owner { owner_key: 0, id: Mark { mark: 1, boot: [7; 16], pid: 1 }.id() },
             lease_ms: 10_000,
             worker: None,
             filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..filter },

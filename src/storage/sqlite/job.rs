@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -11,21 +11,7 @@ use crate::clock::{Clock, Now};
 use crate::domain::Durability;
 use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;
-
-/// How a job wants to be handled.
-#[derive(Debug, Clone)]
-pub struct WriteOptions {
-    /// What its answer promises; `Inherit` means `Power`.
-    pub durability: Durability,
-    /// Milliseconds that it waits for its turn.
-    pub busy_timeout_ms: u32,
-    /// Payload bytes it writes, about.
-    pub bytes: usize,
-    /// Whether it works without our tables: a migration.
-    pub is_schema_free: bool,
-    /// Where its one reading of the time comes from.
-    pub clock: Arc<Clock>,
-}
+use crate::storage::WriteOptions;
 
 /// One write. The leader knows it without the type of its answer, its caller with it.
 pub struct Job<Inside: ?Sized = dyn Run> {

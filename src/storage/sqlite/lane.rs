@@ -354,6 +354,7 @@ mod tests {
     use rusqlite::{Connection, OptionalExtension};
 
     use super::super::migrate;
+    use super::super::owner::Mark;
     use super::*;
     use crate::clock::Now;
     use crate::domain::attempt::{End, finish};
@@ -387,7 +388,7 @@ mod tests {
                 QueueLimits { concurrency_per_key: Some(PER_KEY), ..QueueLimits::default() };
             queue::set(&mut Tx::new(&conn), QUEUE_DEFAULT, &limits).unwrap();
             let claimer = Claimer {
-                owner: Owner { owner_key: 0, mark: 1, boot: [7; 16], pid: 1 },
+                owner: Owner { owner_key: 0, id: Mark { mark: 1, boot: [7; 16], pid: 1 }.id() },
                 lease_ms: u32::MAX,
                 worker: None,
                 filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },

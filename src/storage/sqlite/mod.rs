@@ -10,6 +10,7 @@ pub mod migrate;
 mod mutexes;
 pub mod names;
 pub mod open;
+mod owner;
 pub mod place;
 pub mod readers;
 pub mod renew;
@@ -86,7 +87,7 @@ mod tests {
     /// at values: that was most of what a claim cost.
     #[test]
     fn no_statement_is_compiled_again_when_other_values_are_bound() {
-        let settings = open::Settings {
+        let settings = crate::storage::Settings {
             can_create: true,
             is_read_only: false,
             allows_network_fs: false,

@@ -22,21 +22,7 @@ use crate::limits::LOOKS_MAX;
 use crate::lock::Unpoisoned;
 use crate::os;
 use crate::process::{self, Tracked};
-
-/// What a store's options ask of its file, with the defaults filled in.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// Make the file if there is none.
-    pub can_create: bool,
-    /// Open without a writer.
-    pub is_read_only: bool,
-    /// Serve network and shared-folder file systems, and files with a second name.
-    pub allows_network_fs: bool,
-    /// Milliseconds that a call waits for a lock.
-    pub busy_timeout_ms: u32,
-    /// Read connections at most.
-    pub max_readers: u32,
-}
+use crate::storage::Settings;
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 

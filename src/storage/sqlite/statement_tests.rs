@@ -6,6 +6,7 @@
 use rusqlite::Connection;
 
 use super::migrate;
+use super::owner::Mark;
 use super::tx::Tx;
 use crate::clock::Now;
 use crate::domain::FailOptions;
@@ -61,7 +62,7 @@ impl Counted {
     fn claim(&mut self, name: &'static str, max: u32) -> Vec<Claimed> {
         let owner_key = self.owner_key;
         let claimer = Claimer {
-            owner: Owner { owner_key, mark: 1, boot: [7; 16], pid: 1 },
+            owner: Owner { owner_key, id: Mark { mark: 1, boot: [7; 16], pid: 1 }.id() },
             lease_ms: 10_000,
             worker: None,
             filter: LaneFilter { queue: QUEUE_DEFAULT.into(), owner_key, ..LaneFilter::default() },
@@ -124,7 +125,7 @@ fn a_claim_runs_few_statements_whatever_it_finds() {
     }
     store.claim("of one when fifty come due", 1);
     (2..12_u64).for_each(|mark| {
-        let owner = Owner { owner_key: 0, mark, boot: [7; 16], pid: 1 };
+        let owner = Owner { owner_key: 0, id: Mark { mark, boot: [7; 16], pid: 1 }.id() };
         store.call("beside", |tx| tx.owner_make(&owner, 1).unwrap());
     });
     store.claim("of one among ten owners", 1);

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::fault::{self, Fault, FileKind, Keep, Operation};
 use super::names::log_path;
+use super::side::Side;
 use crate::domain::Durability;
 use crate::domain::claim::Claim;
 use crate::domain::submit::Submit;
@@ -21,6 +22,7 @@ use crate::handles::attempt::Attempt;
 use crate::handles::store::{Store, StoreOptions};
 use crate::handles::wait::Waited;
 use crate::limits::CHECKPOINT_PAGES;
+use crate::storage::Backend;
 
 /// A payload after which the log is due to be moved.
 const LARGE: usize = 4096 * (CHECKPOINT_PAGES as usize + 100);
@@ -198,6 +200,12 @@ fn a_sync_that_fails_when_the_log_starts_over_poisons() {
     bed.assert_safe("after it was opened again");
 }
 
+fn side_of(store: &Store) -> Arc<Side> {
+    let entered = store.enter().unwrap();
+    let Backend::Sqlite(backend) = entered.backend().unwrap();
+    Arc::clone(backend.side())
+}
+
 /// The owner's row is given back with PROCESS: its sync is the close's own, which nobody heard.
 #[test]
 fn a_sync_that_fails_in_the_close_is_known_to_whoever_opens_next() {
@@ -212,9 +220,9 @@ fn a_sync_that_fails_in_the_close_is_known_to_whoever_opens_next() {
         assert_eq!(fault::counts(&bed.path).faults, 1, "{file:?}");
         assert!(log_path(&bed.path).exists(), "the log is the only place where it all is");
         bed.store = Some(Store::open(&bed.path, &options(Durability::Power)).unwrap());
-        assert!(bed.store().enter().unwrap().backend().unwrap().side().is_suspect());
+        assert!(side_of(bed.store()).is_suspect());
         bed.submit(10).unwrap();
-        assert!(!bed.store().enter().unwrap().backend().unwrap().side().is_suspect());
+        assert!(!side_of(bed.store()).is_suspect());
         bed.assert_safe("after a close that could not sync");
     }
 }
@@ -231,7 +239,7 @@ fn what_a_partial_checkpoint_copied_is_copied_again_after_a_failed_sync() {
     // Of pages that no later frame has.
     bed.submit(LARGE / 2).unwrap();
     let read = backend.read_any(|tx| {
-        tx.conn().query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).unwrap();
+        tx.schema_version().unwrap();
         bed.submit(LARGE).unwrap();
         Ok(())
     });
@@ -259,7 +267,7 @@ fn what_a_partial_checkpoint_copied_is_copied_again_after_a_failed_sync() {
 fn another_process_starts_over_before_it_writes_and_never_moves_a_log_in_doubt() {
     let mut bed = Bed::new();
     bed.submit(10).unwrap();
-    let side = Arc::clone(bed.store().enter().unwrap().backend().unwrap().side());
+    let side = side_of(bed.store());
     // As another process does: in the page that all share, and not in this one's writer.
     side.note_failed_sync();
     side.is_poisoned.store(false, Ordering::SeqCst);
@@ -511,7 +519,7 @@ fn a_log_that_was_large_is_cut_once_nobody_reads_it() {
         .backend()
         .unwrap()
         .read_any(|tx| {
-            tx.conn().query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).unwrap();
+            tx.schema_version().unwrap();
             for _ in 0..large {
                 lax.submit(of(LARGE)).unwrap();
                 grown.fetch_add(1, Ordering::SeqCst);

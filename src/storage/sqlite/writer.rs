@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::job::{Call, Job, Seat, WriteOptions};
+use super::job::{Call, Job, Seat};
 use super::side::Side;
 use super::tx::Tx;
 use super::write_connection::WriteConnection;
@@ -21,6 +21,7 @@ use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::limits::{WRITE_BATCH_BYTES_MAX, WRITE_BATCH_LEN_MAX, WRITE_QUEUE_LEN_MAX};
 use crate::lock::Unpoisoned;
+use crate::storage::WriteOptions;
 
 /// How long a close waits for the turn to write. Other opens of this process wait meanwhile.
 const CLOSE_WAIT: Duration = Duration::from_millis(100);

@@ -25,9 +25,9 @@ use tempfile::TempDir;
 use super::backend::{Backend, TimeAwake};
 use super::errors::map;
 use super::fault::{self, Fault, FileKind, Operation};
-use super::job::{Job, WriteOptions};
+use super::job::Job;
 use super::names::log_path;
-use super::open::{self, Settings};
+use super::open;
 use super::tx::Tx;
 use crate::clock::{Clock, Now};
 use crate::domain::claim::Claim;
@@ -42,6 +42,7 @@ use crate::handles::store::{Store, StoreOptions};
 use crate::limits::{
     CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_BYTES_MAX, WRITE_QUEUE_LEN_MAX,
 };
+use crate::storage::{Settings, WriteOptions};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
