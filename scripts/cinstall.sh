@@ -30,7 +30,8 @@ has_committed_headers() {
     cmp include/smolwf.h "$scratch/include/smolwf.h" &&
         cmp include/smolwf.hpp "$scratch/include/smolwf.hpp" &&
         cmp include/smolwf_worker.hpp "$scratch/include/smolwf_worker.hpp" &&
-        cmp include/smolwf.cdef "$scratch/share/smolwf/smolwf.cdef"
+        cmp include/smolwf.cdef "$scratch/share/smolwf/smolwf.cdef" &&
+        diff -r docs/schemas "$scratch/share/smolwf/schemas"
 }
 
 transcript() { # <program>, in a folder of its own

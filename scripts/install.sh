@@ -63,7 +63,7 @@ check_built() {
 
 put() {
     check_built
-    "$INSTALL" -d "$stage$libdir/pkgconfig" "$stage$cmake" "$stage$includedir" "$stage$datadir/smolwf"
+    "$INSTALL" -d "$stage$libdir/pkgconfig" "$stage$cmake" "$stage$includedir" "$stage$datadir/smolwf/schemas"
     "$INSTALL" -s -m 755 "$BUILT/libsmolwf.so" "$stage$libdir/libsmolwf.so.$version"
     ln -sf "libsmolwf.so.$version" "$stage$libdir/libsmolwf.so.$abi"
     ln -sf "libsmolwf.so.$abi" "$stage$libdir/libsmolwf.so"
@@ -71,6 +71,7 @@ put() {
     chmod 644 "$stage$libdir/libsmolwf.a"
     "$INSTALL" -m 644 include/smolwf.h include/smolwf.hpp include/smolwf_worker.hpp "$stage$includedir"
     "$INSTALL" -m 644 include/smolwf.cdef "$stage$datadir/smolwf"
+    "$INSTALL" -m 644 docs/schemas/*.json "$stage$datadir/smolwf/schemas"
     fill_in smolwf.pc.in "$libdir/pkgconfig/smolwf.pc"
     fill_in cmake/smolwfConfig.cmake.in "$cmake/smolwfConfig.cmake"
     fill_in cmake/smolwfConfigVersion.cmake.in "$cmake/smolwfConfigVersion.cmake"
@@ -81,7 +82,8 @@ take_away() {
     rm -f "$stage$libdir/libsmolwf.so"{,".$abi",".$version"} "$stage$libdir/libsmolwf.a" \
         "$stage$libdir/pkgconfig/smolwf.pc" "$stage$cmake/"smolwfConfig{,Version}.cmake \
         "$stage$includedir/"{smolwf.h,smolwf.hpp,smolwf_worker.hpp} "$stage$datadir/smolwf/smolwf.cdef"
-    rmdir "$stage$datadir/smolwf" "$stage$cmake" 2>/dev/null || true
+    (cd docs/schemas && printf '%s\0' *.json) | (cd "$stage$datadir/smolwf/schemas" 2>/dev/null && xargs -0 rm -f) || true
+    rmdir "$stage$datadir/smolwf/schemas" "$stage$datadir/smolwf" "$stage$cmake" 2>/dev/null || true
 }
 
 case $1 in

@@ -28,6 +28,9 @@ pub mod limits;
 pub mod lock;
 pub mod os;
 pub mod process;
+#[cfg(test)]
+#[path = "../tests/support/schemas.rs"]
+mod schemas;
 pub mod stop;
 pub mod storage;
 pub mod text;

@@ -13,11 +13,14 @@ use std::process::{Command, Output};
 
 #[path = "support/native.rs"]
 mod native;
+#[path = "support/schemas.rs"]
+mod schemas;
 
 use native::{has, link_library, sanitizers, skip, strict};
+use schemas::assert_shape;
 
 /// What each program is linked with.
-const SUPPORT: [&str; 3] = ["support.c", "fixture.c", "reader.c"];
+const SUPPORT: [&str; 4] = ["support.c", "fixture.c", "reader.c", "documents.c"];
 
 /// The programs, one a topic.
 const TOPICS: &[&str] = &[
@@ -245,10 +248,12 @@ fn run(topic: &str, flavour: Flavour) {
     let program = build(topic, flavour, folder.path());
     let output = start(&program, flavour)
         .env("TMPDIR", folder.path())
+        .env("SW_DOCUMENTS", folder.path().join("documents"))
         .env_remove("LD_LIBRARY_PATH")
         .output()
         .expect("the program just built can be started");
     report(topic, &output);
+    hold_shapes(topic, &folder.path().join("documents"));
 }
 
 fn report(topic: &str, output: &Output) {
@@ -261,6 +266,32 @@ fn report(topic: &str, output: &Output) {
     let is_fine = output.status.success() && closing.is_some_and(|it| it.ends_with(" 0 failed"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(is_fine, "{topic}.c ended with {}\n{printed}\n{errors}", output.status);
+}
+
+/// Holds each document that the program saw against its published shape.
+fn hold_shapes(topic: &str, documents: &Path) {
+    let Ok(text) = fs::read_to_string(documents) else { return };
+    for line in text.lines() {
+        let (shape, document) = line.split_once('\t').expect("a line has a shape and a document");
+        // A number that no double holds is JSON all the same, and the library takes it.
+        assert_shape(shape, &document.replace("1e400", "1e40"));
+    }
+    println!("{topic}.c: {} documents have their shape", text.lines().count());
+}
+
+/// A call that answers with a document is called through the form that keeps it.
+#[test]
+fn every_call_that_answers_with_a_document_keeps_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let header = fs::read_to_string(root.join("include/smolwf.cdef")).expect("the cdef is there");
+    let forms = fs::read_to_string(sources().join("documents.h")).expect("documents.h is there");
+    let calls = header.split(';').filter(|call| call.contains("sw_text **out,"));
+    let names = calls.filter_map(|call| call.split_once('(')?.0.split_whitespace().last());
+    let no_documents = ["sw_json_quote", "sw_signal_await", "sw_child_await"];
+    let left_out: Vec<_> = names
+        .filter(|name| !no_documents.contains(name) && !forms.contains(&format!("#define {name}(")))
+        .collect();
+    assert_eq!(left_out, Vec::<&str>::new());
 }
 
 fn start(program: &Path, flavour: Flavour) -> Command {

@@ -317,7 +317,8 @@ fn pkg_config_tells_the_version_of_the_package() {
     }
 }
 
-const INSTALLED: [&str; 11] = [
+/// What is put down beside the shapes of documents.
+const BESIDE_SHAPES: [&str; 11] = [
     "include/smolwf.h",
     "include/smolwf.hpp",
     "include/smolwf_worker.hpp",
@@ -331,6 +332,15 @@ const INSTALLED: [&str; 11] = [
     "share/smolwf/smolwf.cdef",
 ];
 
+/// All that is put down, in order.
+fn installed() -> Vec<String> {
+    let shapes = Path::new(REPOSITORY).join("docs/schemas");
+    let shapes = files(&shapes).into_iter().map(|file| format!("share/smolwf/schemas/{file}"));
+    let mut all: Vec<_> = BESIDE_SHAPES.map(str::to_owned).into_iter().chain(shapes).collect();
+    all.sort();
+    all
+}
+
 /// A folder for DESTDIR whose name has a space.
 fn stage() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("a stage").tempdir().expect("a folder")
@@ -341,7 +351,8 @@ fn uninstall_takes_away_every_file_that_install_put_below_destdir() {
     let stage = stage();
     let places = [variable("DESTDIR", stage.path()), "PREFIX=/opt/smol wf".into()];
     said(install(built()).args(&places));
-    assert_eq!(files(stage.path()), INSTALLED.map(|file| format!("opt/smol wf/{file}")));
+    let below = |file: String| format!("opt/smol wf/{file}");
+    assert_eq!(files(stage.path()), installed().into_iter().map(below).collect::<Vec<_>>());
     for file in ["pkgconfig/smolwf.pc", "cmake/smolwf/smolwfConfig.cmake"] {
         let text = fs::read_to_string(stage.path().join("opt/smol wf/lib").join(file)).expect(file);
         assert!(!text.contains('@'), "{text}");
@@ -358,7 +369,7 @@ fn a_relative_prefix_is_made_absolute() {
     said(install(built()).args(&places));
     let prefix = Path::new(REPOSITORY).join("some place");
     let below = stage.path().join(prefix.strip_prefix("/").expect("an absolute path"));
-    assert_eq!(files(&below), INSTALLED);
+    assert_eq!(files(&below), installed());
     let pc = fs::read_to_string(below.join("lib/pkgconfig/smolwf.pc")).expect("smolwf.pc");
     for line in [("prefix", ""), ("libdir", "/lib"), ("includedir", "/include")] {
         let line = format!("{}={}{}\n", line.0, prefix.display(), line.1);

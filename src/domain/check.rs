@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::output::to_text;
+use super::output::{Document, document};
 use super::port::{Fault, Port};
 use crate::error::Result;
 use crate::limits::CHECK_FAULTS_MAX;
@@ -13,8 +13,12 @@ struct CheckDocument<'fault> {
     faults: &'fault [Fault],
 }
 
+impl Document for CheckDocument<'_> {
+    const SHAPE: &'static str = "check";
+}
+
 /// Returns the document of a check.
 pub fn check(port: &mut dyn Port) -> Result<String> {
     let faults = port.faults(CHECK_FAULTS_MAX)?;
-    to_text(&CheckDocument { ok: faults.is_empty(), faults: &faults })
+    document(&CheckDocument { ok: faults.is_empty(), faults: &faults })
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::find::{find_row, page_len};
 use super::hold::{Lease, keep_lease, living};
 use super::news::News;
-use super::output::{stored, to_text};
+use super::output::{self, Document, stored};
 use super::port::{EventFilter, EventRow, Fence, Port};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -79,6 +79,10 @@ struct PageDocument<'row> {
     last_seq: i64,
 }
 
+impl Document for PageDocument<'_> {
+    const SHAPE: &'static str = "events";
+}
+
 /// Returns a page of the log.
 pub fn read(port: &mut dyn Port, read: &Read) -> Result<Page> {
     if read.after_seq < 0 {
@@ -97,7 +101,7 @@ pub fn read(port: &mut dyn Port, read: &Read) -> Result<Page> {
     let rows = port.events(&filter)?;
     let (first_seq, last_seq) = port.event_span()?;
     let items = rows.iter().map(document).collect::<Result<Vec<_>>>()?;
-    let text = to_text(&PageDocument { items, first_seq, last_seq })?;
+    let text = output::document(&PageDocument { items, first_seq, last_seq })?;
     Ok(Page { text, last_seq })
 }
 

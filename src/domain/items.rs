@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::input::{absent, boolean, integer, list, object, payload, present, word};
-use super::output::to_text;
+use super::output::{Document, document};
 use super::submit::Submit;
 use crate::error::Result;
 use crate::limits::{KEY_BYTES_MAX, MANY_MAX, NAME_BYTES_MAX};
@@ -35,9 +35,13 @@ struct Told<'id> {
     exists: bool,
 }
 
+impl Document for Vec<Told<'_>> {
+    const SHAPE: &'static str = "submitted";
+}
+
 /// Writes what such a call answers: for each item the run, and whether it was there before.
 pub fn answer<'id>(runs: impl Iterator<Item = (&'id str, bool)>) -> Result<String> {
-    to_text(&runs.map(|(run_id, exists)| Told { run_id, exists }).collect::<Vec<_>>())
+    document(&runs.map(|(run_id, exists)| Told { run_id, exists }).collect::<Vec<_>>())
 }
 
 #[derive(Default)]
@@ -91,6 +95,7 @@ impl Item {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::{self, Id};
 
     #[test]
     fn an_item_names_its_options_as_the_struct_does_and_keeps_its_args_byte_for_byte() {
@@ -152,8 +157,10 @@ mod tests {
 
     #[test]
     fn an_answer_has_the_run_of_each_item() {
-        let told = answer([("run_1", true), ("run_2", false)].into_iter());
-        let expected = r#"[{"run_id":"run_1","exists":true},{"run_id":"run_2","exists":false}]"#;
+        let [one, two] = [1, 2].map(|n| id::write("run", Id::from_bytes([n; 16])));
+        let told = answer([(one.as_str(), true), (two.as_str(), false)].into_iter());
+        let expected =
+            format!(r#"[{{"run_id":"{one}","exists":true}},{{"run_id":"{two}","exists":false}}]"#);
         assert_eq!(told.unwrap(), expected);
     }
 

@@ -33,10 +33,24 @@ pub fn cancel_error(reason: Option<&str>) -> Result<String> {
     Ok(EngineError { kind: "cancelled", message, reason }.write())
 }
 
+/// A document that users read.
+pub trait Document: Serialize {
+    /// Its shape: a file of `docs/schemas/` without its end.
+    const SHAPE: &'static str;
+}
+
 /// Writes a document.
-pub fn to_text(document: &impl Serialize) -> Result<String> {
-    serde_json::to_string(document)
-        .map_err(|error| Error::internal(format!("a document could not be written: {error}")))
+pub fn document<D: Document>(document: &D) -> Result<String> {
+    let text = to_text(document)?;
+    #[cfg(test)]
+    crate::schemas::assert_shape(D::SHAPE, &text);
+    Ok(text)
+}
+
+/// Writes what only we read.
+pub fn to_text(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::internal(format!("a value could not be written: {error}")))
 }
 
 /// Returns a payload that the door has checked as a value to keep and embed.

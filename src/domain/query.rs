@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::event::{self, EventDocument};
 use super::find::{find, find_row, page_len};
-use super::output::{stored, to_text};
+use super::output::{Document, document, stored};
 use super::port::{
     Ended, EndedAttempt, EventFilter, Outcome, Port, RunRow, SignalRow, StepKind, StepRow,
     StepState, Task, TaskState, Waiting,
@@ -43,6 +43,10 @@ struct RunDocument<'row> {
     pause_asked: bool,
     last_error: Option<&'row RawValue>,
     due_at_ms: Option<i64>,
+}
+
+impl Document for RunDocument<'_> {
+    const SHAPE: &'static str = "run";
 }
 
 #[derive(Serialize)]
@@ -100,11 +104,15 @@ struct HistoryDocument<'row> {
     next: Option<String>,
 }
 
+impl Document for HistoryDocument<'_> {
+    const SHAPE: &'static str = "history";
+}
+
 /// Returns a run's document.
 pub fn run_get(port: &mut dyn Port, run_id: &str) -> Result<String> {
     let (row, task) = load(port, run_id)?;
     let shown = Shown::load(port, &row, task.as_ref())?;
-    to_text(&run_document(&row, task.as_ref(), &shown)?)
+    document(&run_document(&row, task.as_ref(), &shown)?)
 }
 
 /// Returns the document of a run that has ended; `None` for one that is open.
@@ -154,7 +162,7 @@ pub fn run_history(
         attempt_documents.push(live_attempt(row.run_id, task));
     }
     let states = children.iter().map(|c| child_state(port, c)).collect::<Result<Vec<_>>>()?;
-    to_text(&HistoryDocument {
+    document(&HistoryDocument {
         run: run_document(&row, task.as_ref(), &shown)?,
         attempts: attempt_documents,
         steps: steps.iter().map(|s| step_document(row.run_id, s)).collect::<Result<Vec<_>>>()?,

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::child::child_of;
 use super::hold::{Lease, keep_lease, living, progress};
 use super::input::{integer_in, list, object, present, word};
-use super::output::{stored, to_text};
+use super::output::{Document, document, stored, to_text};
 use super::port::{
     Fence, Hold, Letter, Outcome, Port, RunKey, StepKind, StepRow, StepState, Target,
 };
@@ -487,6 +487,14 @@ struct Entry<'text> {
     value: &'text RawValue,
 }
 
+impl Document for Vec<Entry<'_>> {
+    const SHAPE: &'static str = "came_all";
+}
+
+impl Document for Entry<'_> {
+    const SHAPE: &'static str = "came";
+}
+
 fn entry((index, taken): &(usize, Taken)) -> Result<Entry<'_>> {
     let (outcome, text) = match taken {
         Ok(value) => ("ok", value),
@@ -499,8 +507,8 @@ impl Ask {
     fn answer(&self, taken: &[(usize, Taken)]) -> Result<Answer> {
         let entries = || taken.iter().map(entry).collect::<Result<Vec<_>>>();
         Ok(match self.form {
-            Form::Any => Answer::Ready(to_text(&entries()?[0])?),
-            Form::All => Answer::Ready(to_text(&entries()?)?),
+            Form::Any => Answer::Ready(document(&entries()?[0])?),
+            Form::All => Answer::Ready(document(&entries()?)?),
             Form::Sleep | Form::Signal | Form::Child => match &taken[0].1 {
                 Ok(value) => Answer::Ready(value.clone()),
                 Err(error) => Answer::Failed(error.clone()),

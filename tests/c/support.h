@@ -15,6 +15,8 @@
 
 #include <smolwf.h>
 
+#include "documents.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>

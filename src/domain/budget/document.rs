@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde::Serialize;
 
 use crate::domain::input::{absent, check_word, in_range, integer_in, object, present};
-use crate::domain::output::to_text;
+use crate::domain::output::{Document, document};
 use crate::domain::port::{Amounts, Balance, Total};
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -108,6 +108,10 @@ struct BudgetDocument<'row> {
     totals_cut: bool,
 }
 
+impl Document for BudgetDocument<'_> {
+    const SHAPE: &'static str = "budget";
+}
+
 /// Writes the document of a tree's budget.
 pub(super) fn show(
     root_run_id: Id,
@@ -122,7 +126,7 @@ pub(super) fn show(
         spent: balance.spent,
         remaining: balance.room().map(|room| i64::try_from(room).unwrap_or(i64::MIN)),
     };
-    to_text(&BudgetDocument {
+    document(&BudgetDocument {
         root_run_id: id::write("run", root_run_id),
         units: balances.iter().map(|(name, balance)| (name.as_str(), unit(balance))).collect(),
         totals: totals.iter().map(total).collect(),
@@ -149,10 +153,14 @@ struct Warning<'row> {
     reserved: i64,
 }
 
+impl Document for Warning<'_> {
+    const SHAPE: &'static str = "budget_warning";
+}
+
 /// Writes the payload of a warning.
 pub(super) fn warning(unit: &str, balance: &Balance) -> Result<String> {
     let Balance { limit, warn, spent, reserved, .. } = *balance;
-    to_text(&Warning { unit, limit, warn, spent, reserved })
+    document(&Warning { unit, limit, warn, spent, reserved })
 }
 
 #[cfg(test)]

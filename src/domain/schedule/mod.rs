@@ -22,7 +22,7 @@ use self::local::Zone;
 use self::spec::UTC;
 use self::timetable::Timetable;
 use super::news::{News, Queues, Swept};
-use super::output::to_text;
+use super::output::{self, to_text};
 use super::port::{self, Port, Schedule};
 use super::submit::{Submit, submit};
 use crate::clock::Now;
@@ -230,7 +230,7 @@ fn make_run(
 
 /// A schedule as its list shows it.
 #[derive(Serialize)]
-struct Document<'row> {
+struct Shown<'row> {
     name: &'row str,
     workflow: &'row str,
     args: Option<&'row RawValue>,
@@ -248,13 +248,17 @@ struct Document<'row> {
     error: Option<&'row str>,
 }
 
+impl output::Document for Vec<Shown<'_>> {
+    const SHAPE: &'static str = "schedules";
+}
+
 /// Returns all schedules as a JSON array, by name.
 pub fn list(port: &mut dyn Port) -> Result<String> {
     let rows = port.schedules(SCHEDULES_MAX)?;
     let specs = rows.iter().map(stored_spec).collect::<Result<Vec<_>>>()?;
     let documents: Vec<_> =
         rows.iter().zip(&specs).map(|(row, spec)| document(row, spec)).collect();
-    to_text(&documents)
+    output::document(&documents)
 }
 
 fn stored_spec(row: &Schedule) -> Result<Spec> {
@@ -263,8 +267,8 @@ fn stored_spec(row: &Schedule) -> Result<Spec> {
     })
 }
 
-fn document<'row>(row: &'row Schedule, spec: &'row Spec) -> Document<'row> {
-    Document {
+fn document<'row>(row: &'row Schedule, spec: &'row Spec) -> Shown<'row> {
+    Shown {
         name: &row.name,
         workflow: &spec.workflow,
         args: spec.args.as_deref(),
