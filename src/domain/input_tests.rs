@@ -64,12 +64,7 @@ const SUBMIT: [(&str, Kind); 16] = [
 ];
 
 const PLACES: [Place; 8] = [
-    Place {
-        name: "items[1]",
-        around: r#"[{"workflow":"w"},%]"#,
-        read: |text| items::runs(text).map(drop),
-        keys: &SUBMIT,
-    },
+    Place { name: "items[1]", around: r#"[{"workflow":"w"},%]"#, read: submit_many, keys: &SUBMIT },
     Place {
         name: "items[1]",
         around: r#"[{"workflow":"w","name":"n"},%]"#,
@@ -113,6 +108,12 @@ const PLACES: [Place; 8] = [
         keys: &[("limit", AMOUNT), ("warn", AMOUNT)],
     },
 ];
+
+/// Reads and checks, as the handle does.
+fn submit_many(items: &str) -> Result<()> {
+    let runs = items::runs(items)?;
+    runs.iter().enumerate().try_for_each(|(at, run)| run.check().map_err(|e| e.at_index(at)))
+}
 
 impl Place {
     /// Returns how a document with this object is refused, after the name of the place.

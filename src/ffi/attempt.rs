@@ -15,6 +15,7 @@ use crate::domain::{AfterFail, FailOptions};
 use crate::error::{Error, Result};
 use crate::handles::attempt::Attempt;
 use crate::json;
+use crate::text::Text;
 
 /// One worker's go at a run, under a lease. Freed by sw_attempt_free.
 pub struct sw_attempt {
@@ -68,6 +69,22 @@ pub(super) fn after(after: &AfterFail) -> i32 {
     }
 }
 
+/// Lends a text that an attempt holds; NULL and 0 when there is none.
+///
+/// The pointers are those of the caller, as for [`quiet`].
+unsafe fn lend(
+    attempt: *const sw_attempt,
+    out_len: *mut usize,
+    text: fn(&Attempt) -> Option<&Text>,
+) -> *const c_char {
+    // SAFETY: the caller passes its own arguments on.
+    unsafe {
+        quiet(std::ptr::null(), |call| {
+            call.lend(call.peek(attempt).and_then(|attempt| text(attempt)), out_len)
+        })
+    }
+}
+
 /// Returns the id of an attempt, attempt_ and a ULID. Never blocks.
 /// \return a view of the attempt
 #[unsafe(no_mangle)]
@@ -76,11 +93,7 @@ pub unsafe extern "C" fn sw_attempt_id(
     out_len: *mut usize,
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe {
-        quiet(std::ptr::null(), |call| {
-            call.lend(call.peek(attempt).map(|attempt| attempt.id()), out_len)
-        })
-    }
+    unsafe { lend(attempt, out_len, |attempt| Some(attempt.id())) }
 }
 
 /// Returns the id of the run that the attempt is at. Never blocks.
@@ -91,11 +104,7 @@ pub unsafe extern "C" fn sw_attempt_run_id(
     out_len: *mut usize,
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe {
-        quiet(std::ptr::null(), |call| {
-            call.lend(call.peek(attempt).map(|attempt| attempt.run_id()), out_len)
-        })
-    }
+    unsafe { lend(attempt, out_len, |attempt| Some(attempt.run_id())) }
 }
 
 /// Returns the id of the run at the top of the run's tree: its own when nobody submitted it as a
@@ -107,11 +116,7 @@ pub unsafe extern "C" fn sw_attempt_root_run_id(
     out_len: *mut usize,
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe {
-        quiet(std::ptr::null(), |call| {
-            call.lend(call.peek(attempt).map(|attempt| attempt.root_run_id()), out_len)
-        })
-    }
+    unsafe { lend(attempt, out_len, |attempt| Some(attempt.root_run_id())) }
 }
 
 /// Returns the id of the run that submitted this one as a child. Never blocks.
@@ -122,11 +127,7 @@ pub unsafe extern "C" fn sw_attempt_parent_run_id(
     out_len: *mut usize,
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe {
-        quiet(std::ptr::null(), |call| {
-            call.lend(call.peek(attempt).and_then(|attempt| attempt.parent_run_id()), out_len)
-        })
-    }
+    unsafe { lend(attempt, out_len, |attempt| attempt.parent_run_id()) }
 }
 
 /// Returns the name of the workflow to run. Never blocks.
@@ -137,11 +138,7 @@ pub unsafe extern "C" fn sw_attempt_workflow(
     out_len: *mut usize,
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe {
-        quiet(std::ptr::null(), |call| {
-            call.lend(call.peek(attempt).map(|attempt| attempt.workflow()), out_len)
-        })
-    }
+    unsafe { lend(attempt, out_len, |attempt| Some(attempt.workflow())) }
 }
 
 /// Returns the version of the code that the run was submitted for, as code_version of its options.
@@ -153,11 +150,7 @@ pub unsafe extern "C" fn sw_attempt_code_version(
     out_len: *mut usize,
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe {
-        quiet(std::ptr::null(), |call| {
-            call.lend(call.peek(attempt).and_then(|attempt| attempt.code_version()), out_len)
-        })
-    }
+    unsafe { lend(attempt, out_len, |attempt| attempt.code_version()) }
 }
 
 /// Returns the name of the queue it was claimed from. Never blocks.
@@ -168,11 +161,7 @@ pub unsafe extern "C" fn sw_attempt_queue(
     out_len: *mut usize,
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe {
-        quiet(std::ptr::null(), |call| {
-            call.lend(call.peek(attempt).map(|attempt| attempt.queue()), out_len)
-        })
-    }
+    unsafe { lend(attempt, out_len, |attempt| Some(attempt.queue())) }
 }
 
 /// Returns the arguments of the run: JSON, byte for byte as submitted; "null" when none were given.
@@ -184,11 +173,7 @@ pub unsafe extern "C" fn sw_attempt_args(
     out_len: *mut usize,
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe {
-        quiet(std::ptr::null(), |call| {
-            call.lend(call.peek(attempt).map(|attempt| attempt.args()), out_len)
-        })
-    }
+    unsafe { lend(attempt, out_len, |attempt| Some(attempt.args())) }
 }
 
 /// Returns the metadata of the run: a JSON object, byte for byte as submitted. What a host put
@@ -200,11 +185,7 @@ pub unsafe extern "C" fn sw_attempt_metadata(
     out_len: *mut usize,
 ) -> *const c_char {
     // SAFETY: the pointers are arguments, which the header binds.
-    unsafe {
-        quiet(std::ptr::null(), |call| {
-            call.lend(call.peek(attempt).and_then(|attempt| attempt.metadata()), out_len)
-        })
-    }
+    unsafe { lend(attempt, out_len, |attempt| attempt.metadata()) }
 }
 
 /// Returns the number of the attempt within its run. It grows with each claim and is the fence:

@@ -10,7 +10,6 @@ use super::options::sw_submit_options;
 use super::report::sw_error;
 use super::text::sw_text;
 use crate::domain::items;
-use crate::domain::submit::Submit;
 use crate::text::Text;
 
 /// Submits a run as a child of the attempt's run: once per name and occurrence, however often the
@@ -58,13 +57,11 @@ pub unsafe extern "C" fn sw_child_submit(
         guard(err, |call| {
             let out_run_id = call.out_id("out_run_id", out_run_id, cap)?;
             let attempt = call.body(attempt)?;
-            let payload_bytes_max = attempt.store().payload_bytes_max();
             let name = call.name(raw("name", name, name_len))?;
-            let submit = Submit {
-                workflow: call.name(raw("workflow", workflow, workflow_len))?.to_owned(),
-                args: call.payload(raw("args", args, args_len), payload_bytes_max)?,
-                ..call.submit(&call.options(options)?, payload_bytes_max)?
-            };
+            let (workflow, args) =
+                (raw("workflow", workflow, workflow_len), raw("args", args, args_len));
+            let max = attempt.store().payload_bytes_max();
+            let submit = call.submit(workflow, args, options, max)?;
             let child = attempt.child_submit(name, submit)?;
             out_run_id.set(&child.run_id)?;
             Ok(if child.existed { SW_REPLAYED } else { SW_OK })

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use super::args::{absent, raw};
+use super::args::{Raw, absent, raw};
 use super::attempt::sw_attempt;
 use super::call::Call;
 use super::codes::{SW_EXISTS, SW_NONE, SW_OK, SW_TIMEOUT};
@@ -23,13 +23,17 @@ use crate::stop::Stop;
 use crate::text::Text;
 
 impl Call {
-    /// Takes the options of a submit; workflow and args are filled in by the caller.
+    /// Takes what a submit is given: workflow, args and options.
     pub(super) fn submit(
         &self,
-        options: &sw_submit_options,
+        workflow: Raw<'_>,
+        args: Raw<'_>,
+        options: *const sw_submit_options,
         payload_bytes_max: usize,
     ) -> Result<Submit> {
-        let o = options;
+        let workflow = self.name(workflow)?.to_owned();
+        let args = self.payload(args, payload_bytes_max)?;
+        let o: sw_submit_options = self.options(options)?;
         let own = |text: Option<&str>| text.map(str::to_owned);
         let name = |what, start, len| self.optional_name(raw(what, start, len)).map(own);
         let key = |what, start, len| self.optional_key(raw(what, start, len)).map(own);
@@ -37,6 +41,8 @@ impl Call {
             |what, start, len| self.document(raw(what, start, len), payload_bytes_max).map(own);
         let (scope, scope_len) = (o.idempotency_scope, o.idempotency_scope_len);
         Ok(Submit {
+            workflow,
+            args,
             queue: name("queue", o.queue, o.queue_len)?,
             run_at_ms: o.run_at_ms,
             timeout_ms: o.timeout_ms,
@@ -52,17 +58,22 @@ impl Call {
             budget: document("budget", o.budget, o.budget_len)?,
             metadata: document("metadata", o.metadata, o.metadata_len)?,
             is_local: o.flags & SW_SUBMIT_LOCAL != 0,
-            ..Submit::default()
         })
     }
 
-    /// Takes the options of a claim; the queue is filled in by the caller.
-    fn claim(&self, options: &sw_claim_options, payload_bytes_max: usize) -> Result<Claim> {
-        let o = options;
+    /// Takes what a claim is given: queue and options.
+    fn claim(
+        &self,
+        queue: Raw<'_>,
+        options: *const sw_claim_options,
+        payload_bytes_max: usize,
+    ) -> Result<Claim> {
+        let queue = self.optional_name(queue)?;
+        let o: sw_claim_options = self.options(options)?;
         let worker = self.optional_name(raw("worker", o.worker, o.worker_len))?;
         let names = |what, start, len| self.names(raw(what, start, len), payload_bytes_max);
         Ok(Claim {
-            queue: None,
+            queue: queue.map(str::to_owned),
             wait_ms: o.wait_ms,
             lease_ms: o.lease_ms,
             worker: worker.map(str::to_owned),
@@ -117,12 +128,9 @@ pub unsafe extern "C" fn sw_run_submit(
         guard(err, |call| {
             let out_run_id = call.out_id("out_run_id", out_run_id, cap)?;
             let store = call.store(store)?;
-            let payload_bytes_max = store.payload_bytes_max();
-            let submit = Submit {
-                workflow: call.name(raw("workflow", workflow, workflow_len))?.to_owned(),
-                args: call.payload(raw("args", args, args_len), payload_bytes_max)?,
-                ..call.submit(&call.options(options)?, payload_bytes_max)?
-            };
+            let (workflow, args) =
+                (raw("workflow", workflow, workflow_len), raw("args", args, args_len));
+            let submit = call.submit(workflow, args, options, store.payload_bytes_max())?;
             let submitted = store.submit(submit)?;
             out_run_id.set(&submitted.run_id)?;
             Ok(if submitted.existed { SW_EXISTS } else { SW_OK })
@@ -251,12 +259,8 @@ pub unsafe extern "C" fn sw_run_claim(
         guard(err, |call| {
             let out = call.out_handle(out)?;
             let store = call.store(store)?;
-            let queue = call.optional_name(raw("queue", queue, queue_len))?;
-            let options = call.options(options)?;
-            let claim = Claim {
-                queue: queue.map(str::to_owned),
-                ..call.claim(&options, store.payload_bytes_max())?
-            };
+            let queue = raw("queue", queue, queue_len);
+            let claim = call.claim(queue, options, store.payload_bytes_max())?;
             let Some(attempt) = store.claim(claim)? else { return Ok(SW_NONE) };
             out.give(attempt);
             Ok(SW_OK)
@@ -302,12 +306,8 @@ pub unsafe extern "C" fn sw_run_claim_many(
             let out = call.out_handles(out, max)?;
             let out_count = call.out("out_count", out_count)?;
             let store = call.store(store)?;
-            let queue = call.optional_name(raw("queue", queue, queue_len))?;
-            let options = call.options(options)?;
-            let claim = Claim {
-                queue: queue.map(str::to_owned),
-                ..call.claim(&options, store.payload_bytes_max())?
-            };
+            let queue = raw("queue", queue, queue_len);
+            let claim = call.claim(queue, options, store.payload_bytes_max())?;
             let count = out.give(store.claim_many(claim, max)?);
             out_count.set(count);
             Ok(if count == 0 { SW_NONE } else { SW_OK })

@@ -1,16 +1,34 @@
 //! Calls of an attempt that wait: for time, and for several things at once.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
-use super::args::raw;
+use super::args::{Raw, raw};
 use super::attempt::sw_attempt;
+use super::call::Call;
 use super::codes::{SW_FAILED, SW_OK, SW_SUSPEND, SW_TIMEOUT};
 use super::guard::guard;
 use super::out::Out;
 use super::report::sw_error;
 use super::text::sw_text;
+use crate::error::Result;
+use crate::handles::attempt::Attempt;
 use crate::handles::wait::Waited;
 use crate::text::Text;
+
+impl Call {
+    /// Takes what an await of several things is given: attempt, name and list.
+    fn listed<'d>(
+        &'d self,
+        attempt: *mut sw_attempt,
+        name: Raw<'_>,
+        waits: Raw<'_>,
+    ) -> Result<(&'d Arc<Attempt>, &'d str, &'d str)> {
+        let attempt = self.body(attempt.cast_const())?;
+        let max = attempt.store().payload_bytes_max();
+        Ok((attempt, self.name(name)?, self.needed_document(waits, max)?))
+    }
+}
 
 impl Out<'_, *mut sw_text> {
     /// Gives what a waiting call answered, and returns its code.
@@ -117,10 +135,8 @@ pub unsafe extern "C" fn sw_await_any(
     unsafe {
         guard(err, |call| {
             let out = call.out_handle(out)?;
-            let attempt = call.body(attempt)?;
-            let name = call.name(raw("name", name, name_len))?;
-            let max = attempt.store().payload_bytes_max();
-            let waits = call.needed_document(raw("waits", waits, waits_len), max)?;
+            let (name, waits) = (raw("name", name, name_len), raw("waits", waits, waits_len));
+            let (attempt, name, waits) = call.listed(attempt, name, waits)?;
             Ok(out.give_waited(attempt.await_any(name, waits, timeout_ms)?))
         })
     }
@@ -171,10 +187,8 @@ pub unsafe extern "C" fn sw_await_all(
     unsafe {
         guard(err, |call| {
             let out = call.out_handle(out)?;
-            let attempt = call.body(attempt)?;
-            let name = call.name(raw("name", name, name_len))?;
-            let max = attempt.store().payload_bytes_max();
-            let waits = call.needed_document(raw("waits", waits, waits_len), max)?;
+            let (name, waits) = (raw("name", name, name_len), raw("waits", waits, waits_len));
+            let (attempt, name, waits) = call.listed(attempt, name, waits)?;
             Ok(out.give_waited(attempt.await_all(name, waits, timeout_ms)?))
         })
     }

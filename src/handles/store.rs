@@ -19,8 +19,8 @@ use crate::domain::{Durability, hold, query, sweep};
 use crate::error::{Error, Result};
 use crate::id;
 use crate::limits::{
-    BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, MANY_MAX,
-    PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX, WAIT_SLICE_MS,
+    BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, PAYLOAD_BYTES_DEFAULT,
+    PAYLOAD_BYTES_MAX, READERS_DEFAULT, READERS_MAX, WAIT_SLICE_MS,
 };
 use crate::lock::Unpoisoned;
 use crate::process;
@@ -229,7 +229,6 @@ impl Store {
 
     /// Submits a run.
     pub fn submit(&self, submit: Submit) -> Result<Submitted> {
-        submit.check()?;
         self.submit_all(vec![submit], |error, _| error)?
             .pop()
             .ok_or_else(|| Error::internal("a run was not submitted"))
@@ -237,15 +236,6 @@ impl Store {
 
     /// Submits runs in one commit, all or none; an error names the item.
     pub fn submit_many(&self, submits: Vec<Submit>) -> Result<Vec<Submitted>> {
-        for (at, submit) in submits.iter().enumerate() {
-            submit.check().map_err(|error| error.at_index(at))?;
-        }
-        if submits.is_empty() || submits.len() > MANY_MAX {
-            return Err(Error::invalid(format!(
-                "items has {} entries, it must have 1 to {MANY_MAX}",
-                submits.len()
-            )));
-        }
         self.submit_all(submits, Error::at_index)
     }
 
@@ -254,6 +244,9 @@ impl Store {
         submits: Vec<Submit>,
         named: fn(Error, usize) -> Error,
     ) -> Result<Vec<Submitted>> {
+        for (at, submit) in submits.iter().enumerate() {
+            submit.check().map_err(|error| named(error, at))?;
+        }
         let entered = self.enter()?;
         let bytes = submits.iter().map(|s| s.args.as_ref().map_or(0, String::len)).sum();
         let has_local = submits.iter().any(|submit| submit.is_local);

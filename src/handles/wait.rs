@@ -116,15 +116,23 @@ impl Attempt {
 
     /// Submits a child, once per name and occurrence (P25).
     pub fn child_submit(&self, name: &str, submit: Submit) -> Result<SubmittedChild> {
-        child::check_submit(&submit)?;
-        let mut submitted = self.child_submit_many(vec![(name.to_owned(), submit)])?;
-        submitted.pop().ok_or_else(|| Error::internal("a child was not submitted"))
+        self.child_submit_all(vec![(name.to_owned(), submit)], |error, _| error)?
+            .pop()
+            .ok_or_else(|| Error::internal("a child was not submitted"))
     }
 
     /// Submits children in one commit; an error names the item.
     pub fn child_submit_many(&self, items: Vec<(String, Submit)>) -> Result<Vec<SubmittedChild>> {
+        self.child_submit_all(items, Error::at_index)
+    }
+
+    fn child_submit_all(
+        &self,
+        items: Vec<(String, Submit)>,
+        named: fn(Error, usize) -> Error,
+    ) -> Result<Vec<SubmittedChild>> {
         for (at, (_, submit)) in items.iter().enumerate() {
-            child::check_submit(submit).map_err(|error| error.at_index(at))?;
+            child::check_submit(submit).map_err(|error| named(error, at))?;
         }
         let entered = self.store().enter()?;
         let mut opened = Opened::of(self);
