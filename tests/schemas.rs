@@ -33,12 +33,11 @@ fn assert_said(at: &str, shape: &Value) {
     for (key, member) in members.into_iter().flatten() {
         assert!(member["description"].is_string(), "{at}.{key} has no description");
     }
-    match shape {
-        Value::Object(members) => {
-            members.iter().for_each(|(key, value)| assert_said(&format!("{at}.{key}"), value))
-        }
-        Value::Array(items) => items.iter().for_each(|value| assert_said(at, value)),
-        _ => {}
+    for (key, value) in shape.as_object().into_iter().flatten() {
+        assert_said(&format!("{at}.{key}"), value);
+    }
+    for value in shape.as_array().into_iter().flatten() {
+        assert_said(at, value);
     }
 }
 

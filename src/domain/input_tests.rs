@@ -234,7 +234,8 @@ fn amounts_by_unit_are_named_by_their_unit_in_the_same_words() {
 
 #[test]
 fn lists_say_how_many_and_which_in_the_same_words_everywhere() {
-    let readers: [(&str, fn(&str) -> Result<()>); 3] = [
+    type Read = fn(&str) -> Result<()>;
+    let readers: [(&str, Read); 3] = [
         ("items", |text| items::runs(text).map(drop)),
         ("items", |text| items::children(text).map(drop)),
         ("waits", |text| wait::members(text).map(drop)),

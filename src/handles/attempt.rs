@@ -234,9 +234,10 @@ impl Attempt {
         self.ended.answer(question, "the attempt has ended in another way", || {
             let finish = self.write(&entered, Durability::Inherit, bytes, work)?;
             *self.look.lock().unpoisoned() = None;
-            Ok(match finish {
-                Finish::Stopped(ended) => Err(hold::must_stop(ended)),
-                finish => Ok(finish),
+            Ok(if let Finish::Stopped(ended) = finish {
+                Err(hold::must_stop(ended))
+            } else {
+                Ok(finish)
             })
         })?
     }

@@ -4,9 +4,9 @@
 //! the library writes and the shape does not name is a failure.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::{fs, iter};
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
@@ -68,11 +68,9 @@ fn closed(mut shape: Value) -> Value {
             members.entry("additionalProperties").or_insert(Value::Bool(false));
         }
     }
-    let inner: Box<dyn Iterator<Item = &mut Value>> = match &mut shape {
-        Value::Object(members) => Box::new(members.values_mut()),
-        Value::Array(items) => Box::new(items.iter_mut()),
-        _ => Box::new(iter::empty()),
-    };
-    inner.for_each(|value| *value = closed(value.take()));
+    let members = shape.as_object_mut().into_iter().flat_map(|members| members.values_mut());
+    members.for_each(|value| *value = closed(value.take()));
+    let items = shape.as_array_mut().into_iter().flatten();
+    items.for_each(|value| *value = closed(value.take()));
     shape
 }

@@ -231,7 +231,7 @@ mod tests {
     fn row(conn: &Connection, run_id: Id) -> BTreeMap<String, Value> {
         let sql = "SELECT * FROM sw_workflow_runs WHERE run_id = ?1";
         let mut statement = conn.prepare(sql).unwrap();
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let values = statement.query_row([run_id.to_bytes()], |row| {
             (0..names.len()).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Value>>>()
         });
