@@ -81,6 +81,13 @@
 #define SW_SCHEDULE_CATCH_UP_MAX 1000
 #define SW_SCHEDULE_GRACE_MS 60000
 #define SW_CHECK_FAULTS_MAX 20
+#define SW_LIST_LEN_MAX 1000
+#define SW_LIST_LOOKS_MAX 16384
+#define SW_LIST_GATHER_MAX 8192
+#define SW_FILTER_BYTES_MAX 65536
+#define SW_FILTER_METADATA_MAX 16
+#define SW_COUNT_MAX 1000000000
+#define SW_METADATA_BYTES_MAX 65536
 typedef struct sw_attempt sw_attempt;
 typedef struct sw_error sw_error;
 typedef struct sw_step sw_step;
@@ -196,6 +203,16 @@ int32_t sw_run_get(sw_store *store, const char *run_id, size_t run_id_len, sw_te
 int32_t sw_run_history(sw_store *store, const char *run_id, size_t run_id_len,
                        const char *cursor, size_t cursor_len, uint32_t limit, sw_text **out,
                        sw_error **err);
+int32_t sw_run_list(sw_store *store, const char *filter, size_t filter_len,
+                    const char *cursor, size_t cursor_len, uint32_t limit, sw_text **out,
+                    sw_error **err);
+int32_t sw_run_count(sw_store *store, const char *filter, size_t filter_len, uint64_t at_most,
+                     uint64_t *out, sw_error **err);
+int32_t sw_run_annotate(sw_store *store, const char *run_id, size_t run_id_len,
+                        const char *patch, size_t patch_len, sw_error **err);
+int32_t sw_run_act_many(sw_store *store, const char *action, size_t action_len,
+                        const char *filter, size_t filter_len, uint32_t limit, sw_text **out,
+                        sw_error **err);
 int32_t sw_run_cancel(sw_store *store, const char *run_id, size_t run_id_len,
                       const char *reason, size_t reason_len, sw_error **err);
 int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);

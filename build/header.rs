@@ -32,6 +32,7 @@ pub const PARTS: &[Part] = &[
     part("check", "Store: check", "is the file whole?"),
     part("run", "Runs: submit, claim, wait", "where work comes from, who does it, its end"),
     part("query", "Runs: look", "one run, its history"),
+    part("list", "Runs: list, count, act on many", "by state, queue, time, metadata, ..."),
     part("control", "Runs: act", "cancel, pause, retry, fork, from outside"),
     part("queue", "Queues", "limits and pauses"),
     part("watch", "Watches", "changes as a descriptor, for event loops"),

@@ -224,3 +224,44 @@ pub const CHECK_FAULTS_MAX: u32 = 20;
 
 /// Sums by workflow and kind that a budget's document shows; kinds are labels of the host's.
 pub const BUDGET_TOTALS_MAX: u32 = 1_000;
+
+/// Runs in a page of a list when the caller names no limit.
+pub const LIST_LEN_DEFAULT: u32 = 100;
+
+/// Runs in a page of a list, or in one act on many, at most: the latter are one transaction.
+pub const LIST_LEN_MAX: u32 = 1_000;
+
+/// Runs that one call of a list looks at, found or not: a few milliseconds.
+pub const LIST_LOOKS_MAX: u32 = 16_384;
+
+/// Leaps over indexes that one call of a list makes, each a look-up or a few.
+pub const LIST_LEAPS_MAX: u32 = 4_096;
+
+/// Entries of an index that has no order of submission that one call of a list gathers and sorts: runs
+/// that are ready or running, or ended in a span of time. Where there are more, they are not rare.
+pub const LIST_GATHER_MAX: u32 = 8_192;
+
+/// Times that the clock went back among the runs of a store, above which no time of submission is
+/// looked up: its clock says nothing.
+pub const CLOCK_STEPS_MAX: u32 = 64;
+
+/// Runs that a count stops at unless told otherwise.
+pub const COUNT_DEFAULT: u64 = 10_000;
+
+/// Runs that a count may be told to stop at.
+pub const COUNT_MAX: u64 = 1_000_000_000;
+
+/// Bytes of a run's metadata after it was annotated.
+pub const METADATA_BYTES_MAX: usize = 65_536;
+
+/// Scalar members of one run's metadata that are indexed; a run with more is found as well, slower.
+pub const METADATA_MARKS_MAX: usize = 64;
+
+/// Bytes of an indexed member of metadata; of a longer one its hash is.
+pub const METADATA_MARK_BYTES_MAX: usize = 128;
+
+/// Members of metadata that one filter names.
+pub const FILTER_METADATA_MAX: usize = 16;
+
+/// Bytes in a filter of a list.
+pub const FILTER_BYTES_MAX: usize = 65_536;

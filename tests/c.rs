@@ -35,6 +35,7 @@ const TOPICS: &[&str] = &[
     "fork",
     "json",
     "lease",
+    "list",
     "manual",
     "many",
     "misuse",
@@ -150,6 +151,11 @@ fn payloads_are_checked_and_kept() {
 #[test]
 fn leases_lapse_and_are_taken_over() {
     run("lease", Flavour::Sanitized);
+}
+
+#[test]
+fn runs_are_listed_and_acted_on_by_what_they_are() {
+    run("list", Flavour::Sanitized);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub mod find;
 pub mod hold;
 pub mod input;
 pub mod items;
+pub mod list;
+pub mod metadata;
 pub mod news;
 pub mod output;
 pub mod port;

@@ -5,17 +5,17 @@ use serde_json::value::RawValue;
 
 use super::event::{self, EventDocument};
 use super::find::{find, find_row, page_len};
-use super::output::{Document, document, stored};
+use super::output::{Document, document, owned, stored, to_text};
 use super::port::{
-    Ended, EndedAttempt, EventFilter, Outcome, Port, RunRow, SignalRow, StepKind, StepRow,
-    StepState, Task, TaskState, Waiting,
+    Ended, EndedAttempt, EventFilter, Include, Outcome, Port, RunKey, RunRow, RunState, SignalRow,
+    StepKind, StepRow, StepState, Task, TaskState, Waiting,
 };
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::json::hex;
 use crate::limits::{EVENT_PAGE_BYTES, RUN_TRIES_DEFAULT, WAITING_SHOWN_MAX};
 
-/// A run as users see it. Keys are only ever added.
+/// A run as users see it. Keys are only ever added; a list leaves out what is large and not asked for.
 #[derive(Serialize)]
 struct RunDocument<'row> {
     run_id: String,
@@ -26,9 +26,12 @@ struct RunDocument<'row> {
     queue: &'row str,
     state: &'static str,
     priority: i32,
-    args: Option<&'row RawValue>,
-    result: Option<&'row RawValue>,
-    error: Option<&'row RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<Option<&'row RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Option<&'row RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Option<&'row RawValue>>,
     attempts: u32,
     tries: u32,
     max_tries: u32,
@@ -36,12 +39,15 @@ struct RunDocument<'row> {
     created_at_ms: i64,
     updated_at_ms: i64,
     finished_at_ms: Option<i64>,
-    metadata: Option<&'row RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Option<&'row RawValue>>,
     code_version: Option<&'row str>,
-    waiting_for: Option<&'row [WaitingDocument]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_for: Option<Option<&'row [WaitingDocument]>>,
     cancel_asked: bool,
     pause_asked: bool,
-    last_error: Option<&'row RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<Option<&'row RawValue>>,
     due_at_ms: Option<i64>,
 }
 
@@ -111,8 +117,22 @@ impl Document for HistoryDocument<'_> {
 /// Returns a run's document.
 pub fn run_get(port: &mut dyn Port, run_id: &str) -> Result<String> {
     let (row, task) = load(port, run_id)?;
-    let shown = Shown::load(port, &row, task.as_ref())?;
+    let shown = Shown::load(port, &row, task.as_ref(), Include::ALL)?;
     document(&run_document(&row, task.as_ref(), &shown)?)
+}
+
+/// Returns a run as it stands in a list, with what is large where it is asked for; `None` for one that
+/// is gone.
+pub(super) fn run_listed(
+    port: &mut dyn Port,
+    run_key: RunKey,
+    include: Include,
+) -> Result<Option<Box<RawValue>>> {
+    let Some(row) = port.run_shown(run_key, include)? else { return Ok(None) };
+    let task = port.task(run_key)?;
+    let shown = Shown::load(port, &row, task.as_ref(), include)?;
+    let text = to_text(&run_document(&row, task.as_ref(), &shown)?)?;
+    owned(&text).map(Some)
 }
 
 /// Returns the document of a run that has ended; `None` for one that is open.
@@ -155,7 +175,7 @@ pub fn run_history(
         child: children.last().map_or(from.child, |child| child.run_key),
         event: events.last().map_or(from.event, |event| event.seq),
     };
-    let shown = Shown::load(port, &row, task.as_ref())?;
+    let shown = Shown::load(port, &row, task.as_ref(), Include::ALL)?;
     let mut attempt_documents =
         attempts.iter().map(|a| attempt_document(&row, a)).collect::<Result<Vec<_>>>()?;
     if let Some(task) = live {
@@ -225,18 +245,25 @@ impl Page {
 
 /// What a run's document shows beside its rows.
 struct Shown {
+    include: Include,
     updated_at_ms: i64,
     waiting_for: Option<Vec<WaitingDocument>>,
     last_error: Option<String>,
 }
 
 impl Shown {
-    fn load(port: &mut dyn Port, row: &RunRow, task: Option<&Task>) -> Result<Shown> {
+    fn load(
+        port: &mut dyn Port,
+        row: &RunRow,
+        task: Option<&Task>,
+        include: Include,
+    ) -> Result<Shown> {
         let updated_at_ms = updated_at_ms(port, row, task)?;
-        let waiting = task.filter(|task| task.state == TaskState::Waiting);
+        let waiting = task.filter(|task| include.waiting_for && task.state == TaskState::Waiting);
         let waiting_for = waiting.map(|task| waiting_for(port, task)).transpose()?;
-        let last_error = task.map(|task| port.last_error(task.run_key)).transpose()?.flatten();
-        Ok(Shown { updated_at_ms, waiting_for, last_error })
+        let failed = task.filter(|_| include.error);
+        let last_error = failed.map(|task| port.last_error(task.run_key)).transpose()?.flatten();
+        Ok(Shown { include, updated_at_ms, waiting_for, last_error })
     }
 }
 
@@ -317,6 +344,10 @@ fn run_document<'row>(
     shown: &'row Shown,
 ) -> Result<RunDocument<'row>> {
     let counted = |ended: Option<u32>, open: Option<u32>| ended.or(open).unwrap_or(0);
+    let large = |is_asked: bool, text: &'row Option<String>| {
+        is_asked.then(|| text.as_deref().map(stored).transpose()).transpose()
+    };
+    let include = shown.include;
     let state = run_state(row, task);
     Ok(RunDocument {
         run_id: id::write("run", row.run_id),
@@ -327,9 +358,9 @@ fn run_document<'row>(
         queue: &row.queue,
         state,
         priority: row.priority,
-        args: row.args.as_deref().map(stored).transpose()?,
-        result: row.result.as_deref().map(stored).transpose()?,
-        error: row.error.as_deref().map(stored).transpose()?,
+        args: large(include.args, &row.args)?,
+        result: large(include.result, &row.result)?,
+        error: large(include.error, &row.error)?,
         attempts: counted(row.attempts, task.map(|task| task.fence)),
         tries: counted(row.tries, task.map(Task::tries)),
         max_tries: row.max_tries.unwrap_or(RUN_TRIES_DEFAULT),
@@ -337,26 +368,31 @@ fn run_document<'row>(
         created_at_ms: row.created_at_ms,
         updated_at_ms: shown.updated_at_ms,
         finished_at_ms: row.finished_at_ms,
-        metadata: row.metadata.as_deref().map(stored).transpose()?,
+        metadata: large(include.metadata, &row.metadata)?,
         code_version: Some(row.code_version.as_str()).filter(|version| !version.is_empty()),
-        waiting_for: shown.waiting_for.as_deref(),
+        waiting_for: include.waiting_for.then_some(shown.waiting_for.as_deref()),
         cancel_asked: task.is_some_and(|task| task.is_cancel_asked),
         pause_asked: task.is_some_and(|task| task.is_pause_asked),
-        last_error: shown.last_error.as_deref().map(stored).transpose()?,
+        last_error: large(include.error, &shown.last_error)?,
         due_at_ms: task.filter(|_| state == "pending").map(|task| task.due_at_ms),
     })
 }
 
 fn run_state(row: &RunRow, task: Option<&Task>) -> &'static str {
-    match (row.outcome, task.map(|task| task.state)) {
-        (Some(Outcome::Completed), _) => "completed",
-        (Some(Outcome::Failed), _) => "failed",
-        (Some(Outcome::Cancelled), _) => "cancelled",
-        (None, Some(TaskState::Running)) => "running",
-        (None, Some(TaskState::Waiting)) => "waiting",
-        (None, Some(TaskState::Paused)) => "paused",
+    state_of(row.outcome, task.map(|task| task.state)).name()
+}
+
+/// Returns the state of a run that ended so, or whose task stands there.
+pub(super) fn state_of(outcome: Option<Outcome>, task: Option<TaskState>) -> RunState {
+    match (outcome, task) {
+        (Some(Outcome::Completed), _) => RunState::Completed,
+        (Some(Outcome::Failed), _) => RunState::Failed,
+        (Some(Outcome::Cancelled), _) => RunState::Cancelled,
+        (None, Some(TaskState::Running)) => RunState::Running,
+        (None, Some(TaskState::Waiting)) => RunState::Waiting,
+        (None, Some(TaskState::Paused)) => RunState::Paused,
         (None, Some(TaskState::Delayed | TaskState::Ready | TaskState::Blocked) | None) => {
-            "pending"
+            RunState::Pending
         }
     }
 }

@@ -176,8 +176,9 @@ pub unsafe extern "C" fn sw_attempt_args(
     unsafe { lend(attempt, out_len, |attempt| Some(attempt.args())) }
 }
 
-/// Returns the metadata of the run: a JSON object, byte for byte as submitted. What a host put
-/// there for its tracing goes on here. Never blocks.
+/// Returns the metadata of the run as it was claimed: a JSON object, byte for byte as submitted, but
+/// for what sw_run_annotate has changed. What a host put there for its tracing goes on here. Never
+/// blocks.
 /// \return a view of the attempt; NULL when there is none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_metadata(

@@ -95,6 +95,28 @@ pub const SW_SCHEDULE_GRACE_MS: u32 = 60_000;
 /// Faults of one kind that the report of a check names at most.
 pub const SW_CHECK_FAULTS_MAX: u32 = 20;
 
+/// Runs in a page of a list, or that one act on many is about, at most.
+pub const SW_LIST_LEN_MAX: u32 = 1000;
+
+/// Runs that one call of a list looks at, about, whether it lists them or not.
+pub const SW_LIST_LOOKS_MAX: u32 = 16_384;
+
+/// Running runs, ready ones, or runs of an idempotency scope, above which a list goes through more
+/// than it shows.
+pub const SW_LIST_GATHER_MAX: u32 = 8192;
+
+/// Bytes of the filter of a list at most.
+pub const SW_FILTER_BYTES_MAX: usize = 65_536;
+
+/// Members of metadata that the filter of a list names at most.
+pub const SW_FILTER_METADATA_MAX: usize = 16;
+
+/// Where a count may be told to stop at most.
+pub const SW_COUNT_MAX: u64 = 1_000_000_000;
+
+/// Bytes of a run's metadata at most, once it is annotated.
+pub const SW_METADATA_BYTES_MAX: usize = 65_536;
+
 /// Holds each constant to the bound of its name, at compile time.
 macro_rules! same {
     ($($exported:ident $bound:ident)+) => {
@@ -135,4 +157,11 @@ same! {
     SW_SCHEDULE_CATCH_UP_MAX SCHEDULE_CATCH_UP_MAX
     SW_SCHEDULE_GRACE_MS SCHEDULE_GRACE_MS
     SW_CHECK_FAULTS_MAX CHECK_FAULTS_MAX
+    SW_LIST_LEN_MAX LIST_LEN_MAX
+    SW_LIST_LOOKS_MAX LIST_LOOKS_MAX
+    SW_LIST_GATHER_MAX LIST_GATHER_MAX
+    SW_FILTER_BYTES_MAX FILTER_BYTES_MAX
+    SW_FILTER_METADATA_MAX FILTER_METADATA_MAX
+    SW_COUNT_MAX COUNT_MAX
+    SW_METADATA_BYTES_MAX METADATA_BYTES_MAX
 }

@@ -30,7 +30,7 @@ impl Store {
     }
 
     /// Ends the descendants of what was cancelled, a bounded part per commit.
-    fn bring_cancels_down(&self, entered: &Entered<'_>) -> Result<()> {
+    pub(super) fn bring_cancels_down(&self, entered: &Entered<'_>) -> Result<()> {
         loop {
             // Not synced each: what power loss takes is found where it was, and done again.
             let swept = entered.write(Durability::Process, 0, control_sweep)?;

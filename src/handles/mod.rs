@@ -7,6 +7,7 @@ pub mod budget;
 pub mod control;
 pub mod event;
 pub mod history;
+pub mod list;
 pub mod schedule;
 pub mod step;
 pub mod store;

@@ -33,6 +33,23 @@ static inline int32_t kept_run_history(sw_store *store, const char *run_id, size
 }
 #define sw_run_history(...) kept_run_history(__VA_ARGS__)
 
+static inline int32_t kept_run_list(sw_store *store, const char *filter, size_t filter_len,
+                                    const char *cursor, size_t cursor_len, uint32_t limit,
+                                    sw_text **out, sw_error **err) {
+    return kept("runs",
+                sw_run_list(store, filter, filter_len, cursor, cursor_len, limit, out, err), out);
+}
+#define sw_run_list(...) kept_run_list(__VA_ARGS__)
+
+static inline int32_t kept_run_act_many(sw_store *store, const char *action, size_t action_len,
+                                        const char *filter, size_t filter_len, uint32_t limit,
+                                        sw_text **out, sw_error **err) {
+    return kept("acted",
+                sw_run_act_many(store, action, action_len, filter, filter_len, limit, out, err),
+                out);
+}
+#define sw_run_act_many(...) kept_run_act_many(__VA_ARGS__)
+
 static inline int32_t kept_event_read(sw_store *store, int64_t after_seq, const char *run_id,
                                       size_t run_id_len, uint32_t limit, sw_text **out,
                                       sw_error **err) {

@@ -29,6 +29,9 @@ pub struct HeldStep {
 pub struct Drive {
     pub seed: u64,
     pub draws: Draws,
+    /// What is looked for and noted beside the walk, which goes the same way with and without.
+    beside: Draws,
+    operations: Vec<(u64, &'static str, Operation)>,
     pub oracle: Oracle,
     pub world: World,
     pub held: BTreeMap<u64, Held>,
@@ -90,6 +93,8 @@ impl Drive {
         Drive {
             seed,
             draws: Draws::of(seed),
+            beside: Draws::of(!seed),
+            operations: OPERATIONS.to_vec(),
             oracle,
             world,
             held: BTreeMap::new(),
@@ -103,30 +108,54 @@ impl Drive {
         }
     }
 
+    /// A walk on which many runs are acted on at once as well.
+    pub fn with_acts_on_many(seed: u64) -> Drive {
+        let mut drive = Drive::new(seed);
+        drive.operations.push((12, "act_many", Drive::act_many));
+        drive
+    }
+
     /// Makes so many operations, and counts in `seen` which answered what.
     pub fn run(&mut self, steps: usize, seen: &mut BTreeMap<(&'static str, i32), u32>) {
         for step in 0..steps {
             self.touched = None;
-            let sum: u64 = OPERATIONS.iter().map(|(weight, ..)| weight).sum();
+            let sum: u64 = self.operations.iter().map(|(weight, ..)| weight).sum();
             let mut draw = self.draws.below(sum);
-            let drawn = OPERATIONS.iter().find(|(weight, ..)| {
+            let drawn = self.operations.iter().copied().find(|(weight, ..)| {
                 let is_it = draw < *weight;
                 draw = draw.wrapping_sub(*weight);
                 is_it
             });
             let (_, name, operation) = drawn.expect("the draw is below the sum");
-            if let Some((core, model)) = operation(self) {
-                *seen.entry((name, core.0)).or_default() += 1;
-                if tidy(core.clone()) != tidy(model.clone()) {
-                    self.refuse(&format!("the core answers {core:?}, the model {model:?}"));
-                }
+            self.make(name, operation, seen);
+            let touched = self.touched;
+            std::mem::swap(&mut self.draws, &mut self.beside);
+            match self.draws.below(8) {
+                0..=2 => self.make("list", Drive::list, seen),
+                3 => self.make("annotate", Drive::annotate, seen),
+                _ => {}
             }
+            std::mem::swap(&mut self.draws, &mut self.beside);
+            self.touched = touched;
             if step % 16 == 15 || step + 1 == steps {
                 (0..self.oracle.runs.len()).for_each(|key| self.compare(key));
                 self.check_store();
             } else if let Some(key) = self.touched {
                 self.compare(key);
             }
+        }
+    }
+
+    fn make(
+        &mut self,
+        name: &'static str,
+        operation: Operation,
+        seen: &mut BTreeMap<(&'static str, i32), u32>,
+    ) {
+        let Some((core, model)) = operation(self) else { return };
+        *seen.entry((name, core.0)).or_default() += 1;
+        if tidy(core.clone()) != tidy(model.clone()) {
+            self.refuse(&format!("the core answers {core:?}, the model {model:?}"));
         }
     }
 

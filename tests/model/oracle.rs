@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use super::nouns::*;
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Oracle {
     pub now: i64,
     pub runs: Vec<Run>,

@@ -10,6 +10,7 @@ mod check;
 mod claim;
 mod control;
 mod event;
+mod list;
 mod query;
 mod queue;
 mod run;
@@ -31,6 +32,7 @@ pub use claim::{
 };
 pub use control::{Ancestor, ControlPort, StepName};
 pub use event::{EventFilter, EventPort, EventRow};
+pub use list::{Found, Include, ListPort, Order, RunFilter, RunState, RunStates, Span, Walk};
 pub use query::{QueryPort, RunRow, SignalRow};
 pub use queue::{GatePlace, QueueLimits, QueuePort};
 pub use run::{
@@ -58,6 +60,7 @@ pub trait Port:
     + StorePort
     + CheckPort
     + QueryPort
+    + ListPort
 {
     /// Notes what the transaction is to tell others once it is committed.
     fn tell(&mut self, news: News);

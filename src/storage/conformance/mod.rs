@@ -17,6 +17,7 @@ mod check;
 mod claim;
 mod control;
 mod event;
+mod list;
 mod news;
 mod query;
 mod queue;
@@ -294,6 +295,18 @@ macro_rules! every_claim {
                 a_failed_attempt_keeps_its_error_when_its_run_is_retried
                 an_unknown_run_is_not_found
                 payloads_are_embedded_as_they_were_given;
+            list:
+                a_list_shows_the_runs_of_which_all_that_is_named_is_true
+                a_list_finds_by_parent_by_root_and_by_key
+                a_list_shows_what_is_large_where_it_is_asked_for
+                a_cursor_of_a_list_stays_valid_and_is_good_for_that_list_alone
+                a_page_that_finds_nothing_says_how_far_it_looked_and_goes_on
+                an_annotated_run_is_found_by_what_it_has_become
+                an_annotation_that_changes_nothing_writes_nothing
+                metadata_grows_to_64_kib_and_no_further
+                an_annotation_takes_its_old_marks_away
+                an_act_on_many_is_that_on_each_and_comes_to_an_end
+                an_act_tells_which_runs_of_a_named_state_it_is_not_for;
             control:
                 a_cancel_ends_a_run_that_nobody_runs_and_flags_one_that_is_run
                 a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before

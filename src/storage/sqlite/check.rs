@@ -15,7 +15,7 @@ use crate::error::Result;
 ///
 /// Sums are compared in two halves of 32 bits: added whole, amounts may overflow on the way though
 /// their sum does not.
-const CHECKS: [(&str, &str); 24] = [
+const CHECKS: [(&str, &str); 26] = [
     (
         "ledger",
         "
@@ -277,6 +277,43 @@ WHERE NOT EXISTS (
 )
 LIMIT ?1",
     ),
+    (
+        "mark",
+        "
+SELECT 'run ' || r.run_key || ' is in a block that has no mark of its '
+    || CASE m.kind WHEN 1 THEN 'queue' WHEN 2 THEN 'workflow' WHEN 3 THEN 'code version'
+        WHEN 4 THEN 'outcome' WHEN 5 THEN 'end' ELSE 'metadata' END
+FROM sw_workflow_runs AS r
+JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+JOIN (
+    SELECT 1 AS kind UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
+    UNION ALL SELECT 6
+) AS m ON m.kind <= 3 OR m.kind <= 5 AND r.outcome IS NOT NULL
+    OR m.kind = 6 AND r.metadata IS NOT NULL AND EXISTS (
+        SELECT 1 FROM json_each(r.metadata) AS j WHERE j.type NOT IN ('object', 'array')
+    )
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM sw_workflow_marks AS x
+    WHERE x.kind = m.kind AND x.block = r.run_key >> 7 AND CASE m.kind
+        WHEN 1 THEN x.value = l.queue WHEN 2 THEN x.value = l.workflow
+        WHEN 3 THEN x.value = l.code_version WHEN 4 THEN x.value = r.outcome
+        WHEN 5 THEN x.value = r.finished_at_ms / 60000 ELSE 1 END
+)
+LIMIT ?1",
+    ),
+    (
+        "clock step",
+        "
+SELECT 'run ' || s.run_key || ' was submitted earlier than the one before it, which is not noted'
+FROM (
+    SELECT run_key, created_at_ms, lag(created_at_ms) OVER (ORDER BY run_key) AS before_ms
+    FROM sw_workflow_runs
+) AS s
+WHERE s.created_at_ms < s.before_ms
+    AND NOT EXISTS (SELECT 1 FROM sw_workflow_clock_steps AS c WHERE c.run_key = s.run_key)
+LIMIT ?1",
+    ),
 ];
 
 /// The answer of `integrity_check` to a file without faults.
@@ -330,7 +367,9 @@ mod tests {
 
     /// One run with a budget of which 7 are spent and 5 reserved, and a parked child.
     const SOUND: &str = "
-INSERT INTO sw_workflow_lanes VALUES (1, 'q', 'w', '', 0, NULL, NULL, NULL);
+INSERT INTO sw_workflow_lanes (lane_key, queue, workflow, code_version, owner_key)
+VALUES (1, 'q', 'w', '', 0);
+INSERT INTO sw_workflow_marks VALUES (1, 'q', 0), (2, 'w', 0), (3, '', 0);
 INSERT INTO sw_workflow_owners VALUES (1, 1, x'07', 1, 1);
 INSERT INTO sw_workflow_runs (run_key, run_id, lane_key, parent_key, root_key, created_at_ms, priority)
 VALUES (1, x'01', 1, NULL, NULL, 1, 0), (2, x'02', 1, 1, 1, 1, 0);
@@ -421,6 +460,13 @@ UPDATE sw_workflow_lanes SET first_priority = 0, first_due_at_ms = 1, first_task
             ("wait", "UPDATE sw_workflow_waits SET target_key = 9"),
             ("queue", "UPDATE sw_workflow_queues SET running = 2"),
             ("budget", "UPDATE sw_budget_balances SET root_key = 2"),
+            ("mark", "DELETE FROM sw_workflow_marks WHERE kind = 2"),
+            ("mark", "UPDATE sw_workflow_runs SET metadata = '{\"a\":1}' WHERE run_key = 2"),
+            (
+                "mark",
+                "UPDATE sw_workflow_runs SET outcome = 1, finished_at_ms = 2 WHERE run_key = 1",
+            ),
+            ("clock step", "UPDATE sw_workflow_runs SET created_at_ms = 9 WHERE run_key = 1"),
             ("pages", STALE_INDEX),
         ];
         for (check, damage) in damages {

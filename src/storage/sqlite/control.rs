@@ -95,6 +95,11 @@ JOIN sw_payloads AS b ON b.payload_key = r.args_key
 WHERE r.run_key = ?1
 RETURNING payload_key";
 
+const METADATA: &str = "
+SELECT metadata
+FROM sw_workflow_runs
+WHERE run_key = ?1";
+
 const FORKED_FROM: &str = "
 SELECT forked_from
 FROM sw_workflow_runs
@@ -140,6 +145,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     FAILURES_DROP,
     TASK_OF_RUN,
     ARGS_COPY,
+    METADATA,
     FORKED_FROM,
     STEP_PLACE,
     STEP_NAMES_AFTER,
@@ -208,7 +214,11 @@ impl ControlPort for Tx<'_> {
     fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey> {
         let lane_key = self.task_of_run(run_key, now_ms)?.lane_key;
         let args_key: Option<i64> = self.one(ARGS_COPY, [run_key], |row| row.get(0))?;
-        self.insert(RUN_COPY, (run_key, run_id.to_bytes(), now_ms, lane_key, args_key))
+        let copy = (run_key, run_id.to_bytes(), now_ms, lane_key, args_key);
+        let copy = self.insert(RUN_COPY, copy)?;
+        let metadata: Option<String> = self.one(METADATA, [copy], |row| row.get(0))?.flatten();
+        self.mark_run(copy, lane_key, now_ms, metadata.as_deref())?;
+        Ok(copy)
     }
 
     fn forked_from(&mut self, run_key: RunKey) -> Result<Option<RunKey>> {

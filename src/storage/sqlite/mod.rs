@@ -30,12 +30,15 @@ mod claim;
 mod columns;
 mod control;
 mod event;
+mod list;
+mod marks;
 #[cfg(test)]
 mod open_tests;
 mod query;
 mod queue;
 mod run;
 mod schedule;
+mod sources;
 #[cfg(test)]
 mod statement_tests;
 mod step;
@@ -57,10 +60,13 @@ pub fn statements() -> Vec<&'static str> {
         control::STATEMENTS,
         event::STATEMENTS,
         lane::STATEMENTS,
+        list::STATEMENTS,
+        marks::STATEMENTS,
         query::STATEMENTS,
         queue::STATEMENTS,
         run::STATEMENTS,
         schedule::STATEMENTS,
+        sources::STATEMENTS,
         step::STATEMENTS,
         store::STATEMENTS,
         task::STATEMENTS,
@@ -133,9 +139,11 @@ mod tests {
     fn is_scan(line: &str) -> bool {
         let harmless = [
             "CONSTANT ROW",
+            "VALUES CLAUSE",
             "json_each",
             "sw_workflow_owners",
             "sw_workflow_cascades",
+            "sw_workflow_clock_steps",
             "page",
             "chain",
             "USING INDEX",

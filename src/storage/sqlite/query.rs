@@ -130,7 +130,7 @@ impl QueryPort for Tx<'_> {
     }
 }
 
-fn read_run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
         run_key: row.get(0)?,
         run_id: row.get(1)?,

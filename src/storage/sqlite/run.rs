@@ -2,7 +2,7 @@
 
 use rusqlite::{ToSql, named_params};
 
-use super::tx::Tx;
+use super::tx::{LaneSeen, Tx};
 use crate::domain::Backoff;
 use crate::domain::port::{
     Lane, LaneKey, NewRun, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
@@ -15,7 +15,9 @@ use crate::limits::{
 };
 
 const LANE: &str = "
-SELECT lane_key, first_task_key, first_priority, first_due_at_ms
+SELECT lane_key, first_task_key, first_priority, first_due_at_ms, marked_block, (
+    SELECT created_at_ms FROM sw_workflow_runs ORDER BY run_key DESC LIMIT 1
+)
 FROM sw_workflow_lanes
 WHERE queue = ?1 AND workflow = ?2 AND code_version = ?3 AND owner_key = ?4";
 
@@ -121,11 +123,14 @@ impl RunPort for Tx<'_> {
         let found = self.one(LANE, names, |row| {
             let first: Option<RunKey> = row.get(1)?;
             let from = first.map(|key| Ok((row.get(2)?, row.get(3)?, key))).transpose();
-            Ok((row.get(0)?, from.map_err(|error: rusqlite::Error| error)?))
+            let from = from.map_err(|error: rusqlite::Error| error)?;
+            let (marked_block, newest_at_ms) = (row.get(4)?, row.get(5)?);
+            Ok((from, LaneSeen { lane_key: row.get(0)?, marked_block, newest_at_ms }))
         })?;
-        let Some((lane_key, from)) = found else { return self.insert(LANE_INSERT, names) };
-        self.reached.set(from.map(|from| (lane_key, from)));
-        Ok(lane_key)
+        let Some((from, seen)) = found else { return self.insert(LANE_INSERT, names) };
+        self.reached.set(from.map(|from| (seen.lane_key, from)));
+        self.lane_seen.set(Some(seen));
+        Ok(seen.lane_key)
     }
 
     fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>> {
@@ -157,7 +162,9 @@ impl RunPort for Tx<'_> {
             ":args_key": args_key,
             ":args": args.filter(|_| !is_large),
         };
-        self.insert(RUN_INSERT, [own, &kept].concat().as_slice())
+        let run_key = self.insert(RUN_INSERT, [own, &kept].concat().as_slice())?;
+        self.mark_run(run_key, run.lane_key, run.created_at_ms, submit.metadata.as_deref())?;
+        Ok(run_key)
     }
 
     fn lineage(&mut self, run_key: RunKey) -> Result<Parent> {
@@ -208,8 +215,8 @@ impl RunPort for Tx<'_> {
                 &end.result,
                 &end.error,
             ),
-        )
-        .map(|_| ())
+        )?;
+        self.mark_end(run_key, end.outcome, end.finished_at_ms)
     }
 }
 

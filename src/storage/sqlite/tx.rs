@@ -17,11 +17,23 @@ pub(super) type Place = (i64, i64, RunKey);
 /// A lane, and the place before which none of its runs is ready.
 pub(super) type Reached = (LaneKey, Place);
 
+/// What is known of a lane that was looked up, as the marks of its next run need it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LaneSeen {
+    pub(super) lane_key: LaneKey,
+    /// The block that has the lane's marks.
+    pub(super) marked_block: Option<i64>,
+    /// When the newest run of all was submitted.
+    pub(super) newest_at_ms: Option<i64>,
+}
+
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {
     pub(super) conn: &'conn Connection,
     /// The lane that this transaction looked up last, and from where on it has ready runs.
     pub(super) reached: Cell<Option<Reached>>,
+    /// The lane that this transaction looked up last, as the next run's marks need it.
+    pub(super) lane_seen: Cell<Option<LaneSeen>>,
     news: News,
     /// How many statements it has run.
     #[cfg(test)]
@@ -34,6 +46,7 @@ impl<'conn> Tx<'conn> {
         Tx {
             conn,
             reached: Cell::new(None),
+            lane_seen: Cell::new(None),
             news: News::default(),
             #[cfg(test)]
             statements: Cell::new(0),
