@@ -35,7 +35,7 @@ const FILTERS: [(&str, &str, usize); 18] = [
     ("parent", r#"{"parent_run_id":"run_00000000000000000000000001"}"#, 10),
     ("root", r#"{"root_run_id":"run_00000000000000000000000001"}"#, 10),
     ("created", r#"{"created_from_ms":1700000001000,"created_to_ms":1700000001100}"#, 10),
-    ("finished", r#"{"finished_from_ms":1700000001000,"finished_to_ms":1700000001120}"#, 10),
+    ("finished", r#"{"finished_from_ms":1700000001000,"finished_to_ms":1700000001120}"#, 9),
     ("metadata", r#"{"metadata":{"tenant":"rare"}}"#, 10),
     ("idempotency key", r#"{"idempotency_key":"key 77"}"#, 1),
     ("idempotency scope", r#"{"idempotency_scope":"rare"}"#, 10),

@@ -1,5 +1,7 @@
 //! Where runs that a filter means may be: blocks, in the order of submission, by each index there is.
 
+use std::cell::{Cell, OnceCell};
+
 use super::marks::{Block, Kind, TOO_MANY, block_of, keys_of, mark_of, minute_of};
 use super::tx::Tx;
 use crate::domain::port::{
@@ -135,6 +137,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     SUBMITTED_FROM,
 ];
 
+/// Blocks of open runs that are gone through before those of one state are gathered.
+const FEW_LEAPS: u32 = 8;
+
 /// Where runs of a kind may be.
 pub(super) enum Source {
     /// A mark.
@@ -143,6 +148,9 @@ pub(super) enum Source {
     Ended(Outcome),
     /// Open runs.
     Open,
+    /// Open runs in a state that has an index in another order: while the nearest open runs are such,
+    /// all are gone through, then those of the state are gathered, if they are few.
+    Few { sql: &'static str, asked: Cell<u32>, gathered: OnceCell<Option<Vec<Block>>> },
     /// Open runs in a state that has an index.
     Still(TaskState),
     /// Children of a run.
@@ -160,6 +168,17 @@ fn nearest(blocks: impl Iterator<Item = Block>, order: Order) -> Option<Block> {
     match order {
         Order::Newest => blocks.max(),
         Order::Oldest => blocks.min(),
+    }
+}
+
+/// Returns the nearest of some blocks in order, from this one on.
+fn nearest_of(blocks: &[Block], from: Block, order: Order) -> Option<Block> {
+    match order {
+        Order::Newest => {
+            let after = blocks.partition_point(|block| *block <= from);
+            after.checked_sub(1).and_then(|at| blocks.get(at)).copied()
+        }
+        Order::Oldest => blocks.get(blocks.partition_point(|block| *block < from)).copied(),
     }
 }
 
@@ -197,22 +216,20 @@ impl Source {
             Source::Children(parent) => {
                 tx.key(pick(CHILD_BELOW, CHILD_ABOVE), (*parent, key)).map(found)
             }
-            Source::Tree(root) => {
-                let sql = pick(TREE_BELOW, TREE_ABOVE);
-                let ends = [None, Some(1), Some(2), Some(3)];
-                let mut blocks = Vec::with_capacity(5);
-                for outcome in ends {
-                    blocks.extend(tx.key(sql, (*root, key, outcome))?.map(block_of));
+            Source::Tree(root) => tx.in_tree(*root, from, order),
+            Source::Few { sql, asked, gathered } => {
+                asked.set(asked.get().saturating_add(1));
+                if asked.get() > FEW_LEAPS && gathered.get().is_none() {
+                    let keys = tx.all(sql, [LIST_GATHER_MAX], |row| row.get(0))?;
+                    // Set once: nobody else has it.
+                    let _ = gathered.set(blocks_of(keys));
                 }
-                blocks.extend(Some(block_of(*root)).filter(|at| later(*at, from, order) == *at));
-                Ok(nearest(blocks.into_iter(), order))
+                match gathered.get() {
+                    Some(Some(blocks)) => Ok(nearest_of(blocks, from, order)),
+                    Some(None) | None => Source::Open.next(tx, from, order),
+                }
             }
-            Source::Blocks(blocks) => {
-                let split = blocks
-                    .partition_point(|block| if newest { *block <= from } else { *block < from });
-                let at = if newest { split.checked_sub(1) } else { Some(split) };
-                Ok(at.and_then(|at| blocks.get(at)).copied())
-            }
+            Source::Blocks(blocks) => Ok(nearest_of(blocks, from, order)),
             Source::AnyOf(sources) => {
                 let mut blocks = Vec::with_capacity(sources.len());
                 for source in sources {
@@ -234,6 +251,16 @@ pub(super) struct Bounds {
 impl Tx<'_> {
     pub(super) fn key(&self, sql: &str, params: impl rusqlite::Params) -> Result<Option<RunKey>> {
         self.one(sql, params, |row| row.get(0))
+    }
+
+    fn in_tree(&self, root: RunKey, from: Block, order: Order) -> Result<Option<Block>> {
+        let sql = if order == Order::Newest { TREE_BELOW } else { TREE_ABOVE };
+        let mut blocks = Vec::with_capacity(5);
+        for outcome in [None, Some(1), Some(2), Some(3)] {
+            blocks.extend(self.key(sql, (root, entry(from, order), outcome))?.map(block_of));
+        }
+        blocks.extend(Some(block_of(root)).filter(|at| later(*at, from, order) == *at));
+        Ok(nearest(blocks.into_iter(), order))
     }
 
     /// Returns the next key at which every source may have a run; `None` when there is none.
@@ -286,7 +313,7 @@ impl Tx<'_> {
             sources.extend(name.clone().map(|name| Source::Names(kind, name)));
         }
         sources.extend(self.of_end(&filter.finished)?);
-        sources.extend(self.of_states(states(filter))?);
+        sources.extend(of_states(states(filter)));
         Ok(sources)
     }
 
@@ -295,7 +322,7 @@ impl Tx<'_> {
             Some(key) => self.all(OF_KEY, (scope, key), |row| row.get(0))?,
             None => self.all(OF_SCOPE, (scope, LIST_GATHER_MAX), |row| row.get(0))?,
         };
-        Ok(gathered(keys))
+        Ok(blocks_of(keys).map(Source::Blocks))
     }
 
     fn of_end(&self, span: &Span) -> Result<Option<Source>> {
@@ -305,50 +332,7 @@ impl Tx<'_> {
         let from = span.from_ms.map_or(0, minute_of);
         let to = span.to_ms.map_or(i64::MAX, minute_of);
         let blocks = self.ended_in(from, to, LIST_GATHER_MAX)?;
-        Ok(sorted(blocks))
-    }
-
-    fn of_states(&self, states: RunStates) -> Result<Option<Source>> {
-        if states == RunStates::ANY {
-            return Ok(None);
-        }
-        let mut sources = Vec::new();
-        for (state, outcome) in [
-            (RunState::Completed, Outcome::Completed),
-            (RunState::Failed, Outcome::Failed),
-            (RunState::Cancelled, Outcome::Cancelled),
-        ] {
-            sources.extend(states.has(state).then_some(Source::Ended(outcome)));
-        }
-        sources.extend(self.of_open_states(states)?);
-        Ok(Some(Source::AnyOf(sources)))
-    }
-
-    /// Ready and running runs have no index in the order of submission, since each claim would pay for
-    /// it: while they are few they are gathered, else all open runs are gone through.
-    fn of_open_states(&self, states: RunStates) -> Result<Vec<Source>> {
-        let open = RunStates::of(&RunState::OPEN);
-        if states.both(open) == open {
-            return Ok(vec![Source::Open]);
-        }
-        let mut sources = Vec::new();
-        for (state, sql) in [(RunState::Pending, ALL_READY), (RunState::Running, ALL_RUNNING)] {
-            if states.has(state) {
-                match gathered(self.all(sql, [LIST_GATHER_MAX], |row| row.get(0))?) {
-                    Some(few) => sources.push(few),
-                    None => return Ok(vec![Source::Open]),
-                }
-            }
-        }
-        for (state, still) in [
-            (RunState::Pending, TaskState::Delayed),
-            (RunState::Pending, TaskState::Blocked),
-            (RunState::Waiting, TaskState::Waiting),
-            (RunState::Paused, TaskState::Paused),
-        ] {
-            sources.extend(states.has(state).then_some(Source::Still(still)));
-        }
-        Ok(sources)
+        Ok(in_order(blocks).map(Source::Blocks))
     }
 
     /// Returns among which keys the runs of a filter are: a time of submission is found by halving,
@@ -414,16 +398,55 @@ fn states(filter: &RunFilter) -> RunStates {
     states
 }
 
-/// Returns the blocks of runs; `None` when they may not be all.
-fn gathered(keys: Vec<RunKey>) -> Option<Source> {
-    sorted(keys.into_iter().map(block_of).collect())
+/// Returns where runs in some states are; `None` where in any.
+fn of_states(states: RunStates) -> Option<Source> {
+    if states == RunStates::ANY {
+        return None;
+    }
+    let ended = [
+        (RunState::Completed, Outcome::Completed),
+        (RunState::Failed, Outcome::Failed),
+        (RunState::Cancelled, Outcome::Cancelled),
+    ];
+    let mut sources = of_open_states(states);
+    for (state, outcome) in ended {
+        sources.extend(states.has(state).then_some(Source::Ended(outcome)));
+    }
+    Some(Source::AnyOf(sources))
 }
 
-fn sorted(mut blocks: Vec<Block>) -> Option<Source> {
+/// Ready and running runs have no index in the order of submission, since each claim would pay for it.
+fn of_open_states(states: RunStates) -> Vec<Source> {
+    let open = RunStates::of(&RunState::OPEN);
+    if states.both(open) == open {
+        return vec![Source::Open];
+    }
+    let mut sources = Vec::new();
+    for (state, sql) in [(RunState::Pending, ALL_READY), (RunState::Running, ALL_RUNNING)] {
+        let few = || Source::Few { sql, asked: Cell::new(0), gathered: OnceCell::new() };
+        sources.extend(states.has(state).then(few));
+    }
+    for (state, still) in [
+        (RunState::Pending, TaskState::Delayed),
+        (RunState::Pending, TaskState::Blocked),
+        (RunState::Waiting, TaskState::Waiting),
+        (RunState::Paused, TaskState::Paused),
+    ] {
+        sources.extend(states.has(state).then_some(Source::Still(still)));
+    }
+    sources
+}
+
+/// Returns the blocks of runs in order; `None` when they may not be all.
+fn blocks_of(keys: Vec<RunKey>) -> Option<Vec<Block>> {
+    in_order(keys.into_iter().map(block_of).collect())
+}
+
+fn in_order(mut blocks: Vec<Block>) -> Option<Vec<Block>> {
     if blocks.len() >= LIST_GATHER_MAX as usize {
         return None;
     }
     blocks.sort_unstable();
     blocks.dedup();
-    Some(Source::Blocks(blocks))
+    Some(blocks)
 }
