@@ -118,7 +118,10 @@ def milliseconds(value: Duration) -> int:
 
 def timeout(value: Optional[Duration]) -> int:
     """A time-out as the library counts it; None has no limit."""
-    return -1 if value is None else milliseconds(value)
+    counted = -1 if value is None else milliseconds(value)
+    if counted < -1:
+        raise InvalidError(-2, f"a time-out is {counted} ms, below 0", "SW_ERR_INVALID")
+    return counted
 
 
 @functools.cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -152,3 +154,29 @@ def test_a_step_that_backs_off_parks_the_run(store: Store) -> None:
     store.advance_clock(50)
     run_to_the_end(store, flow)
     assert store.run(run_id)["result"] == "done"
+
+
+def test_a_time_out_below_none_is_refused_in_every_thread(store: Store) -> None:
+    run_id = store.submit("a")
+    stop = smolwf.Stop()
+    stop.fire()  # so that nothing waits where it is not refused
+
+    async def of_a_loop() -> None:
+        waiting = smolwf.AsyncStore(store)
+        with pytest.raises(smolwf.InvalidError):
+            await asyncio.wait_for(waiting.claim("none", wait_ms=-5), 20)
+        with pytest.raises(smolwf.InvalidError):
+            await asyncio.wait_for(waiting.wait_run(run_id, timedelta(seconds=-5)), 20)
+
+    def of_a_thread() -> None:
+        with pytest.raises(smolwf.InvalidError):
+            store.claim("none", wait_ms=-5, stop=stop)
+        with pytest.raises(smolwf.InvalidError):
+            store.wait_run(run_id, timedelta(seconds=-5), stop)
+        with pytest.raises(smolwf.InvalidError):
+            store.wait(2**60, -5, stop)
+
+    of_a_thread()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(of_a_thread).result()
+    asyncio.run(of_a_loop())
