@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from . import documents
+from .async_looking import AsyncLooking
 from .attempt import Attempt
 from .errors import ClosedError
 from .options import Duration, OpenOptions, QueueSettings, ScheduleSpec, SubmitOptions, timeout
@@ -82,7 +83,7 @@ class Bell(Ring):
         self.wake()
 
 
-class AsyncStore:
+class AsyncStore(AsyncLooking):
     """A store whose calls are awaited. Its waits take no thread and do not block the loop.
 
     It belongs to the event loop that it is first used on.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Optional, TypedDict
 
 
-class Run(TypedDict):
+class RunSummary(TypedDict):
+    """What a run's document and its item in a list have in common: all but the payloads."""
+
     run_id: str
     task_id: Optional[str]
     root_run_id: str
@@ -15,9 +17,6 @@ class Run(TypedDict):
     #: pending, running, waiting, paused, completed, failed, cancelled
     state: str
     priority: int
-    args: Any
-    result: Any
-    error: Any
     attempts: int
     tries: int
     max_tries: int
@@ -25,15 +24,59 @@ class Run(TypedDict):
     created_at_ms: int
     updated_at_ms: int
     finished_at_ms: Optional[int]
-    metadata: Any
     code_version: Optional[str]
-    waiting_for: Any
     #: a running attempt was told to end, or to yield, and has not done so yet
     cancel_asked: bool
     pause_asked: bool
+    due_at_ms: Optional[int]
+
+
+class Run(RunSummary):
+    args: Any
+    result: Any
+    error: Any
     #: what the newest failed attempt of an open run ended with
     last_error: Any
-    due_at_ms: int | None
+    metadata: Any
+    waiting_for: Any
+
+
+class ListedRun(RunSummary, total=False):
+    """An item of a list: a payload is there when ``include`` named it, ``error`` with
+    ``last_error``."""
+
+    args: Any
+    result: Any
+    error: Any
+    last_error: Any
+    metadata: Any
+    waiting_for: Any
+
+
+class RunPage(TypedDict):
+    items: list[ListedRun]
+    #: the cursor of the next page, None on the last; a page may be short, or empty, before that
+    next: Optional[str]
+    #: how many runs were looked at for this page
+    looked_at: int
+
+
+class Refusal(TypedDict):
+    run_id: str
+    #: of the error that the single call would have raised; :func:`smolwf.code_name` names it
+    code: int
+
+
+class Acted(TypedDict):
+    """What an act on many runs came to."""
+
+    #: runs of the filter that were looked at: those done and those refused
+    matched: int
+    #: 0 for a dry run
+    done: int
+    refused: list[Refusal]
+    #: there may be more of them: act again
+    more: bool
 
 
 class AttemptRecord(TypedDict):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Optional, TypedDict, Union
+from typing import Any, Literal, Optional, TypedDict, Union
 
 from ._library import NULL, ffi, lib
 from .errors import InvalidError
-from .payload import Codec, compact
+from .payload import JSON, Codec, compact
 
 #: milliseconds, or a timedelta
 Duration = Union[int, timedelta]
 #: Unix milliseconds, or a datetime that knows its zone
 Instant = Union[int, datetime]
+
+RunState = Literal["pending", "running", "waiting", "paused", "completed", "failed", "cancelled"]
+#: a payload that a list shows when asked; ``error`` brings ``last_error`` along
+Payload = Literal["args", "result", "error", "metadata", "waiting_for"]
+#: what is done with many runs at once
+Action = Literal["cancel", "pause", "resume", "retry"]
 
 
 class OpenOptions(TypedDict, total=False):
@@ -82,6 +88,48 @@ class ScheduleSpec(TypedDict, total=False):
     #: of firings that passed unseen: ``"last"`` (the default), ``"none"``, ``"all"``
     catch_up: str
     paused: bool
+
+
+class RunFilter(TypedDict, total=False):
+    """Which runs are meant: those for which everything named here holds; all if nothing is."""
+
+    #: one, or any of several
+    state: Union[RunState, Sequence[RunState], None]
+    workflow: Optional[str]
+    queue: Optional[str]
+    code_version: Optional[str]
+    #: the name that the claim gave: of the running attempt, or else of the newest that ended
+    worker: Optional[str]
+    #: direct children of this run
+    parent_run_id: Optional[str]
+    #: the whole tree of this run, itself included
+    root_run_id: Optional[str]
+    #: only runs without a parent
+    roots_only: Optional[bool]
+    #: half open: ``from <= created < to``
+    created_from_ms: Optional[Instant]
+    created_to_ms: Optional[Instant]
+    #: likewise; either leaves out runs that have not ended
+    finished_from_ms: Optional[Instant]
+    finished_to_ms: Optional[Instant]
+    #: 1 to 16 top-level members that are there and equal; numbers by their value
+    metadata: Optional[Mapping[str, Union[str, int, float, bool, None]]]
+    #: alone, all runs whose key counts in this scope: a workflow's name, unless another was given
+    idempotency_scope: Optional[str]
+    #: in ``idempotency_scope``, or else of ``workflow``, or else in the scope that all share
+    idempotency_key: Optional[str]
+    #: the JSON of ``error``, or of an open run's ``last_error``, contains this text
+    error_contains: Optional[str]
+    #: whether a running attempt was told to end, and has not done so yet
+    cancel_asked: Optional[bool]
+    #: of submission; newest first unless named
+    order: Optional[Literal["newest", "oldest"]]
+
+
+class ListFilter(RunFilter, total=False):
+    """Of a list, which shows no payloads but those that are named."""
+
+    include: Optional[Sequence[Payload]]
 
 
 class StepOptions(TypedDict, total=False):
@@ -187,6 +235,11 @@ def number(value: Any) -> Any:
             raise ValueError("a datetime without a zone is no instant")
         return round(value.timestamp() * 1000)
     return value
+
+
+def filter_json(filter: Mapping[str, Any]) -> str:
+    """A filter as the library takes it; what is None is left out."""
+    return JSON.write({key: number(value) for key, value in filter.items() if value is not None})
 
 
 def item(fields: Mapping[str, Any], codec: Codec) -> str:

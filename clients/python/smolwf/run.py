@@ -40,7 +40,7 @@ class StoreRuns(StoreTopic):
 
     def submit_many(self, items: Iterable[Mapping[str, Any]]) -> list[RunId]:
         """Submits runs in one commit, all or none: each has workflow, args, options by name."""
-        listed = "[" + ",".join(item(_scoped(each), self.codec) for each in items) + "]"
+        listed = "[" + ",".join(item(scoped(each), self.codec) for each in items) + "]"
         return run_ids(text_from(lib.sw_run_submit_many, self.pointer, *text(listed))[1])
 
     def claim(
@@ -155,7 +155,8 @@ def _scope(named: Optional[str], workflow: Optional[str]) -> Optional[str]:
     return (workflow if named is None else named) or None
 
 
-def _scoped(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def scoped(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Fields whose key, if there is one, has the scope that :meth:`StoreRuns.submit` gives it."""
     if fields.get("idempotency_key") is None:
         return fields
     scope = _scope(fields.get("idempotency_scope"), fields.get("workflow"))

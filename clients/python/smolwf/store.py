@@ -12,6 +12,7 @@ from ._library import NULL, call, ffi, lib
 from .budget import StoreBudgets
 from .errors import ClosedError, InvalidError
 from .event import StoreEvents
+from .listing import StoreLists
 from .options import Duration, OpenOptions, Options, milliseconds
 from .payload import JSON, Codec
 from .queue import StoreQueues
@@ -28,6 +29,7 @@ Path = Union[str, "os.PathLike[str]"]
 
 class Store(
     StoreRuns,
+    StoreLists,
     StoreSignals,
     StoreBudgets,
     StoreEvents,
