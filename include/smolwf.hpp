@@ -807,6 +807,39 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
                                       cursor.size(), limit, &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** One page: {"items","next","looked_at"}; next is the cursor of the next page, null on the
+     *  last. The filter is a JSON object; absent is all runs. Go on with the same filter. */
+    of<text> run_list(std::string_view filter = {}, std::string_view cursor = {},
+                      uint32_t limit = 0) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_list(this->get(), filter.data(), filter.size(), cursor.data(),
+                                   cursor.size(), limit, &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** Counting stops at `at_most`; 0 is 10,000. */
+    of<uint64_t> run_count(std::string_view filter = {}, uint64_t at_most = 0) {
+        uint64_t out = 0;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_count(this->get(), filter.data(), filter.size(), at_most, &out, &err);
+        return P::give(code, err, [&] { return out; });
+    }
+    /** The patch is a JSON object, merged into the metadata; null takes a member away. */
+    of<void> run_annotate(std::string_view run_id, std::string_view patch) {
+        sw_error *err = nullptr;
+        int32_t code = sw_run_annotate(this->get(), run_id.data(), run_id.size(), patch.data(),
+                                       patch.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    /** Cancels, pauses, resumes or retries: {"matched","done","refused","more"}. */
+    of<text> run_act_many(std::string_view action, std::string_view filter = {},
+                          uint32_t limit = 0) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_act_many(this->get(), action.data(), action.size(), filter.data(),
+                                       filter.size(), limit, &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
 
     of<void> schedule_set(std::string_view name, std::string_view spec) {
         sw_error *err = nullptr;

@@ -75,6 +75,19 @@ TEST(a_parent_awaits_its_children) {
     CHECK(attempt.complete().has_value());
 }
 
+TEST(runs_are_listed_and_a_filter_that_is_wrong_is_a_result) {
+    results::store store = *results::store::open(temp_path("listing.db"));
+    CHECK(store.init().has_value());
+    const std::string run_id = store.run_submit("w")->value.str();
+    CHECK(contains(store.run_list().value(), run_id));
+    CHECK(*store.run_count("{\"state\":[\"pending\",\"running\"]}") == 1);
+    CHECK(store.run_annotate(run_id, "{\"n\":1}").has_value());
+    CHECK(contains(store.run_act_many("pause").value(), "\"done\":1"));
+    auto refused = store.run_list("{\"colour\":1}");
+    CHECK(!refused && refused.error().code() == SW_ERR_INVALID);
+    CHECK(contains(refused.error().what(), "colour"));
+}
+
 TEST(a_file_that_cannot_be_opened_is_an_error_with_a_code_of_the_system) {
     smolwf::store_options options;
     options.flags = SW_OPEN_NO_CREATE;

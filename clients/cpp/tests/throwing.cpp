@@ -1,4 +1,5 @@
 /* The family that throws: what a host does from open to close, and what its handles own. */
+#include "json.hpp"
 #include "support.hpp"
 
 #include <smolwf_worker.hpp>
@@ -41,6 +42,12 @@ smolwf::store store_in_memory() {
     smolwf::store store = smolwf::store::open_in_memory(options);
     store.init();
     return store;
+}
+
+smolwf::store store_to_read(const std::string &path) {
+    smolwf::store_options options;
+    options.flags = SW_OPEN_READ_ONLY;
+    return smolwf::store::open(path, options);
 }
 
 } // namespace
@@ -264,6 +271,80 @@ TEST(events_are_appended_read_and_the_store_is_checked) {
     CHECK(attempt.event_append("seen", "{\"n\":1}", "once") == SW_EXISTS);
     CHECK(contains(store.event_read(0, run_id), "\"seen\""));
     CHECK(store.check().view().front() == '{');
+}
+
+TEST(a_list_goes_by_a_filter_page_by_page_and_has_the_payloads_that_are_named) {
+    smolwf::store store = store_in_memory();
+    std::vector<std::string> ids;
+    for (const char *args : {"1", "2", "3", "4", "5"}) {
+        ids.insert(ids.begin(), store.run_submit("mine", args).value.str());
+    }
+    static_cast<void>(store.run_submit("theirs"));
+    std::vector<std::string> seen;
+    std::string cursor;
+    do {
+        const std::string_view from = cursor.empty() ? std::string_view() : cursor;
+        const json page =
+            json::read(store.run_list("{\"workflow\":\"mine\",\"include\":[\"args\"]}", from, 2));
+        CHECK(page["items"].items.size() <= 2);
+        for (const json &run : page["items"].items) {
+            seen.push_back(run["run_id"].text);
+            CHECK(run.has("args") && !run.has("result"));
+        }
+        cursor = page["next"].is_null() ? "" : page["next"].text;
+        static_cast<void>(store.run_submit("mine")); /* the newest: on no later page */
+    } while (!cursor.empty());
+    CHECK(seen == ids);
+    CHECK(thrown([&] { store.run_list("{\"colour\":1}"); }) == SW_ERR_INVALID);
+    CHECK(thrown([&] { store.run_list({}, "elsewhere"); }) == SW_ERR_INVALID);
+    CHECK(thrown([&] { store.run_list({}, {}, 1001); }) == SW_ERR_INVALID);
+}
+
+TEST(runs_are_counted_by_what_they_were_annotated_with_and_counting_stops) {
+    smolwf::store store = store_in_memory();
+    const std::string run_id = store.run_submit("w").value.str();
+    static_cast<void>(store.run_submit("w"));
+    CHECK(store.run_count() == 2 && store.run_count({}, 1) == 1);
+    store.run_annotate(run_id, "{\"case\":7,\"note\":\"odd\"}");
+    CHECK(store.run_count("{\"metadata\":{\"case\":7}}") == 1);
+    store.run_annotate(run_id, "{\"case\":null}");
+    CHECK(store.run_count("{\"metadata\":{\"case\":7}}") == 0);
+    CHECK(contains(store.run_get(run_id), "\"note\":\"odd\""));
+    CHECK(thrown([&] { store.run_annotate("run_none", "{}"); }) != 0);
+    CHECK(thrown([&] { store.run_annotate(run_id, "[]"); }) == SW_ERR_INVALID);
+    const std::string large = "{\"a\":\"" + std::string(70'000, 'x') + "\"}";
+    CHECK(thrown([&] { store.run_annotate(run_id, large); }) == SW_ERR_TOO_BIG);
+}
+
+TEST(many_runs_are_acted_on_at_once_and_a_dry_run_does_nothing) {
+    smolwf::store store = store_in_memory();
+    for (int at = 0; at < 3; at++) static_cast<void>(store.run_submit("w"));
+    const json dry = json::read(store.run_act_many("cancel", "{\"dry_run\":true}"));
+    CHECK(dry["matched"].number() == 3 && dry["done"].number() == 0);
+    CHECK(store.run_count("{\"state\":\"pending\"}") == 3);
+    const json some = json::read(store.run_act_many("cancel", "{\"workflow\":\"w\"}", 2));
+    CHECK(some["done"].number() == 2 && some["more"].text == "true");
+    const json rest = json::read(store.run_act_many("cancel", "{\"workflow\":\"w\"}"));
+    CHECK(rest["done"].number() == 1 && rest["more"].text == "false");
+    CHECK(rest["refused"].items.empty());
+    CHECK(store.run_count("{\"state\":\"cancelled\"}") == 3);
+    const std::string open = store.run_submit("w").value.str();
+    const json refused = json::read(store.run_act_many("retry", "{\"state\":\"pending\"}"));
+    CHECK(refused["done"].number() == 0 && refused["refused"].items.size() == 1);
+    CHECK(refused["refused"].items.at(0)["run_id"].text == open);
+    CHECK(refused["refused"].items.at(0)["code"].number() == SW_ERR_CONFLICT);
+    CHECK(thrown([&] { store.run_act_many("paint"); }) == SW_ERR_INVALID);
+}
+
+TEST(a_read_only_store_lists_and_counts_and_changes_nothing) {
+    const std::string path = temp_path("listing.db");
+    smolwf::store store = smolwf::store::open(path);
+    store.init();
+    const std::string run_id = store.run_submit("w").value.str();
+    smolwf::store reader = store_to_read(path);
+    CHECK(contains(reader.run_list(), run_id) && reader.run_count() == 1);
+    CHECK(thrown([&] { reader.run_annotate(run_id, "{}"); }) == SW_ERR_READONLY);
+    CHECK(thrown([&] { reader.run_act_many("cancel"); }) == SW_ERR_READONLY);
 }
 
 TEST(handles_of_a_closed_store_answer_closed_and_go_in_any_order) {
