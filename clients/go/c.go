@@ -10,6 +10,7 @@ import "C"
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"unsafe"
 )
 
@@ -41,6 +42,14 @@ func payload(p json.RawMessage) (*C.char, C.size_t) {
 		return (*C.char)(unsafe.Pointer(&none[0])), 0
 	}
 	return (*C.char)(unsafe.Pointer(&p[0])), C.size_t(len(p))
+}
+
+// upTo lends a number of items to a call; what C cannot hold becomes what the library refuses.
+func upTo(limit int) C.uint32_t {
+	if limit < 0 || int64(limit) > math.MaxUint32 {
+		return math.MaxUint32
+	}
+	return C.uint32_t(limit)
 }
 
 // arena holds copies of texts for option structs, which must not point into Go's memory.
@@ -79,6 +88,15 @@ func take(t *C.sw_text) json.RawMessage {
 	var n C.size_t
 	p := C.sw_text_data(t, &n)
 	return C.GoBytes(unsafe.Pointer(p), C.int(n))
+}
+
+// document reads what a call answered.
+func document[T any](raw json.RawMessage, err error) (T, error) {
+	var d T
+	if err == nil {
+		err = json.Unmarshal(raw, &d)
+	}
+	return d, err
 }
 
 // idRoom is memory for one id.

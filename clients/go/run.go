@@ -267,8 +267,7 @@ func (s *Store) Wait(ctx context.Context, runID string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &Run{Raw: raw}
-	return run, json.Unmarshal(raw, run)
+	return runOf(raw)
 }
 
 // Run is the document of a run. Times are Unix milliseconds, payloads JSON as they were given.
@@ -323,6 +322,10 @@ func (s *Store) Get(runID string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	return runOf(raw)
+}
+
+func runOf(raw json.RawMessage) (*Run, error) {
 	run := &Run{Raw: raw}
 	return run, json.Unmarshal(raw, run)
 }
@@ -332,7 +335,7 @@ func (s *Store) History(runID, cursor string, limit int) (json.RawMessage, error
 	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := str(runID)
 		cursorPtr, cursorLen := optional(cursor)
-		return C.sw_run_history(c, p, n, cursorPtr, cursorLen, C.uint32_t(limit), out, err)
+		return C.sw_run_history(c, p, n, cursorPtr, cursorLen, upTo(limit), out, err)
 	})
 }
 
