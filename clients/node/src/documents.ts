@@ -43,6 +43,34 @@ export interface RunDocument<Result = Json> {
   due_at_ms: number | null;
 }
 
+/** What a run of a list shows only if `include` names it. */
+export type RunPayload = "args" | "result" | "error" | "metadata" | "waiting_for";
+
+/** A run of a list: its document without payloads; `include` brings them, "error" the last one too. */
+export interface RunItem
+  extends Omit<RunDocument, RunPayload | "last_error">,
+    Partial<Pick<RunDocument, RunPayload | "last_error">> {}
+
+export interface RunPage {
+  items: RunItem[];
+  /** The cursor of the page after this one, null after the last. */
+  next: string | null;
+  /** How many runs were looked at for it. */
+  looked_at: number;
+}
+
+/** What was done to many runs. */
+export interface ActDocument {
+  /** How many runs the filter let through. */
+  matched: number;
+  /** How many of them were acted on; 0 of a dry run. */
+  done: number;
+  /** The others, with the code that the call on that one run answers. */
+  refused: { run_id: string; code: number }[];
+  /** There may be further runs: call again. */
+  more: boolean;
+}
+
 export interface AttemptDocument {
   attempt_id: string;
   number: number;
@@ -102,9 +130,4 @@ export interface EventPage {
   items: EventDocument[];
   first_seq: number;
   last_seq: number;
-}
-
-export interface Page<Item> {
-  items: Item[];
-  next: string | null;
 }

@@ -7,6 +7,7 @@ export type * from "./documents.js";
 export * from "./errors.js";
 export type { TailOptions } from "./event.js";
 export { EncodeError, type Json, RawJson, rawJson } from "./json.js";
+export type { Action, RunFilter } from "./list.js";
 export type { Integer } from "./numbers.js";
 export type {
   Amounts,

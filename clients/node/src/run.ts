@@ -1,10 +1,12 @@
 import { Attempt } from "./attempt.js";
-import type { HistoryDocument, Page, RunDocument } from "./documents.js";
+import type { ActDocument, HistoryDocument, RunDocument, RunItem, RunPage } from "./documents.js";
 import { RecordedFailure } from "./errors.js";
 import type { Handle } from "./handle.js";
 import { Hearing } from "./hearing.js";
 import { fromJson, type Json, toJson } from "./json.js";
 import type { Answer, Library } from "./library.js";
+import { type Action, filterText, type RunFilter } from "./list.js";
+import type { Integer } from "./numbers.js";
 import {
   type ClaimOptions,
   claimFields,
@@ -208,19 +210,59 @@ export class Runs {
     return document(await this.#later("sw_run_history", runId, page.cursor, page.limit));
   }
 
-  /** A page of the runs that a filter lets through, newest first. */
-  async list(filter?: Json, page: PageOptions = {}): Promise<Page<RunDocument>> {
-    return document(await this.#later("sw_run_list", toJson(filter), page.cursor, page.limit));
-  }
-
-  /** All runs that a filter lets through, page by page. */
-  async *each(filter?: Json): AsyncGenerator<RunDocument> {
+  /**
+   * All runs that a filter lets through, read page by page while they are iterated. They come without
+   * their payloads, unless `include` names them.
+   */
+  async *list(filter: RunFilter = {}): AsyncGenerator<RunItem, void, undefined> {
+    const text = filterText(filter);
     let cursor: string | undefined;
     do {
-      const page: Page<RunDocument> = await this.list(filter, { cursor });
+      const page: RunPage = await this.#page(text, { cursor });
       yield* page.items;
       cursor = page.next ?? undefined;
     } while (cursor !== undefined);
+  }
+
+  /**
+   * A page of them, of at most `limit`, 100 by default. `next` is the cursor of the one after: it goes
+   * with its filter, with another one it is an `InvalidError`. A page may be short, and even empty,
+   * though others follow.
+   */
+  async listPage(filter: RunFilter = {}, page: PageOptions = {}): Promise<RunPage> {
+    return this.#page(filterText(filter), page);
+  }
+
+  async #page(filter: string | undefined, page: PageOptions): Promise<RunPage> {
+    return document(await this.#later("sw_run_list", filter, page.cursor, page.limit));
+  }
+
+  /** Counts the runs that a filter lets through, and stops at `atMost`, 10,000 by default. */
+  async count(filter: RunFilter = {}, atMost: Integer = 0): Promise<number> {
+    return Number((await this.#later("sw_run_count", filterText(filter), atMost)).integers[0]);
+  }
+
+  /**
+   * Changes the metadata of a run, also of one that has ended: members of the patch are set, objects
+   * among them member by member, and null removes one (RFC 7396). At most 64 KiB after it.
+   */
+  async annotate(runId: string, patch: { readonly [key: string]: Json }): Promise<void> {
+    await this.#later("sw_run_annotate", runId, toJson(patch));
+  }
+
+  /**
+   * Acts on the runs that a filter lets through, at most `limit` (100), in one commit, all or none.
+   * Without `state` it takes those that the action is for, so that calls repeated while there are
+   * `more` come to an end; with `state`, those that it refuses match again: stop when none was `done`.
+   * With `dryRun` it says what it would do.
+   */
+  async actMany(
+    action: Action,
+    filter: RunFilter,
+    options: { limit?: number } = {},
+  ): Promise<ActDocument> {
+    const inputs = [action, filterText(filter), options.limit];
+    return document(await this.#later("sw_run_act_many", ...inputs));
   }
 
   /** Everything about a run, for another store. */

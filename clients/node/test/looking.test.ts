@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { BudgetError, Store } from "../src/index.js";
-import { library } from "../src/library.js";
 import { claimed, memory, onDisk } from "./support.js";
 
 test("many are submitted and claimed in one commit", async (t) => {
@@ -128,19 +127,4 @@ test("a store that is whole says so", async (t) => {
   await store.runs.submit("w");
   const found = JSON.stringify(await store.check());
   assert.ok(found.includes("ok"), found);
-});
-
-test("runs are listed page by page, once the library can", async (t) => {
-  const store = await memory(t);
-  if (!library().has("sw_run_list")) {
-    const refused = { name: "SW_ERR_UNSUPPORTED", message: /sw_run_list is not in/ };
-    return assert.rejects(store.runs.list(), refused);
-  }
-  for (const n of [1, 2, 3]) await store.runs.submit("w", n);
-  const page = await store.runs.list({}, { limit: 2 });
-  assert.equal(page.items.length, 2);
-  assert.ok(page.next);
-  const all: string[] = [];
-  for await (const run of store.runs.each({})) all.push(run.run_id);
-  assert.equal(new Set(all).size, 3);
 });
