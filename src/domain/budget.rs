@@ -41,7 +41,7 @@ pub enum Reserved {
     /// Its source has reserved before in this attempt.
     Existed(Id),
     /// Nothing is held: this much must have room, and the error to answer.
-    Short(Vec<(String, i64)>, Error),
+    NoRoom(Vec<(String, i64)>, Error),
 }
 
 /// Refuses what has no meaning whatever the budget is.
@@ -60,11 +60,11 @@ pub fn reserve(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<Reserved> {
     {
         return Ok(Reserved::Existed(id_of(&made)?));
     }
-    let (root_key, _) = port.place(ask.fence.run_key)?;
+    let (root_key, _) = port.root_and_lane(ask.fence.run_key)?;
     let mut meter = Meter::new(port, root_key, now);
     if let Some(error) = meter.first_short(&ask.amounts)? {
         let limited = meter.limited(&ask.amounts);
-        return Ok(Reserved::Short(limited, error));
+        return Ok(Reserved::NoRoom(limited, error));
     }
     meter.check_open_count(ask)?;
     for (unit, amount) in &ask.amounts {
@@ -197,7 +197,7 @@ pub fn settle_step(
     is_new: bool,
     now: Now,
 ) -> Result<()> {
-    let (root_key, lane_key) = port.place(fence.run_key)?;
+    let (root_key, lane_key) = port.root_and_lane(fence.run_key)?;
     let step_key = port
         .step_key(fence.run_key, &step.name, step.occurrence)?
         .ok_or_else(|| Error::internal("a recorded step is gone"))?;
@@ -283,7 +283,7 @@ pub(super) fn pass_on(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> 
     if !task.is_woken_for_room {
         return Ok(());
     }
-    let (root_key, _) = port.place(task.run_key)?;
+    let (root_key, _) = port.root_and_lane(task.run_key)?;
     for (unit, balance) in port.balances(root_key)? {
         wake(port, root_key, &unit, balance, now)?;
     }
@@ -325,7 +325,7 @@ pub fn raise(port: &mut dyn Port, run_id: &str, unit: &str, delta: i64, now: Now
 
 fn root_of(port: &mut dyn Port, run_id: &str) -> Result<RunKey> {
     let run_key = find_row(port, run_id)?.run_key;
-    Ok(port.place(run_key)?.0)
+    Ok(port.root_and_lane(run_key)?.0)
 }
 
 /// Returns the first of these amounts that has no room now, of those who wait for room.
@@ -334,7 +334,7 @@ pub(super) fn short(
     run_key: RunKey,
     room: &[(String, i64)],
 ) -> Result<Option<(RunKey, String, i64)>> {
-    let (root_key, _) = port.place(run_key)?;
+    let (root_key, _) = port.root_and_lane(run_key)?;
     for (unit, amount) in room {
         let balance = port.balance(root_key, unit)?.unwrap_or_default();
         if balance.is_short_of(*amount) {
@@ -359,7 +359,7 @@ pub(super) fn sweep(port: &mut dyn Port, now: Now) -> Result<usize> {
 /// Returns the document of a budget, that of the topmost run, whichever run of the tree is named.
 pub fn show(port: &mut dyn Port, run_id: &str) -> Result<String> {
     let row = find_row(port, run_id)?;
-    let (root_key, _) = port.place(row.run_key)?;
+    let (root_key, _) = port.root_and_lane(row.run_key)?;
     let balances = port.balances(root_key)?;
     let mut totals = port.totals(root_key, BUDGET_TOTALS_MAX + 1)?;
     let is_cut = totals.len() > BUDGET_TOTALS_MAX as usize;

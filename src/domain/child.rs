@@ -2,7 +2,7 @@
 
 use super::hold::{Lease, held_task, living, progress};
 use super::port::{
-    ChildState, Fence, OwnerKey, Parent, Port, RunKey, StepKind, StepRow, StepState,
+    ChildState, Fence, OwnerKey, Parent, Port, RunKey, StepFacts, StepKind, StepRow, StepState,
 };
 use super::submit::{Submit, submit_as};
 use crate::clock::Now;
@@ -88,11 +88,8 @@ fn submit_one(
     let row = StepRow {
         name: child.name.clone(),
         occurrence: child.occurrence,
-        state: StepState::Done,
-        tries: 1,
-        retry_at_ms: None,
+        facts: StepFacts { state: StepState::Done, tries: 1, retry_at_ms: None, input_hash: None },
         label: None,
-        input_hash: None,
         started_at_ms: now.wall_ms,
         took_ms: 0,
         error: None,

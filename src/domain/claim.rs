@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::control::{Shadow, end_shadowed, shadow};
+use super::control::{CancelAbove, cancel_above, end_below_cancel};
 use super::hold::{lease_end, lease_length};
 use super::input::in_range;
 use super::port::{
@@ -247,12 +247,13 @@ fn pick(
         let Some(run_key) = port.ready_head(&claimer.filter)? else {
             return Ok(Pick::Heads(Vec::new()));
         };
-        let shadow = if standing.has_cascades { shadow(port, run_key)? } else { Shadow::None };
-        match shadow {
-            Shadow::Falls => end_shadowed(port, run_key, now)?,
-            Shadow::Unknown => return Ok(Pick::AskAgain),
-            Shadow::None if has_gates && is_held_back(port, run_key)? => {}
-            Shadow::None => return Ok(Pick::Heads(vec![port.claim_one(run_key, lease)?])),
+        let above =
+            if standing.has_cascades { cancel_above(port, run_key)? } else { CancelAbove::None };
+        match above {
+            CancelAbove::Comes => end_below_cancel(port, run_key, now)?,
+            CancelAbove::Unknown => return Ok(Pick::AskAgain),
+            CancelAbove::None if has_gates && is_held_back(port, run_key)? => {}
+            CancelAbove::None => return Ok(Pick::Heads(vec![port.claim_one(run_key, lease)?])),
         }
     }
     Ok(Pick::AskAgain)

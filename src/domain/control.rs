@@ -63,30 +63,30 @@ pub fn sweep_cascades(port: &mut dyn Port, now: Now) -> Result<Swept> {
 
 /// How a run stands to the cascades that are under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shadow {
+pub(super) enum CancelAbove {
     /// None is to come to it.
     None,
     /// One of an ancestor's has still to come to it.
-    Falls,
+    Comes,
     /// Too far below to tell: the cascades go first.
     Unknown,
 }
 
 /// Returns whether an ancestor was cancelled and its sweep has not come down to this run yet: it is
 /// not to be claimed (P26). Asked only while a cascade is under way.
-pub(super) fn shadow(port: &mut dyn Port, run_key: RunKey) -> Result<Shadow> {
+pub(super) fn cancel_above(port: &mut dyn Port, run_key: RunKey) -> Result<CancelAbove> {
     let above = port.ancestry(run_key, ANCESTORS_MAX)?;
     Ok(if above.iter().any(|ancestor| ancestor.is_ending_it) {
-        Shadow::Falls
+        CancelAbove::Comes
     } else if above.len() == ANCESTORS_MAX as usize {
-        Shadow::Unknown
+        CancelAbove::Unknown
     } else {
-        Shadow::None
+        CancelAbove::None
     })
 }
 
 /// Ends a run whose ancestor was cancelled, before the sweep comes to it.
-pub(super) fn end_shadowed(port: &mut dyn Port, run_key: RunKey, now: Now) -> Result<()> {
+pub(super) fn end_below_cancel(port: &mut dyn Port, run_key: RunKey, now: Now) -> Result<()> {
     match port.task(run_key)? {
         Some(task) => cancel_task(port, &task, &cancel_error(None)?, now),
         None => Ok(()),
@@ -162,15 +162,15 @@ pub fn retry(port: &mut dyn Port, run_id: &str, now: Now) -> Result<bool> {
     }
 }
 
-/// Returns where the record of a step stands among those of its run: by its id, or the first
+/// Returns the key of a step of a run: by its id, or the first
 /// occurrence of its name, a step's before that of a sleep, an await or a child.
-pub fn step_place(port: &mut dyn Port, run_id: &str, step: &str) -> Result<i64> {
+pub fn step_of(port: &mut dyn Port, run_id: &str, step: &str) -> Result<i64> {
     let run_key = find(port, run_id)?;
     let by_id =
         if step.starts_with("step_") { step_by_id(port, run_key, run_id, step)? } else { None };
     match by_id {
-        Some(place) => Ok(place),
-        None => port.step_place(run_key, step)?.ok_or_else(|| {
+        Some(step_key) => Ok(step_key),
+        None => port.step_named(run_key, step)?.ok_or_else(|| {
             Error::NotFound(format!("{run_id} has recorded no step {step:?}").into())
         }),
     }
@@ -189,17 +189,17 @@ fn step_by_id(
     while found.is_none() {
         let page = port.step_names_after(run_key, after, PAGE_LEN_DEFAULT)?;
         let Some(last) = page.last() else { break };
-        after = last.place;
+        after = last.step_key;
         let is_it = |row: &&StepName| {
             super::query::step_id(id, row.kind, &row.name, row.occurrence) == step
         };
-        found = page.iter().find(is_it).map(|row| row.place);
+        found = page.iter().find(is_it).map(|row| row.step_key);
     }
     Ok(found)
 }
 
-/// Makes a new run of the same workflow and args, which replays what was recorded before a place
-/// among the records; `None` is the start.
+/// Makes a new run of the same workflow and args, which replays what was recorded before
+/// one of its records; `None` is the start.
 ///
 /// It is a topmost run of its own. Submits of children that it replays give the children of the first
 /// run: it may await them, they stay that run's.
@@ -213,7 +213,7 @@ pub fn fork(
     let run_key = find(port, run_id)?;
     let fork_key = port.run_copy(run_key, new_id, now.wall_ms)?;
     // Its own root: the limits of its source's tree as they stand, and nothing spent.
-    let (source_root, _) = port.place(run_key)?;
+    let (source_root, _) = port.root_and_lane(run_key)?;
     port.limits_copy(source_root, fork_key)?;
     if let Some(before) = before {
         port.steps_copy(run_key, fork_key, before)?;

@@ -438,7 +438,7 @@ fn step_document(
     run_id: Id,
     (_, kind, row): &(i64, StepKind, StepRow),
 ) -> Result<StepDocument<'_>> {
-    let has_ended = !matches!(row.state, StepState::Started | StepState::Asked);
+    let has_ended = !matches!(row.facts.state, StepState::Started | StepState::Asked);
     Ok(StepDocument {
         step_id: step_id(run_id, *kind, &row.name, row.occurrence),
         name: &row.name,
@@ -449,7 +449,7 @@ fn step_document(
             StepKind::Await => "await",
             StepKind::Child => "child_submit",
         }),
-        state: match row.state {
+        state: match row.facts.state {
             StepState::Started => "running",
             StepState::Done => "completed",
             StepState::Failed => "failed",
@@ -457,13 +457,13 @@ fn step_document(
             StepState::TimedOut => "timed_out",
             StepState::Asked => "waiting",
         },
-        tries: row.tries,
-        input_hash: row.input_hash.as_ref().map(hex),
+        tries: row.facts.tries,
+        input_hash: row.facts.input_hash.as_ref().map(hex),
         // Of an ask that is not answered the result column holds its deadlines.
         result: row
             .result
             .as_deref()
-            .filter(|_| row.state != StepState::Asked)
+            .filter(|_| row.facts.state != StepState::Asked)
             .map(stored)
             .transpose()?,
         error: row.error.as_deref().map(stored).transpose()?,

@@ -1,4 +1,4 @@
-//! Messages to runs.
+//! Signals: messages to runs.
 
 use super::find::find;
 use super::port::{Port, Target};
@@ -6,7 +6,7 @@ use super::wake::wake;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 
-/// Sends a message to an open run, once per idempotency key (P23); returns whether that was used before.
+/// Sends a signal to an open run, once per idempotency key (P23); returns whether that was used before.
 pub fn send(
     port: &mut dyn Port,
     run_id: &str,
@@ -17,14 +17,14 @@ pub fn send(
 ) -> Result<bool> {
     let run_key = find(port, run_id)?;
     if let Some(key) = key
-        && port.letter_exists(run_key, name, key)?
+        && port.signal_exists(run_key, name, key)?
     {
         return Ok(true);
     }
     if port.task(run_key)?.is_none() {
         return Err(Error::conflict(format!("{run_id} has ended, it takes no more signals")));
     }
-    port.letter_insert(run_key, name, key, payload, now.wall_ms)?;
+    port.signal_insert(run_key, name, key, payload, now.wall_ms)?;
     wake(port, run_key, &Target::Signal(name.into()), now)?;
     Ok(false)
 }

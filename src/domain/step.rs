@@ -7,7 +7,7 @@ use super::budget::{self, OfStep};
 use super::hold::{Lease, fenced, keep_lease, must_stop, progress};
 use super::input::in_range;
 use super::output::engine_error;
-use super::port::{Amounts, Fence, Hold, Port, StepKind, StepRow, StepState};
+use super::port::{Amounts, Fence, Hold, Port, StepFacts, StepKind, StepRow, StepState};
 use super::{Backoff, Durability};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -183,19 +183,6 @@ impl Name {
     }
 }
 
-/// What a record of a step says, without its payloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
-    /// Where it stands.
-    pub state: StepState,
-    /// How often its work was started, as far as recorded.
-    pub tries: u32,
-    /// When it may be tried again.
-    pub retry_at_ms: Option<i64>,
-    /// Hash of the input it was begun with, if it had one.
-    pub input_hash: Option<[u8; 16]>,
-}
-
 /// What a begin comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -221,7 +208,7 @@ pub enum Decision {
 }
 
 /// Decides what a begin comes to, from what is recorded (P16, P19, P20).
-pub fn decide(found: Option<&Found>, plan: &Plan, name: &str, now: Now) -> Result<Decision> {
+pub fn decide(found: Option<&StepFacts>, plan: &Plan, name: &str, now: Now) -> Result<Decision> {
     let Some(found) = found else { return Ok(Decision::Run { tries: 1 }) };
     if let (Some(recorded), Some(given)) = (found.input_hash, plan.input_hash)
         && recorded != given
@@ -298,11 +285,13 @@ impl Subject {
         StepRow {
             name: self.name.clone(),
             occurrence: self.occurrence,
-            state,
-            tries: self.tries,
-            retry_at_ms: None,
+            facts: StepFacts {
+                state,
+                tries: self.tries,
+                retry_at_ms: None,
+                input_hash: self.plan.input_hash,
+            },
             label: self.plan.label.clone(),
-            input_hash: self.plan.input_hash,
             started_at_ms: self.started_at_ms,
             took_ms: now.wall_ms.saturating_sub(self.started_at_ms).max(0),
             error: None,
@@ -373,8 +362,8 @@ pub fn fail(
             named => named,
         };
         let at_ms = now.wall_ms.saturating_add(wait_ms).min(INSTANT_MS_MAX);
-        row.state = StepState::BacksOff;
-        row.retry_at_ms = Some(at_ms);
+        row.facts.state = StepState::BacksOff;
+        row.facts.retry_at_ms = Some(at_ms);
         after = AfterFail::Retry { at_ms };
     }
     put(port, subject, &row)?;
@@ -390,7 +379,9 @@ fn put(port: &mut dyn Port, subject: &Subject, row: &StepRow) -> Result<bool> {
     }
     let stored = port.step(run_key, StepKind::Step, &subject.name, subject.occurrence)?;
     let is_same = stored.is_some_and(|stored| {
-        stored.state == row.state && stored.result == row.result && stored.error == row.error
+        stored.facts.state == row.facts.state
+            && stored.result == row.result
+            && stored.error == row.error
     });
     if is_same {
         return Ok(false);
@@ -411,8 +402,8 @@ mod tests {
         Begin::default().plan().unwrap()
     }
 
-    fn found(state: StepState, tries: u32) -> Found {
-        Found { state, tries, retry_at_ms: Some(150), input_hash: None }
+    fn found(state: StepState, tries: u32) -> StepFacts {
+        StepFacts { state, tries, retry_at_ms: Some(150), input_hash: None }
     }
 
     #[test]
@@ -476,7 +467,7 @@ mod tests {
 
     #[test]
     fn hashes_are_compared_only_if_both_sides_gave_one() {
-        let hashed = Found { input_hash: Some([1; 16]), ..found(StepState::Done, 1) };
+        let hashed = StepFacts { input_hash: Some([1; 16]), ..found(StepState::Done, 1) };
         assert_eq!(decide(Some(&hashed), &plan(), "a", NOW).unwrap(), Decision::Replay);
         let other = Plan { input_hash: Some([2; 16]), ..plan() };
         let error = decide(Some(&hashed), &other, "a", NOW).unwrap_err();

@@ -13,7 +13,7 @@ use crate::limits::{BUDGET_ASK_PAUSE_MS_MAX, BUDGET_WAKE_PAUSE_MS, WAITS_PARKED_
 /// One call of an attempt that answered "not yet".
 #[derive(Debug, Clone)]
 pub enum Pending {
-    /// A sleep, or an await of messages and children.
+    /// A sleep, or an await of signals and children.
     Ask(Ask),
     /// A step that may be tried again at this moment.
     Retry(i64),

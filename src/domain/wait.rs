@@ -1,4 +1,4 @@
-//! Waiting: sleeps, messages, children, several of them at once.
+//! Waiting: sleeps, signals, children, several of them at once.
 //!
 //! Every form of waiting is one thing: members, of which any or all must come true, before a
 //! deadline that the first ask fixes. The answer is recorded as a step is, and replays.
@@ -13,7 +13,7 @@ use super::hold::{Lease, keep_lease, living, progress};
 use super::input::{integer_in, list, object, present, word};
 use super::output::{Document, document, stored, to_text};
 use super::port::{
-    Fence, Hold, Letter, Outcome, Port, RunKey, StepKind, StepRow, StepState, Target,
+    Fence, Hold, Outcome, Port, RunKey, Signal, StepFacts, StepKind, StepRow, StepState, Target,
 };
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ use crate::limits::{
 /// One of the things that are waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Member {
-    /// The next message under a name.
+    /// The next signal under a name.
     Signal(String),
     /// The end of a child.
     Child(Id),
@@ -104,7 +104,7 @@ pub enum Answer {
 pub struct Wait {
     /// The earliest moment at which time alone answers, Unix milliseconds.
     pub at_ms: Option<i64>,
-    /// Messages and children that have not come, each named once.
+    /// Signals and children that have not come, each named once.
     pub targets: Vec<Missing>,
     /// Whether all of the targets must come.
     pub needs_all: bool,
@@ -112,12 +112,12 @@ pub struct Wait {
     pub after_ms: Option<i64>,
 }
 
-/// Messages under a name, or a child, that have not come.
+/// Signals under a name, or a child, that have not come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// What is to come.
     pub target: Target,
-    /// How many: messages of the name beside those that lie there, 1 for a child.
+    /// How many: signals of the name beside those that lie there, 1 for a child.
     pub count: u32,
 }
 
@@ -172,7 +172,7 @@ struct Come {
 #[derive(Debug, Clone)]
 enum Source {
     Time,
-    Letter(i64),
+    Signal(i64),
     Child(RunKey),
 }
 
@@ -221,7 +221,7 @@ pub fn answer(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<(Answer, Lease
         Verdict::Recorded(answer) => answer,
         Verdict::Chosen(chosen) => settle(port, ask, &chosen, row)?,
         Verdict::Over => {
-            put(port, ask, &StepRow { state: StepState::TimedOut, ..row })?;
+            put(port, ask, &row.with_state(StepState::TimedOut))?;
             Answer::TimedOut
         }
         Verdict::Wait(wait) => {
@@ -248,7 +248,7 @@ fn weigh<'ask>(port: &mut dyn Port, ask: &'ask Ask, now: Now) -> Result<Case<'as
     let hold = living(port, ask.fence, now)?;
     let row = port.step(ask.fence.run_key, ask.form.kind(), &ask.name, ask.occurrence)?;
     let deadlines = match &row {
-        Some(row) if row.state == StepState::Asked => read_deadlines(row)?,
+        Some(row) if row.facts.state == StepState::Asked => read_deadlines(row)?,
         _ => ask.deadlines(now),
     };
     let asked_at_ms = row.as_ref().map_or(now.wall_ms, |row| row.started_at_ms);
@@ -272,11 +272,13 @@ impl Case<'_> {
         StepRow {
             name: self.ask.name.clone(),
             occurrence: self.ask.occurrence,
-            state: StepState::Done,
-            tries: 1,
-            retry_at_ms: None,
+            facts: StepFacts {
+                state: StepState::Done,
+                tries: 1,
+                retry_at_ms: None,
+                input_hash: None,
+            },
             label: Some(self.ask.form.label().into()),
-            input_hash: None,
             started_at_ms: self.asked_at_ms,
             took_ms: now.wall_ms.saturating_sub(self.asked_at_ms).max(0),
             error: None,
@@ -320,12 +322,8 @@ impl Deadlines {
 
     /// Returns the record of the first ask.
     fn row(&self, row: StepRow) -> Result<StepRow> {
-        Ok(StepRow {
-            state: StepState::Asked,
-            retry_at_ms: self.at_ms,
-            result: Some(to_text(self)?),
-            ..row
-        })
+        let facts = StepFacts { state: StepState::Asked, retry_at_ms: self.at_ms, ..row.facts };
+        Ok(StepRow { facts, result: Some(to_text(self)?), ..row })
     }
 
     /// Returns when a sleep among the members is over; a list that has one where the first ask had
@@ -356,7 +354,7 @@ pub fn recorded(ask: &Ask, row: &StepRow) -> Result<Option<Answer>> {
         ));
     }
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "null".into());
-    Ok(match row.state {
+    Ok(match row.facts.state {
         StepState::Done => Some(Answer::Ready(text(&row.result))),
         StepState::Failed => Some(Answer::Failed(text(&row.error))),
         StepState::TimedOut => Some(Answer::TimedOut),
@@ -367,7 +365,7 @@ pub fn recorded(ask: &Ask, row: &StepRow) -> Result<Option<Answer>> {
 fn read_deadlines(row: &StepRow) -> Result<Deadlines> {
     let sleeps: Deadlines = serde_json::from_str(row.result.as_deref().unwrap_or_default())
         .map_err(|_| Error::Corrupt("a recorded ask has no deadlines".into()))?;
-    Ok(Deadlines { at_ms: row.retry_at_ms, ..sleeps })
+    Ok(Deadlines { at_ms: row.facts.retry_at_ms, ..sleeps })
 }
 
 /// Returns for each member whether it has come true, in time: while the deadline has not passed, what
@@ -379,7 +377,7 @@ fn come_true(
     now: Now,
 ) -> Result<Vec<Option<Come>>> {
     let limit_ms = deadlines.at_ms.filter(|_| deadlines.is_over(now)).unwrap_or(i64::MAX);
-    let mut letters = letters(port, ask)?;
+    let mut signals = signals(port, ask)?;
     let mut come = Vec::with_capacity(ask.members.len());
     for (at, member) in ask.members.iter().enumerate() {
         let one = match member {
@@ -387,11 +385,11 @@ fn come_true(
                 let due_ms = deadlines.sleep(ask, at)?;
                 (due_ms <= now.wall_ms).then_some(Come { at_ms: due_ms, source: Source::Time })
             }
-            // The second mention of a name takes the second message.
-            Member::Signal(name) => letters.get_mut(name.as_str()).and_then(|letters| {
-                letters.next().map(|letter| Come {
-                    at_ms: letter.sent_at_ms,
-                    source: Source::Letter(letter.signal_key),
+            // The second mention of a name takes the second signal.
+            Member::Signal(name) => signals.get_mut(name.as_str()).and_then(|signals| {
+                signals.next().map(|signal| Come {
+                    at_ms: signal.sent_at_ms,
+                    source: Source::Signal(signal.signal_key),
                 })
             }),
             Member::Child(run_id) => ended_child(port, ask.fence.run_key, *run_id)?,
@@ -401,11 +399,11 @@ fn come_true(
     Ok(come)
 }
 
-/// Returns the oldest messages under each name that is asked for, as many as it is mentioned.
-fn letters<'ask>(
+/// Returns the oldest signals under each name that is asked for, as many as it is mentioned.
+fn signals<'ask>(
     port: &mut dyn Port,
     ask: &'ask Ask,
-) -> Result<HashMap<&'ask str, std::vec::IntoIter<Letter>>> {
+) -> Result<HashMap<&'ask str, std::vec::IntoIter<Signal>>> {
     let mut mentions: BTreeMap<&str, u32> = BTreeMap::new();
     for member in &ask.members {
         if let Member::Signal(name) = member {
@@ -413,7 +411,7 @@ fn letters<'ask>(
         }
     }
     let read = |(name, count)| {
-        port.letters(ask.fence.run_key, name, count).map(|letters| (name, letters.into_iter()))
+        port.signals(ask.fence.run_key, name, count).map(|signals| (name, signals.into_iter()))
     };
     mentions.into_iter().map(read).collect()
 }
@@ -445,15 +443,15 @@ fn settle(
     let answer = ask.answer(&taken)?;
     let row = match &answer {
         Answer::Failed(error) => {
-            StepRow { state: StepState::Failed, error: Some(error.clone()), ..row }
+            StepRow { error: Some(error.clone()), ..row.with_state(StepState::Failed) }
         }
         Answer::Ready(value) => StepRow { result: Some(value.clone()), ..row },
         Answer::TimedOut | Answer::NotYet(_) => row,
     };
     put(port, ask, &row)?;
     for (_, come) in chosen {
-        if let Source::Letter(signal_key) = come.source {
-            port.letter_take(signal_key, ask.fence.run_key, &ask.name, ask.occurrence)?;
+        if let Source::Signal(signal_key) = come.source {
+            port.signal_take(signal_key, ask.fence.run_key, &ask.name, ask.occurrence)?;
         }
     }
     Ok(answer)
@@ -466,7 +464,7 @@ fn value(port: &mut dyn Port, source: &Source) -> Result<Taken> {
     let null = || "null".to_owned();
     match source {
         Source::Time => Ok(Ok(null())),
-        Source::Letter(signal_key) => Ok(Ok(port.letter_payload(*signal_key)?)),
+        Source::Signal(signal_key) => Ok(Ok(port.signal_payload(*signal_key)?)),
         Source::Child(child_key) => {
             let end = port.run_end(*child_key)?;
             let end = end.ok_or_else(|| Error::internal("an ended child is open"))?;

@@ -9,8 +9,8 @@ use super::history::History;
 use super::step::{Recorded, Step};
 use crate::clock::Now;
 use crate::domain::Durability;
-use crate::domain::port::{StepKind, StepRow, StepState};
-use crate::domain::step::{self, Begin, Decision, Found, Plan, Subject};
+use crate::domain::port::{StepFacts, StepKind, StepRow, StepState};
+use crate::domain::step::{self, Begin, Decision, Plan, Subject};
 use crate::domain::suspend::Pending;
 use crate::error::Result;
 
@@ -29,26 +29,21 @@ pub enum Begun {
 /// Where a step's record was seen.
 enum Seen {
     Nowhere,
-    InHistory(u32, Found),
+    InHistory(u32, StepFacts),
     InFile(Box<StepRow>),
 }
 
 impl Seen {
-    fn found(&self) -> Option<Found> {
+    fn facts(&self) -> Option<StepFacts> {
         match self {
             Seen::Nowhere => None,
-            Seen::InHistory(_, found) => Some(*found),
-            Seen::InFile(row) => Some(Found {
-                state: row.state,
-                tries: row.tries,
-                retry_at_ms: row.retry_at_ms,
-                input_hash: row.input_hash,
-            }),
+            Seen::InHistory(_, facts) => Some(*facts),
+            Seen::InFile(row) => Some(row.facts),
         }
     }
 
     fn is_started(&self) -> bool {
-        self.found().is_some_and(|found| found.state == StepState::Started)
+        self.facts().is_some_and(|facts| facts.state == StepState::Started)
     }
 
     fn into_step(self, attempt: &Arc<Attempt>, held: &Held<'_>) -> Step {
@@ -73,8 +68,8 @@ impl Attempt {
         let held = Held::open(self, StepKind::Step, &begin.name, begin.occurrence)?;
         let is_touched = self.occurrences().is_touched(&begin.name, held.occurrence());
         let seen = match history.find(&begin.name, held.occurrence()) {
-            Some(at) if !is_touched || history.found(at).state.is_final() => {
-                Seen::InHistory(at, *history.found(at))
+            Some(at) if !is_touched || history.facts(at).state.is_final() => {
+                Seen::InHistory(at, *history.facts(at))
             }
             _ => self.look_up(&entered, &held, is_touched, history)?,
         };
@@ -107,7 +102,7 @@ impl Attempt {
         let now = self.now();
         self.confirm(entered, &seen, plan.durability)?;
         held.note_wait(None);
-        match step::decide(seen.found().as_ref(), &plan, held.name(), now)? {
+        match step::decide(seen.facts().as_ref(), &plan, held.name(), now)? {
             Decision::Replay => {
                 let step = seen.into_step(self, &held);
                 held.pass();

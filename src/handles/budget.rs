@@ -49,7 +49,7 @@ impl Attempt {
                 (id, false)
             }
             Reserved::Existed(id) => (id, true),
-            Reserved::Short(room, error) => {
+            Reserved::NoRoom(room, error) => {
                 self.note_room(&call, Some(Pending::Room(room)));
                 return Err(error);
             }

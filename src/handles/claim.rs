@@ -35,8 +35,8 @@ impl Store {
             // Taken before the look, so that whatever is announced after it ends the sleep.
             let seen = backend.bell_seen(bell);
             let outlook = match self.claim_now(&entered, &claim, lease_ms, (max, until))? {
-                Glance::Got(attempts) => return Ok(attempts),
-                Glance::Nothing(outlook) => outlook,
+                Look::Got(attempts) => return Ok(attempts),
+                Look::Nothing(outlook) => outlook,
             };
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
@@ -57,14 +57,14 @@ impl Store {
         claim: &Claim,
         lease_ms: u32,
         (max, until): (u32, Option<Instant>),
-    ) -> Result<Glance> {
+    ) -> Result<Look> {
         let now = self.terms.clock.now();
         let owner_key = self.owner.key.load(Ordering::Relaxed);
         let filter = LaneFilter { owner_key, ..claim.filter() };
         let outlook = entered.read(|tx| claim::outlook(tx, &filter, now))?;
         let dead = self.dead_owners(entered, &outlook, now)?;
         if !outlook.is_promising && dead.is_empty() {
-            return Ok(Glance::Nothing(outlook));
+            return Ok(Look::Nothing(outlook));
         }
         let claimer = Claimer {
             owner: self.owner(entered)?,
@@ -81,12 +81,12 @@ impl Store {
                 || give_up.is_some_and(|give_up| Instant::now() >= give_up)
         };
         let picked = self.pick(entered, &claimer, max, &is_over)?;
-        let Some(first) = picked.first() else { return Ok(Glance::Nothing(outlook)) };
+        let Some(first) = picked.first() else { return Ok(Look::Nothing(outlook)) };
         self.owner.key.store(first.owner_key, Ordering::Relaxed);
         let (queue, now) = (claimer.filter.queue, self.terms.clock.now());
         let attempt =
             |claimed| Arc::new(Attempt::new(Arc::clone(self), claimed, queue.clone(), now));
-        Ok(Glance::Got(picked.into_iter().map(attempt).collect()))
+        Ok(Look::Got(picked.into_iter().map(attempt).collect()))
     }
 
     /// Sweeps and sets aside, one bounded part after the other, until there is a run or nothing is
@@ -189,7 +189,7 @@ impl Store {
 }
 
 /// What one look of a claimer came to.
-enum Glance {
+enum Look {
     Got(Vec<Arc<Attempt>>),
     Nothing(Outlook),
 }

@@ -72,8 +72,8 @@ impl Store {
     /// Makes a new run that replays what another recorded before a step; returns its id.
     pub fn fork(&self, run_id: &str, from_step: Option<&str>) -> Result<String> {
         let entered = self.enter()?;
-        let place = |step: &str| entered.read(|tx| control::step_place(tx, run_id, step));
-        let before = from_step.map(place).transpose()?;
+        let key_of = |step: &str| entered.read(|tx| control::step_of(tx, run_id, step));
+        let before = from_step.map(key_of).transpose()?;
         let (run_id, fork_id) = (run_id.to_owned(), id::new_id());
         entered.write(Durability::Inherit, 0, move |tx, now| {
             control::fork(tx, &run_id, before, fork_id, now)

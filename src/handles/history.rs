@@ -7,8 +7,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::domain::port::StepView;
-use crate::domain::step::Found;
+use crate::domain::port::{StepFacts, StepView};
 use crate::limits::PRELOAD_BYTES_MAX;
 use crate::text::TextRef;
 
@@ -17,17 +16,17 @@ use crate::text::TextRef;
 pub struct History {
     /// Names, results and errors, each followed by a NUL.
     texts: String,
-    records: Vec<Record>,
+    records: Vec<Entry>,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     is_cut: bool,
 }
 
 #[derive(Debug)]
-struct Record {
+struct Entry {
     name: Span,
     occurrence: u32,
-    found: Found,
+    facts: StepFacts,
     error: Option<Span>,
     result: Option<Span>,
 }
@@ -45,22 +44,17 @@ impl History {
         let bytes = step.name.len()
             + step.result.map_or(0, str::len)
             + step.error.map_or(0, str::len)
-            + size_of::<Record>();
-        let used = self.texts.len() + self.records.len() * size_of::<Record>();
+            + size_of::<Entry>();
+        let used = self.texts.len() + self.records.len() * size_of::<Entry>();
         if used + bytes > PRELOAD_BYTES_MAX {
             self.is_cut = true;
             return false;
         }
         let hash = self.hasher.hash_one((step.name, step.occurrence));
-        let record = Record {
+        let record = Entry {
             name: self.keep(step.name),
             occurrence: step.occurrence,
-            found: Found {
-                state: step.state,
-                tries: step.tries,
-                retry_at_ms: step.retry_at_ms,
-                input_hash: step.input_hash,
-            },
+            facts: step.facts,
             error: step.error.map(|error| self.keep(error)),
             result: step.result.map(|result| self.keep(result)),
         };
@@ -97,8 +91,8 @@ impl History {
     }
 
     /// Returns what a record says.
-    pub fn found(&self, at: u32) -> &Found {
-        &self.records[at as usize].found
+    pub fn facts(&self, at: u32) -> &StepFacts {
+        &self.records[at as usize].facts
     }
 
     /// Returns a record's occurrence.
@@ -141,10 +135,12 @@ mod tests {
         StepView {
             name,
             occurrence,
-            state: StepState::Done,
-            tries: 1,
-            retry_at_ms: None,
-            input_hash: None,
+            facts: StepFacts {
+                state: StepState::Done,
+                tries: 1,
+                retry_at_ms: None,
+                input_hash: None,
+            },
             error: None,
             result: Some(result),
         }

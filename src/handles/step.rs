@@ -59,7 +59,7 @@ impl From<StepRow> for Recorded {
         Recorded {
             name: row.name.into(),
             occurrence: row.occurrence,
-            tries: row.tries,
+            tries: row.facts.tries,
             result: row.result.map(Text::from),
             error: row.error.map(Text::from),
         }
@@ -152,7 +152,7 @@ impl Step {
     pub fn tries(&self) -> u32 {
         match &self.source {
             Source::History(at) => {
-                self.attempt.loaded_history().map_or(0, |history| history.found(*at).tries)
+                self.attempt.loaded_history().map_or(0, |history| history.facts(*at).tries)
             }
             Source::Record(record) => record.tries,
             Source::Work(work) => work.subject.tries,

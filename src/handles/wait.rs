@@ -1,4 +1,4 @@
-//! The calls of an attempt that wait: sleeps, messages, children, any and all of them.
+//! The calls of an attempt that wait: sleeps, signals, children, any and all of them.
 //!
 //! A call asks: its record answers, or a look at the file without a lock, or the writer when an answer
 //! or a deadline must be recorded. What answers "not yet" joins the attempt's wait set.
@@ -49,7 +49,7 @@ impl Attempt {
         self.wait(Form::Sleep, name, vec![Member::Sleep(duration_ms)], -1)
     }
 
-    /// Awaits the next message under a name (P23).
+    /// Awaits the next signal under a name (P23).
     pub fn signal_await(&self, name: &str, timeout_ms: i64) -> Result<Waited> {
         self.wait(Form::Signal, name, vec![Member::Signal(name.into())], timeout_ms)
     }
@@ -174,7 +174,7 @@ impl From<(Id, bool)> for SubmittedChild {
 }
 
 impl Store {
-    /// Sends a message to a run; answers `false` when its idempotency key was used before (P23).
+    /// Sends a signal to a run; answers `false` when its idempotency key was used before (P23).
     pub fn signal_send(
         &self,
         run_id: &str,

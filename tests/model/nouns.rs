@@ -1,4 +1,4 @@
-//! What the model is made of: runs, attempts, records, letters, and the answers of calls.
+//! What the model is made of: runs, attempts, records, signals, and the answers of calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,7 +126,7 @@ pub struct Record {
 }
 
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct Signal {
     pub name: String,
     pub key: Option<String>,
     pub payload: String,
@@ -146,7 +146,7 @@ pub enum Target {
 #[derive(Debug, Clone, Default)]
 pub struct Wait {
     pub at: Option<i64>,
-    /// What has not come, and how many letters of the name there must be in all.
+    /// What has not come, and how many signals of the name there must be in all.
     pub targets: Vec<(Target, usize)>,
     pub needs_all: bool,
     /// Of all: when the last sleep is over, while other things are to come.
@@ -198,7 +198,7 @@ pub struct Run {
     pub lease: Option<Lease>,
     pub past: Vec<Past>,
     pub records: Vec<Record>,
-    pub letters: Vec<Letter>,
+    pub signals: Vec<Signal>,
     /// While it waits: what wakes it at once, and what does when the last of it comes.
     pub plain: BTreeSet<Target>,
     pub counted: BTreeMap<Target, usize>,

@@ -103,7 +103,7 @@ impl Oracle {
             lease: None,
             past: Vec::new(),
             records: Vec::new(),
-            letters: Vec::new(),
+            signals: Vec::new(),
             plain: BTreeSet::new(),
             counted: BTreeMap::new(),
             after: None,

@@ -1,7 +1,7 @@
 //! The model's side of what acts on runs from outside: cancel, pause, resume, retry, fork, signals.
 
 use super::oracle::{
-    CONFLICT, EXISTS, Key, Letter, Mark, NOT_FOUND, OK, Oracle, Record, Run, Said, State, Submit,
+    CONFLICT, EXISTS, Key, Mark, NOT_FOUND, OK, Oracle, Record, Run, Said, Signal, State, Submit,
     Target, engine, said,
 };
 
@@ -130,14 +130,14 @@ impl Oracle {
             Err(said) => return said,
         };
         let run = &mut self.runs[at];
-        let is_same = |letter: &Letter| letter.name == name && letter.key.as_deref() == key;
-        if key.is_some() && run.letters.iter().any(is_same) {
+        let is_same = |signal: &Signal| signal.name == name && signal.key.as_deref() == key;
+        if key.is_some() && run.signals.iter().any(is_same) {
             return said(EXISTS);
         }
         if run.state.is_ended() {
             return said(CONFLICT);
         }
-        run.letters.push(Letter {
+        run.signals.push(Signal {
             name: name.into(),
             key: key.map(str::to_owned),
             payload: payload.into(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::oracle::{Key, Letter, Mark, Oracle, Past, Record, Run, Space, State, Target};
+use super::oracle::{Key, Mark, Oracle, Past, Record, Run, Signal, Space, State, Target};
 
 /// What a run's document and history must show, ids of attempts and steps aside.
 pub fn history(oracle: &Oracle, key: Key) -> Value {
@@ -14,9 +14,9 @@ pub fn history(oracle: &Oracle, key: Key) -> Value {
         attempts.push(json!({"number": run.fence, "worker": lease.worker, "state": "running",
             "started_at_ms": lease.claimed_at, "ended_at_ms": null, "error": null}));
     }
-    let letter = |letter: &Letter| {
-        json!({"name": letter.name, "payload": parse(Some(letter.payload.as_str()).filter(|_| letter.is_shown)),
-            "sent_at_ms": letter.sent_at, "consumed": letter.is_taken})
+    let signal = |signal: &Signal| {
+        json!({"name": signal.name, "payload": parse(Some(signal.payload.as_str()).filter(|_| signal.is_shown)),
+            "sent_at_ms": signal.sent_at, "consumed": signal.is_taken})
     };
     let child = |child: Key| {
         let child = &oracle.runs[child];
@@ -27,7 +27,7 @@ pub fn history(oracle: &Oracle, key: Key) -> Value {
         "run": document(oracle, run),
         "attempts": attempts,
         "steps": run.records.iter().map(record).collect::<Vec<_>>(),
-        "signals": run.letters.iter().map(letter).collect::<Vec<_>>(),
+        "signals": run.signals.iter().map(signal).collect::<Vec<_>>(),
         "children": oracle.children(key).into_iter().map(child).collect::<Vec<_>>(),
         "events": [],
         "next": null,

@@ -60,7 +60,7 @@ pub enum Pending {
 #[derive(Clone)]
 enum Source {
     Time,
-    Letter(usize),
+    Signal(usize),
     Child(Key),
 }
 
@@ -128,8 +128,8 @@ impl Oracle {
     }
 
     fn inbox(&self, key: Key, name: &str) -> Vec<usize> {
-        let letters = self.runs[key].letters.iter().enumerate();
-        letters.filter(|(_, l)| l.name == name && !l.is_taken).map(|(at, _)| at).collect()
+        let signals = self.runs[key].signals.iter().enumerate();
+        signals.filter(|(_, l)| l.name == name && !l.is_taken).map(|(at, _)| at).collect()
     }
 
     /// P22, P23, P25: every way to wait.
@@ -245,9 +245,9 @@ impl Oracle {
                 }
                 Member::Signal(name) => {
                     let rank = mentions.entry(name).or_default();
-                    let letter = self.inbox(key, name).get(*rank).copied();
+                    let signal = self.inbox(key, name).get(*rank).copied();
                     *rank += 1;
-                    letter.map(|l| (self.runs[key].letters[l].sent_at, Source::Letter(l)))
+                    signal.map(|l| (self.runs[key].signals[l].sent_at, Source::Signal(l)))
                 }
                 Member::Child(id) => {
                     let child = self.child_of(key, id)?;
@@ -282,11 +282,11 @@ impl Oracle {
         for (at, _, source) in chosen {
             let value = match source {
                 Source::Time => Ok("null".to_owned()),
-                Source::Letter(letter) => {
-                    let letter = &mut self.runs[key].letters[*letter];
-                    letter.is_taken = true;
-                    letter.is_shown = ask.form == Form::Signal;
-                    Ok(letter.payload.clone())
+                Source::Signal(signal) => {
+                    let signal = &mut self.runs[key].signals[*signal];
+                    signal.is_taken = true;
+                    signal.is_shown = ask.form == Form::Signal;
+                    Ok(signal.payload.clone())
                 }
                 Source::Child(child) => {
                     let child = &self.runs[*child];

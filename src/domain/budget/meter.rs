@@ -175,7 +175,7 @@ impl<'port> Meter<'port> {
         source: SourceKind,
         usage: &Amounts,
     ) -> Result<()> {
-        let (_, lane_key) = self.port.place(first.fence.run_key)?;
+        let (_, lane_key) = self.port.root_and_lane(first.fence.run_key)?;
         let entry = entry_of(first, source, lane_key, self.now);
         self.spend(&entry, usage)
     }

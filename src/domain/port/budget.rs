@@ -122,7 +122,7 @@ pub struct Total {
 /// Budgets of trees of runs.
 pub trait BudgetPort {
     /// Returns the topmost run and the lane of a run.
-    fn place(&mut self, run_key: RunKey) -> Result<(RunKey, LaneKey)>;
+    fn root_and_lane(&mut self, run_key: RunKey) -> Result<(RunKey, LaneKey)>;
     /// Returns a balance.
     fn balance(&mut self, root_key: RunKey, unit: &str) -> Result<Option<Balance>>;
     /// Returns the balances of a tree, by unit.

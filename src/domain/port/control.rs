@@ -9,8 +9,8 @@ use crate::id::Id;
 /// What names a record of a run, and where it stands among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepName {
-    /// Place: grows in the order of recording.
-    pub place: i64,
+    /// Key: grows in the order of recording.
+    pub step_key: i64,
     /// Name space.
     pub kind: StepKind,
     /// Name.
@@ -58,15 +58,15 @@ pub trait ControlPort {
     fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey>;
     /// Returns the run that a run was forked from.
     fn forked_from(&mut self, run_key: RunKey) -> Result<Option<RunKey>>;
-    /// Returns where the first occurrence of a name stands among the records of a run, steps first.
-    fn step_place(&mut self, run_key: RunKey, name: &str) -> Result<Option<i64>>;
-    /// Returns up to `limit` names of records after `place`, in the order of recording.
+    /// Returns the first record of a name in a run, steps first.
+    fn step_named(&mut self, run_key: RunKey, name: &str) -> Result<Option<i64>>;
+    /// Returns up to `limit` names of records after `after`, in the order of recording.
     fn step_names_after(
         &mut self,
         run_key: RunKey,
-        place: i64,
+        after: i64,
         limit: u32,
     ) -> Result<Vec<StepName>>;
-    /// Copies the finished records of a run that stand before a place.
+    /// Copies the finished records of a run that stand before one of them.
     fn steps_copy(&mut self, from: RunKey, to: RunKey, before_step: i64) -> Result<()>;
 }

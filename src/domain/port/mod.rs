@@ -39,10 +39,10 @@ pub use run::{
     Lane, LaneKey, NewRun, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
 };
 pub use schedule::{Schedule, SchedulePort, Zone};
-pub use step::{StepKind, StepPort, StepRow, StepState, StepView};
+pub use step::{StepFacts, StepKind, StepPort, StepRow, StepState, StepView};
 pub use store::StorePort;
 pub use task::{Fence, Hold, LEASE_WHILE_ALIVE, NewLease, Taken, Task, TaskPort, TaskState};
-pub use wait::{ChildState, Letter, Target, WaitPort, Waiting};
+pub use wait::{ChildState, Signal, Target, WaitPort, Waiting};
 
 /// Everything over one transaction.
 pub trait Port:

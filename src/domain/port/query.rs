@@ -51,7 +51,7 @@ pub struct RunRow {
     pub metadata: Option<String>,
 }
 
-/// A message as histories show it.
+/// A signal as histories show it.
 #[derive(Debug, Clone)]
 pub struct SignalRow {
     /// Key.
@@ -88,7 +88,7 @@ pub trait QueryPort {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, StepKind, StepRow)>>;
-    /// Returns up to `limit` messages with a key above `after`, in the order they were sent.
+    /// Returns up to `limit` signals with a key above `after`, in the order they were sent.
     fn signals_after(&mut self, run_key: RunKey, after: i64, limit: u32) -> Result<Vec<SignalRow>>;
     /// Returns the rows of up to `limit` children with a key above `after`, in the order of their
     /// submission.

@@ -46,6 +46,19 @@ impl StepState {
     }
 }
 
+/// What decides over a recorded step: all that is recorded but its texts and times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepFacts {
+    /// Where it stands.
+    pub state: StepState,
+    /// How often its work was started, as far as recorded.
+    pub tries: u32,
+    /// When it may be tried again.
+    pub retry_at_ms: Option<i64>,
+    /// First half of the BLAKE3 of the canonical input, if it was begun with one.
+    pub input_hash: Option<[u8; 16]>,
+}
+
 /// What the file holds of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepRow {
@@ -53,16 +66,10 @@ pub struct StepRow {
     pub name: String,
     /// Occurrence of the name, from 1.
     pub occurrence: u32,
-    /// Where it stands.
-    pub state: StepState,
-    /// How often its work was started, as far as recorded.
-    pub tries: u32,
-    /// When it may be tried again.
-    pub retry_at_ms: Option<i64>,
+    /// What decides over it.
+    pub facts: StepFacts,
     /// The host's label.
     pub label: Option<String>,
-    /// First half of the BLAKE3 of the canonical input.
-    pub input_hash: Option<[u8; 16]>,
     /// When its recorded try began.
     pub started_at_ms: i64,
     /// How long that took.
@@ -73,6 +80,13 @@ pub struct StepRow {
     pub result: Option<String>,
 }
 
+impl StepRow {
+    /// Returns the record with another state.
+    pub fn with_state(self, state: StepState) -> StepRow {
+        StepRow { facts: StepFacts { state, ..self.facts }, ..self }
+    }
+}
+
 /// A recorded step, borrowed from the row it stands in.
 #[derive(Debug, Clone, Copy)]
 pub struct StepView<'row> {
@@ -80,14 +94,8 @@ pub struct StepView<'row> {
     pub name: &'row str,
     /// Occurrence of the name, from 1.
     pub occurrence: u32,
-    /// Where it stands.
-    pub state: StepState,
-    /// How often its work was started, as far as recorded.
-    pub tries: u32,
-    /// When it may be tried again.
-    pub retry_at_ms: Option<i64>,
-    /// First half of the BLAKE3 of the canonical input.
-    pub input_hash: Option<[u8; 16]>,
+    /// What decides over it.
+    pub facts: StepFacts,
     /// JSON.
     pub error: Option<&'row str>,
     /// JSON.

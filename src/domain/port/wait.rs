@@ -1,4 +1,4 @@
-//! What a backend gives to runs that wait: messages, children, and what wakes the parked.
+//! What a backend gives to runs that wait: signals, children, and what wakes the parked.
 
 use super::run::RunKey;
 use crate::error::Result;
@@ -15,9 +15,9 @@ pub struct ChildState {
     pub finished_at_ms: Option<i64>,
 }
 
-/// A message that nobody has taken yet.
+/// A signal that nobody has taken yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Letter {
+pub struct Signal {
     /// Key.
     pub signal_key: i64,
     /// When it was sent.
@@ -29,7 +29,7 @@ pub struct Letter {
 pub enum Target {
     /// The end of a run.
     Child(RunKey),
-    /// A message under this name.
+    /// A signal under this name.
     Signal(String),
     /// A moment, Unix milliseconds: of all that are waited for, the sleep that ends last.
     Time(i64),
@@ -40,7 +40,7 @@ pub enum Target {
 pub enum Waiting {
     /// The end of a run.
     Child(Id),
-    /// A message under this name.
+    /// A signal under this name.
     Signal(String),
     /// This much room in a unit of the budget.
     Room(String, i64),
@@ -50,12 +50,12 @@ pub enum Waiting {
 pub trait WaitPort {
     /// Returns how a run stands.
     fn child(&mut self, run_id: Id) -> Result<Option<ChildState>>;
-    /// Returns up to `limit` messages of a name that nobody took, oldest first.
-    fn letters(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Letter>>;
-    /// Returns whether a message was sent under this idempotency key.
-    fn letter_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool>;
-    /// Writes a message.
-    fn letter_insert(
+    /// Returns up to `limit` signals of a name that nobody took, oldest first.
+    fn signals(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Signal>>;
+    /// Returns whether a signal was sent under this idempotency key.
+    fn signal_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool>;
+    /// Writes a signal.
+    fn signal_insert(
         &mut self,
         run_key: RunKey,
         name: &str,
@@ -63,10 +63,10 @@ pub trait WaitPort {
         payload: &str,
         now_ms: i64,
     ) -> Result<()>;
-    /// Returns what a message says.
-    fn letter_payload(&mut self, signal_key: i64) -> Result<String>;
-    /// Takes a message for the await that is recorded under this name and occurrence.
-    fn letter_take(
+    /// Returns what a signal says.
+    fn signal_payload(&mut self, signal_key: i64) -> Result<String>;
+    /// Takes a signal for the await that is recorded under this name and occurrence.
+    fn signal_take(
         &mut self,
         signal_key: i64,
         run_key: RunKey,

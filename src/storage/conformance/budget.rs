@@ -46,7 +46,7 @@ fn ask(fence: Fence, amounts: &[(&str, i64)]) -> Ask {
 fn reserve(bed: &mut dyn Bed, ask: &Ask) -> Option<String> {
     match bed.tx(|port| budget::reserve(port, ask, at(10))).unwrap() {
         Reserved::Made { id, .. } | Reserved::Existed(id) => Some(id::write("budget", id)),
-        Reserved::Short(..) => None,
+        Reserved::NoRoom(..) => None,
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn a_reserve_fits_below_the_limit_or_takes_nothing(bed: &mut dyn Bed)
     let before = bed.dump();
     let both = ask(fence, &[("tokens", 30), ("usd", 1)]);
     let refused = bed.tx(|port| budget::reserve(port, &both, at(10))).unwrap();
-    let Reserved::Short(room, error) = refused else { panic!("{refused:?}") };
+    let Reserved::NoRoom(room, error) = refused else { panic!("{refused:?}") };
     assert_eq!(room, [("tokens".to_owned(), 30), ("usd".to_owned(), 1)]);
     assert_eq!(error.code(), -28);
     assert_eq!(error.to_string(), "the limit of \"usd\" is 5: 0 spent, 5 reserved, 1 asked");

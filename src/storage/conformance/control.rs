@@ -4,7 +4,7 @@ use super::{Bed, at, claimer, plain, run_id, subject};
 use crate::domain::attempt::{End, Finish};
 use crate::domain::child::{NewChild, submit as submit_children};
 use crate::domain::claim::claim;
-use crate::domain::control::{cancel, fork, pause, resume, retry, step_place, sweep_cascades};
+use crate::domain::control::{cancel, fork, pause, resume, retry, step_of, sweep_cascades};
 use crate::domain::hold::living;
 use crate::domain::news::Swept;
 use crate::domain::port::{Ended, Fence, Outcome, RunKey, StepKind, TaskState};
@@ -347,7 +347,7 @@ pub(super) fn a_fork_replays_what_was_recorded_before_a_step(bed: &mut dyn Bed) 
     }
     let second = query::step_id(run_id(1), StepKind::Step, "2", 1);
     for (number, from, kept) in [(2, Some("2"), 1), (3, Some(second.as_str()), 1), (4, None, 0)] {
-        let place = from.map(|from| bed.tx(|port| step_place(port, &text(1), from)).unwrap());
+        let place = from.map(|from| bed.tx(|port| step_of(port, &text(1), from)).unwrap());
         bed.tx(|port| fork(port, &text(1), place, run_id(number), at(9))).unwrap();
         let claimed = bed.claimed(at(10));
         assert_eq!((claimed.run.run_id, &claimed.run.args), (run_id(number), &args));
@@ -356,7 +356,7 @@ pub(super) fn a_fork_replays_what_was_recorded_before_a_step(bed: &mut dyn Bed) 
         assert_eq!(names.len(), kept, "{from:?}");
     }
     for none in ["4", "step_00000000000000000000000000", "step_"] {
-        bed.refused(-3, |port| step_place(port, &text(1), none));
+        bed.refused(-3, |port| step_of(port, &text(1), none));
     }
     bed.refused(-3, |port| fork(port, &text(9), None, run_id(5), at(9)));
 }
@@ -418,8 +418,8 @@ pub(super) fn a_fork_from_a_name_means_the_step_of_that_name(bed: &mut dyn Bed) 
     bed.tx(|port| answer(port, &nap, at(7))).unwrap();
     bed.record(fence, "x");
     let names = bed.tx(|port| port.step_names_after(fence.run_key, 0, 10)).unwrap();
-    let place = bed.tx(|port| step_place(port, &text(1), "x")).unwrap();
-    assert_eq!(names.iter().find(|row| row.place == place).unwrap().kind, StepKind::Step);
+    let place = bed.tx(|port| step_of(port, &text(1), "x")).unwrap();
+    assert_eq!(names.iter().find(|row| row.step_key == place).unwrap().kind, StepKind::Step);
 }
 
 /// It may await them; a cancel of the fork is none of theirs.
@@ -429,7 +429,7 @@ pub(super) fn a_fork_awaits_the_children_of_its_origin_and_does_not_own_them(bed
     let child = bed.child(origin, run_id(2));
     bed.record(origin, "cut");
     for (number, of) in [(3, 1), (4, 3)] {
-        let place = bed.tx(|port| step_place(port, &text(of), "cut")).ok();
+        let place = bed.tx(|port| step_of(port, &text(of), "cut")).ok();
         let place = place.or(Some(i64::MAX));
         bed.tx(|port| fork(port, &text(of), place, run_id(number), at(9))).unwrap();
     }

@@ -368,9 +368,9 @@ macro_rules! every_claim {
                 a_message_after_the_deadline_is_too_late_and_is_kept
                 each_message_is_taken_by_one_await_in_the_order_of_sending
                 a_key_sends_once_even_after_its_message_was_taken
-                an_ended_run_takes_no_messages
+                an_ended_run_takes_no_signals
                 of_any_the_earliest_is_taken_and_the_others_stay
-                of_all_a_name_mentioned_twice_takes_two_messages
+                of_all_a_name_mentioned_twice_takes_two_signals
                 all_waits_for_a_message_that_another_await_took_before_the_park
                 all_of_many_children_wake_their_parent_once
                 all_with_a_sleep_wakes_when_the_last_is_ready

@@ -169,7 +169,7 @@ pub(super) fn a_history_pages_through_everything_once(bed: &mut dyn Bed) {
     }
 }
 
-/// P33: messages and children come page by page as well.
+/// P33: signals and children come page by page as well.
 pub(super) fn a_history_pages_through_messages_and_children(bed: &mut dyn Bed) {
     bed.run(1, at(5));
     let fence = bed.claimed(at(6)).fence;
@@ -183,19 +183,19 @@ pub(super) fn a_history_pages_through_messages_and_children(bed: &mut dyn Bed) {
     }
     let key = |value: &Value| value["run_id"].as_str().map(str::to_owned);
     for limit in [1, 2, 3, 5, 7, 12, 13, 14] {
-        let (mut cursor, mut children, mut messages): (Option<String>, Vec<_>, Vec<_>) =
+        let (mut cursor, mut children, mut signals): (Option<String>, Vec<_>, Vec<_>) =
             (None, Vec::new(), Vec::new());
         loop {
             let page = page(bed, cursor.as_deref(), limit);
             children.extend(page["children"].as_array().unwrap().iter().filter_map(key));
-            messages
+            signals
                 .extend(page["signals"].as_array().unwrap().iter().map(|s| s["payload"].clone()));
             let Some(next) = page["next"].as_str() else { break };
             cursor = Some(next.to_owned());
         }
         let expected: Vec<String> = (10..14).map(|n| id::write("run", run_id(n))).collect();
         assert_eq!(children, expected, "limit {limit}");
-        assert_eq!(messages, [0, 1, 2, 3], "limit {limit}");
+        assert_eq!(signals, [0, 1, 2, 3], "limit {limit}");
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn a_result_is_recorded_once(bed: &mut dyn Bed) {
     bed.tx(|port| step::complete(port, &step, "[1]", at(12)).unwrap());
     let stored = row(bed, fence, "s", 1).unwrap();
     assert_eq!(
-        (stored.state, stored.tries, stored.result.as_deref()),
+        (stored.facts.state, stored.facts.tries, stored.result.as_deref()),
         (StepState::Done, 1, Some("[1]"))
     );
     assert_eq!((stored.started_at_ms, stored.took_ms), (10, 2));
@@ -85,14 +85,14 @@ pub(super) fn a_start_is_replaced_by_its_end_and_replaces_none(bed: &mut dyn Bed
     let fence = claimed(bed, 1);
     let step = first(fence, "s");
     bed.tx(|port| step::start(port, &step, at(10)).unwrap());
-    assert_eq!(row(bed, fence, "s", 1).unwrap().state, StepState::Started);
+    assert_eq!(row(bed, fence, "s", 1).unwrap().facts.state, StepState::Started);
     let second = Subject { tries: 2, started_at_ms: 20, ..step.clone() };
     bed.tx(|port| step::start(port, &second, at(20)).unwrap());
     let started = row(bed, fence, "s", 1).unwrap();
-    assert_eq!((started.tries, started.started_at_ms), (2, 20));
+    assert_eq!((started.facts.tries, started.started_at_ms), (2, 20));
     bed.tx(|port| step::complete(port, &second, "1", at(25)).unwrap());
     let done = row(bed, fence, "s", 1).unwrap();
-    assert_eq!((done.state, done.tries, done.took_ms), (StepState::Done, 2, 5));
+    assert_eq!((done.facts.state, done.facts.tries, done.took_ms), (StepState::Done, 2, 5));
     bed.refused(-23, |port| step::start(port, &second, at(30)));
 }
 
@@ -108,17 +108,17 @@ pub(super) fn a_failure_stores_its_tries_and_the_time_of_the_next(bed: &mut dyn 
     };
     assert!((910..=1_110).contains(&at_ms), "{at_ms}");
     let stored = row(bed, fence, "s", 1).unwrap();
-    assert_eq!((stored.state, stored.tries), (StepState::BacksOff, 1));
-    assert_eq!((stored.retry_at_ms, stored.error.as_deref()), (Some(at_ms), Some("\"e\"")));
+    assert_eq!((stored.facts.state, stored.facts.tries), (StepState::BacksOff, 1));
+    assert_eq!((stored.facts.retry_at_ms, stored.error.as_deref()), (Some(at_ms), Some("\"e\"")));
     let named = FailOptions { is_terminal: false, retry_after_ms: 5 };
     let second = Subject { tries: 2, ..step };
     assert_eq!(fail(bed, &second, named, 2_000), AfterFail::Retry { at_ms: 2_005 });
-    assert_eq!(row(bed, fence, "s", 1).unwrap().tries, 2);
+    assert_eq!(row(bed, fence, "s", 1).unwrap().facts.tries, 2);
     let third = Subject { tries: 3, ..second };
     bed.tx(|port| step::complete(port, &third, "1", at(2_010)).unwrap());
     let done = row(bed, fence, "s", 1).unwrap();
-    assert_eq!((done.state, done.tries, done.error), (StepState::Done, 3, None));
-    assert_eq!(done.retry_at_ms, None);
+    assert_eq!((done.facts.state, done.facts.tries, done.error), (StepState::Done, 3, None));
+    assert_eq!(done.facts.retry_at_ms, None);
 }
 
 /// P20: memoised, it never changes again.
@@ -130,7 +130,7 @@ pub(super) fn a_failure_with_no_try_left_is_for_good(bed: &mut dyn Bed) {
         let (after, _) = bed.tx(|port| step::fail(port, &step, "\"e\"", options, at(10)).unwrap());
         assert_eq!(after, AfterFail::Final);
         let stored = row(bed, fence, &step.name, 1).unwrap();
-        assert_eq!((stored.state, stored.retry_at_ms), (StepState::Failed, None));
+        assert_eq!((stored.facts.state, stored.facts.retry_at_ms), (StepState::Failed, None));
         bed.refused(-23, |port| step::complete(port, &step, "1", at(11)));
         bed.refused(-23, |port| step::fail(port, &step, "\"f\"", options, at(11)));
         bed.tx(|port| step::fail(port, &step, "\"e\"", options, at(11)).unwrap());
@@ -159,12 +159,12 @@ pub(super) fn an_input_hash_stays_with_its_step(bed: &mut dyn Bed) {
     assert!(hash.is_some());
     bed.tx(|port| step::start(port, &with_input, at(10)).unwrap());
     bed.tx(|port| step::complete(port, &first(fence, "s"), "1", at(11)).unwrap());
-    assert_eq!(row(bed, fence, "s", 1).unwrap().input_hash, hash);
+    assert_eq!(row(bed, fence, "s", 1).unwrap().facts.input_hash, hash);
     let labelled =
         subject(fence, "t", Begin { kind: Some("agent".into()), ..Begin::default() }, at(10));
     bed.tx(|port| step::complete(port, &labelled, "1", at(11)).unwrap());
     let stored = row(bed, fence, "t", 1).unwrap();
-    assert_eq!((stored.input_hash, stored.label.as_deref()), (None, Some("agent")));
+    assert_eq!((stored.facts.input_hash, stored.label.as_deref()), (None, Some("agent")));
 }
 
 /// P13: a run that dies in the same step each time must run out of tries; results and failures are
@@ -201,7 +201,7 @@ pub(super) fn a_walk_visits_each_step_until_told_to_stop(bed: &mut dyn Bed) {
         bed.tx(|port| {
             port.steps_walk(fence.run_key, StepKind::Step, &mut |step| {
                 let answer = step.result.or(step.error).unwrap().to_owned();
-                seen.insert(step.name.to_owned(), (step.state, step.occurrence, answer));
+                seen.insert(step.name.to_owned(), (step.facts.state, step.occurrence, answer));
                 seen.len() < stop_at
             })
             .unwrap();
@@ -223,5 +223,5 @@ pub(super) fn an_interrupted_step_is_memoised_as_failed(bed: &mut dyn Bed) {
     let (error, _) = bed.tx(|port| step::interrupt(port, &step, at(20)).unwrap());
     assert!(error.starts_with(&engine_error("interrupted", "")[..24]), "{error}");
     let stored = row(bed, fence, "s", 1).unwrap();
-    assert_eq!((stored.state, stored.error), (StepState::Failed, Some(error)));
+    assert_eq!((stored.facts.state, stored.error), (StepState::Failed, Some(error)));
 }

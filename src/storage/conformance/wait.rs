@@ -1,4 +1,4 @@
-//! Claims about waiting: sleeps, messages, any and all of many, parking and waking.
+//! Claims about waiting: sleeps, signals, any and all of many, parking and waking.
 
 use super::{Bed, at, claimer, plain, run_id, subject};
 use crate::clock::Now;
@@ -99,7 +99,7 @@ pub(super) fn a_sleep_is_over_when_its_first_call_said(bed: &mut dyn Bed) {
     assert_eq!(pending(bed, &nap(5), at(119)).at_ms, Some(120));
     assert_eq!(ask(bed, &nap(1_000_000), at(120)), ready("null"));
     let row = bed.tx(|port| port.step(fence.run_key, StepKind::Sleep, "a", 1)).unwrap().unwrap();
-    assert_eq!((row.state, row.started_at_ms, row.took_ms), (StepState::Done, 20, 100));
+    assert_eq!((row.facts.state, row.started_at_ms, row.took_ms), (StepState::Done, 20, 100));
     assert_eq!(ask(bed, &nap(7), at(130)), ready("null"));
 }
 
@@ -120,7 +120,7 @@ pub(super) fn a_message_that_lies_there_is_in_time_whichever_clock_stamped_it(be
     assert_eq!(ask(bed, &question, at(20)), ready("1"));
 }
 
-/// A later message is kept for the next await.
+/// A later signal is kept for the next await.
 pub(super) fn a_message_after_the_deadline_is_too_late_and_is_kept(bed: &mut dyn Bed) {
     let fence = attempt(bed, at(10));
     let question = ask_of(fence, Form::Signal, vec![named("go")], 100);
@@ -161,8 +161,8 @@ pub(super) fn a_key_sends_once_even_after_its_message_was_taken(bed: &mut dyn Be
     pending(bed, &Ask { occurrence: 2, ..question }, at(15));
 }
 
-/// A run that has ended takes no message, and still knows the keys it took.
-pub(super) fn an_ended_run_takes_no_messages(bed: &mut dyn Bed) {
+/// A run that has ended takes no signal, and still knows the keys it took.
+pub(super) fn an_ended_run_takes_no_signals(bed: &mut dyn Bed) {
     let fence = attempt(bed, at(10));
     send(bed, "go", "1", Some("k"), at(11)).unwrap();
     bed.finish(fence, &End::Complete("1".into()), at(12)).unwrap();
@@ -193,8 +193,8 @@ pub(super) fn of_any_the_earliest_is_taken_and_the_others_stay(bed: &mut dyn Bed
     assert_eq!(ask(bed, &tie, at(80)), ready(r#"{"index":0,"outcome":"ok","value":null}"#));
 }
 
-/// All: a name that is mentioned twice takes two messages; one of them is not enough to wake.
-pub(super) fn of_all_a_name_mentioned_twice_takes_two_messages(bed: &mut dyn Bed) {
+/// All: a name that is mentioned twice takes two signals; one of them is not enough to wake.
+pub(super) fn of_all_a_name_mentioned_twice_takes_two_signals(bed: &mut dyn Bed) {
     let fence = attempt(bed, at(10));
     let members = vec![named("vote"), named("vote"), named("vote")];
     let all = ask_of(fence, Form::All, members, -1);
@@ -215,7 +215,7 @@ pub(super) fn of_all_a_name_mentioned_twice_takes_two_messages(bed: &mut dyn Bed
     assert_eq!(ask(bed, &Ask { fence, ..all }, at(17)), Answer::Ready(expected));
 }
 
-/// P23, P24: a message that was there when all were asked for, and is another await's by the park, is
+/// P23, P24: a signal that was there when all were asked for, and is another await's by the park, is
 /// to come again.
 pub(super) fn all_waits_for_a_message_that_another_await_took_before_the_park(bed: &mut dyn Bed) {
     let fence = attempt(bed, at(10));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::owner::Mark;
-use super::place::FileKey;
+use super::path::FileKey;
 use super::readers::{self, Readers};
 use super::side::Side;
 use super::tx::Tx;

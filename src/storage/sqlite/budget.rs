@@ -9,7 +9,7 @@ use crate::domain::port::{
 };
 use crate::error::{Error, Result};
 
-const PLACE: &str = "
+const ROOT_AND_LANE: &str = "
 SELECT coalesce(root_key, run_key), lane_key
 FROM sw_workflow_runs
 WHERE run_key = ?1";
@@ -156,7 +156,7 @@ LIMIT ?4";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
-    PLACE,
+    ROOT_AND_LANE,
     BALANCE,
     BALANCES,
     BALANCE_COUNT,
@@ -180,8 +180,8 @@ pub(super) const STATEMENTS: &[&str] = &[
 ];
 
 impl BudgetPort for Tx<'_> {
-    fn place(&mut self, run_key: RunKey) -> Result<(RunKey, LaneKey)> {
-        self.one(PLACE, [run_key], |row| Ok((row.get(0)?, row.get(1)?)))?
+    fn root_and_lane(&mut self, run_key: RunKey) -> Result<(RunKey, LaneKey)> {
+        self.one(ROOT_AND_LANE, [run_key], |row| Ok((row.get(0)?, row.get(1)?)))?
             .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
     }
 

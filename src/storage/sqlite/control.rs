@@ -106,7 +106,7 @@ FROM sw_workflow_runs
 WHERE run_key = ?1";
 
 // Of the four name spaces, steps come first.
-const STEP_PLACE: &str = "
+const STEP_NAMED: &str = "
 SELECT step_key
 FROM sw_workflow_steps
 WHERE run_key = ?1 AND kind IN (0, 1, 2, 3) AND name = ?2 AND occurrence = 1
@@ -147,7 +147,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     ARGS_COPY,
     METADATA,
     FORKED_FROM,
-    STEP_PLACE,
+    STEP_NAMED,
     STEP_NAMES_AFTER,
     STEPS_COPY,
 ];
@@ -225,19 +225,19 @@ impl ControlPort for Tx<'_> {
         Ok(self.one(FORKED_FROM, [run_key], |row| row.get(0))?.flatten())
     }
 
-    fn step_place(&mut self, run_key: RunKey, name: &str) -> Result<Option<i64>> {
-        self.one(STEP_PLACE, (run_key, name), |row| row.get(0))
+    fn step_named(&mut self, run_key: RunKey, name: &str) -> Result<Option<i64>> {
+        self.one(STEP_NAMED, (run_key, name), |row| row.get(0))
     }
 
     fn step_names_after(
         &mut self,
         run_key: RunKey,
-        place: i64,
+        after: i64,
         limit: u32,
     ) -> Result<Vec<StepName>> {
-        self.all(STEP_NAMES_AFTER, (run_key, place, limit), |row| {
+        self.all(STEP_NAMES_AFTER, (run_key, after, limit), |row| {
             Ok(StepName {
-                place: row.get(0)?,
+                step_key: row.get(0)?,
                 kind: row.get(1)?,
                 name: row.get(2)?,
                 occurrence: row.get(3)?,

@@ -11,7 +11,7 @@ mod mutexes;
 pub mod names;
 pub mod open;
 mod owner;
-pub mod place;
+pub mod path;
 pub mod readers;
 pub mod renew;
 pub mod side;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::errors::cannot_open;
-use super::place::{is_missing, with_suffix};
+use super::path::{is_missing, with_suffix};
 use super::side::{self, Side};
 use crate::error::{Error, Result};
 use crate::os;

@@ -11,7 +11,7 @@ use super::backend::{Backend, FILES, File};
 use super::connect::{connect, connect_reader, set_pragmas};
 use super::errors::{cannot_open, map, map_code};
 use super::names::{Names, log_path};
-use super::place::{self, New, with_suffix};
+use super::path::{self, New, with_suffix};
 use super::readers::{Readers, is_there};
 use super::side::Side;
 use super::write_connection::WriteConnection;
@@ -32,7 +32,7 @@ const JOURNAL_MAGIC: &[u8; 8] = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
 /// Opens a database file, or joins the handles of this process that have it open.
 pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
     mutexes::hold_at_forks();
-    let path = place::resolve(path)?;
+    let path = path::resolve(path)?;
     refuse_remote(&path, settings)?;
     // Held while the file is opened: two threads must not open it twice, nor one while it closes.
     let mut files = FILES.get().lock().unpoisoned();
@@ -183,7 +183,7 @@ fn examine(path: &Path, settings: &Settings) -> Result<()> {
 }
 
 fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
-    let has_log = place::find(&log_path(path))?.is_some_and(|log| log.size > 0);
+    let has_log = path::find(&log_path(path))?.is_some_and(|log| log.size > 0);
     let header = vfs::header(path)?;
     // As the system says it: SQLite takes a file of one byte for an empty one.
     let size = os::identity(path).map_err(|error| cannot_open(path, &error))?.size;
@@ -222,7 +222,7 @@ fn look_within(conn: &Connection, path: &Path, has_log: bool) -> Result<()> {
 /// journal says that there was nothing before.
 fn is_first_cut_off(path: &Path) -> Result<bool> {
     let journal = with_suffix(path, "-journal");
-    if place::find(&journal)?.is_none() {
+    if path::find(&journal)?.is_none() {
         return Ok(false);
     }
     let header = vfs::header(&journal)?;

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use tempfile::TempDir;
 
 use super::fault::{self, Fault, FileKind, Operation};
-use super::place::with_suffix;
+use super::path::with_suffix;
 use crate::domain::Durability;
 use crate::domain::claim::Claim;
 use crate::domain::submit::Submit;
@@ -193,7 +193,7 @@ fn a_refusal_or_a_failure_leaves_no_new_file() {
 #[test]
 fn a_new_file_that_another_process_has_open_by_now_is_not_taken_away() {
     let (_folder, db) = folder();
-    let new = super::place::New::make(&db).unwrap().unwrap();
+    let new = super::path::New::make(&db).unwrap().unwrap();
     let child = fork(|| {
         let other = Connection::open(&db).unwrap();
         other.execute_batch("BEGIN; SELECT * FROM sqlite_schema").unwrap();
@@ -208,7 +208,7 @@ fn a_new_file_that_another_process_has_open_by_now_is_not_taken_away() {
     new.take_back();
     assert!(!db.exists());
     // Nor one that another process has made a store of meanwhile and closed.
-    let new = super::place::New::make(&db).unwrap().unwrap();
+    let new = super::path::New::make(&db).unwrap().unwrap();
     open(&db).close();
     new.take_back();
     assert!(fs::metadata(&db).is_ok_and(|facts| facts.len() > 0));
@@ -231,12 +231,12 @@ fn a_look_that_fails_is_no_proof_that_nothing_is_there() {
     let (_folder, db) = folder();
     let circle = with_suffix(&db, "-wal");
     symlink(&circle, &circle).unwrap();
-    let error = super::place::find(&circle).unwrap_err();
+    let error = super::path::find(&circle).unwrap_err();
     assert_eq!((error.code(), error.engine_code()), (-47, -libc::ELOOP));
-    assert_eq!(super::place::find(&db), Ok(None));
-    assert_eq!(super::place::find(&db.join("deeper")), Ok(None));
+    assert_eq!(super::path::find(&db), Ok(None));
+    assert_eq!(super::path::find(&db.join("deeper")), Ok(None));
     fs::write(&db, b"12").unwrap();
-    assert!(matches!(super::place::find(&db), Ok(Some(found)) if found.size == 2));
+    assert!(matches!(super::path::find(&db), Ok(Some(found)) if found.size == 2));
 }
 
 /// SQLite's own check takes a page that it could not read for a damaged one.

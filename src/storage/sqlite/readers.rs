@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::connect::connect_reader;
 use super::errors::map;
 use super::migrate::Seen;
-use super::place::{self, FileKey};
+use super::path::{self, FileKey};
 use super::tx::Tx;
 use super::vfs;
 use super::writer::Writer;
@@ -83,7 +83,7 @@ impl Readers {
     /// Fails when the path names another file than the one that was opened, or none.
     fn watch(&self) -> Result<()> {
         let Some((dev, ino, _)) = self.key else { return Ok(()) };
-        if place::find(&self.path)?.is_some_and(|found| (found.dev, found.ino) == (dev, ino)) {
+        if path::find(&self.path)?.is_some_and(|found| (found.dev, found.ino) == (dev, ino)) {
             return Ok(());
         }
         let path = self.path.display();
@@ -208,7 +208,7 @@ impl Drop for Transaction<'_> {
 /// Returns whether the file has come that a connection reads without.
 pub fn is_there(path: &Path, suffix: Option<&str>) -> Result<bool> {
     let Some(suffix) = suffix else { return Ok(false) };
-    place::find(&place::with_suffix(path, suffix)).map(|found| found.is_some())
+    path::find(&path::with_suffix(path, suffix)).map(|found| found.is_some())
 }
 
 /// Reads a store in memory, which has no connection but the writer's: between two batches.

@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 
 use super::errors::map;
 use super::tx::Tx;
-use crate::domain::port::{RunKey, StepKind, StepPort, StepRow, StepView};
+use crate::domain::port::{RunKey, StepFacts, StepKind, StepPort, StepRow, StepView};
 use crate::error::{Error, Result};
 
 const STEP: &str = "
@@ -55,11 +55,11 @@ impl StepPort for Tx<'_> {
                 kind,
                 &row.name,
                 row.occurrence,
-                row.state,
-                row.tries,
-                row.retry_at_ms,
+                row.facts.state,
+                row.facts.tries,
+                row.facts.retry_at_ms,
                 &row.label,
-                row.input_hash,
+                row.facts.input_hash,
                 row.started_at_ms,
                 row.took_ms,
                 &row.error,
@@ -90,12 +90,19 @@ fn view<'row>(row: &'row Row<'_>) -> Result<StepView<'row>> {
     Ok(StepView {
         name: text(row, 0)?.unwrap_or_default(),
         occurrence: row.get(1).map_err(map)?,
-        state: row.get(2).map_err(map)?,
-        tries: row.get(3).map_err(map)?,
-        retry_at_ms: row.get(4).map_err(map)?,
-        input_hash: row.get(5).map_err(map)?,
+        facts: facts(row, 2).map_err(map)?,
         error: text(row, 6)?,
         result: text(row, 7)?,
+    })
+}
+
+/// Reads state, tries, retry_at_ms, input_hash from column `first` on.
+fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<StepFacts> {
+    Ok(StepFacts {
+        state: row.get(first)?,
+        tries: row.get(first + 1)?,
+        retry_at_ms: row.get(first + 2)?,
+        input_hash: row.get(first + 3)?,
     })
 }
 
@@ -118,10 +125,7 @@ pub(super) fn read_step(row: &Row<'_>, first: usize) -> rusqlite::Result<StepRow
     Ok(StepRow {
         name: row.get(get(0))?,
         occurrence: row.get(get(1))?,
-        state: row.get(get(2))?,
-        tries: row.get(get(3))?,
-        retry_at_ms: row.get(get(4))?,
-        input_hash: row.get(get(5))?,
+        facts: facts(row, get(2))?,
         error: row.get(get(6))?,
         result: row.get(get(7))?,
         label: row.get(get(8))?,

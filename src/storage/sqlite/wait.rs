@@ -1,7 +1,7 @@
-//! Rows of messages, and of what parked tasks wait for.
+//! Rows of signals, and of what parked tasks wait for.
 
 use super::tx::Tx;
-use crate::domain::port::{ChildState, Letter, RunKey, Target, WaitPort, Waiting};
+use crate::domain::port::{ChildState, RunKey, Signal, Target, WaitPort, Waiting};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -10,24 +10,24 @@ SELECT run_key, parent_key, finished_at_ms
 FROM sw_workflow_runs
 WHERE run_id = ?1 AND outcome IS NOT 4";
 
-const LETTERS: &str = "
+const SIGNALS: &str = "
 SELECT signal_key, sent_at_ms
 FROM sw_workflow_signals
 WHERE run_key = ?1 AND name = ?2 AND consumed_by IS NULL
 ORDER BY signal_key
 LIMIT ?3";
 
-const LETTER_EXISTS: &str = "
+const SIGNAL_EXISTS: &str = "
 SELECT 1
 FROM sw_workflow_signals
 WHERE run_key = ?1 AND name = ?2 AND idem_key = ?3";
 
-const LETTER_INSERT: &str = "
+const SIGNAL_INSERT: &str = "
 INSERT INTO sw_workflow_signals (run_key, name, idem_key, sent_at_ms, payload)
 VALUES (?1, ?2, ?3, ?4, ?5)";
 
 // The payload moves into the record of the await; the row stays, so that its key is known.
-const LETTER_TAKE: &str = "
+const SIGNAL_TAKE: &str = "
 UPDATE sw_workflow_signals
 SET payload = NULL, consumed_by = (
     SELECT step_key
@@ -36,7 +36,7 @@ SET payload = NULL, consumed_by = (
 )
 WHERE signal_key = ?1 AND consumed_by IS NULL";
 
-const LETTER_PAYLOAD: &str = "
+const SIGNAL_PAYLOAD: &str = "
 SELECT payload
 FROM sw_workflow_signals
 WHERE signal_key = ?1";
@@ -75,11 +75,11 @@ LIMIT ?2";
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     CHILD,
-    LETTERS,
-    LETTER_EXISTS,
-    LETTER_INSERT,
-    LETTER_TAKE,
-    LETTER_PAYLOAD,
+    SIGNALS,
+    SIGNAL_EXISTS,
+    SIGNAL_INSERT,
+    SIGNAL_TAKE,
+    SIGNAL_PAYLOAD,
     WAIT_INSERT,
     WAITS_TAKE,
     WAITS_LESSEN,
@@ -112,17 +112,17 @@ impl WaitPort for Tx<'_> {
         })
     }
 
-    fn letters(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Letter>> {
-        self.all(LETTERS, (run_key, name, limit), |row| {
-            Ok(Letter { signal_key: row.get(0)?, sent_at_ms: row.get(1)? })
+    fn signals(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Signal>> {
+        self.all(SIGNALS, (run_key, name, limit), |row| {
+            Ok(Signal { signal_key: row.get(0)?, sent_at_ms: row.get(1)? })
         })
     }
 
-    fn letter_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool> {
-        Ok(self.one(LETTER_EXISTS, (run_key, name, key), |_| Ok(()))?.is_some())
+    fn signal_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool> {
+        Ok(self.one(SIGNAL_EXISTS, (run_key, name, key), |_| Ok(()))?.is_some())
     }
 
-    fn letter_insert(
+    fn signal_insert(
         &mut self,
         run_key: RunKey,
         name: &str,
@@ -130,23 +130,23 @@ impl WaitPort for Tx<'_> {
         payload: &str,
         now_ms: i64,
     ) -> Result<()> {
-        self.execute(LETTER_INSERT, (run_key, name, key, now_ms, payload)).map(|_| ())
+        self.execute(SIGNAL_INSERT, (run_key, name, key, now_ms, payload)).map(|_| ())
     }
 
-    fn letter_payload(&mut self, signal_key: i64) -> Result<String> {
+    fn signal_payload(&mut self, signal_key: i64) -> Result<String> {
         let payload: Option<Option<String>> =
-            self.one(LETTER_PAYLOAD, [signal_key], |row| row.get(0))?;
+            self.one(SIGNAL_PAYLOAD, [signal_key], |row| row.get(0))?;
         Ok(payload.flatten().unwrap_or_else(|| "null".into()))
     }
 
-    fn letter_take(
+    fn signal_take(
         &mut self,
         signal_key: i64,
         run_key: RunKey,
         name: &str,
         occurrence: u32,
     ) -> Result<()> {
-        self.execute(LETTER_TAKE, (signal_key, run_key, name, occurrence)).map(|_| ())
+        self.execute(SIGNAL_TAKE, (signal_key, run_key, name, occurrence)).map(|_| ())
     }
 
     fn wait_insert(&mut self, run_key: RunKey, target: &Target, count: u32) -> Result<()> {

@@ -12,7 +12,7 @@ use super::migrate::{self, Schema};
 use super::names::Names;
 use super::side::Side;
 use super::tx::Tx;
-use super::{place, renew, vfs};
+use super::{path, renew, vfs};
 use crate::domain::news::News;
 use crate::error::{Error, Result};
 use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD};
@@ -81,14 +81,14 @@ impl WriteConnection {
     /// the file, and deletes it, if that `is_allowed`.
     pub fn close(mut self, is_allowed: bool) -> bool {
         let log = self.names.as_ref().map(Names::log_path);
-        let is_empty = log.as_ref().is_none_or(|log| {
-            place::find(log).is_ok_and(|log| log.is_none_or(|log| log.size == 0))
-        });
+        let is_empty = log
+            .as_ref()
+            .is_none_or(|log| path::find(log).is_ok_and(|log| log.is_none_or(|log| log.size == 0)));
         let is_allowed = is_allowed && (is_empty || self.sync_names().is_ok());
         // Refused only for a connection that is not open.
         let _ = vfs::no_checkpoint_on_close(&self.conn, !is_allowed);
         drop(self);
-        log.is_some_and(|log| matches!(place::find(&log), Ok(None)))
+        log.is_some_and(|log| matches!(path::find(&log), Ok(None)))
     }
 
     /// Returns the connection.
