@@ -71,6 +71,8 @@
 #define SW_WAITS_PARKED_MAX 100000
 #define SW_PAGE_LEN_MAX 10000
 #define SW_EVENT_PAGE_BYTES 16777216
+#define SW_EVENT_TYPES_MAX 64
+#define SW_EVENTS_LOOKED_MAX 10000
 #define SW_WAITING_SHOWN_MAX 100
 #define SW_BUDGET_UNITS_MAX 64
 #define SW_BUDGET_UNITS_OF_TREE_MAX 256
@@ -88,6 +90,12 @@
 #define SW_FILTER_METADATA_MAX 16
 #define SW_COUNT_MAX 1000000000
 #define SW_METADATA_BYTES_MAX 65536
+#define SW_TASKS_COUNTED_MAX 10000
+#define SW_OUTCOMES_COUNTED_MAX 100000
+#define SW_LANES_SHOWN_MAX 10000
+#define SW_FULL_SHOWN_MAX 100
+#define SW_HOLDERS_SHOWN_MAX 10
+#define SW_AHEAD_COUNTED_MAX 1000
 typedef struct sw_attempt sw_attempt;
 typedef struct sw_error sw_error;
 typedef struct sw_step sw_step;
@@ -213,6 +221,11 @@ int32_t sw_run_annotate(sw_store *store, const char *run_id, size_t run_id_len,
 int32_t sw_run_act_many(sw_store *store, const char *action, size_t action_len,
                         const char *filter, size_t filter_len, uint32_t limit, sw_text **out,
                         sw_error **err);
+int32_t sw_run_explain(sw_store *store, const char *run_id, size_t run_id_len, sw_text **out,
+                       sw_error **err);
+int32_t sw_store_stats(sw_store *store, sw_text **out, sw_error **err);
+int32_t sw_queue_list(sw_store *store, sw_text **out, sw_error **err);
+int32_t sw_owner_list(sw_store *store, sw_text **out, sw_error **err);
 int32_t sw_run_cancel(sw_store *store, const char *run_id, size_t run_id_len,
                       const char *reason, size_t reason_len, sw_error **err);
 int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);
@@ -323,6 +336,9 @@ int32_t sw_event_append(sw_attempt *attempt, const char *type, size_t type_len,
                         sw_error **err);
 int32_t sw_event_read(sw_store *store, int64_t after_seq, const char *run_id, size_t run_id_len,
                       uint32_t limit, sw_text **out, sw_error **err);
+int32_t sw_event_wait(sw_store *store, int64_t after_seq, const char *filter, size_t filter_len,
+                      uint32_t limit, int64_t timeout_ms, sw_stop *stop, sw_text **out,
+                      sw_error **err);
 int32_t sw_schedule_set(sw_store *store, const char *name, size_t name_len,
                         const char *spec, size_t spec_len, sw_error **err);
 int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, sw_error **err);

@@ -33,6 +33,8 @@ pub const PARTS: &[Part] = &[
     part("run", "Runs: submit, claim, wait", "where work comes from, who does it, its end"),
     part("query", "Runs: look", "one run, its history"),
     part("list", "Runs: list, count, act on many", "by state, queue, time, metadata, ..."),
+    part("explain", "Runs: explain", "why one does not move"),
+    part("stats", "Store: look", "counts, queues, owners, the file"),
     part("control", "Runs: act", "cancel, pause, retry, fork, from outside"),
     part("queue", "Queues", "limits and pauses"),
     part("watch", "Watches", "changes as a descriptor, for event loops"),

@@ -30,7 +30,9 @@
  * find runs by what the host knows       metadata in sw_submit_options, then sw_run_list
  * note something on a run, also later    sw_run_annotate
  * cancel, pause, resume, retry many      sw_run_act_many
- * tell others of progress                sw_event_append, sw_event_read
+ * see why a run does not move            sw_run_explain
+ * see what a store does, and who works   sw_store_stats, sw_queue_list, sw_owner_list
+ * tell others of progress                sw_event_append; they hear of it by sw_event_wait
  * hear of changes in an event loop       sw_watch_open, sw_watch_fd; in a thread: sw_store_wait
  * end a wait from elsewhere              sw_stop_fire; all waits of a store: sw_store_shutdown
  * test thirty days in a millisecond      SW_OPEN_MANUAL_CLOCK, sw_store_advance_clock
@@ -66,6 +68,10 @@
  *     sw_run_get sw_run_history
  * Runs: list, count, act on many - by state, queue, time, metadata, ...
  *     sw_run_list sw_run_count sw_run_annotate sw_run_act_many
+ * Runs: explain - why one does not move
+ *     sw_run_explain
+ * Store: look - counts, queues, owners, the file
+ *     sw_store_stats sw_queue_list sw_owner_list
  * Runs: act - cancel, pause, retry, fork, from outside
  *     sw_run_cancel sw_run_pause sw_run_resume sw_run_retry sw_run_fork
  * Queues - limits and pauses
@@ -93,7 +99,7 @@
  * Budgets - what a tree of runs may spend
  *     sw_budget_reserve sw_budget_settle sw_budget_raise sw_budget_get
  * Events - the append-only log
- *     sw_event_append sw_event_read
+ *     sw_event_append sw_event_read sw_event_wait
  * Schedules - runs that submit themselves
  *     sw_schedule_set sw_schedule_delete sw_schedule_list
  *
@@ -577,6 +583,12 @@
 /** Bytes of payloads after which a page of events ends, whatever its limit: 16 MiB. */
 #define SW_EVENT_PAGE_BYTES 16777216
 
+/** Kinds of events that one filter names at most. */
+#define SW_EVENT_TYPES_MAX 64
+
+/** Events that one call passes over at most in search of those of some kinds. */
+#define SW_EVENTS_LOOKED_MAX 10000
+
 /** Things that a run waits for which its document shows at most. */
 #define SW_WAITING_SHOWN_MAX 100
 
@@ -630,6 +642,26 @@
 
 /** Bytes of a run's metadata at most, once it is annotated. */
 #define SW_METADATA_BYTES_MAX 65536
+
+/** Open runs of a kind that sw_store_stats and sw_queue_list count at most. */
+#define SW_TASKS_COUNTED_MAX 10000
+
+/** Failed, or cancelled, runs that sw_store_stats counts at most. */
+#define SW_OUTCOMES_COUNTED_MAX 100000
+
+/**
+ * Pairs of a workflow and a code version in queues that sw_store_stats and sw_queue_list look at.
+ */
+#define SW_LANES_SHOWN_MAX 10000
+
+/** Limits that are reached which sw_store_stats shows at most. */
+#define SW_FULL_SHOWN_MAX 100
+
+/** Runs that fill a limit which are shown at most. */
+#define SW_HOLDERS_SHOWN_MAX 10
+
+/** Runs before another that sw_run_explain counts at most. */
+#define SW_AHEAD_COUNTED_MAX 1000
 
 /* Handles ----------------------------------------------------------------------------------- */
 
@@ -1556,6 +1588,137 @@ int32_t sw_run_annotate(sw_store *store, const char *run_id, size_t run_id_len,
 int32_t sw_run_act_many(sw_store *store, const char *action, size_t action_len,
                         const char *filter, size_t filter_len, uint32_t limit, sw_text **out,
                         sw_error **err);
+
+/* Runs: explain ----------------------------------------------------------------------------- */
+
+/**
+ * Shows why a run does not move, as a JSON document: at least one reason, the most telling first. Keys
+ * are only ever added.
+ *
+ *   {"run_id":"run_01k...","state":"pending",
+ *    "reasons":[{"code":"queue_full","text":"queue \"mail\" lets 2 run at once, and 2 do",
+ *     "since_ms":null,"evidence":{},"hint":"sw_queue_set raises \"concurrency\""}]}
+ *
+ * text and hint are for people, and may change; code is one of these, with what its evidence tells.
+ * since_ms is since when, null where that was not noted.
+ *
+ * running: an attempt holds it (attempt, worker, owner_id, pid, pause_asked). owner_dead,
+ * owner_silent: the process that holds it is gone, or lives and has let its lease lapse; the next
+ * claim or wait of any process takes the run back. cancel_unheard: the attempt was told to end (asked:
+ * "cancel" or "timeout") and goes on.
+ *
+ * queue_paused, queue_full, key_full: the limits of its queue hold it back, with the run_ids of up to
+ * SW_HOLDERS_SHOWN_MAX that fill them. local_owner: it was submitted with SW_SUBMIT_LOCAL by a handle
+ * that is open. behind_others: ahead others are claimed first, counted to SW_AHEAD_COUNTED_MAX; of 0
+ * it is the next. queue_unclaimed: nobody has claimed from its queue, or nobody its workflow, since it
+ * was due. version_unclaimed: its code version is not claimed while others are. Both show
+ * last_claimed_at_ms, which may be a second behind.
+ *
+ * not_due: it begins at until_ms. backing_off: it, or its step, is tried again at until_ms, after
+ * error. waits_signal, waits_child, waits_sleep, waits_budget: it is parked on a signal, on a child
+ * and its state, until a moment, or until a unit of its budget, short_by so much, has room; one reason
+ * for each, up to SW_WAITING_SHOWN_MAX. paused: a person set it aside. ended: it has ended.
+ *
+ * May block. Never waits for a writer.
+ * \param run_id,run_id_len  from a submit or a claim
+ * \param out                receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK             the document is in out
+ * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL
+ * \retval SW_ERR_NOT_FOUND  no such run
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_run_explain(sw_store *store, const char *run_id, size_t run_id_len, sw_text **out,
+                       sw_error **err);
+
+/* Store: look ------------------------------------------------------------------------------- */
+
+/**
+ * Shows what there is to be told of a store as a whole, as a JSON document. Keys are only ever added.
+ *
+ *   {"at_ms":1760000000000,
+ *    "runs":{"total":120,"pending":8,"running":2,"waiting":3,"paused":1,"completed":100,"failed":5,
+ *     "cancelled":1,"at_least":[],"at_most":[]},
+ *    "oldest_ready_at_ms":1759999990000,"oldest_ready_for_ms":10000,
+ *    "next_due_at_ms":1760000060000,
+ *    "queues":[{"queue":"default","concurrency":2,"concurrency_per_key":null,"paused":false,
+ *     "running":2,"ready":5,"delayed":3,"waiting":3,"blocked":0,
+ *     "oldest_ready_at_ms":1759999990000,"last_claimed_at_ms":1759999999000,"at_least":[]}],
+ *    "full":[{"queue":"default","concurrency_key":null,"limit":2,"running":2,
+ *     "run_ids":["run_01k..."]}],
+ *    "owners":[{"owner_id":"owner_3","pid":4711,"alive":true,"opened_at_ms":1759999000000,
+ *     "running":2,"oldest_lease_at_ms":1759999999000}],
+ *    "file":{"page_bytes":4096,"pages":250,"bytes":1024000,"free_bytes":8192,"log_bytes":41232},
+ *    "writer":{"commits":300,"writes":900,"largest_batch":12,
+ *     "batches":{"1":200,"2_7":90,"8_63":10,"64_up":0},"syncs":250,"syncs_shared":50,
+ *     "turn_waits":20,"turn_wait_ms":35}}
+ *
+ * runs counts by state. It costs the same in a store of a million runs: open runs are counted up to
+ * SW_TASKS_COUNTED_MAX of a kind, failed and cancelled ones up to SW_OUTCOMES_COUNTED_MAX of each, and
+ * at_least names the counts that stopped there; sw_run_count counts on. total is how many numbers
+ * runs were given, exact unless runs between the oldest and the newest are gone; completed is what the
+ * other counts leave of it, so at most that many where at_most names it.
+ *
+ * oldest_ready_at_ms is since when the run could be claimed that nobody has claimed for longest,
+ * null when none is ready; next_due_at_ms is when something comes due by itself next. queues is as
+ * sw_queue_list shows them and owners as sw_owner_list. full shows up to SW_FULL_SHOWN_MAX limits
+ * that are reached, of queues and of concurrency keys, with up to SW_HOLDERS_SHOWN_MAX of the runs
+ * that fill them.
+ *
+ * log_bytes are those of the write-ahead log; free_bytes hold nothing and are used again. writer
+ * tells what this process has written since it opened the file, null for a store opened with
+ * SW_OPEN_READ_ONLY: commits and the writes that shared them, syncs made for them and commits that
+ * another process' sync covered, and how often and how long, in sum, another process' turn to write
+ * was waited for.
+ *
+ * May block. Never waits for a writer.
+ * \param out  receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK  the document is in out
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_store_stats(sw_store *store, sw_text **out, sw_error **err);
+
+/**
+ * Shows the queues that were ever used or set as a JSON array, ordered by name: limits, what stands in
+ * them, and when something was last claimed from them. Keys are only ever added.
+ *
+ *   [{"queue":"default","concurrency":2,"concurrency_per_key":null,"paused":false,"running":2,
+ *     "ready":5,"delayed":3,"waiting":3,"blocked":0,"oldest_ready_at_ms":1759999990000,
+ *     "last_claimed_at_ms":1759999999000,"at_least":[]}]
+ *
+ * ready may be claimed, as far as limits let them; blocked stand behind another run with their
+ * concurrency key. What has come due counts as delayed or waiting until the next claim or wait of any
+ * process moves it. last_claimed_at_ms is null when nothing ever was; it may be a second behind.
+ * at_least names the counts that stopped at their bound: SW_TASKS_COUNTED_MAX of the whole store, and
+ * for ready an equal part of that for each workflow and code version.
+ *
+ * Queues whose workflows and code versions are not among the first SW_LANES_SHOWN_MAX of the store, by
+ * the names of the queues, are left out.
+ *
+ * May block. Never waits for a writer.
+ * \param out  receives the array, freed by sw_text_free; NULL on failure
+ * \retval SW_OK  the array is in out; "[]" when there are none
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_queue_list(sw_store *store, sw_text **out, sw_error **err);
+
+/**
+ * Shows the owners of attempts as a JSON array, the oldest first: each is a store handle that has
+ * claimed, in whichever process. Keys are only ever added.
+ *
+ *   [{"owner_id":"owner_3","pid":4711,"alive":true,"opened_at_ms":1759999000000,"running":2,
+ *     "oldest_lease_at_ms":1759999999000}]
+ *
+ * opened_at_ms is when it first claimed, running how many runs it holds, oldest_lease_at_ms when it
+ * claimed the one that it has held for longest. alive is false for one whose process is gone or is of
+ * an earlier boot of the machine: the next claim or wait of any process takes its runs back and
+ * forgets it. It is null where a store opened with SW_OPEN_READ_ONLY may not read the file that tells.
+ *
+ * May block. Never waits for a writer.
+ * \param out  receives the array, freed by sw_text_free; NULL on failure
+ * \retval SW_OK  the array is in out; "[]" when there are none
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_owner_list(sw_store *store, sw_text **out, sw_error **err);
 
 /* Runs: act --------------------------------------------------------------------------------- */
 
@@ -2611,7 +2774,7 @@ int32_t sw_event_append(sw_attempt *attempt, const char *type, size_t type_len,
  *    "first_seq":1,"last_seq":4}
  *
  * A reader goes on with the seq of its last item. It has missed events when first_seq is above the
- * number it asked for plus 1: they were pruned. Sleep with sw_store_wait or a watch between reads.
+ * number it asked for plus 1: they were pruned. sw_event_wait waits for what comes next.
  *
  * A page ends after limit items, or earlier, after the item with which its payloads come to
  * SW_EVENT_PAGE_BYTES; it was not the last while the last item's seq is below last_seq and the
@@ -2634,6 +2797,45 @@ int32_t sw_event_append(sw_attempt *attempt, const char *type, size_t type_len,
  */
 int32_t sw_event_read(sw_store *store, int64_t after_seq, const char *run_id, size_t run_id_len,
                       uint32_t limit, sw_text **out, sw_error **err);
+
+/**
+ * Waits for events above a number and reads them, in order, as sw_event_read does: a tail costs one
+ * call for each page of what is new, and none while nothing is. The document has one key more,
+ * next_seq: the number to go on with, as after_seq of the next call.
+ *
+ *   {"items":[{"seq":4,"run_id":"run_01k...","type":"paid","payload":{"cents":900},
+ *     "at_ms":1760000001000}],
+ *    "first_seq":1,"last_seq":4,"next_seq":4}
+ *
+ * The filter is a JSON object: `{"type":"said"}` or `{"type":["said","heard"]}`, up to
+ * SW_EVENT_TYPES_MAX kinds of events; `{"run_id":"run_..."}` for those of one run; or both. Absent, or
+ * `{}`, is every event of the store. A call that names kinds passes over SW_EVENTS_LOOKED_MAX events
+ * at most: when none of those is asked for, items is empty, and next_seq says where to go on.
+ *
+ * What is shown outlives the loss of power, as for sw_event_read. A store opened with SW_OPEN_READ_ONLY
+ * waits as sw_store_wait says, and looks twice a second in any case.
+ *
+ * Waits at most timeout_ms; besides, it may block.
+ * \param after_seq          number above which to read, from 0
+ * \param filter,filter_len  JSON object; absent is every event
+ * \param limit              events in the page, 1 to SW_PAGE_LEN_MAX; 0 is 1000
+ * \param timeout_ms         milliseconds, to SW_DURATION_MS_MAX; 0 looks once, SW_FOREVER waits
+ *                           without limit
+ * \param out                receives the document, freed by sw_text_free; NULL on failure and for
+ *                           SW_TIMEOUT
+ * \retval SW_OK             the document is in out
+ * \retval SW_TIMEOUT        nothing was there until timeout_ms passed or the stop fired
+ * \retval SW_ERR_INVALID    after_seq is negative, limit is above SW_PAGE_LEN_MAX, timeout_ms is below
+ *                           -1 or above SW_DURATION_MS_MAX, or the filter is no JSON object, has an
+ *                           unknown key or a value out of its form
+ * \retval SW_ERR_TOO_BIG    a text is above its limit
+ * \retval SW_ERR_NOT_FOUND  no run has the run_id of the filter
+ * \retval SW_ERR_CLOSED     also when the store is shut down during the wait
+ * Also what any sweeping call may answer: SHARED CODES.
+ */
+int32_t sw_event_wait(sw_store *store, int64_t after_seq, const char *filter, size_t filter_len,
+                      uint32_t limit, int64_t timeout_ms, sw_stop *stop, sw_text **out,
+                      sw_error **err);
 
 /* Schedules --------------------------------------------------------------------------------- */
 

@@ -265,3 +265,35 @@ pub const FILTER_METADATA_MAX: usize = 16;
 
 /// Bytes in a filter of a list.
 pub const FILTER_BYTES_MAX: usize = 65_536;
+/// Kinds of events that one filter names.
+pub const EVENT_TYPES_MAX: usize = 64;
+
+/// Events that one look at the log passes over in search of those of some kinds.
+pub const EVENTS_LOOKED_MAX: u32 = 10_000;
+
+/// Open runs in a state that a look at the store as a whole counts; those above it are told as such.
+pub const TASKS_COUNTED_MAX: u32 = 10_000;
+
+/// Failed or cancelled runs that such a look counts, of each.
+pub const OUTCOMES_COUNTED_MAX: u32 = 100_000;
+
+/// Lanes that such a look goes through, by name: their queues are listed.
+pub const LANES_SHOWN_MAX: u32 = 10_000;
+
+/// Priorities of a lane among which its oldest ready run is looked for.
+pub const PRIORITIES_LOOKED_MAX: u32 = 64;
+
+/// Limits that are reached and shown at most.
+pub const FULL_SHOWN_MAX: u32 = 100;
+
+/// Runs that are shown of those that fill a limit.
+pub const HOLDERS_SHOWN_MAX: u32 = 10;
+
+/// Milliseconds by which the note of a lane's last claim may be behind: a busy lane writes it so often.
+pub const CLAIM_NOTED_MS: i64 = 1_000;
+
+/// Runs before another in the order of claims that an explanation counts.
+pub const AHEAD_COUNTED_MAX: u32 = 1_000;
+
+/// Lanes of a queue that an explanation looks at.
+pub const LANES_EXPLAINED_MAX: u32 = 1_000;

@@ -31,6 +31,7 @@ const TOPICS: &[&str] = &[
     "control",
     "document",
     "event",
+    "explain",
     "follow",
     "fork",
     "json",
@@ -45,6 +46,7 @@ const TOPICS: &[&str] = &[
     "run",
     "schedule",
     "signal",
+    "stats",
     "step",
     "step_failure",
     "store",
@@ -70,6 +72,16 @@ fn attempts_end_as_the_header_says() {
 #[test]
 fn budgets_are_held() {
     run("budget", Flavour::Sanitized);
+}
+
+#[test]
+fn stores_are_looked_at_as_a_whole() {
+    run("stats", Flavour::Sanitized);
+}
+
+#[test]
+fn runs_that_do_not_move_are_explained() {
+    run("explain", Flavour::Sanitized);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::sweep::sweep_standing;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::limits::{DURATION_MS_MAX, SWEEP_DUE_MAX, WRITE_BATCH_BYTES_MAX};
+use crate::limits::{CLAIM_NOTED_MS, DURATION_MS_MAX, SWEEP_DUE_MAX, WRITE_BATCH_BYTES_MAX};
 use crate::stop::Stop;
 
 /// What a worker asks for; 0 and `None` are the defaults.
@@ -87,21 +87,26 @@ impl Outlook {
 /// Looks what a claim would find.
 pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Outlook> {
     let (standing, is_ready) = port.outlook(filter)?;
+    let has_room = room(&standing) > 0;
+    let seen = Outlook {
+        is_promising: false,
+        next_due_at_ms: next_due_at_ms(&standing),
+        next_lapse_ms: standing.next_lapse_ms,
+        owners: standing.owners,
+    };
+    let is_promising = seen.is_due(now) || standing.has_cascades || (is_ready && has_room);
+    Ok(Outlook { is_promising, ..seen })
+}
+
+/// Returns when the next task, schedule or budget comes due by itself.
+pub(super) fn next_due_at_ms(standing: &Standing) -> Option<i64> {
     let next = [
         standing.next_wake_at_ms,
         standing.next_deadline_at_ms,
         standing.next_schedule_at_ms,
         standing.next_room_at_ms,
     ];
-    let has_room = room(&standing) > 0;
-    let seen = Outlook {
-        is_promising: false,
-        next_due_at_ms: next.into_iter().flatten().min(),
-        next_lapse_ms: standing.next_lapse_ms,
-        owners: standing.owners,
-    };
-    let is_promising = seen.is_due(now) || standing.has_cascades || (is_ready && has_room);
-    Ok(Outlook { is_promising, ..seen })
+    next.into_iter().flatten().min()
 }
 
 /// Who claims and for how long.
@@ -180,6 +185,7 @@ pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Resu
             }
         };
         count(port, queue, &mut standing, &heads)?;
+        note(port, &heads, now)?;
         bytes += heads.iter().map(|head| head.run.args.len()).sum::<usize>();
         picked.runs.extend(heads.into_iter().map(|head| claimed(head, &lease)));
     }
@@ -209,6 +215,21 @@ fn count(port: &mut dyn Port, queue: &str, standing: &mut Standing, heads: &[Hea
         Some(gate) => queue::took(port, queue, &GatePlace { lane_key: last.taken.lane_key, gate }),
         None => Ok(()),
     }
+}
+
+/// Notes when something was last claimed from the lanes of what was taken, where the note is too far
+/// behind: a busy lane is seldom written to.
+fn note(port: &mut dyn Port, heads: &[Head], now: Now) -> Result<()> {
+    let mut last = None;
+    for head in heads {
+        let lane_key = head.taken.lane_key;
+        let is_fresh = |at: i64| (0..CLAIM_NOTED_MS).contains(&now.wall_ms.saturating_sub(at));
+        if last != Some(lane_key) && !head.run.lane_claimed_at_ms.is_some_and(is_fresh) {
+            port.lane_claimed(lane_key, now.wall_ms)?;
+        }
+        last = Some(lane_key);
+    }
+    Ok(())
 }
 
 /// Returns how many more runs of the queue may hold the fence.

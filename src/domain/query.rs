@@ -163,7 +163,14 @@ pub fn run_history(
     let children = page.take(|limit| port.child_rows_after(run_key, from.child, limit))?;
     let events = page.take(|limit| {
         let bytes = EVENT_PAGE_BYTES;
-        port.events(&EventFilter { run_key: Some(run_key), after_seq: from.event, limit, bytes })
+        let run_key = Some(run_key);
+        port.events(&EventFilter {
+            run_key,
+            after_seq: from.event,
+            limit,
+            bytes,
+            ..EventFilter::default()
+        })
     })?;
     let to = Cursor {
         attempt: live
@@ -378,7 +385,8 @@ fn run_document<'row>(
     })
 }
 
-fn run_state(row: &RunRow, task: Option<&Task>) -> &'static str {
+/// Names the state of a run.
+pub(super) fn run_state(row: &RunRow, task: Option<&Task>) -> &'static str {
     state_of(row.outcome, task.map(|task| task.state)).name()
 }
 

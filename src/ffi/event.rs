@@ -4,9 +4,10 @@ use std::ffi::c_char;
 
 use super::args::raw;
 use super::attempt::sw_attempt;
-use super::codes::{SW_EXISTS, SW_OK};
+use super::codes::{SW_EXISTS, SW_OK, SW_TIMEOUT};
 use super::guard::guard;
 use super::report::sw_error;
+use super::stop::sw_stop;
 use super::store::sw_store;
 use super::text::sw_text;
 use crate::domain::event::Read;
@@ -64,7 +65,7 @@ pub unsafe extern "C" fn sw_event_append(
 ///    "first_seq":1,"last_seq":4}
 ///
 /// A reader goes on with the seq of its last item. It has missed events when first_seq is above the
-/// number it asked for plus 1: they were pruned. Sleep with sw_store_wait or a watch between reads.
+/// number it asked for plus 1: they were pruned. sw_event_wait waits for what comes next.
 ///
 /// A page ends after limit items, or earlier, after the item with which its payloads come to
 /// SW_EVENT_PAGE_BYTES; it was not the last while the last item's seq is below last_seq and the
@@ -100,8 +101,73 @@ pub unsafe extern "C" fn sw_event_read(
             let out = call.out_handle(out)?;
             let store = call.store(store)?;
             let run_id = call.optional_id(raw("run_id", run_id, run_id_len))?;
-            let read = Read { after_seq, run_id: run_id.map(str::to_owned), limit };
+            let run_id = run_id.map(str::to_owned);
+            let read = Read { after_seq, run_id, limit, ..Read::default() };
             out.give(Text::from(store.event_read(&read)?));
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Waits for events above a number and reads them, in order, as sw_event_read does: a tail costs one
+/// call for each page of what is new, and none while nothing is. The document has one key more,
+/// next_seq: the number to go on with, as after_seq of the next call.
+///
+///   {"items":[{"seq":4,"run_id":"run_01k...","type":"paid","payload":{"cents":900},
+///     "at_ms":1760000001000}],
+///    "first_seq":1,"last_seq":4,"next_seq":4}
+///
+/// The filter is a JSON object: `{"type":"said"}` or `{"type":["said","heard"]}`, up to
+/// SW_EVENT_TYPES_MAX kinds of events; `{"run_id":"run_..."}` for those of one run; or both. Absent, or
+/// `{}`, is every event of the store. A call that names kinds passes over SW_EVENTS_LOOKED_MAX events
+/// at most: when none of those is asked for, items is empty, and next_seq says where to go on.
+///
+/// What is shown outlives the loss of power, as for sw_event_read. A store opened with SW_OPEN_READ_ONLY
+/// waits as sw_store_wait says, and looks twice a second in any case.
+///
+/// Waits at most timeout_ms; besides, it may block.
+/// \param after_seq          number above which to read, from 0
+/// \param filter,filter_len  JSON object; absent is every event
+/// \param limit              events in the page, 1 to SW_PAGE_LEN_MAX; 0 is 1000
+/// \param timeout_ms         milliseconds, to SW_DURATION_MS_MAX; 0 looks once, SW_FOREVER waits
+///                           without limit
+/// \param out                receives the document, freed by sw_text_free; NULL on failure and for
+///                           SW_TIMEOUT
+/// \retval SW_OK             the document is in out
+/// \retval SW_TIMEOUT        nothing was there until timeout_ms passed or the stop fired
+/// \retval SW_ERR_INVALID    after_seq is negative, limit is above SW_PAGE_LEN_MAX, timeout_ms is below
+///                           -1 or above SW_DURATION_MS_MAX, or the filter is no JSON object, has an
+///                           unknown key or a value out of its form
+/// \retval SW_ERR_TOO_BIG    a text is above its limit
+/// \retval SW_ERR_NOT_FOUND  no run has the run_id of the filter
+/// \retval SW_ERR_CLOSED     also when the store is shut down during the wait
+/// \codes sweeping
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_event_wait(
+    store: *mut sw_store,
+    after_seq: i64,
+    filter: *const c_char,
+    filter_len: usize,
+    limit: u32,
+    timeout_ms: i64,
+    stop: *mut sw_stop,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
+            let filter = raw("filter", filter, filter_len);
+            let filter = call.document(filter, store.payload_bytes_max())?;
+            let filter = filter.map(Read::filter).transpose()?.unwrap_or_default();
+            let stop = call.optional_stop(stop)?;
+            let read = Read { after_seq, limit, ..filter };
+            match store.event_wait(read, timeout_ms, stop.as_deref())? {
+                Some(page) => out.give(Text::from(page)),
+                None => return Ok(SW_TIMEOUT),
+            }
             Ok(SW_OK)
         })
     }

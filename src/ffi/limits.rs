@@ -65,6 +65,12 @@ pub const SW_PAGE_LEN_MAX: u32 = 10_000;
 /// Bytes of payloads after which a page of events ends, whatever its limit: 16 MiB.
 pub const SW_EVENT_PAGE_BYTES: u32 = 16_777_216;
 
+/// Kinds of events that one filter names at most.
+pub const SW_EVENT_TYPES_MAX: u32 = 64;
+
+/// Events that one call passes over at most in search of those of some kinds.
+pub const SW_EVENTS_LOOKED_MAX: u32 = 10_000;
+
 /// Things that a run waits for which its document shows at most.
 pub const SW_WAITING_SHOWN_MAX: u32 = 100;
 
@@ -116,6 +122,23 @@ pub const SW_COUNT_MAX: u64 = 1_000_000_000;
 
 /// Bytes of a run's metadata at most, once it is annotated.
 pub const SW_METADATA_BYTES_MAX: usize = 65_536;
+/// Open runs of a kind that sw_store_stats and sw_queue_list count at most.
+pub const SW_TASKS_COUNTED_MAX: u32 = 10_000;
+
+/// Failed, or cancelled, runs that sw_store_stats counts at most.
+pub const SW_OUTCOMES_COUNTED_MAX: u32 = 100_000;
+
+/// Pairs of a workflow and a code version in queues that sw_store_stats and sw_queue_list look at.
+pub const SW_LANES_SHOWN_MAX: u32 = 10_000;
+
+/// Limits that are reached which sw_store_stats shows at most.
+pub const SW_FULL_SHOWN_MAX: u32 = 100;
+
+/// Runs that fill a limit which are shown at most.
+pub const SW_HOLDERS_SHOWN_MAX: u32 = 10;
+
+/// Runs before another that sw_run_explain counts at most.
+pub const SW_AHEAD_COUNTED_MAX: u32 = 1000;
 
 /// Holds each constant to the bound of its name, at compile time.
 macro_rules! same {
@@ -147,6 +170,8 @@ same! {
     SW_WAITS_PARKED_MAX WAITS_PARKED_MAX
     SW_PAGE_LEN_MAX PAGE_LEN_MAX
     SW_EVENT_PAGE_BYTES EVENT_PAGE_BYTES
+    SW_EVENT_TYPES_MAX EVENT_TYPES_MAX
+    SW_EVENTS_LOOKED_MAX EVENTS_LOOKED_MAX
     SW_WAITING_SHOWN_MAX WAITING_SHOWN_MAX
     SW_BUDGET_UNITS_MAX BUDGET_UNITS_MAX
     SW_BUDGET_UNITS_OF_TREE_MAX BUDGET_UNITS_OF_TREE_MAX
@@ -164,4 +189,10 @@ same! {
     SW_FILTER_METADATA_MAX FILTER_METADATA_MAX
     SW_COUNT_MAX COUNT_MAX
     SW_METADATA_BYTES_MAX METADATA_BYTES_MAX
+    SW_TASKS_COUNTED_MAX TASKS_COUNTED_MAX
+    SW_OUTCOMES_COUNTED_MAX OUTCOMES_COUNTED_MAX
+    SW_LANES_SHOWN_MAX LANES_SHOWN_MAX
+    SW_FULL_SHOWN_MAX FULL_SHOWN_MAX
+    SW_HOLDERS_SHOWN_MAX HOLDERS_SHOWN_MAX
+    SW_AHEAD_COUNTED_MAX AHEAD_COUNTED_MAX
 }

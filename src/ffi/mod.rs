@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `codes`, `constants`, `limits`, `options`, `version`, `error`, `text` | what all calls share: answers, limits, option structs, errors, texts |
 //! | `store`, `run`, `control`, `queue`, `schedule`, `watch`, `stop`, `attempt`, `step` | the topics, |
-//! | `wait`, `signal`, `child`, `budget`, `event`, `query`, `list`, `check` | as on the other floors |
+//! | `wait`, `signal`, `child`, `budget`, `event`, `query`, `list`, `stats`, `explain`, `check` | as on the other floors |
 //! | `call`, `guard`, `handle`, `report`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -36,6 +36,7 @@ pub mod watch;
 
 pub mod attempt;
 
+pub mod stats;
 pub mod step;
 
 pub mod wait;
@@ -56,6 +57,7 @@ pub mod schedule;
 
 mod args;
 mod call;
+pub mod explain;
 mod guard;
 mod handle;
 mod out;

@@ -183,7 +183,7 @@ impl Store {
     }
 
     /// Returns how long whoever waits sleeps at most between two looks.
-    fn look_every(&self) -> Duration {
+    pub(super) fn look_every(&self) -> Duration {
         Duration::from_millis(self.look_every_ms.load(Ordering::Relaxed))
     }
 }

@@ -148,7 +148,7 @@ impl Store {
 
     /// Sleeps until the bell of changes is rung after `rung` or something comes due; answers `false`
     /// when the wait is over: its time, or its stop.
-    fn sleep(
+    pub(super) fn sleep(
         &self,
         entered: &Entered<'_>,
         rung: u32,

@@ -3,10 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use crate::domain::Durability;
-use crate::domain::event::{self, Append, Read};
+use crate::domain::event::{self, Append, Page, Read};
 use crate::error::Result;
 use crate::handles::attempt::{Attempt, NULL};
+use crate::handles::entered::{Entered, wait_end};
 use crate::handles::store::Store;
+use crate::handles::wait::check_timeout;
+use crate::stop::Stop;
 
 impl Attempt {
     /// Appends an event to the run; answers `false` when its key was used before.
@@ -39,6 +42,36 @@ impl Store {
     pub fn event_read(&self, read: &Read) -> Result<String> {
         let entered = self.enter()?;
         let page = entered.read(|tx| event::read(tx, read))?;
+        self.make_safe(&entered, page)
+    }
+
+    /// Returns the first page of events that are asked for, once there is one; `None` when the time is
+    /// over first.
+    pub fn event_wait(
+        &self,
+        mut read: Read,
+        timeout_ms: i64,
+        stop: Option<&Stop>,
+    ) -> Result<Option<String>> {
+        check_timeout(timeout_ms)?;
+        let entered = self.enter()?;
+        let until = wait_end(timeout_ms);
+        loop {
+            // Taken before the look, so that whatever is announced after it ends the sleep.
+            let rung = entered.backend()?.change_seen();
+            let page = entered.read(|tx| event::look(tx, &read))?;
+            if page.is_answer {
+                return self.make_safe(&entered, page).map(Some);
+            }
+            read.after_seq = page.next_seq;
+            if !self.sleep(&entered, rung, self.look_every(), until, stop)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Gives out a page once what it shows is as safe as is promised.
+    fn make_safe(&self, entered: &Entered<'_>, page: Page) -> Result<String> {
         if page.last_seq > self.safe_seq().load(Ordering::Relaxed) {
             entered.confirm(Durability::Power)?;
             self.safe_seq().fetch_max(page.last_seq, Ordering::Relaxed);

@@ -9,6 +9,7 @@ pub mod event;
 pub mod history;
 pub mod list;
 pub mod schedule;
+pub mod stats;
 pub mod step;
 pub mod store;
 pub mod wait;

@@ -164,6 +164,16 @@ pub fn file_id_of(file: BorrowedFd<'_>) -> io::Result<FileId> {
     Ok(id_in(&facts))
 }
 
+/// Returns how long a file is, 0 for one that is not there, and asks for nothing else.
+pub fn file_bytes(path: &Path) -> io::Result<u64> {
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
+    match statx(libc::AT_FDCWD, &path, 0, libc::STATX_SIZE) {
+        Ok(facts) => Ok(facts.stx_size),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
 /// Which folder a path names, and when a name in it last changed: seconds and nanoseconds of the wall
 /// clock. A folder is not what we sync, so that its times may be asked for.
 pub type FolderStamp = (FileId, i64, u32);

@@ -11,7 +11,7 @@ use super::asked::{Settings, WriteOptions};
 use super::sqlite;
 use crate::clock::{LeaseClock, Now};
 use crate::domain::news::News;
-use crate::domain::port::{OwnerId, Port};
+use crate::domain::port::{OwnerId, Port, WriterFacts};
 use crate::error::Result;
 use crate::stop::Stop;
 
@@ -79,6 +79,13 @@ impl Backend {
     pub fn lease_clock(&self) -> Arc<dyn LeaseClock> {
         let Backend::Sqlite(backend) = self;
         backend.lease_clock()
+    }
+
+    /// Returns what was written in this process since the store was opened; `None` for a handle that only
+    /// reads.
+    pub fn writer_facts(&self) -> Option<WriterFacts> {
+        let Backend::Sqlite(backend) = self;
+        backend.writer_facts()
     }
 
     /// Lets go of the store.
@@ -159,5 +166,11 @@ impl Backend {
     pub fn owner_is_alive(&self, id: OwnerId) -> Result<bool> {
         let Backend::Sqlite(backend) = self;
         backend.owner_is_alive(id)
+    }
+
+    /// Returns the same; `None` where a handle that only reads may not look.
+    pub fn owner_life(&self, id: OwnerId) -> Result<Option<bool>> {
+        let Backend::Sqlite(backend) = self;
+        backend.owner_life(id)
     }
 }

@@ -58,6 +58,37 @@ static inline int32_t kept_event_read(sw_store *store, int64_t after_seq, const 
 }
 #define sw_event_read(...) kept_event_read(__VA_ARGS__)
 
+static inline int32_t kept_event_wait(sw_store *store, int64_t after_seq, const char *filter,
+                                      size_t filter_len, uint32_t limit, int64_t timeout_ms,
+                                      sw_stop *stop, sw_text **out, sw_error **err) {
+    return kept(
+        "events",
+        sw_event_wait(store, after_seq, filter, filter_len, limit, timeout_ms, stop, out, err),
+        out);
+}
+#define sw_event_wait(...) kept_event_wait(__VA_ARGS__)
+
+static inline int32_t kept_run_explain(sw_store *store, const char *run_id, size_t run_id_len,
+                                       sw_text **out, sw_error **err) {
+    return kept("explanation", sw_run_explain(store, run_id, run_id_len, out, err), out);
+}
+#define sw_run_explain(...) kept_run_explain(__VA_ARGS__)
+
+static inline int32_t kept_store_stats(sw_store *store, sw_text **out, sw_error **err) {
+    return kept("stats", sw_store_stats(store, out, err), out);
+}
+#define sw_store_stats(...) kept_store_stats(__VA_ARGS__)
+
+static inline int32_t kept_queue_list(sw_store *store, sw_text **out, sw_error **err) {
+    return kept("queues", sw_queue_list(store, out, err), out);
+}
+#define sw_queue_list(...) kept_queue_list(__VA_ARGS__)
+
+static inline int32_t kept_owner_list(sw_store *store, sw_text **out, sw_error **err) {
+    return kept("owners", sw_owner_list(store, out, err), out);
+}
+#define sw_owner_list(...) kept_owner_list(__VA_ARGS__)
+
 static inline int32_t kept_budget_get(sw_store *store, const char *run_id, size_t run_id_len,
                                       sw_text **out, sw_error **err) {
     return kept("budget", sw_budget_get(store, run_id, run_id_len, out, err), out);

@@ -169,3 +169,148 @@ TEST(a_tail_sees_every_number_once_and_in_order) {
     finish(speakers.attempt, "1");
     sw_store_close(speakers.store);
 }
+
+/* ---- Waiting ------------------------------------------------------------------------------ */
+
+/* Reached only when a test fails. */
+#define LONG_MS 120000
+
+static struct value *wait_for_events(sw_store *store, int64_t after, const char *filter,
+                                     uint32_t limit, int64_t timeout_ms) {
+    sw_text *text = NULL;
+    REQUIRE_CODE(SW_OK, sw_event_wait(store, after, filter, filter == NULL ? 0 : SW_NTS, limit,
+                                      timeout_ms, NULL, &text, ERR));
+    struct value *document = value_read(take_text(text));
+    REQUIRE(document != NULL);
+    CHECK_KEYS(document, "items", "first_seq", "last_seq", "next_seq");
+    return document;
+}
+
+static int32_t wait_code(sw_store *store, int64_t after, const char *filter, int64_t timeout_ms,
+                         sw_stop *stop) {
+    sw_text *text = POISON(sw_text);
+    int32_t code = CODE_OF(sw_event_wait(store, after, filter, filter == NULL ? 0 : SW_NTS, 0,
+                                         timeout_ms, stop, &text, ERR));
+    if (code != SW_OK) CHECK(text == NULL);
+    if (code == SW_OK) sw_text_free(text);
+    return code;
+}
+
+TEST(what_is_there_is_answered_at_once_and_says_where_to_go_on) {
+    sw_store *store = store_in_memory();
+    struct run_id run = submit(store, "w", NULL), other = submit(store, "w", NULL);
+    sw_attempt *one = claim(store), *two = claim(store);
+    CHECK_INT(SW_TIMEOUT, wait_code(store, 0, NULL, 0, NULL));
+    const char *types[] = {"a", "b", "a", "c"};
+    for (int i = 0; i < 4; i++) {
+        CHECK_CODE(SW_OK, append_code(i % 2 == 0 ? one : two, types[i], "1", NULL));
+    }
+    struct value *page = wait_for_events(store, 0, NULL, 0, LONG_MS);
+    CHECK_INT(4, value_in(page, "items")->count);
+    CHECK_INT_IN(4, page, "next_seq");
+    CHECK_INT(SW_TIMEOUT, wait_code(store, 4, NULL, 0, NULL));
+    page = wait_for_events(store, 1, NULL, 2, LONG_MS);
+    CHECK_INT(2, value_in(page, "items")->count);
+    CHECK_INT_IN(3, page, "next_seq");
+    CHECK_INT_IN(4, page, "last_seq");
+    page = wait_for_events(store, 0, "{\"type\":\"a\"}", 0, LONG_MS);
+    CHECK_INT(2, value_in(page, "items")->count);
+    CHECK_INT_IN(4, page, "next_seq");
+    page = wait_for_events(store, 0, "{\"type\":[\"b\",\"c\"]}", 1, LONG_MS);
+    CHECK_INT(1, value_in(page, "items")->count);
+    CHECK_INT_IN(2, page, "next_seq");
+    const char *of_run = lend_format("{\"run_id\":\"%s\",\"type\":\"c\"}", other.text);
+    page = wait_for_events(store, 0, of_run, 0, LONG_MS);
+    CHECK_INT_IN(4, value_at(value_in(page, "items"), 0), "seq");
+    CHECK_TEXT_IN(other.text, value_at(value_in(page, "items"), 0), "run_id");
+    of_run = lend_format("{\"run_id\":\"%s\",\"type\":\"c\"}", run.text);
+    CHECK_INT(SW_TIMEOUT, wait_code(store, 0, of_run, 0, NULL));
+    finish(one, "1");
+    finish(two, "1");
+    sw_store_close(store);
+}
+
+TEST(a_filter_that_is_none_is_refused_by_name) {
+    sw_store *store = store_in_memory();
+    const char *bad[] = {"{\"kind\":\"a\"}", "[]", "{\"type\":[]}", "{\"type\":7}",
+                         "{\"run_id\":\"\"}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK_INT(SW_ERR_INVALID, wait_code(store, 0, bad[i], 0, NULL));
+    }
+    const char *nobody = "{\"run_id\":\"run_00000000000000000000000000\"}";
+    CHECK_INT(SW_ERR_NOT_FOUND, wait_code(store, 0, nobody, 0, NULL));
+    CHECK_INT(SW_ERR_INVALID, wait_code(store, -1, NULL, 0, NULL));
+    CHECK_INT(SW_ERR_INVALID, wait_code(store, 0, NULL, -2, NULL));
+    sw_text *text = POISON(sw_text);
+    CHECK_CODE(SW_ERR_INVALID, sw_event_wait(store, 0, ABSENT, 10001, 0, NULL, &text, ERR));
+    CHECK(text == NULL);
+    sw_store_close(store);
+}
+
+struct tail {
+    sw_store *store;
+    const char *filter;
+    sw_stop *stop;
+    int64_t after;
+    int32_t code;
+};
+
+static void wait_long(void *shared) {
+    struct tail *tail = shared;
+    tail->code = wait_code(tail->store, tail->after, tail->filter, LONG_MS, tail->stop);
+}
+
+static void check_tail_ends(struct tail *tail, sw_attempt *attempt, int32_t code) {
+    struct companion *waiter = thread_start(wait_long, tail);
+    pause_ms(5); /* so that it most likely sleeps; it must end either way */
+    if (attempt != NULL) {
+        CHECK_CODE(SW_OK, append_code(attempt, "other", "1", NULL));
+        CHECK_CODE(SW_OK, append_code(attempt, "said", "1", NULL));
+    } else if (tail->stop != NULL) {
+        sw_stop_fire(tail->stop);
+    } else {
+        sw_store_shutdown(tail->store);
+    }
+    thread_join(waiter);
+    CHECK_INT(code, tail->code);
+}
+
+TEST(a_wait_ends_with_an_event_that_is_asked_for_with_the_stop_and_with_the_store) {
+    const char *path = temp_path("a.db");
+    sw_store *store = store_open(path, 0), *reader = NULL;
+    sw_store_options options = {.struct_size = sizeof options, .flags = SW_OPEN_READ_ONLY};
+    REQUIRE_CODE(SW_OK, sw_store_open(path, &options, &reader, ERR));
+    submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    struct tail tail = {.store = store, .filter = "{\"type\":\"said\"}"};
+    check_tail_ends(&tail, attempt, SW_OK);
+    tail.after = 2;
+    tail.store = reader;
+    check_tail_ends(&tail, attempt, SW_OK);
+    tail.after = 4;
+    REQUIRE_CODE(SW_OK, sw_stop_new(&tail.stop, ERR));
+    check_tail_ends(&tail, NULL, SW_TIMEOUT);
+    CHECK_INT(SW_OK, wait_code(reader, 3, tail.filter, LONG_MS, tail.stop));
+    sw_stop_free(tail.stop);
+    tail.stop = NULL;
+    check_tail_ends(&tail, NULL, SW_ERR_CLOSED);
+    sw_store_close(reader);
+    finish(attempt, "1");
+    sw_store_close(store);
+}
+
+TEST(a_wait_for_a_seldom_kind_passes_over_a_bounded_number_of_others) {
+    sw_store *store = store_in_memory();
+    submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    for (int i = 0; i < SW_EVENTS_LOOKED_MAX + 1; i++) {
+        REQUIRE_CODE(SW_OK, append_code(attempt, "noise", "1", NULL));
+    }
+    const char *filter = "{\"type\":\"said\"}";
+    struct value *page = wait_for_events(store, 0, filter, 0, LONG_MS);
+    CHECK_INT(0, value_in(page, "items")->count);
+    CHECK_INT_IN(SW_EVENTS_LOOKED_MAX, page, "next_seq");
+    CHECK_INT(SW_TIMEOUT, wait_code(store, SW_EVENTS_LOOKED_MAX, filter, 0, NULL));
+    finish(attempt, "1");
+    sw_store_close(store);
+}

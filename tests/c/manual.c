@@ -122,6 +122,10 @@ TEST(the_documents_of_a_run_have_the_keys_that_the_header_shows) {
     check_example("sw_budget_get", text);
     REQUIRE_CODE(SW_OK, sw_event_read(store, 0, ABSENT, 0, &text, ERR));
     check_example("sw_event_read", text);
+    REQUIRE_CODE(SW_OK, sw_event_wait(store, 0, ABSENT, 0, 0, NULL, &text, ERR));
+    check_example("sw_event_wait", text);
+    REQUIRE_CODE(SW_OK, sw_run_explain(store, NTS(run_id), &text, ERR));
+    check_example("sw_run_explain", text);
     REQUIRE_CODE(SW_OK, sw_store_check(store, &text, ERR));
     check_example("sw_store_check", text);
     sw_store_close(store);
@@ -134,6 +138,22 @@ TEST(the_schedule_that_the_header_shows_is_taken_and_listed_so) {
     sw_text *text = NULL;
     REQUIRE_CODE(SW_OK, sw_schedule_list(store, &text, ERR));
     check_example("sw_schedule_list", text);
+    sw_store_close(store);
+}
+
+TEST(the_documents_of_a_store_have_the_keys_that_the_header_shows) {
+    sw_store *store = store_in_memory();
+    sw_text *text = NULL;
+    REQUIRE_CODE(SW_OK, sw_queue_set(store, ABSENT, NTS("{\"concurrency\":1}"), ERR));
+    submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    REQUIRE_CODE(SW_OK, sw_store_stats(store, &text, ERR));
+    check_example("sw_store_stats", text);
+    REQUIRE_CODE(SW_OK, sw_queue_list(store, &text, ERR));
+    check_example("sw_queue_list", text);
+    REQUIRE_CODE(SW_OK, sw_owner_list(store, &text, ERR));
+    check_example("sw_owner_list", text);
+    finish(attempt, "1");
     sw_store_close(store);
 }
 

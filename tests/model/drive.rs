@@ -43,6 +43,8 @@ pub struct Drive {
     pub origins: HashMap<Key, Key>,
     pub touched: Option<Key>,
     pub payloads: u64,
+    /// Which first reasons were compared, and how often.
+    pub explained: BTreeMap<&'static str, u32>,
     pub log: Vec<String>,
 }
 
@@ -104,6 +106,7 @@ impl Drive {
             origins: HashMap::new(),
             touched: None,
             payloads: 0,
+            explained: BTreeMap::new(),
             log: Vec::new(),
         }
     }
@@ -159,7 +162,7 @@ impl Drive {
         }
     }
 
-    fn refuse(&self, what: &str) -> ! {
+    pub fn refuse(&self, what: &str) -> ! {
         let from = self.log.len().saturating_sub(60);
         panic!(
             "{what}\nSW_MODEL_SEED={} at operation {}; the last were\n{}",
@@ -371,6 +374,7 @@ impl Drive {
         let model = self.oracle.claim(&filter, number);
         let said = self.said_of(model);
         let core = self.hold(core, number);
+        self.compare_explanations();
         Some((core, said))
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::explain::Lane;
 pub use super::nouns::*;
 
 #[derive(Default, Clone)]
@@ -17,6 +18,8 @@ pub struct Oracle {
     pub owners: Vec<u64>,
     /// Runs whose children are still to be ended.
     pub cascades: BTreeSet<Key>,
+    /// When runs of each lane were last claimed.
+    pub claimed: BTreeMap<Lane, i64>,
 }
 
 impl Oracle {
@@ -221,6 +224,7 @@ impl Oracle {
 
     fn take(&mut self, key: Key, filter: &Filter, handle: u64) {
         self.own(handle);
+        self.note_claim(key);
         let now = self.now;
         let run = &mut self.runs[key];
         run.state = State::Running;

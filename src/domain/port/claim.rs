@@ -65,6 +65,8 @@ pub struct ClaimedRun {
     pub args: String,
     /// JSON.
     pub metadata: Option<String>,
+    /// When a run of its lane was last noted as claimed.
+    pub lane_claimed_at_ms: Option<i64>,
     /// Whether steps may stand recorded from earlier attempts.
     pub has_history: bool,
 }

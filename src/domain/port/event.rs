@@ -20,10 +20,14 @@ pub struct EventRow {
 }
 
 /// Which events are read: of the store or of one run, above a number, up to bounds.
-#[derive(Debug, Clone, Copy)]
-pub struct EventFilter {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EventFilter<'a> {
     /// Only of this run.
     pub run_key: Option<RunKey>,
+    /// Only of these kinds; empty is all.
+    pub types: &'a [String],
+    /// Not above this number.
+    pub up_to_seq: Option<i64>,
     /// Only above this number.
     pub after_seq: i64,
     /// At most so many.
@@ -46,7 +50,15 @@ pub trait EventPort {
     /// Returns whether a run has an event under this key.
     fn event_exists(&mut self, run_key: RunKey, key: &str) -> Result<bool>;
     /// Returns events in the order of their numbers.
-    fn events(&mut self, filter: &EventFilter) -> Result<Vec<EventRow>>;
+    fn events(&mut self, filter: &EventFilter<'_>) -> Result<Vec<EventRow>>;
+    /// Returns the number of the event that stands `count` places above a number, of those of a run or
+    /// of the store; `None` where so many are not there.
+    fn event_ahead(
+        &mut self,
+        run_key: Option<RunKey>,
+        after_seq: i64,
+        count: u32,
+    ) -> Result<Option<i64>>;
     /// Returns the oldest and the newest number in the store; zeros when there is none.
     fn event_span(&mut self) -> Result<(i64, i64)>;
 }

@@ -10,11 +10,13 @@ mod check;
 mod claim;
 mod control;
 mod event;
+mod explain;
 mod list;
 mod query;
 mod queue;
 mod run;
 mod schedule;
+mod stats;
 mod step;
 mod store;
 mod task;
@@ -32,6 +34,7 @@ pub use claim::{
 };
 pub use control::{Ancestor, ControlPort, StepName};
 pub use event::{EventFilter, EventPort, EventRow};
+pub use explain::{ExplainPort, LaneHead, PendingRecord};
 pub use list::{Found, Include, ListPort, Order, RunFilter, RunState, RunStates, Span, Walk};
 pub use query::{QueryPort, RunRow, SignalRow};
 pub use queue::{GatePlace, QueueLimits, QueuePort};
@@ -39,6 +42,7 @@ pub use run::{
     Lane, LaneKey, NewRun, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
 };
 pub use schedule::{Schedule, SchedulePort, Zone};
+pub use stats::{FileFacts, FullGate, HeldRow, LaneRow, OwnerRow, StatsPort, WriterFacts};
 pub use step::{StepFacts, StepKind, StepPort, StepRow, StepState, StepView};
 pub use store::StorePort;
 pub use task::{Fence, Hold, LEASE_WHILE_ALIVE, NewLease, Taken, Task, TaskPort, TaskState};
@@ -61,6 +65,8 @@ pub trait Port:
     + CheckPort
     + QueryPort
     + ListPort
+    + StatsPort
+    + ExplainPort
 {
     /// Notes what the transaction is to tell others once it is committed.
     fn tell(&mut self, news: News);

@@ -14,11 +14,18 @@ fn claimed(bed: &mut dyn Bed, number: u8) -> Fence {
     bed.claimed(at(6)).fence
 }
 
-fn read(bed: &mut dyn Bed, filter: EventFilter) -> Vec<EventRow> {
+fn read(bed: &mut dyn Bed, filter: EventFilter<'_>) -> Vec<EventRow> {
     bed.tx(|port| port.events(&filter).unwrap())
 }
 
-const ALL: EventFilter = EventFilter { run_key: None, after_seq: 0, limit: 100, bytes: 1_000 };
+const ALL: EventFilter<'_> = EventFilter {
+    run_key: None,
+    types: &[],
+    up_to_seq: None,
+    after_seq: 0,
+    limit: 100,
+    bytes: 1_000,
+};
 
 pub(super) fn a_key_appends_once_in_a_run(bed: &mut dyn Bed) {
     let (one, two) = (claimed(bed, 1), claimed(bed, 2));
@@ -53,4 +60,27 @@ pub(super) fn a_page_ends_at_its_limit_or_its_bytes(bed: &mut dyn Bed) {
     assert_eq!(read(bed, ALL).len(), 2);
     assert_eq!(read(bed, EventFilter { bytes: 1, ..ALL }).len(), 1);
     assert_eq!(read(bed, EventFilter { after_seq: 5, ..ALL }).len(), 0);
+}
+
+pub(super) fn kinds_are_told_apart_and_places_are_found(bed: &mut dyn Bed) {
+    let (one, two) = (claimed(bed, 1), claimed(bed, 2));
+    for (at, fence) in [one, two, one, one, two].into_iter().enumerate() {
+        let event_type = if at % 2 == 0 { "even" } else { "odd" };
+        let append = Append { event_type: event_type.into(), ..said(fence, "1", None) };
+        bed.tx(|port| event::append(port, &append, super::at(10)).unwrap());
+    }
+    let even = ["even".to_owned()];
+    let seqs = |rows: Vec<EventRow>| rows.iter().map(|row| row.seq).collect::<Vec<_>>();
+    let of_kind = EventFilter { types: &even, ..ALL };
+    assert_eq!(seqs(read(bed, of_kind)), [1, 3, 5]);
+    assert_eq!(seqs(read(bed, EventFilter { up_to_seq: Some(4), ..of_kind })), [1, 3]);
+    assert_eq!(seqs(read(bed, EventFilter { run_key: Some(one.run_key), ..of_kind })), [1, 3]);
+    let both = ["even".to_owned(), "odd".to_owned()];
+    assert_eq!(read(bed, EventFilter { types: &both, ..ALL }).len(), 5);
+    bed.tx(|port| {
+        assert_eq!(port.event_ahead(None, 1, 2).unwrap(), Some(3));
+        assert_eq!(port.event_ahead(None, 1, 5).unwrap(), None);
+        assert_eq!(port.event_ahead(Some(one.run_key), 1, 2).unwrap(), Some(4));
+        assert_eq!(port.event_ahead(Some(two.run_key), 2, 2).unwrap(), None);
+    });
 }

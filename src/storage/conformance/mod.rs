@@ -23,6 +23,7 @@ mod query;
 mod queue;
 mod run;
 mod schedule;
+mod stats;
 mod step;
 mod store;
 mod wait;
@@ -278,7 +279,12 @@ macro_rules! every_claim {
                 an_empty_store_is_whole;
             event:
                 a_key_appends_once_in_a_run
-                a_page_ends_at_its_limit_or_its_bytes;
+                a_page_ends_at_its_limit_or_its_bytes
+                kinds_are_told_apart_and_places_are_found;
+            stats:
+                counts_stop_at_their_bound
+                the_last_claim_of_a_lane_is_noted_once_a_second
+                what_holds_a_run_back_is_found;
             news:
                 a_run_is_told_to_the_queue_it_comes_into
                 an_end_tells_what_it_makes_claimable

@@ -16,7 +16,7 @@ use super::tx::Tx;
 use super::writer::Writer;
 use crate::clock::{LeaseClock, Now};
 use crate::domain::Durability;
-use crate::domain::port::OwnerId;
+use crate::domain::port::{OwnerId, WriterFacts};
 use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;
 use crate::os;
@@ -165,6 +165,22 @@ impl Backend {
         // Under the lock, since a mark is locked first and noted after.
         let owners = self.owners();
         Ok(owners.contains(&mark.mark) || self.file.side.owner_is_alive(mark.mark)?)
+    }
+
+    /// Returns whether an owner lives; `None` where a handle that only reads may not look.
+    pub fn owner_life(&self, id: OwnerId) -> Result<Option<bool>> {
+        let mark = Mark::of(id);
+        if !mark.is_of_this_boot()? {
+            return Ok(Some(false));
+        }
+        let owners = self.owners();
+        let is_ours = owners.contains(&mark.mark);
+        if is_ours { Ok(Some(true)) } else { self.file.side.owner_life(mark.mark) }
+    }
+
+    /// Returns what the writer of this file has done in this process; `None` where there is none.
+    pub fn writer_facts(&self) -> Option<WriterFacts> {
+        self.file.writer.as_ref().map(Writer::facts)
     }
 
     fn owners(&self) -> MutexGuard<'_, HashSet<u64>> {

@@ -116,7 +116,7 @@ WHERE lane_key = ?1 AND owner_key > 0";
 const CLAIMED_RUN: &str = "
 SELECT r.run_id, t.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
     coalesce(b.body, r.args, 'null'), r.metadata,
-    EXISTS (SELECT 1 FROM sw_workflow_steps AS s WHERE s.run_key = r.run_key)
+    EXISTS (SELECT 1 FROM sw_workflow_steps AS s WHERE s.run_key = r.run_key), l.claimed_at_ms
 FROM sw_workflow_runs AS r
 JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
@@ -267,6 +267,7 @@ impl Tx<'_> {
                 args: row.get(5)?,
                 metadata: row.get(6)?,
                 has_history: row.get(7)?,
+                lane_claimed_at_ms: row.get(8)?,
             })
         })?
         .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))

@@ -3,6 +3,7 @@
 use rusqlite::Row;
 
 use super::errors::map;
+use super::lane::names_json;
 use super::tx::Tx;
 use crate::domain::port::{EventFilter, EventPort, EventRow, RunKey};
 use crate::error::Result;
@@ -22,7 +23,8 @@ const EVENTS: &str = "
 SELECT e.seq, r.run_id, e.type, e.payload, e.at_ms
 FROM sw_workflow_events AS e
 JOIN sw_workflow_runs AS r ON r.run_key = e.run_key
-WHERE e.seq > ?1 AND r.outcome IS NOT 4
+WHERE e.seq > ?1 AND e.seq <= ?3 AND r.outcome IS NOT 4
+    AND (?4 IS NULL OR e.type IN (SELECT value FROM json_each(?4)))
 ORDER BY e.seq
 LIMIT ?2";
 
@@ -30,9 +32,24 @@ const EVENTS_OF_RUN: &str = "
 SELECT e.seq, r.run_id, e.type, e.payload, e.at_ms
 FROM sw_workflow_events AS e
 JOIN sw_workflow_runs AS r ON r.run_key = e.run_key
-WHERE e.run_key = ?3 AND e.seq > ?1
+WHERE e.run_key = ?5 AND e.seq > ?1 AND e.seq <= ?3
+    AND (?4 IS NULL OR e.type IN (SELECT value FROM json_each(?4)))
 ORDER BY e.seq
 LIMIT ?2";
+
+const EVENT_AHEAD: &str = "
+SELECT seq
+FROM sw_workflow_events
+WHERE seq > ?1
+ORDER BY seq
+LIMIT 1 OFFSET ?2";
+
+const EVENT_AHEAD_IN_RUN: &str = "
+SELECT seq
+FROM sw_workflow_events
+WHERE run_key = ?3 AND seq > ?1
+ORDER BY seq
+LIMIT 1 OFFSET ?2";
 
 const EVENT_FIRST: &str = "
 SELECT seq
@@ -47,8 +64,16 @@ ORDER BY seq DESC
 LIMIT 1";
 
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] =
-    &[EVENT_INSERT, EVENT_EXISTS, EVENTS, EVENTS_OF_RUN, EVENT_FIRST, EVENT_LAST];
+pub(super) const STATEMENTS: &[&str] = &[
+    EVENT_INSERT,
+    EVENT_EXISTS,
+    EVENTS,
+    EVENTS_OF_RUN,
+    EVENT_AHEAD,
+    EVENT_AHEAD_IN_RUN,
+    EVENT_FIRST,
+    EVENT_LAST,
+];
 
 impl EventPort for Tx<'_> {
     fn event_insert(
@@ -66,13 +91,15 @@ impl EventPort for Tx<'_> {
         Ok(self.one(EVENT_EXISTS, (run_key, key), |_| Ok(()))?.is_some())
     }
 
-    fn events(&mut self, filter: &EventFilter) -> Result<Vec<EventRow>> {
+    fn events(&mut self, filter: &EventFilter<'_>) -> Result<Vec<EventRow>> {
         let mut statement =
             self.prepare(if filter.run_key.is_some() { EVENTS_OF_RUN } else { EVENTS })?;
         let (after, limit) = (filter.after_seq, filter.limit);
+        let up_to = filter.up_to_seq.unwrap_or(i64::MAX);
+        let types = names_json(Some(filter.types).filter(|types| !types.is_empty()));
         let mut rows = match filter.run_key {
-            Some(run_key) => statement.query((after, limit, run_key)),
-            None => statement.query((after, limit)),
+            Some(run_key) => statement.query((after, limit, up_to, types, run_key)),
+            None => statement.query((after, limit, up_to, types)),
         }
         .map_err(map)?;
         let (mut events, mut bytes) = (Vec::new(), 0);
@@ -84,6 +111,21 @@ impl EventPort for Tx<'_> {
             events.push(event);
         }
         Ok(events)
+    }
+
+    fn event_ahead(
+        &mut self,
+        run_key: Option<RunKey>,
+        after_seq: i64,
+        count: u32,
+    ) -> Result<Option<i64>> {
+        let offset = count.saturating_sub(1);
+        match run_key {
+            Some(run_key) => {
+                self.one(EVENT_AHEAD_IN_RUN, (after_seq, offset, run_key), |row| row.get(0))
+            }
+            None => self.one(EVENT_AHEAD, (after_seq, offset), |row| row.get(0)),
+        }
     }
 
     fn event_span(&mut self) -> Result<(i64, i64)> {

@@ -344,7 +344,7 @@ impl Tx<'_> {
     }
 }
 
-fn names_json(names: Option<&[String]>) -> Option<String> {
+pub(super) fn names_json(names: Option<&[String]>) -> Option<String> {
     let names = names?.iter().map(|name| crate::json::quote(name)).collect::<Vec<_>>();
     Some(format!("[{}]", names.join(",")))
 }

@@ -30,6 +30,7 @@ mod claim;
 mod columns;
 mod control;
 mod event;
+mod explain;
 mod list;
 mod marks;
 #[cfg(test)]
@@ -41,10 +42,12 @@ mod schedule;
 mod sources;
 #[cfg(test)]
 mod statement_tests;
+mod stats;
 mod step;
 mod store;
 #[cfg(test)]
 mod sync_tests;
+mod tally;
 mod task;
 mod wait;
 #[cfg(test)]
@@ -59,6 +62,7 @@ pub fn statements() -> Vec<&'static str> {
         claim::STATEMENTS,
         control::STATEMENTS,
         event::STATEMENTS,
+        explain::STATEMENTS,
         lane::STATEMENTS,
         list::STATEMENTS,
         marks::STATEMENTS,
@@ -67,6 +71,7 @@ pub fn statements() -> Vec<&'static str> {
         run::STATEMENTS,
         schedule::STATEMENTS,
         sources::STATEMENTS,
+        stats::STATEMENTS,
         step::STATEMENTS,
         store::STATEMENTS,
         task::STATEMENTS,

@@ -15,9 +15,11 @@ use std::time::{Duration, Instant};
 
 use super::job::{Call, Job, Seat};
 use super::side::Side;
+use super::tally::Tally;
 use super::tx::Tx;
 use super::write_connection::WriteConnection;
 use crate::clock::Now;
+use crate::domain::port::WriterFacts;
 use crate::error::{Error, Result};
 use crate::limits::{WRITE_BATCH_BYTES_MAX, WRITE_BATCH_LEN_MAX, WRITE_QUEUE_LEN_MAX};
 use crate::lock::Unpoisoned;
@@ -32,6 +34,7 @@ pub struct Writer {
     room: Condvar,
     connection: Mutex<WriteConnection>,
     side: Arc<Side>,
+    tally: Tally,
 }
 
 #[derive(Default)]
@@ -48,6 +51,7 @@ impl Writer {
             room: Condvar::new(),
             connection: Mutex::new(connection),
             side,
+            tally: Tally::default(),
         }
     }
 
@@ -92,6 +96,11 @@ impl Writer {
         true
     }
 
+    /// Returns what was written up to now.
+    pub fn facts(&self) -> WriterFacts {
+        self.tally.facts()
+    }
+
     /// Lends the connection between batches: for reading a store in memory, and for closing.
     pub fn connection(&self) -> MutexGuard<'_, WriteConnection> {
         self.connection.lock().unpoisoned()
@@ -132,6 +141,9 @@ impl Writer {
     fn lead(&self) {
         match self.side.enter(self.first_deadline()) {
             Ok(pass) => {
+                if let Some(waited) = pass.waited() {
+                    self.tally.turn_waited(waited);
+                }
                 let batch = self.take_batch();
                 // Empty when all of them gave up meanwhile.
                 if !batch.is_empty() {
@@ -182,6 +194,7 @@ impl Writer {
         };
         let number = self.side.last_commit();
         leave();
+        self.tally.batch(batch.len());
         self.side.publish(connection.news());
         if let Err(unseen) = connection.check_names() {
             if matches!(unseen, Error::WalLost(_)) {
@@ -214,7 +227,15 @@ impl Writer {
         if sleepers.is_empty() {
             return;
         }
-        let failure = self.side.sync_once(number, || connection.sync()).err();
+        let mut is_shared = true;
+        let sync = || {
+            is_shared = false;
+            connection.sync()
+        };
+        let failure = self.side.sync_once(number, sync).err();
+        if failure.is_none() {
+            self.tally.synced(is_shared);
+        }
         for job in sleepers {
             job.finish(failure.clone());
         }

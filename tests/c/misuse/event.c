@@ -9,4 +9,14 @@ ON(STORE, sw_event_read) {
     return with_text_set_to_null(code, text);
 }
 
+ON(STORE, sw_event_wait) {
+    sw_text *text = POISON(sw_text);
+    int32_t code = sw_event_wait(object, 0, ABSENT, 0, 0, NULL, &text, err);
+    CHECK(text == NULL);
+    return code;
+}
+WITHOUT_OUTPUT(sw_event_wait) {
+    return sw_event_wait(living[STORE], 0, ABSENT, 0, 0, NULL, NULL, err);
+}
+
 WITHOUT_OUTPUT(sw_event_read) { return sw_event_read(living[STORE], 0, ABSENT, 0, NULL, err); }

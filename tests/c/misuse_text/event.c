@@ -19,3 +19,10 @@ TEXT_PARAMETER(run_of_a_read_of_events, TOKEN, true) {
     CHECK(none == NULL);
     return code;
 }
+
+TEXT_PARAMETER(filter_of_a_wait_for_events, PAYLOAD, true) {
+    sw_text *none = POISON(sw_text);
+    int32_t code = sw_event_wait(store, 0, text, len, 0, 0, NULL, &none, ERR);
+    CHECK(none == NULL);
+    return code;
+}

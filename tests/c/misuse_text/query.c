@@ -22,3 +22,10 @@ TEXT_PARAMETER(cursor_of_a_history, TOKEN, true) {
     CHECK(out == NULL);
     return code;
 }
+
+TEXT_PARAMETER(run_id_of_an_explanation, TOKEN, false) {
+    sw_text *out = POISON(sw_text);
+    int32_t code = sw_run_explain(store, text, len, &out, ERR);
+    CHECK(out == NULL);
+    return code;
+}

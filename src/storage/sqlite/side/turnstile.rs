@@ -18,6 +18,14 @@ pub struct Pass<'a> {
     // Dropped in this order: the lock is free before this process may come again.
     _write: Option<Held<'a>>,
     _entry: Entry<'a>,
+    waited: Option<Duration>,
+}
+
+impl Pass<'_> {
+    /// Returns how long another process' turn was waited for, if any.
+    pub fn waited(&self) -> Option<Duration> {
+        self.waited
+    }
 }
 
 impl Side {
@@ -31,13 +39,14 @@ impl Side {
         let file = self.file()?;
         let entry = Entry::new(&self.is_entered)?;
         let Some(file) = file else {
-            return Ok(Pass { _write: None, _entry: entry });
+            return Ok(Pass { _write: None, _entry: entry, waited: None });
         };
-        let write = match self.take_unwaited(file)? {
-            Some(write) => write,
-            None => self.take_in_order(file, deadline)?,
-        };
-        Ok(Pass { _write: Some(write), _entry: entry })
+        if let Some(write) = self.take_unwaited(file)? {
+            return Ok(Pass { _write: Some(write), _entry: entry, waited: None });
+        }
+        let started = Instant::now();
+        let write = self.take_in_order(file, deadline)?;
+        Ok(Pass { _write: Some(write), _entry: entry, waited: Some(started.elapsed()) })
     }
 
     /// Takes WRITE when it is free and nobody waits for it.
