@@ -1,12 +1,14 @@
-"""Looking at a store from asyncio: lists and counts."""
+"""Looking at a store from asyncio: lists, counts, and the log as it grows."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+import functools
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from . import documents
-from .options import Action, ListFilter, RunFilter
+from .options import Action, Duration, ListFilter, RunFilter
+from .stop import Stop
 from .store import Store
 
 if TYPE_CHECKING:
@@ -21,6 +23,14 @@ class AsyncLooking:
     store: Store
 
     async def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        raise NotImplementedError
+
+    async def until(
+        self,
+        ask: Callable[[], Awaitable[Optional[T]]],
+        timeout_ms: Optional[Duration],
+        stop: Optional[Stop] = None,
+    ) -> Optional[T]:
         raise NotImplementedError
 
     async def list_runs(
@@ -61,3 +71,38 @@ class AsyncLooking:
     ) -> documents.Acted:
         """Cancels, pauses, resumes or retries runs of a filter; see :meth:`Store.act_many`."""
         return await self.call(self.store.act_many, action, limit, dry_run=dry_run, **filter)
+
+    async def event_wait(
+        self,
+        after_seq: int = 0,
+        *,
+        type: Union[str, Sequence[str], None] = None,
+        run_id: Optional[str] = None,
+        limit: int = 0,
+        timeout_ms: Optional[Duration] = None,
+        stop: Optional[Stop] = None,
+    ) -> Optional[documents.EventPage]:
+        """Events after a number, once there are some; see :meth:`Store.event_wait`."""
+        look = functools.partial(self.store.event_wait, type=type, run_id=run_id, limit=limit)
+        ask = functools.partial(self.call, look, after_seq, timeout_ms=0)
+        return await self.until(ask, timeout_ms, stop)
+
+    async def tail(
+        self,
+        after_seq: int = 0,
+        *,
+        type: Union[str, Sequence[str], None] = None,
+        run_id: Optional[str] = None,
+        stop: Optional[Stop] = None,
+    ) -> AsyncIterator[documents.Event]:
+        """Each event after a number as it comes, until the stop fires or the task is cancelled;
+        see :meth:`Store.tail`."""
+        while True:
+            page = await self.event_wait(after_seq, type=type, run_id=run_id, stop=stop)
+            if page is None:
+                return
+            for event in page["items"]:
+                if stop is not None and stop.fired:
+                    return
+                yield event
+            after_seq = page["next_seq"]

@@ -19,6 +19,7 @@ from .attempt import Attempt
 from .errors import ClosedError
 from .options import Duration, OpenOptions, QueueSettings, ScheduleSpec, SubmitOptions, timeout
 from .payload import JSON, Codec
+from .stop import Stop
 from .store import Path, Store
 from .topic import RunId
 from .watch import Watch
@@ -165,10 +166,32 @@ class AsyncStore(AsyncLooking):
         if self._bell is not None:
             self._bell.wake()
 
-    async def _until(
-        self, ask: Callable[[], Awaitable[Optional[T]]], timeout_ms: Optional[Duration]
+    async def until(
+        self,
+        ask: Callable[[], Awaitable[Optional[T]]],
+        timeout_ms: Optional[Duration],
+        stop: Optional[Stop] = None,
     ) -> Optional[T]:
-        """Asks at each change until there is an answer or the time is over."""
+        """Asks at each change until there is an answer, the time is over, or the stop fired."""
+        if stop is None:
+            return await self._asked(ask, timeout_ms)
+        loop = self.loop()
+
+        def heard() -> None:
+            try:
+                loop.call_soon_threadsafe(self.wake)
+            except RuntimeError:
+                pass  # the loop is closed: nobody waits
+
+        with stop.heard_by(heard):
+            return await self._asked(ask, timeout_ms, stop)
+
+    async def _asked(
+        self,
+        ask: Callable[[], Awaitable[Optional[T]]],
+        timeout_ms: Optional[Duration],
+        stop: Optional[Stop] = None,
+    ) -> Optional[T]:
         loop, limit = self.loop(), timeout(timeout_ms)
         end = None if limit < 0 else loop.time() + limit / 1000
         bell = None if limit == 0 else await self.bell()
@@ -178,6 +201,8 @@ class AsyncStore(AsyncLooking):
             left = None if end is None else end - loop.time()
             if found is not None or bell is None or (left is not None and left <= 0):
                 return found
+            if stop is not None and stop.fired:
+                return None
             await bell.moved(seen, left)
 
     # ---- runs -----------------------------------------------------------------------------
@@ -216,7 +241,7 @@ class AsyncStore(AsyncLooking):
             workflows=workflows,
             code_versions=code_versions,
         )
-        return await self._until(functools.partial(self.claim_now, ask), wait_ms)
+        return await self.until(functools.partial(self.claim_now, ask), wait_ms)
 
     async def claim_now(self, claim: Callable[[], Optional[Attempt]]) -> Optional[Attempt]:
         """Makes a claim that does not wait. Nothing stays claimed when this is cancelled."""
@@ -234,7 +259,7 @@ class AsyncStore(AsyncLooking):
     ) -> Optional[documents.Run]:
         """The run once it has ended; None when it has not in time."""
         ask = functools.partial(self.call, self.store.wait_run, run_id, 0)
-        return await self._until(ask, timeout_ms)
+        return await self.until(ask, timeout_ms)
 
     async def find(
         self,

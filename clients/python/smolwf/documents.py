@@ -117,6 +117,13 @@ class Events(TypedDict):
     last_seq: int
 
 
+class EventPage(Events):
+    """What a wait for events came to; ``items`` may be empty where many did not match."""
+
+    #: the ``after_seq`` to go on with
+    next_seq: int
+
+
 class History(TypedDict):
     run: Run
     attempts: list[AttemptRecord]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Callable, Optional, TypeVar
 
 from ._library import NULL, call, ffi, lib
@@ -22,10 +24,22 @@ class Stop:
         call(lib.sw_stop_new, out)
         self._stop = ffi.gc(out[0], lib.sw_stop_free)
         self.fired = False
+        self._listeners: list[Callable[[], None]] = []
 
     def fire(self) -> None:
         self.fired = True
         lib.sw_stop_fire(self._stop)
+        for heard in list(self._listeners):
+            heard()
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Has a function called when this is fired, in the thread that fires it."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     @property
     def pointer(self) -> Any:
