@@ -890,6 +890,17 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
             sw_event_read(this->get(), after_seq, run_id.data(), run_id.size(), limit, &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** SW_OK with events above a number once there are some, or SW_TIMEOUT. The filter is a JSON
+     *  object of type and run_id; absent is all events. Go on after next_seq. */
+    of<answer<text>> event_wait(int64_t after_seq = 0, std::string_view filter = {},
+                                uint32_t limit = 0, int64_t timeout_ms = SW_FOREVER,
+                                sw_stop *stop = nullptr) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_event_wait(this->get(), after_seq, filter.data(), filter.size(), limit,
+                                     timeout_ms, stop, &out, &err);
+        return P::give(code, err, [&] { return answer<text>{code, text(out)}; });
+    }
 };
 
 /* ---- The two families --------------------------------------------------------------------- */

@@ -88,6 +88,13 @@ TEST(runs_are_listed_and_a_filter_that_is_wrong_is_a_result) {
     CHECK(contains(refused.error().what(), "colour"));
 }
 
+TEST(a_wait_for_events_whose_time_is_over_is_no_error) {
+    results::store store = *results::store::open_in_memory();
+    CHECK(store.init().has_value());
+    CHECK(store.event_wait(0, {}, 0, 0)->code == SW_TIMEOUT);
+    CHECK(!store.event_wait(-1, {}, 0, 0));
+}
+
 TEST(a_file_that_cannot_be_opened_is_an_error_with_a_code_of_the_system) {
     smolwf::store_options options;
     options.flags = SW_OPEN_NO_CREATE;

@@ -347,6 +347,43 @@ TEST(a_read_only_store_lists_and_counts_and_changes_nothing) {
     CHECK(thrown([&] { reader.run_act_many("cancel"); }) == SW_ERR_READONLY);
 }
 
+TEST(a_wait_for_events_is_woken_by_an_append_of_another_thread_and_ended_by_a_stop) {
+    smolwf::store store = store_in_memory();
+    static_cast<void>(store.run_submit("w"));
+    auto attempt = store.run_claim().value;
+    CHECK(store.event_wait(0, "{\"type\":\"seen\"}", 0, 0).code == SW_TIMEOUT);
+    std::string found;
+    std::thread waiter([&] { found = store.event_wait(0, "{\"type\":\"seen\"}").value.str(); });
+    CHECK(attempt.event_append("other") == SW_OK);
+    CHECK(attempt.event_append("seen", "{\"n\":1}") == SW_OK);
+    waiter.join();
+    const json page = json::read(found);
+    CHECK(page["items"].items.size() == 1 && page["items"].items[0]["type"].text == "seen");
+    CHECK(page["next_seq"].number() >= page["items"].items[0]["seq"].number());
+    smolwf::stop stop = smolwf::stop::make();
+    int32_t code = SW_OK;
+    std::thread stopped([&] {
+        code = store.event_wait(page["next_seq"].number(), {}, 0, SW_FOREVER, stop.get()).code;
+    });
+    stop.fire();
+    stopped.join();
+    CHECK(code == SW_TIMEOUT);
+    CHECK(thrown([&] { static_cast<void>(store.event_wait(-1)); }) == SW_ERR_INVALID);
+}
+
+TEST(a_read_only_store_waits_for_what_another_handle_appends) {
+    const std::string path = temp_path("events.db");
+    smolwf::store store = smolwf::store::open(path);
+    store.init();
+    static_cast<void>(store.run_submit("w"));
+    smolwf::store reader = store_to_read(path);
+    std::string found;
+    std::thread waiter([&] { found = reader.event_wait().value.str(); });
+    CHECK(store.run_claim().value.event_append("seen") == SW_OK);
+    waiter.join();
+    CHECK(contains(found, "\"seen\""));
+}
+
 TEST(handles_of_a_closed_store_answer_closed_and_go_in_any_order) {
     smolwf::store store = store_in_memory();
     static_cast<void>(store.run_submit("w"));
