@@ -1,4 +1,4 @@
-"""Looking at a store from asyncio: lists, counts, and the log as it grows."""
+"""Looking at a store from asyncio: lists, counts, reasons, numbers, and the log as it grows."""
 
 from __future__ import annotations
 
@@ -71,6 +71,22 @@ class AsyncLooking:
     ) -> documents.Acted:
         """Cancels, pauses, resumes or retries runs of a filter; see :meth:`Store.act_many`."""
         return await self.call(self.store.act_many, action, limit, dry_run=dry_run, **filter)
+
+    async def explain(self, run_id: str) -> documents.Explanation:
+        """Why a run is where it is, and what to do about it."""
+        return await self.call(self.store.explain, run_id)
+
+    async def stats(self) -> documents.Stats:
+        """The store in numbers; see :meth:`Store.stats`."""
+        return await self.call(self.store.stats)
+
+    async def queues(self) -> list[documents.Queue]:
+        """All queues, ordered by name."""
+        return await self.call(self.store.queues)
+
+    async def owners(self) -> list[documents.Owner]:
+        """The handles, of any process, that have claimed, the oldest first."""
+        return await self.call(self.store.owners)
 
     async def event_wait(
         self,

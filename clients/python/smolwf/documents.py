@@ -79,6 +79,29 @@ class Acted(TypedDict):
     more: bool
 
 
+class Reason(TypedDict):
+    """Why a run is where it is."""
+
+    #: running, owner_silent, owner_dead, cancel_unheard, queue_paused, queue_full, key_full,
+    #: not_due, backing_off, waits_signal, waits_child, waits_sleep, waits_budget,
+    #: version_unclaimed, queue_unclaimed, local_owner, paused, behind_others, ended
+    code: str
+    #: a sentence for people
+    text: str
+    since_ms: Optional[int]
+    #: what it was read from; its keys are those of the code
+    evidence: dict[str, Any]
+    #: what to do, where something can be done
+    hint: Optional[str]
+
+
+class Explanation(TypedDict):
+    run_id: str
+    state: str
+    #: at least one, the most telling first
+    reasons: list[Reason]
+
+
 class AttemptRecord(TypedDict):
     attempt_id: str
     number: int
@@ -159,3 +182,106 @@ class Migration(TypedDict):
     id: int
     introduced_version: str
     applied_time: int
+
+
+class Queue(TypedDict):
+    """A queue: its limits, and how many of its runs are where."""
+
+    queue: str
+    #: None is no limit
+    concurrency: Optional[int]
+    concurrency_per_key: Optional[int]
+    paused: bool
+    running: int
+    #: may be claimed, as far as limits let them
+    ready: int
+    #: not due yet
+    delayed: int
+    #: parked on a sleep, a message, a child
+    waiting: int
+    #: behind another run with their concurrency key
+    blocked: int
+    oldest_ready_at_ms: Optional[int]
+    last_claimed_at_ms: Optional[int]
+    #: keys whose count stopped at its bound: there are at least so many
+    at_least: list[str]
+
+
+class Owner(TypedDict):
+    """A store handle, of any process, that has claimed."""
+
+    owner_id: str
+    pid: int
+    #: False when its process is gone; None where a read-only handle cannot tell
+    alive: Optional[bool]
+    #: when it first claimed
+    opened_at_ms: int
+    running: int
+    #: when it claimed the run that it has held for longest
+    oldest_lease_at_ms: Optional[int]
+
+
+class RunCounts(TypedDict):
+    """Runs by state."""
+
+    #: exact, unless runs between the oldest and the newest are gone
+    total: int
+    pending: int
+    running: int
+    waiting: int
+    paused: int
+    #: what the other counts leave of ``total``
+    completed: int
+    failed: int
+    cancelled: int
+    #: keys whose count stopped at its bound: there are at least so many
+    at_least: list[str]
+    #: keys of which there are at most so many
+    at_most: list[str]
+
+
+class FullLimit(TypedDict):
+    """A limit that is reached, and runs that fill it."""
+
+    queue: str
+    #: None for the limit of the queue itself
+    concurrency_key: Optional[str]
+    limit: int
+    running: int
+    run_ids: list[str]
+
+
+class FileStats(TypedDict):
+    page_bytes: int
+    pages: int
+    bytes: int
+    free_bytes: int
+    log_bytes: int
+
+
+class WriterStats(TypedDict):
+    """Of this process, since it opened the file."""
+
+    commits: int
+    writes: int
+    largest_batch: int
+    #: commits by how many writes shared them: ``1``, ``2_7``, ``8_63``, ``64_up``
+    batches: dict[str, int]
+    syncs: int
+    syncs_shared: int
+    turn_waits: int
+    turn_wait_ms: int
+
+
+class Stats(TypedDict):
+    at_ms: int
+    runs: RunCounts
+    oldest_ready_at_ms: Optional[int]
+    oldest_ready_for_ms: Optional[int]
+    next_due_at_ms: Optional[int]
+    queues: list[Queue]
+    full: list[FullLimit]
+    owners: list[Owner]
+    file: FileStats
+    #: None on a read-only handle
+    writer: Optional[WriterStats]

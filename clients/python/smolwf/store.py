@@ -12,6 +12,7 @@ from ._library import NULL, call, ffi, lib
 from .budget import StoreBudgets
 from .errors import ClosedError, InvalidError
 from .event import StoreEvents
+from .explain import StoreReasons
 from .listing import StoreLists
 from .options import Duration, OpenOptions, Options, milliseconds
 from .payload import JSON, Codec
@@ -19,6 +20,7 @@ from .queue import StoreQueues
 from .run import StoreRuns
 from .schedule import StoreSchedules
 from .signal import StoreSignals
+from .stats import StoreStats
 from .watch import StoreChanges
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Store(
     StoreEvents,
     StoreSchedules,
     StoreQueues,
+    StoreReasons,
+    StoreStats,
     StoreChanges,
 ):
     """An open store. Any thread may use it; open it after a fork, not before."""
