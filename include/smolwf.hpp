@@ -840,6 +840,13 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
                                        filter.size(), limit, &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** Why a run is where it is: {"run_id","state","reasons"}. */
+    of<text> run_explain(std::string_view run_id) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_explain(this->get(), run_id.data(), run_id.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
 
     of<void> schedule_set(std::string_view name, std::string_view spec) {
         sw_error *err = nullptr;
@@ -880,6 +887,27 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         sw_text *out = nullptr;
         sw_error *err = nullptr;
         int32_t code = sw_store_check(this->get(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** The store in numbers, a JSON object. */
+    of<text> stats() {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_store_stats(this->get(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** All queues by name, a JSON array. */
+    of<text> queue_list() {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_queue_list(this->get(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** The handles, of any process, that have claimed, a JSON array. */
+    of<text> owner_list() {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_owner_list(this->get(), &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
     /** An absent run is all runs. */

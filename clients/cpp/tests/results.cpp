@@ -88,6 +88,16 @@ TEST(runs_are_listed_and_a_filter_that_is_wrong_is_a_result) {
     CHECK(contains(refused.error().what(), "colour"));
 }
 
+TEST(reasons_and_numbers_are_results) {
+    results::store store = *results::store::open(temp_path("reasons.db"));
+    CHECK(store.init().has_value());
+    const std::string run_id = store.run_submit("w")->value.str();
+    CHECK(contains(store.run_explain(run_id).value(), run_id));
+    CHECK(store.stats().has_value() && store.queue_list().has_value());
+    CHECK(store.owner_list().has_value());
+    CHECK(!store.run_explain(""));
+}
+
 TEST(a_wait_for_events_whose_time_is_over_is_no_error) {
     results::store store = *results::store::open_in_memory();
     CHECK(store.init().has_value());

@@ -347,6 +347,39 @@ TEST(a_read_only_store_lists_and_counts_and_changes_nothing) {
     CHECK(thrown([&] { reader.run_act_many("cancel"); }) == SW_ERR_READONLY);
 }
 
+TEST(a_store_explains_a_run_and_tells_its_numbers_queues_and_owners) {
+    smolwf::store store = smolwf::store::open(temp_path("numbers.db"));
+    store.init();
+    const std::string run_id = store.run_submit("w").value.str();
+    store.queue_set("{\"paused\":true}");
+    const json explained = json::read(store.run_explain(run_id));
+    CHECK(explained["run_id"].text == run_id && explained["state"].text == "pending");
+    CHECK(explained["reasons"].items.at(0)["code"].text == "queue_paused");
+    CHECK(thrown([&] { store.run_explain("run_none"); }) != 0);
+    const json queue = json::read(store.queue_list()).items.at(0);
+    CHECK(queue["queue"].text == "default" && queue["paused"].text == "true");
+    const json stats = json::read(store.stats());
+    CHECK(stats["runs"]["pending"].number() == 1 && stats["runs"]["total"].number() == 1);
+    CHECK(stats["file"]["page_bytes"].number() > 0 && !stats["writer"].is_null());
+    CHECK(store.owner_list().view() == "[]");
+    store.queue_set("{}");
+    auto attempt = store.run_claim().value;
+    const json owner = json::read(store.owner_list()).items.at(0);
+    CHECK(owner["pid"].number() == getpid());
+}
+
+TEST(a_read_only_store_explains_runs_and_tells_its_numbers) {
+    const std::string path = temp_path("reasons.db");
+    smolwf::store store = smolwf::store::open(path);
+    store.init();
+    const std::string run_id = store.run_submit("w").value.str();
+    auto attempt = store.run_claim().value;
+    smolwf::store reader = store_to_read(path);
+    CHECK(contains(reader.run_explain(run_id), "\"reasons\":[{"));
+    CHECK(contains(reader.stats(), "\"writer\":null"));
+    CHECK(contains(reader.queue_list(), "default") && contains(reader.owner_list(), "pid"));
+}
+
 TEST(a_wait_for_events_is_woken_by_an_append_of_another_thread_and_ended_by_a_stop) {
     smolwf::store store = store_in_memory();
     static_cast<void>(store.run_submit("w"));
