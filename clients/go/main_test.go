@@ -15,5 +15,9 @@ func TestMain(m *testing.M) {
 		soakWorker(path)
 		return
 	}
+	if path := os.Getenv("SMOLWF_TEST_TELL"); path != "" {
+		tellFrom(path)
+		return
+	}
 	os.Exit(m.Run())
 }

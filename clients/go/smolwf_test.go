@@ -90,6 +90,10 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 		"claim":  func(ctx context.Context) error { _, err := store.Claim(ctx, "", nil); return err },
 		"run":    func(ctx context.Context) error { _, err := store.Wait(ctx, runID); return err },
 		"change": func(ctx context.Context) error { return noChange(ctx, store) },
+		"events": func(ctx context.Context) error {
+			_, err := store.EventWait(ctx, 0, EventFilter{Types: []string{"none"}}, 0)
+			return err
+		},
 	}
 	for name, wait := range waits {
 		ctx, cancel := context.WithCancel(context.Background())
