@@ -128,6 +128,14 @@ export interface MigrationDocument {
 
 export interface EventPage {
   items: EventDocument[];
+  /** Number of the oldest event that the store has: those before it were pruned. */
   first_seq: number;
+  /** Number of the newest. */
   last_seq: number;
+}
+
+/** What a wait for events found. */
+export interface EventsFound extends EventPage {
+  /** After what to look next. */
+  next_seq: number;
 }

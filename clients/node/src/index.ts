@@ -5,7 +5,7 @@ export { Attempt } from "./attempt.js";
 export type { ChildItem, ChildOptions } from "./child.js";
 export type * from "./documents.js";
 export * from "./errors.js";
-export type { TailOptions } from "./event.js";
+export type { EventFilter, EventWaitOptions, TailOptions } from "./event.js";
 export { EncodeError, type Json, RawJson, rawJson } from "./json.js";
 export type { Action, RunFilter } from "./list.js";
 export type { Integer } from "./numbers.js";

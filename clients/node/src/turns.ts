@@ -18,6 +18,7 @@ export const READS: ReadonlySet<string> = new Set([
   "sw_attempt_check",
   "sw_budget_get",
   "sw_event_read",
+  "sw_event_wait",
   "sw_run_count",
   "sw_run_find",
   "sw_run_get",
