@@ -71,6 +71,47 @@ export interface ActDocument {
   more: boolean;
 }
 
+export interface ExplainDocument {
+  run_id: string;
+  state: RunState;
+  /** At least one, the most telling first. */
+  reasons: ReasonDocument[];
+}
+
+/** Why a run is where it is. */
+export interface ReasonDocument {
+  code: ReasonCode;
+  /** The same as a sentence. */
+  text: string;
+  /** When it began, null when that is not known. */
+  since_ms: number | null;
+  /** What it was concluded from. */
+  evidence: { readonly [key: string]: Json };
+  /** What to do, null when there is nothing. */
+  hint: string | null;
+}
+
+export type ReasonCode =
+  | "running"
+  | "owner_silent"
+  | "owner_dead"
+  | "cancel_unheard"
+  | "queue_paused"
+  | "queue_full"
+  | "key_full"
+  | "not_due"
+  | "backing_off"
+  | "waits_signal"
+  | "waits_child"
+  | "waits_sleep"
+  | "waits_budget"
+  | "version_unclaimed"
+  | "queue_unclaimed"
+  | "local_owner"
+  | "paused"
+  | "behind_others"
+  | "ended";
+
 export interface AttemptDocument {
   attempt_id: string;
   number: number;
@@ -138,4 +179,127 @@ export interface EventPage {
 export interface EventsFound extends EventPage {
   /** After what to look next. */
   next_seq: number;
+}
+
+/** How a store stands. */
+export interface StatsDocument {
+  at_ms: number;
+  runs: RunCounts;
+  /** Since when the run that waits longest for a worker could be claimed, null when none waits. */
+  oldest_ready_at_ms: number | null;
+  /** How long that is. */
+  oldest_ready_for_ms: number | null;
+  /** When something comes due by itself next. */
+  next_due_at_ms: number | null;
+  /** As `store.queues.list()` has them. */
+  queues: QueueDocument[];
+  /** Limits that are reached, at most 100. */
+  full: FullDocument[];
+  /** As `store.owners()` has them. */
+  owners: OwnerDocument[];
+  file: FileDocument;
+  /** What this process wrote since it opened the file; null for a handle that only reads. */
+  writer: WriterDocument | null;
+}
+
+/** Runs by state. */
+export interface RunCounts {
+  /** Exact unless runs between the oldest and the newest are gone. */
+  total: number;
+  pending: number;
+  running: number;
+  waiting: number;
+  paused: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  /** The counts that stopped at their bound: so many or more. `runs.count` counts on. */
+  at_least: string[];
+  /** The counts that may be fewer for it. */
+  at_most: string[];
+}
+
+/** A limit of a queue that is reached, and who fills it. */
+export interface FullDocument {
+  queue: string;
+  /** Null for the limit of the whole queue. */
+  concurrency_key: string | null;
+  limit: number;
+  running: number;
+  /** Of those that run, at most 10. */
+  run_ids: string[];
+}
+
+/** Size of a store's file. */
+export interface FileDocument {
+  page_bytes: number;
+  pages: number;
+  /** Of all pages. */
+  bytes: number;
+  /** Of those that hold nothing. */
+  free_bytes: number;
+  /** Of the write-ahead log beside it. */
+  log_bytes: number;
+}
+
+/** What a process wrote since it opened the file. */
+export interface WriterDocument {
+  /** Writes that come together share a commit. */
+  commits: number;
+  writes: number;
+  /** The most writes of one commit. */
+  largest_batch: number;
+  /** Commits by how many writes they hold. */
+  batches: { "1": number; "2_7": number; "8_63": number; "64_up": number };
+  /** Syncs for them. */
+  syncs: number;
+  /** Commits that the sync of another process covered. */
+  syncs_shared: number;
+  /** How often another process had its turn to write. */
+  turn_waits: number;
+  /** How long in all. */
+  turn_wait_ms: number;
+}
+
+/** A queue as it stands. */
+export interface QueueDocument {
+  queue: string;
+  /** Its limit, null for none. */
+  concurrency: number | null;
+  /** Its limit for each concurrency key, null for none. */
+  concurrency_per_key: number | null;
+  paused: boolean;
+  /** Runs that a worker has. */
+  running: number;
+  /** Runs that could be claimed. */
+  ready: number;
+  /** Runs that are not due yet. */
+  delayed: number;
+  /** Runs that are parked. */
+  waiting: number;
+  /** Runs that stand behind another with their concurrency key. */
+  blocked: number;
+  /** Since when the one that waits longest could be claimed. */
+  oldest_ready_at_ms: number | null;
+  /** When a run of it was last claimed; it may be a second behind. */
+  last_claimed_at_ms: number | null;
+  /** The counts that stopped at their bound: so many or more. */
+  at_least: string[];
+}
+
+/** An open store that has claimed, in whichever process. */
+export interface OwnerDocument {
+  owner_id: string;
+  pid: number;
+  /**
+   * False when its process is gone: the next claim of any takes its runs back. Null when this handle,
+   * which only reads, cannot tell.
+   */
+  alive: boolean | null;
+  /** When it first claimed. */
+  opened_at_ms: number;
+  /** How many runs it has. */
+  running: number;
+  /** When it claimed the first of them. */
+  oldest_lease_at_ms: number | null;
 }

@@ -1,6 +1,7 @@
+import type { QueueDocument } from "./documents.js";
 import { toJson } from "./json.js";
 import { snakeKeys } from "./options.js";
-import { Topic } from "./topic.js";
+import { document, Topic } from "./topic.js";
 
 export interface QueueSettings {
   concurrency?: number | null;
@@ -13,5 +14,9 @@ export class Queues extends Topic {
   /** Sets limits of a queue, or pauses it. */
   async set(queue: string, settings: QueueSettings): Promise<void> {
     await this.later("sw_queue_set", queue, toJson(snakeKeys(settings)));
+  }
+  /** The queues that were ever used or set, by name, as they stand. */
+  async list(): Promise<QueueDocument[]> {
+    return document(await this.later("sw_queue_list"));
   }
 }

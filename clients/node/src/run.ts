@@ -1,5 +1,12 @@
 import { Attempt } from "./attempt.js";
-import type { ActDocument, HistoryDocument, RunDocument, RunItem, RunPage } from "./documents.js";
+import type {
+  ActDocument,
+  ExplainDocument,
+  HistoryDocument,
+  RunDocument,
+  RunItem,
+  RunPage,
+} from "./documents.js";
 import { RecordedFailure } from "./errors.js";
 import type { Handle } from "./handle.js";
 import { Hearing } from "./hearing.js";
@@ -263,6 +270,11 @@ export class Runs {
   ): Promise<ActDocument> {
     const inputs = [action, filterText(filter), options.limit];
     return document(await this.#later("sw_run_act_many", ...inputs));
+  }
+
+  /** Says why a run does not go on, or what it does: the most telling reason first. */
+  async explain(runId: string): Promise<ExplainDocument> {
+    return document(await this.#later("sw_run_explain", runId));
   }
 
   /** Everything about a run, for another store. */

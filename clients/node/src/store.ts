@@ -1,5 +1,5 @@
 import { Budgets } from "./budget.js";
-import type { MigrationDocument } from "./documents.js";
+import type { MigrationDocument, OwnerDocument, StatsDocument } from "./documents.js";
 import { Events } from "./event.js";
 import { Handle } from "./handle.js";
 import { type Json, toJson } from "./json.js";
@@ -130,9 +130,17 @@ export class Store implements AsyncDisposable {
     return now;
   }
 
-  /** Counts of the store. */
-  async stats(): Promise<Json> {
+  /**
+   * How the store stands: counts, queues, limits that are reached, who claims from it, its file. It
+   * costs the same in a store of any size.
+   */
+  async stats(): Promise<StatsDocument> {
     return document(await this.#later("sw_store_stats"));
+  }
+
+  /** Who claims from the store, the oldest first. */
+  async owners(): Promise<OwnerDocument[]> {
+    return document(await this.#later("sw_owner_list"));
   }
 
   /** Looks the whole file over. */

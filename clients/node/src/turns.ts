@@ -19,7 +19,10 @@ export const READS: ReadonlySet<string> = new Set([
   "sw_budget_get",
   "sw_event_read",
   "sw_event_wait",
+  "sw_owner_list",
+  "sw_queue_list",
   "sw_run_count",
+  "sw_run_explain",
   "sw_run_find",
   "sw_run_get",
   "sw_run_history",
@@ -29,6 +32,7 @@ export const READS: ReadonlySet<string> = new Set([
   "sw_store_check",
   "sw_store_migrations",
   "sw_store_schema_version",
+  "sw_store_stats",
   "sw_store_wait",
 ]);
 

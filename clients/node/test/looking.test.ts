@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { BudgetError, Store } from "../src/index.js";
+import { BudgetError, InvalidError, NotFoundError, Store } from "../src/index.js";
 import { claimed, memory, onDisk } from "./support.js";
 
 test("many are submitted and claimed in one commit", async (t) => {
@@ -127,4 +127,99 @@ test("a store that is whole says so", async (t) => {
   await store.runs.submit("w");
   const found = JSON.stringify(await store.check());
   assert.ok(found.includes("ok"), found);
+});
+
+test("a store tells how it stands: runs, queues, limits, owners, file and writer", async (t) => {
+  const store = await onDisk(t);
+  await store.queues.set("narrow", { concurrency: 1 });
+  for (const queue of ["narrow", "narrow", "other"]) {
+    await store.runs.submit("w", null, { queue });
+  }
+  await using attempt = await claimed(store, "narrow");
+  const stats = await store.stats();
+  const { total, pending, running, completed } = stats.runs;
+  assert.deepEqual([total, pending, running, completed], [3, 2, 1, 0]);
+  assert.ok(stats.at_ms >= attempt.leaseExpiresAtMs - 60_000);
+  const [full] = stats.full;
+  assert.deepEqual(full, {
+    queue: "narrow",
+    concurrency_key: null,
+    limit: 1,
+    running: 1,
+    run_ids: [attempt.runId],
+  });
+  assert.deepEqual(stats.queues, await store.queues.list());
+  assert.deepEqual(stats.owners, await store.owners());
+  assert.equal(stats.file.bytes, stats.file.pages * stats.file.page_bytes);
+  assert.ok(stats.writer && stats.writer.writes >= 4, JSON.stringify(stats.writer));
+  const { batches, commits } = stats.writer;
+  const inBatches = batches["1"] + batches["2_7"] + batches["8_63"] + batches["64_up"];
+  assert.equal(inBatches, commits);
+});
+
+test("queues are listed by name, with their limits and what waits in them", async (t) => {
+  const store = await memory(t);
+  await store.queues.set("b", { concurrency: 3, concurrencyPerKey: 1, paused: true });
+  await store.runs.submit("w", null, { queue: "a", runAtMs: store.nowMs + 1_000 });
+  await store.runs.submit("w", null, { queue: "b" });
+  const [a, b] = await store.queues.list();
+  assert.deepEqual([a?.queue, a?.delayed, a?.ready, a?.concurrency], ["a", 1, 0, null]);
+  assert.deepEqual([b?.queue, b?.concurrency, b?.concurrency_per_key], ["b", 3, 1]);
+  assert.equal(b?.paused, true);
+  assert.deepEqual(b?.at_least, []);
+});
+
+test("the owners of a store are those who claim from it", async (t) => {
+  const store = await onDisk(t);
+  await store.runs.submit("w");
+  await using _attempt = await claimed(store);
+  const owners = await store.owners();
+  const own = owners.find((owner) => owner.running === 1);
+  assert.deepEqual([own?.pid, own?.alive], [process.pid, true]);
+  assert.ok(own && own.opened_at_ms <= store.nowMs && own.oldest_lease_at_ms !== null);
+});
+
+test("a handle for reading alone lists, counts, explains and tells of the store", async (t) => {
+  const store = await onDisk(t);
+  const { runId } = await store.runs.submit("w", null, { queue: "q" });
+  await using reader = await Store.open(store.path ?? "", { readOnly: true });
+  const ids: string[] = [];
+  for await (const run of reader.runs.list()) ids.push(run.run_id);
+  assert.deepEqual(ids, [runId]);
+  assert.equal(await reader.runs.count(), 1);
+  assert.equal((await reader.runs.explain(runId)).run_id, runId);
+  const stats = await reader.stats();
+  assert.deepEqual([stats.runs.total, stats.writer], [1, null]);
+  assert.deepEqual(
+    (await reader.queues.list()).map((queue) => queue.queue),
+    ["q"],
+  );
+  assert.ok(Array.isArray(await reader.owners()));
+  const refused = { name: "SW_ERR_READONLY" };
+  await assert.rejects(reader.runs.annotate(runId, { a: 1 }), refused);
+  await assert.rejects(reader.runs.actMany("cancel", {}), refused);
+  assert.equal((await reader.runs.actMany("cancel", { dryRun: true })).matched, 1);
+});
+
+test("an explanation names what keeps a run, the most telling reason first", async (t) => {
+  const store = await memory(t);
+  await store.queues.set("shut", { paused: true });
+  const kept = await store.runs.submit("w", null, { queue: "shut" });
+  const parked = await store.runs.submit("w");
+  await (await claimed(store)).perform((attempt) => attempt.signalled("go"));
+  const late = await store.runs.submit("w", null, { runAtMs: store.nowMs + 60_000 });
+  const codes = async ({ runId }: { runId: string }): Promise<string | undefined> => {
+    const told = await store.runs.explain(runId);
+    assert.equal(told.run_id, runId);
+    assert.equal(told.state, (await store.runs.get(runId)).state);
+    for (const reason of told.reasons) assert.ok(reason.text && reason.evidence, reason.code);
+    return told.reasons[0]?.code;
+  };
+  assert.equal(await codes(kept), "queue_paused");
+  assert.equal(await codes(parked), "waits_signal");
+  assert.equal(await codes(late), "not_due");
+  await store.runs.cancel(parked.runId);
+  assert.equal(await codes(parked), "ended");
+  await assert.rejects(store.runs.explain("run_01arz3ndektsv4rrffq69g5fav"), NotFoundError);
+  await assert.rejects(store.runs.explain(""), InvalidError);
 });

@@ -135,6 +135,19 @@ const length: number = await store.runs.result(await store.runs.submit(count, "f
 // @ts-expect-error its arguments are a text
 await store.runs.submit(count, length);
 await worker.stop();
+for await (const run of store.runs.list({ state: ["failed"], workflow: count, include: ["error"] })) {
+  console.log(run.run_id, run.error);
+  await store.runs.annotate(run.run_id, { ticket: "T-7" });
+}
+// @ts-expect-error there is no such state
+await store.runs.count({ state: "done" });
+// @ts-expect-error and no such key
+await store.runs.actMany("retry", { status: "failed" });
+for await (const { payload } of store.events.tail({ type: "said", signal: stop.signal })) {
+  console.log(payload);
+}
+const { runs, writer } = await store.stats();
+console.log(runs.total, writer?.commits, (await store.owners()).length);
 await store.close();
 `;
 
