@@ -148,7 +148,7 @@ SELECT i, unhex(printf('%032x', i)),
     CASE i % :tenth WHEN 18 THEN 'rare' WHEN 19 THEN '' END,
     CASE i % :tenth WHEN 18 THEN 'k' || i WHEN 19 THEN 'key ' || (i / :tenth * 11) END,
     CASE WHEN i % :tenth = 21 THEN '{\"tenant\":\"rare\"}'
-        WHEN i % 10 = 7 THEN '{\"tenant\":\"t' || i % 50 || '\",\"n\":' || i || '}' END,
+        WHEN i % 10 = 7 THEN '{\"tenant\":\"t' || (i % 50) || '\",\"n\":' || i || '}' END,
     '{\"some\":\"arguments of a run\"}'
 FROM n";
 

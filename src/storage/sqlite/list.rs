@@ -14,7 +14,7 @@ use super::sources::{Bounds, Source};
 use super::tx::Tx;
 use crate::domain::metadata;
 use crate::domain::port::{Found, Include, ListPort, Order, RunFilter, RunKey, RunRow, Walk};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits::LIST_LEAPS_MAX;
 
 const STORE_NAME: &str = "
@@ -259,6 +259,7 @@ impl Tx<'_> {
 
 fn has_members(metadata: Option<&str>, wanted: &[String]) -> Result<bool> {
     let Some(metadata) = metadata else { return Ok(false) };
-    let members = metadata::members(metadata)?;
+    let members = metadata::members(metadata)
+        .map_err(|_| Error::Corrupt("stored metadata is no JSON object".into()))?;
     Ok(wanted.iter().all(|member| members.contains(member)))
 }

@@ -69,14 +69,14 @@ LIMIT 1";
 const STILL_BELOW: &str = "
 SELECT task_key
 FROM sw_workflow_tasks
-WHERE state = ?1 AND state IN (0, 3, 4, 5) AND task_key <= ?2
+WHERE state = ?1 AND state <> 1 AND state <> 2 AND task_key <= ?2
 ORDER BY task_key DESC
 LIMIT 1";
 
 const STILL_ABOVE: &str = "
 SELECT task_key
 FROM sw_workflow_tasks
-WHERE state = ?1 AND state IN (0, 3, 4, 5) AND task_key >= ?2
+WHERE state = ?1 AND state <> 1 AND state <> 2 AND task_key >= ?2
 ORDER BY task_key
 LIMIT 1";
 
