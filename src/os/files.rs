@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Times that a file may appear and vanish beneath `open_side` before it gives up.
 const OPEN_TRIES: u32 = 16;
@@ -162,6 +162,13 @@ pub fn file_id(path: &CStr) -> io::Result<FileId> {
 pub fn file_id_of(file: BorrowedFd<'_>) -> io::Result<FileId> {
     let facts = statx(file.as_raw_fd(), c"", libc::AT_EMPTY_PATH, libc::STATX_INO)?;
     Ok(id_in(&facts))
+}
+
+/// Returns the path of the file that stands beside another under this suffix.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Returns how long a file is, 0 for one that is not there, and asks for nothing else.

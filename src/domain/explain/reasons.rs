@@ -110,7 +110,7 @@ fn of_parked(parked: &[Parked], now: Now) -> Result<Vec<Reason>> {
     let mut list = Vec::new();
     let until = parked.iter().find_map(|one| match one {
         Parked::Until { at_ms, .. } => Some(*at_ms),
-        _ => None,
+        Parked::Signal { .. } | Parked::Child { .. } | Parked::Room { .. } => None,
     });
     for one in parked {
         list.push(match one {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::errors::cannot_open;
-use super::path::{is_missing, with_suffix};
+use super::path::is_missing;
 use super::side::{self, Side};
 use crate::error::{Error, Result};
 use crate::os;
@@ -38,13 +38,13 @@ struct Named {
 
 /// Returns the path of the log of a file.
 pub fn log_path(path: &Path) -> PathBuf {
-    with_suffix(path, "-wal")
+    os::with_suffix(path, "-wal")
 }
 
 impl Names {
     /// Notes what the names stand for; `id` and `side` are the database and the side file as opened.
     pub fn new(db: &Path, id: os::FileId, side: &Side) -> Result<Names> {
-        let (log, beside) = (log_path(db), with_suffix(db, side::SUFFIX));
+        let (log, beside) = (log_path(db), os::with_suffix(db, side::SUFFIX));
         let log_id = os::file_id(&c_path(&log)?).map_err(|error| cannot_open(&log, &error))?;
         let side_id = side.id()?.ok_or_else(|| Error::internal("a file has no side file"))?;
         let files = [

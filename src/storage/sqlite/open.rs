@@ -11,7 +11,7 @@ use super::backend::{Backend, FILES, File};
 use super::connect::{connect, connect_reader, set_pragmas};
 use super::errors::{cannot_open, map, map_code};
 use super::names::{Names, log_path};
-use super::path::{self, New, with_suffix};
+use super::path::{self, New};
 use super::readers::{Readers, is_there};
 use super::side::Side;
 use super::write_connection::WriteConnection;
@@ -133,7 +133,7 @@ fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Resul
     let deadline = Instant::now() + Duration::from_millis(settings.busy_timeout_ms.into());
     let pass = side.enter(deadline)?;
     side.begin_boot()?;
-    let index = with_suffix(path, "-shm");
+    let index = os::with_suffix(path, "-shm");
     os::create_mapped(&index, identity.mode & 0o666)
         .map_err(|error| cannot_open(&index, &error))?;
     let bench = open_bench(path, identity, &side, settings.busy_timeout_ms)?;
@@ -221,7 +221,7 @@ fn look_within(conn: &Connection, path: &Path, has_log: bool) -> Result<()> {
 /// Returns whether the file is what a cut off transaction left that was the first of a new file: its
 /// journal says that there was nothing before.
 fn is_first_cut_off(path: &Path) -> Result<bool> {
-    let journal = with_suffix(path, "-journal");
+    let journal = os::with_suffix(path, "-journal");
     if path::find(&journal)?.is_none() {
         return Ok(false);
     }

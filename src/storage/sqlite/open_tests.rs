@@ -11,13 +11,13 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use tempfile::TempDir;
 
 use super::fault::{self, Fault, FileKind, Operation};
-use super::path::with_suffix;
 use crate::domain::Durability;
 use crate::domain::claim::Claim;
 use crate::domain::submit::Submit;
 use crate::error::{Error, Result};
 use crate::handles::store::{Store, StoreOptions};
 use crate::limits::{FILE_BYTES_MAX, PATH_BYTES_MAX};
+use crate::os::with_suffix;
 use crate::process::forking::fork;
 
 fn options() -> StoreOptions {

@@ -118,7 +118,7 @@ pub struct New {
 impl New {
     /// Makes the file; `None` when there is one already.
     pub fn make(path: &Path) -> Result<Option<New>> {
-        let beside = ["-wal", "-shm", side::SUFFIX].map(|suffix| with_suffix(path, suffix));
+        let beside = ["-wal", "-shm", side::SUFFIX].map(|suffix| os::with_suffix(path, suffix));
         let is_absent =
             |path: &PathBuf| fs::symlink_metadata(path).is_err_and(|error| is_missing(&error));
         let absent = beside.into_iter().filter(is_absent).collect();
@@ -141,13 +141,6 @@ impl New {
             all.for_each(|path| drop(fs::remove_file(path)));
         }
     }
-}
-
-/// Returns the path of the file that stands beside a database under this suffix.
-pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Returns what stands under that path; `None` for nothing. A look that fails is no proof of that.

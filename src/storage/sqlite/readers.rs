@@ -17,6 +17,7 @@ use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::limits::LOOKS_MAX;
 use crate::lock::Unpoisoned;
+use crate::os;
 
 /// The read connections of one handle.
 pub struct Readers {
@@ -208,7 +209,7 @@ impl Drop for Transaction<'_> {
 /// Returns whether the file has come that a connection reads without.
 pub fn is_there(path: &Path, suffix: Option<&str>) -> Result<bool> {
     let Some(suffix) = suffix else { return Ok(false) };
-    path::find(&path::with_suffix(path, suffix)).map(|found| found.is_some())
+    path::find(&os::with_suffix(path, suffix)).map(|found| found.is_some())
 }
 
 /// Reads a store in memory, which has no connection but the writer's: between two batches.

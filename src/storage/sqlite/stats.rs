@@ -4,7 +4,6 @@ use rusqlite::Row;
 
 use super::errors::map_system;
 use super::owner::Mark;
-use super::path::with_suffix;
 use super::tx::Tx;
 use crate::domain::port::{
     FileFacts, FullGate, HeldRow, LaneKey, LaneRow, Outcome, Owner, OwnerRow, QueueLimits, RunKey,
@@ -48,7 +47,7 @@ SELECT lane_key, count(*)
 FROM (
     SELECT lane_key
     FROM sw_workflow_tasks
-    WHERE state IN (0, 3, 4, 5) AND state = ?1
+    WHERE state <> 1 AND state <> 2 AND state = ?1
     ORDER BY task_key DESC
     LIMIT ?2
 ) AS page
@@ -248,7 +247,7 @@ impl Tx<'_> {
     /// Returns how long the log is; 0 for a store in memory.
     fn log_bytes(&self) -> Result<u64> {
         let Some(path) = self.conn.path().filter(|path| !path.is_empty()) else { return Ok(0) };
-        let log = with_suffix(path.as_ref(), "-wal");
+        let log = os::with_suffix(path.as_ref(), "-wal");
         os::file_bytes(&log).map_err(|error| map_system(&log.display().to_string(), &error))
     }
 }
