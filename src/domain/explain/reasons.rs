@@ -204,7 +204,11 @@ fn of_limits(queued: &Queued) -> Result<Vec<Reason>> {
     let mut list = Vec::new();
     if limits.is_paused {
         let paused = Reason::new("queue_paused", format!("queue {queue:?} is paused"));
-        list.push(paused.with("queue", queue)?.hint("sw_queue_set with its limits and without \"paused\""));
+        list.push(
+            paused
+                .with("queue", queue)?
+                .hint("sw_queue_set with its limits and without \"paused\""),
+        );
     }
     if let Some(most) = limits.concurrency.filter(|most| queued.running >= *most) {
         let running = queued.running;
