@@ -1568,6 +1568,9 @@ int32_t sw_run_annotate(sw_store *store, const char *run_id, size_t run_id_len,
  * With "dry_run": true nothing is done, and done is 0: matched counts the runs that it would be done
  * to or refused of, refused lists the latter.
  *
+ * Where no index says which runs are meant, the call looks on, SW_LIST_LOOKS_MAX runs at a time, until
+ * it has found some or has seen all.
+ *
  * One commit, all or none of the runs; their states are looked at in it. What follows a cancel below
  * each of them is as for sw_run_cancel: no descendant is claimed any more once it returns.
  *

@@ -100,9 +100,31 @@ struct Refused {
     code: i32,
 }
 
-/// Says what an act would do.
-pub fn rehearse(port: &mut dyn Port, action: Action, asked: &Asked, limit: u32) -> Result<String> {
-    let (run_keys, more) = matched(port, action, asked, limit)?;
+/// What one look for runs to act on came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Acted {
+    /// The document of what was done, or would be.
+    Told(String),
+    /// None of the runs that were looked at is meant: go on behind this one.
+    NoneUpTo(RunKey),
+    /// Nothing is changed: a cancel is on its way down that a retry must let go first.
+    CancelsFirst,
+}
+
+/// Says what an act would do, looking on behind `after`.
+pub fn rehearse(
+    port: &mut dyn Port,
+    action: Action,
+    asked: &Asked,
+    after: Option<RunKey>,
+    limit: u32,
+) -> Result<Acted> {
+    let (run_keys, more) = match matched(port, action, asked, after, limit)? {
+        Matched { run_keys, after: Some(after), .. } if run_keys.is_empty() => {
+            return Ok(Acted::NoneUpTo(after));
+        }
+        matched => (matched.run_keys, matched.more),
+    };
     let mut acted = ActDocument { matched: run_keys.len(), done: 0, refused: Vec::new(), more };
     for run_key in run_keys {
         let (run_id, outcome) = named(port, run_key)?;
@@ -110,24 +132,27 @@ pub fn rehearse(port: &mut dyn Port, action: Action, asked: &Asked, limit: u32) 
             acted.refused.push(Refused { run_id, code: Error::conflict("").code() });
         }
     }
-    document(&acted)
+    document(&acted).map(Acted::Told)
 }
 
 /// Acts on up to `limit` runs that a filter means, and tells which the call on one run would have
 /// refused, with its code.
-///
-/// `None`, and nothing is changed, while a cancel is on its way down that a retry must let go first.
 pub fn act_many(
     port: &mut dyn Port,
     action: Action,
     asked: &Asked,
-    limit: u32,
+    (after, limit): (Option<RunKey>, u32),
     now: Now,
-) -> Result<Option<String>> {
+) -> Result<Acted> {
     if action == Action::Retry && !port.cascades(1)?.is_empty() {
-        return Ok(None);
+        return Ok(Acted::CancelsFirst);
     }
-    let (run_keys, more) = matched(port, action, asked, limit)?;
+    let (run_keys, more) = match matched(port, action, asked, after, limit)? {
+        Matched { run_keys, after: Some(after), .. } if run_keys.is_empty() => {
+            return Ok(Acted::NoneUpTo(after));
+        }
+        matched => (matched.run_keys, matched.more),
+    };
     let mut acted = ActDocument { matched: run_keys.len(), done: 0, refused: Vec::new(), more };
     for run_key in run_keys {
         let (run_id, _) = named(port, run_key)?;
@@ -140,27 +165,34 @@ pub fn act_many(
             Err(error) => return Err(error),
         }
     }
-    document(&acted).map(Some)
+    document(&acted).map(Acted::Told)
 }
 
-/// Returns the runs to act on, and whether there may be more.
+/// Runs to act on.
+struct Matched {
+    run_keys: Vec<RunKey>,
+    /// There may be others, behind this one.
+    after: Option<RunKey>,
+    more: bool,
+}
+
 fn matched(
     port: &mut dyn Port,
     action: Action,
     asked: &Asked,
+    after: Option<RunKey>,
     limit: u32,
-) -> Result<(Vec<RunKey>, bool)> {
+) -> Result<Matched> {
     let len = page_len(limit)?;
     let mut filter = asked.resolved(port)?;
     if !asked.names_states {
         action.narrow(&mut filter);
     }
-    let walk =
-        Walk { order: asked.order, after: None, found_max: len + 1, looks_max: LIST_LOOKS_MAX };
+    let walk = Walk { order: asked.order, after, found_max: len + 1, looks_max: LIST_LOOKS_MAX };
     let mut found = port.runs_found(&filter, &walk)?;
     let more = found.after.is_some() || found.run_keys.len() > len as usize;
     found.run_keys.truncate(len as usize);
-    Ok((found.run_keys, more))
+    Ok(Matched { run_keys: found.run_keys, after: found.after, more })
 }
 
 fn named(port: &mut dyn Port, run_key: RunKey) -> Result<(String, Option<Outcome>)> {

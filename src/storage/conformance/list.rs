@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Bed, Draws, at, claimer, plain, run_id};
 use crate::domain::attempt::End;
 use crate::domain::child::{self, NewChild};
-use crate::domain::list::act::{Action, act_many, rehearse};
+use crate::domain::list::act::{Acted, Action, act_many, rehearse};
 use crate::domain::list::filter::Asked;
 use crate::domain::list::{Counted, count_begin, count_on, list};
 use crate::domain::metadata::annotate;
@@ -64,11 +64,16 @@ fn counted(bed: &mut dyn Bed, filter: &str, at_most: u64) -> u64 {
 
 fn acted(bed: &mut dyn Bed, action: Action, filter: &str, limit: u32, now_ms: i64) -> Value {
     let asked = Asked::read(Some(filter)).unwrap();
+    let mut after = None;
     loop {
-        let acted = bed.tx(|port| act_many(port, action, &asked, limit, at(now_ms))).unwrap();
+        let from = (after, limit);
+        let acted = bed.tx(|port| act_many(port, action, &asked, from, at(now_ms))).unwrap();
         match acted {
-            Some(text) => return serde_json::from_str(&text).unwrap(),
-            None => drop(bed.tx(|port| control::sweep_cascades(port, at(now_ms))).unwrap()),
+            Acted::Told(text) => return serde_json::from_str(&text).unwrap(),
+            Acted::NoneUpTo(run_key) => after = Some(run_key),
+            Acted::CancelsFirst => {
+                bed.tx(|port| control::sweep_cascades(port, at(now_ms))).unwrap();
+            }
         }
     }
 }
@@ -411,7 +416,8 @@ pub(super) fn an_act_tells_which_runs_of_a_named_state_it_is_not_for(bed: &mut d
         "refused": [{"run_id": done, "code": -23}]});
     let asked = Asked::read(Some(filter)).unwrap();
     let before = bed.dump();
-    let would = bed.tx(|port| rehearse(port, Action::Cancel, &asked, 0)).unwrap();
+    let would = bed.tx(|port| rehearse(port, Action::Cancel, &asked, None, 0)).unwrap();
+    let Acted::Told(would) = would else { panic!("{would:?}") };
     assert_eq!(serde_json::from_str::<Value>(&would).unwrap(), expected);
     assert_eq!(bed.dump(), before, "a rehearsal has changed something");
     expected["done"] = 1.into();
@@ -420,5 +426,5 @@ pub(super) fn an_act_tells_which_runs_of_a_named_state_it_is_not_for(bed: &mut d
     let open = put(bed, 3, &plain(), 5);
     let refused = acted(bed, Action::Retry, r#"{"state":"pending"}"#, 0, 6);
     assert_eq!(refused["refused"][0]["run_id"], open.as_str());
-    bed.refused(-2, |port| act_many(port, Action::Retry, &asked, 1_001, at(7)).map(|_| ()));
+    bed.refused(-2, |port| act_many(port, Action::Retry, &asked, (None, 1_001), at(7)).map(|_| ()));
 }
