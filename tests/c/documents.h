@@ -36,8 +36,8 @@ static inline int32_t kept_run_history(sw_store *store, const char *run_id, size
 static inline int32_t kept_run_list(sw_store *store, const char *filter, size_t filter_len,
                                     const char *cursor, size_t cursor_len, uint32_t limit,
                                     sw_text **out, sw_error **err) {
-    return kept("runs",
-                sw_run_list(store, filter, filter_len, cursor, cursor_len, limit, out, err), out);
+    return kept("runs", sw_run_list(store, filter, filter_len, cursor, cursor_len, limit, out, err),
+                out);
 }
 #define sw_run_list(...) kept_run_list(__VA_ARGS__)
 

@@ -18,7 +18,8 @@ static struct value *explain(sw_store *store, struct run_id id) {
     return value_at(reasons, 0);
 }
 
-#define CHECK_REASON(expected, store, id) CHECK_TEXT((expected), text_in(explain(store, id), "code"))
+#define CHECK_REASON(expected, store, id)                                                          \
+    CHECK_TEXT((expected), text_in(explain(store, id), "code"))
 
 static struct value *evidence(sw_store *store, struct run_id id) {
     return value_in(explain(store, id), "evidence");

@@ -74,8 +74,10 @@ TEST(runs_are_counted_by_state_and_by_queue) {
     CHECK_CODE(SW_OK, sw_run_pause(store, NTS(aside.text), ERR));
     finish(claim(store), "1");
     sw_attempt *attempt = claim(store);
-    CHECK_CODE(SW_FAILED, sw_attempt_fail(attempt, NTS("1"), &(sw_fail_options){
-        .struct_size = sizeof(sw_fail_options), .flags = SW_FAIL_TERMINAL}, ERR));
+    CHECK_CODE(SW_FAILED, sw_attempt_fail(attempt, NTS("1"),
+                                          &(sw_fail_options){.struct_size = sizeof(sw_fail_options),
+                                                             .flags = SW_FAIL_TERMINAL},
+                                          ERR));
     sw_attempt_free(attempt);
     attempt = claim(store);
     sw_text *none = NULL;
