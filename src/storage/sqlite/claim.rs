@@ -73,10 +73,10 @@ FROM sw_workflow_owners
 CROSS JOIN sw_workflow_tasks AS t
 WHERE t.owner_key = sw_workflow_owners.owner_key
     AND t.lease_until_up_ms <= CASE
-        WHEN t.owner_key IN (SELECT value FROM json_each(?2)) THEN 9223372036854775807
+        WHEN sw_workflow_owners.owner_key IN (SELECT value FROM json_each(?2)) THEN 9223372036854775807
         ELSE ?1
     END
-ORDER BY t.owner_key, t.lease_until_up_ms, t.task_key
+ORDER BY sw_workflow_owners.owner_key, t.lease_until_up_ms, t.task_key
 LIMIT ?3";
 
 const OWNER: &str = "
@@ -311,7 +311,7 @@ mod tests {
     use super::super::tx::Tx;
     use crate::clock::Now;
     use crate::domain::claim::{Claimer, claim, outlook};
-    use crate::domain::port::{LaneFilter, Owner};
+    use crate::domain::port::{ClaimPort, LaneFilter, Owner};
     use crate::domain::queue;
     use crate::domain::submit::{QUEUE_DEFAULT, Submit, submit};
     use crate::id::new_id;
@@ -405,6 +405,42 @@ mod tests {
         let all = LaneFilter::default();
         let [few, many] = [20, 2_000].map(|count| instructions(crowded(count), &all));
         assert_same("runs", few, many);
+    }
+
+    /// Returns how many instructions it takes to find one lapsed run among so many that are not.
+    fn instructions_of_lost(count: u32) -> u64 {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate::apply(&conn, None, 1).unwrap();
+        conn.execute_batch(
+            "INSERT INTO sw_workflow_owners (mark, boot, pid, opened_at_ms) VALUES (1, x'07', 1, 1)",
+        )
+        .unwrap();
+        for key in 1..=count {
+            let lapses_at = if key == 1 { 5 } else { 1_000 };
+            conn.execute(
+                "INSERT INTO sw_workflow_tasks (task_key, lane_key, state, priority, due_at_ms, fence,
+                    failures, losses, flags, waits_left, owner_key, lease_until_up_ms)
+                VALUES (?1, 1, 2, 0, 0, 1, 0, 0, 0, 0, 1, ?2)",
+                [key, lapses_at],
+            )
+            .unwrap();
+        }
+        let seen = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&seen);
+        let count_one = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        conn.progress_handler(1, Some(count_one)).unwrap();
+        let lost = Tx::new(&conn).lost(10, &[], 64).unwrap();
+        assert_eq!(lost.len(), 1);
+        seen.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_lapsed_run_is_found_at_the_same_cost_however_many_others_run() {
+        let [few, many] = [20, 5_000].map(instructions_of_lost);
+        assert_same("running", few, many);
     }
 
     fn submit_to(conn: &Connection, workflow: &str, version: &str, key: Option<&str>) {
