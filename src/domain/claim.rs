@@ -1,5 +1,6 @@
 //! Claiming: looking whether it is worth its lock, then picking the next runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::control::{CancelAbove, cancel_above, end_below_cancel};
@@ -217,19 +218,14 @@ fn count(port: &mut dyn Port, queue: &str, standing: &mut Standing, heads: &[Hea
     }
 }
 
-/// Notes when something was last claimed from the lanes of what was taken, where the note is too far
-/// behind: a busy lane is seldom written to.
+/// Notes when something was last claimed from the lanes of what was taken, of each once, where the note
+/// is too far behind: a busy lane is seldom written to.
 fn note(port: &mut dyn Port, heads: &[Head], now: Now) -> Result<()> {
-    let mut last = None;
-    for head in heads {
-        let lane_key = head.taken.lane_key;
-        let is_fresh = |at: i64| (0..CLAIM_NOTED_MS).contains(&now.wall_ms.saturating_sub(at));
-        if last != Some(lane_key) && !head.run.lane_claimed_at_ms.is_some_and(is_fresh) {
-            port.lane_claimed(lane_key, now.wall_ms)?;
-        }
-        last = Some(lane_key);
-    }
-    Ok(())
+    let is_fresh = |at: i64| (0..CLAIM_NOTED_MS).contains(&now.wall_ms.saturating_sub(at));
+    let is_behind = |head: &&Head| !head.run.lane_claimed_at_ms.is_some_and(is_fresh);
+    let lanes: BTreeSet<_> =
+        heads.iter().filter(is_behind).map(|head| head.taken.lane_key).collect();
+    lanes.into_iter().try_for_each(|lane_key| port.lane_claimed(lane_key, now.wall_ms))
 }
 
 /// Returns how many more runs of the queue may hold the fence.

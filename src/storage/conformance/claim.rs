@@ -179,6 +179,33 @@ pub(super) fn a_sweep_of_due_runs_is_bounded_and_goes_on(bed: &mut dyn Bed) {
     assert_eq!(bed.tx(|port| port.wake_due(100, 1_000).unwrap().count), 0);
 }
 
+/// P9. As many at once as one likes, of more lanes than a claim looks at first.
+pub(super) fn runs_claimed_together_come_in_the_order_of_claims(bed: &mut dyn Bed) {
+    let mut draws = Draws(11);
+    let mut expected = Vec::new();
+    let owner_key = bed.tx(|port| port.owner_make(&claimer(1, 0).owner, 1).unwrap());
+    for number in 1..=230_u8 {
+        let (priority, due) = (draws.below(3) as i32 - 1, 1 + draws.below(4) as i64);
+        // One busy lane, some that take turns, and many that have little.
+        let lane = [0, draws.below(4), draws.below(60)][draws.below(3) as usize];
+        let is_own = draws.below(4) == 0;
+        let run = Submit { workflow: format!("w{lane}"), priority, run_at_ms: due, ..plain() };
+        let local = if is_own { owner_key } else { 0 };
+        bed.tx(|port| submit(port, &run, run_id(number), local, at(10)).unwrap());
+        expected.push((priority, due, number));
+    }
+    expected.sort();
+    let mut left = expected.into_iter().map(|(_, _, number)| run_id(number));
+    let plain = claimer(1, owner_key);
+    let mine = Claimer { filter: LaneFilter { owner_key, ..plain.filter.clone() }, ..plain };
+    for max in [1, 2, 7, 30, 3, 100, 90, 100] {
+        let picked = bed.tx(|port| claim(port, &mine, max, at(10)).unwrap());
+        let got: Vec<Id> = picked.runs.iter().map(|claimed| claimed.run.run_id).collect();
+        assert_eq!(got, left.by_ref().take(max as usize).collect::<Vec<Id>>(), "{max} at once");
+    }
+    assert_eq!(left.next(), None);
+}
+
 pub(super) fn heads_are_taken_in_order_up_to_a_share_and_stop_behind_a_gate(bed: &mut dyn Bed) {
     let keys: Vec<i64> = (1..=6)
         .map(|number| {

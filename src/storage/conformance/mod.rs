@@ -216,6 +216,7 @@ macro_rules! every_claim {
                 what_waits_in_lanes_of_a_gone_owner_is_for_all_and_its_lanes_are_looked_at_no_more
                 a_run_is_claimed_when_it_is_due_and_not_before
                 a_sweep_of_due_runs_is_bounded_and_goes_on
+                runs_claimed_together_come_in_the_order_of_claims
                 heads_are_taken_in_order_up_to_a_share_and_stop_behind_a_gate
                 what_comes_due_wakes_together_and_names_each_gate_once
                 the_lost_are_those_whose_lease_ended_and_those_of_the_dead

@@ -183,21 +183,24 @@ impl ClaimPort for Tx<'_> {
         share: Share,
     ) -> Result<Vec<Head>> {
         let mut heads = Heads { taken: Vec::new(), share, is_at_gate: false };
+        let mut lanes_min = 1;
         while !heads.are_enough() {
-            let walk = self.walk(filter)?;
-            let Some(best) = walk.best else { break };
-            for run_key in self.heads(&walk, heads.share.runs)? {
+            let mut walk = self.walk(filter, lanes_min)?;
+            let before = heads.taken.len();
+            while let Some((run_key, lane_key)) = walk.take_next() {
                 let taken = self.task_claim(run_key, lease)?;
                 heads.take(Head { run_key, taken, run: self.claimed_run(run_key)? });
                 if heads.are_enough() {
                     break;
                 }
+                self.walk_on(&mut walk, lane_key, heads.share.runs)?;
             }
-            if best.is_loose {
-                self.lane_loosen();
-            } else {
-                self.lane_settle(best.lane_key)?;
+            self.walk_end(walk)?;
+            if heads.taken.len() == before {
+                break;
             }
+            // Who takes turns with others is looked at together with them, and one busy lane alone.
+            lanes_min = (lanes_min * 2).min(heads.share.runs);
         }
         Ok(heads.taken)
     }
@@ -524,6 +527,37 @@ mod tests {
         conn.progress_handler(1, Some(count)).unwrap();
         (0..10).for_each(|_| assert!(take(&conn, filter).is_some()));
         seen.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many instructions a claim of so many runs takes for each, with runs of so many lanes
+    /// that come in turns.
+    fn instructions_per_run(lanes: u32, max: u32) -> u64 {
+        let mut conn = empty();
+        (0..600).for_each(|at| submit_to(&conn, &format!("w{}", at % lanes), "v", None));
+        let seen = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&seen);
+        let count = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        let claimer = claimer(LaneFilter::default());
+        claim(&mut Tx::new(&conn), &claimer, 1, NOW).unwrap();
+        conn.progress_handler(1, Some(count)).unwrap();
+        let picked = claim(&mut Tx::new(&conn), &claimer, max, NOW).unwrap();
+        assert_eq!(picked.runs.len(), max as usize);
+        seen.load(Ordering::Relaxed) / u64::from(max)
+    }
+
+    /// A claim of many reads what it takes: it read as many of a lane as it wanted, took the one that was
+    /// before those of the other lanes, and did so for each.
+    #[test]
+    fn a_run_claimed_with_many_costs_no_more_however_many_they_are_and_of_how_many_lanes() {
+        for lanes in [1, 3, 40] {
+            let [few, many] = [20, 400].map(|max| instructions_per_run(lanes, max));
+            assert_same(&format!("runs of {lanes} lanes"), few, many);
+        }
+        let [one, three] = [1, 3].map(|lanes| instructions_per_run(lanes, 400));
+        assert_same("a run of three lanes beside one of one", one, three);
     }
 
     /// P9 in spite of places that are too early: in every order and with every filter, lanes that

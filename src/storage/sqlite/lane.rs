@@ -2,14 +2,16 @@
 //!
 //! A lane's row says from which place on, in the order of claims, runs of it may be ready; NULL where
 //! none is. A claim goes through the lanes in that order and stops where the next place lies behind
-//! the best run it has found, so that lanes with nothing ready, and lanes behind, are not looked at.
+//! the best run it has found, so that lanes with nothing ready, and lanes behind, are not looked at. A
+//! claim of many takes from all lanes that it has seen in their common order ([`Walk`]), and looks at
+//! twice as many lanes each time it must look again.
 //!
 //! A place may be too early, never too late: whatever makes a run ready moves it forward
 //! ([`Tx::lane_reach`]). Whatever takes a ready run away moves it back ([`Tx::lane_settle`]), but not
 //! while few lanes of the queue have a place: one or two busy lanes are never written to, and a claim
 //! looks in vain into a few lanes at most.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Params, Row, named_params};
 
@@ -149,63 +151,91 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
     })
 }
 
-/// The lane whose next run is the first of all.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Best {
-    /// The lane.
-    pub(super) lane_key: LaneKey,
-    /// Its first run.
-    pub(super) head: Place,
-    /// It has a place among few lanes and may keep it.
-    pub(super) is_loose: bool,
-}
-
 /// How a statement about lanes was gone through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Passed {
     /// To its end, and those were all that may keep their place.
     Few,
-    /// Until the best was known.
+    /// Until enough was known.
     Enough,
     /// Given up: too many were not the ones asked for.
     TooMany,
 }
 
-/// A walk through lanes, as far as it has come.
-#[derive(Debug, Default)]
+/// A lane that a walk has seen to have a ready run.
+#[derive(Debug)]
+struct Open {
+    owner_key: OwnerKey,
+    /// It has a place among few lanes and may keep it.
+    is_loose: bool,
+    /// Runs of it that are known and not taken.
+    known: usize,
+    /// Runs of it that were taken.
+    taken: usize,
+    /// It may have ready runs beyond those that are known.
+    has_more: bool,
+}
+
+/// A walk through lanes, as far as it has come, and the runs that are next in those it has seen.
+#[derive(Debug)]
 pub(super) struct Walk {
-    /// The lane whose next run is the first of those seen.
-    pub(super) best: Option<Best>,
+    /// How many lanes with a ready run it looks for.
+    lanes_min: usize,
+    lanes: BTreeMap<LaneKey, Open>,
+    /// Ready runs in the order of claims; of each lane that has more than these, one at least.
+    line: BTreeMap<Place, LaneKey>,
     /// No other lane has a ready run before this place.
-    pub(super) others_from: Option<Place>,
+    others_from: Option<Place>,
 }
 
 impl Walk {
-    fn see(&mut self, lane_key: LaneKey, head: Place) {
-        match self.best {
-            Some(best) if best.lane_key == lane_key => {}
-            Some(best) if best.head < head => self.see_other(head),
-            before => {
-                self.best = Some(Best { lane_key, head, is_loose: false });
-                before.into_iter().for_each(|best| self.see_other(best.head));
-            }
-        }
+    fn new(lanes_min: usize) -> Walk {
+        Walk { lanes_min, lanes: BTreeMap::new(), line: BTreeMap::new(), others_from: None }
+    }
+
+    fn first(&self) -> Option<Place> {
+        self.line.first_key_value().map(|(place, _)| *place)
+    }
+
+    fn see(&mut self, lane_key: LaneKey, owner_key: OwnerKey, head: Place) {
+        let lane = Open { owner_key, is_loose: false, known: 1, taken: 0, has_more: true };
+        self.lanes.entry(lane_key).or_insert(lane);
+        self.line.insert(head, lane_key);
     }
 
     fn see_other(&mut self, from: Place) {
         self.others_from = Some(self.others_from.map_or(from, |known| known.min(from)));
+    }
+
+    /// Returns whether nothing behind this place is asked for.
+    fn is_enough_before(&self, from: Place) -> bool {
+        self.lanes.len() >= self.lanes_min && self.first().is_some_and(|first| first < from)
+    }
+
+    /// Returns the next run of all lanes, if no lane that was not seen may have one before it.
+    pub(super) fn take_next(&mut self) -> Option<(RunKey, LaneKey)> {
+        let (place, lane_key) = self.line.pop_first()?;
+        if self.others_from.is_some_and(|others| others <= place) {
+            return None;
+        }
+        if let Some(lane) = self.lanes.get_mut(&lane_key) {
+            lane.known -= 1;
+            lane.taken += 1;
+        }
+        Some((place.2, lane_key))
     }
 }
 
 impl Tx<'_> {
     /// Returns the first ready run of the lanes that match.
     pub(super) fn first_ready(&self, filter: &LaneFilter) -> Result<Option<RunKey>> {
-        Ok(self.walk(filter)?.best.map(|best| best.head.2))
+        Ok(self.walk(filter, 1)?.first().map(|(_, _, key)| key))
     }
 
-    /// Goes through the lanes that match until it is known where the first ready run is.
-    pub(super) fn walk(&self, filter: &LaneFilter) -> Result<Walk> {
-        let mut walk = Walk::default();
+    /// Goes through the lanes that match until it is known where the first ready run is, and where those
+    /// of as many lanes are.
+    pub(super) fn walk(&self, filter: &LaneFilter, lanes_min: usize) -> Result<Walk> {
+        let mut walk = Walk::new(lanes_min);
         let own = Some(filter.owner_key).filter(|key| *key != 0);
         for owner_key in [0].into_iter().chain(own) {
             if !self.pass_lanes(filter, owner_key, &mut walk)? {
@@ -215,18 +245,42 @@ impl Tx<'_> {
         Ok(walk)
     }
 
-    /// Returns up to `limit` runs that are ready in the best lane and come before those of all others.
-    pub(super) fn heads(&self, walk: &Walk, limit: usize) -> Result<Vec<RunKey>> {
-        let Some(best) = walk.best else { return Ok(Vec::new()) };
-        if limit == 1 {
-            return Ok(vec![best.head.2]);
+    /// Looks what comes next in a lane whose runs were all taken, for a claim that wants up to `left`
+    /// more: no more than its part of them, or twice what it has given before, and none behind other
+    /// lanes, so that what is read is soon taken.
+    pub(super) fn walk_on(&self, walk: &mut Walk, lane_key: LaneKey, left: usize) -> Result<()> {
+        let part = left / walk.lanes.len().max(1) + 1;
+        let Some(lane) = walk.lanes.get_mut(&lane_key) else { return Ok(()) };
+        if lane.known > 0 || !lane.has_more {
+            return Ok(());
         }
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let heads: Vec<Place> = self.all(HEADS, (best.lane_key, limit), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-        let is_first = |head: &Place| walk.others_from.is_none_or(|others| *head < others);
-        Ok(heads.into_iter().take_while(is_first).map(|(_, _, key)| key).collect())
+        let limit = left.min(part.max(lane.taken * 2));
+        let bound = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.prepare(HEADS)?;
+        let mut rows = statement.query((lane_key, bound)).map_err(map)?;
+        while let Some(row) = rows.next().map_err(map)? {
+            let read = || Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            let place = read().map_err(map)?;
+            if walk.others_from.is_some_and(|others| others <= place) {
+                break;
+            }
+            walk.line.insert(place, lane_key);
+            lane.known += 1;
+        }
+        lane.has_more = lane.known == limit;
+        Ok(())
+    }
+
+    /// Notes in the lanes of a walk what was taken from them.
+    pub(super) fn walk_end(&self, walk: Walk) -> Result<()> {
+        for (lane_key, lane) in walk.lanes.into_iter().filter(|(_, lane)| lane.taken > 0) {
+            if lane.is_loose {
+                self.lane_loosen();
+            } else {
+                self.lane_settle(lane_key)?;
+            }
+        }
+        Ok(())
     }
 
     /// Goes through all lanes of an owner; answers `false` when too many were not the ones asked for.
@@ -242,14 +296,9 @@ impl Tx<'_> {
             ":workflows": names_json(filter.workflows.as_deref()),
             ":versions": names_json(filter.code_versions.as_deref()),
         };
-        let before = walk.best.map(|best| best.lane_key);
-        let passed = self.go_through(LANES, params, walk)?;
-        match &mut walk.best {
-            Some(best) if before != Some(best.lane_key) => {
-                best.is_loose = passed == Passed::Few;
-            }
-            Some(_) | None => {}
-        }
+        let passed = self.go_through(LANES, params, owner_key, walk)?;
+        let own = walk.lanes.values_mut().filter(|lane| lane.owner_key == owner_key);
+        own.for_each(|lane| lane.is_loose = passed == Passed::Few);
         Ok(passed != Passed::TooMany)
     }
 
@@ -267,37 +316,45 @@ impl Tx<'_> {
                 for workflow in workflows {
                     for version in &versions {
                         let names = (queue, owner_key, workflow, version);
-                        self.go_through(LANE_OF_NAMES, names, walk)?;
+                        self.go_through(LANE_OF_NAMES, names, owner_key, walk)?;
                     }
                 }
             }
             (Some(workflows), None) => {
                 for workflow in workflows {
-                    self.go_through(LANES_OF_WORKFLOW, (queue, owner_key, workflow), walk)?;
+                    let names = (queue, owner_key, workflow);
+                    self.go_through(LANES_OF_WORKFLOW, names, owner_key, walk)?;
                 }
             }
             (None, versions) => {
                 for version in versions.into_iter().flatten() {
-                    self.go_through(LANES_OF_VERSION, (queue, owner_key, version), walk)?;
+                    let names = (queue, owner_key, version);
+                    self.go_through(LANES_OF_VERSION, names, owner_key, walk)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Goes through lanes in the order of their places, as far as one may hold a run before the best.
-    fn go_through(&self, sql: &str, params: impl Params, walk: &mut Walk) -> Result<Passed> {
+    /// Goes through lanes in the order of their places, as far as one may hold a run that is asked for.
+    fn go_through(
+        &self,
+        sql: &str,
+        params: impl Params,
+        owner_key: OwnerKey,
+        walk: &mut Walk,
+    ) -> Result<Passed> {
         let mut statement = self.prepare(sql)?;
         let mut rows = statement.query(params).map_err(map)?;
         let (mut count, mut unnamed) = (0, 0);
         while let Some(row) = rows.next().map_err(map)? {
             let lane = read(row).map_err(map)?;
-            if walk.best.is_some_and(|best| best.head < lane.from) {
+            if walk.is_enough_before(lane.from) {
                 walk.see_other(lane.from);
                 return Ok(Passed::Enough);
             }
             if let Some(head) = lane.head {
-                walk.see(lane.lane_key, head);
+                walk.see(lane.lane_key, owner_key, head);
             }
             count += 1;
             unnamed += u32::from(!lane.is_named);

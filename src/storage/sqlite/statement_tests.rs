@@ -131,6 +131,16 @@ fn a_claim_runs_few_statements_whatever_it_finds() {
         store.call("beside", |tx| tx.owner_make(&owner, 1).unwrap());
     });
     store.claim("of one among ten owners", 1);
+    store.claim("beside", 100);
+    for (name, lanes) in [
+        ("of fifty that three lanes give in turns", 3),
+        ("of fifty that twenty-five lanes give in turns", 25),
+    ] {
+        for at in 0..50 {
+            store.submit("beside", &Submit { workflow: format!("w{}", at % lanes), ..plain() });
+        }
+        store.claim(name, 50);
+    }
     store.assert_costs(&[
         ("of nothing in a new store", 2),
         ("of one", 8),
@@ -138,6 +148,8 @@ fn a_claim_runs_few_statements_whatever_it_finds() {
         ("of fifty", 107),
         ("of one when fifty come due", 12),
         ("of one among ten owners", 8),
+        ("of fifty that three lanes give in turns", 120),
+        ("of fifty that twenty-five lanes give in turns", 272),
     ]);
 }
 
