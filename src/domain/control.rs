@@ -184,18 +184,16 @@ fn step_by_id(
     step: &str,
 ) -> Result<Option<i64>> {
     let id = id::parse("run", run_id).ok_or_else(|| Error::internal("a run without an id"))?;
-    let mut found = None;
-    let mut after = 0;
-    while found.is_none() {
-        let page = port.step_names_after(run_key, after, PAGE_LEN_DEFAULT)?;
-        let Some(last) = page.last() else { break };
-        after = last.step_key;
-        let is_it = |row: &&StepName| {
-            super::query::step_id(id, row.kind, &row.name, row.occurrence) == step
-        };
-        found = page.iter().find(is_it).map(|row| row.step_key);
+    let is_it =
+        |row: &&StepName| super::query::step_id(id, row.kind, &row.name, row.occurrence) == step;
+    let mut after = None;
+    loop {
+        let mut page = port.step_names_after(run_key, after.as_ref(), PAGE_LEN_DEFAULT)?;
+        match (page.iter().find(is_it).map(|row| row.step_key), page.pop()) {
+            (None, Some(last)) => after = Some(last),
+            (found, _) => return Ok(found),
+        }
     }
-    Ok(found)
 }
 
 /// Makes a new run of the same workflow and args, which replays what was recorded before

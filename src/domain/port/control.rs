@@ -60,11 +60,11 @@ pub trait ControlPort {
     fn forked_from(&mut self, run_key: RunKey) -> Result<Option<RunKey>>;
     /// Returns the first record of a name in a run, steps first.
     fn step_named(&mut self, run_key: RunKey, name: &str) -> Result<Option<i64>>;
-    /// Returns up to `limit` names of records after `after`, in the order of recording.
+    /// Returns up to `limit` names of records after `after`, by name space, name and occurrence.
     fn step_names_after(
         &mut self,
         run_key: RunKey,
-        after: i64,
+        after: Option<&StepName>,
         limit: u32,
     ) -> Result<Vec<StepName>>;
     /// Copies the finished records of a run that stand before one of them.

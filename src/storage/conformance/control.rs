@@ -315,7 +315,7 @@ pub(super) fn a_retry_keeps_results_and_forgets_failures(bed: &mut dyn Bed) {
     assert_eq!(task.deadline_at_ms, Some(60_000));
     let again = bed.claimed(at(50_001)).fence;
     assert_eq!(again.number, 2, "numbers are fencing tokens");
-    let names = bed.tx(|port| port.step_names_after(again.run_key, 0, 10)).unwrap();
+    let names = bed.tx(|port| port.step_names_after(again.run_key, None, 10)).unwrap();
     assert_eq!(names.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["\"kept\""]);
     bed.finish(again, &End::Complete("1".into()), at(50_002)).unwrap();
     bed.refused(-23, |port| retry(port, &text(1), at(50_003)));
@@ -352,7 +352,7 @@ pub(super) fn a_fork_replays_what_was_recorded_before_a_step(bed: &mut dyn Bed) 
         let claimed = bed.claimed(at(10));
         assert_eq!((claimed.run.run_id, &claimed.run.args), (run_id(number), &args));
         assert_eq!(claimed.run.root_run_id, run_id(number));
-        let names = bed.tx(|port| port.step_names_after(claimed.fence.run_key, 0, 10)).unwrap();
+        let names = bed.tx(|port| port.step_names_after(claimed.fence.run_key, None, 10)).unwrap();
         assert_eq!(names.len(), kept, "{from:?}");
     }
     for none in ["4", "step_00000000000000000000000000", "step_"] {
@@ -417,7 +417,11 @@ pub(super) fn a_fork_from_a_name_means_the_step_of_that_name(bed: &mut dyn Bed) 
     };
     bed.tx(|port| answer(port, &nap, at(7))).unwrap();
     bed.record(fence, "x");
-    let names = bed.tx(|port| port.step_names_after(fence.run_key, 0, 10)).unwrap();
+    let names = bed.tx(|port| port.step_names_after(fence.run_key, None, 10)).unwrap();
+    let mut paged = |after| bed.tx(|port| port.step_names_after(fence.run_key, after, 1)).unwrap();
+    assert_eq!(paged(None), names[..1], "page by page, each once");
+    assert_eq!(paged(Some(&names[0])), names[1..]);
+    assert_eq!(paged(Some(&names[1])), []);
     let place = bed.tx(|port| step_of(port, &text(1), "x")).unwrap();
     assert_eq!(names.iter().find(|row| row.step_key == place).unwrap().kind, StepKind::Step);
 }

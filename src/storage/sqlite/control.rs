@@ -116,9 +116,9 @@ LIMIT 1";
 const STEP_NAMES_AFTER: &str = "
 SELECT step_key, kind, name, occurrence
 FROM sw_workflow_steps
-WHERE run_key = ?1 AND step_key > ?2
-ORDER BY step_key
-LIMIT ?3";
+WHERE run_key = ?1 AND (kind, name, occurrence) > (?2, ?3, ?4)
+ORDER BY kind, name, occurrence
+LIMIT ?5";
 
 const STEPS_COPY: &str = "
 INSERT INTO sw_workflow_steps (
@@ -232,10 +232,13 @@ impl ControlPort for Tx<'_> {
     fn step_names_after(
         &mut self,
         run_key: RunKey,
-        after: i64,
+        after: Option<&StepName>,
         limit: u32,
     ) -> Result<Vec<StepName>> {
-        self.all(STEP_NAMES_AFTER, (run_key, after, limit), |row| {
+        let before_all = (-1, "", 0);
+        let (kind, name, occurrence) = after
+            .map_or(before_all, |after| (after.kind as i64, after.name.as_str(), after.occurrence));
+        self.all(STEP_NAMES_AFTER, (run_key, kind, name, occurrence, limit), |row| {
             Ok(StepName {
                 step_key: row.get(0)?,
                 kind: row.get(1)?,
