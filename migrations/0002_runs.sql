@@ -91,6 +91,8 @@ CREATE TABLE sw_workflow_tasks (
     lease_ms            INTEGER,
     claimed_at_ms       INTEGER,
     worker              TEXT,
+    token               INTEGER,            -- of the newest claim: two lineages of a store never share one
+    version             INTEGER NOT NULL DEFAULT 0, -- counts the writes of this row
     gate                TEXT                -- concurrency key
 ) STRICT;
 -- The claim: the head of each lane in order of priority, due time, submission.

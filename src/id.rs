@@ -32,6 +32,12 @@ const TIME_MS_MAX: u64 = (1 << Ulid::TIME_BITS) - 1;
 pub struct Id(Ulid);
 
 impl Id {
+    /// Returns 48 of its random bits, as a number that is never 0.
+    pub fn token(self) -> i64 {
+        let bytes = self.to_bytes();
+        bytes[10..].iter().fold(0, |sum, byte| sum << 8 | i64::from(*byte)).max(1)
+    }
+
     /// Returns the 16 bytes, big-endian, so that they order as the id does.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0.to_bytes()

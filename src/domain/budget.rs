@@ -83,7 +83,8 @@ fn new_reservation(ask: &Ask, root_key: RunKey, now: Now) -> Reservation {
         key: 0,
         salt: ask.salt,
         root_key,
-        fence: ask.fence,
+        run_key: ask.fence.run_key,
+        attempt: ask.fence.number,
         unit: String::new(),
         amount: 0,
         state: ReservationState::Open,
@@ -159,7 +160,7 @@ pub fn settle(port: &mut dyn Port, id: &str, usage: &Amounts, now: Now) -> Resul
 fn settled(port: &mut dyn Port, first: &Reservation) -> Result<Amounts> {
     match (first.state, &first.step) {
         (ReservationState::SettledWithStep, Some((name, occurrence))) => {
-            let step = port.step_key(first.fence.run_key, name, *occurrence)?;
+            let step = port.step_key(first.run_key, name, *occurrence)?;
             step.map_or(Ok(Amounts::new()), |step| port.ledger_of(first.root_key, true, step))
         }
         _ => port.ledger_of(first.root_key, false, first.key),
@@ -215,7 +216,8 @@ pub fn settle_step(
     let mut units = port.reservations_open(fence.run_key)?;
     units.retain(|unit| {
         let is_its = |(name, at): &(String, u32)| *name == step.name && *at == step.occurrence;
-        unit.fence == fence && unit.step.as_ref().is_some_and(is_its)
+        (unit.run_key, unit.attempt) == (fence.run_key, fence.number)
+            && unit.step.as_ref().is_some_and(is_its)
     });
     for key in keys(&units) {
         port.reservation_set(key, ReservationState::SettledWithStep)?;

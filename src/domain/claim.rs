@@ -123,7 +123,8 @@ pub struct Claimer {
     pub filter: LaneFilter,
     /// Owners that were found dead.
     pub dead: Vec<OwnerKey>,
-    /// An id that was never used; those of runs that schedules make come from it.
+    /// An id that was never used; those of runs that schedules make come from it, and the token of the
+    /// fences that are given.
     pub seed: Id,
 }
 
@@ -172,6 +173,7 @@ pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Resu
         lease_ms: claimer.lease_ms,
         claimed_at_ms: now.wall_ms,
         worker: claimer.worker.clone(),
+        token: claimer.seed.token(),
     };
     let mut bytes = 0;
     while picked.runs.len() < max as usize && bytes < WRITE_BATCH_BYTES_MAX {
@@ -196,7 +198,7 @@ pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Resu
 fn claimed(head: Head, lease: &NewLease) -> Claimed {
     Claimed {
         owner_key: lease.owner_key,
-        fence: Fence { run_key: head.run_key, number: head.taken.number },
+        fence: Fence { run_key: head.run_key, number: head.taken.number, token: lease.token },
         lease_until_ms: lease.lease_until_ms,
         claimed_at_ms: lease.claimed_at_ms,
         due_at_ms: head.taken.due_at_ms,

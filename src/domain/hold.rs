@@ -45,7 +45,16 @@ pub fn fenced(port: &mut dyn Port, fence: Fence) -> Result<Hold> {
 /// Returns the task that an attempt holds, or says that it holds it no more.
 pub(super) fn held_task(port: &mut dyn Port, fence: Fence) -> Result<Task> {
     match port.task(fence.run_key)? {
-        Some(task) if task.state == TaskState::Running && task.fence == fence.number => Ok(task),
+        Some(task) if is_held(&task, fence) => Ok(task),
+        Some(task) if task.fence == fence.number && task.token != fence.token => {
+            Err(Error::LeaseLost(
+                format!(
+                    "attempt {} is not the one that this store knows by its number: the store is a copy, or has lost its last commits",
+                    fence.number
+                )
+                .into(),
+            ))
+        }
         Some(task) => Err(Error::LeaseLost(
             format!("attempt {} lost the run, its newest is {}", fence.number, task.fence).into(),
         )),
@@ -53,6 +62,11 @@ pub(super) fn held_task(port: &mut dyn Port, fence: Fence) -> Result<Task> {
             format!("attempt {} has ended, and so has its run", fence.number).into(),
         )),
     }
+}
+
+fn is_held(task: &Task, fence: Fence) -> bool {
+    let newest = (task.state, task.fence, task.token);
+    newest == (TaskState::Running, fence.number, fence.token)
 }
 
 /// Returns what an attempt must hear before it begins something new.

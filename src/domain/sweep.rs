@@ -125,7 +125,7 @@ pub fn give_back(port: &mut dyn Port, owner: OwnerKey, now: Now) -> Result<bool>
     let held = port.lost(i64::MIN, &[owner], SWEEP_LOST_MAX)?;
     for one in &held {
         if let Some(task) = port.task(one.run_key)? {
-            let fence = Fence { run_key: one.run_key, number: task.fence };
+            let fence = Fence { run_key: one.run_key, number: task.fence, token: task.token };
             finish(port, fence, &End::Release(0), now)?;
         }
     }

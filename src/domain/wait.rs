@@ -571,7 +571,7 @@ mod tests {
     use super::*;
 
     fn ask_of(form: Form, members: Vec<Member>) -> Ask {
-        let fence = Fence { run_key: 1, number: 1 };
+        let fence = Fence { run_key: 1, number: 1, token: 0 };
         Ask { fence, form, name: "a".into(), occurrence: 1, members, timeout_ms: -1 }
     }
 

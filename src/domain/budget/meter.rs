@@ -175,7 +175,7 @@ impl<'port> Meter<'port> {
         source: SourceKind,
         usage: &Amounts,
     ) -> Result<()> {
-        let (_, lane_key) = self.port.root_and_lane(first.fence.run_key)?;
+        let (_, lane_key) = self.port.root_and_lane(first.run_key)?;
         let entry = entry_of(first, source, lane_key, self.now);
         self.spend(&entry, usage)
     }
@@ -252,7 +252,7 @@ pub(super) fn entry_of(
         source,
         source_key: unit.key,
         unit: unit.unit.clone(),
-        run_key: unit.fence.run_key,
+        run_key: unit.run_key,
         lane_key,
         label: unit.label.clone(),
         amount: unit.amount,

@@ -52,8 +52,10 @@ pub struct Reservation {
     pub salt: u32,
     /// Topmost run, which pays.
     pub root_key: RunKey,
-    /// Who reserved.
-    pub fence: Fence,
+    /// Run that reserved.
+    pub run_key: RunKey,
+    /// Number of its attempt.
+    pub attempt: u32,
     /// Unit.
     pub unit: String,
     /// How much.

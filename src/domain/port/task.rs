@@ -42,6 +42,10 @@ pub struct Task {
     pub deadline_at_ms: Option<i64>,
     /// Number of the newest attempt.
     pub fence: u32,
+    /// What its claim drew beside the number; 0 before the first.
+    pub token: i64,
+    /// Counts the writes of this row: as long as it stands still, what was read of the row holds.
+    pub version: i64,
     /// Tries charged by failures.
     pub failures: u32,
     /// Attempts lost in a row without progress.
@@ -85,6 +89,8 @@ impl Task {
             wake_at_ms: None,
             deadline_at_ms: None,
             fence: 0,
+            token: 0,
+            version: 0,
             failures: 0,
             losses: 0,
             is_cancel_asked: false,
@@ -115,6 +121,7 @@ impl Task {
             losses: self.losses,
             lease_until_ms: self.lease_until_ms,
             lease_ms: self.lease_ms,
+            version: self.version,
         }
     }
 
@@ -139,6 +146,8 @@ pub struct Hold {
     pub lease_until_ms: i64,
     /// Length of the lease.
     pub lease_ms: u32,
+    /// Counts the writes of the task.
+    pub version: i64,
 }
 
 impl Hold {
@@ -154,13 +163,17 @@ impl Hold {
     }
 }
 
-/// What identifies a living attempt in every write it makes: the run and the fencing token.
+/// What identifies a living attempt in every write it makes: the run, the number of the attempt, and
+/// what its claim drew. A store that lost its last commits, or a copy that was restored, gives the same
+/// number again, to another attempt; it never draws the same token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {
     /// Key of the run.
     pub run_key: RunKey,
     /// Number of the attempt.
     pub number: u32,
+    /// Drawn by its claim.
+    pub token: i64,
 }
 
 /// A lease as a claim writes it.
@@ -176,6 +189,8 @@ pub struct NewLease {
     pub claimed_at_ms: i64,
     /// Who, as the worker names itself.
     pub worker: Option<String>,
+    /// What tells the attempts of this claim from those of the same numbers in another lineage.
+    pub token: i64,
 }
 
 /// What a claimer is told of the task it got.

@@ -5,6 +5,7 @@ use crate::clock::Now;
 use crate::domain::FailOptions;
 use crate::domain::attempt::{AfterFail, End, Finish};
 use crate::domain::child::{self, NewChild};
+use crate::domain::claim::{Claimer, claim};
 use crate::domain::event::{self, Append};
 use crate::domain::hold::{heartbeat, living};
 use crate::domain::port::{Ended, Fence, LEASE_WHILE_ALIVE, Outcome, TaskState};
@@ -28,12 +29,26 @@ pub(super) fn a_stale_attempt_changes_nothing(bed: &mut dyn Bed) {
     let lost = bed.claimed(at(6)).fence;
     let held = bed.claim(&claimer(2, 0), at(10_006)).unwrap().fence;
     let never = Fence { number: held.number + 1, ..held };
-    let nowhere = Fence { run_key: held.run_key + 100, number: 1 };
+    let nowhere = Fence { run_key: held.run_key + 100, ..held };
     for fence in [lost, never, nowhere] {
         refuses_everything(bed, fence);
     }
     bed.finish(held, &complete(), at(10_007)).unwrap();
     refuses_everything(bed, lost);
+}
+
+/// A store that lost its last commits, or a copy that was restored, gives a number again.
+pub(super) fn an_attempt_of_another_lineage_changes_nothing(bed: &mut dyn Bed) {
+    bed.run(1, at(5));
+    let of = |seed| Claimer { seed: run_id(seed), ..claimer(1, 0) };
+    let picked = bed.undone(|port| claim(port, &of(0xE1), 1, at(6))).unwrap();
+    let lost = picked.runs[0].fence;
+    let held = bed.claim(&of(0xE2), at(6)).unwrap().fence;
+    assert_eq!((lost.run_key, lost.number), (held.run_key, held.number));
+    refuses_everything(bed, lost);
+    let sentence = bed.refused(-20, |port| living(port, lost, at(7)));
+    assert!(sentence.contains("lost its last commits"), "{sentence}");
+    bed.finish(held, &complete(), at(10_007)).unwrap();
 }
 
 fn refuses_everything(bed: &mut dyn Bed, fence: Fence) {

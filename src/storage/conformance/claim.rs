@@ -226,6 +226,7 @@ pub(super) fn heads_are_taken_in_order_up_to_a_share_and_stop_behind_a_gate(bed:
                 lease_ms: 10_000,
                 claimed_at_ms: 6,
                 worker: Some("worker".into()),
+                token: 1,
             };
             let heads = port.claim_heads(&filter, &lease, Share { runs, bytes }).unwrap();
             heads.into_iter().map(|head| (head.run_key, head.taken.number)).collect::<Vec<_>>()
@@ -635,7 +636,7 @@ fn end_one(bed: &mut dyn Bed, models: &mut BTreeMap<i64, Model>, draws: &mut Dra
     let key = running[draws.below(running.len() as u64) as usize];
     let model = models.get_mut(&key).unwrap();
     let (number, _) = model.running.unwrap();
-    let fence = crate::domain::port::Fence { run_key: key, number };
+    let fence = crate::domain::port::Fence { run_key: key, number, token: run_id(0xEE).token() };
     match draws.below(4) {
         0 => {
             bed.finish(fence, &End::Complete("1".into()), at(now)).unwrap();

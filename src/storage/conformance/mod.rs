@@ -26,6 +26,7 @@ mod schedule;
 mod stats;
 mod step;
 mod store;
+mod task;
 mod wait;
 
 use crate::clock::Now;
@@ -233,8 +234,11 @@ macro_rules! every_claim {
                 a_run_that_timed_out_in_the_queue_fails
                 a_run_that_timed_out_in_an_attempt_ends_with_that_attempt
                 claims_agree_with_a_plain_model_over_random_histories;
+            task:
+                every_write_of_a_task_counts_its_version;
             attempt:
                 a_stale_attempt_changes_nothing
+                an_attempt_of_another_lineage_changes_nothing
                 a_lapsed_lease_that_nobody_took_over_still_works
                 a_heartbeat_extends_the_lease_and_never_shortens_it
                 every_write_keeps_at_least_half_the_lease_ahead

@@ -74,7 +74,7 @@ pub(super) fn steps_are_told_apart_by_run_name_and_occurrence(bed: &mut dyn Bed)
         }
     }
     for ((run_key, name, occurrence), result) in &expected {
-        let fence = Fence { run_key: *run_key, number: 1 };
+        let fence = Fence { run_key: *run_key, ..fences[0] };
         assert_eq!(row(bed, fence, name, *occurrence).unwrap().result.as_ref(), Some(result));
     }
     assert_eq!(row(bed, fences[0], "a", 3), None);

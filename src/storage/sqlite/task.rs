@@ -18,7 +18,8 @@
 //!                 4 paused <---------------------------+  set_aside, from and to 0, 1, 3 and 5
 //! ```
 //!
-//! From each of them a run can end: `task_delete`. The bits of `flags`:
+//! From each of them a run can end: `task_delete`. Every write of the row counts its `version`. The bits
+//! of `flags`:
 //!
 //! | bit | meaning | cleared by |
 //! |---|---|---|
@@ -40,15 +41,15 @@ use crate::error::{Error, Result};
 
 const TASK: &str = "
 SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
-    losses, flags, owner_key, lease_until_up_ms, lease_ms, claimed_at_ms, worker, gate
+    losses, flags, owner_key, lease_until_up_ms, lease_ms, claimed_at_ms, worker, gate, token, version
 FROM sw_workflow_tasks
 WHERE task_key = ?1";
 
 // The look at the fence that each hot write begins with (P10).
 const HOLD: &str = "
-SELECT flags, deadline_at_ms, losses, lease_until_up_ms, lease_ms
+SELECT flags, deadline_at_ms, losses, lease_until_up_ms, lease_ms, version
 FROM sw_workflow_tasks
-WHERE task_key = ?1 AND fence = ?2 AND state = 2";
+WHERE task_key = ?1 AND fence = ?2 AND token = ?3 AND state = 2";
 
 const TASK_INSERT: &str = "
 INSERT INTO sw_workflow_tasks (
@@ -59,44 +60,49 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, CASE ?9 WHEN 1 THEN 8 ELSE 0 END, 
 
 const TASK_CLAIM: &str = "
 UPDATE sw_workflow_tasks
-SET state = 2, fence = fence + 1, owner_key = ?2, lease_until_up_ms = ?3, lease_ms = ?4,
-    claimed_at_ms = ?5, worker = ?6
+SET version = version + 1,
+    state = 2, fence = fence + 1, owner_key = ?2, lease_until_up_ms = ?3, lease_ms = ?4,
+    claimed_at_ms = ?5, worker = ?6, token = ?7
 WHERE task_key = ?1 AND state = 1
 RETURNING fence, due_at_ms, lane_key, gate";
 
 const LEASE_SET: &str = "
 UPDATE sw_workflow_tasks
-SET lease_until_up_ms = ?2, lease_ms = ?3, losses = ?4
+SET version = version + 1, lease_until_up_ms = ?2, lease_ms = ?3, losses = ?4
 WHERE task_key = ?1";
 
 const TASK_YIELD: &str = "
 UPDATE sw_workflow_tasks
-SET state = ?2, due_at_ms = ?3, wake_at_ms = ?4, failures = ?5, losses = ?6, flags = flags & ~20,
+SET version = version + 1,
+    state = ?2, due_at_ms = ?3, wake_at_ms = ?4, failures = ?5, losses = ?6, flags = flags & ~20,
     owner_key = NULL,
     lease_until_up_ms = NULL, lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
 WHERE task_key = ?1";
 
 const TASK_PARK: &str = "
 UPDATE sw_workflow_tasks
-SET state = 3, wake_at_ms = ?2, waits_left = ?3, due_at_ms = max(due_at_ms, ?4), flags = flags & ~16,
+SET version = version + 1,
+    state = 3, wake_at_ms = ?2, waits_left = ?3, due_at_ms = max(due_at_ms, ?4), flags = flags & ~16,
     owner_key = NULL, lease_until_up_ms = NULL, lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
 WHERE task_key = ?1";
 
 const WAIT_COUNT_DOWN: &str = "
 UPDATE sw_workflow_tasks
-SET waits_left = max(waits_left - 1, 0)
+SET version = version + 1, waits_left = max(waits_left - 1, 0)
 WHERE task_key = ?1
 RETURNING waits_left";
 
 const TASK_WAKE: &str = "
 UPDATE sw_workflow_tasks
-SET state = 1, due_at_ms = max(due_at_ms, ?2), wake_at_ms = NULL, waits_left = 0
+SET version = version + 1,
+    state = 1, due_at_ms = max(due_at_ms, ?2), wake_at_ms = NULL, waits_left = 0
 WHERE task_key = ?1 AND state IN (0, 3)
 RETURNING lane_key, priority, due_at_ms, gate";
 
 const TASKS_WAKE_DUE: &str = "
 UPDATE sw_workflow_tasks
-SET state = 1, due_at_ms = max(due_at_ms, wake_at_ms), wake_at_ms = NULL, waits_left = 0
+SET version = version + 1,
+    state = 1, due_at_ms = max(due_at_ms, wake_at_ms), wake_at_ms = NULL, waits_left = 0
 WHERE state IN (0, 3) AND task_key IN (
     SELECT task_key
     FROM sw_workflow_tasks
@@ -118,32 +124,32 @@ WHERE task_key IN (
 
 const TASK_WOKEN_FOR_ROOM: &str = "
 UPDATE sw_workflow_tasks
-SET flags = flags | 16
+SET version = version + 1, flags = flags | 16
 WHERE task_key = ?1";
 
 const TASK_SET_ASIDE: &str = "
 UPDATE sw_workflow_tasks
-SET state = ?2, due_at_ms = ?3, wake_at_ms = ?4, waits_left = 0
+SET version = version + 1, state = ?2, due_at_ms = ?3, wake_at_ms = ?4, waits_left = 0
 WHERE task_key = ?1";
 
 const TASK_SET_TIMED_OUT: &str = "
 UPDATE sw_workflow_tasks
-SET flags = flags | 2, deadline_at_ms = NULL
+SET version = version + 1, flags = flags | 2, deadline_at_ms = NULL
 WHERE task_key = ?1";
 
 const TASK_FLAG_CANCEL: &str = "
 UPDATE sw_workflow_tasks
-SET flags = flags | 1
+SET version = version + 1, flags = flags | 1
 WHERE task_key = ?1";
 
 const TASK_FLAG_PAUSE: &str = "
 UPDATE sw_workflow_tasks
-SET flags = CASE ?2 WHEN 1 THEN flags | 4 ELSE flags & ~4 END
+SET version = version + 1, flags = CASE ?2 WHEN 1 THEN flags | 4 ELSE flags & ~4 END
 WHERE task_key = ?1";
 
 const GATE_KEEP: &str = "
 UPDATE sw_workflow_tasks
-SET state = 5
+SET version = version + 1, state = 5
 WHERE task_key IN (
     SELECT task_key
     FROM sw_workflow_tasks
@@ -154,7 +160,7 @@ WHERE task_key IN (
 
 const GATE_LET_IN: &str = "
 UPDATE sw_workflow_tasks
-SET state = 1
+SET version = version + 1, state = 1
 WHERE task_key = (
     SELECT task_key
     FROM sw_workflow_tasks
@@ -177,7 +183,8 @@ LIMIT ?2";
 
 const TASK_MOVE: &str = "
 UPDATE sw_workflow_tasks
-SET lane_key = ?2, flags = flags & ~8, state = CASE state WHEN 5 THEN 1 ELSE state END
+SET version = version + 1,
+    lane_key = ?2, flags = flags & ~8, state = CASE state WHEN 5 THEN 1 ELSE state END
 WHERE task_key = ?1
 RETURNING state, priority, due_at_ms, gate";
 
@@ -223,7 +230,7 @@ const FLAG_WOKEN_FOR_ROOM: i64 = 16;
 
 impl TaskPort for Tx<'_> {
     fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {
-        self.one(HOLD, (fence.run_key, fence.number), |row| {
+        self.one(HOLD, (fence.run_key, fence.number, fence.token), |row| {
             let flags: i64 = row.get(0)?;
             Ok(Hold {
                 is_cancel_asked: flags & FLAG_CANCEL_ASKED != 0,
@@ -232,6 +239,7 @@ impl TaskPort for Tx<'_> {
                 losses: row.get(2)?,
                 lease_until_ms: row.get(3)?,
                 lease_ms: row.get(4)?,
+                version: row.get(5)?,
             })
         })
     }
@@ -376,6 +384,7 @@ impl Tx<'_> {
                 lease.lease_ms,
                 lease.claimed_at_ms,
                 &lease.worker,
+                lease.token,
             ),
             |row| {
                 let (lane_key, gate) = (row.get(2)?, row.get(3)?);
@@ -430,6 +439,8 @@ fn read_task(row: &Row<'_>) -> rusqlite::Result<Task> {
         lease_ms: row.get::<_, Option<u32>>(13)?.unwrap_or(0),
         claimed_at_ms: row.get::<_, Option<i64>>(14)?.unwrap_or(0),
         worker: row.get(15)?,
+        token: row.get::<_, Option<i64>>(17)?.unwrap_or(0),
+        version: row.get(18)?,
     })
 }
 
