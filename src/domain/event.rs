@@ -149,13 +149,15 @@ fn page(port: &mut dyn Port, read: &Read, goes_on: bool) -> Result<Page> {
         Some(text) => Some(find_row(port, text)?.run_key),
     };
     let (types, after_seq) = (read.types.as_slice(), read.after_seq);
+    let numbered = port.events_number()?;
     let up_to_seq = match types {
         [] => None,
-        _ => port.event_ahead(run_key, after_seq, EVENTS_LOOKED_MAX)?,
+        _ => port.event_ahead(numbered, run_key, after_seq, EVENTS_LOOKED_MAX)?,
     };
     let bytes = EVENT_PAGE_BYTES;
-    let rows = port.events(&EventFilter { run_key, types, up_to_seq, after_seq, limit, bytes })?;
-    let (first_seq, last_seq) = port.event_span()?;
+    let filter = EventFilter { run_key, types, up_to_seq, after_seq, limit, bytes };
+    let rows = port.events(numbered, &filter)?;
+    let (first_seq, last_seq) = port.event_span(numbered)?;
     // What a page was cut behind is not looked at yet; else all that the transaction sees is.
     let is_cut = rows.len() >= limit as usize
         || rows.iter().map(|row| row.payload.len()).sum::<usize>() >= bytes;

@@ -163,14 +163,10 @@ pub fn run_history(
     let children = page.take(|limit| port.child_rows_after(run_key, from.child, limit))?;
     let events = page.take(|limit| {
         let bytes = EVENT_PAGE_BYTES;
-        let run_key = Some(run_key);
-        port.events(&EventFilter {
-            run_key,
-            after_seq: from.event,
-            limit,
-            bytes,
-            ..EventFilter::default()
-        })
+        let (run_key, after_seq) = (Some(run_key), from.event);
+        let filter = EventFilter { run_key, after_seq, limit, bytes, ..EventFilter::default() };
+        let numbered = port.events_number()?;
+        port.events(numbered, &filter)
     })?;
     let to = Cursor {
         attempt: live

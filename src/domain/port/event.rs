@@ -19,6 +19,18 @@ pub struct EventRow {
     pub at_ms: i64,
 }
 
+/// Says that what was committed before has its numbers. A backend gives it, and whoever reads the log
+/// shows it: an event that was appended is not read before it is numbered.
+#[derive(Debug, Clone, Copy)]
+pub struct Numbered(());
+
+impl Numbered {
+    /// For a backend, once it is so.
+    pub const fn all() -> Numbered {
+        Numbered(())
+    }
+}
+
 /// Which events are read: of the store or of one run, above a number, up to bounds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EventFilter<'a> {
@@ -38,7 +50,7 @@ pub struct EventFilter<'a> {
 
 /// The append-only log.
 pub trait EventPort {
-    /// Appends an event and returns its number.
+    /// Appends an event. Its number it has when it is read.
     fn event_insert(
         &mut self,
         run_key: RunKey,
@@ -46,19 +58,24 @@ pub trait EventPort {
         key: Option<&str>,
         payload: &str,
         at_ms: i64,
-    ) -> Result<i64>;
+    ) -> Result<()>;
     /// Returns whether a run has an event under this key.
     fn event_exists(&mut self, run_key: RunKey, key: &str) -> Result<bool>;
+    /// Gives the events that were committed before this transaction their numbers, where they have none:
+    /// the next ones, in the order of commits and without gaps (P32). A backend that numbers as it
+    /// appends has nothing to do.
+    fn events_number(&mut self) -> Result<Numbered>;
     /// Returns events in the order of their numbers.
-    fn events(&mut self, filter: &EventFilter<'_>) -> Result<Vec<EventRow>>;
+    fn events(&mut self, numbered: Numbered, filter: &EventFilter<'_>) -> Result<Vec<EventRow>>;
     /// Returns the number of the event that stands `count` places above a number, of those of a run or
     /// of the store; `None` where so many are not there.
     fn event_ahead(
         &mut self,
+        numbered: Numbered,
         run_key: Option<RunKey>,
         after_seq: i64,
         count: u32,
     ) -> Result<Option<i64>>;
     /// Returns the oldest and the newest number in the store; zeros when there is none.
-    fn event_span(&mut self) -> Result<(i64, i64)>;
+    fn event_span(&mut self, numbered: Numbered) -> Result<(i64, i64)>;
 }

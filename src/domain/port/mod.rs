@@ -33,7 +33,7 @@ pub use claim::{
     ClaimPort, ClaimedRun, Head, LaneFilter, Lost, Owner, OwnerId, Share, Standing, Woken,
 };
 pub use control::{Ancestor, ControlPort, StepName};
-pub use event::{EventFilter, EventPort, EventRow};
+pub use event::{EventFilter, EventPort, EventRow, Numbered};
 pub use explain::{ExplainPort, LaneHead, PendingRecord};
 pub use list::{Found, Include, ListPort, Order, RunFilter, RunState, RunStates, Span, Walk};
 pub use query::{QueryPort, RunRow, SignalRow};

@@ -2,7 +2,7 @@
 
 use super::{Bed, at, run_id};
 use crate::domain::event::{self, Append};
-use crate::domain::port::{EventFilter, EventRow, Fence};
+use crate::domain::port::{EventFilter, EventRow, Fence, Port};
 
 fn said(fence: Fence, payload: &str, key: Option<&str>) -> Append {
     let key = key.map(str::to_owned);
@@ -15,7 +15,17 @@ fn claimed(bed: &mut dyn Bed, number: u8) -> Fence {
 }
 
 fn read(bed: &mut dyn Bed, filter: EventFilter<'_>) -> Vec<EventRow> {
-    bed.tx(|port| port.events(&filter).unwrap())
+    bed.tx(|port| {
+        let numbered = port.events_number().unwrap();
+        port.events(numbered, &filter).unwrap()
+    })
+}
+
+fn span(bed: &mut dyn Bed) -> (i64, i64) {
+    bed.tx(|port| {
+        let numbered = port.events_number().unwrap();
+        port.event_span(numbered).unwrap()
+    })
 }
 
 const ALL: EventFilter<'_> = EventFilter {
@@ -46,7 +56,27 @@ pub(super) fn a_key_appends_once_in_a_run(bed: &mut dyn Bed) {
     assert_eq!((seen[1].run_id, seen[1].payload.as_str(), seen[1].at_ms), (run_id(2), "3", 10));
     let of_one = EventFilter { run_key: Some(one.run_key), after_seq: 1, ..ALL };
     assert_eq!(read(bed, of_one).iter().map(|event| event.seq).collect::<Vec<_>>(), [3, 4]);
-    assert_eq!(bed.tx(|port| port.event_span().unwrap()), (1, 4));
+    assert_eq!(span(bed), (1, 4));
+}
+
+/// P32, whether a backend numbers as it appends or as it reads.
+pub(super) fn numbers_follow_the_commits_without_a_gap_and_stay(bed: &mut dyn Bed) {
+    let fence = claimed(bed, 1);
+    let append = |port: &mut dyn Port, what| event::append(port, &said(fence, what, None), at(10));
+    let seen = |bed: &mut dyn Bed| {
+        read(bed, ALL).into_iter().map(|event| (event.seq, event.payload)).collect::<Vec<_>>()
+    };
+    let numbered = |seq: i64, payload: &str| (seq, payload.to_owned());
+    bed.tx(|port| append(port, "1").unwrap());
+    bed.undone(|port| append(port, "2").unwrap());
+    bed.tx(|port| append(port, "3").unwrap());
+    assert_eq!(seen(bed), [numbered(1, "1"), numbered(2, "3")]);
+    bed.undone(|port| append(port, "4").unwrap());
+    bed.tx(|port| append(port, "5").and(append(port, "6")).unwrap());
+    let all = [numbered(1, "1"), numbered(2, "3"), numbered(3, "5"), numbered(4, "6")];
+    assert_eq!(seen(bed), all);
+    assert_eq!(seen(bed), all);
+    assert_eq!(span(bed), (1, 4));
 }
 
 /// A page of large payloads ends early, and never before its first event.
@@ -78,9 +108,11 @@ pub(super) fn kinds_are_told_apart_and_places_are_found(bed: &mut dyn Bed) {
     let both = ["even".to_owned(), "odd".to_owned()];
     assert_eq!(read(bed, EventFilter { types: &both, ..ALL }).len(), 5);
     bed.tx(|port| {
-        assert_eq!(port.event_ahead(None, 1, 2).unwrap(), Some(3));
-        assert_eq!(port.event_ahead(None, 1, 5).unwrap(), None);
-        assert_eq!(port.event_ahead(Some(one.run_key), 1, 2).unwrap(), Some(4));
-        assert_eq!(port.event_ahead(Some(two.run_key), 2, 2).unwrap(), None);
+        let numbered = port.events_number().unwrap();
+        let mut ahead = |of, after, count| port.event_ahead(numbered, of, after, count).unwrap();
+        assert_eq!(ahead(None, 1, 2), Some(3));
+        assert_eq!(ahead(None, 1, 5), None);
+        assert_eq!(ahead(Some(one.run_key), 1, 2), Some(4));
+        assert_eq!(ahead(Some(two.run_key), 2, 2), None);
     });
 }

@@ -284,6 +284,7 @@ macro_rules! every_claim {
                 an_empty_store_is_whole;
             event:
                 a_key_appends_once_in_a_run
+                numbers_follow_the_commits_without_a_gap_and_stay
                 a_page_ends_at_its_limit_or_its_bytes
                 kinds_are_told_apart_and_places_are_found;
             stats:

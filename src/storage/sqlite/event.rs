@@ -5,7 +5,7 @@ use rusqlite::Row;
 use super::errors::map;
 use super::lane::names_json;
 use super::tx::Tx;
-use crate::domain::port::{EventFilter, EventPort, EventRow, RunKey};
+use crate::domain::port::{EventFilter, EventPort, EventRow, Numbered, RunKey};
 use crate::error::Result;
 
 // The key is max + 1 within the writer's transaction: commit order, without gaps (P32).
@@ -83,15 +83,19 @@ impl EventPort for Tx<'_> {
         key: Option<&str>,
         payload: &str,
         at_ms: i64,
-    ) -> Result<i64> {
-        self.insert(EVENT_INSERT, (run_key, event_type, key, at_ms, payload))
+    ) -> Result<()> {
+        self.insert(EVENT_INSERT, (run_key, event_type, key, at_ms, payload)).map(|_| ())
     }
 
     fn event_exists(&mut self, run_key: RunKey, key: &str) -> Result<bool> {
         Ok(self.one(EVENT_EXISTS, (run_key, key), |_| Ok(()))?.is_some())
     }
 
-    fn events(&mut self, filter: &EventFilter<'_>) -> Result<Vec<EventRow>> {
+    fn events_number(&mut self) -> Result<Numbered> {
+        Ok(Numbered::all())
+    }
+
+    fn events(&mut self, _: Numbered, filter: &EventFilter<'_>) -> Result<Vec<EventRow>> {
         let mut statement =
             self.prepare(if filter.run_key.is_some() { EVENTS_OF_RUN } else { EVENTS })?;
         let (after, limit) = (filter.after_seq, filter.limit);
@@ -115,6 +119,7 @@ impl EventPort for Tx<'_> {
 
     fn event_ahead(
         &mut self,
+        _: Numbered,
         run_key: Option<RunKey>,
         after_seq: i64,
         count: u32,
@@ -128,7 +133,7 @@ impl EventPort for Tx<'_> {
         }
     }
 
-    fn event_span(&mut self) -> Result<(i64, i64)> {
+    fn event_span(&mut self, _: Numbered) -> Result<(i64, i64)> {
         let first = self.one(EVENT_FIRST, [], |row| row.get(0))?;
         let last = self.one(EVENT_LAST, [], |row| row.get(0))?;
         Ok((first.unwrap_or(0), last.unwrap_or(0)))
