@@ -83,6 +83,18 @@ type WriterStats struct {
 	// TurnWaits is how often another process had its turn to write, TurnWaitMS how long in all.
 	TurnWaits  int64 `json:"turn_waits"`
 	TurnWaitMS int64 `json:"turn_wait_ms"`
+	// Calls tells whose the writes were, first those that took longest.
+	Calls []CallStats `json:"calls"`
+}
+
+// CallStats is what the writes of one function came to.
+type CallStats struct {
+	// Call is the C function, or sweep, or sync.
+	Call   string `json:"call"`
+	Writes int64  `json:"writes"`
+	// TookMS is how long their work took in all, LongestMS how long that of the longest.
+	TookMS    int64 `json:"took_ms"`
+	LongestMS int64 `json:"longest_ms"`
 }
 
 // Batches counts commits by how many writes they hold.

@@ -3,14 +3,15 @@
 //! Nothing is counted as it happens: who looks counts, and no further than a bound, so that a look costs
 //! the same in a store of a million runs. What a bound has cut is named beside the counts.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::output::{Document, document};
 use super::port::{
-    FileFacts, FullGate, HeldRow, LaneKey, LaneRow, Outcome, Owner, OwnerKey, OwnerRow, Port,
-    QueueLimits, TaskState, WriterFacts,
+    CallFacts, FileFacts, FullGate, HeldRow, LaneKey, LaneRow, Outcome, Owner, OwnerKey, OwnerRow,
+    Port, QueueLimits, TaskState, WriterFacts,
 };
 use super::submit::QUEUE_DEFAULT;
 use crate::clock::Now;
@@ -111,6 +112,15 @@ struct WriterDocument {
     syncs_shared: u64,
     turn_waits: u64,
     turn_wait_ms: u64,
+    calls: Vec<CallDocument>,
+}
+
+#[derive(Serialize)]
+struct CallDocument {
+    call: &'static str,
+    writes: u64,
+    took_ms: u64,
+    longest_ms: u64,
 }
 
 #[derive(Serialize)]
@@ -156,7 +166,7 @@ pub fn owner_list(port: &mut dyn Port, life: Life<'_>) -> Result<String> {
 pub fn stats(
     port: &mut dyn Port,
     life: Life<'_>,
-    writer: Option<WriterFacts>,
+    writer: Option<&WriterFacts>,
     now: Now,
 ) -> Result<String> {
     let held = port.held_rows(TASKS_COUNTED_MAX)?;
@@ -378,7 +388,7 @@ fn file_document(facts: FileFacts) -> FileDocument {
     }
 }
 
-fn writer_document(facts: WriterFacts) -> WriterDocument {
+fn writer_document(facts: &WriterFacts) -> WriterDocument {
     let [one, few, some, many] = facts.batches;
     WriterDocument {
         commits: facts.commits,
@@ -389,5 +399,19 @@ fn writer_document(facts: WriterFacts) -> WriterDocument {
         syncs_shared: facts.syncs_shared,
         turn_waits: facts.turn_waits,
         turn_wait_ms: facts.turn_wait_ms,
+        calls: call_documents(&facts.calls),
     }
+}
+
+/// Those that took longest come first.
+fn call_documents(calls: &[CallFacts]) -> Vec<CallDocument> {
+    let mut calls: Vec<_> = calls.iter().collect();
+    calls.sort_by_key(|call| Reverse(call.took_us));
+    let document = |call: &CallFacts| CallDocument {
+        call: call.name,
+        writes: call.writes,
+        took_ms: call.took_us / 1_000,
+        longest_ms: call.longest_us / 1_000,
+    };
+    calls.into_iter().map(document).collect()
 }

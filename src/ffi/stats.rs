@@ -24,7 +24,8 @@ use crate::text::Text;
 ///    "file":{"page_bytes":4096,"pages":250,"bytes":1024000,"free_bytes":8192,"log_bytes":41232},
 ///    "writer":{"commits":300,"writes":900,"largest_batch":12,
 ///     "batches":{"1":200,"2_7":90,"8_63":10,"64_up":0},"syncs":250,"syncs_shared":50,
-///     "turn_waits":20,"turn_wait_ms":35}}
+///     "turn_waits":20,"turn_wait_ms":35,
+///     "calls":[{"call":"sw_step_complete","writes":700,"took_ms":41,"longest_ms":2}]}}
 ///
 /// runs counts by state. It costs the same in a store of a million runs: open runs are counted up to
 /// SW_TASKS_COUNTED_MAX of a kind, failed and cancelled ones up to SW_OUTCOMES_COUNTED_MAX of each, and
@@ -42,7 +43,9 @@ use crate::text::Text;
 /// tells what this process has written since it opened the file, null for a store opened with
 /// SW_OPEN_READ_ONLY: commits and the writes that shared them, syncs made for them and commits that
 /// another process' sync covered, and how often and how long, in sum, another process' turn to write
-/// was waited for.
+/// was waited for. calls tells whose the writes were, and how long their work kept others waiting
+/// beside commits and syncs; sweep is what waits and cancels moved, sync an answer that first made safe
+/// what it had read.
 ///
 /// May block. Never waits for a writer.
 /// \param out  receives the document, freed by sw_text_free; NULL on failure

@@ -12,7 +12,7 @@ use crate::domain::input::in_range;
 use crate::domain::port::{Fence, Hold, Port, StepKind};
 use crate::domain::step::Occurrences;
 use crate::domain::suspend::{self, Parking, Pending};
-use crate::domain::{AfterFail, Durability, FailOptions, query};
+use crate::domain::{AfterFail, FailOptions, query};
 use crate::error::{Error, Result};
 use crate::handles::entered::Entered;
 use crate::handles::history::History;
@@ -21,6 +21,7 @@ use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::{DURATION_MS_MAX, LOOK_MS};
 use crate::lock::Unpoisoned;
+use crate::storage::Call;
 use crate::text::Text;
 
 /// The JSON of an argument that was not given.
@@ -167,7 +168,7 @@ impl Attempt {
     pub fn heartbeat(&self, lease_ms: u32) -> Result<()> {
         hold::lease_length(lease_ms, 0)?;
         let (fence, entered) = (self.fence, self.store.enter()?);
-        let lease = self.write(&entered, Durability::Inherit, 0, move |tx, now| {
+        let lease = self.write(&entered, Call::of("sw_attempt_heartbeat"), move |tx, now| {
             hold::heartbeat(tx, fence, lease_ms, now)
         })?;
         self.note_lease(lease, self.store.now());
@@ -212,7 +213,8 @@ impl Attempt {
         };
         drop((waits, rooms));
         let fence = self.fence;
-        self.end_once(Question::of(&[b"suspend"]), 0, move |tx, now| {
+        let call = Call::of("sw_attempt_suspend");
+        self.end_once(Question::of(&[b"suspend"]), call, move |tx, now| {
             suspend::suspend(tx, fence, &parking, now)
         })
         .map(|_| ())
@@ -220,19 +222,19 @@ impl Attempt {
 
     /// Ends the attempt, once: the same end again answers as the first did, another is a conflict.
     fn finish(&self, end: End) -> Result<Finish> {
-        let (fence, bytes) = (self.fence, end.bytes());
-        self.end_once(question(&end), bytes, move |tx, now| attempt::finish(tx, fence, &end, now))
+        let (fence, call) = (self.fence, Call::of(name(&end)).of_bytes(end.bytes()));
+        self.end_once(question(&end), call, move |tx, now| attempt::finish(tx, fence, &end, now))
     }
 
     fn end_once(
         &self,
         question: Question,
-        bytes: usize,
+        call: Call,
         work: impl FnMut(&mut dyn Port, Now) -> Result<Finish> + Send + 'static,
     ) -> Result<Finish> {
         let entered = self.store.enter()?;
         self.ended.answer(question, "the attempt has ended in another way", || {
-            let finish = self.write(&entered, Durability::Inherit, bytes, work)?;
+            let finish = self.write(&entered, call, work)?;
             *self.look.lock().unpoisoned() = None;
             Ok(if let Finish::Stopped(ended) = finish {
                 Err(hold::must_stop(ended))
@@ -313,12 +315,11 @@ impl Attempt {
     pub(crate) fn write<T: Send + 'static>(
         &self,
         entered: &Entered<'_>,
-        durability: Durability,
-        bytes: usize,
+        call: Call,
         mut work: impl FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let due_at_ms = self.due_at_ms;
-        entered.write(durability, bytes, move |tx, now| work(tx, now.not_before(due_at_ms)))
+        entered.write(call, move |tx, now| work(tx, now.not_before(due_at_ms)))
     }
 
     /// Returns the run.
@@ -354,6 +355,14 @@ impl Attempt {
             now.wall_ms.saturating_add(lease.until_ms.saturating_sub(now.lease_ms))
         };
         self.lease_expires_at_ms.store(expires_at_ms, Ordering::Relaxed);
+    }
+}
+
+fn name(end: &End) -> &'static str {
+    match end {
+        End::Complete(_) => "sw_attempt_complete",
+        End::Fail(..) => "sw_attempt_fail",
+        End::Release(_) => "sw_attempt_release",
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::port::{StepFacts, StepKind, StepRow, StepState};
 use crate::domain::step::{self, Begin, Decision, Plan, Subject};
 use crate::domain::suspend::Pending;
 use crate::error::Result;
+use crate::storage::Call;
 
 /// What a begin came to.
 pub enum Begun {
@@ -162,9 +163,8 @@ impl Attempt {
         let is_cleanup = subject.plan.is_cleanup;
         if subject.plan.is_tracked || was_started {
             let record = subject.clone();
-            let lease = self.write(entered, subject.plan.durability, 0, move |tx, now| {
-                step::start(tx, &record, now)
-            })?;
+            let lease =
+                self.write(entered, call(&subject), move |tx, now| step::start(tx, &record, now))?;
             self.note_lease(lease, self.store().now());
             self.occurrences().touch(held.name(), held.occurrence());
         } else if is_cleanup || !self.has_looked(entered, now) {
@@ -184,9 +184,8 @@ impl Attempt {
         subject: Subject,
     ) -> Result<Begun> {
         let record = subject.clone();
-        let (error, lease) = self.write(entered, subject.plan.durability, 0, move |tx, now| {
-            step::interrupt(tx, &record, now)
-        })?;
+        let (error, lease) =
+            self.write(entered, call(&subject), move |tx, now| step::interrupt(tx, &record, now))?;
         self.note_lease(lease, self.store().now());
         held.pass();
         let recorded = Recorded {
@@ -198,4 +197,8 @@ impl Attempt {
         };
         Ok(Begun::Failed(Step::recorded(Arc::clone(self), recorded)))
     }
+}
+
+fn call(subject: &Subject) -> Call {
+    Call::of("sw_step_begin").promising(subject.plan.durability)
 }

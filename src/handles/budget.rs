@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::domain::Durability;
 use crate::domain::budget::{self, Ask, OfStep, Reserved};
 use crate::domain::port::Amounts;
 use crate::domain::suspend::Pending;
@@ -12,6 +11,7 @@ use crate::handles::step::Step;
 use crate::handles::store::Store;
 use crate::id;
 use crate::lock::Unpoisoned;
+use crate::storage::Call;
 
 /// A reservation's id, and whether its source had made it before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Attempt {
         let source = source.map(str::to_owned);
         let ask = Ask { fence: self.fence(), step, amounts, source, salt };
         let entered = self.store().enter()?;
-        let reserved = self.write(&entered, Durability::Inherit, 0, move |tx, now| {
+        let reserved = self.write(&entered, Call::of("sw_budget_reserve"), move |tx, now| {
             budget::reserve(tx, &ask, now)
         })?;
         let (id, existed) = match reserved {
@@ -95,14 +95,16 @@ impl Store {
         let usage = budget::amounts("usage", usage)?;
         let id = id.to_owned();
         let entered = self.enter()?;
-        entered.write(Durability::Inherit, 0, move |tx, now| budget::settle(tx, &id, &usage, now))
+        entered.write(Call::of("sw_budget_settle"), move |tx, now| {
+            budget::settle(tx, &id, &usage, now)
+        })
     }
 
     /// Moves the limit of a unit for the tree that a run belongs to.
     pub fn budget_raise(&self, run_id: &str, unit: &str, delta: i64) -> Result<()> {
         let (run_id, unit) = (run_id.to_owned(), unit.to_owned());
         let entered = self.enter()?;
-        entered.write(Durability::Inherit, 0, move |tx, now| {
+        entered.write(Call::of("sw_budget_raise"), move |tx, now| {
             budget::raise(tx, &run_id, &unit, delta, now)
         })
     }

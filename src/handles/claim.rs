@@ -8,13 +8,14 @@ use crate::clock::Now;
 use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
 use crate::domain::news::bell;
 use crate::domain::port::{LaneFilter, Owner};
-use crate::domain::{Durability, hold, sweep};
+use crate::domain::{hold, sweep};
 use crate::error::{Error, Result};
 use crate::handles::attempt::Attempt;
 use crate::handles::entered::{Entered, wait_end};
 use crate::handles::store::Store;
 use crate::id;
 use crate::limits::OWNER_PROBE_MS;
+use crate::storage::Call;
 
 impl Store {
     /// Claims a run, waiting for one as long as asked.
@@ -98,12 +99,11 @@ impl Store {
         max: u32,
         is_over: &dyn Fn() -> bool,
     ) -> Result<Vec<claim::Claimed>> {
+        let call = Call::of(if max == 1 { "sw_run_claim" } else { "sw_run_claim_many" });
         loop {
             let claimer = claimer.clone();
             let Picked { runs, has_more } =
-                entered.write(Durability::Inherit, 0, move |tx, now| {
-                    claim::claim(tx, &claimer, max, now)
-                })?;
+                entered.write(call, move |tx, now| claim::claim(tx, &claimer, max, now))?;
             if !runs.is_empty() || !has_more || is_over() {
                 return Ok(runs);
             }
@@ -150,8 +150,8 @@ impl Store {
         let dead = self.dead_owners(entered, &outlook, now)?;
         if outlook.is_promising || !dead.is_empty() {
             let seed = id::new_id();
-            let swept = entered
-                .write(Durability::Inherit, 0, move |tx, now| sweep::sweep(tx, &dead, seed, now));
+            let swept =
+                entered.write(Call::of("sweep"), move |tx, now| sweep::sweep(tx, &dead, seed, now));
             match swept {
                 Ok(_) => {}
                 // Somebody who may write, or who writes at this moment, will sweep; and who only

@@ -14,13 +14,14 @@ use crate::handles::store::Store;
 use crate::handles::wait::check_timeout;
 use crate::id;
 use crate::stop::Stop;
+use crate::storage::Call;
 
 impl Store {
     /// Cancels a run and everything below it (P26). Returns once the whole tree is cancelled or told to.
     pub fn cancel(&self, run_id: &str, reason: Option<String>) -> Result<()> {
         let run_id = run_id.to_owned();
         let entered = self.enter()?;
-        entered.write(Durability::Inherit, 0, move |tx, now| {
+        entered.write(Call::of("sw_run_cancel"), move |tx, now| {
             control::cancel(tx, &run_id, reason.as_deref(), now)
         })?;
         // Stored it is, whatever comes of this: what is not reached here, the sweeps of claims and
@@ -33,7 +34,8 @@ impl Store {
     pub(super) fn bring_cancels_down(&self, entered: &Entered<'_>) -> Result<()> {
         loop {
             // Not synced each: what power loss takes is found where it was, and done again.
-            let swept = entered.write(Durability::Process, 0, control_sweep)?;
+            let swept =
+                entered.write(Call::of("sweep").promising(Durability::Process), control_sweep)?;
             if !swept.has_more {
                 return Ok(());
             }
@@ -45,14 +47,14 @@ impl Store {
     pub fn pause(&self, run_id: &str) -> Result<()> {
         let run_id = run_id.to_owned();
         let entered = self.enter()?;
-        entered.write(Durability::Inherit, 0, move |tx, now| control::pause(tx, &run_id, now))
+        entered.write(Call::of("sw_run_pause"), move |tx, now| control::pause(tx, &run_id, now))
     }
 
     /// Puts a paused run back.
     pub fn resume(&self, run_id: &str) -> Result<()> {
         let run_id = run_id.to_owned();
         let entered = self.enter()?;
-        entered.write(Durability::Inherit, 0, move |tx, now| control::resume(tx, &run_id, now))
+        entered.write(Call::of("sw_run_resume"), move |tx, now| control::resume(tx, &run_id, now))
     }
 
     /// Opens a failed or cancelled run again.
@@ -61,7 +63,7 @@ impl Store {
         loop {
             let run_id = run_id.to_owned();
             let is_open = entered
-                .write(Durability::Inherit, 0, move |tx, now| control::retry(tx, &run_id, now))?;
+                .write(Call::of("sw_run_retry"), move |tx, now| control::retry(tx, &run_id, now))?;
             if is_open {
                 return Ok(());
             }
@@ -75,7 +77,7 @@ impl Store {
         let key_of = |step: &str| entered.read(|tx| control::step_of(tx, run_id, step));
         let before = from_step.map(key_of).transpose()?;
         let (run_id, fork_id) = (run_id.to_owned(), id::new_id());
-        entered.write(Durability::Inherit, 0, move |tx, now| {
+        entered.write(Call::of("sw_run_fork"), move |tx, now| {
             control::fork(tx, &run_id, before, fork_id, now)
         })?;
         Ok(id::write("run", fork_id))
@@ -83,15 +85,14 @@ impl Store {
 
     /// Sets the limits of a queue; what the document does not name is lifted.
     pub fn queue_set(&self, name: &str, settings: &str) -> Result<()> {
-        let limits = QueueLimits::read(settings)?;
+        let (call, limits) = (Call::of("sw_queue_set"), QueueLimits::read(settings)?);
         let entered = self.enter()?;
         let queue = name.to_owned();
-        entered.write(Durability::Inherit, 0, move |tx, _| queue::set(tx, &queue, &limits))?;
+        entered.write(call, move |tx, _| queue::set(tx, &queue, &limits))?;
         let mut after = Some(String::new());
         while let Some(at) = after {
             let queue = name.to_owned();
-            after = entered
-                .write(Durability::Inherit, 0, move |tx, _| queue::let_in(tx, &queue, &at))?;
+            after = entered.write(call, move |tx, _| queue::let_in(tx, &queue, &at))?;
         }
         Ok(())
     }

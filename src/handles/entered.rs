@@ -7,7 +7,7 @@ use crate::clock::{Clock, Now};
 use crate::domain::Durability;
 use crate::domain::port::Port;
 use crate::error::{Error, Result};
-use crate::storage::{Backend, WriteOptions};
+use crate::storage::{Backend, Call, WriteOptions};
 
 /// On which terms a handle writes.
 pub(crate) struct Terms {
@@ -20,12 +20,11 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Returns what is asked of a write with this durability, about this large.
-    pub(super) fn write_options(&self, durability: Durability, bytes: usize) -> WriteOptions {
+    /// Returns what is asked of the write of a call.
+    pub(super) fn write_options(&self, call: Call) -> WriteOptions {
         WriteOptions {
-            durability: durability.or(self.durability),
+            call: call.promising(call.durability.or(self.durability)),
             busy_timeout_ms: self.busy_timeout_ms,
-            bytes,
             is_schema_free: false,
             clock: Arc::clone(&self.clock),
         }
@@ -59,7 +58,8 @@ impl<'store> Entered<'store> {
     /// Makes what was read as safe as an answer of this durability is: to be called by whoever answers
     /// from a read that something was done, and not that it is seen.
     pub(crate) fn confirm(&self, durability: Durability) -> Result<()> {
-        self.backend()?.confirm(self.terms.write_options(durability, 0))
+        let call = Call::of("sync").promising(durability);
+        self.backend()?.confirm(self.terms.write_options(call))
     }
 
     /// Runs a read of the committed state, which waits for no writer; maybe more than once.
@@ -67,18 +67,13 @@ impl<'store> Entered<'store> {
         self.backend()?.read(work)
     }
 
-    /// Runs a write with this durability, about this large.
-    pub(crate) fn write<T, Work>(
-        &self,
-        durability: Durability,
-        bytes: usize,
-        work: Work,
-    ) -> Result<T>
+    /// Runs the write of a call.
+    pub(crate) fn write<T, Work>(&self, call: Call, work: Work) -> Result<T>
     where
         T: Send + 'static,
         Work: FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
     {
-        self.backend()?.write(self.terms.write_options(durability, bytes), work)
+        self.backend()?.write(self.terms.write_options(call), work)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::handles::entered::{Entered, wait_end};
 use crate::handles::store::Store;
 use crate::handles::wait::check_timeout;
 use crate::stop::Stop;
+use crate::storage::Call;
 
 impl Attempt {
     /// Appends an event to the run; answers `false` when its key was used before.
@@ -26,11 +27,9 @@ impl Attempt {
             key: key.map(str::to_owned),
         };
         let entered = self.store().enter()?;
-        let bytes = append.payload.len();
+        let call = Call::of("sw_event_append").of_bytes(append.payload.len());
         let (is_new, lease) =
-            self.write(&entered, Durability::Inherit, bytes, move |tx, now| {
-                event::append(tx, &append, now)
-            })?;
+            self.write(&entered, call, move |tx, now| event::append(tx, &append, now))?;
         self.note_lease(lease, self.store().now());
         Ok(is_new)
     }

@@ -3,11 +3,12 @@
 use crate::domain::list::act::{self, Acted, Action};
 use crate::domain::list::filter::Asked;
 use crate::domain::list::{self, Counted};
+use crate::domain::metadata;
 use crate::domain::port::RunKey;
-use crate::domain::{Durability, metadata};
 use crate::error::Result;
 use crate::handles::entered::Entered;
 use crate::handles::store::Store;
+use crate::storage::Call;
 
 impl Store {
     /// Returns a page of the runs that a filter means.
@@ -41,9 +42,9 @@ impl Store {
     /// Changes a run's metadata by a merge patch.
     pub fn annotate(&self, run_id: &str, patch: &str) -> Result<()> {
         let (run_id, patch) = (run_id.to_owned(), patch.to_owned());
-        let (entered, bytes) = (self.enter()?, patch.len());
-        entered
-            .write(Durability::Inherit, bytes, move |tx, _| metadata::annotate(tx, &run_id, &patch))
+        let call = Call::of("sw_run_annotate").of_bytes(patch.len());
+        let entered = self.enter()?;
+        entered.write(call, move |tx, _| metadata::annotate(tx, &run_id, &patch))
     }
 
     /// Does to up to `limit` runs that a filter means what the call on one does, in one commit, and tells
@@ -75,7 +76,7 @@ impl Store {
             return entered.read(|tx| act::rehearse(tx, action, asked, after, limit));
         }
         let asked = asked.clone();
-        let acted = entered.write(Durability::Inherit, 0, move |tx, now| {
+        let acted = entered.write(Call::of("sw_run_act_many"), move |tx, now| {
             act::act_many(tx, action, &asked, (after, limit), now)
         })?;
         if action == Action::Cancel && matches!(acted, Acted::Told(_)) {

@@ -1,9 +1,9 @@
 //! The calls on a store about schedules.
 
-use crate::domain::Durability;
 use crate::domain::schedule::{self, Spec};
 use crate::error::Result;
 use crate::handles::store::Store;
+use crate::storage::Call;
 
 impl Store {
     /// Writes a schedule; the same spec again changes nothing.
@@ -13,13 +13,15 @@ impl Store {
         // Before the writer's turn: to find that an expression never fires takes a while.
         let now = self.now();
         entered.read(|tx| schedule::check(tx, &spec, now))?;
-        entered.write(Durability::Inherit, 0, move |tx, now| schedule::set(tx, &name, &spec, now))
+        entered
+            .write(Call::of("sw_schedule_set"), move |tx, now| schedule::set(tx, &name, &spec, now))
     }
 
     /// Forgets a schedule; its runs go on.
     pub fn schedule_delete(&self, name: &str) -> Result<()> {
         let name = name.to_owned();
-        self.enter()?.write(Durability::Inherit, 0, move |tx, _| schedule::delete(tx, &name))
+        self.enter()?
+            .write(Call::of("sw_schedule_delete"), move |tx, _| schedule::delete(tx, &name))
     }
 
     /// Returns all schedules as JSON.

@@ -12,7 +12,7 @@ impl Store {
         let writer = entered.backend()?.writer_facts();
         let now = self.now();
         let life = |owner: &Owner| entered.backend()?.owner_life(owner.id);
-        entered.read(|tx| stats::stats(tx, &life, writer, now))
+        entered.read(|tx| stats::stats(tx, &life, writer.as_ref(), now))
     }
 
     /// Returns the queues that were ever used or set.

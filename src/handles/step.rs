@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::handles::attempt::{Attempt, NULL};
 use crate::handles::held::Held;
 use crate::handles::once::{Once, Question};
+use crate::storage::Call;
 use crate::text::{Text, TextRef};
 
 /// One memoised call of a run, as its holder sees it.
@@ -183,8 +184,8 @@ impl Step {
     pub fn complete(&self, result: Option<String>) -> Result<()> {
         let result = result.unwrap_or_else(|| NULL.into());
         let question = Question::of(&[b"complete", result.as_bytes()]);
-        let bytes = result.len();
-        self.finish(question, bytes, move |tx, subject, now| {
+        let call = Call::of("sw_step_complete").of_bytes(result.len());
+        self.finish(question, call, move |tx, subject, now| {
             let lease = step::complete(tx, subject, &result, now)?;
             Ok((Done::Completed, lease))
         })
@@ -197,8 +198,8 @@ impl Step {
         let amounts = budget::amounts("usage", usage)?;
         let result = result.unwrap_or_else(|| NULL.into());
         let question = Question::of(&[b"complete_usage", result.as_bytes(), usage.as_bytes()]);
-        let bytes = result.len();
-        self.finish(question, bytes, move |tx, subject, now| {
+        let call = Call::of("sw_step_complete_usage").of_bytes(result.len());
+        self.finish(question, call, move |tx, subject, now| {
             let lease = step::complete_usage(tx, subject, &result, &amounts, now)?;
             Ok((Done::Completed, lease))
         })
@@ -210,8 +211,8 @@ impl Step {
         options.check()?;
         let error = error.unwrap_or_else(|| NULL.into());
         let question = Question::fail(&error, options);
-        let bytes = error.len();
-        let done = self.finish(question, bytes, move |tx, subject, now| {
+        let call = Call::of("sw_step_fail").of_bytes(error.len());
+        let done = self.finish(question, call, move |tx, subject, now| {
             let (after, lease) = step::fail(tx, subject, &error, options, now)?;
             Ok((Done::Failed(after), lease))
         })?;
@@ -225,7 +226,7 @@ impl Step {
     fn finish(
         &self,
         question: Question,
-        bytes: usize,
+        call: Call,
         mut record: impl FnMut(&mut dyn Port, &Subject, crate::clock::Now) -> Result<(Done, Lease)>
         + Send
         + 'static,
@@ -238,10 +239,9 @@ impl Step {
         let entered = self.attempt.store().enter()?;
         work.finished.answer(question, "the step is finished in another way", || {
             let subject = work.subject.clone();
-            let durability = work.subject.plan.durability;
+            let call = call.promising(work.subject.plan.durability);
             let (done, lease) =
-                self.attempt
-                    .write(&entered, durability, bytes, move |tx, now| record(tx, &subject, now))?;
+                self.attempt.write(&entered, call, move |tx, now| record(tx, &subject, now))?;
             self.attempt.note_lease(lease, self.attempt.store().now());
             self.note_done(work, done);
             Ok(done)
@@ -300,7 +300,7 @@ mod tests {
         let ((held, is_held), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel::<()>());
         let writer = Arc::clone(&store);
         let ahead = std::thread::spawn(move || {
-            writer.enter()?.write(Durability::Process, 0, move |_, _| {
+            writer.enter()?.write(Call::of("test").promising(Durability::Process), move |_, _| {
                 held.send(()).unwrap();
                 // Ends when the test lets go of the other end.
                 let _ = may_go_on.recv();

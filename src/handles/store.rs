@@ -24,7 +24,7 @@ use crate::limits::{
 };
 use crate::lock::Unpoisoned;
 use crate::process;
-use crate::storage::{self, Backend, Settings};
+use crate::storage::{self, Backend, Call, Settings};
 
 /// How a store is opened; 0 and `false` are the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -156,16 +156,16 @@ impl Store {
 
     /// Migrates to the newest schema; returns how many steps were applied now.
     pub fn init(&self) -> Result<u32> {
-        self.apply(None)
+        self.apply("sw_store_init", None)
     }
 
     /// Migrates up to `target`.
     pub fn migrate(&self, target: i64) -> Result<u32> {
-        self.apply(Some(target))
+        self.apply("sw_store_migrate", Some(target))
     }
 
-    fn apply(&self, target: Option<i64>) -> Result<u32> {
-        let mut options = self.terms.write_options(Durability::Power, 0);
+    fn apply(&self, name: &'static str, target: Option<i64>) -> Result<u32> {
+        let mut options = self.terms.write_options(Call::of(name).promising(Durability::Power));
         options.is_schema_free = true;
         let entered = self.enter()?;
         let backend = entered.backend()?;
@@ -203,7 +203,8 @@ impl Store {
         // One after the other, and recorded first: on an error the clock has not moved (P7).
         let _turn = self.advancing.lock().unpoisoned();
         let clock_ms = self.terms.clock.advanced(ms)?;
-        let options = self.terms.write_options(Durability::Process, 0);
+        let call = Call::of("sw_store_advance_clock").promising(Durability::Process);
+        let options = self.terms.write_options(call);
         match entered.backend()?.write(options, move |tx, _| tx.clock_set(clock_ms)) {
             // The next manual clock on a file without our tables, or one that only reads, starts
             // where the system's stands.
@@ -229,18 +230,19 @@ impl Store {
 
     /// Submits a run.
     pub fn submit(&self, submit: Submit) -> Result<Submitted> {
-        self.submit_all(vec![submit], |error, _| error)?
+        self.submit_all("sw_run_submit", vec![submit], |error, _| error)?
             .pop()
             .ok_or_else(|| Error::internal("a run was not submitted"))
     }
 
     /// Submits runs in one commit, all or none; an error names the item.
     pub fn submit_many(&self, submits: Vec<Submit>) -> Result<Vec<Submitted>> {
-        self.submit_all(submits, Error::at_index)
+        self.submit_all("sw_run_submit_many", submits, Error::at_index)
     }
 
     fn submit_all(
         &self,
+        name: &'static str,
         submits: Vec<Submit>,
         named: fn(Error, usize) -> Error,
     ) -> Result<Vec<Submitted>> {
@@ -253,7 +255,7 @@ impl Store {
         let owner = if has_local { Some(self.owner(&entered)?) } else { None };
         let items: Vec<_> = submits.into_iter().map(|submit| (submit, id::new_id())).collect();
         let (submitted, owner_key) =
-            entered.write(Durability::Inherit, bytes, move |tx, now| {
+            entered.write(Call::of(name).of_bytes(bytes), move |tx, now| {
                 let owner =
                     owner.as_ref().map(|owner| tx.owner_make(owner, now.wall_ms)).transpose()?;
                 let runs = submit::submit_many(tx, &items, owner.unwrap_or(0), named, now)?;
@@ -318,7 +320,8 @@ impl Store {
             return;
         }
         let once = || {
-            let options = self.terms.write_options(Durability::Process, 0);
+            let call = Call::of("sw_store_close").promising(Durability::Process);
+            let options = self.terms.write_options(call);
             backend.write(options, move |tx, now| sweep::give_back(tx, owner_key, now))
         };
         while matches!(once(), Ok(true)) {}

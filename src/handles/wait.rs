@@ -19,6 +19,7 @@ use crate::handles::held::Held;
 use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::DURATION_MS_MAX;
+use crate::storage::Call;
 
 /// What a waiting call answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,25 +110,27 @@ impl Attempt {
         }
         let ask = ask.clone();
         let (answer, lease) = self
-            .write(entered, Durability::Inherit, 0, move |tx, now| wait::answer(tx, &ask, now))?;
+            .write(entered, Call::of(name(ask.form)), move |tx, now| wait::answer(tx, &ask, now))?;
         self.note_lease(lease, self.store().now());
         Ok(answer)
     }
 
     /// Submits a child, once per name and occurrence (P25).
     pub fn child_submit(&self, name: &str, submit: Submit) -> Result<SubmittedChild> {
-        self.child_submit_all(vec![(name.to_owned(), submit)], |error, _| error)?
+        let call = Call::of("sw_child_submit");
+        self.child_submit_all(call, vec![(name.to_owned(), submit)], |error, _| error)?
             .pop()
             .ok_or_else(|| Error::internal("a child was not submitted"))
     }
 
     /// Submits children in one commit; an error names the item.
     pub fn child_submit_many(&self, items: Vec<(String, Submit)>) -> Result<Vec<SubmittedChild>> {
-        self.child_submit_all(items, Error::at_index)
+        self.child_submit_all(Call::of("sw_child_submit_many"), items, Error::at_index)
     }
 
     fn child_submit_all(
         &self,
+        call: Call,
         items: Vec<(String, Submit)>,
         named: fn(Error, usize) -> Error,
     ) -> Result<Vec<SubmittedChild>> {
@@ -141,7 +144,7 @@ impl Attempt {
             let occurrence = opened.open(&name)?;
             children.push(NewChild { name, occurrence, submit, run_id: id::new_id() });
         }
-        let submitted = self.submit_children(&entered, children)?;
+        let submitted = self.submit_children(&entered, call, children)?;
         opened.is_passed = true;
         Ok(submitted)
     }
@@ -149,6 +152,7 @@ impl Attempt {
     fn submit_children(
         &self,
         entered: &Entered<'_>,
+        call: Call,
         children: Vec<NewChild>,
     ) -> Result<Vec<SubmittedChild>> {
         let (fence, now) = (self.fence(), self.now());
@@ -158,12 +162,21 @@ impl Attempt {
             return Ok(found.into_iter().map(SubmittedChild::from).collect());
         }
         let bytes = children.iter().map(|c| c.submit.args.as_ref().map_or(0, String::len)).sum();
-        let (submitted, lease) =
-            self.write(entered, Durability::Inherit, bytes, move |tx, now| {
-                child::submit(tx, fence, &children, now)
-            })?;
+        let (submitted, lease) = self.write(entered, call.of_bytes(bytes), move |tx, now| {
+            child::submit(tx, fence, &children, now)
+        })?;
         self.note_lease(lease, self.store().now());
         Ok(submitted.into_iter().map(SubmittedChild::from).collect())
+    }
+}
+
+fn name(form: Form) -> &'static str {
+    match form {
+        Form::Sleep => "sw_sleep",
+        Form::Signal => "sw_signal_await",
+        Form::Child => "sw_child_await",
+        Form::Any => "sw_await_any",
+        Form::All => "sw_await_all",
     }
 }
 
@@ -185,7 +198,8 @@ impl Store {
         let entered = self.enter()?;
         let (run_id, name, key) = (run_id.to_owned(), name.to_owned(), key.map(str::to_owned));
         let payload = payload.unwrap_or_else(|| NULL.into());
-        let existed = entered.write(Durability::Inherit, payload.len(), move |tx, now| {
+        let call = Call::of("sw_signal_send").of_bytes(payload.len());
+        let existed = entered.write(call, move |tx, now| {
             signal::send(tx, &run_id, &name, &payload, key.as_deref(), now)
         })?;
         Ok(!existed)

@@ -20,15 +20,43 @@ pub struct Settings {
     pub max_readers: u32,
 }
 
+/// A call that writes, as its backend is told of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// The function of the C ABI, as the counts of calls name it.
+    pub name: &'static str,
+    /// What its answer promises.
+    pub durability: Durability,
+    /// Payload bytes it writes, about.
+    pub bytes: usize,
+}
+
+impl Call {
+    /// A call that promises what its store does, and writes next to nothing.
+    pub const fn of(name: &'static str) -> Call {
+        Call { name, durability: Durability::Inherit, bytes: 0 }
+    }
+
+    /// The same call, with another promise.
+    #[must_use]
+    pub const fn promising(self, durability: Durability) -> Call {
+        Call { durability, ..self }
+    }
+
+    /// The same call, about this large.
+    #[must_use]
+    pub const fn of_bytes(self, bytes: usize) -> Call {
+        Call { bytes, ..self }
+    }
+}
+
 /// How a job wants to be handled.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {
-    /// What its answer promises; `Inherit` means `Power`.
-    pub durability: Durability,
+    /// Whose it is; to inherit a promise here means `Power`.
+    pub call: Call,
     /// Milliseconds that it waits for its turn.
     pub busy_timeout_ms: u32,
-    /// Payload bytes it writes, about.
-    pub bytes: usize,
     /// Whether it works without our tables: a migration.
     pub is_schema_free: bool,
     /// Where its one reading of the time comes from.

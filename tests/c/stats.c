@@ -188,6 +188,16 @@ TEST(owners_are_told_with_what_they_hold_and_whether_they_live) {
     sw_store_close(store);
 }
 
+// What a writer says of the writes of one function; NULL where there were none.
+static struct value *call_in(struct value *writer, const char *name) {
+    struct value *calls = value_in(writer, "calls");
+    for (size_t i = 0; i < calls->count; i++) {
+        struct value *call = value_at(calls, i);
+        if (strcmp(value_in(call, "call")->text, name) == 0) return call;
+    }
+    return NULL;
+}
+
 TEST(the_file_and_what_was_written_are_told) {
     const char *path = temp_path("a.db");
     sw_store *store = store_open(path, 0), *reader = NULL;
@@ -201,13 +211,19 @@ TEST(the_file_and_what_was_written_are_told) {
     CHECK_INT(file_read(lend_format("%s-wal", path)).len, value_in(file, "log_bytes")->integer);
     struct value *writer = value_in(document, "writer");
     CHECK_KEYS(writer, "commits", "writes", "largest_batch", "batches", "syncs", "syncs_shared",
-               "turn_waits", "turn_wait_ms");
+               "turn_waits", "turn_wait_ms", "calls");
     CHECK(value_in(writer, "commits")->integer >= 4);
     CHECK_INT(value_in(writer, "commits")->integer, value_in(writer, "writes")->integer);
     CHECK_INT_IN(1, writer, "largest_batch");
     CHECK_KEYS(value_in(writer, "batches"), "1", "2_7", "8_63", "64_up");
     CHECK_INT_IN(value_in(writer, "commits")->integer, value_in(writer, "batches"), "1");
     CHECK(value_in(writer, "syncs")->integer >= 4);
+    struct value *submits = call_in(writer, "sw_run_submit");
+    CHECK_KEYS(submits, "call", "writes", "took_ms", "longest_ms");
+    CHECK_INT_IN(3, submits, "writes");
+    CHECK(value_in(submits, "longest_ms")->integer <= value_in(submits, "took_ms")->integer);
+    CHECK_INT_IN(1, call_in(writer, "sw_store_init"), "writes");
+    CHECK(call_in(writer, "sw_run_claim") == NULL);
     CHECK(is_null_in(stats(reader), "writer"));
     sw_store_close(reader);
     sw_store_close(store);

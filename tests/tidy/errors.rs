@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Source, library, names_after, read};
+use super::{Source, assert_none, library, names_after, read, unexplained};
 
 /// Returns the kinds of errors that the library stores itself.
 fn engine_errors(sources: &[Source]) -> BTreeSet<String> {
@@ -23,4 +23,10 @@ fn the_errors_that_the_library_stores_are_explained_in_the_header_and_the_docume
     assert_eq!(document.collect::<BTreeSet<_>>(), kinds);
     let written = Source::new("src/domain/a.rs", "engine_error(\n    \"lost\", why)");
     assert_eq!(engine_errors(&[written]), BTreeSet::from(["lost".to_owned()]));
+}
+
+#[test]
+fn the_page_of_errors_has_every_code() {
+    let codes = names_after(&read("src/ffi/codes.rs").text, "pub const ");
+    assert_none(&unexplained(&read("docs/ERRORS.md"), &codes));
 }

@@ -259,6 +259,8 @@ export interface WriterDocument {
   turn_waits: number;
   /** How long in all. */
   turn_wait_ms: number;
+  /** Whose the writes were; first those that took longest. */
+  calls: { call: string; writes: number; took_ms: number; longest_ms: number }[];
 }
 
 /** A queue as it stands. */

@@ -259,6 +259,15 @@ class FileStats(TypedDict):
     log_bytes: int
 
 
+class CallStats(TypedDict):
+    """The writes of one C function, or ``sweep``, or ``sync``."""
+
+    call: str
+    writes: int
+    took_ms: int
+    longest_ms: int
+
+
 class WriterStats(TypedDict):
     """Of this process, since it opened the file."""
 
@@ -271,6 +280,8 @@ class WriterStats(TypedDict):
     syncs_shared: int
     turn_waits: int
     turn_wait_ms: int
+    #: whose the writes were, first those that took longest
+    calls: list[CallStats]
 
 
 class Stats(TypedDict):

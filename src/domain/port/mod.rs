@@ -42,7 +42,9 @@ pub use run::{
     Lane, LaneKey, NewRun, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
 };
 pub use schedule::{Schedule, SchedulePort, Zone};
-pub use stats::{FileFacts, FullGate, HeldRow, LaneRow, OwnerRow, StatsPort, WriterFacts};
+pub use stats::{
+    CallFacts, FileFacts, FullGate, HeldRow, LaneRow, OwnerRow, StatsPort, WriterFacts,
+};
 pub use step::{StepFacts, StepKind, StepPort, StepRow, StepState, StepView};
 pub use store::StorePort;
 pub use task::{Fence, Hold, LEASE_WHILE_ALIVE, NewLease, Taken, Task, TaskPort, TaskState};

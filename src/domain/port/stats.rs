@@ -81,8 +81,21 @@ pub struct FileFacts {
     pub log_bytes: u64,
 }
 
-/// What the writer of this process has done since it opened the file.
+/// What the writes of one call have come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallFacts {
+    /// Function of the C ABI.
+    pub name: &'static str,
+    /// Writes.
+    pub writes: u64,
+    /// How many microseconds their work took within transactions, in sum.
+    pub took_us: u64,
+    /// And that of the longest.
+    pub longest_us: u64,
+}
+
+/// What the writer of this process has done since it opened the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriterFacts {
     /// Commits.
     pub commits: u64,
@@ -100,6 +113,8 @@ pub struct WriterFacts {
     pub turn_waits: u64,
     /// How long, in sum.
     pub turn_wait_ms: u64,
+    /// Whose the writes were.
+    pub calls: Vec<CallFacts>,
 }
 
 /// Looking at the store as a whole. Every list and every count stops at `limit`.

@@ -112,7 +112,8 @@ impl Backend {
     /// Makes what was read up to now as safe as is asked, so that it may be confirmed. Costs two
     /// looks at memory when all is on the disk. One that only reads shows what is committed.
     pub fn confirm(&self, options: WriteOptions) -> Result<()> {
-        let is_safe = options.durability == Durability::Process || self.file.side.is_all_safe();
+        let is_safe =
+            options.call.durability == Durability::Process || self.file.side.is_all_safe();
         // An empty write waits for the sync of what is there, and is refused once one has failed.
         if is_safe { Ok(()) } else { self.write(options, |_, _| Ok(())) }
     }

@@ -1,7 +1,7 @@
 //! A write as it waits to be done: its work, what was asked of it, and the seat of its caller.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ pub struct Job<Inside: ?Sized = dyn Run> {
     pub deadline: Instant,
     /// Where its caller waits.
     pub seat: Seat,
+    /// Microseconds that its work took, the last time it ran.
+    took_us: AtomicU64,
     inside: Mutex<Inside>,
 }
 
@@ -43,7 +45,7 @@ impl<T, Work> Job<Slot<T, Work>> {
     /// Makes a job, whose caller is this thread.
     pub fn new(options: WriteOptions, deadline: Instant, work: Work) -> Self {
         let inside = Mutex::new(Slot { work, now: None, value: None });
-        Job { options, deadline, seat: Seat::new(), inside }
+        Job { options, deadline, seat: Seat::new(), took_us: AtomicU64::new(0), inside }
     }
 
     /// Takes the answer, once it was given.
@@ -62,7 +64,16 @@ impl<Inside: ?Sized> Job<Inside> {
 impl Job {
     /// Runs the work and keeps its value; the error says that nothing of it may stay.
     pub fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
-        self.inside().run(tx, &self.options.clock)
+        let started = Instant::now();
+        let verdict = self.inside().run(tx, &self.options.clock);
+        let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.took_us.store(took_us, Ordering::Relaxed);
+        verdict
+    }
+
+    /// Returns whose it is, and how many microseconds its work took.
+    pub fn cost(&self) -> (&'static str, u64) {
+        (self.options.call.name, self.took_us.load(Ordering::Relaxed))
     }
 
     /// Answers the caller: with the value kept, or with `failure`.
@@ -75,7 +86,7 @@ impl Job {
 
     /// Returns whether a good answer waits for the sync.
     pub fn needs_sync(&self) -> bool {
-        self.options.durability != Durability::Process
+        self.options.call.durability != Durability::Process
     }
 }
 

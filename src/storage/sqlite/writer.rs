@@ -194,7 +194,7 @@ impl Writer {
         };
         let number = self.side.last_commit();
         leave();
-        self.tally.batch(batch.len());
+        self.tally.batch(batch.iter().map(|job| job.cost()));
         self.side.publish(connection.news());
         if let Err(unseen) = connection.check_names() {
             if matches!(unseen, Error::WalLost(_)) {
@@ -263,7 +263,7 @@ impl Writer {
         let mut bytes = 0;
         let mut count = 0;
         for job in queue.jobs.iter().take(WRITE_BATCH_LEN_MAX) {
-            bytes += job.options.bytes;
+            bytes += job.options.call.bytes;
             if count > 0 && bytes > WRITE_BATCH_BYTES_MAX {
                 break;
             }

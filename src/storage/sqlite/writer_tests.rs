@@ -42,7 +42,7 @@ use crate::handles::store::{Store, StoreOptions};
 use crate::limits::{
     CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_BYTES_MAX, WRITE_QUEUE_LEN_MAX,
 };
-use crate::storage::{Settings, WriteOptions};
+use crate::storage::{Call, Settings, WriteOptions};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -159,7 +159,8 @@ fn arm(path: &Path, operation: Operation, code: i32) {
 
 fn order(durability: Durability) -> WriteOptions {
     let clock = Arc::new(Clock::manual(Now { wall_ms: 1_000, lease_ms: 1_000 }));
-    WriteOptions { durability, busy_timeout_ms: 60_000, bytes: 0, is_schema_free: false, clock }
+    let call = Call::of("test").promising(durability);
+    WriteOptions { call, busy_timeout_ms: 60_000, is_schema_free: false, clock }
 }
 
 fn execute(tx: &Tx<'_>, sql: &str) -> Result<()> {
@@ -273,9 +274,8 @@ impl Plain {
         let runs = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&runs);
         let options = WriteOptions {
-            durability: Durability::Process,
+            call: Call::of("test").promising(Durability::Process),
             busy_timeout_ms: 0,
-            bytes: 0,
             is_schema_free: true,
             clock: Arc::new(Clock::System(Arc::new(TimeAwake))),
         };
@@ -365,8 +365,9 @@ fn large_writes_do_not_share_one_commit_beyond_its_bytes() {
         });
         is_inside.recv().unwrap();
         for n in 0..6 {
-            let order =
-                WriteOptions { bytes: half, is_schema_free: true, ..order(Durability::Process) };
+            let order = order(Durability::Process);
+            let call = order.call.of_bytes(half);
+            let order = WriteOptions { call, is_schema_free: true, ..order };
             scope.spawn(move || bed.backend().write(order, move |tx, _| insert(tx, n, 0)).unwrap());
         }
         let_go.send(()).unwrap();
