@@ -70,16 +70,16 @@ const HOT: &[(&str, &[&str])] = &[
         "SELECT r.run_id, t.run_id, p.run_id, l.workflow",
         &["r USING INTEGER PRIMARY KEY", "INDEX steps_of_run (run_key=?)"],
     ),
-    ("SET state = 2, fence = fence + 1", &["INTEGER PRIMARY KEY (rowid=?)"]),
-    ("AND fence = ?2 AND state = 2", &["INTEGER PRIMARY KEY (rowid=?)"]),
+    ("state = 2, fence = fence + 1", &["INTEGER PRIMARY KEY (rowid=?)"]),
+    ("WHERE task_key = ?1 AND fence = ?2", &["INTEGER PRIMARY KEY (rowid=?)"]),
     (
         "WHERE run_key = ?1 AND kind = ?2 AND name = ?3 AND occurrence = ?4",
         &["INDEX steps_of_run (run_key=? AND kind=? AND name=? AND occurrence=?)"],
     ),
-    ("SET outcome = ?2, finished_at_ms = ?3", &["INTEGER PRIMARY KEY (rowid=?)"]),
+    ("outcome = ?2, finished_at_ms = ?3", &["INTEGER PRIMARY KEY (rowid=?)"]),
     ("DELETE FROM sw_workflow_waits\nWHERE task_key = ?1", &["INDEX waits_of_task (task_key=?)"]),
     (
-        "SET state = 1\nWHERE task_key = (",
+        "state = 1\nWHERE task_key = (",
         &[
             "INDEX tasks_blocked (gate=? AND lane_key=?)",
             "INDEX tasks_open (gate=? AND lane_key=?)",
