@@ -5,6 +5,8 @@
 #![allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
+pub mod filled;
+
 use std::ffi::{CStr, CString, c_char};
 use std::path::Path;
 use std::ptr::{null, null_mut};
@@ -17,7 +19,7 @@ use smolwf::ffi::queue::sw_queue_set;
 use smolwf::ffi::run::{sw_run_claim, sw_run_claim_many, sw_run_submit, sw_run_submit_many};
 use smolwf::ffi::step::{sw_step, sw_step_begin, sw_step_complete, sw_step_free};
 use smolwf::ffi::store::{sw_store, sw_store_close, sw_store_init, sw_store_open};
-use smolwf::ffi::text::sw_text_free;
+use smolwf::ffi::text::{sw_text, sw_text_data, sw_text_free};
 
 pub const NTS: usize = usize::MAX;
 
@@ -92,6 +94,31 @@ pub fn print_latencies(name: &str, latencies: &mut [u64]) {
         at(1.0),
         latencies.len()
     );
+}
+
+/// Returns the document that a call gives.
+pub fn document(call: impl FnOnce(*mut *mut sw_text) -> i32) -> String {
+    let mut text = null_mut();
+    assert_eq!(call(&mut text), 0);
+    let mut len = 0;
+    unsafe {
+        let data = sw_text_data(text, &mut len);
+        let bytes = std::slice::from_raw_parts(data.cast::<u8>(), len);
+        let document = String::from_utf8(bytes.to_vec()).unwrap();
+        sw_text_free(text);
+        document
+    }
+}
+
+/// Calls for a while; returns how often per second.
+pub fn calls_per_second(mut call: impl FnMut()) -> f64 {
+    let started = Instant::now();
+    let mut calls = 0u32;
+    while started.elapsed() < sample_time() {
+        call();
+        calls += 1;
+    }
+    f64::from(calls) / started.elapsed().as_secs_f64()
 }
 
 /// The raw loop: one row of about 400 bytes per WAL transaction over a minimal table.
