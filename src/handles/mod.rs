@@ -16,6 +16,8 @@ pub mod wait;
 pub mod watch;
 
 #[cfg(test)]
+mod again_tests;
+#[cfg(test)]
 mod bell_tests;
 mod claim;
 mod entered;

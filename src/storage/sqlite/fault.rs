@@ -28,8 +28,8 @@ use rusqlite::ffi;
 pub use self::disk::Keep;
 use self::disk::{Image, Inode};
 pub use self::plan::{
-    Counts, Fault, FileKind, Operation, arm, count, counts, cut_power, disarm, drop_clean, meet,
-    record,
+    Counts, Fault, FileKind, Operation, arm, count, counts, cut_power, disarm, drop_clean,
+    is_run_again, meet, record, run_again,
 };
 use self::plan::{Plan, lock};
 use crate::error::{Error, Result};

@@ -141,6 +141,14 @@ fn c_path(path: &Path) -> Result<CString> {
 }
 
 #[cfg(any(test, feature = "fault"))]
+impl Names {
+    /// Returns whether tests have each job run, undone and run again.
+    pub fn are_run_again(&self) -> bool {
+        super::fault::is_run_again(&self.db)
+    }
+}
+
+#[cfg(any(test, feature = "fault"))]
 fn meet_look(db: &Path) -> io::Result<()> {
     use super::fault::{self, FileKind, Operation};
     fault::meet(db, FileKind::Wal, Operation::Look)

@@ -182,6 +182,7 @@ impl WriteConnection {
     /// Runs one job so that nothing of it stays when it fails, and returns what it tells others. Alone in its transaction it needs no
     /// savepoint: the transaction is rolled back.
     fn run(&self, job: &Job, is_shared: bool) -> Result<News> {
+        self.rehearse(job)?;
         if is_shared {
             self.execute("SAVEPOINT job")?;
         }
@@ -197,6 +198,24 @@ impl WriteConnection {
         }
         self.execute("RELEASE job")?;
         verdict
+    }
+
+    /// Runs a job and undoes it, for tests that ask for that: what it comes to then counts alone.
+    #[cfg(any(test, feature = "fault"))]
+    fn rehearse(&self, job: &Job) -> Result<()> {
+        if !self.names.as_ref().is_some_and(Names::are_run_again) {
+            return Ok(());
+        }
+        self.execute("SAVEPOINT rehearsal")?;
+        let _ = job.run(&mut Tx::new(&self.conn));
+        self.execute("ROLLBACK TO rehearsal")?;
+        self.execute("RELEASE rehearsal")
+    }
+
+    #[cfg(not(any(test, feature = "fault")))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "test builds rehearse")]
+    fn rehearse(&self, _job: &Job) -> Result<()> {
+        Ok(())
     }
 
     fn roll_back(&self) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use super::disk::{Disk, Keep};
@@ -108,6 +108,17 @@ pub fn disarm(db: &Path) {
     *lock(&Plan::of(db).fault) = None;
 }
 
+/// Has each job and each look of the database's handles run twice from now on, undone in between, as
+/// backends do to those that met others at work.
+pub fn run_again(db: &Path) {
+    Plan::of(db).is_run_again.store(true, Ordering::SeqCst);
+}
+
+/// Returns whether that is so.
+pub fn is_run_again(db: &Path) -> bool {
+    Plan::of(db).is_run_again.load(Ordering::SeqCst)
+}
+
 /// Returns how often an operation was carried out or failed so far.
 pub fn count(db: &Path, file: FileKind, operation: Operation) -> u32 {
     Plan::of(db).counter(file, operation).load(Ordering::SeqCst)
@@ -174,6 +185,7 @@ pub struct Plan {
     counts: [[AtomicU32; OPERATIONS]; FILE_KINDS],
     faults: AtomicU32,
     disk: Mutex<Option<Disk>>,
+    is_run_again: AtomicBool,
 }
 
 impl Plan {
