@@ -22,7 +22,7 @@ if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
 
 .PHONY: help demo approval fanout budget build check ci tools cinstall test suites faults clients go node \
-	python polyglot lint rustfmt clang-format clippy clippy-faults format bench header install uninstall clean
+	python polyglot lint rustfmt clang-format clippy clippy-faults format bench header documents install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -103,6 +103,9 @@ bench: ## how fast it is, beside the limits of this machine
 
 header: ## write include/smolwf.h, .cdef and abi/smolwf.h anew; BREAK=1 when more than added
 	SW_UPDATE_HEADER=1 SW_BREAK_ABI=$(BREAK) $(CARGO) test --locked --test header
+
+documents: ## write the clients' types of documents anew, from docs/schemas
+	python3 scripts/documents.py
 
 install: ## puts what `make build` made below PREFIX (/usr/local), below DESTDIR; needs no cargo
 	@scripts/install.sh install

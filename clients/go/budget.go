@@ -90,15 +90,8 @@ func (s *Store) RaiseBudget(runID, unit string, delta int64) error {
 	})
 }
 
-// Balance is one unit of a budget; Limit and Remaining are nil where it is metered only.
-type Balance struct {
-	Limit     *int64 `json:"limit"`
-	Reserved  int64  `json:"reserved"`
-	Spent     int64  `json:"spent"`
-	Remaining *int64 `json:"remaining"`
-}
-
-// Budget returns what the run's tree may spend and has spent, by unit, and the whole document.
+// Budget returns what the run's tree may spend and has spent, by unit, and the whole document, a [Budget]
+// in JSON.
 func (s *Store) Budget(runID string) (map[string]Balance, json.RawMessage, error) {
 	raw, err := s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := str(runID)

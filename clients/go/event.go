@@ -27,15 +27,6 @@ func (a *Attempt) Tell(eventType string, what any, key string) (existed bool, _ 
 	return code == C.SW_EXISTS, err
 }
 
-// Event is a line of the log.
-type Event struct {
-	Seq     int64           `json:"seq"`
-	RunID   string          `json:"run_id"`
-	Type    string          `json:"type"`
-	Payload json.RawMessage `json:"payload"`
-	AtMS    int64           `json:"at_ms"`
-}
-
 // Events returns what was told after a number, of one run or, with "", of all; limit 0 is 1000.
 func (s *Store) Events(after int64, runID string, limit int) ([]Event, error) {
 	page, err := document[*EventPage](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
@@ -54,17 +45,6 @@ type EventFilter struct {
 	Types []string `json:"type"`
 	// RunID of the run that told it; ErrNotFound when there is none.
 	RunID string `json:"run_id,omitempty"`
-}
-
-// EventPage is a part of the log.
-type EventPage struct {
-	Items []Event `json:"items"`
-	// FirstSeq and LastSeq are the numbers of the oldest and the newest event that the store has, of
-	// whatever type: those before the first were pruned.
-	FirstSeq int64 `json:"first_seq"`
-	LastSeq  int64 `json:"last_seq"`
-	// NextSeq is after what to look next.
-	NextSeq int64 `json:"next_seq"`
 }
 
 // EventWait waits until there are events after a number that a filter lets through, and returns up to

@@ -176,23 +176,6 @@ const (
 	ActRetry  Action = "retry"
 )
 
-// Acted is what ActMany did.
-type Acted struct {
-	// Matched is how many runs the filter let through, Done those that were acted on.
-	Matched int `json:"matched"`
-	Done    int `json:"done"`
-	// Refused are the others: the method for one run answers that code.
-	Refused []Refused `json:"refused"`
-	// More says that there may be further runs: call again.
-	More bool `json:"more"`
-}
-
-// Refused is a run that ActMany left as it was.
-type Refused struct {
-	RunID string `json:"run_id"`
-	Code  Code   `json:"code"`
-}
-
 // ActMany acts on up to limit of the runs that a filter lets through, in one commit, all or none; 0 is 100,
 // at most 1000. Without States it takes those that the action is for, so that calls repeated while there is
 // More come to an end; with States, those that it refuses match again: stop when none was Done.

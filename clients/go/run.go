@@ -112,12 +112,6 @@ type Item struct {
 	SubmitOptions
 }
 
-// Submitted is the answer for one Item.
-type Submitted struct {
-	RunID  string `json:"run_id"`
-	Exists bool   `json:"exists"`
-}
-
 // SubmitMany submits runs in one commit, all or none.
 func (s *Store) SubmitMany(items []Item) ([]Submitted, error) {
 	scoped := slices.Clone(items)
@@ -270,49 +264,6 @@ func (s *Store) Wait(ctx context.Context, runID string) (*Run, error) {
 	return runOf(raw)
 }
 
-// Run is the document of a run. Times are Unix milliseconds, payloads JSON as they were given.
-type Run struct {
-	RunID     string `json:"run_id"`
-	RootRunID string `json:"root_run_id"`
-	// ParentRunID is nil for a run that is no child.
-	ParentRunID *string `json:"parent_run_id"`
-	Workflow    string  `json:"workflow"`
-	Queue       string  `json:"queue"`
-	// State is "pending", "running", "waiting", "paused", "completed", "failed" or "cancelled"; the last
-	// three are final.
-	State    string          `json:"state"`
-	Priority int32           `json:"priority"`
-	Args     json.RawMessage `json:"args"`
-	// Result and Error are null until the run has ended; see the function Result.
-	Result json.RawMessage `json:"result"`
-	Error  json.RawMessage `json:"error"`
-	// LastError is what the newest failed attempt of an open run ended with, or null.
-	LastError json.RawMessage `json:"last_error"`
-	// Attempts counts claims, Tries those that were charged, of MaxTries.
-	Attempts int `json:"attempts"`
-	Tries    int `json:"tries"`
-	MaxTries int `json:"max_tries"`
-	// RunAtMS is when it was to be claimed first.
-	RunAtMS      int64           `json:"run_at_ms"`
-	CreatedAtMS  int64           `json:"created_at_ms"`
-	UpdatedAtMS  int64           `json:"updated_at_ms"`
-	FinishedAtMS *int64          `json:"finished_at_ms"`
-	Metadata     json.RawMessage `json:"metadata"`
-	// CodeVersion is nil for a run without one.
-	CodeVersion *string `json:"code_version"`
-	// WaitingFor is null unless the state is "waiting"; then a list of {"signal": name},
-	// {"child": run_id}, {"budget": unit, "amount": n} and {"until_ms": instant}.
-	WaitingFor json.RawMessage `json:"waiting_for"`
-	// CancelAsked says that a running attempt was told to end and has not done so yet.
-	CancelAsked bool `json:"cancel_asked"`
-	// PauseAsked says that a running attempt was told to yield and has not done so yet.
-	PauseAsked bool `json:"pause_asked"`
-	// DueAtMS is when a pending run may be claimed: the end of its backoff or delay; else nil.
-	DueAtMS *int64 `json:"due_at_ms"`
-	// Raw is the whole document.
-	Raw json.RawMessage `json:"-"`
-}
-
 // Get returns the document of a run; ErrNotFound when there is none.
 func (s *Store) Get(runID string) (*Run, error) {
 	raw, err := s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
@@ -330,7 +281,7 @@ func runOf(raw json.RawMessage) (*Run, error) {
 	return run, json.Unmarshal(raw, run)
 }
 
-// History returns a page of the history of a run, JSON; limit 0 is 1000 items.
+// History returns a page of the history of a run, a [History] in JSON; limit 0 is 1000 items.
 func (s *Store) History(runID, cursor string, limit int) (json.RawMessage, error) {
 	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := str(runID)

@@ -42,7 +42,7 @@ func (s *Store) DeleteSchedule(name string) error {
 	})
 }
 
-// Schedules returns all schedules, JSON.
+// Schedules returns all schedules, a list of [ScheduleRecord] in JSON.
 func (s *Store) Schedules() (json.RawMessage, error) {
 	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		return C.sw_schedule_list(c, out, err)

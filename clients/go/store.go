@@ -172,7 +172,7 @@ func (s *Store) SchemaVersion() (current, newest int64, _ error) {
 	return int64(now), int64(new), err
 }
 
-// Migrations returns what was applied when, a JSON document.
+// Migrations returns what was applied when, a list of [Migration] in JSON.
 func (s *Store) Migrations() (json.RawMessage, error) {
 	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		return C.sw_store_migrations(c, out, err)
@@ -196,7 +196,7 @@ func (s *Store) Now() time.Time {
 	return time.UnixMilli(ms)
 }
 
-// Check verifies the whole store and returns what it found, JSON.
+// Check verifies the whole store and returns what it found, a [Check] in JSON.
 func (s *Store) Check() (json.RawMessage, error) {
 	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		return C.sw_store_check(c, out, err)

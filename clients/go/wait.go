@@ -60,16 +60,6 @@ type Member struct {
 	SleepMS *int64 `json:"sleep_ms,omitempty"`
 }
 
-// Came is a member that came true.
-type Came struct {
-	// Index is which member, from 0.
-	Index int `json:"index"`
-	// Outcome is "completed", or "failed" for a child that failed or was cancelled.
-	Outcome string `json:"outcome"`
-	// Value is the message, the child's result or error, or null for a sleep; JSON.
-	Value json.RawMessage `json:"value"`
-}
-
 // AwaitAny returns the member that came true first, of up to 10,000: ErrSuspend while there is none,
 // ErrTimeout when that much has passed since the first ask.
 func (a *Attempt) AwaitAny(name string, members []Member, timeout time.Duration) (*Came, error) {

@@ -9,7 +9,6 @@ import random
 import subprocess
 import sys
 import time
-from typing import Any
 
 import smolwf
 
@@ -43,7 +42,7 @@ def worker(path: str) -> None:
         sys.stdin.read()
 
 
-def children_of(store: smolwf.Store, run_id: str) -> list[dict[str, Any]]:
+def children_of(store: smolwf.Store, run_id: str) -> list[smolwf.documents.ChildRecord]:
     return store.history(run_id, limit=10_000)["children"]
 
 

@@ -6,6 +6,7 @@ import type {
   RunDocument,
   RunItem,
   RunPage,
+  SubmittedDocument,
 } from "./documents.js";
 import { RecordedFailure } from "./errors.js";
 import type { Handle } from "./handle.js";
@@ -103,7 +104,7 @@ export class Runs {
       return snakeKeys({ ...scoped(workflow, item), workflow });
     });
     const answer = await this.#later("sw_run_submit_many", toJson(named));
-    const made = fromJson<{ run_id: string; exists: boolean }[]>(answer.text ?? "[]");
+    const made = fromJson<SubmittedDocument[]>(answer.text ?? "[]");
     return made.map((one) => ({ runId: one.run_id, exists: one.exists }));
   }
 

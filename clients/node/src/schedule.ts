@@ -1,3 +1,4 @@
+import type { ScheduleDocument } from "./documents.js";
 import { type Json, toJson } from "./json.js";
 import type { Integer } from "./numbers.js";
 import { snakeKeys } from "./options.js";
@@ -29,8 +30,8 @@ export class Schedules extends Topic {
     await this.later("sw_schedule_delete", name);
   }
 
-  /** All schedules, as the library describes them. */
-  async list<Schedule = Json>(): Promise<Schedule[]> {
+  /** All schedules, by name. */
+  async list<Schedule = ScheduleDocument>(): Promise<Schedule[]> {
     return document(await this.later("sw_schedule_list"));
   }
 }

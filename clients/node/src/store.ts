@@ -1,5 +1,10 @@
 import { Budgets } from "./budget.js";
-import type { MigrationDocument, OwnerDocument, StatsDocument } from "./documents.js";
+import type {
+  CheckDocument,
+  MigrationDocument,
+  OwnerDocument,
+  StatsDocument,
+} from "./documents.js";
 import { Events } from "./event.js";
 import { Handle } from "./handle.js";
 import { type Json, toJson } from "./json.js";
@@ -144,7 +149,7 @@ export class Store implements AsyncDisposable {
   }
 
   /** Looks the whole file over. */
-  async check(): Promise<Json> {
+  async check(): Promise<CheckDocument> {
     return document(await this.#later("sw_store_check"));
   }
 

@@ -322,7 +322,7 @@ class AsyncStore(AsyncLooking):
         """Deletes a schedule; runs that it submitted go on."""
         await self.call(self.store.schedule_delete, name)
 
-    async def schedules(self) -> list[dict[str, Any]]:
+    async def schedules(self) -> list[documents.Schedule]:
         """All schedules, ordered by name."""
         return await self.call(self.store.schedules)
 

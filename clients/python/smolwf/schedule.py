@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
+from . import documents
 from ._library import call, lib, text
 from .options import ScheduleSpec
 from .payload import compact
@@ -22,6 +23,6 @@ class StoreSchedules(StoreTopic):
         """Deletes a schedule; runs that it submitted go on."""
         call(lib.sw_schedule_delete, self.pointer, *text(name))
 
-    def schedules(self) -> list[dict[str, Any]]:
+    def schedules(self) -> list[documents.Schedule]:
         """All schedules, ordered by name: their specs, when they are due, what they last did."""
-        return cast("list[dict[str, Any]]", self._document(lib.sw_schedule_list))
+        return cast("list[documents.Schedule]", self._document(lib.sw_schedule_list))

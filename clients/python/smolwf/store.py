@@ -156,6 +156,6 @@ class Store(
         """Moves a manual clock on."""
         call(lib.sw_store_advance_clock, self.pointer, milliseconds(duration_ms))
 
-    def check(self) -> dict[str, Any]:
+    def check(self) -> documents.Check:
         """Looks whether the file is whole."""
-        return cast("dict[str, Any]", self._document(lib.sw_store_check))
+        return cast(documents.Check, self._document(lib.sw_store_check))

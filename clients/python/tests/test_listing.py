@@ -189,7 +189,12 @@ def test_a_note_is_merged_into_the_metadata_of_open_and_ended_runs(store: Store)
     with claim(store) as attempt:
         attempt.complete()
     store.annotate(run_id, {"checked": True})
-    assert store.run(run_id)["metadata"]["checked"] is True
+    assert store.run(run_id)["metadata"] == {
+        "kept": 1,
+        "new": "\u00fc",
+        "deep": {"a": 1},
+        "checked": True,
+    }
     assert ids(store.list_runs(metadata={"checked": True})) == [run_id]
 
 
