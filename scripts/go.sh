@@ -32,6 +32,12 @@ sed -e "s|@INCLUDEDIR@|$root/include|" -e "s|@LIBDIR@|$room|" -e "s|@PREFIX@|$ro
     -e "s|@VERSION@|0|" -e "s|@LIBS_PRIVATE@||" smolwf.pc.in > "$room/smolwf.pc"
 export PKG_CONFIG_PATH=$room GOFLAGS=-mod=readonly CGO_LDFLAGS="-Wl,-rpath,$room" LD_LIBRARY_PATH=$room
 
+# The documents that the tests see are kept, and held to their shapes.
+documents=$room/documents
+rm -f "$documents"
+kept=$(scripts/kept.sh build "$room/libsmolwf.so.0")
+keep="env LD_PRELOAD=$kept SW_DOCUMENTS=$documents"
+
 cd clients/go
 status=0
 programs=$root/examples/go
@@ -44,7 +50,8 @@ fi
 
 # The test binary reads the files of the tree, and the library may be new: no cached answers.
 count() { grep -c "^ *--- $1" "$room/log" || true; }
-GOEXPERIMENT=cgocheck2 go test -count=1 -race -parallel 8 -v ./... > "$room/log" 2>&1 || status=$?
+GOEXPERIMENT=cgocheck2 go test -count=1 -race -parallel 8 -v -exec "$keep" ./... > "$room/log" 2>&1 || status=$?
+../../scripts/kept.sh hold "$documents" || status=$?
 if [ "$status" != 0 ]; then grep -vE '^ *(--- PASS|=== (RUN|PAUSE|CONT))' "$room/log" || true; fi
 grep '^not in go: ' "$room/log" || true
 sed -n 's/^ *--- SKIP: \([^ ]*\).*/skipped: go: \1/p' "$room/log"

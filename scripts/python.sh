@@ -19,6 +19,11 @@ if [ -z "${SMOLWF_LIBRARY:-}" ]; then
     "${CARGO:-cargo}" build --quiet --locked
     export SMOLWF_LIBRARY=$target/debug/libsmolwf.so
 fi
+# The documents that the tests see are kept, and held to their shapes.
+documents=$room/documents
+rm -f "$documents"
+kept=$(scripts/kept.sh build "$SMOLWF_LIBRARY")
+export SMOLWF_LIBRARY=$kept SW_DOCUMENTS=$documents
 
 cd "$client"
 passed=0
@@ -26,11 +31,12 @@ failed=0
 check() {
     if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
-sources=(. ../../examples/python ../../examples/polyglot)
+sources=(. ../../scripts/documents.py ../../examples/python ../../examples/polyglot)
 check "$bin/ruff" format --config pyproject.toml --quiet --check --diff --no-cache "${sources[@]}"
 check "$bin/ruff" check --config pyproject.toml --quiet --no-cache --output-format concise "${sources[@]}"
 check "$bin/mypy" --no-error-summary --cache-dir "$room/mypy"
 "$bin/pytest" --quiet --junitxml "$room/tests.xml" "$@" || true
+check "$repository/scripts/kept.sh" hold "$documents"
 counts=$("$bin/python" - "$room/tests.xml" "$passed" "$failed" <<'PYTHON'
 import sys
 from xml.etree import ElementTree

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -14,6 +15,8 @@ use serde_json::Value;
 
 #[path = "support/native.rs"]
 mod native;
+#[path = "support/schemas.rs"]
+mod schemas;
 
 use native::{all_said, code_of, has, has_word, link_library, root, said, sanitizers, strict};
 
@@ -146,16 +149,21 @@ fn the_worker_plays_every_scenario() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(build("worker", &[], folder.path()));
     command.args(native::files("tests/vectors/worker", "json"));
-    command.env("TMPDIR", folder.path()).env_remove("LD_LIBRARY_PATH");
-    report("worker", &native::output(&mut command));
+    end("worker", command, folder.path());
 }
 
 /// Runs a program in a folder of its own.
 fn run(program: &str, flags: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(build(program, flags, folder.path()));
-    command.env("TMPDIR", folder.path()).env_remove("LD_LIBRARY_PATH");
+    end(program, Command::new(build(program, flags, folder.path())), folder.path());
+}
+
+/// Runs a program to its end, and holds the documents that it saw to their shapes.
+fn end(program: &str, mut command: Command, folder: &Path) {
+    let documents = folder.join("documents");
+    command.env("TMPDIR", folder).env("SW_DOCUMENTS", &documents).env_remove("LD_LIBRARY_PATH");
     report(program, &native::output(&mut command));
+    println!("{program}.cpp: {} documents have their shape", schemas::hold(&documents));
 }
 
 fn report(program: &str, output: &std::process::Output) {
@@ -173,8 +181,20 @@ fn build(program: &str, flags: &[&str], folder: &Path) -> PathBuf {
     command.arg("-std=c++17").args(WARNINGS).args(strict(&compiler)).arg("-g").args(flags);
     command.args(sanitizers(&compiler)).arg("-I").arg(root("include")).arg("-o").arg(&built);
     let source = root("clients/cpp/tests").join(program).with_extension("cpp");
-    command.arg(source).args(link_library(folder));
+    let library = link_library(folder);
+    command.arg(source).arg(documents(folder, &library)).args(library);
     said(&mut command);
+    built
+}
+
+/// Builds what keeps the documents that a program sees: a library before the library, since a program may
+/// have calls of its own.
+fn documents(folder: &Path, library: &[OsString]) -> PathBuf {
+    let built = folder.join("libkept.so");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let mut command = Command::new(compiler);
+    command.args(["-shared", "-fPIC", "-o"]).arg(&built).arg(root("tests/c/documents.c"));
+    said(command.arg("-I").arg(root("include")).args(library));
     built
 }
 

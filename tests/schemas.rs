@@ -1,14 +1,21 @@
 //! The published shapes of documents: that each is one, is told of, and sees what is wrong.
 
+#![allow(clippy::print_stdout, reason = "a count is told")]
+
+use std::env;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+#[path = "support/native.rs"]
+mod native;
 #[path = "support/schemas.rs"]
 mod schemas;
 
+use native::{all_said, has, output, root};
 use schemas::{all, assert_shape};
 
 #[test]
@@ -43,13 +50,82 @@ fn assert_said(at: &str, shape: &Value) {
 
 #[test]
 fn each_shape_is_told_of_once() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/DOCUMENTS.md");
-    let page = fs::read_to_string(page).expect("the page is there");
+    let page = fs::read_to_string(root("docs/DOCUMENTS.md")).expect("the page is there");
     for name in all().keys() {
         let link = format!("[`{name}`](schemas/{name}.json)");
         assert_eq!(page.matches(&link).count(), 1, "{name} in docs/DOCUMENTS.md");
     }
     assert_eq!(page.matches("](schemas/").count(), all().len() + 1, "a shape that is none");
+}
+
+const EVENT: &str =
+    r#"{"seq":1,"run_id":"run_01m8h23bnzzhxnw5n502cvtf4t","type":"\"e","payload":null,"at_ms":5}"#;
+
+/// What a client's suite saw, as `scripts/kept.sh` asks; a sample where it does not.
+#[test]
+fn what_was_kept_has_its_shape() {
+    if let Some(kept) = env::var_os("SW_DOCUMENTS") {
+        let held = schemas::hold(Path::new(&kept));
+        assert!(held > 0, "nothing was kept");
+        return println!("{held} documents have their shape");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = folder.path().join("kept");
+    let hold = |text: &str| {
+        fs::write(&kept, text).expect("a file");
+        catch_unwind(|| schemas::hold(&kept)).ok()
+    };
+    let good = "\nmigrations\t[]\t.\ncheck\t{\"ok\":true,\"faults\":[]}\t.";
+    assert_eq!(hold(good), Some(2));
+    let wide = format!("\nevent\t{EVENT}\t.").replace("null", "[1e999, -1e999, 9, \"1e999\"]");
+    assert_eq!(hold(&wide), Some(1));
+    assert_eq!(hold(&format!("{good}\ncheck\t{{\"ok\":tr\nmigrations\t[]\t.")), Some(3));
+    assert_eq!(hold(&format!("{good}\ncheck\t{{\"ok\":true}}\t.")), None);
+    assert_eq!(hold(&format!("{good}\nchecks\t{{}}\t.")), None);
+}
+
+/// What `scripts/documents.py` says of a tree, `--check` given; none where it cannot be asked.
+fn stale_types(tree: &Path) -> Option<String> {
+    if !has("python3") {
+        return None;
+    }
+    let output =
+        output(Command::new("python3").arg(tree.join("scripts/documents.py")).arg("--check"));
+    assert!(output.status.success() == output.stdout.is_empty(), "{}", all_said(&output));
+    Some(all_said(&output))
+}
+
+#[test]
+fn the_types_of_the_clients_are_those_of_the_shapes() {
+    assert_eq!(stale_types(&root("")).unwrap_or_default(), "");
+}
+
+#[test]
+fn a_key_that_a_client_has_no_type_for_is_found_and_so_is_a_shape() {
+    let tree = tempfile::tempdir().expect("a folder");
+    let made = ["clients/python/smolwf/documents.py", "clients/node/src/documents.ts"];
+    let made = [made[0], made[1], "clients/go/documents.go"];
+    let shapes = all().into_keys().map(|name| format!("docs/schemas/{name}.json"));
+    let files = made.map(str::to_owned).into_iter().chain(["scripts/documents.py".to_owned()]);
+    for file in shapes.chain(files) {
+        let copy = tree.path().join(&file);
+        fs::create_dir_all(copy.parent().expect("it is in a folder")).expect("a folder");
+        fs::copy(root(&file), copy).expect("a file of the tree");
+    }
+    let Some(said) = stale_types(tree.path()) else { return };
+    assert_eq!(said, "");
+    let mut fault = all()["fault"].clone();
+    fault["properties"]["page"] = json!({"type": "integer", "description": "Where."});
+    let folder = tree.path().join("docs/schemas");
+    fs::write(folder.join("fault.json"), fault.to_string()).expect("a file");
+    let said = stale_types(tree.path()).expect("it was asked before");
+    assert!(
+        made.iter().all(|file| said.contains(&format!("{file}: run `make documents`"))),
+        "{said}"
+    );
+    fs::write(folder.join("wing.json"), fault.to_string()).expect("a file");
+    let said = output(Command::new("python3").arg(tree.path().join("scripts/documents.py")));
+    assert!(all_said(&said).contains("['wing']") && !said.status.success(), "{}", all_said(&said));
 }
 
 #[test]

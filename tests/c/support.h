@@ -15,8 +15,6 @@
 
 #include <smolwf.h>
 
-#include "documents.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
