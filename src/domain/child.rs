@@ -2,7 +2,7 @@
 
 use super::hold::{Lease, held_task, living, progress};
 use super::port::{
-    ChildState, Fence, OwnerKey, Parent, Port, RunKey, StepFacts, StepKind, StepRow, StepState,
+    ChildState, Fence, Port, Recorded, RunKey, StepFacts, StepKind, StepRow, StepState,
 };
 use super::submit::{Submit, submit_as};
 use crate::clock::Now;
@@ -42,14 +42,12 @@ pub fn look(
     now: Now,
 ) -> Result<Option<Vec<(Id, bool)>>> {
     living(port, fence, now)?;
-    let mut found = Vec::with_capacity(children.len());
-    for child in children {
-        match port.step(fence.run_key, StepKind::Child, &child.name, child.occurrence)? {
-            Some(row) => found.push((recorded(row.result.as_deref())?, true)),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(found))
+    let names: Vec<_> = children.iter().map(|child| (&*child.name, child.occurrence)).collect();
+    let Some(rows) = port.steps_all(fence.run_key, StepKind::Child, &names)? else {
+        return Ok(None);
+    };
+    let known = |row: StepRow| Ok((recorded(row.result.as_deref())?, true));
+    rows.into_iter().map(known).collect::<Result<Vec<_>>>().map(Some)
 }
 
 /// Submits children in one commit. Returns for each its id and whether it was submitted before.
@@ -64,28 +62,25 @@ pub fn submit(
     // A local child is for the handle that holds its parent.
     let has_local = children.iter().any(|child| child.submit.is_local);
     let owner = if has_local { held_task(port, fence)?.owner_key } else { None };
+    let rows: Vec<_> = children.iter().map(|child| row_of(child, now)).collect();
+    let records = port.steps_record(fence.run_key, StepKind::Child, &rows)?;
     let mut submitted = Vec::with_capacity(children.len());
-    for child in children {
-        let owner_key = if child.submit.is_local { owner.unwrap_or(0) } else { 0 };
-        submitted.push(submit_one(port, (fence, &parent), child, owner_key, now)?);
+    for (child, record) in children.iter().zip(records) {
+        submitted.push(match record {
+            Recorded::Stored(row) => (recorded(row.result.as_deref())?, true),
+            Recorded::New => {
+                let owner_key = if child.submit.is_local { owner.unwrap_or(0) } else { 0 };
+                submit_as(port, &child.submit, child.run_id, owner_key, Some(&parent), now)?;
+                (child.run_id, false)
+            }
+        });
     }
     Ok((submitted, progress(port, fence, &hold, now)?))
 }
 
-fn submit_one(
-    port: &mut dyn Port,
-    (fence, parent): (Fence, &Parent),
-    child: &NewChild,
-    owner_key: OwnerKey,
-    now: Now,
-) -> Result<(Id, bool)> {
-    let run_key = fence.run_key;
-    if let Some(row) = port.step(run_key, StepKind::Child, &child.name, child.occurrence)? {
-        return Ok((recorded(row.result.as_deref())?, true));
-    }
-    let child_id =
-        submit_as(port, &child.submit, child.run_id, owner_key, Some(parent), now)?.run_id;
-    let row = StepRow {
+/// Its record, as it stands when this submit is its first.
+fn row_of(child: &NewChild, now: Now) -> StepRow {
+    StepRow {
         name: child.name.clone(),
         occurrence: child.occurrence,
         facts: StepFacts { state: StepState::Done, tries: 1, retry_at_ms: None, input_hash: None },
@@ -93,12 +88,8 @@ fn submit_one(
         started_at_ms: now.wall_ms,
         took_ms: 0,
         error: None,
-        result: Some(format!("\"{}\"", id::write("run", child_id))),
-    };
-    if !port.step_record(run_key, StepKind::Child, &row)? {
-        return Err(Error::internal(format!("child {:?} was submitted twice", child.name)));
+        result: Some(format!("\"{}\"", id::write("run", child.run_id))),
     }
-    Ok((child_id, false))
 }
 
 /// Reads the id of a child from the record of its submit.
@@ -107,17 +98,31 @@ pub fn recorded(result: Option<&str>) -> Result<Id> {
     id::parse("run", text).ok_or_else(|| Error::Corrupt("a child's record has no run id".into()))
 }
 
-/// Returns how a child stands: one that this run submitted, or whose submit it replays because it
-/// was forked from the run that did.
-pub(super) fn child_of(port: &mut dyn Port, parent_key: RunKey, run_id: Id) -> Result<ChildState> {
-    let child = port.child(run_id)?;
-    let mut may_await = Some(parent_key);
-    for _ in 0..FORKS_MAX {
-        match (child, may_await) {
-            (Some(child), Some(run_key)) if child.parent_key == Some(run_key) => return Ok(child),
-            (Some(_), Some(run_key)) => may_await = port.forked_from(run_key)?,
-            (None, _) | (_, None) => break,
-        }
+/// Returns how children stand, each in its place: those that this run submitted, or whose submits it
+/// replays because it was forked from the run that did.
+pub(super) fn children_of(
+    port: &mut dyn Port,
+    parent_key: RunKey,
+    run_ids: &[Id],
+) -> Result<Vec<ChildState>> {
+    if run_ids.is_empty() {
+        return Ok(Vec::new());
     }
-    Err(Error::NotFound(format!("{} is no child of this run", id::write("run", run_id)).into()))
+    let states = port.children(run_ids)?;
+    let is_own = |state: &ChildState| state.parent_key == Some(parent_key);
+    let origins = if states.iter().flatten().all(is_own) {
+        Vec::new()
+    } else {
+        port.origins(parent_key, FORKS_MAX - 1)?
+    };
+    let may_await = |state: &ChildState| {
+        is_own(state) || state.parent_key.is_some_and(|parent| origins.contains(&parent))
+    };
+    let one = |(state, run_id): (Option<ChildState>, &Id)| {
+        state.filter(may_await).ok_or_else(|| {
+            let run_id = id::write("run", *run_id);
+            Error::NotFound(format!("{run_id} is no child of this run").into())
+        })
+    };
+    states.into_iter().zip(run_ids).map(one).collect()
 }

@@ -35,13 +35,10 @@ pub fn append(port: &mut dyn Port, append: &Append, now: Now) -> Result<(bool, L
     let hold = living(port, append.fence, now)?;
     let run_key = append.fence.run_key;
     let key = append.key.as_deref();
-    let is_new = match key {
-        Some(key) => !port.event_exists(run_key, key)?,
-        None => true,
-    };
+    let (event_type, payload) = (&append.event_type, &append.payload);
+    let is_new = port.event_insert_once(run_key, event_type, key, payload, now.wall_ms)?;
     if is_new {
         port.tell(News::CHANGED);
-        port.event_insert(run_key, &append.event_type, key, &append.payload, now.wall_ms)?;
     }
     Ok((is_new, keep_lease(port, append.fence, &hold, hold.losses, now)?))
 }

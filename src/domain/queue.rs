@@ -7,7 +7,8 @@
 
 use super::input::{boolean, integer, object};
 use super::news::{News, Queues};
-use super::port::{GatePlace, Port, QueueLimits, RunKey, Task, TaskState};
+use super::port::{GatePlace, Port, QueueLimits, RunKey, Task, TaskState, Woken, WokenFor};
+use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::limits::SWEEP_GATES_MAX;
 
@@ -119,12 +120,24 @@ pub(super) fn enter_queue(port: &mut dyn Port, task: &Task, queue: &str) -> Resu
     enter(port, place_of(task).as_ref())
 }
 
-/// Makes a delayed or waiting task ready, due at `due_at_ms` or when it was parked, if that is later.
-/// Of which queue it is is not looked up.
-pub(super) fn wake_task(port: &mut dyn Port, run_key: RunKey, due_at_ms: i64) -> Result<()> {
-    let place = port.task_wake(run_key, due_at_ms)?;
+/// Makes delayed or waiting tasks ready, due now or when they were parked, if that is later.
+pub(super) fn wake_tasks(
+    port: &mut dyn Port,
+    run_keys: &[RunKey],
+    why: WokenFor,
+    now: Now,
+) -> Result<()> {
+    if run_keys.is_empty() {
+        return Ok(());
+    }
+    let woken = port.tasks_wake(run_keys, now.wall_ms, why)?;
+    enter_woken(port, &woken)
+}
+
+/// Lets tasks that were woken in. Of which queues they are is not looked up.
+pub(super) fn enter_woken(port: &mut dyn Port, woken: &Woken) -> Result<()> {
     port.tell(News::claimable(Queues::ALL));
-    enter(port, place.as_ref())
+    woken.places.iter().try_for_each(|place| enter(port, Some(place)))
 }
 
 pub(super) fn place_of(task: &Task) -> Option<GatePlace> {

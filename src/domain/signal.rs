@@ -16,15 +16,15 @@ pub fn send(
     now: Now,
 ) -> Result<bool> {
     let run_key = find(port, run_id)?;
-    if let Some(key) = key
-        && port.signal_exists(run_key, name, key)?
-    {
+    if port.task(run_key)?.is_none() {
+        return match key {
+            Some(key) if port.signal_exists(run_key, name, key)? => Ok(true),
+            _ => Err(Error::conflict(format!("{run_id} has ended, it takes no more signals"))),
+        };
+    }
+    if !port.signal_insert_once(run_key, name, key, payload, now.wall_ms)? {
         return Ok(true);
     }
-    if port.task(run_key)?.is_none() {
-        return Err(Error::conflict(format!("{run_id} has ended, it takes no more signals")));
-    }
-    port.signal_insert(run_key, name, key, payload, now.wall_ms)?;
     wake(port, run_key, &Target::Signal(name.into()), now)?;
     Ok(false)
 }

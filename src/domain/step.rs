@@ -7,7 +7,7 @@ use super::budget::{self, OfStep};
 use super::hold::{Lease, fenced, keep_lease, must_stop, progress};
 use super::input::in_range;
 use super::output::engine_error;
-use super::port::{Amounts, Fence, Hold, Port, StepFacts, StepKind, StepRow, StepState};
+use super::port::{Amounts, Fence, Hold, Port, Recorded, StepFacts, StepKind, StepRow, StepState};
 use super::{Backoff, Durability};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -373,16 +373,13 @@ pub fn fail(
 /// Writes a record and returns whether it was new; the same final record again is the same answer,
 /// another one a conflict.
 fn put(port: &mut dyn Port, subject: &Subject, row: &StepRow) -> Result<bool> {
-    let run_key = subject.fence.run_key;
-    if port.step_record(run_key, StepKind::Step, row)? {
-        return Ok(true);
-    }
-    let stored = port.step(run_key, StepKind::Step, &subject.name, subject.occurrence)?;
-    let is_same = stored.is_some_and(|stored| {
-        stored.facts.state == row.facts.state
-            && stored.result == row.result
-            && stored.error == row.error
-    });
+    let stored = match port.step_record(subject.fence.run_key, StepKind::Step, row)? {
+        Recorded::New => return Ok(true),
+        Recorded::Stored(stored) => stored,
+    };
+    let is_same = stored.facts.state == row.facts.state
+        && stored.result == row.result
+        && stored.error == row.error;
     if is_same {
         return Ok(false);
     }

@@ -4,7 +4,7 @@ use super::attempt::{Finish, close_attempt, leave, stop_run};
 use super::hold::held_task;
 use super::news::{News, Queues};
 use super::port::{Ended, Fence, Port, RunKey, Target, Task, TaskState};
-use super::wait::{self, Ask, Wait};
+use super::wait::{self, Ask, Missing, Wait};
 use super::{budget, queue, step};
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -130,31 +130,23 @@ fn park(
 ) -> Result<()> {
     // One countdown per task: with two awaits of all, each member wakes the run, which asks again.
     let is_counted = waits.iter().filter(|wait| wait.needs_all).count() == 1;
+    let (mut targets, mut sleeps) = (Vec::new(), Vec::new());
     let (mut count, mut wake_at_ms) = (0, room_at_ms);
     for wait in waits {
-        count += park_targets(port, run_key, wait, wait.needs_all && is_counted)?;
+        let is_counted = wait.needs_all && is_counted;
+        let left = |missing: &Missing| if is_counted { missing.count } else { 0 };
+        targets.extend(wait.targets.iter().map(|missing| (&missing.target, left(missing))));
+        if is_counted {
+            count += u32::try_from(wait.targets.len()).unwrap_or(u32::MAX);
+            sleeps.extend(wait.after_ms.map(Target::Time));
+        }
         wake_at_ms = wait.at_ms.into_iter().chain(wake_at_ms).min();
     }
+    targets.extend(sleeps.iter().map(|sleep| (sleep, 0)));
+    if !targets.is_empty() {
+        port.waits_insert(run_key, &targets)?;
+    }
     port.task_park(run_key, wake_at_ms, count, now.wall_ms)
-}
-
-/// Notes what a wait is for; returns for how many of them it counts down.
-fn park_targets(
-    port: &mut dyn Port,
-    run_key: RunKey,
-    wait: &Wait,
-    is_counted: bool,
-) -> Result<u32> {
-    let mut count = 0;
-    for missing in &wait.targets {
-        let left = if is_counted { missing.count } else { 0 };
-        port.wait_insert(run_key, &missing.target, left)?;
-        count += u32::from(is_counted);
-    }
-    if let Some(at_ms) = wait.after_ms.filter(|_| is_counted) {
-        port.wait_insert(run_key, &Target::Time(at_ms), 0)?;
-    }
-    Ok(count)
 }
 
 /// Waits for room; returns when to ask again if what the attempt itself gave back has made some, as

@@ -60,10 +60,7 @@ pub(super) fn sweep_standing(
 fn wake_due(port: &mut dyn Port, now: Now) -> Result<Swept> {
     let woken = port.wake_due(now.wall_ms, SWEEP_DUE_MAX)?;
     if woken.count > 0 {
-        port.tell(News::claimable(Queues::ALL));
-    }
-    for place in &woken.places {
-        queue::enter(port, Some(place))?;
+        queue::enter_woken(port, &woken)?;
     }
     Ok(Swept::of(woken.count, SWEEP_DUE_MAX))
 }

@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::child::child_of;
+use super::child::children_of;
 use super::hold::{Lease, keep_lease, living, progress};
 use super::input::{integer_in, list, object, present, word};
 use super::output::{Document, document, stored, to_text};
 use super::port::{
-    Fence, Hold, Outcome, Port, RunKey, Signal, StepFacts, StepKind, StepRow, StepState, Target,
+    Came, ChildState, Fence, Hold, Outcome, Port, Recorded, Signal, StepFacts, StepKind, StepRow,
+    StepState, Target, Value,
 };
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -166,14 +167,8 @@ struct Deadlines {
 #[derive(Debug, Clone)]
 struct Come {
     at_ms: i64,
-    source: Source,
-}
-
-#[derive(Debug, Clone)]
-enum Source {
-    Time,
-    Signal(i64),
-    Child(RunKey),
+    /// What is taken for it; of a sleep nothing.
+    source: Option<Came>,
 }
 
 /// What an ask comes to before anything is written.
@@ -256,11 +251,12 @@ fn weigh<'ask>(port: &mut dyn Port, ask: &'ask Ask, now: Now) -> Result<Case<'as
     let verdict = match row.as_ref().map(|row| recorded(ask, row)).transpose()?.flatten() {
         Some(answer) => Verdict::Recorded(answer),
         None => {
-            let come = come_true(port, ask, &deadlines, now)?;
+            let children = children(port, ask)?;
+            let come = come_true(port, ask, &children, &deadlines, now)?;
             match ask.choose(&come) {
                 Some(chosen) => Verdict::Chosen(chosen),
                 None if deadlines.is_over(now) => Verdict::Over,
-                None => Verdict::Wait(wait_for(port, ask, &deadlines, &come)?),
+                None => Verdict::Wait(wait_for(ask, &children, &deadlines, &come)?),
             }
         }
     };
@@ -368,11 +364,23 @@ fn read_deadlines(row: &StepRow) -> Result<Deadlines> {
     Ok(Deadlines { at_ms: row.facts.retry_at_ms, ..sleeps })
 }
 
+/// How the children that are asked for stand.
+type Children = HashMap<Id, ChildState>;
+
+fn children(port: &mut dyn Port, ask: &Ask) -> Result<Children> {
+    let id =
+        |member: &Member| if let Member::Child(run_id) = member { Some(*run_id) } else { None };
+    let run_ids: Vec<Id> = ask.members.iter().filter_map(id).collect();
+    let states = children_of(port, ask.fence.run_key, &run_ids)?;
+    Ok(run_ids.into_iter().zip(states).collect())
+}
+
 /// Returns for each member whether it has come true, in time: while the deadline has not passed, what
 /// is there is in time, whichever clock stamped it.
 fn come_true(
     port: &mut dyn Port,
     ask: &Ask,
+    children: &Children,
     deadlines: &Deadlines,
     now: Now,
 ) -> Result<Vec<Option<Come>>> {
@@ -383,16 +391,16 @@ fn come_true(
         let one = match member {
             Member::Sleep(_) => {
                 let due_ms = deadlines.sleep(ask, at)?;
-                (due_ms <= now.wall_ms).then_some(Come { at_ms: due_ms, source: Source::Time })
+                (due_ms <= now.wall_ms).then_some(Come { at_ms: due_ms, source: None })
             }
             // The second mention of a name takes the second signal.
             Member::Signal(name) => signals.get_mut(name.as_str()).and_then(|signals| {
                 signals.next().map(|signal| Come {
                     at_ms: signal.sent_at_ms,
-                    source: Source::Signal(signal.signal_key),
+                    source: Some(Came::Signal(signal.signal_key)),
                 })
             }),
-            Member::Child(run_id) => ended_child(port, ask.fence.run_key, *run_id)?,
+            Member::Child(run_id) => children.get(run_id).and_then(ended_child),
         };
         come.push(one.filter(|come| come.at_ms <= limit_ms));
     }
@@ -410,15 +418,18 @@ fn signals<'ask>(
             *mentions.entry(name).or_default() += 1;
         }
     }
-    let read = |(name, count)| {
-        port.signals(ask.fence.run_key, name, count).map(|signals| (name, signals.into_iter()))
-    };
-    mentions.into_iter().map(read).collect()
+    let names: Vec<(&str, u32)> = mentions.into_iter().collect();
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let signals = port.signals(ask.fence.run_key, &names)?;
+    let under = |((name, _), signals): ((&'ask str, u32), Vec<Signal>)| (name, signals.into_iter());
+    Ok(names.into_iter().zip(signals).map(under).collect())
 }
 
-fn ended_child(port: &mut dyn Port, parent_key: RunKey, run_id: Id) -> Result<Option<Come>> {
-    let child = child_of(port, parent_key, run_id)?;
-    Ok(child.finished_at_ms.map(|at_ms| Come { at_ms, source: Source::Child(child.run_key) }))
+fn ended_child(child: &ChildState) -> Option<Come> {
+    let source = Some(Came::Child(child.run_key));
+    child.finished_at_ms.map(|at_ms| Come { at_ms, source })
 }
 
 /// Takes what was chosen and records the answer, in one commit.
@@ -428,18 +439,8 @@ fn settle(
     chosen: &[(usize, Come)],
     row: StepRow,
 ) -> Result<Answer> {
-    let mut taken = Vec::with_capacity(chosen.len());
-    let mut bytes = 0;
-    for (at, come) in chosen {
-        let value = value(port, &come.source)?;
-        bytes += value.as_ref().map_or_else(String::len, String::len);
-        if bytes as u64 > PAYLOAD_BYTES_MAX {
-            return Err(Error::TooBig(
-                format!("the answers of an await have {bytes} bytes and more together, at most {PAYLOAD_BYTES_MAX} are allowed").into(),
-            ));
-        }
-        taken.push((*at, value));
-    }
+    let came: Vec<Came> = chosen.iter().filter_map(|(_, come)| come.source).collect();
+    let taken = take(port, chosen, &came)?;
     let answer = ask.answer(&taken)?;
     let row = match &answer {
         Answer::Failed(error) => {
@@ -449,10 +450,10 @@ fn settle(
         Answer::TimedOut | Answer::NotYet(_) => row,
     };
     put(port, ask, &row)?;
-    for (_, come) in chosen {
-        if let Source::Signal(signal_key) = come.source {
-            port.signal_take(signal_key, ask.fence.run_key, &ask.name, ask.occurrence)?;
-        }
+    let signal = |came: &Came| if let Came::Signal(key) = came { Some(*key) } else { None };
+    let signals: Vec<i64> = came.iter().filter_map(signal).collect();
+    if !signals.is_empty() {
+        port.signals_take(&signals, ask.fence.run_key, &ask.name, ask.occurrence)?;
     }
     Ok(answer)
 }
@@ -460,20 +461,44 @@ fn settle(
 /// The value of a member, or the error of a child that did not complete.
 type Taken = std::result::Result<String, String>;
 
-fn value(port: &mut dyn Port, source: &Source) -> Result<Taken> {
+/// Returns the values of the members that were chosen, if they fit into one answer.
+fn take(
+    port: &mut dyn Port,
+    chosen: &[(usize, Come)],
+    came: &[Came],
+) -> Result<Vec<(usize, Taken)>> {
+    let most = usize::try_from(PAYLOAD_BYTES_MAX).unwrap_or(usize::MAX);
+    let values = if came.is_empty() { Vec::new() } else { port.values(came, most)? };
+    let is_cut = values.len() < came.len();
+    let mut values = values.into_iter().map(value);
+    let (mut taken, mut bytes) = (Vec::with_capacity(chosen.len()), 0);
+    for (at, come) in chosen {
+        let value = match come.source {
+            None => Ok("null".to_owned()),
+            Some(_) => match values.next() {
+                Some(value) => value,
+                None => break,
+            },
+        };
+        bytes += value.as_ref().map_or_else(String::len, String::len);
+        taken.push((*at, value));
+    }
+    if is_cut || bytes > most {
+        return Err(Error::TooBig(
+            format!("the answers of an await have {bytes} bytes and more together, at most {PAYLOAD_BYTES_MAX} are allowed").into(),
+        ));
+    }
+    Ok(taken)
+}
+
+fn value(value: Value) -> Taken {
     let null = || "null".to_owned();
-    match source {
-        Source::Time => Ok(Ok(null())),
-        Source::Signal(signal_key) => Ok(Ok(port.signal_payload(*signal_key)?)),
-        Source::Child(child_key) => {
-            let end = port.run_end(*child_key)?;
-            let end = end.ok_or_else(|| Error::internal("an ended child is open"))?;
-            Ok(if end.outcome == Outcome::Completed {
-                Ok(end.result.unwrap_or_else(null))
-            } else {
-                Err(end.error.unwrap_or_else(null))
-            })
+    match value {
+        Value::Signal(payload) => Ok(payload),
+        Value::Child(end) if end.outcome == Outcome::Completed => {
+            Ok(end.result.unwrap_or_else(null))
         }
+        Value::Child(end) => Err(end.error.unwrap_or_else(null)),
     }
 }
 
@@ -516,22 +541,24 @@ impl Ask {
 }
 
 fn put(port: &mut dyn Port, ask: &Ask, row: &StepRow) -> Result<()> {
-    if port.step_record(ask.fence.run_key, ask.form.kind(), row)? {
-        return Ok(());
+    match port.step_record(ask.fence.run_key, ask.form.kind(), row)? {
+        Recorded::New => Ok(()),
+        Recorded::Stored(_) => {
+            Err(Error::internal(format!("await {:?} was answered twice", ask.name)))
+        }
     }
-    Err(Error::internal(format!("await {:?} was answered twice", ask.name)))
 }
 
 /// Returns what is left to wait for.
 fn wait_for(
-    port: &mut dyn Port,
     ask: &Ask,
+    children: &Children,
     deadlines: &Deadlines,
     come: &[Option<Come>],
 ) -> Result<Wait> {
     let mut sleeps = Vec::new();
     let mut names: BTreeMap<&str, Missing> = BTreeMap::new();
-    let mut children = BTreeSet::new();
+    let mut open = BTreeSet::new();
     for (at, member) in ask.members.iter().enumerate() {
         match (member, &come[at]) {
             (Member::Signal(name), come) => {
@@ -543,14 +570,14 @@ fn wait_for(
             (_, Some(_)) => {}
             (Member::Sleep(_), None) => sleeps.push(deadlines.sleep(ask, at)?),
             (Member::Child(run_id), None) => {
-                children.insert(child_of(port, ask.fence.run_key, *run_id)?.run_key);
+                open.extend(children.get(run_id).map(|child| child.run_key));
             }
         }
     }
     let mut targets: Vec<Missing> =
         names.into_values().filter(|missing| missing.count > 0).collect();
     let child = |key| Missing { target: Target::Child(key), count: 1 };
-    targets.extend(children.into_iter().map(child));
+    targets.extend(open.into_iter().map(child));
     Ok(ask.wait(targets, &sleeps, deadlines.at_ms))
 }
 
@@ -576,7 +603,7 @@ mod tests {
     }
 
     fn at(at_ms: i64) -> Option<Come> {
-        Some(Come { at_ms, source: Source::Time })
+        Some(Come { at_ms, source: None })
     }
 
     #[test]

@@ -6,9 +6,9 @@ use super::document;
 use crate::clock::Now;
 use crate::domain::news::News;
 use crate::domain::port::{
-    Amounts, Balance, Entry, Fence, LaneKey, Port, Reservation, RunKey, SourceKind,
+    Amounts, Balance, Entry, Fence, LaneKey, Port, Reservation, RunKey, SourceKind, WokenFor,
 };
-use crate::domain::queue::wake_task;
+use crate::domain::queue::wake_tasks;
 use crate::error::{Error, Result};
 use crate::limits::{
     BUDGET_UNITS_OF_TREE_MAX, BUDGET_WAKE_MAX, BUDGET_WAKE_PAUSE_MS, RESERVATIONS_OPEN_MAX,
@@ -64,18 +64,17 @@ pub(super) fn wake(
     } else {
         port.room_waiters(root_key, unit, left, BUDGET_WAKE_MAX + 1)?
     };
-    let mut woken = 0;
+    let mut woken = Vec::new();
     for (run_key, amount) in &waiters {
-        if woken == BUDGET_WAKE_MAX as usize || *amount > left {
+        if woken.len() == BUDGET_WAKE_MAX as usize || *amount > left {
             break;
         }
         left -= amount;
-        woken += 1;
-        wake_task(port, *run_key, now.wall_ms)?;
-        port.task_woken_for_room(*run_key)?;
+        woken.push(*run_key);
     }
+    wake_tasks(port, &woken, WokenFor::Room, now)?;
     let wake_at_ms =
-        (woken < waiters.len()).then(|| now.wall_ms.saturating_add(BUDGET_WAKE_PAUSE_MS));
+        (woken.len() < waiters.len()).then(|| now.wall_ms.saturating_add(BUDGET_WAKE_PAUSE_MS));
     if wake_at_ms != balance.wake_at_ms {
         port.balance_put(root_key, unit, &Balance { wake_at_ms, ..balance })?;
     }
@@ -210,7 +209,8 @@ impl<'port> Meter<'port> {
                 balance.is_warned = true;
                 self.port.tell(News::CHANGED);
                 let payload = document::warning(&unit, &balance)?;
-                self.port.event_insert(self.root_key, WARNING, None, &payload, self.now.wall_ms)?;
+                let (root_key, now_ms) = (self.root_key, self.now.wall_ms);
+                self.port.event_insert_once(root_key, WARNING, None, &payload, now_ms)?;
             }
             self.port.balance_put(self.root_key, &unit, &balance)?;
             let before = stored.as_ref().and_then(Balance::room);

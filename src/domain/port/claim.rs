@@ -1,8 +1,8 @@
 //! What a backend gives to claims: lanes and what is ready in them, owners and their leases.
 
-use super::queue::{GatePlace, QueueLimits};
+use super::queue::QueueLimits;
 use super::run::{LaneKey, OwnerKey, RunKey};
-use super::task::{NewLease, Taken};
+use super::task::{NewLease, Taken, Woken};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -119,15 +119,6 @@ pub struct Lost {
     pub run_key: RunKey,
     /// Who holds it.
     pub owner_key: OwnerKey,
-}
-
-/// Tasks that were woken because their time has come.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Woken {
-    /// How many.
-    pub count: usize,
-    /// The gates that they stand at now, each once.
-    pub places: Vec<GatePlace>,
 }
 
 /// Claiming runs, and taking back those of claimers that are gone.

@@ -56,8 +56,8 @@ pub trait ControlPort {
     fn task_of_run(&mut self, run_key: RunKey, now_ms: i64) -> Result<Task>;
     /// Copies a run's row under a new id, open, without its parent and its idempotency key.
     fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey>;
-    /// Returns the run that a run was forked from.
-    fn forked_from(&mut self, run_key: RunKey) -> Result<Option<RunKey>>;
+    /// Returns up to `limit` runs that a run goes back to: the one it was forked from first.
+    fn origins(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<RunKey>>;
     /// Returns the first record of a name in a run, steps first.
     fn step_named(&mut self, run_key: RunKey, name: &str) -> Result<Option<i64>>;
     /// Returns up to `limit` names of records after `after`, by name space, name and occurrence.

@@ -50,17 +50,16 @@ pub struct EventFilter<'a> {
 
 /// The append-only log.
 pub trait EventPort {
-    /// Appends an event. Its number it has when it is read.
-    fn event_insert(
+    /// Appends an event, unless the run has one under this key; `false` when it has. Its number it has
+    /// when it is read.
+    fn event_insert_once(
         &mut self,
         run_key: RunKey,
         event_type: &str,
         key: Option<&str>,
         payload: &str,
         at_ms: i64,
-    ) -> Result<()>;
-    /// Returns whether a run has an event under this key.
-    fn event_exists(&mut self, run_key: RunKey, key: &str) -> Result<bool>;
+    ) -> Result<bool>;
     /// Gives the events that were committed before this transaction their numbers, where they have none:
     /// the next ones, in the order of commits and without gaps (P32). A backend that numbers as it
     /// appends has nothing to do.

@@ -29,9 +29,7 @@ pub use budget::{
     Amounts, Balance, BudgetPort, Entry, Reservation, ReservationState, SourceKind, Total,
 };
 pub use check::{CheckPort, Fault};
-pub use claim::{
-    ClaimPort, ClaimedRun, Head, LaneFilter, Lost, Owner, OwnerId, Share, Standing, Woken,
-};
+pub use claim::{ClaimPort, ClaimedRun, Head, LaneFilter, Lost, Owner, OwnerId, Share, Standing};
 pub use control::{Ancestor, ControlPort, StepName};
 pub use event::{EventFilter, EventPort, EventRow, Numbered};
 pub use explain::{ExplainPort, LaneHead, PendingRecord};
@@ -45,10 +43,12 @@ pub use schedule::{Schedule, SchedulePort, Zone};
 pub use stats::{
     CallFacts, FileFacts, FullGate, HeldRow, LaneRow, OwnerRow, StatsPort, WriterFacts,
 };
-pub use step::{StepFacts, StepKind, StepPort, StepRow, StepState, StepView};
+pub use step::{Recorded, StepFacts, StepKind, StepPort, StepRow, StepState, StepView};
 pub use store::StorePort;
-pub use task::{Fence, Hold, LEASE_WHILE_ALIVE, NewLease, Taken, Task, TaskPort, TaskState};
-pub use wait::{ChildState, Signal, Target, WaitPort, Waiting};
+pub use task::{
+    Fence, Hold, LEASE_WHILE_ALIVE, NewLease, Taken, Task, TaskPort, TaskState, Woken, WokenFor,
+};
+pub use wait::{Came, ChildState, Signal, Target, Value, WaitPort, Waiter, Waiting};
 
 /// Everything over one transaction.
 pub trait Port:

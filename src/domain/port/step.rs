@@ -102,6 +102,15 @@ pub struct StepView<'row> {
     pub result: Option<&'row str>,
 }
 
+/// What came of writing a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// It was written.
+    New,
+    /// It is finished, and stays as it stands.
+    Stored(StepRow),
+}
+
 /// Recording steps.
 pub trait StepPort {
     /// Returns one step.
@@ -112,8 +121,22 @@ pub trait StepPort {
         name: &str,
         occurrence: u32,
     ) -> Result<Option<StepRow>>;
-    /// Writes a step, over an unfinished record of it; `false` when it is finished already.
-    fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<bool>;
+    /// Returns these steps, each in its place, if all of them are there.
+    fn steps_all(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        names: &[(&str, u32)],
+    ) -> Result<Option<Vec<StepRow>>>;
+    /// Writes a step, over an unfinished record of it, unless it is finished already.
+    fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<Recorded>;
+    /// Does that for each of these, in their order.
+    fn steps_record(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        rows: &[StepRow],
+    ) -> Result<Vec<Recorded>>;
     /// Hands every record of a run in one name space to `each` until it answers `false`.
     fn steps_walk(
         &mut self,

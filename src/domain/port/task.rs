@@ -206,6 +206,24 @@ pub struct Taken {
     pub gate: Option<String>,
 }
 
+/// Why tasks are woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WokenFor {
+    /// What they waited for has come.
+    Itself,
+    /// A budget has room, which nobody else is woken for.
+    Room,
+}
+
+/// Tasks that were woken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Woken {
+    /// How many.
+    pub count: usize,
+    /// The gates that they stand at now, each once.
+    pub places: Vec<GatePlace>,
+}
+
 /// The hot rows of open runs.
 pub trait TaskPort {
     /// Returns what the task of a run says to the attempt that holds this fence.
@@ -226,10 +244,9 @@ pub trait TaskPort {
     fn task_yield(&mut self, task: &Task) -> Result<()>;
     /// Notes that a running task's time-out has passed, so that sweeps see it no more.
     fn task_set_timed_out(&mut self, run_key: RunKey) -> Result<()>;
-    /// Makes a delayed or waiting task ready, due at `due_at_ms` or when it was parked, if that is
-    /// later, and drops what it waited for.
-    /// Returns the gate that it stands at now.
-    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<Option<GatePlace>>;
+    /// Makes delayed or waiting tasks ready, due at `due_at_ms` or when they were parked, if that is
+    /// later, and drops what they waited for.
+    fn tasks_wake(&mut self, run_keys: &[RunKey], due_at_ms: i64, why: WokenFor) -> Result<Woken>;
     /// Returns up to `limit` local tasks of a lane, whatever their state.
     fn tasks_local(&mut self, lane_key: LaneKey, limit: u32) -> Result<Vec<RunKey>>;
     /// Moves a local task to a lane that is open to all; one that was held back is ready there. Returns
@@ -244,16 +261,12 @@ pub trait TaskPort {
         waits_left: u32,
         now_ms: i64,
     ) -> Result<()>;
-    /// Counts down what a task waits for and returns what is left.
-    fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32>;
     /// Notes that a running task is to end as cancelled.
     fn task_ask_cancel(&mut self, run_key: RunKey) -> Result<()>;
     /// Notes or takes back that a running task is to pause.
     fn task_ask_pause(&mut self, run_key: RunKey, is_asked: bool) -> Result<()>;
     /// Sets the state, wake time and due time of a task that nobody runs, and drops its waits.
     fn task_set_aside(&mut self, task: &Task) -> Result<()>;
-    /// Notes that a task was woken because a budget has room.
-    fn task_woken_for_room(&mut self, run_key: RunKey) -> Result<()>;
     /// Keeps the first `count`, 0 or 1, of the ready tasks at a gate in a lane and holds the others back.
     fn gate_keep(&mut self, place: &GatePlace, count: u32) -> Result<()>;
     /// Lets in the first task that is held back at a gate in a lane, unless one is ready there.

@@ -1,6 +1,6 @@
 //! What a backend gives to runs that wait: signals, children, and what wakes the parked.
 
-use super::run::RunKey;
+use super::run::{RunEnd, RunKey};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -35,6 +35,37 @@ pub enum Target {
     Time(i64),
 }
 
+/// Something that has come, as an await takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// The signal of this key.
+    Signal(i64),
+    /// The end of this run.
+    Child(RunKey),
+}
+
+/// What has come says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// The payload of a signal.
+    Signal(String),
+    /// How a run ended.
+    Child(RunEnd),
+}
+
+/// A task that waited for something that has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiter {
+    /// Its key.
+    pub run_key: RunKey,
+    /// How many others it still waits for that must all come; 0 when any of them wakes it.
+    pub left: u32,
+    /// Of all that must come: the sleep that ends last.
+    pub sleeps_until_ms: Option<i64>,
+    /// When it wakes at the latest.
+    pub wake_at_ms: Option<i64>,
+}
+
 /// Something that a parked task waits for, as documents show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waiting {
@@ -48,39 +79,38 @@ pub enum Waiting {
 
 /// Parking tasks, and what wakes them.
 pub trait WaitPort {
-    /// Returns how a run stands.
-    fn child(&mut self, run_id: Id) -> Result<Option<ChildState>>;
-    /// Returns up to `limit` signals of a name that nobody took, oldest first.
-    fn signals(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Signal>>;
+    /// Returns how runs stand, each in its place; `None` for one that is not there.
+    fn children(&mut self, run_ids: &[Id]) -> Result<Vec<Option<ChildState>>>;
+    /// Returns the oldest signals that nobody took, under each name up to as many as are asked for.
+    fn signals(&mut self, run_key: RunKey, names: &[(&str, u32)]) -> Result<Vec<Vec<Signal>>>;
     /// Returns whether a signal was sent under this idempotency key.
     fn signal_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool>;
-    /// Writes a signal.
-    fn signal_insert(
+    /// Writes a signal, unless one was sent under this key; `false` when one was.
+    fn signal_insert_once(
         &mut self,
         run_key: RunKey,
         name: &str,
         key: Option<&str>,
         payload: &str,
         now_ms: i64,
-    ) -> Result<()>;
-    /// Returns what a signal says.
-    fn signal_payload(&mut self, signal_key: i64) -> Result<String>;
-    /// Takes a signal for the await that is recorded under this name and occurrence.
-    fn signal_take(
+    ) -> Result<bool>;
+    /// Returns what signals say and what runs ended with, as far as they have no more than so many
+    /// bytes together, and the one after that.
+    fn values(&mut self, came: &[Came], bytes: usize) -> Result<Vec<Value>>;
+    /// Takes signals for the await that is recorded under this name and occurrence.
+    fn signals_take(
         &mut self,
-        signal_key: i64,
+        signal_keys: &[i64],
         run_key: RunKey,
         name: &str,
         occurrence: u32,
     ) -> Result<()>;
-    /// Notes that a task waits for something: with a count, that so many must come before it counts
+    /// Notes that a task waits for things: with a count, that so many must come before it counts
     /// as one of those that must all come; with 0, that the first wakes the task.
-    fn wait_insert(&mut self, run_key: RunKey, target: &Target, count: u32) -> Result<()>;
-    /// Returns the moment that a task waits for beside other things.
-    fn wait_time(&mut self, run_key: RunKey) -> Result<Option<i64>>;
-    /// Notes that one of something has come: drops the waits that this ends and returns who waited,
-    /// and whether counted.
-    fn waits_take(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<(RunKey, bool)>>;
+    fn waits_insert(&mut self, run_key: RunKey, targets: &[(&Target, u32)]) -> Result<()>;
+    /// Notes that one of something has come: drops the waits that this ends, counts down for those who
+    /// wait for all of many, and returns who waited.
+    fn waiters(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<Waiter>>;
     /// Returns up to `limit` of what a parked task waits for.
     fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>>;
 }

@@ -9,7 +9,7 @@ use crate::domain::claim::{Claimer, claim, outlook};
 use crate::domain::hold::living;
 use crate::domain::port::{
     Ended, GatePlace, LEASE_WHILE_ALIVE, LaneFilter, Lost, NewLease, Outcome, Owner, Share, Task,
-    TaskState, Woken,
+    TaskState, Woken, WokenFor,
 };
 use crate::domain::step::{self, Begin};
 use crate::domain::submit::{Submit, submit};
@@ -432,7 +432,7 @@ pub(super) fn progress_starts_the_count_of_losses_anew(bed: &mut dyn Bed) {
     let key = bed.run(1, at(5));
     let fence = bed.claimed(at(6)).fence;
     bed.finish(fence, &End::Fail("1".into(), FailOptions::default()), at(6)).unwrap();
-    bed.tx(|port| port.task_wake(key, 6).unwrap());
+    bed.tx(|port| port.tasks_wake(&[key], 6, WokenFor::Itself).unwrap());
     for round in 0..10 {
         lose_once(bed, key);
         assert_eq!(bed.task(key).unwrap().tries(), 2, "round {round}");

@@ -196,7 +196,7 @@ pub(super) fn an_ancestry_goes_up_to_the_first_who_ends_the_one_below(bed: &mut 
         above.iter().map(|one| (one.run_key, one.is_ending_it)).collect::<Vec<_>>()
     };
     let of = |at: usize, is_ending_it: bool| (keys[at], is_ending_it);
-    assert_eq!(above(bed, 0, 9), []);
+    assert_eq!(above(bed, 0, 9).len(), 0);
     assert_eq!(above(bed, 4, 9), [of(3, false), of(2, false), of(1, false), of(0, false)]);
     assert_eq!(above(bed, 4, 2), [of(3, false), of(2, false)]);
     bed.tx(|port| port.cascade_insert(keys[1])).unwrap();
@@ -204,6 +204,21 @@ pub(super) fn an_ancestry_goes_up_to_the_first_who_ends_the_one_below(bed: &mut 
     assert_eq!(above(bed, 1, 9), [of(0, false)]);
     bed.tx(|port| port.cascade_set(keys[1], Some(keys[2]))).unwrap();
     assert_eq!(above(bed, 4, 9).len(), 4, "its child was seen to");
+}
+
+pub(super) fn the_origins_of_a_fork_go_back_to_the_first(bed: &mut dyn Bed) {
+    let first = bed.run(1, at(5));
+    let mut keys: Vec<RunKey> = vec![first];
+    for number in 2..=4 {
+        bed.tx(|port| fork(port, &text(number - 1), None, run_id(number), at(9))).unwrap();
+        keys.push(bed.tx(|port| port.run_by_id(run_id(number))).unwrap().unwrap());
+    }
+    let origins = |bed: &mut dyn Bed, key, limit| -> Vec<RunKey> {
+        bed.tx(|port| port.origins(key, limit).unwrap())
+    };
+    assert_eq!(origins(bed, keys[3], 9), [keys[2], keys[1], keys[0]]);
+    assert_eq!(origins(bed, keys[3], 2), [keys[2], keys[1]]);
+    assert_eq!(origins(bed, first, 9).len(), 0);
 }
 
 /// P26: time-outs too end the children.

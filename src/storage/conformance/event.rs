@@ -79,6 +79,20 @@ pub(super) fn numbers_follow_the_commits_without_a_gap_and_stay(bed: &mut dyn Be
     assert_eq!(span(bed), (1, 4));
 }
 
+/// P32: what was there before takes no number.
+pub(super) fn an_event_under_a_known_key_is_not_inserted_and_leaves_no_gap(bed: &mut dyn Bed) {
+    let run_key = bed.run(1, at(5));
+    let mut insert = |key, payload| {
+        bed.tx(|port| port.event_insert_once(run_key, "t", key, payload, 9).unwrap())
+    };
+    let made =
+        [insert(Some("k"), "1"), insert(Some("k"), "2"), insert(None, "3"), insert(None, "3")];
+    assert_eq!(made, [true, false, true, true]);
+    let seen = read(bed, ALL);
+    let seen: Vec<_> = seen.iter().map(|event| (event.seq, event.payload.as_str())).collect();
+    assert_eq!(seen, [(1, "1"), (2, "3"), (3, "3")]);
+}
+
 /// A page of large payloads ends early, and never before its first event.
 pub(super) fn a_page_ends_at_its_limit_or_its_bytes(bed: &mut dyn Bed) {
     let fence = claimed(bed, 1);

@@ -252,6 +252,7 @@ macro_rules! every_claim {
                 another_end_of_an_ended_attempt_is_lost;
             step:
                 a_result_is_recorded_once
+                a_record_is_answered_with_what_is_stored_once_that_is_finished
                 a_result_comes_back_byte_for_byte
                 steps_are_told_apart_by_run_name_and_occurrence
                 a_start_is_replaced_by_its_end_and_replaces_none
@@ -284,6 +285,7 @@ macro_rules! every_claim {
                 an_empty_store_is_whole;
             event:
                 a_key_appends_once_in_a_run
+                an_event_under_a_known_key_is_not_inserted_and_leaves_no_gap
                 numbers_follow_the_commits_without_a_gap_and_stay
                 a_page_ends_at_its_limit_or_its_bytes
                 kinds_are_told_apart_and_places_are_found;
@@ -326,6 +328,7 @@ macro_rules! every_claim {
                 a_cancel_ends_what_was_retried_since_the_one_before
                 a_lapse_that_ends_a_cancelled_run_ends_its_children_in_the_same_claim
                 a_descendant_however_deep_is_not_claimed_after_a_cancel
+                the_origins_of_a_fork_go_back_to_the_first
                 an_ancestry_goes_up_to_the_first_who_ends_the_one_below
                 the_children_of_a_run_that_timed_out_are_cancelled
                 a_paused_run_is_not_claimed_until_it_is_resumed
@@ -375,6 +378,9 @@ macro_rules! every_claim {
                 the_latest_instant_is_no_earlier_than_any_recorded;
             wait:
                 a_sleep_is_over_when_its_first_call_said
+                who_waits_is_told_with_what_is_left
+                what_has_come_is_told_in_the_order_of_asking_up_to_a_bound
+                tasks_that_wake_are_ready_at_their_gates_and_wait_for_nothing
                 a_message_in_time_wins_however_late_the_run_asks
                 a_message_that_lies_there_is_in_time_whichever_clock_stamped_it
                 a_message_after_the_deadline_is_too_late_and_is_kept

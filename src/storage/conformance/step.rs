@@ -6,7 +6,7 @@ use super::{Bed, at, subject};
 use crate::domain::FailOptions;
 use crate::domain::attempt::{AfterFail, End};
 use crate::domain::output::engine_error;
-use crate::domain::port::{Fence, StepKind, StepRow, StepState};
+use crate::domain::port::{Fence, Recorded, StepFacts, StepKind, StepRow, StepState};
 use crate::domain::step::{self, Begin, Subject};
 
 fn claimed(bed: &mut dyn Bed, number: u8) -> Fence {
@@ -41,6 +41,36 @@ pub(super) fn a_result_is_recorded_once(bed: &mut dyn Bed) {
     bed.refused(-23, |port| step::fail(port, &step, "1", FailOptions::default(), at(13)));
     bed.refused(-23, |port| step::start(port, &step, at(13)));
     assert_eq!(row(bed, fence, "s", 1), Some(stored));
+}
+
+pub(super) fn a_record_is_answered_with_what_is_stored_once_that_is_finished(bed: &mut dyn Bed) {
+    let fence = claimed(bed, 1);
+    let row = |name: &str, state, result: &str| StepRow {
+        name: name.into(),
+        occurrence: 1,
+        facts: StepFacts { state, tries: 1, retry_at_ms: None, input_hash: None },
+        label: None,
+        started_at_ms: 7,
+        took_ms: 0,
+        error: None,
+        result: Some(result.into()),
+    };
+    let (started, done) = (StepState::Started, StepState::Done);
+    let record = |bed: &mut dyn Bed, rows: &[StepRow]| {
+        bed.tx(|port| port.steps_record(fence.run_key, StepKind::Child, rows).unwrap())
+    };
+    let first = [row("a", started, "1"), row("b", done, "2"), row("b", done, "3")];
+    let stored = Recorded::Stored(first[1].clone());
+    assert_eq!(record(bed, &first), [Recorded::New, Recorded::New, stored.clone()]);
+    let second = [row("b", started, "4"), row("a", done, "5")];
+    assert_eq!(record(bed, &second), [stored, Recorded::New]);
+    let all = |bed: &mut dyn Bed, names: &[(&str, u32)]| {
+        bed.tx(|port| port.steps_all(fence.run_key, StepKind::Child, names).unwrap())
+    };
+    let expected = vec![first[1].clone(), second[1].clone()];
+    assert_eq!(all(bed, &[("b", 1), ("a", 1)]), Some(expected));
+    assert_eq!(all(bed, &[("b", 1), ("a", 2)]), None);
+    assert_eq!(all(bed, &[]), Some(Vec::new()));
 }
 
 /// P17.

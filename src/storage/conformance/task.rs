@@ -1,24 +1,29 @@
 //! Claims about the hot rows of open runs.
 
 use super::{Bed, at, plain, run_id};
-use crate::domain::port::{GatePlace, Port, Task};
+use crate::domain::port::{GatePlace, Port, Target, Task, WokenFor};
 use crate::domain::submit::Submit;
 
 /// A write of a task, as a backend gives it.
 type Write = fn(&mut dyn Port, &Task);
 
 /// All of them but the claim, each in a state that it is for.
-const WRITES: [(&str, Write); 15] = [
+const WRITES: [(&str, Write); 14] = [
     ("lease_set", |port, task| port.lease_set(task.run_key, 9, 9, 1).unwrap()),
     ("task_ask_pause", |port, task| port.task_ask_pause(task.run_key, true).unwrap()),
     ("task_ask_cancel", |port, task| port.task_ask_cancel(task.run_key).unwrap()),
     ("task_set_timed_out", |port, task| port.task_set_timed_out(task.run_key).unwrap()),
     ("task_park", |port, task| port.task_park(task.run_key, Some(9), 2, 9).unwrap()),
-    ("wait_count_down", |port, task| assert_eq!(port.wait_count_down(task.run_key).unwrap(), 1)),
-    ("task_woken_for_room", |port, task| port.task_woken_for_room(task.run_key).unwrap()),
+    ("waiters", |port, task| {
+        let end = Target::Child(9);
+        port.waits_insert(task.run_key, &[(&end, 1)]).unwrap();
+        assert_eq!(port.waiters(9, &end).unwrap()[0].left, 1);
+    }),
     ("wake_due", |port, _| assert_eq!(port.wake_due(9, 9).unwrap().count, 1)),
     ("task_park, again", |port, task| port.task_park(task.run_key, None, 1, 9).unwrap()),
-    ("task_wake", |port, task| drop(port.task_wake(task.run_key, 9).unwrap())),
+    ("tasks_wake", |port, task| {
+        assert_eq!(port.tasks_wake(&[task.run_key], 9, WokenFor::Room).unwrap().count, 1);
+    }),
     ("gate_keep", |port, task| port.gate_keep(&at_gate(task), 0).unwrap()),
     ("gate_let_in", |port, task| port.gate_let_in(&at_gate(task)).unwrap()),
     ("task_move", |port, task| drop(port.task_move(task.run_key, task.lane_key).unwrap())),

@@ -7,7 +7,9 @@ use crate::domain::child::{self, NewChild};
 use crate::domain::control;
 use crate::domain::hold::Lease;
 use crate::domain::news::{News, Queues};
-use crate::domain::port::{Fence, RunKey, StepKind, StepState, TaskState};
+use crate::domain::port::{
+    Came, Fence, GatePlace, RunKey, StepKind, StepState, Target, TaskState, Value, Woken, WokenFor,
+};
 use crate::domain::signal;
 use crate::domain::step::{self, Begin};
 use crate::domain::submit::Submit;
@@ -83,6 +85,91 @@ fn end_child(bed: &mut dyn Bed, result: &str, now: Now) {
     other.filter.queue = "children".into();
     let fence = bed.claim(&other, now).expect("a child to claim").fence;
     bed.finish(fence, &End::Complete(result.into()), now).unwrap();
+}
+
+/// P25: of all that must come, each is counted once, and the last says which sleep is left.
+pub(super) fn who_waits_is_told_with_what_is_left(bed: &mut dyn Bed) {
+    let fence = attempt(bed, at(5));
+    let other = bed.run(2, at(5));
+    let run_key = fence.run_key;
+    let (signal, sleep) = (Target::Signal("s".into()), Target::Time(900));
+    bed.tx(|port| {
+        let targets = [(&Target::Child(8), 1), (&Target::Child(9), 1), (&sleep, 0), (&signal, 2)];
+        port.waits_insert(run_key, &targets).unwrap();
+        port.task_park(run_key, Some(700), 3, 6).unwrap();
+        port.waits_insert(other, &[(&Target::Child(9), 0)]).unwrap();
+    });
+    let waiters = |bed: &mut dyn Bed, target: &Target| {
+        let waiters = bed.tx(|port| port.waiters(run_key, target).unwrap());
+        let told = waiters.iter().map(|w| (w.run_key, w.left, w.sleeps_until_ms, w.wake_at_ms));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(waiters(bed, &Target::Child(7)), []);
+    assert_eq!(waiters(bed, &signal), [], "the first of two");
+    assert_eq!(waiters(bed, &Target::Child(8)), [(run_key, 2, None, Some(700))]);
+    assert_eq!(waiters(bed, &Target::Child(8)), [], "counted once");
+    let both = [(run_key, 1, None, Some(700)), (other, 0, None, None)];
+    assert_eq!(waiters(bed, &Target::Child(9)), both);
+    assert_eq!(waiters(bed, &signal), [(run_key, 0, Some(900), Some(700))]);
+}
+
+pub(super) fn what_has_come_is_told_in_the_order_of_asking_up_to_a_bound(bed: &mut dyn Bed) {
+    let fence = attempt(bed, at(5));
+    submit_children(bed, fence, 10..12, at(6));
+    end_child(bed, "\"end\"", at(7));
+    for (name, payload) in [("a", "1"), ("b", "22"), ("a", "333"), ("a", "4")] {
+        send(bed, name, payload, None, at(8)).unwrap();
+    }
+    let run_key = fence.run_key;
+    let ids = [run_id(11), run_id(99), run_id(10)];
+    let states = bed.tx(|port| port.children(&ids).unwrap());
+    let ends: Vec<_> = states.iter().map(|state| state.map(|child| child.finished_at_ms)).collect();
+    assert_eq!(ends, [Some(None), None, Some(Some(7))]);
+    let found = bed.tx(|port| port.signals(run_key, &[("b", 2), ("c", 1), ("a", 2)]).unwrap());
+    let keys: Vec<Vec<i64>> = found
+        .iter()
+        .map(|signals| signals.iter().map(|signal| signal.signal_key).collect())
+        .collect();
+    assert_eq!(keys, [vec![2], vec![], vec![1, 3]]);
+    let came = [Came::Signal(3), Came::Child(states[2].unwrap().run_key), Came::Signal(1)];
+    let values = |bed: &mut dyn Bed, bytes| {
+        let values = bed.tx(|port| port.values(&came, bytes).unwrap()).into_iter();
+        let text = |value| match value {
+            Value::Signal(payload) => payload,
+            Value::Child(end) => end.result.unwrap(),
+        };
+        values.map(text).collect::<Vec<_>>()
+    };
+    assert_eq!(values(bed, 9), ["333", "\"end\"", "1"]);
+    assert_eq!(values(bed, 7), ["333", "\"end\""]);
+    assert_eq!(values(bed, 3), ["333", "\"end\""], "the one after that");
+    assert_eq!(values(bed, 2), ["333"]);
+    let nap = ask_of(fence, Form::Sleep, vec![Member::Sleep(0)], -1);
+    ask(bed, &Ask { form: Form::Any, ..nap }, at(9));
+    bed.tx(|port| port.signals_take(&[1, 2], run_key, "a", 1).unwrap());
+    let left = bed.tx(|port| port.signals(run_key, &[("a", 9), ("b", 9)]).unwrap());
+    assert_eq!(left.iter().map(Vec::len).collect::<Vec<_>>(), [2, 0]);
+}
+
+pub(super) fn tasks_that_wake_are_ready_at_their_gates_and_wait_for_nothing(bed: &mut dyn Bed) {
+    let gated = Submit { concurrency_key: Some("g".into()), run_at_ms: 500, ..plain() };
+    for number in 1..=2 {
+        bed.submit(number, &gated, at(5));
+    }
+    let keys = [bed.run(3, at(5)), 1, 2, 99];
+    let lane_key = bed.task(1).unwrap().lane_key;
+    bed.tx(|port| port.waits_insert(1, &[(&Target::Signal("s".into()), 0)]).unwrap());
+    let woken = bed.tx(|port| port.tasks_wake(&keys, 600, WokenFor::Room).unwrap());
+    let places = vec![GatePlace { lane_key, gate: "g".into() }];
+    assert_eq!(woken, Woken { count: 2, places }, "one was ready, one is not there");
+    let seen = |bed: &mut dyn Bed, key| {
+        let task = bed.task(key).unwrap();
+        (task.state, task.due_at_ms, task.wake_at_ms, task.is_woken_for_room)
+    };
+    assert_eq!(seen(bed, 1), (TaskState::Ready, 600, None, true));
+    assert_eq!(seen(bed, 2), (TaskState::Ready, 600, None, true));
+    assert_eq!(seen(bed, 3), (TaskState::Ready, 5, None, false));
+    assert!(bed.tx(|port| port.waits(1, 9).unwrap()).is_empty());
 }
 
 /// Returns whether nothing is to be claimed.

@@ -100,10 +100,21 @@ SELECT metadata
 FROM sw_workflow_runs
 WHERE run_key = ?1";
 
-const FORKED_FROM: &str = "
-SELECT forked_from
-FROM sw_workflow_runs
-WHERE run_key = ?1";
+const ORIGINS: &str = "
+WITH RECURSIVE chain (run_key, depth) AS (
+    SELECT r.forked_from, 1
+    FROM sw_workflow_runs AS r
+    WHERE r.run_key = ?1 AND r.forked_from IS NOT NULL
+    UNION ALL
+    SELECT r.forked_from, depth + 1
+    FROM chain
+    JOIN sw_workflow_runs AS r ON r.run_key = chain.run_key
+    WHERE r.forked_from IS NOT NULL AND depth < ?2
+)
+SELECT run_key
+FROM chain
+ORDER BY depth
+LIMIT ?2";
 
 // Of the four name spaces, steps come first.
 const STEP_NAMED: &str = "
@@ -146,7 +157,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     TASK_OF_RUN,
     ARGS_COPY,
     METADATA,
-    FORKED_FROM,
+    ORIGINS,
     STEP_NAMED,
     STEP_NAMES_AFTER,
     STEPS_COPY,
@@ -221,8 +232,8 @@ impl ControlPort for Tx<'_> {
         Ok(copy)
     }
 
-    fn forked_from(&mut self, run_key: RunKey) -> Result<Option<RunKey>> {
-        Ok(self.one(FORKED_FROM, [run_key], |row| row.get(0))?.flatten())
+    fn origins(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<RunKey>> {
+        self.all(ORIGINS, (run_key, limit), |row| row.get(0))
     }
 
     fn step_named(&mut self, run_key: RunKey, name: &str) -> Result<Option<i64>> {

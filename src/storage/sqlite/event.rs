@@ -11,12 +11,8 @@ use crate::error::Result;
 // The key is max + 1 within the writer's transaction: commit order, without gaps (P32).
 const EVENT_INSERT: &str = "
 INSERT INTO sw_workflow_events (run_key, type, idem_key, at_ms, payload)
-VALUES (?1, ?2, ?3, ?4, ?5)";
-
-const EVENT_EXISTS: &str = "
-SELECT 1
-FROM sw_workflow_events
-WHERE run_key = ?1 AND idem_key = ?2";
+VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (run_key, idem_key) WHERE idem_key IS NOT NULL DO NOTHING";
 
 // Events of a tree that is being pruned are gone with it (P34).
 const EVENTS: &str = "
@@ -66,7 +62,6 @@ LIMIT 1";
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     EVENT_INSERT,
-    EVENT_EXISTS,
     EVENTS,
     EVENTS_OF_RUN,
     EVENT_AHEAD,
@@ -76,19 +71,16 @@ pub(super) const STATEMENTS: &[&str] = &[
 ];
 
 impl EventPort for Tx<'_> {
-    fn event_insert(
+    fn event_insert_once(
         &mut self,
         run_key: RunKey,
         event_type: &str,
         key: Option<&str>,
         payload: &str,
         at_ms: i64,
-    ) -> Result<()> {
-        self.insert(EVENT_INSERT, (run_key, event_type, key, at_ms, payload)).map(|_| ())
-    }
-
-    fn event_exists(&mut self, run_key: RunKey, key: &str) -> Result<bool> {
-        Ok(self.one(EVENT_EXISTS, (run_key, key), |_| Ok(()))?.is_some())
+    ) -> Result<bool> {
+        let row = (run_key, event_type, key, at_ms, payload);
+        Ok(self.execute(EVENT_INSERT, row)? > 0)
     }
 
     fn events_number(&mut self) -> Result<Numbered> {

@@ -207,9 +207,9 @@ fn a_write_of_an_attempt_runs_few_statements() {
         ("step", 2),
         ("step again", 3),
         ("event", 2),
-        ("event with a key", 3),
-        ("child", 7),
-        ("ten children", 52),
+        ("event with a key", 2),
+        ("child", 6),
+        ("ten children", 42),
         ("complete", 9),
         ("fail", 7),
     ]);
@@ -266,13 +266,13 @@ fn a_wait_runs_few_statements() {
     store.assert_costs(&[
         ("await", 4),
         ("suspend", 10),
-        ("signal that wakes", 9),
-        ("signal", 6),
-        ("signal again", 2),
-        ("await of ten children", 22),
-        ("suspend on ten children", 38),
+        ("signal that wakes", 8),
+        ("signal", 5),
+        ("signal again", 3),
+        ("await of ten children", 12),
+        ("suspend on ten children", 28),
         ("nine that end before the last", 90),
-        ("the last", 14),
+        ("the last", 13),
         ("answer of ten children", 23),
     ]);
 }

@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 
 use super::errors::map;
 use super::tx::Tx;
-use crate::domain::port::{RunKey, StepFacts, StepKind, StepPort, StepRow, StepView};
+use crate::domain::port::{Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepView};
 use crate::error::{Error, Result};
 
 const STEP: &str = "
@@ -47,7 +47,25 @@ impl StepPort for Tx<'_> {
         self.one(STEP, (run_key, kind, name, occurrence), |row| read_step(row, 0))
     }
 
-    fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<bool> {
+    fn steps_all(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        names: &[(&str, u32)],
+    ) -> Result<Option<Vec<StepRow>>> {
+        names.iter().map(|(name, occurrence)| self.step(run_key, kind, name, *occurrence)).collect()
+    }
+
+    fn steps_record(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        rows: &[StepRow],
+    ) -> Result<Vec<Recorded>> {
+        rows.iter().map(|row| self.step_record(run_key, kind, row)).collect()
+    }
+
+    fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<Recorded> {
         let changed = self.execute(
             STEP_RECORD,
             (
@@ -66,7 +84,11 @@ impl StepPort for Tx<'_> {
                 &row.result,
             ),
         )?;
-        Ok(changed > 0)
+        if changed > 0 {
+            return Ok(Recorded::New);
+        }
+        let stored = self.step(run_key, kind, &row.name, row.occurrence)?;
+        stored.map(Recorded::Stored).ok_or_else(|| Error::internal("a step that is there is not"))
     }
 
     fn steps_walk(

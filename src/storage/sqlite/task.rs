@@ -36,6 +36,7 @@ use rusqlite::Row;
 use super::tx::{Place, Tx};
 use crate::domain::port::{
     Fence, GatePlace, Hold, LaneKey, NewLease, RunKey, Taken, Task, TaskPort, TaskState, Woken,
+    WokenFor,
 };
 use crate::error::{Error, Result};
 
@@ -86,16 +87,11 @@ SET version = version + 1,
     owner_key = NULL, lease_until_up_ms = NULL, lease_ms = NULL, claimed_at_ms = NULL, worker = NULL
 WHERE task_key = ?1";
 
-const WAIT_COUNT_DOWN: &str = "
-UPDATE sw_workflow_tasks
-SET version = version + 1, waits_left = max(waits_left - 1, 0)
-WHERE task_key = ?1
-RETURNING waits_left";
-
 const TASK_WAKE: &str = "
 UPDATE sw_workflow_tasks
 SET version = version + 1,
-    state = 1, due_at_ms = max(due_at_ms, ?2), wake_at_ms = NULL, waits_left = 0
+    state = 1, due_at_ms = max(due_at_ms, ?2), wake_at_ms = NULL, waits_left = 0,
+    flags = flags | CASE ?3 WHEN 1 THEN 16 ELSE 0 END
 WHERE task_key = ?1 AND state IN (0, 3)
 RETURNING lane_key, priority, due_at_ms, gate";
 
@@ -121,11 +117,6 @@ WHERE task_key IN (
     ORDER BY wake_at_ms, task_key
     LIMIT ?2
 )";
-
-const TASK_WOKEN_FOR_ROOM: &str = "
-UPDATE sw_workflow_tasks
-SET version = version + 1, flags = flags | 16
-WHERE task_key = ?1";
 
 const TASK_SET_ASIDE: &str = "
 UPDATE sw_workflow_tasks
@@ -205,11 +196,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     LEASE_SET,
     TASK_YIELD,
     TASK_PARK,
-    WAIT_COUNT_DOWN,
     TASK_WAKE,
     TASKS_WAKE_DUE,
     WAITS_DROP_DUE,
-    TASK_WOKEN_FOR_ROOM,
     TASK_SET_ASIDE,
     TASK_SET_TIMED_OUT,
     TASK_FLAG_CANCEL,
@@ -295,23 +284,21 @@ impl TaskPort for Tx<'_> {
         self.execute(TASK_PARK, (run_key, wake_at_ms, waits_left, now_ms)).map(|_| ())
     }
 
-    fn wait_count_down(&mut self, run_key: RunKey) -> Result<u32> {
-        Ok(self.one(WAIT_COUNT_DOWN, [run_key], |row| row.get(0))?.unwrap_or(0))
-    }
-
-    fn task_wake(&mut self, run_key: RunKey, due_at_ms: i64) -> Result<Option<GatePlace>> {
-        let woken = self.one(TASK_WAKE, (run_key, due_at_ms), |row| {
-            let place = (row.get(1)?, row.get(2)?, run_key);
-            Ok((row.get(0)?, place, row.get(3)?))
-        })?;
-        self.execute(WAITS_DROP, [run_key])?;
-        let Some((lane_key, place, gate)) = woken else { return Ok(None) };
-        self.lane_reach(lane_key, place)?;
-        Ok(at_gate(lane_key, gate))
-    }
-
-    fn task_woken_for_room(&mut self, run_key: RunKey) -> Result<()> {
-        self.execute(TASK_WOKEN_FOR_ROOM, [run_key]).map(|_| ())
+    fn tasks_wake(&mut self, run_keys: &[RunKey], due_at_ms: i64, why: WokenFor) -> Result<Woken> {
+        let mut woken = Woken::default();
+        for run_key in run_keys {
+            let row = self.one(TASK_WAKE, (run_key, due_at_ms, why == WokenFor::Room), |row| {
+                let place = (row.get(1)?, row.get(2)?, *run_key);
+                Ok((row.get(0)?, place, row.get(3)?))
+            })?;
+            self.execute(WAITS_DROP, [run_key])?;
+            let Some((lane_key, place, gate)) = row else { continue };
+            self.lane_reach(lane_key, place)?;
+            woken.count += 1;
+            let place = at_gate(lane_key, gate).filter(|place| !woken.places.contains(place));
+            woken.places.extend(place);
+        }
+        Ok(woken)
     }
 
     fn task_set_aside(&mut self, task: &Task) -> Result<()> {

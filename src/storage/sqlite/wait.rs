@@ -1,8 +1,12 @@
 //! Rows of signals, and of what parked tasks wait for.
 
+use rusqlite::Row;
+
 use super::tx::Tx;
-use crate::domain::port::{ChildState, RunKey, Signal, Target, WaitPort, Waiting};
-use crate::error::Result;
+use crate::domain::port::{
+    Came, ChildState, RunKey, RunPort, Signal, Target, Value, WaitPort, Waiter, Waiting,
+};
+use crate::error::{Error, Result};
 use crate::id::Id;
 
 const CHILD: &str = "
@@ -24,7 +28,8 @@ WHERE run_key = ?1 AND name = ?2 AND idem_key = ?3";
 
 const SIGNAL_INSERT: &str = "
 INSERT INTO sw_workflow_signals (run_key, name, idem_key, sent_at_ms, payload)
-VALUES (?1, ?2, ?3, ?4, ?5)";
+VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (run_key, name, idem_key) WHERE idem_key IS NOT NULL DO NOTHING";
 
 // The payload moves into the record of the await; the row stays, so that its key is known.
 const SIGNAL_TAKE: &str = "
@@ -57,12 +62,19 @@ UPDATE sw_workflow_waits
 SET amount = amount - 1
 WHERE kind = ?1 AND target_key = ?2 AND name = ?3";
 
-const WAIT_TIME: &str = "
-SELECT target_key
-FROM sw_workflow_waits
-WHERE task_key = ?1 AND kind = 4
-ORDER BY target_key
-LIMIT 1";
+const WAIT_COUNT_DOWN: &str = "
+UPDATE sw_workflow_tasks
+SET version = version + 1, waits_left = max(waits_left - 1, 0)
+WHERE task_key = ?1
+RETURNING waits_left, wake_at_ms, CASE waits_left
+    WHEN 0 THEN (
+        SELECT target_key
+        FROM sw_workflow_waits AS w
+        WHERE w.task_key = ?1 AND w.kind = 4
+        ORDER BY target_key
+        LIMIT 1
+    )
+END";
 
 const WAITS: &str = "
 SELECT w.kind, w.name, r.run_id, w.amount
@@ -83,7 +95,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     WAIT_INSERT,
     WAITS_TAKE,
     WAITS_LESSEN,
-    WAIT_TIME,
+    WAIT_COUNT_DOWN,
     WAITS,
 ];
 
@@ -102,70 +114,86 @@ fn row_of(run_key: RunKey, target: &Target) -> (i64, RunKey, &str) {
 }
 
 impl WaitPort for Tx<'_> {
-    fn child(&mut self, run_id: Id) -> Result<Option<ChildState>> {
-        self.one(CHILD, [run_id.to_bytes()], |row| {
+    fn children(&mut self, run_ids: &[Id]) -> Result<Vec<Option<ChildState>>> {
+        let read = |row: &Row<'_>| {
             Ok(ChildState {
                 run_key: row.get(0)?,
                 parent_key: row.get(1)?,
                 finished_at_ms: row.get(2)?,
             })
-        })
+        };
+        run_ids.iter().map(|run_id| self.one(CHILD, [run_id.to_bytes()], read)).collect()
     }
 
-    fn signals(&mut self, run_key: RunKey, name: &str, limit: u32) -> Result<Vec<Signal>> {
-        self.all(SIGNALS, (run_key, name, limit), |row| {
-            Ok(Signal { signal_key: row.get(0)?, sent_at_ms: row.get(1)? })
-        })
+    fn signals(&mut self, run_key: RunKey, names: &[(&str, u32)]) -> Result<Vec<Vec<Signal>>> {
+        let read = |row: &Row<'_>| Ok(Signal { signal_key: row.get(0)?, sent_at_ms: row.get(1)? });
+        let of = |(name, limit): &(&str, u32)| self.all(SIGNALS, (run_key, name, limit), read);
+        names.iter().map(of).collect()
     }
 
     fn signal_exists(&mut self, run_key: RunKey, name: &str, key: &str) -> Result<bool> {
         Ok(self.one(SIGNAL_EXISTS, (run_key, name, key), |_| Ok(()))?.is_some())
     }
 
-    fn signal_insert(
+    fn signal_insert_once(
         &mut self,
         run_key: RunKey,
         name: &str,
         key: Option<&str>,
         payload: &str,
         now_ms: i64,
-    ) -> Result<()> {
-        self.execute(SIGNAL_INSERT, (run_key, name, key, now_ms, payload)).map(|_| ())
+    ) -> Result<bool> {
+        Ok(self.execute(SIGNAL_INSERT, (run_key, name, key, now_ms, payload))? > 0)
     }
 
-    fn signal_payload(&mut self, signal_key: i64) -> Result<String> {
-        let payload: Option<Option<String>> =
-            self.one(SIGNAL_PAYLOAD, [signal_key], |row| row.get(0))?;
-        Ok(payload.flatten().unwrap_or_else(|| "null".into()))
+    fn values(&mut self, came: &[Came], bytes: usize) -> Result<Vec<Value>> {
+        let mut values = Vec::with_capacity(came.len());
+        let mut sum = 0;
+        for came in came {
+            let value = self.value(*came)?;
+            sum += match &value {
+                Value::Signal(payload) => payload.len(),
+                Value::Child(end) => {
+                    end.result.as_ref().or(end.error.as_ref()).map_or(4, String::len)
+                }
+            };
+            values.push(value);
+            if sum > bytes {
+                break;
+            }
+        }
+        Ok(values)
     }
 
-    fn signal_take(
+    fn signals_take(
         &mut self,
-        signal_key: i64,
+        signal_keys: &[i64],
         run_key: RunKey,
         name: &str,
         occurrence: u32,
     ) -> Result<()> {
-        self.execute(SIGNAL_TAKE, (signal_key, run_key, name, occurrence)).map(|_| ())
+        for signal_key in signal_keys {
+            self.execute(SIGNAL_TAKE, (signal_key, run_key, name, occurrence))?;
+        }
+        Ok(())
     }
 
-    fn wait_insert(&mut self, run_key: RunKey, target: &Target, count: u32) -> Result<()> {
-        let (kind, target_key, name) = row_of(run_key, target);
-        self.execute(WAIT_INSERT, (kind, target_key, name, run_key, count)).map(|_| ())
+    fn waits_insert(&mut self, run_key: RunKey, targets: &[(&Target, u32)]) -> Result<()> {
+        for (target, count) in targets {
+            let (kind, target_key, name) = row_of(run_key, target);
+            self.execute(WAIT_INSERT, (kind, target_key, name, run_key, count))?;
+        }
+        Ok(())
     }
 
-    fn wait_time(&mut self, run_key: RunKey) -> Result<Option<i64>> {
-        self.one(WAIT_TIME, [run_key], |row| row.get(0))
-    }
-
-    fn waits_take(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<(RunKey, bool)>> {
+    fn waiters(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<Waiter>> {
         let (kind, target_key, name) = row_of(target_of, target);
-        let ended =
+        let ended: Vec<(RunKey, bool)> =
             self.all(WAITS_TAKE, (kind, target_key, name), |row| Ok((row.get(0)?, row.get(1)?)))?;
         if kind == KIND_SIGNAL {
             self.execute(WAITS_LESSEN, (kind, target_key, name))?;
         }
-        Ok(ended)
+        ended.into_iter().map(|(run_key, is_counted)| self.waiter(run_key, is_counted)).collect()
     }
 
     fn waits(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Waiting>> {
@@ -179,5 +207,34 @@ impl WaitPort for Tx<'_> {
                 Waiting::Child(row.get(2)?)
             })
         })
+    }
+}
+
+impl Tx<'_> {
+    fn value(&mut self, came: Came) -> Result<Value> {
+        match came {
+            Came::Signal(signal_key) => {
+                let payload: Option<Option<String>> =
+                    self.one(SIGNAL_PAYLOAD, [signal_key], |row| row.get(0))?;
+                Ok(Value::Signal(payload.flatten().unwrap_or_else(|| "null".into())))
+            }
+            Came::Child(run_key) => {
+                let end = self.run_end(run_key)?;
+                end.map(Value::Child).ok_or_else(|| Error::internal("an ended child is open"))
+            }
+        }
+    }
+
+    /// Counts down, if it is one of many that must all come.
+    fn waiter(&self, run_key: RunKey, is_counted: bool) -> Result<Waiter> {
+        let waiter = Waiter { run_key, left: 0, sleeps_until_ms: None, wake_at_ms: None };
+        if !is_counted {
+            return Ok(waiter);
+        }
+        let counted = self.one(WAIT_COUNT_DOWN, [run_key], |row| {
+            let (left, wake_at_ms, sleeps_until_ms) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Waiter { run_key, left, sleeps_until_ms, wake_at_ms })
+        })?;
+        Ok(counted.unwrap_or(waiter))
     }
 }
