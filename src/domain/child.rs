@@ -4,7 +4,7 @@ use super::hold::{Lease, held_task, living, progress};
 use super::port::{
     ChildState, Fence, Port, Recorded, RunKey, StepFacts, StepKind, StepRow, StepState,
 };
-use super::submit::{Submit, submit_as};
+use super::submit::{Item, Submit, submit_all};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -64,17 +64,23 @@ pub fn submit(
     let owner = if has_local { held_task(port, fence)?.owner_key } else { None };
     let rows: Vec<_> = children.iter().map(|child| row_of(child, now)).collect();
     let records = port.steps_record(fence.run_key, StepKind::Child, &rows)?;
-    let mut submitted = Vec::with_capacity(children.len());
-    for (child, record) in children.iter().zip(records) {
-        submitted.push(match record {
-            Recorded::Stored(row) => (recorded(row.result.as_deref())?, true),
-            Recorded::New => {
-                let owner_key = if child.submit.is_local { owner.unwrap_or(0) } else { 0 };
-                submit_as(port, &child.submit, child.run_id, owner_key, Some(&parent), now)?;
-                (child.run_id, false)
-            }
-        });
-    }
+    let is_new = |(_, record): &(&NewChild, &Recorded)| **record == Recorded::New;
+    let items: Vec<Item<'_>> = children
+        .iter()
+        .zip(&records)
+        .filter(is_new)
+        .map(|(child, _)| Item {
+            submit: &child.submit,
+            run_id: child.run_id,
+            local_owner: owner.filter(|_| child.submit.is_local).unwrap_or(0),
+        })
+        .collect();
+    submit_all(port, &items, Some(&parent), |error, _| error, now)?;
+    let answer = |(child, record): (&NewChild, Recorded)| match record {
+        Recorded::Stored(row) => Ok((recorded(row.result.as_deref())?, true)),
+        Recorded::New => Ok((child.run_id, false)),
+    };
+    let submitted = children.iter().zip(records).map(answer).collect::<Result<Vec<_>>>()?;
     Ok((submitted, progress(port, fence, &hold, now)?))
 }
 

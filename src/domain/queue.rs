@@ -101,11 +101,15 @@ pub(super) fn enter(port: &mut dyn Port, place: Option<&GatePlace>) -> Result<()
 /// Lets a task that was written in where it is ready, and tells its queue of that or of when it is due.
 pub(super) fn enter_task(port: &mut dyn Port, task: &Task) -> Result<()> {
     let queue = port.queue_of(task.lane_key)?;
-    enter_queue(port, task, &queue)
+    tell_of(port, task, &queue);
+    if task.state != TaskState::Ready {
+        return Ok(());
+    }
+    enter(port, place_of(task).as_ref())
 }
 
-/// Does that where the queue is known.
-pub(super) fn enter_queue(port: &mut dyn Port, task: &Task, queue: &str) -> Result<()> {
+/// Tells a queue of a task that was written.
+pub(super) fn tell_of(port: &mut dyn Port, task: &Task, queue: &str) {
     let queues = Queues::named(queue);
     port.tell(match task.state {
         TaskState::Ready => News::claimable(queues),
@@ -114,10 +118,6 @@ pub(super) fn enter_queue(port: &mut dyn Port, task: &Task, queue: &str) -> Resu
             News::CHANGED
         }
     });
-    if task.state != TaskState::Ready {
-        return Ok(());
-    }
-    enter(port, place_of(task).as_ref())
 }
 
 /// Makes delayed or waiting tasks ready, due now or when they were parked, if that is later.

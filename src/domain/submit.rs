@@ -1,8 +1,11 @@
 //! Submitting runs.
 
+use std::collections::HashSet;
+
 use super::input::{check_object, in_range};
 pub use super::port::Submit;
-use super::port::{Lane, NewRun, OwnerKey, Parent, Port, Task, TaskState};
+use super::port::{Inserted, Lane, NewRun, OwnerKey, Parent, Port, Task, TaskState};
+use super::queue;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -57,7 +60,9 @@ pub fn submit(
     local_owner: OwnerKey,
     now: Now,
 ) -> Result<Submitted> {
-    submit_as(port, submit, run_id, local_owner, None, now)
+    let item = Item { submit, run_id, local_owner };
+    let submitted = submit_all(port, &[item], None, |error, _| error, now)?.pop();
+    submitted.ok_or_else(|| Error::internal("a submit was not answered"))
 }
 
 /// Submits runs in one commit, all or none; `named` tells in an error which item it is about.
@@ -68,28 +73,64 @@ pub fn submit_many(
     named: fn(Error, usize) -> Error,
     now: Now,
 ) -> Result<Vec<Submitted>> {
-    let local = |item: &Submit| if item.is_local { owner_key } else { 0 };
-    let one = |(at, (item, run_id)): (usize, &(Submit, Id))| {
-        submit(port, item, *run_id, local(item), now).map_err(|error| named(error, at))
-    };
-    items.iter().enumerate().map(one).collect()
+    let local = |submit: &Submit| if submit.is_local { owner_key } else { 0 };
+    let items: Vec<_> = items
+        .iter()
+        .map(|(submit, run_id)| Item { submit, run_id: *run_id, local_owner: local(submit) })
+        .collect();
+    submit_all(port, &items, None, named, now)
 }
 
-/// Writes a run as [`submit`] does, below a parent or on its own.
-pub(super) fn submit_as(
+/// A run to be submitted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item<'run> {
+    /// What to run.
+    pub submit: &'run Submit,
+    /// Id that it gets if it is new.
+    pub run_id: Id,
+    /// The only owner that may claim it, or 0.
+    pub local_owner: OwnerKey,
+}
+
+/// Writes runs as [`submit`] does, below a parent or on their own.
+pub(super) fn submit_all(
     port: &mut dyn Port,
-    submit: &Submit,
-    run_id: Id,
-    local_owner: OwnerKey,
+    items: &[Item<'_>],
     parent: Option<&Parent>,
+    named: fn(Error, usize) -> Error,
     now: Now,
-) -> Result<Submitted> {
-    if let Some((scope, key)) = submit.idempotency()
-        && let Some((run_id, workflow)) = port.run_by_idempotency(scope, key)?
-    {
-        check_same(&workflow, run_id, &submit.workflow)?;
-        return Ok(Submitted { run_id, existed: true });
+) -> Result<Vec<Submitted>> {
+    let runs: Vec<_> = items.iter().map(|item| new_run(item, parent, now)).collect();
+    let inserted = port.runs_insert(&runs)?;
+    let mut places = Vec::new();
+    let mut submitted = Vec::with_capacity(items.len());
+    for (at, (run, inserted)) in runs.into_iter().zip(inserted).enumerate() {
+        submitted.push(match inserted {
+            Inserted::Known(run_id, workflow) => {
+                check_same(&workflow, run_id, &run.submit.workflow)
+                    .map_err(|error| named(error, at))?;
+                Submitted { run_id, existed: true }
+            }
+            Inserted::New(run_key, lane_key) => {
+                if let Some(budget) = &run.submit.budget {
+                    super::budget::open(port, run_key, budget).map_err(|error| named(error, at))?;
+                }
+                let task = Task { run_key, lane_key, ..run.task };
+                queue::tell_of(port, &task, &run.lane.queue);
+                let is_ready = task.state == TaskState::Ready;
+                places.extend(queue::place_of(&task).filter(|_| is_ready));
+                Submitted { run_id: run.run_id, existed: false }
+            }
+        });
     }
+    let mut seen = HashSet::new();
+    places.retain(|place| seen.insert(place.clone()));
+    places.iter().try_for_each(|place| queue::enter(port, Some(place)))?;
+    Ok(submitted)
+}
+
+fn new_run<'run>(item: &Item<'run>, parent: Option<&'run Parent>, now: Now) -> NewRun<'run> {
+    let Item { submit, run_id, local_owner } = *item;
     let lane = Lane {
         queue: submit.queue.clone().unwrap_or_else(|| {
             parent.map_or_else(|| QUEUE_DEFAULT.into(), |parent| parent.queue.clone())
@@ -98,17 +139,8 @@ pub(super) fn submit_as(
         code_version: submit.code_version.clone().unwrap_or_default(),
         owner_key: local_owner,
     };
-    let lane_key = port.lane_make(&lane)?;
-    let run = NewRun { run_id, lane_key, parent, created_at_ms: now.wall_ms, submit };
-    let run_key = port.run_insert(&run)?;
-    if let Some(budget) = &submit.budget {
-        super::budget::open(port, run_key, budget)?;
-    }
-    let task = new_task(submit, run_key, lane_key, now);
-    let task = Task { is_local: local_owner != 0, ..task };
-    port.task_insert(&task)?;
-    super::queue::enter_queue(port, &task, &lane.queue)?;
-    Ok(Submitted { run_id, existed: false })
+    let task = Task { is_local: local_owner != 0, ..new_task(submit, now) };
+    NewRun { run_id, lane, task, parent, created_at_ms: now.wall_ms, submit }
 }
 
 /// Refuses to take one workflow's run for what another was asked for.
@@ -127,12 +159,11 @@ fn named(ms: i64) -> Option<i64> {
     (ms > 0).then_some(ms)
 }
 
-fn new_task(submit: &Submit, run_key: i64, lane_key: i64, now: Now) -> Task {
+/// Returns the task of a run that is submitted now, but for its keys.
+fn new_task(submit: &Submit, now: Now) -> Task {
     let due_at_ms = named(submit.run_at_ms).unwrap_or(now.wall_ms);
     let is_due = due_at_ms <= now.wall_ms;
     Task {
-        run_key,
-        lane_key,
         state: if is_due { TaskState::Ready } else { TaskState::Delayed },
         priority: submit.priority,
         due_at_ms,
@@ -140,7 +171,7 @@ fn new_task(submit: &Submit, run_key: i64, lane_key: i64, now: Now) -> Task {
         deadline_at_ms: named(submit.timeout_ms)
             .map(|ms| due_at_ms.max(now.wall_ms).saturating_add(ms).min(INSTANT_MS_MAX)),
         gate: submit.concurrency_key.clone(),
-        ..Task::new(run_key, lane_key)
+        ..Task::new(0, 0)
     }
 }
 
@@ -152,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_run_without_a_date_is_ready_at_once() {
-        let task = new_task(&Submit::default(), 1, 2, NOON);
+        let task = new_task(&Submit::default(), NOON);
         assert_eq!((task.state, task.due_at_ms, task.wake_at_ms), (TaskState::Ready, 1_000, None));
         assert_eq!(task.deadline_at_ms, None);
     }
@@ -160,11 +191,11 @@ mod tests {
     #[test]
     fn a_time_out_counts_from_the_later_of_submission_and_start_date() {
         let later = Submit { run_at_ms: 5_000, timeout_ms: 10, ..Submit::default() };
-        let task = new_task(&later, 1, 2, NOON);
+        let task = new_task(&later, NOON);
         assert_eq!((task.state, task.wake_at_ms), (TaskState::Delayed, Some(5_000)));
         assert_eq!(task.deadline_at_ms, Some(5_010));
         let past = Submit { run_at_ms: 500, timeout_ms: 10, ..Submit::default() };
-        assert_eq!(new_task(&past, 1, 2, NOON).deadline_at_ms, Some(1_010));
+        assert_eq!(new_task(&past, NOON).deadline_at_ms, Some(1_010));
     }
 
     #[test]

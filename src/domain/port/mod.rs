@@ -19,6 +19,7 @@ mod schedule;
 mod stats;
 mod step;
 mod store;
+mod submit;
 mod task;
 mod wait;
 
@@ -37,7 +38,7 @@ pub use list::{Found, Include, ListPort, Order, RunFilter, RunState, RunStates, 
 pub use query::{QueryPort, RunRow, SignalRow};
 pub use queue::{GatePlace, QueueLimits, QueuePort};
 pub use run::{
-    Lane, LaneKey, NewRun, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
+    Lane, LaneKey, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
 };
 pub use schedule::{Schedule, SchedulePort, Zone};
 pub use stats::{
@@ -45,6 +46,7 @@ pub use stats::{
 };
 pub use step::{Recorded, StepFacts, StepKind, StepPort, StepRow, StepState, StepView};
 pub use store::StorePort;
+pub use submit::{Inserted, NewRun, SubmitPort};
 pub use task::{
     Fence, Hold, LEASE_WHILE_ALIVE, NewLease, Taken, Task, TaskPort, TaskState, Woken, WokenFor,
 };
@@ -53,6 +55,7 @@ pub use wait::{Came, ChildState, Signal, Target, Value, WaitPort, Waiter, Waitin
 /// Everything over one transaction.
 pub trait Port:
     RunPort
+    + SubmitPort
     + TaskPort
     + ClaimPort
     + AttemptPort

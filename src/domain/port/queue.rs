@@ -15,7 +15,7 @@ pub struct QueueLimits {
 }
 
 /// A gate as tasks of one lane stand at it: the first alone is ready, while the gate has room.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct GatePlace {
     /// Lane.
     pub lane_key: LaneKey,

@@ -84,21 +84,6 @@ impl Submit {
     }
 }
 
-/// A run as it is first written.
-#[derive(Debug, Clone, Copy)]
-pub struct NewRun<'run> {
-    /// Public id.
-    pub run_id: Id,
-    /// Lane it queues in.
-    pub lane_key: LaneKey,
-    /// Run that submits it.
-    pub parent: Option<&'run Parent>,
-    /// When it is submitted.
-    pub created_at_ms: i64,
-    /// What it was submitted with; of that 0 and `None` are stored as not given.
-    pub submit: &'run Submit,
-}
-
 /// What a child takes from the run that submits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parent {
@@ -136,16 +121,12 @@ pub struct RunEnd {
     pub error: Option<String>,
 }
 
-/// Submitting and finding runs.
+/// Finding runs, and how they ended.
 pub trait RunPort {
-    /// Returns the key of a lane, made now if it is new.
-    fn lane_make(&mut self, lane: &Lane) -> Result<LaneKey>;
     /// Returns the run with this idempotency scope and key, and its workflow.
     fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>>;
     /// Returns the key of a run.
     fn run_by_id(&mut self, run_id: Id) -> Result<Option<RunKey>>;
-    /// Writes a run.
-    fn run_insert(&mut self, run: &NewRun<'_>) -> Result<RunKey>;
     /// Returns what children of a run take from it.
     fn lineage(&mut self, run_key: RunKey) -> Result<Parent>;
     /// Returns how often and how a run is tried.

@@ -203,6 +203,7 @@ macro_rules! every_claim {
                 a_key_stays_taken_after_its_run_has_ended
                 runs_without_a_key_are_all_made
                 an_undone_submit_leaves_nothing_and_its_key_is_free
+                runs_are_inserted_in_their_order_or_known_by_their_key
                 a_lane_is_made_once_for_its_four_names
                 args_come_back_byte_for_byte_whatever_their_size
                 a_policy_that_was_not_named_is_the_default

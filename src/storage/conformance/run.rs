@@ -3,7 +3,7 @@
 use super::{Bed, at, plain, run_id};
 use crate::domain::Backoff;
 use crate::domain::attempt::End;
-use crate::domain::port::{Lane, Outcome, Port, RunPolicy};
+use crate::domain::port::{Inserted, Lane, NewRun, Outcome, Port, RunPolicy, Task};
 use crate::domain::submit::{self, Submit};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -96,6 +96,43 @@ pub(super) fn an_undone_submit_leaves_nothing_and_its_key_is_free(bed: &mut dyn 
     assert!(!bed.submit(2, &submit, at(6)).existed);
 }
 
+fn new_run(number: u8, lane: Lane, submit: &Submit) -> NewRun<'_> {
+    let task = Task { due_at_ms: 5, ..Task::new(0, 0) };
+    NewRun { run_id: run_id(number), lane, task, parent: None, created_at_ms: 5, submit }
+}
+
+/// P8: a key that is known leaves nothing behind, neither a lane nor args.
+pub(super) fn runs_are_inserted_in_their_order_or_known_by_their_key(bed: &mut dyn Bed) {
+    let large = Some(format!("\"{}\"", "x".repeat(ARGS_INLINE_BYTES_MAX)));
+    let submits =
+        [plain(), keyed(None, "a"), keyed(None, "b"), Submit { args: large, ..keyed(None, "a") }];
+    let lane = |workflow: &str| Lane {
+        queue: "q".into(),
+        workflow: workflow.into(),
+        code_version: String::new(),
+        owner_key: 0,
+    };
+    let w = "w".to_owned();
+    let runs = [(1, 1), (2, 0), (3, 1), (4, 2), (5, 2)];
+    let runs: Vec<_> = runs.map(|(number, of)| new_run(number, lane("w"), &submits[of])).into();
+    let inserted = bed.tx(|port| port.runs_insert(&runs).unwrap());
+    let key = |bed: &mut dyn Bed, number| bed.tx(|port| port.run_by_id(run_id(number)).unwrap());
+    let [a, plain, b] = [1, 2, 4].map(|number| key(bed, number).unwrap());
+    let lane_key = bed.task(a).unwrap().lane_key;
+    let made = |run_key| Inserted::New(run_key, lane_key);
+    let known = |number| Inserted::Known(run_id(number), w.clone());
+    assert_eq!(inserted, [made(a), made(plain), known(1), made(b), known(4)]);
+    assert!(a < plain && plain < b);
+    let before = bed.dump();
+    let again = [
+        new_run(6, lane("w"), &submits[1]),
+        new_run(7, lane("new"), &submits[2]),
+        new_run(8, lane("w"), &submits[3]),
+    ];
+    let inserted = bed.tx(|port| port.runs_insert(&again).unwrap());
+    assert_eq!((inserted, bed.dump()), (vec![known(1), known(4), known(1)], before));
+}
+
 pub(super) fn a_lane_is_made_once_for_its_four_names(bed: &mut dyn Bed) {
     let lane = |queue: &str, workflow: &str, version: &str, owner_key| Lane {
         queue: queue.into(),
@@ -111,11 +148,21 @@ pub(super) fn a_lane_is_made_once_for_its_four_names(bed: &mut dyn Bed) {
         lane("q", "w", "", 3),
         lane("w", "q", "", 0),
     ];
-    let make = |bed: &mut dyn Bed| -> Vec<i64> {
-        bed.tx(|port| lanes.iter().map(|lane| port.lane_make(lane).unwrap()).collect())
+    let made = |bed: &mut dyn Bed, from: u8| -> Vec<i64> {
+        let run = plain();
+        let run = |(at, lane): (usize, &Lane)| new_run(from + at as u8, lane.clone(), &run);
+        let runs: Vec<_> = lanes.iter().enumerate().map(run).collect();
+        let inserted = bed.tx(|port| port.runs_insert(&runs).unwrap()).into_iter();
+        let lane_key = |inserted| match inserted {
+            Inserted::New(run_key, lane_key) => (run_key, lane_key),
+            Inserted::Known(..) => panic!("a run without a key was known"),
+        };
+        let keys: Vec<_> = inserted.map(lane_key).collect();
+        keys.iter().for_each(|(key, lane)| assert_eq!(bed.task(*key).unwrap().lane_key, *lane));
+        keys.into_iter().map(|(_, lane_key)| lane_key).collect()
     };
-    let first = make(bed);
-    assert_eq!(make(bed), first);
+    let first = made(bed, 1);
+    assert_eq!(made(bed, 101), first);
     let distinct: std::collections::HashSet<_> = first.iter().collect();
     assert_eq!(distinct.len(), lanes.len());
 }

@@ -160,7 +160,7 @@ impl Tx<'_> {
         created_at_ms: i64,
         metadata: Option<&str>,
     ) -> Result<()> {
-        let seen = match self.lane_seen.take().filter(|seen| seen.lane_key == lane_key) {
+        let seen = match self.lane_seen.get().filter(|seen| seen.lane_key == lane_key) {
             Some(seen) => Some(seen),
             None => self.one(LANE_SEEN, (lane_key, run_key), |row| {
                 let (marked_block, newest_at_ms) = (row.get(0)?, row.get(1)?);
@@ -172,6 +172,9 @@ impl Tx<'_> {
             self.execute(MARKS_OF_LANE, (lane_key, block))?;
             self.execute(LANE_MARKED, (lane_key, block))?;
         }
+        // As the next run of the lane will find it.
+        let (marked_block, newest_at_ms) = (Some(block), Some(created_at_ms));
+        self.lane_seen.set(Some(LaneSeen { lane_key, marked_block, newest_at_ms }));
         if seen.and_then(|seen| seen.newest_at_ms).is_some_and(|at_ms| created_at_ms < at_ms) {
             self.execute(CLOCK_STEP, [run_key])?;
         }

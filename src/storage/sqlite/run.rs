@@ -1,11 +1,12 @@
 //! Rows of runs: submitting, finding, and how they ended.
 
-use rusqlite::{ToSql, named_params};
+use rusqlite::{Row, ToSql, named_params};
 
-use super::tx::{LaneSeen, Tx};
+use super::tx::{LaneSeen, Place, Tx};
 use crate::domain::Backoff;
 use crate::domain::port::{
-    Lane, LaneKey, NewRun, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
+    Inserted, Lane, LaneKey, NewRun, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
+    SubmitPort, Task, TaskPort,
 };
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -20,6 +21,19 @@ SELECT lane_key, first_task_key, first_priority, first_due_at_ms, marked_block, 
 )
 FROM sw_workflow_lanes
 WHERE queue = ?1 AND workflow = ?2 AND code_version = ?3 AND owner_key = ?4";
+
+// Of a run with an idempotency key, the run that this has made as well.
+const LANE_AND_RUN: &str = "
+SELECT lane_key, first_task_key, first_priority, first_due_at_ms, marked_block, (
+    SELECT created_at_ms FROM sw_workflow_runs ORDER BY run_key DESC LIMIT 1
+), NULL, NULL
+FROM sw_workflow_lanes
+WHERE queue = ?1 AND workflow = ?2 AND code_version = ?3 AND owner_key = ?4
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, r.run_id, l.workflow
+FROM sw_workflow_runs AS r
+JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+WHERE r.idem_scope = ?5 AND r.idem_key = ?6";
 
 const LANE_INSERT: &str = "
 INSERT INTO sw_workflow_lanes (queue, workflow, code_version, owner_key)
@@ -52,7 +66,8 @@ INSERT INTO sw_workflow_runs (
 VALUES (
     :run_id, :lane_key, :parent_key, :root_key, :created_at_ms, :run_at_ms, :priority, :idem_scope,
     :idem_key, ", $(":", stringify!($option), ", ",)* ":args_key, :args
-)");
+)
+ON CONFLICT (idem_scope, idem_key) WHERE idem_key IS NOT NULL DO NOTHING");
 
         pub(super) const RUN_COPY: &str = concat!("
 INSERT INTO sw_workflow_runs (
@@ -105,6 +120,7 @@ WHERE run_key = ?1";
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     LANE,
+    LANE_AND_RUN,
     LANE_INSERT,
     RUN_BY_IDEMPOTENCY,
     RUN_BY_ID,
@@ -117,41 +133,80 @@ pub(super) const STATEMENTS: &[&str] = &[
     RUN_FINISH,
 ];
 
-impl RunPort for Tx<'_> {
-    fn lane_make(&mut self, lane: &Lane) -> Result<LaneKey> {
-        let names = (&lane.queue, &lane.workflow, &lane.code_version, lane.owner_key);
-        let found = self.one(LANE, names, |row| {
-            let first: Option<RunKey> = row.get(1)?;
-            let from = first.map(|key| Ok((row.get(2)?, row.get(3)?, key))).transpose();
-            let from = from.map_err(|error: rusqlite::Error| error)?;
-            let (marked_block, newest_at_ms) = (row.get(4)?, row.get(5)?);
-            Ok((from, LaneSeen { lane_key: row.get(0)?, marked_block, newest_at_ms }))
+impl Tx<'_> {
+    /// Writes a run and its task, unless its idempotency key has made one.
+    fn insert_once<'run>(
+        &mut self,
+        run: &'run NewRun<'_>,
+        before: &mut Option<(&'run Lane, LaneKey)>,
+    ) -> Result<Inserted> {
+        let args = run.submit.args.as_deref();
+        let is_large = args.is_some_and(|args| args.len() > ARGS_INLINE_BYTES_MAX);
+        // Large args are written first; else the insert tells whether the key is known.
+        let must_look = is_large && run.submit.idempotency_key.is_some();
+        let lane_key = match before {
+            Some((lane, lane_key)) if **lane == run.lane && !must_look => *lane_key,
+            Some(_) | None => match self.lane_and_run(run)? {
+                (_, Some(known)) => return Ok(known),
+                (Some(lane_key), None) => lane_key,
+                (None, None) => self.insert(LANE_INSERT, names(&run.lane))?,
+            },
+        };
+        *before = Some((&run.lane, lane_key));
+        let args_key = if is_large { Some(self.insert(PAYLOAD_INSERT, [args])?) } else { None };
+        if let Some(run_key) = self.insert_run(run, lane_key, args_key)? {
+            self.task_insert(&Task { run_key, lane_key, ..run.task.clone() })?;
+            return Ok(Inserted::New(run_key, lane_key));
+        }
+        let known = run.submit.idempotency();
+        let known = known.map(|(scope, key)| self.run_by_idempotency(scope, key)).transpose()?;
+        known.flatten().map_or_else(
+            || Err(Error::internal("a run that is there is not")),
+            |(run_id, workflow)| Ok(Inserted::Known(run_id, workflow)),
+        )
+    }
+
+    /// Returns the lane of a run, and the run that its idempotency key has made.
+    fn lane_and_run(&self, run: &NewRun<'_>) -> Result<(Option<LaneKey>, Option<Inserted>)> {
+        let Some((scope, key)) = run.submit.idempotency() else {
+            let lane = self.one(LANE, names(&run.lane), read_lane)?.flatten();
+            return Ok((lane.map(|lane| self.see_lane(lane)), None));
+        };
+        let (queue, workflow, code_version, owner_key) = names(&run.lane);
+        let asked = (queue, workflow, code_version, owner_key, scope, key);
+        let (mut lane, mut known) = (None, None);
+        self.all(LANE_AND_RUN, asked, |row| {
+            match read_lane(row)? {
+                Some(found) => lane = Some(found),
+                None => known = Some(Inserted::Known(row.get(6)?, row.get(7)?)),
+            }
+            Ok(())
         })?;
-        let Some((from, seen)) = found else { return self.insert(LANE_INSERT, names) };
+        Ok((lane.map(|lane| self.see_lane(lane)), known))
+    }
+
+    /// Notes what is known of a lane for what is written into it next.
+    fn see_lane(&self, (from, seen): FoundLane) -> LaneKey {
         self.reached.set(from.map(|from| (seen.lane_key, from)));
         self.lane_seen.set(Some(seen));
-        Ok(seen.lane_key)
+        seen.lane_key
     }
 
-    fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>> {
-        self.one(RUN_BY_IDEMPOTENCY, (scope, key), |row| Ok((row.get(0)?, row.get(1)?)))
-    }
-
-    fn run_by_id(&mut self, run_id: Id) -> Result<Option<RunKey>> {
-        self.one(RUN_BY_ID, [run_id.to_bytes()], |row| row.get(0))
-    }
-
-    fn run_insert(&mut self, run: &NewRun<'_>) -> Result<RunKey> {
+    /// Writes a run's row; `None` when its idempotency key has made one.
+    fn insert_run(
+        &self,
+        run: &NewRun<'_>,
+        lane_key: LaneKey,
+        args_key: Option<i64>,
+    ) -> Result<Option<RunKey>> {
         let NewRun { run_id, submit, .. } = *run;
         let args = submit.args.as_deref();
-        let is_large = args.is_some_and(|args| args.len() > ARGS_INLINE_BYTES_MAX);
-        let args_key = if is_large { Some(self.insert(PAYLOAD_INSERT, [args])?) } else { None };
         let (idem_scope, idem_key) = submit.idempotency().unzip();
         let kept = kept(submit);
         let kept = kept.each_ref().map(|(name, value)| (*name, value as &dyn ToSql));
         let own = named_params! {
             ":run_id": run_id.to_bytes(),
-            ":lane_key": run.lane_key,
+            ":lane_key": lane_key,
             ":parent_key": run.parent.map(|parent| parent.run_key),
             ":root_key": run.parent.map(|parent| parent.root_key),
             ":created_at_ms": run.created_at_ms,
@@ -160,11 +215,47 @@ impl RunPort for Tx<'_> {
             ":idem_scope": idem_scope,
             ":idem_key": idem_key,
             ":args_key": args_key,
-            ":args": args.filter(|_| !is_large),
+            ":args": args.filter(|_| args_key.is_none()),
         };
-        let run_key = self.insert(RUN_INSERT, [own, &kept].concat().as_slice())?;
-        self.mark_run(run_key, run.lane_key, run.created_at_ms, submit.metadata.as_deref())?;
-        Ok(run_key)
+        if self.execute(RUN_INSERT, [own, &kept].concat().as_slice())? == 0 {
+            return Ok(None);
+        }
+        let run_key = self.conn.last_insert_rowid();
+        self.mark_run(run_key, lane_key, run.created_at_ms, submit.metadata.as_deref())?;
+        Ok(Some(run_key))
+    }
+}
+
+/// A lane, and from where on it has ready runs.
+type FoundLane = (Option<Place>, LaneSeen);
+
+fn read_lane(row: &Row<'_>) -> rusqlite::Result<Option<FoundLane>> {
+    let Some(lane_key) = row.get(0)? else { return Ok(None) };
+    let first: Option<RunKey> = row.get(1)?;
+    let from = first.map(|key| Ok((row.get(2)?, row.get(3)?, key))).transpose();
+    let from = from.map_err(|error: rusqlite::Error| error)?;
+    Ok(Some((from, LaneSeen { lane_key, marked_block: row.get(4)?, newest_at_ms: row.get(5)? })))
+}
+
+fn names(lane: &Lane) -> (&str, &str, &str, OwnerKey) {
+    (&lane.queue, &lane.workflow, &lane.code_version, lane.owner_key)
+}
+
+impl SubmitPort for Tx<'_> {
+    fn runs_insert(&mut self, runs: &[NewRun<'_>]) -> Result<Vec<Inserted>> {
+        // Of many, most queue in the lane of the one before.
+        let mut before = None;
+        runs.iter().map(|run| self.insert_once(run, &mut before)).collect()
+    }
+}
+
+impl RunPort for Tx<'_> {
+    fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>> {
+        self.one(RUN_BY_IDEMPOTENCY, (scope, key), |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    fn run_by_id(&mut self, run_id: Id) -> Result<Option<RunKey>> {
+        self.one(RUN_BY_ID, [run_id.to_bytes()], |row| row.get(0))
     }
 
     fn lineage(&mut self, run_key: RunKey) -> Result<Parent> {

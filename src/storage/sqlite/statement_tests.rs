@@ -166,13 +166,19 @@ fn a_submit_runs_few_statements() {
     store.submit("with a gate", &Submit { concurrency_key: Some("g".into()), ..plain() });
     let many: Vec<_> = (0..100).map(|_| (plain(), new_id())).collect();
     store.call("of a hundred", |tx| submit_many(tx, &many, 0, |error, _| error, NOW).unwrap());
+    let many: Vec<_> = (0..100).map(|at| (keyed(&at.to_string()), new_id())).collect();
+    for name in ["of a hundred with keys, and a mark", "of a hundred with keys that are known"] {
+        store.call(name, |tx| submit_many(tx, &many, 0, |error, _| error, NOW).unwrap());
+    }
     store.assert_costs(&[
         ("plain", 3),
-        ("with a key", 4),
+        ("with a key", 3),
         ("with a key that is known", 1),
-        ("with a key and two units", 6),
+        ("with a key and two units", 5),
         ("with a gate", 5),
-        ("of a hundred", 300),
+        ("of a hundred", 201),
+        ("of a hundred with keys, and a mark", 203),
+        ("of a hundred with keys that are known", 100),
     ]);
 }
 
@@ -209,7 +215,7 @@ fn a_write_of_an_attempt_runs_few_statements() {
         ("event", 2),
         ("event with a key", 2),
         ("child", 6),
-        ("ten children", 42),
+        ("ten children", 33),
         ("complete", 9),
         ("fail", 7),
     ]);
