@@ -101,14 +101,10 @@ impl WriteConnection {
         self.schema.look(&self.conn)
     }
 
-    /// Runs a batch in one transaction. Returns for each job the error that its answer must be, or
-    /// `None` when it kept its own.
-    ///
-    /// Waits for SQLite's own lock, which another program may hold, until the deadline; then the whole is
-    /// `Busy` and nothing has run.
-    pub fn commit(&mut self, batch: &[Arc<Job>], deadline: Instant) -> Result<Vec<Option<Error>>> {
+    /// Runs a batch in the transaction that was begun, and ends it. Returns for each job the error that its
+    /// answer must be, or `None` when it kept its own.
+    pub fn commit(&mut self, batch: &[Arc<Job>]) -> Vec<Option<Error>> {
         self.news = News::default();
-        self.begin(deadline)?;
         let mut failures = vec![None; batch.len()];
         if let Some(lost) = self.attempt(batch, &mut failures) {
             // A full disk or a failed read can take the whole transaction down, savepoints and all.
@@ -123,10 +119,12 @@ impl WriteConnection {
                 failures[at] = failure[0].take();
             }
         }
-        Ok(failures)
+        failures
     }
 
-    fn begin(&self, deadline: Instant) -> Result<()> {
+    /// Begins the transaction of a batch. Waits for SQLite's own lock, which another program may hold, until
+    /// the deadline; then it is `Busy`.
+    pub fn begin(&self, deadline: Instant) -> Result<()> {
         let patience = deadline.saturating_duration_since(Instant::now());
         self.conn.busy_timeout(patience).map_err(map)?;
         let begun = self.execute("BEGIN IMMEDIATE");

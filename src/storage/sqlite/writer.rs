@@ -35,6 +35,18 @@ pub struct Writer {
     connection: Mutex<WriteConnection>,
     side: Arc<Side>,
     tally: Tally,
+    stage: Mutex<Stage>,
+}
+
+/// What the batch that is led is at.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// Waiting for the turn to write.
+    Turn,
+    /// Waiting for SQLite's own lock.
+    Lock,
+    /// Being done, with so many others.
+    Work(&'static str, usize),
 }
 
 #[derive(Default)]
@@ -52,6 +64,7 @@ impl Writer {
             connection: Mutex::new(connection),
             side,
             tally: Tally::default(),
+            stage: Mutex::new(Stage::Turn),
         }
     }
 
@@ -72,7 +85,7 @@ impl Writer {
             match mine.seat.wait(Some(deadline)) {
                 Call::Answered => return mine.answer(),
                 Call::Lead => self.lead(),
-                Call::None if self.withdraw(&job) => return Err(out_of_time()),
+                Call::None if self.withdraw(&job) => return Err(self.out_of_time()),
                 Call::None => self.stay(&mine.seat),
             }
         }
@@ -94,6 +107,24 @@ impl Writer {
         queue.jobs.remove(place);
         self.room.notify_one();
         true
+    }
+
+    /// Says what was in the way of a write whose time is over.
+    fn out_of_time(&self) -> Error {
+        let stage = match *self.stage.lock().unpoisoned() {
+            Stage::Turn => "another process kept the turn to write".into(),
+            Stage::Lock => "another program kept a lock on the file".into(),
+            Stage::Work(call, 0) => format!("a {call} was under way"),
+            Stage::Work(call, others) => format!("a {call} and {others} more were under way"),
+        };
+        Error::Busy(
+            format!("other writes of this process were in the way for the whole time-out: {stage}")
+                .into(),
+        )
+    }
+
+    fn enter_stage(&self, stage: Stage) {
+        *self.stage.lock().unpoisoned() = stage;
     }
 
     /// Returns what was written up to now.
@@ -139,6 +170,7 @@ impl Writer {
     /// Carries one batch through, then names the next leader. It waits for its turn no longer than the
     /// most hasty of the queue; whose time is over is told so, the rest stay queued.
     fn lead(&self) {
+        self.enter_stage(Stage::Turn);
         match self.side.enter(self.first_deadline()) {
             Ok(pass) => {
                 if let Some(waited) = pass.waited() {
@@ -185,13 +217,14 @@ impl Writer {
         }
         let deadline = batch.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now);
         let ready = self.start_over(&mut connection, deadline);
-        let mut failures = match ready.and_then(|()| connection.commit(&batch, deadline)) {
-            Ok(failures) => failures,
-            Err(error) => {
-                leave();
-                return self.give_up(batch, &error);
-            }
-        };
+        self.enter_stage(Stage::Lock);
+        if let Err(error) = ready.and_then(|()| connection.begin(deadline)) {
+            leave();
+            return self.give_up(batch, &error);
+        }
+        let first = batch.first().map_or("write", |job| job.options.call.name);
+        self.enter_stage(Stage::Work(first, batch.len() - 1));
+        let mut failures = connection.commit(&batch);
         let number = self.side.last_commit();
         leave();
         self.tally.batch(batch.iter().map(|job| job.cost()));
@@ -288,10 +321,6 @@ impl Writer {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unpoisoned()
     }
-}
-
-fn out_of_time() -> Error {
-    Error::Busy("other writes of this process were in the way for the whole time-out".into())
 }
 
 fn finish_all(batch: &[Arc<Job>], error: &Error) {

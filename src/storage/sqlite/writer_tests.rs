@@ -113,12 +113,9 @@ impl Bed {
     fn commit(&self, jobs: &[Arc<Plain>]) -> Vec<Option<i32>> {
         let batch: Vec<Arc<Job>> = jobs.iter().map(|plain| Arc::clone(&plain.job)).collect();
         let mut connection = self.backend().file.writer.as_ref().unwrap().connection();
-        connection
-            .commit(&batch, Instant::now() + Duration::from_secs(5))
-            .unwrap()
-            .into_iter()
-            .map(|failure| failure.map(|error| error.code()))
-            .collect()
+        connection.begin(Instant::now() + Duration::from_secs(5)).unwrap();
+        let failures = connection.commit(&batch).into_iter();
+        failures.map(|failure| failure.map(|error| error.code())).collect()
     }
 
     fn commits(&self) -> usize {
@@ -809,7 +806,11 @@ fn a_hasty_write_behind_a_patient_one_waits_its_own_time_out_and_is_then_not_don
         while !crate::os::try_lock(side.as_fd(), super::side::WRITE_BYTE).unwrap() {}
         Box::new(move || drop(side))
     };
-    for hold in [&hold_sqlite as &dyn Fn(&Bed) -> Box<dyn FnOnce()>, &hold_turn] {
+    let holds: [(&dyn Fn(&Bed) -> Box<dyn FnOnce()>, &str); 2] = [
+        (&hold_sqlite, "another program kept a lock on the file"),
+        (&hold_turn, "another process kept the turn to write"),
+    ];
+    for (hold, sentence) in holds {
         let bed = Bed::new();
         let let_go = hold(&bed);
         thread::scope(|scope| {
@@ -829,7 +830,9 @@ fn a_hasty_write_behind_a_patient_one_waits_its_own_time_out_and_is_then_not_don
             let hasty = scope.spawn(move || bed.backend().write(order, |tx, _| insert(tx, 2, 0)));
             until("the hasty one is answered", || hasty.is_finished());
             assert!(!patient.is_finished());
-            assert_eq!(hasty.join().unwrap().unwrap_err().code(), -40);
+            let refused = hasty.join().unwrap().unwrap_err();
+            assert_eq!(refused.code(), -40);
+            assert!(refused.to_string().contains(sentence), "{refused}");
             let_go();
             patient.join().unwrap().unwrap();
         });
@@ -854,8 +857,9 @@ fn a_hasty_write_behind_one_that_runs_long_is_refused_and_one_that_is_being_done
             })
         });
         is_inside.recv().unwrap();
-        let refused = bed.backend().write(hasty(), |tx, _| insert(tx, 2, 0));
-        assert_eq!(refused.unwrap_err().code(), -40);
+        let refused = bed.backend().write(hasty(), |tx, _| insert(tx, 2, 0)).unwrap_err();
+        assert_eq!(refused.code(), -40);
+        assert!(refused.to_string().ends_with(": a test was under way"), "{refused}");
         assert!(!runs.is_finished(), "its own time is over, and its work is being done");
         let_go.send(()).unwrap();
         runs.join().unwrap().unwrap();
