@@ -524,3 +524,41 @@ fn a_run_that_dies_after_the_same_child_submit_each_time_is_used_up() {
         (&"failed".into(), &"tries".into())
     );
 }
+
+/// Puts the rows of a copy in the place of the store's, as `.restore` does, beneath whoever has it open.
+fn restore(path: &Path, copy: &Path) {
+    let conn = rusqlite::Connection::open(path).unwrap();
+    conn.execute("ATTACH ?1 AS copy", [copy.to_str().unwrap()]).unwrap();
+    let sql = "SELECT name FROM copy.sqlite_schema WHERE type = 'table'";
+    let mut tables = conn.prepare(sql).unwrap();
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let rows = tables.map(|name| {
+        let name = name.unwrap();
+        format!("DELETE FROM main.{name}; INSERT INTO main.{name} SELECT * FROM copy.{name};")
+    });
+    let rows: String = rows.collect();
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {rows} COMMIT")).unwrap();
+}
+
+/// P10: a copy gives the same number to another attempt.
+#[test]
+fn an_attempt_that_a_restored_copy_does_not_know_writes_nothing_into_it() {
+    let (folder, store) = store();
+    let (path, copy) = (folder.path().join("db"), folder.path().join("copy"));
+    submit(&store);
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    let stale = claimed(&store);
+    restore(&path, &copy);
+    let held = claimed(&store);
+    assert_eq!((stale.run_id().as_str(), stale.number()), (held.run_id().as_str(), held.number()));
+    for refused in [stale.heartbeat(0), stale.check(), stale.complete(Some("1".into()))] {
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), -20);
+        assert!(refused.to_string().contains("the store is a copy"), "{refused}");
+    }
+    held.complete(Some("2".into())).unwrap();
+    let run = held.run_id().as_str().to_owned();
+    assert_eq!(document(&store, &run)["result"], 2);
+    assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
+}
