@@ -8,6 +8,8 @@
     reason = "a test says what it wants and refuses the rest"
 )]
 
+#[path = "crash/acts.rs"]
+mod acts;
 mod support;
 #[path = "crash/waits.rs"]
 mod waits;
@@ -35,6 +37,8 @@ use support::{Actor, Draws, Guard, PATIENCE, Role, code, keyed, named, open, opt
 const THREADS: u64 = 4;
 const FILES: u64 = 5;
 const ROUNDS: u64 = 8;
+/// Facts that a process notes before it is killed, at most.
+const FACTS_BYTES: u64 = 120_000;
 
 // ---------------------------------------------------------------------------------------------
 // The one that is killed
@@ -61,7 +65,8 @@ fn facts_path(db: &Path) -> PathBuf {
     db.with_file_name("facts")
 }
 
-fn load(role: &Role) {
+/// Takes turns, in some threads, until the test says that it is enough.
+fn load(role: &Role, turn: impl Fn(&Arc<Store>, &Facts, &str, &mut Draws) + Sync) {
     let (life, seed) = role.extra.split_once(' ').unwrap();
     let seed: u64 = seed.parse().unwrap();
     let durability = if seed.is_multiple_of(2) { Durability::Power } else { Durability::Process };
@@ -71,19 +76,15 @@ fn load(role: &Role) {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (store, facts, is_over) = (&store, &facts, &is_over);
+            let (store, facts, is_over, turn) = (&store, &facts, &is_over, &turn);
             let life = format!("{life}.{thread}");
             let mut draws = Draws::of(seed.wrapping_add(thread));
             scope.spawn(move || {
-                for turn in 0.. {
+                for at in 0.. {
                     if is_over.load(Ordering::Relaxed) {
                         break;
                     }
-                    if draws.below(3) == 0 {
-                        submit(store, facts, &format!("{life}.{turn}"), &mut draws);
-                    } else if let Some(attempt) = store.claim(claim(&life)).unwrap() {
-                        live(&attempt, facts, &mut draws);
-                    }
+                    turn(store, facts, &format!("{life}.{at}"), &mut draws);
                 }
             });
         }
@@ -92,6 +93,14 @@ fn load(role: &Role) {
         is_over.store(true, Ordering::Relaxed);
     });
     store.close();
+}
+
+fn work_on(store: &Arc<Store>, facts: &Facts, key: &str, draws: &mut Draws) {
+    if draws.below(3) == 0 {
+        submit(store, facts, key, draws);
+    } else if let Some(attempt) = store.claim(claim(key)).unwrap() {
+        live(&attempt, facts, draws);
+    }
 }
 
 fn submit(store: &Store, facts: &Facts, key: &str, draws: &mut Draws) {
@@ -184,41 +193,57 @@ fn pad(draws: &mut Draws) -> String {
 fn what_was_acknowledged_outlives_any_kill_and_nothing_is_left_half_done() {
     const TEST: &str = "what_was_acknowledged_outlives_any_kill_and_nothing_is_left_half_done";
     if let Some(role) = Role::mine() {
-        return load(&role);
+        return load(&role, work_on);
     }
-    let _guard = Guard::new(TEST);
-    let mut draws = Draws::seeded();
     let mut facts = 0;
-    for file in 0..FILES {
-        let folder = tempfile::tempdir().unwrap();
-        let db = folder.path().join("db");
-        for round in 0..ROUNDS {
-            let life = format!("{file}.{round}");
-            let start = |twin: &str, draws: &mut Draws| {
-                let extra = format!("{life}{twin} {}", draws.next() >> 1);
-                Actor::start(TEST, "load", &db, &extra)
-            };
-            let first = start("a", &mut draws);
-            let second = (draws.below(3) == 0).then(|| start("b", &mut draws));
-            disturb(first, second, &db, &mut draws);
-            facts = verify(&db);
-        }
-    }
+    kill_again_and_again(TEST, (FILES, ROUNDS), FACTS_BYTES, |db| facts = verify(db));
     assert!(facts > 0, "nothing was ever acknowledged");
 }
 
+/// Kills the load of a test on some files, some times each, after so many bytes of facts at most, and
+/// looks at the file after each kill.
+fn kill_again_and_again(
+    test: &str,
+    (files, rounds): (u64, u64),
+    bytes_max: u64,
+    mut verify: impl FnMut(&Path),
+) {
+    let _guard = Guard::new(test);
+    let mut draws = Draws::seeded();
+    for file in 0..files {
+        let folder = tempfile::tempdir().unwrap();
+        let db = folder.path().join("db");
+        for round in 0..rounds {
+            let life = format!("{file}.{round}");
+            let start = |twin: &str, draws: &mut Draws| {
+                let extra = format!("{life}{twin} {}", draws.next() >> 1);
+                Actor::start(test, "load", &db, &extra)
+            };
+            let first = start("a", &mut draws);
+            let second = (draws.below(3) == 0).then(|| start("b", &mut draws));
+            disturb(first, second, (&db, bytes_max), &mut draws);
+            verify(&db);
+        }
+    }
+}
+
 /// Lets the load run for a while and kills it, one process after the other.
-fn disturb(mut first: Actor, second: Option<Actor>, db: &Path, draws: &mut Draws) {
+fn disturb(
+    mut first: Actor,
+    second: Option<Actor>,
+    (db, bytes_max): (&Path, u64),
+    draws: &mut Draws,
+) {
     if draws.below(5) == 0 {
         // Perhaps before the file is opened, perhaps while it is migrated.
         std::thread::sleep(Duration::from_micros(draws.below(40_000)));
         return first.kill();
     }
-    let bytes = 2_000 + draws.below(120_000);
+    let bytes = 2_000 + draws.below(bytes_max);
     wait_for_facts(db, bytes, &mut first, draws);
     first.kill();
     let Some(mut second) = second else { return };
-    wait_for_facts(db, 2_000 + draws.below(40_000), &mut second, draws);
+    wait_for_facts(db, 2_000 + draws.below(bytes_max / 3), &mut second, draws);
     if draws.below(2) == 0 {
         second.kill();
     } else {

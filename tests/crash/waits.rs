@@ -2,53 +2,39 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, OptionalExtension};
-use smolwf::domain::Durability;
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
 use smolwf::error::{Error, Result};
 use smolwf::handles::attempt::Attempt;
 use smolwf::handles::begin::Begun;
-use smolwf::handles::store::{Store, StoreOptions};
+use smolwf::handles::store::Store;
 use smolwf::handles::wait::Waited;
 
-use super::support::actor::listen;
 use super::support::audit::{all, assert_whole, connect};
-use super::support::{Actor, Draws, Guard, Role, keyed, named, open, options, work};
-use super::{Facts, claim, disturb, payload, read_facts, takes_over_everything};
+use super::support::{Draws, Role, keyed, named, open, work};
+use super::{
+    FACTS_BYTES, Facts, claim, kill_again_and_again, load, payload, read_facts,
+    takes_over_everything,
+};
 
 const TEST: &str = "waits::what_runs_wait_for_outlives_any_kill";
 const FILES: u64 = 3;
 const ROUNDS: u64 = 6;
-const THREADS: u64 = 4;
 
 /// P6, P13, P22 to P26.
 #[test]
 fn what_runs_wait_for_outlives_any_kill() {
     if let Some(role) = Role::mine() {
-        return load(&role);
+        let known = Mutex::new(Vec::new());
+        return load(&role, |store, facts, key, draws| {
+            Load { store, facts, known: &known }.turn(key, draws);
+        });
     }
-    let _guard = Guard::new(TEST);
-    let mut draws = Draws::seeded();
     let mut kinds = HashSet::new();
-    for file in 0..FILES {
-        let folder = tempfile::tempdir().unwrap();
-        let db = folder.path().join("db");
-        for round in 0..ROUNDS {
-            let life = format!("{file}.{round}");
-            let start = |twin: &str, draws: &mut Draws| {
-                let extra = format!("{life}{twin} {}", draws.next() >> 1);
-                Actor::start(TEST, "load", &db, &extra)
-            };
-            let first = start("a", &mut draws);
-            let second = (draws.below(3) == 0).then(|| start("b", &mut draws));
-            disturb(first, second, &db, &mut draws);
-            kinds.extend(verify(&db));
-        }
-    }
+    kill_again_and_again(TEST, (FILES, ROUNDS), FACTS_BYTES, |db| kinds.extend(verify(db)));
     for kind in ["suspend", "sent", "child", "answer", "cancel", "complete"] {
         assert!(kinds.contains(kind), "no {kind} was ever acknowledged");
     }
@@ -63,34 +49,6 @@ struct Load<'load> {
     facts: &'load Facts,
     /// Runs that it knows of, to send messages to.
     known: &'load Mutex<Vec<String>>,
-}
-
-fn load(role: &Role) {
-    let (life, seed) = role.extra.split_once(' ').unwrap();
-    let seed: u64 = seed.parse().unwrap();
-    let durability = if seed.is_multiple_of(2) { Durability::Power } else { Durability::Process };
-    let store = Store::open(&role.db, &StoreOptions { durability, ..options() }).unwrap();
-    store.init().unwrap();
-    let (facts, known) = (Facts::open(&role.db), Mutex::new(Vec::new()));
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let load = Load { store: &store, facts: &facts, known: &known };
-            let (is_over, life) = (&is_over, format!("{life}.{thread}"));
-            let mut draws = Draws::of(seed.wrapping_add(thread));
-            scope.spawn(move || {
-                for turn in 0.. {
-                    if is_over.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    load.turn(&format!("{life}.{turn}"), &mut draws);
-                }
-            });
-        }
-        listen();
-        is_over.store(true, Ordering::Relaxed);
-    });
-    store.close();
 }
 
 impl Load<'_> {
