@@ -434,3 +434,17 @@ fn read_task(row: &Row<'_>) -> rusqlite::Result<Task> {
 fn at_gate(lane_key: LaneKey, gate: Option<String>) -> Option<GatePlace> {
     gate.map(|gate| GatePlace { lane_key, gate })
 }
+
+#[cfg(test)]
+mod tests {
+    /// The claim of the conformance suite knows today's writes; this finds those of tomorrow.
+    #[test]
+    fn no_statement_writes_a_task_without_counting_its_version() {
+        let writes = |sql: &&str| sql.contains("UPDATE sw_workflow_tasks");
+        let statements: Vec<_> = super::super::statements().into_iter().filter(writes).collect();
+        assert!(statements.len() > 10, "{statements:?}");
+        for sql in statements {
+            assert!(sql.contains("version = version + 1"), "{sql}");
+        }
+    }
+}
