@@ -14,7 +14,7 @@ pub type LaneKey = i64;
 pub type OwnerKey = i64;
 
 /// Names of a lane.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lane {
     /// Queue.
     pub queue: String,

@@ -375,14 +375,12 @@ impl Tx<'_> {
 
     /// Notes that a run of a lane is ready. A submit has looked its lane up and knows where it begins.
     pub(super) fn lane_reach(&self, lane_key: LaneKey, place: Place) -> Result<()> {
-        if self.reached.get().is_some_and(|(known, from)| known == lane_key && from <= place) {
+        if self.reached.borrow().get(&lane_key).is_some_and(|from| *from <= place) {
             return Ok(());
         }
         let (priority, due_at_ms, task_key) = place;
-        let moved = self.execute(LANE_REACH, (lane_key, priority, due_at_ms, task_key))?;
-        if moved > 0 {
-            self.reached.set(Some((lane_key, place)));
-        }
+        self.execute(LANE_REACH, (lane_key, priority, due_at_ms, task_key))?;
+        self.reached.borrow_mut().insert(lane_key, place);
         Ok(())
     }
 
@@ -397,7 +395,7 @@ impl Tx<'_> {
 
     /// Does that where the lane is known to be one of few.
     pub(super) fn lane_loosen(&self) {
-        self.reached.set(None);
+        self.reached.borrow_mut().clear();
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::types::{ToSql, ToSqlOutput};
 
-use super::tx::{LaneSeen, Tx};
+use super::tx::Tx;
 use crate::domain::metadata;
 use crate::domain::port::{LaneKey, Order, Outcome, RunKey};
 use crate::error::Result;
@@ -160,24 +160,27 @@ impl Tx<'_> {
         created_at_ms: i64,
         metadata: Option<&str>,
     ) -> Result<()> {
-        let seen = match self.lane_seen.get().filter(|seen| seen.lane_key == lane_key) {
-            Some(seen) => Some(seen),
-            None => self.one(LANE_SEEN, (lane_key, run_key), |row| {
-                let (marked_block, newest_at_ms) = (row.get(0)?, row.get(1)?);
-                Ok(LaneSeen { lane_key, marked_block, newest_at_ms })
-            })?,
+        let known = self.marked.borrow().get(&lane_key).copied();
+        let (marked_block, newest_at_ms) = match known.zip(self.newest_at_ms.get()) {
+            Some(known) => known,
+            None => {
+                let read =
+                    |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?));
+                let (block, newest) =
+                    self.one(LANE_SEEN, (lane_key, run_key), read)?.unwrap_or_default();
+                (block, newest.unwrap_or(i64::MIN))
+            }
         };
         let block = block_of(run_key);
-        if seen.is_none_or(|seen| seen.marked_block != Some(block)) {
+        if marked_block != Some(block) {
             self.execute(MARKS_OF_LANE, (lane_key, block))?;
             self.execute(LANE_MARKED, (lane_key, block))?;
         }
-        // As the next run of the lane will find it.
-        let (marked_block, newest_at_ms) = (Some(block), Some(created_at_ms));
-        self.lane_seen.set(Some(LaneSeen { lane_key, marked_block, newest_at_ms }));
-        if seen.and_then(|seen| seen.newest_at_ms).is_some_and(|at_ms| created_at_ms < at_ms) {
+        if created_at_ms < newest_at_ms {
             self.execute(CLOCK_STEP, [run_key])?;
         }
+        self.marked.borrow_mut().insert(lane_key, Some(block));
+        self.newest_at_ms.set(Some(created_at_ms));
         for mark in metadata.map(marks_of).transpose()?.unwrap_or_default() {
             self.execute(MARK, (Kind::Metadata, mark, block))?;
         }

@@ -1,8 +1,10 @@
 //! Rows of runs: submitting, finding, and how they ended.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, ToSql, named_params};
 
-use super::tx::{LaneSeen, Place, Tx};
+use super::tx::{Place, Tx};
 use crate::domain::Backoff;
 use crate::domain::port::{
     Inserted, Lane, LaneKey, NewRun, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
@@ -138,21 +140,21 @@ impl Tx<'_> {
     fn insert_once<'run>(
         &mut self,
         run: &'run NewRun<'_>,
-        before: &mut Option<(&'run Lane, LaneKey)>,
+        lanes: &mut BTreeMap<&'run Lane, LaneKey>,
     ) -> Result<Inserted> {
         let args = run.submit.args.as_deref();
         let is_large = args.is_some_and(|args| args.len() > ARGS_INLINE_BYTES_MAX);
         // Large args are written first; else the insert tells whether the key is known.
         let must_look = is_large && run.submit.idempotency_key.is_some();
-        let lane_key = match before {
-            Some((lane, lane_key)) if **lane == run.lane && !must_look => *lane_key,
+        let lane_key = match lanes.get(&run.lane) {
+            Some(lane_key) if !must_look => *lane_key,
             Some(_) | None => match self.lane_and_run(run)? {
                 (_, Some(known)) => return Ok(known),
                 (Some(lane_key), None) => lane_key,
-                (None, None) => self.insert(LANE_INSERT, names(&run.lane))?,
+                (None, None) => self.lane_insert(&run.lane)?,
             },
         };
-        *before = Some((&run.lane, lane_key));
+        lanes.insert(&run.lane, lane_key);
         let args_key = if is_large { Some(self.insert(PAYLOAD_INSERT, [args])?) } else { None };
         if let Some(run_key) = self.insert_run(run, lane_key, args_key)? {
             self.task_insert(&Task { run_key, lane_key, ..run.task.clone() })?;
@@ -164,6 +166,12 @@ impl Tx<'_> {
             || Err(Error::internal("a run that is there is not")),
             |(run_id, workflow)| Ok(Inserted::Known(run_id, workflow)),
         )
+    }
+
+    fn lane_insert(&self, lane: &Lane) -> Result<LaneKey> {
+        let lane_key = self.insert(LANE_INSERT, names(lane))?;
+        self.marked.borrow_mut().insert(lane_key, None);
+        Ok(lane_key)
     }
 
     /// Returns the lane of a run, and the run that its idempotency key has made.
@@ -186,10 +194,11 @@ impl Tx<'_> {
     }
 
     /// Notes what is known of a lane for what is written into it next.
-    fn see_lane(&self, (from, seen): FoundLane) -> LaneKey {
-        self.reached.set(from.map(|from| (seen.lane_key, from)));
-        self.lane_seen.set(Some(seen));
-        seen.lane_key
+    fn see_lane(&self, lane: FoundLane) -> LaneKey {
+        self.reached.borrow_mut().extend(lane.from.map(|from| (lane.lane_key, from)));
+        self.marked.borrow_mut().insert(lane.lane_key, lane.marked_block);
+        self.newest_at_ms.set(Some(lane.newest_at_ms.unwrap_or(i64::MIN)));
+        lane.lane_key
     }
 
     /// Writes a run's row; `None` when its idempotency key has made one.
@@ -226,15 +235,24 @@ impl Tx<'_> {
     }
 }
 
-/// A lane, and from where on it has ready runs.
-type FoundLane = (Option<Place>, LaneSeen);
+/// A lane as its next run needs it.
+struct FoundLane {
+    lane_key: LaneKey,
+    /// None of its runs is ready before this place; none at all without one.
+    from: Option<Place>,
+    /// The block that has its marks.
+    marked_block: Option<i64>,
+    /// When the newest run of all was submitted.
+    newest_at_ms: Option<i64>,
+}
 
 fn read_lane(row: &Row<'_>) -> rusqlite::Result<Option<FoundLane>> {
     let Some(lane_key) = row.get(0)? else { return Ok(None) };
     let first: Option<RunKey> = row.get(1)?;
     let from = first.map(|key| Ok((row.get(2)?, row.get(3)?, key))).transpose();
     let from = from.map_err(|error: rusqlite::Error| error)?;
-    Ok(Some((from, LaneSeen { lane_key, marked_block: row.get(4)?, newest_at_ms: row.get(5)? })))
+    let (marked_block, newest_at_ms) = (row.get(4)?, row.get(5)?);
+    Ok(Some(FoundLane { lane_key, from, marked_block, newest_at_ms }))
 }
 
 fn names(lane: &Lane) -> (&str, &str, &str, OwnerKey) {
@@ -243,9 +261,9 @@ fn names(lane: &Lane) -> (&str, &str, &str, OwnerKey) {
 
 impl SubmitPort for Tx<'_> {
     fn runs_insert(&mut self, runs: &[NewRun<'_>]) -> Result<Vec<Inserted>> {
-        // Of many, most queue in the lane of the one before.
-        let mut before = None;
-        runs.iter().map(|run| self.insert_once(run, &mut before)).collect()
+        // Of many, most queue in few lanes: each is looked up once.
+        let mut lanes = BTreeMap::new();
+        runs.iter().map(|run| self.insert_once(run, &mut lanes)).collect()
     }
 }
 

@@ -170,6 +170,12 @@ fn a_submit_runs_few_statements() {
     for name in ["of a hundred with keys, and a mark", "of a hundred with keys that are known"] {
         store.call(name, |tx| submit_many(tx, &many, 0, |error, _| error, NOW).unwrap());
     }
+    let of_lane = |at: usize| Submit { workflow: format!("w{}", at % 3), ..plain() };
+    for name in ["of a hundred in turns to three new lanes", "of a hundred in turns to three lanes"]
+    {
+        let many: Vec<_> = (0..100).map(|at| (of_lane(at), new_id())).collect();
+        store.call(name, |tx| submit_many(tx, &many, 0, |error, _| error, NOW).unwrap());
+    }
     store.assert_costs(&[
         ("plain", 3),
         ("with a key", 3),
@@ -179,6 +185,8 @@ fn a_submit_runs_few_statements() {
         ("of a hundred", 201),
         ("of a hundred with keys, and a mark", 203),
         ("of a hundred with keys that are known", 100),
+        ("of a hundred in turns to three new lanes", 222),
+        ("of a hundred in turns to three lanes", 209),
     ]);
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Each topic implements its own trait in its own file, beside its SQL.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
@@ -14,26 +15,15 @@ use crate::error::Result;
 /// Where a run stands in the order of claims: priority, due time, key.
 pub(super) type Place = (i64, i64, RunKey);
 
-/// A lane, and the place before which none of its runs is ready.
-pub(super) type Reached = (LaneKey, Place);
-
-/// What is known of a lane that was looked up, as the marks of its next run need it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LaneSeen {
-    pub(super) lane_key: LaneKey,
-    /// The block that has the lane's marks.
-    pub(super) marked_block: Option<i64>,
-    /// When the newest run of all was submitted.
-    pub(super) newest_at_ms: Option<i64>,
-}
-
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {
     pub(super) conn: &'conn Connection,
-    /// The lane that this transaction looked up last, and from where on it has ready runs.
-    pub(super) reached: Cell<Option<Reached>>,
-    /// The lane that this transaction looked up last, as the next run's marks need it.
-    pub(super) lane_seen: Cell<Option<LaneSeen>>,
+    /// Lanes that this transaction has looked up, and before which place none of their runs is ready.
+    pub(super) reached: RefCell<BTreeMap<LaneKey, Place>>,
+    /// Lanes that it has looked up, and the block that has their marks.
+    pub(super) marked: RefCell<BTreeMap<LaneKey, Option<i64>>>,
+    /// When the newest run of all was submitted, once it has looked.
+    pub(super) newest_at_ms: Cell<Option<i64>>,
     news: News,
     /// How many statements it has run.
     #[cfg(test)]
@@ -45,8 +35,9 @@ impl<'conn> Tx<'conn> {
     pub fn new(conn: &'conn Connection) -> Tx<'conn> {
         Tx {
             conn,
-            reached: Cell::new(None),
-            lane_seen: Cell::new(None),
+            reached: RefCell::default(),
+            marked: RefCell::default(),
+            newest_at_ms: Cell::new(None),
             news: News::default(),
             #[cfg(test)]
             statements: Cell::new(0),
