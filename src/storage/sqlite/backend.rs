@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::owner::Mark;
 use super::path::FileKey;
-use super::readers::{self, Readers};
+use super::readers::{self, Look, Readers};
 use super::side::Side;
 use super::tx::Tx;
 use super::writer::Writer;
@@ -80,20 +80,22 @@ impl Backend {
     /// Runs `work` on the committed state, in one read transaction that waits for no writer (P31).
     /// `work` may run more than once; an answer that was given up is nobody's.
     pub fn read<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        match &self.file.writer {
-            Some(writer) if self.file.path.is_none() => readers::read_in_memory(writer, work),
-            _ => self.readers.read(false, work),
-        }
+        let read = |look: Look<'_>| match &self.file.writer {
+            Some(writer) if self.file.path.is_none() => readers::read_in_memory(writer, look),
+            _ => self.readers.read(false, look),
+        };
+        readers::look(read, work)
     }
 
     /// Runs `work` as [`Backend::read`] does, on a file of any schema of ours.
-    pub fn read_any<T>(&self, mut work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        match &self.file.writer {
+    pub fn read_any<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let read = |look: Look<'_>| match &self.file.writer {
             Some(writer) if self.file.path.is_none() => {
-                work(&mut Tx::new(writer.connection().conn()))
+                look(&mut Tx::new(writer.connection().conn()))
             }
-            _ => self.readers.read(true, work),
-        }
+            _ => self.readers.read(true, look),
+        };
+        readers::look(read, work)
     }
 
     /// Runs `work` as a job of the writer; see [`Writer::run`].

@@ -19,6 +19,19 @@ use crate::limits::LOOKS_MAX;
 use crate::lock::Unpoisoned;
 use crate::os;
 
+/// What is done in a read transaction. It keeps what it has read: the ways there are compiled once for all.
+pub type Look<'work> = &'work mut dyn FnMut(&mut Tx<'_>) -> Result<()>;
+
+/// Takes a look and returns what it has read.
+pub fn look<T>(
+    read: impl FnOnce(Look<'_>) -> Result<()>,
+    mut work: impl FnMut(&mut Tx<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut kept = None;
+    read(&mut |tx| work(tx).map(|value| kept = Some(value)))?;
+    kept.ok_or_else(|| Error::internal("a look was not taken"))
+}
+
 /// The read connections of one handle.
 pub struct Readers {
     path: PathBuf,
@@ -51,11 +64,7 @@ impl Readers {
     }
 
     /// Runs `work` in a read transaction; once more when what it read may be torn or old by now.
-    pub fn read<T>(
-        &self,
-        is_schema_free: bool,
-        mut work: impl FnMut(&mut Tx<'_>) -> Result<T>,
-    ) -> Result<T> {
+    pub fn read(&self, is_schema_free: bool, work: Look<'_>) -> Result<()> {
         for _ in 0..LOOKS_MAX {
             if self.is_read_only() {
                 self.watch()?;
@@ -66,9 +75,9 @@ impl Readers {
                 return Err(Error::internal("a reader was lent without a connection"));
             };
             if is_read_again(&self.path) {
-                let _ = reader.read(is_schema_free, &mut work);
+                let _ = reader.read(is_schema_free, work);
             }
-            let answer = reader.read(is_schema_free, &mut work);
+            let answer = reader.read(is_schema_free, work);
             if !is_there(&self.path, reader.alone_until)? {
                 return answer;
             }
@@ -176,11 +185,7 @@ impl Drop for Lent<'_> {
 }
 
 impl Reader {
-    fn read<T>(
-        &mut self,
-        is_schema_free: bool,
-        work: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
-    ) -> Result<T> {
+    fn read(&mut self, is_schema_free: bool, work: Look<'_>) -> Result<()> {
         let transaction = Transaction::begin(&self.conn)?;
         let schema = self.schema.look(&self.conn)?;
         if let Some(refusal) = schema.refusal(is_schema_free) {
@@ -227,10 +232,7 @@ pub fn is_there(path: &Path, suffix: Option<&str>) -> Result<bool> {
 }
 
 /// Reads a store in memory, which has no connection but the writer's: between two batches.
-pub fn read_in_memory<T>(
-    writer: &Writer,
-    mut work: impl FnMut(&mut Tx<'_>) -> Result<T>,
-) -> Result<T> {
+pub fn read_in_memory(writer: &Writer, work: Look<'_>) -> Result<()> {
     let mut connection = writer.connection();
     if let Some(refusal) = connection.schema()?.refusal(false) {
         return Err(refusal);

@@ -77,16 +77,21 @@ impl Writer {
     {
         let deadline = Instant::now() + Duration::from_millis(options.busy_timeout_ms.into());
         let mine = Arc::new(Job::new(options, deadline, work));
-        let job: Arc<Job> = mine.clone();
+        self.see_answered(mine.clone(), deadline)?;
+        mine.answer()
+    }
+
+    /// Queues a job, leads where this falls to its caller, and returns once it is answered.
+    fn see_answered(&self, job: Arc<Job>, deadline: Instant) -> Result<()> {
         if self.enqueue(Arc::clone(&job), deadline)? {
             self.lead();
         }
         loop {
-            match mine.seat.wait(Some(deadline)) {
-                Call::Answered => return mine.answer(),
+            match job.seat.wait(Some(deadline)) {
+                Call::Answered => return Ok(()),
                 Call::Lead => self.lead(),
                 Call::None if self.withdraw(&job) => return Err(self.out_of_time()),
-                Call::None => self.stay(&mine.seat),
+                Call::None => self.stay(&job.seat),
             }
         }
     }
