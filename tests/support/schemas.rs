@@ -27,6 +27,24 @@ pub fn assert_shape(name: &str, text: &str) {
     assert!(faults.is_empty(), "no {name}: {}\n{text}", faults.join("; "));
 }
 
+/// Panics unless `text` is JSON of the shape `name` from which something may be left out: keys, and all
+/// but the beginning of an id.
+#[allow(dead_code, reason = "one suite shows parts")]
+pub fn assert_part(name: &str, text: &str) {
+    let parts = all().into_iter().map(|(name, shape)| (name, part(shape))).collect();
+    let value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let faults: Vec<_> = validator(name, &parts).iter_errors(&value).map(|it| at(&it)).collect();
+    assert!(faults.is_empty(), "no part of {name}: {}\n{text}", faults.join("; "));
+}
+
+fn part(mut shape: Value) -> Value {
+    if let Value::Object(members) = &mut shape {
+        members.retain(|key, value| key != "pattern" && !(key == "required" && value.is_array()));
+        members.values_mut().for_each(|value| *value = part(value.take()));
+    }
+    shape
+}
+
 /// Holds each document of a file that `tests/c/documents.c` kept to its shape, and returns how many there
 /// are. A kill may have cut the last of a process short.
 #[allow(dead_code, reason = "not all who hold documents keep them first")]
