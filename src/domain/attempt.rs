@@ -166,7 +166,7 @@ pub fn time_out(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
 
 /// Ends a run that was cancelled or timed out, and has its children ended too (P26).
 pub(super) fn stop_run(port: &mut dyn Port, task: &Task, ended: Ended, now: Now) -> Result<()> {
-    port.cascade_insert(task.run_key)?;
+    port.cascades_insert(&[task.run_key])?;
     if ended == Ended::TimedOut {
         return fail_run(port, task, engine_error("timeout", "the run's time-out passed"), now);
     }

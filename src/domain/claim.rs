@@ -287,7 +287,7 @@ fn is_held_back(port: &mut dyn Port, run_key: RunKey) -> Result<bool> {
     if port.gate_room(&place)? > 0 {
         return Ok(false);
     }
-    port.gate_keep(&place, 0).map(|()| true)
+    port.gates_keep(&[place]).map(|()| true)
 }
 
 /// Returns the key of the claimer's row, written now if it has none: a run must never be held by an

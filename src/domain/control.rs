@@ -26,7 +26,7 @@ pub fn cancel(port: &mut dyn Port, run_id: &str, reason: Option<&str>, now: Now)
         },
     }
     // What was retried below it since is to end as well.
-    port.cascade_insert(run_key)
+    port.cascades_insert(&[run_key])
 }
 
 /// Cancels an open run with the error that it is to store.
@@ -36,7 +36,7 @@ pub(super) fn cancel_task(port: &mut dyn Port, task: &Task, error: &str, now: No
         port.tell(News::RECALLED);
         port.task_ask_cancel(task.run_key)?;
         // Its children are ended now: no descendant is claimed after a cancel has returned.
-        return port.cascade_insert(task.run_key);
+        return port.cascades_insert(&[task.run_key]);
     }
     stop_run(port, task, Ended::Cancelled, now)
 }
@@ -46,17 +46,22 @@ pub(super) fn cancel_task(port: &mut dyn Port, task: &Task, error: &str, now: No
 pub fn sweep_cascades(port: &mut dyn Port, now: Now) -> Result<Swept> {
     let Some((run_key, after_key)) = port.cascades(1)?.pop() else { return Ok(Swept::default()) };
     let children = port.children_after(run_key, after_key, SWEEP_CASCADE_MAX)?;
-    for child in &children {
-        match port.task(*child)? {
+    // Ended, or told to end: what was retried below it since is to end as well.
+    let mut passed_on = Vec::new();
+    for (child, is_open) in &children {
+        // One that was cancelled before may have made room for this one: it is looked at now.
+        match if *is_open { port.task(*child)? } else { None } {
             Some(task) if !task.is_cancel_asked => {
                 cancel_task(port, &task, &cancel_error(None)?, now)?;
             }
-            // Ended, or told to end: what was retried below it since is to end as well.
-            Some(_) | None => port.cascade_insert(*child)?,
+            Some(_) | None => passed_on.push(*child),
         }
     }
+    if !passed_on.is_empty() {
+        port.cascades_insert(&passed_on)?;
+    }
     let is_done = children.len() < SWEEP_CASCADE_MAX as usize;
-    let after_key = children.last().filter(|_| !is_done).copied();
+    let after_key = children.last().filter(|_| !is_done).map(|(child, _)| *child);
     port.cascade_set(run_key, after_key)?;
     Ok(Swept { has_moved: true, has_more: !port.cascades(1)?.is_empty() })
 }

@@ -67,35 +67,22 @@ pub fn set(port: &mut dyn Port, queue: &str, limits: &QueueLimits) -> Result<()>
 pub fn let_in(port: &mut dyn Port, queue: &str, after: &str) -> Result<Option<String>> {
     let most = port.queue(queue)?.and_then(|(limits, _)| limits.concurrency_per_key);
     let gates = port.gates_after(queue, after, SWEEP_GATES_MAX)?;
-    for gate in &gates {
-        let running = port.gate_running(queue, gate)?;
-        turn(port, queue, gate, most.is_none_or(|most| running < most))?;
-    }
+    let is_open = |running: u32| most.is_none_or(|most| running < most);
+    let turned: Vec<_> =
+        gates.iter().map(|(gate, running)| (gate.as_str(), is_open(*running))).collect();
+    port.gates_turn(queue, &turned)?;
     port.tell(News::claimable(Queues::named(queue)));
     let is_done = gates.len() < SWEEP_GATES_MAX as usize;
-    Ok(gates.into_iter().next_back().filter(|_| !is_done))
+    Ok(gates.into_iter().next_back().filter(|_| !is_done).map(|(gate, _)| gate))
 }
 
-/// Opens or closes a gate: the first run of each lane at it becomes ready, or none is.
-fn turn(port: &mut dyn Port, queue: &str, gate: &str, is_open: bool) -> Result<()> {
-    let mut place = GatePlace { lane_key: 0, gate: gate.into() };
-    while let Some(lane_key) = port.gate_lane_after(queue, &place, !is_open)? {
-        place.lane_key = lane_key;
-        if is_open {
-            port.gate_let_in(&place)?;
-        } else {
-            port.gate_keep(&place, 0)?;
-        }
-    }
-    Ok(())
-}
-
-/// Holds a run that became ready back, or one that it stands before, where another with its key is
+/// Holds runs that became ready back, or those that they stand before, where another with their key is
 /// ready or the gate is closed.
-pub(super) fn enter(port: &mut dyn Port, place: Option<&GatePlace>) -> Result<()> {
-    let Some(place) = place else { return Ok(()) };
-    let room = port.gate_room(place)?;
-    port.gate_keep(place, room.min(1))
+pub(super) fn enter(port: &mut dyn Port, places: &[GatePlace]) -> Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    port.gates_keep(places)
 }
 
 /// Lets a task that was written in where it is ready, and tells its queue of that or of when it is due.
@@ -105,7 +92,7 @@ pub(super) fn enter_task(port: &mut dyn Port, task: &Task) -> Result<()> {
     if task.state != TaskState::Ready {
         return Ok(());
     }
-    enter(port, place_of(task).as_ref())
+    enter(port, place_of(task).as_slice())
 }
 
 /// Tells a queue of a task that was written.
@@ -134,10 +121,10 @@ pub(super) fn wake_tasks(
     enter_woken(port, &woken)
 }
 
-/// Lets tasks that were woken in. Of which queues they are is not looked up.
+/// Lets tasks in that were woken or moved. Of which queues they are is not looked up.
 pub(super) fn enter_woken(port: &mut dyn Port, woken: &Woken) -> Result<()> {
     port.tell(News::claimable(Queues::ALL));
-    woken.places.iter().try_for_each(|place| enter(port, Some(place)))
+    enter(port, &woken.places)
 }
 
 pub(super) fn place_of(task: &Task) -> Option<GatePlace> {
@@ -163,7 +150,7 @@ pub(super) fn left(port: &mut dyn Port, task: &Task) -> Result<()> {
 /// Lets in the next one behind a run that was claimed, or closes the gate that it has filled.
 pub(super) fn took(port: &mut dyn Port, queue: &str, place: &GatePlace) -> Result<()> {
     match port.gate_room(place)? {
-        0 => turn(port, queue, &place.gate, false),
+        0 => port.gates_turn(queue, &[(&place.gate, false)]),
         _ => {
             port.tell(News::claimable(Queues::named(queue)));
             port.gate_let_in(place)
@@ -176,7 +163,9 @@ pub(super) fn took(port: &mut dyn Port, queue: &str, place: &GatePlace) -> Resul
 /// left the gate closed, until [`let_in`] comes to it, or for good where nobody is left to do that.
 pub(super) fn give_room(port: &mut dyn Port, queue: &str, task: &Task) -> Result<()> {
     match place_of(task) {
-        Some(place) if port.gate_room(&place)? > 0 => turn(port, queue, &place.gate, true),
+        Some(place) if port.gate_room(&place)? > 0 => {
+            port.gates_turn(queue, &[(&place.gate, true)])
+        }
         Some(_) | None => Ok(()),
     }
 }

@@ -125,7 +125,7 @@ pub(super) fn submit_all(
     }
     let mut seen = HashSet::new();
     places.retain(|place| seen.insert(place.clone()));
-    places.iter().try_for_each(|place| queue::enter(port, Some(place)))?;
+    queue::enter(port, &places)?;
     Ok(submitted)
 }
 

@@ -6,7 +6,7 @@
 //! for each would cost a sync for each.
 
 use super::attempt::{End, finish, lose, time_out};
-use super::news::{News, Queues, Swept};
+use super::news::{News, Swept};
 use super::port::{Fence, OwnerKey, Port, RunKey, Standing, TaskState};
 use super::{budget, control, queue, schedule};
 use crate::clock::Now;
@@ -83,7 +83,7 @@ pub fn time_out_overdue(port: &mut dyn Port, run_key: RunKey, now: Now) -> Resul
     }
     port.tell(News::RECALLED);
     port.task_set_timed_out(run_key)?;
-    port.cascade_insert(run_key)
+    port.cascades_insert(&[run_key])
 }
 
 /// Takes runs back whose lease has lapsed, and those of the dead; forgets the dead who hold none.
@@ -136,14 +136,12 @@ fn forget_owner(port: &mut dyn Port, owner: OwnerKey) -> Result<Swept> {
     let mut swept = Swept::default();
     for lane_key in port.lanes_of(owner, SWEEP_LOST_MAX)? {
         let open_key = port.lane_open_to_all(lane_key)?;
-        let local = port.tasks_local(lane_key, left)?;
-        for run_key in &local {
-            let place = port.task_move(*run_key, open_key)?;
-            port.tell(News::claimable(Queues::ALL));
-            queue::enter(port, place.as_ref())?;
+        let moved = port.tasks_move(lane_key, open_key, left)?;
+        if moved.count > 0 {
+            queue::enter_woken(port, &moved)?;
+            swept.has_moved = true;
         }
-        swept.has_moved |= !local.is_empty();
-        left = left.saturating_sub(u32::try_from(local.len()).unwrap_or(u32::MAX));
+        left = left.saturating_sub(u32::try_from(moved.count).unwrap_or(u32::MAX));
         if left == 0 {
             break;
         }

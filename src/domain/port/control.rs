@@ -30,19 +30,19 @@ pub struct Ancestor {
 
 /// Ending runs early, and bringing them back.
 pub trait ControlPort {
-    /// Notes that the children of a run are to be ended, from the first on.
-    fn cascade_insert(&mut self, run_key: RunKey) -> Result<()>;
+    /// Notes that the children of runs are to be ended, from the first on.
+    fn cascades_insert(&mut self, run_keys: &[RunKey]) -> Result<()>;
     /// Returns up to `limit` runs whose children are to be ended, with how far that went.
     fn cascades(&mut self, limit: u32) -> Result<Vec<(RunKey, RunKey)>>;
     /// Notes how far it went; `None` when all are seen to.
     fn cascade_set(&mut self, run_key: RunKey, after_key: Option<RunKey>) -> Result<()>;
-    /// Returns up to `limit` children above `after_key`, whether open or not.
+    /// Returns up to `limit` children above `after_key`, and whether they are open.
     fn children_after(
         &mut self,
         run_key: RunKey,
         after_key: RunKey,
         limit: u32,
-    ) -> Result<Vec<RunKey>>;
+    ) -> Result<Vec<(RunKey, bool)>>;
     /// Returns up to `limit` runs above a run, the nearest first, up to the first that is ending the one
     /// below it.
     fn ancestry(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Ancestor>>;

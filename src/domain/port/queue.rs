@@ -37,15 +37,12 @@ pub trait QueuePort {
     fn running_remove(&mut self, lane_key: LaneKey, gate: Option<&str>) -> Result<Option<String>>;
     /// Returns how many more runs may hold the fence behind a gate; `u32::MAX` without a limit.
     fn gate_room(&mut self, place: &GatePlace) -> Result<u32>;
-    /// Returns the first lane of a queue above `place` in which tasks are ready at a gate, or held back.
-    fn gate_lane_after(
-        &mut self,
-        queue: &str,
-        place: &GatePlace,
-        is_ready: bool,
-    ) -> Result<Option<LaneKey>>;
-    /// Returns up to `limit` gates of a queue above `after` behind which runs hold the fence.
-    fn gates_after(&mut self, queue: &str, after: &str, limit: u32) -> Result<Vec<String>>;
+    /// Opens or closes gates in every lane of a queue: the first task that is held back there is let in
+    /// unless one is ready, or all that are ready are held back.
+    fn gates_turn(&mut self, queue: &str, gates: &[(&str, bool)]) -> Result<()>;
+    /// Returns up to `limit` gates of a queue above `after` behind which runs hold the fence, and how
+    /// many do.
+    fn gates_after(&mut self, queue: &str, after: &str, limit: u32) -> Result<Vec<(String, u32)>>;
     /// Returns the queue that a lane belongs to.
     fn queue_of(&mut self, lane_key: LaneKey) -> Result<String>;
     /// Notes that a ready task of a lane is ready no more.

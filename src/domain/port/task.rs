@@ -215,7 +215,7 @@ pub enum WokenFor {
     Room,
 }
 
-/// Tasks that were woken.
+/// Tasks that were woken, or moved to another lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Woken {
     /// How many.
@@ -247,11 +247,9 @@ pub trait TaskPort {
     /// Makes delayed or waiting tasks ready, due at `due_at_ms` or when they were parked, if that is
     /// later, and drops what they waited for.
     fn tasks_wake(&mut self, run_keys: &[RunKey], due_at_ms: i64, why: WokenFor) -> Result<Woken>;
-    /// Returns up to `limit` local tasks of a lane, whatever their state.
-    fn tasks_local(&mut self, lane_key: LaneKey, limit: u32) -> Result<Vec<RunKey>>;
-    /// Moves a local task to a lane that is open to all; one that was held back is ready there. Returns
-    /// the gate that it stands at if it is ready.
-    fn task_move(&mut self, run_key: RunKey, to: LaneKey) -> Result<Option<GatePlace>>;
+    /// Moves up to `limit` local tasks of a lane, whatever their state, to one that is open to all; what
+    /// was held back is ready there. Returns at which gates the ready ones stand.
+    fn tasks_move(&mut self, from: LaneKey, to: LaneKey, limit: u32) -> Result<Woken>;
     /// Parks a task: nobody runs it, it wakes at `wake_at_ms` at the latest, and is then due no earlier
     /// than `now_ms`.
     fn task_park(
@@ -267,8 +265,9 @@ pub trait TaskPort {
     fn task_ask_pause(&mut self, run_key: RunKey, is_asked: bool) -> Result<()>;
     /// Sets the state, wake time and due time of a task that nobody runs, and drops its waits.
     fn task_set_aside(&mut self, task: &Task) -> Result<()>;
-    /// Keeps the first `count`, 0 or 1, of the ready tasks at a gate in a lane and holds the others back.
-    fn gate_keep(&mut self, place: &GatePlace, count: u32) -> Result<()>;
+    /// Holds tasks back that are ready at these gates: all but the first of each lane, or all where no
+    /// more may hold the fence behind the gate.
+    fn gates_keep(&mut self, places: &[GatePlace]) -> Result<()>;
     /// Lets in the first task that is held back at a gate in a lane, unless one is ready there.
     fn gate_let_in(&mut self, place: &GatePlace) -> Result<()>;
 }

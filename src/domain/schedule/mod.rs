@@ -163,13 +163,17 @@ fn fire(
         Err(error) => return Err(error),
     };
     let due = table.due(schedule.seen_at_ms, now.wall_ms, spec.catch_up, limit);
-    for at_ms in &due.firings {
-        if spec.overlap == Overlap::Skip && is_last_run_open(port, &schedule)? {
-            schedule.skipped += 1;
-        } else {
-            make_run(port, &mut schedule, &spec, *at_ms, seed, now)?;
-        }
+    let made = match spec.overlap {
+        Overlap::Skip if due.firings.is_empty() => 0,
+        // The run that the first makes is open to all others.
+        Overlap::Skip => usize::from(!is_last_run_open(port, &schedule)?),
+        Overlap::Queue => due.firings.len(),
+    };
+    // One by one: all their args together could be more than memory has.
+    for at_ms in &due.firings[..made] {
+        make_run(port, &mut schedule, &spec, *at_ms, seed, now)?;
     }
+    schedule.skipped += i64::try_from(due.firings.len() - made).unwrap_or(i64::MAX);
     let next_at_ms = table.next_after(due.seen_at_ms);
     let has_more = next_at_ms.is_some_and(|at_ms| at_ms <= now.wall_ms);
     let seen_at_ms = due.seen_at_ms;

@@ -119,7 +119,7 @@ pub(super) fn a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before
     let open = bed.tx(|port| port.children_after(parent.run_key, 0, 1_000)).unwrap();
     assert_eq!(open.len() as u64, children);
     for key in open {
-        assert_eq!(bed.outcome(key), Some(Outcome::Cancelled));
+        assert_eq!(bed.outcome(key.0), Some(Outcome::Cancelled));
     }
 }
 
@@ -178,7 +178,7 @@ pub(super) fn a_descendant_however_deep_is_not_claimed_after_a_cancel(bed: &mut 
     bed.finish(parent, &End::Release(0), at(9)).unwrap();
     // Its first child is the topmost run that lives: the cancel of its parent is what counts.
     let top = bed.tx(|port| port.run_by_id(run_id(1))).unwrap().unwrap();
-    bed.tx(|port| port.cascade_insert(top)).unwrap();
+    bed.tx(|port| port.cascades_insert(&[top])).unwrap();
 
     let claimer = super::claimer(1, bed.owner_key(1));
     assert!(bed.claim(&claimer, at(60)).is_none());
@@ -199,7 +199,7 @@ pub(super) fn an_ancestry_goes_up_to_the_first_who_ends_the_one_below(bed: &mut 
     assert_eq!(above(bed, 0, 9).len(), 0);
     assert_eq!(above(bed, 4, 9), [of(3, false), of(2, false), of(1, false), of(0, false)]);
     assert_eq!(above(bed, 4, 2), [of(3, false), of(2, false)]);
-    bed.tx(|port| port.cascade_insert(keys[1])).unwrap();
+    bed.tx(|port| port.cascades_insert(&keys[1..2])).unwrap();
     assert_eq!(above(bed, 4, 9), [of(3, false), of(2, false), of(1, true)]);
     assert_eq!(above(bed, 1, 9), [of(0, false)]);
     bed.tx(|port| port.cascade_set(keys[1], Some(keys[2]))).unwrap();

@@ -346,6 +346,7 @@ macro_rules! every_claim {
                 a_queue_holds_no_more_runs_than_its_limit
                 counts_hold_however_a_run_ceases_to_run
                 a_gate_lets_one_in_after_the_other
+                gates_turn_in_every_lane_of_their_queue_and_in_no_other
                 the_next_is_let_in_when_the_first_at_an_open_gate_goes_away
                 a_gate_that_opens_lets_one_in_of_each_lane
                 a_raised_limit_lets_in_as_many_as_it_has_room_for

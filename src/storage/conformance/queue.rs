@@ -4,7 +4,7 @@ use super::{Bed, at, claimer, plain, run_id};
 use crate::domain::attempt::End;
 use crate::domain::claim::{claim, outlook};
 use crate::domain::control::{cancel, pause, resume, retry};
-use crate::domain::port::{Fence, QueueLimits, TaskState};
+use crate::domain::port::{Fence, GatePlace, QueueLimits, RunKey, TaskState};
 use crate::domain::queue::{let_in, set};
 use crate::domain::submit::{Submit, submit};
 use crate::domain::sweep::{give_back, sweep};
@@ -116,6 +116,38 @@ pub(super) fn a_gate_lets_one_in_after_the_other(bed: &mut dyn Bed) {
     bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
     assert_eq!(bed.next().unwrap().run_key, 2, "in order");
     assert!(bed.next().is_none());
+}
+
+pub(super) fn gates_turn_in_every_lane_of_their_queue_and_in_no_other(bed: &mut dyn Bed) {
+    bed.limit(r#"{"concurrency_per_key":1}"#);
+    let other = Submit { queue: Some("other".into()), ..plain() };
+    for (number, gate, workflow) in
+        [(1, "a", "w"), (2, "a", "w"), (3, "a", "v"), (4, "b", "w"), (5, "c", "w")]
+    {
+        bed.gated_in(number, gate, workflow);
+    }
+    bed.submit(6, &Submit { concurrency_key: Some("a".into()), ..other }, at(5));
+    let ready = |bed: &mut dyn Bed| -> Vec<RunKey> {
+        let is_ready = |bed: &mut dyn Bed, key| bed.task(key).unwrap().state == TaskState::Ready;
+        (1..=6).filter(|key| is_ready(bed, *key)).collect()
+    };
+    let turn = |bed: &mut dyn Bed, gates: &[(&str, bool)]| {
+        bed.tx(|port| port.gates_turn(QUEUE, gates).unwrap());
+        ready(bed)
+    };
+    assert_eq!(ready(bed), [1, 3, 4, 5, 6]);
+    assert_eq!(turn(bed, &[("a", false), ("b", false)]), [5, 6]);
+    assert_eq!(turn(bed, &[("a", true), ("none", true)]), [1, 3, 5, 6]);
+    assert_eq!(turn(bed, &[("a", true), ("b", true)]), [1, 3, 4, 5, 6], "one is ready");
+    let place = |bed: &mut dyn Bed, key, gate: &str| GatePlace {
+        lane_key: bed.task(key).unwrap().lane_key,
+        gate: gate.into(),
+    };
+    let (a, c) = (place(bed, 1, "a"), place(bed, 5, "c"));
+    bed.tx(|port| port.running_add(QUEUE, 1, Some("c")).unwrap());
+    assert_eq!(bed.tx(|port| port.gates_after(QUEUE, "", 9).unwrap()), [("c".to_owned(), 1)]);
+    bed.tx(|port| port.gates_keep(&[a, c]).unwrap());
+    assert_eq!(ready(bed), [1, 3, 4, 6], "no room behind the third");
 }
 
 /// The one that was let in is taken out unclaimed, in every way; the gate stands open.

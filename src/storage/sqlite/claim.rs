@@ -5,7 +5,7 @@ use rusqlite::Row;
 use super::errors::map;
 use super::owner::Mark;
 use super::queue::read_limits;
-use super::tx::Tx;
+use super::tx::{Tx, list};
 use crate::domain::port::{
     ClaimPort, ClaimedRun, Head, LaneFilter, LaneKey, Lost, NewLease, Owner, OwnerKey, RunKey,
     Share, Standing, Woken,
@@ -224,9 +224,7 @@ impl ClaimPort for Tx<'_> {
     }
 
     fn lost(&mut self, now_lease_ms: i64, dead: &[OwnerKey], limit: u32) -> Result<Vec<Lost>> {
-        let keys: Vec<String> = dead.iter().map(OwnerKey::to_string).collect();
-        let dead = format!("[{}]", keys.join(","));
-        self.all(LOST, (now_lease_ms, dead, limit), |row| {
+        self.all(LOST, (now_lease_ms, list(dead), limit), |row| {
             Ok(Lost { run_key: row.get(0)?, owner_key: row.get(1)? })
         })
     }

@@ -1,7 +1,9 @@
 //! What cancels, pauses, retries and forks write.
 
+use rusqlite::Row;
+
 use super::run::RUN_COPY;
-use super::tx::Tx;
+use super::tx::{Tx, list};
 use crate::domain::port::{Ancestor, ClaimPort, ControlPort, RunKey, StepName, Task, TaskState};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -14,10 +16,11 @@ WHERE run_key = ?1";
 
 // Only runs that have submitted children need a sweep. One under way begins anew: what it has passed
 // may have been retried since.
-const CASCADE_INSERT: &str = "
+const CASCADES_INSERT: &str = "
 INSERT INTO sw_workflow_cascades (run_key, after_key)
-SELECT ?1, 0
-WHERE EXISTS (SELECT 1 FROM sw_workflow_runs WHERE parent_key = ?1)
+SELECT json_each.value, 0
+FROM json_each(?1)
+WHERE EXISTS (SELECT 1 FROM sw_workflow_runs WHERE parent_key = json_each.value)
 ON CONFLICT (run_key) DO UPDATE
 SET after_key = 0";
 
@@ -37,7 +40,7 @@ DELETE FROM sw_workflow_cascades
 WHERE run_key = ?1";
 
 const CHILDREN_AFTER: &str = "
-SELECT run_key
+SELECT run_key, outcome IS NULL
 FROM sw_workflow_runs
 WHERE parent_key = ?1 AND run_key > ?2
 ORDER BY run_key
@@ -145,7 +148,7 @@ ORDER BY step_key";
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     RUN_ERROR,
-    CASCADE_INSERT,
+    CASCADES_INSERT,
     CASCADES,
     CASCADE_SET,
     CASCADE_DELETE,
@@ -168,8 +171,8 @@ impl ControlPort for Tx<'_> {
         self.execute(RUN_ERROR, (run_key, error)).map(|_| ())
     }
 
-    fn cascade_insert(&mut self, run_key: RunKey) -> Result<()> {
-        self.execute(CASCADE_INSERT, [run_key]).map(|_| ())
+    fn cascades_insert(&mut self, run_keys: &[RunKey]) -> Result<()> {
+        self.execute(CASCADES_INSERT, [list(run_keys)]).map(|_| ())
     }
 
     fn cascades(&mut self, limit: u32) -> Result<Vec<(RunKey, RunKey)>> {
@@ -189,8 +192,9 @@ impl ControlPort for Tx<'_> {
         run_key: RunKey,
         after_key: RunKey,
         limit: u32,
-    ) -> Result<Vec<RunKey>> {
-        self.all(CHILDREN_AFTER, (run_key, after_key, limit), |row| row.get(0))
+    ) -> Result<Vec<(RunKey, bool)>> {
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.all(CHILDREN_AFTER, (run_key, after_key, limit), read)
     }
 
     fn ancestry(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<Ancestor>> {

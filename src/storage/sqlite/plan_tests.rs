@@ -28,6 +28,12 @@ const SORTS: &[(&str, &str)] = &[
     (") AS page\nGROUP BY lane_key", "a page, bounded before it is sorted"),
 ];
 
+/// Part of a statement that seems to bound one more column than its plan makes use of, and why.
+const SHALLOW: &[(&str, &str)] = &[(
+    "flags & 8\n    ORDER BY task_key",
+    "the update around the look-up bounds the key, by its answer",
+)];
+
 /// Part of each statement that runs at every submit, claim, step and end, and the look-ups it does.
 const HOT: &[(&str, &[&str])] = &[
     (
@@ -168,7 +174,7 @@ fn no_statement_enters_an_index_by_fewer_columns_than_it_bounds() {
     let bounded = |sql: &str, line: &str| {
         next_column(&conn, sql, line).is_some_and(|(of, column)| is_bounded(sql, &of, &column))
     };
-    assert_broken_by(&[], bounded);
+    assert_broken_by(SHALLOW, bounded);
     let shallow = "SELECT t.task_key FROM sw_workflow_tasks AS t
         WHERE t.owner_key = ?1 AND t.lease_until_up_ms <= t.lease_ms ORDER BY t.lease_ms";
     let line = plan(&conn, shallow).remove(0);

@@ -3,7 +3,7 @@
 use rusqlite::Row;
 
 use super::tx::Tx;
-use crate::domain::port::{GatePlace, LaneKey, QueueLimits, QueuePort};
+use crate::domain::port::{GatePlace, LaneKey, QueueLimits, QueuePort, TaskPort};
 use crate::error::{Error, Result};
 
 const QUEUE: &str = "
@@ -98,7 +98,7 @@ ORDER BY t.lane_key
 LIMIT 1";
 
 const GATES_AFTER: &str = "
-SELECT gate
+SELECT gate, running
 FROM sw_workflow_gates
 WHERE queue = ?1 AND gate > ?2
 ORDER BY gate
@@ -164,27 +164,12 @@ impl QueuePort for Tx<'_> {
         Ok(most.map_or(u32::MAX, |most| most.saturating_sub(running)))
     }
 
-    fn gate_lane_after(
-        &mut self,
-        queue: &str,
-        place: &GatePlace,
-        is_ready: bool,
-    ) -> Result<Option<LaneKey>> {
-        let sql = if is_ready { GATE_LANE_READY } else { GATE_LANE_BLOCKED };
-        let mut after = place.lane_key;
-        loop {
-            let next: Option<(LaneKey, String)> =
-                self.one(sql, (&place.gate, after), |row| Ok((row.get(0)?, row.get(1)?)))?;
-            match next {
-                Some((lane_key, of)) if of == queue => return Ok(Some(lane_key)),
-                Some((lane_key, _)) => after = lane_key,
-                None => return Ok(None),
-            }
-        }
+    fn gates_turn(&mut self, queue: &str, gates: &[(&str, bool)]) -> Result<()> {
+        gates.iter().try_for_each(|(gate, is_open)| self.gate_turn(queue, gate, *is_open))
     }
 
-    fn gates_after(&mut self, queue: &str, after: &str, limit: u32) -> Result<Vec<String>> {
-        self.all(GATES_AFTER, (queue, after, limit), |row| row.get(0))
+    fn gates_after(&mut self, queue: &str, after: &str, limit: u32) -> Result<Vec<(String, u32)>> {
+        self.all(GATES_AFTER, (queue, after, limit), |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     fn queue_of(&mut self, lane_key: LaneKey) -> Result<String> {
@@ -194,6 +179,25 @@ impl QueuePort for Tx<'_> {
 
     fn lane_left(&mut self, lane_key: LaneKey) -> Result<()> {
         self.lane_settle(lane_key)
+    }
+}
+
+impl Tx<'_> {
+    fn gate_turn(&mut self, queue: &str, gate: &str, is_open: bool) -> Result<()> {
+        let next = if is_open { GATE_LANE_BLOCKED } else { GATE_LANE_READY };
+        let mut place = GatePlace { lane_key: 0, gate: gate.into() };
+        loop {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
+            let Some((lane_key, of)) = self.one(next, (gate, place.lane_key), read)? else {
+                return Ok(());
+            };
+            place.lane_key = lane_key;
+            match is_open {
+                _ if of != queue => {}
+                true => self.gate_let_in(&place)?,
+                false => self.gate_close(&place)?,
+            }
+        }
     }
 }
 

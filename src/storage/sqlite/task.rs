@@ -8,7 +8,7 @@
 //!                        v             wake                  v
 //!     +----------> 0 delayed ------------------------> 1 ready <-----------+
 //!     | yield            ^                             ^  |  ^             | gate_let_in
-//!     | (backoff)        |                        wake |  |  | gate_keep   |
+//!     | (backoff)        |                        wake |  |  | gates_keep  |
 //!     |                  | yield                       |  |  +-------> 5 blocked
 //!     |                  |          park               |  |
 //!     +------------- 2 running ---------------> 3 waiting |
@@ -146,8 +146,19 @@ WHERE task_key IN (
     FROM sw_workflow_tasks
     WHERE gate = ?2 AND lane_key = ?1 AND state = 1 AND gate IS NOT NULL
     ORDER BY priority, due_at_ms, task_key
-    LIMIT 10000 OFFSET ?3
+    LIMIT 10000 OFFSET (
+        SELECT coalesce(q.concurrency_per_key > coalesce(g.running, 0), 1)
+        FROM sw_workflow_lanes AS l
+        LEFT JOIN sw_workflow_queues AS q ON q.queue = l.queue
+        LEFT JOIN sw_workflow_gates AS g ON g.queue = l.queue AND g.gate = ?2
+        WHERE l.lane_key = ?1
+    )
 )";
+
+const GATE_CLOSE: &str = "
+UPDATE sw_workflow_tasks
+SET version = version + 1, state = 5
+WHERE gate = ?2 AND lane_key = ?1 AND state = 1 AND gate IS NOT NULL";
 
 const GATE_LET_IN: &str = "
 UPDATE sw_workflow_tasks
@@ -165,19 +176,18 @@ WHERE task_key = (
 )
 RETURNING priority, due_at_ms, task_key";
 
-const TASKS_LOCAL: &str = "
-SELECT task_key
-FROM sw_workflow_tasks
-WHERE lane_key = ?1 AND flags & 8
-ORDER BY task_key
-LIMIT ?2";
-
-const TASK_MOVE: &str = "
+const TASKS_MOVE: &str = "
 UPDATE sw_workflow_tasks
 SET version = version + 1,
     lane_key = ?2, flags = flags & ~8, state = CASE state WHEN 5 THEN 1 ELSE state END
-WHERE task_key = ?1
-RETURNING state, priority, due_at_ms, gate";
+WHERE task_key IN (
+    SELECT task_key
+    FROM sw_workflow_tasks
+    WHERE lane_key = ?1 AND flags & 8
+    ORDER BY task_key
+    LIMIT ?3
+)
+RETURNING state, priority, due_at_ms, task_key, gate";
 
 const TASK_DELETE: &str = "
 DELETE FROM sw_workflow_tasks
@@ -204,9 +214,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     TASK_FLAG_CANCEL,
     TASK_FLAG_PAUSE,
     GATE_KEEP,
+    GATE_CLOSE,
     GATE_LET_IN,
-    TASKS_LOCAL,
-    TASK_MOVE,
+    TASKS_MOVE,
     TASK_DELETE,
     WAITS_DROP,
 ];
@@ -319,11 +329,8 @@ impl TaskPort for Tx<'_> {
         self.execute(TASK_FLAG_PAUSE, (run_key, is_asked)).map(|_| ())
     }
 
-    fn gate_keep(&mut self, place: &GatePlace, count: u32) -> Result<()> {
-        match self.execute(GATE_KEEP, (place.lane_key, &place.gate, count))? {
-            0 => Ok(()),
-            _ => self.lane_settle(place.lane_key),
-        }
+    fn gates_keep(&mut self, places: &[GatePlace]) -> Result<()> {
+        places.iter().try_for_each(|place| self.hold_back(GATE_KEEP, place))
     }
 
     fn gate_let_in(&mut self, place: &GatePlace) -> Result<()> {
@@ -334,26 +341,37 @@ impl TaskPort for Tx<'_> {
         }
     }
 
-    fn tasks_local(&mut self, lane_key: LaneKey, limit: u32) -> Result<Vec<RunKey>> {
-        self.all(TASKS_LOCAL, (lane_key, limit), |row| row.get(0))
-    }
-
-    fn task_move(&mut self, run_key: RunKey, to: LaneKey) -> Result<Option<GatePlace>> {
-        let moved = self.one(TASK_MOVE, (run_key, to), |row| {
-            let place = (row.get(1)?, row.get(2)?, run_key);
-            Ok((row.get(0)?, place, row.get(3)?))
-        })?;
-        match moved {
-            Some((TaskState::Ready, place, gate)) => {
-                self.lane_reach(to, place)?;
-                Ok(at_gate(to, gate))
+    fn tasks_move(&mut self, from: LaneKey, to: LaneKey, limit: u32) -> Result<Woken> {
+        let (mut first, mut gates) = (None, BTreeSet::new());
+        let moved = self.all(TASKS_MOVE, (from, to, limit), |row| {
+            if row.get::<_, TaskState>(0)? == TaskState::Ready {
+                let place: Place = (row.get(1)?, row.get(2)?, row.get(3)?);
+                first = Some(first.map_or(place, |first: Place| first.min(place)));
+                gates.extend(row.get::<_, Option<String>>(4)?);
             }
-            Some(_) | None => Ok(None),
+            Ok(())
+        })?;
+        if let Some(first) = first {
+            self.lane_reach(to, first)?;
         }
+        let at_gate = |gate| GatePlace { lane_key: to, gate };
+        Ok(Woken { count: moved.len(), places: gates.into_iter().map(at_gate).collect() })
     }
 }
 
 impl Tx<'_> {
+    /// Holds all that are ready at a gate in a lane back.
+    pub(super) fn gate_close(&self, place: &GatePlace) -> Result<()> {
+        self.hold_back(GATE_CLOSE, place)
+    }
+
+    fn hold_back(&self, sql: &str, place: &GatePlace) -> Result<()> {
+        match self.execute(sql, (place.lane_key, &place.gate))? {
+            0 => Ok(()),
+            _ => self.lane_settle(place.lane_key),
+        }
+    }
+
     /// Deletes the row of a run that ends, and what it waited for.
     pub(super) fn task_delete(&self, run_key: RunKey) -> Result<()> {
         self.execute(TASK_DELETE, [run_key])?;

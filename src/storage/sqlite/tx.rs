@@ -94,6 +94,12 @@ impl<'conn> Tx<'conn> {
     }
 }
 
+/// Returns keys as a statement takes them, of which there are any number.
+pub(super) fn list(keys: &[i64]) -> String {
+    let keys: Vec<String> = keys.iter().map(i64::to_string).collect();
+    format!("[{}]", keys.join(","))
+}
+
 impl Port for Tx<'_> {
     fn tell(&mut self, news: News) {
         self.news = self.news.and(news);
