@@ -11,7 +11,8 @@
 use super::find::find_row;
 use super::hold::{Lease, keep_lease, living};
 use super::port::{
-    Amounts, Balance, Entry, Fence, Port, Reservation, ReservationState, RunKey, SourceKind, Task,
+    Amounts, Balance, Change, Entry, Fence, Held, Port, Reservation, ReservationState, RunKey,
+    SourceKind, Task,
 };
 use crate::clock::Now;
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ mod meter;
 
 pub use document::{Limit, amounts, limits};
 pub use meter::{Ask, OfStep, WARNING};
-use meter::{Meter, entry_of, wake};
+use meter::{Meter, changed, check_open_count, entry_of, refusal, wake, warn};
 
 /// The bits of a reservation's key that its id holds.
 const KEY_BITS: u32 = 48;
@@ -61,21 +62,31 @@ pub fn reserve(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<Reserved> {
         return Ok(Reserved::Existed(id_of(&made)?));
     }
     let (root_key, _) = port.root_and_lane(ask.fence.run_key)?;
-    let mut meter = Meter::new(port, root_key, now);
-    if let Some(error) = meter.first_short(&ask.amounts)? {
-        let limited = meter.limited(&ask.amounts);
-        return Ok(Reserved::NoRoom(limited, error));
-    }
-    meter.check_open_count(ask)?;
-    for (unit, amount) in &ask.amounts {
-        meter.balance(unit)?.reserved += amount;
-    }
+    let balances = match port.balances_reserve(root_key, &ask.amounts)? {
+        Held::All(balances) => balances,
+        Held::None(balances) => return no_room(&ask.amounts, &balances),
+    };
+    check_open_count(port, ask)?;
     let mut made = new_reservation(ask, root_key, now);
-    made.key = meter.port.reservation_insert(&made, &ask.amounts, ask.source.as_deref())?;
-    meter.save()?;
+    made.key = port.reservation_insert(&made, &ask.amounts, ask.source.as_deref())?;
+    for ((unit, amount), balance) in ask.amounts.iter().zip(balances) {
+        let change = Change { reserved: *amount, spent: 0 };
+        changed(port, root_key, (unit, change), balance, now)?;
+    }
     // Not progress: a run that dies after each reserve must run out of tries (P13).
     let lease = keep_lease(port, ask.fence, &hold, hold.losses, now)?;
     Ok(Reserved::Made { id: id_of(&made)?, lease })
+}
+
+/// Answers an ask that does not fit: those of its units that have a limit may be waited for.
+fn no_room(amounts: &Amounts, balances: &[(String, Balance)]) -> Result<Reserved> {
+    let error = refusal(amounts, balances);
+    if !matches!(error, Error::Budget(_)) {
+        return Err(error);
+    }
+    let limited = balances.iter().filter(|(_, balance)| balance.limit.is_some());
+    let asked = |(unit, _): &(String, Balance)| Some((unit.clone(), *amounts.get(unit)?));
+    Ok(Reserved::NoRoom(limited.filter_map(asked).collect(), error))
 }
 
 fn new_reservation(ask: &Ask, root_key: RunKey, now: Now) -> Reservation {
@@ -128,7 +139,7 @@ pub fn settle(port: &mut dyn Port, id: &str, usage: &Amounts, now: Now) -> Resul
         ReservationState::Open => {
             port.reservation_set(first.key, ReservationState::Settled)?;
             let mut meter = Meter::new(port, first.root_key, now);
-            meter.free(&units)?;
+            meter.free(&units);
             meter.spend_for(first, SourceKind::Reservation, usage)?;
             meter.save()
         }
@@ -219,11 +230,9 @@ pub fn settle_step(
         (unit.run_key, unit.attempt) == (fence.run_key, fence.number)
             && unit.step.as_ref().is_some_and(is_its)
     });
-    for key in keys(&units) {
-        port.reservation_set(key, ReservationState::SettledWithStep)?;
-    }
+    close(port, &units, ReservationState::SettledWithStep)?;
     let mut meter = Meter::new(port, root_key, now);
-    meter.free(&units)?;
+    meter.free(&units);
     let entry = Entry {
         root_key,
         source: SourceKind::Step,
@@ -239,23 +248,22 @@ pub fn settle_step(
     meter.save()
 }
 
-/// Returns the keys of the reservations that units belong to, each once.
-fn keys(units: &[Reservation]) -> Vec<i64> {
+/// Closes the open reservations of one run that units belong to.
+fn close(port: &mut dyn Port, units: &[Reservation], state: ReservationState) -> Result<()> {
+    let Some(first) = units.first() else { return Ok(()) };
     let mut keys: Vec<i64> = units.iter().map(|unit| unit.key).collect();
     keys.dedup();
-    keys
+    port.reservations_close(first.run_key, &keys, state)
 }
 
 /// Gives back what an attempt that ends in order has left open (P29), and lets others have the room
 /// that it was woken for and did not take.
 pub(super) fn give_back(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
     let units = port.reservations_open(task.run_key)?;
-    for key in keys(&units) {
-        port.reservation_set(key, ReservationState::GivenBack)?;
-    }
     if let Some(first) = units.first() {
+        close(port, &units, ReservationState::GivenBack)?;
         let mut meter = Meter::new(port, first.root_key, now);
-        meter.free(&units)?;
+        meter.free(&units);
         meter.save()?;
     }
     pass_on(port, task, now)
@@ -266,16 +274,18 @@ pub(super) fn assume(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
     let units = port.reservations_open(task.run_key)?;
     let Some(first) = units.first() else { return Ok(()) };
     let (root_key, lane_key) = (first.root_key, task.lane_key);
-    for key in keys(&units) {
-        port.reservation_set(key, ReservationState::Assumed)?;
-    }
+    close(port, &units, ReservationState::Assumed)?;
+    // What settled above its reservation may have left less than what is to be charged below 2^63.
+    let left = |(unit, balance): (String, Balance)| (unit, i64::MAX - balance.spent);
+    let mut left: Amounts = port.balances(root_key)?.into_iter().map(left).collect();
     let mut meter = Meter::new(port, root_key, now);
-    meter.free(&units)?;
+    meter.free(&units);
     for unit in &units {
         let mut entry = entry_of(unit, SourceKind::Assumed, lane_key, now);
-        // What settled above its reservation may have left less than this below 2^63.
-        entry.amount = unit.amount.min(i64::MAX - meter.balance(&unit.unit)?.spent);
-        meter.enter(&entry)?;
+        let left = left.entry(unit.unit.clone()).or_default();
+        entry.amount = unit.amount.min(*left);
+        *left -= entry.amount;
+        meter.enter(entry)?;
     }
     meter.save()
 }
@@ -287,7 +297,7 @@ pub(super) fn pass_on(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> 
     }
     let (root_key, _) = port.root_and_lane(task.run_key)?;
     for (unit, balance) in port.balances(root_key)? {
-        wake(port, root_key, &unit, balance, now)?;
+        wake(port, root_key, &unit, &balance, now)?;
     }
     Ok(())
 }
@@ -296,7 +306,7 @@ pub(super) fn pass_on(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> 
 pub(super) fn open(port: &mut dyn Port, root_key: RunKey, budget: &str) -> Result<()> {
     for (unit, Limit { limit, warn }) in limits(budget)? {
         let balance = Balance { limit: Some(limit), warn, ..Balance::default() };
-        port.balance_put(root_key, &unit, &balance)?;
+        port.limit_set(root_key, &unit, &balance)?;
     }
     Ok(())
 }
@@ -304,12 +314,8 @@ pub(super) fn open(port: &mut dyn Port, root_key: RunKey, budget: &str) -> Resul
 /// Moves a limit, and with it the level of its warning.
 pub fn raise(port: &mut dyn Port, run_id: &str, unit: &str, delta: i64, now: Now) -> Result<()> {
     let root_key = root_of(port, run_id)?;
-    let mut meter = Meter::new(port, root_key, now);
     let no_limit = || Error::NotFound(format!("{run_id} has no limit of {unit:?}").into());
-    if meter.port.balance(root_key, unit)?.is_none() {
-        return Err(no_limit());
-    }
-    let balance = meter.balance(unit)?;
+    let mut balance = port.balance(root_key, unit)?.ok_or_else(no_limit)?;
     let limit = balance.limit.ok_or_else(no_limit)?;
     let raised = limit.checked_add(delta).filter(|raised| *raised >= 0).ok_or_else(|| {
         Error::invalid(format!(
@@ -322,7 +328,9 @@ pub fn raise(port: &mut dyn Port, run_id: &str, unit: &str, delta: i64, now: Now
     if balance.warn.is_some_and(|warn| i128::from(warn) > balance.committed()) {
         balance.is_warned = false;
     }
-    meter.save()
+    port.limit_set(root_key, unit, &balance)?;
+    warn(port, root_key, unit, &balance, now)?;
+    if delta > 0 { wake(port, root_key, unit, &balance, now) } else { Ok(()) }
 }
 
 fn root_of(port: &mut dyn Port, run_id: &str) -> Result<RunKey> {
@@ -337,23 +345,16 @@ pub(super) fn short(
     room: &[(String, i64)],
 ) -> Result<Option<(RunKey, String, i64)>> {
     let (root_key, _) = port.root_and_lane(run_key)?;
-    for (unit, amount) in room {
-        let balance = port.balance(root_key, unit)?.unwrap_or_default();
-        if balance.is_short_of(*amount) {
-            return Ok(Some((root_key, unit.clone(), *amount)));
-        }
-    }
-    Ok(None)
+    let short = port.balance_short(root_key, room)?;
+    Ok(short.map(|(unit, amount)| (root_key, unit, amount)))
 }
 
 /// Wakes, bounded, those for whom room was left when others were woken first. Returns how many
 /// balances were due.
 pub(super) fn sweep(port: &mut dyn Port, now: Now) -> Result<usize> {
     let due = port.balances_due(now.wall_ms, SWEEP_BUDGETS_MAX)?;
-    for (root_key, unit) in &due {
-        if let Some(balance) = port.balance(*root_key, unit)? {
-            wake(port, *root_key, unit, balance, now)?;
-        }
+    for (root_key, unit, balance) in &due {
+        wake(port, *root_key, unit, balance, now)?;
     }
     Ok(due.len())
 }

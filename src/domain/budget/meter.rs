@@ -1,12 +1,11 @@
 //! The meter of a tree: its balances as a script changes them, and what a change sets off.
 
-use std::collections::BTreeMap;
-
 use super::document;
 use crate::clock::Now;
 use crate::domain::news::News;
 use crate::domain::port::{
-    Amounts, Balance, Entry, Fence, LaneKey, Port, Reservation, RunKey, SourceKind, WokenFor,
+    Amounts, Balance, Change, Changes, Entry, Fence, LaneKey, Port, Reservation, RunKey,
+    SourceKind, WokenFor,
 };
 use crate::domain::queue::wake_tasks;
 use crate::error::{Error, Result};
@@ -54,7 +53,7 @@ pub(super) fn wake(
     port: &mut dyn Port,
     root_key: RunKey,
     unit: &str,
-    balance: Balance,
+    balance: &Balance,
     now: Now,
 ) -> Result<()> {
     let room = balance.room().unwrap_or(-1).clamp(-1, i64::MAX.into());
@@ -76,7 +75,7 @@ pub(super) fn wake(
     let wake_at_ms =
         (woken.len() < waiters.len()).then(|| now.wall_ms.saturating_add(BUDGET_WAKE_PAUSE_MS));
     if wake_at_ms != balance.wake_at_ms {
-        port.balance_put(root_key, unit, &Balance { wake_at_ms, ..balance })?;
+        port.balance_wake_at(root_key, unit, wake_at_ms)?;
     }
     Ok(())
 }
@@ -98,73 +97,25 @@ impl Balance {
     }
 }
 
-/// The balances of one tree that a script changes: loaded when first named, saved together.
+/// What a script changes in the balances of one tree, written together.
 pub(super) struct Meter<'port> {
     pub(super) port: &'port mut dyn Port,
     root_key: RunKey,
     now: Now,
-    /// By unit, as changed and as loaded; `None` for a unit that has no row yet.
-    balances: BTreeMap<String, (Balance, Option<Balance>)>,
+    changes: Changes,
+    entries: Vec<Entry>,
 }
 
 impl<'port> Meter<'port> {
     pub(super) fn new(port: &'port mut dyn Port, root_key: RunKey, now: Now) -> Meter<'port> {
-        Meter { port, root_key, now, balances: BTreeMap::new() }
-    }
-
-    pub(super) fn balance(&mut self, unit: &str) -> Result<&mut Balance> {
-        if !self.balances.contains_key(unit) {
-            let stored = self.port.balance(self.root_key, unit)?;
-            self.balances.insert(unit.into(), (stored.clone().unwrap_or_default(), stored));
-        }
-        Ok(&mut self.balances.get_mut(unit).expect("inserted above").0)
-    }
-
-    /// Returns the error of the first amount that has no room.
-    pub(super) fn first_short(&mut self, amounts: &Amounts) -> Result<Option<Error>> {
-        for (unit, amount) in amounts {
-            let balance = self.balance(unit)?;
-            let sum = balance.committed() + i128::from(*amount);
-            match balance.limit {
-                Some(limit) if balance.is_short_of(*amount) => {
-                    return Ok(Some(Error::Budget(
-                        format!(
-                            "the limit of {unit:?} is {limit}: {} spent, {} reserved, {amount} asked",
-                            balance.spent, balance.reserved
-                        )
-                        .into(),
-                    )));
-                }
-                None if sum > i128::from(i64::MAX) => return Err(beyond(unit, *amount)),
-                Some(_) | None => {}
-            }
-        }
-        Ok(None)
-    }
-
-    /// Returns those of the amounts whose units have a limit.
-    pub(super) fn limited(&self, amounts: &Amounts) -> Vec<(String, i64)> {
-        let is_limited = |unit: &str| self.balances.get(unit).is_none_or(|b| b.0.limit.is_some());
-        let limited = amounts.iter().filter(|(unit, _)| is_limited(unit));
-        limited.map(|(unit, amount)| (unit.clone(), *amount)).collect()
-    }
-
-    pub(super) fn check_open_count(&mut self, ask: &Ask) -> Result<()> {
-        let open = self.port.reservations_open_count(ask.fence.run_key)? as usize;
-        if open + ask.amounts.len() <= RESERVATIONS_OPEN_MAX as usize {
-            return Ok(());
-        }
-        Err(Error::conflict(format!(
-            "the attempt has {open} open reservations, at most {RESERVATIONS_OPEN_MAX} are allowed: settle some"
-        )))
+        Meter { port, root_key, now, changes: Changes::new(), entries: Vec::new() }
     }
 
     /// Takes open reservations off what is reserved.
-    pub(super) fn free(&mut self, units: &[Reservation]) -> Result<()> {
+    pub(super) fn free(&mut self, units: &[Reservation]) {
         for unit in units {
-            self.balance(&unit.unit)?.reserved -= unit.amount;
+            self.changes.entry(unit.unit.clone()).or_default().reserved -= unit.amount;
         }
-        Ok(())
     }
 
     /// Writes what a reservation came to.
@@ -182,50 +133,105 @@ impl<'port> Meter<'port> {
     /// Writes one line of the ledger for each unit, alike but for unit and amount.
     pub(super) fn spend(&mut self, entry: &Entry, usage: &Amounts) -> Result<()> {
         for (unit, amount) in usage {
-            self.enter(&Entry { unit: unit.clone(), amount: *amount, ..entry.clone() })?;
+            self.enter(Entry { unit: unit.clone(), amount: *amount, ..entry.clone() })?;
         }
         Ok(())
     }
 
-    pub(super) fn enter(&mut self, entry: &Entry) -> Result<()> {
-        let balance = self.balance(&entry.unit)?;
-        balance.spent = balance
-            .spent
-            .checked_add(entry.amount)
-            .ok_or_else(|| beyond(&entry.unit, entry.amount))?;
-        self.port.ledger_insert(entry)
+    pub(super) fn enter(&mut self, entry: Entry) -> Result<()> {
+        let change = self.changes.entry(entry.unit.clone()).or_default();
+        let spent = change.spent.checked_add(entry.amount);
+        change.spent = spent.ok_or_else(|| beyond(&entry.unit, entry.amount))?;
+        self.entries.push(entry);
+        Ok(())
     }
 
     /// Writes what was changed, warns of what has come to its level, wakes those who now have room.
     pub(super) fn save(self) -> Result<()> {
-        for (unit, (mut balance, stored)) in self.balances {
-            if stored.as_ref() == Some(&balance) {
-                continue;
-            }
-            if stored.is_none() {
-                check_tree(self.port, self.root_key, &unit)?;
-            }
-            if balance.is_warning_due() {
-                balance.is_warned = true;
-                self.port.tell(News::CHANGED);
-                let payload = document::warning(&unit, &balance)?;
-                let (root_key, now_ms) = (self.root_key, self.now.wall_ms);
-                self.port.event_insert_once(root_key, WARNING, None, &payload, now_ms)?;
-            }
-            self.port.balance_put(self.root_key, &unit, &balance)?;
-            let before = stored.as_ref().and_then(Balance::room);
-            if balance.room() > before {
-                wake(self.port, self.root_key, &unit, balance, self.now)?;
-            }
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        self.port.ledger_insert(&self.entries)?;
+        let balances = self.port.balances_add(self.root_key, &self.changes)?;
+        for ((unit, change), balance) in self.changes.iter().zip(balances) {
+            let balance = balance.ok_or_else(|| beyond(unit, change.spent))?;
+            changed(self.port, self.root_key, (unit, *change), balance, self.now)?;
         }
         Ok(())
     }
 }
 
-impl Balance {
-    fn is_warning_due(&self) -> bool {
-        !self.is_warned && self.warn.is_some_and(|warn| i128::from(warn) <= self.committed())
+/// Warns of a balance that has come to its level, and wakes those who now have room.
+pub(super) fn changed(
+    port: &mut dyn Port,
+    root_key: RunKey,
+    (unit, change): (&str, Change),
+    balance: Balance,
+    now: Now,
+) -> Result<()> {
+    let is_as_new = balance.limit.is_none()
+        && (balance.reserved, balance.spent) == (change.reserved, change.spent);
+    if is_as_new {
+        check_tree(port, root_key, unit)?;
     }
+    if change == Change::default() {
+        return Ok(());
+    }
+    warn(port, root_key, unit, &balance, now)?;
+    if balance.limit.is_some() && i128::from(change.reserved) + i128::from(change.spent) < 0 {
+        wake(port, root_key, unit, &balance, now)?;
+    }
+    Ok(())
+}
+
+/// Warns of a balance that has come to its level, once.
+pub(super) fn warn(
+    port: &mut dyn Port,
+    root_key: RunKey,
+    unit: &str,
+    balance: &Balance,
+    now: Now,
+) -> Result<()> {
+    if balance.is_warned || balance.warn.is_none_or(|warn| i128::from(warn) > balance.committed()) {
+        return Ok(());
+    }
+    port.tell(News::CHANGED);
+    port.balance_warned(root_key, unit)?;
+    let payload = document::warning(unit, balance)?;
+    port.event_insert_once(root_key, WARNING, None, &payload, now.wall_ms).map(|_| ())
+}
+
+/// Returns the error of the first amount that has no room in the balances of a tree.
+pub(super) fn refusal(amounts: &Amounts, balances: &[(String, Balance)]) -> Error {
+    for (unit, balance) in balances {
+        let Some(amount) = amounts.get(unit) else { continue };
+        match balance.limit {
+            Some(limit) if balance.is_short_of(*amount) => {
+                return Error::Budget(
+                    format!(
+                        "the limit of {unit:?} is {limit}: {} spent, {} reserved, {amount} asked",
+                        balance.spent, balance.reserved
+                    )
+                    .into(),
+                );
+            }
+            None if balance.committed() + i128::from(*amount) > i128::from(i64::MAX) => {
+                return beyond(unit, *amount);
+            }
+            Some(_) | None => {}
+        }
+    }
+    Error::internal("amounts that have room were refused")
+}
+
+pub(super) fn check_open_count(port: &mut dyn Port, ask: &Ask) -> Result<()> {
+    let open = port.reservations_open_count(ask.fence.run_key)? as usize;
+    if open + ask.amounts.len() <= RESERVATIONS_OPEN_MAX as usize {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "the attempt has {open} open reservations, at most {RESERVATIONS_OPEN_MAX} are allowed: settle some"
+    )))
 }
 
 fn beyond(unit: &str, amount: i64) -> Error {

@@ -26,6 +26,27 @@ pub struct Balance {
     pub wake_at_ms: Option<i64>,
 }
 
+/// What a balance changes by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Of what is reserved.
+    pub reserved: i64,
+    /// Of what was spent.
+    pub spent: i64,
+}
+
+/// Changes by unit.
+pub type Changes = BTreeMap<String, Change>;
+
+/// What came of holding amounts of a tree's balances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// All are held: their balances as they stand now, in the order of the amounts.
+    All(Vec<Balance>),
+    /// Not all have room, and none is held: the balances of the tree by unit.
+    None(Vec<(String, Balance)>),
+}
+
 /// Where a reservation stands; the numbers stand in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReservationState {
@@ -131,12 +152,29 @@ pub trait BudgetPort {
     fn balances(&mut self, root_key: RunKey) -> Result<Vec<(String, Balance)>>;
     /// Returns how many units a tree meters.
     fn balance_count(&mut self, root_key: RunKey) -> Result<u32>;
-    /// Writes a balance.
-    fn balance_put(&mut self, root_key: RunKey, unit: &str, balance: &Balance) -> Result<()>;
+    /// Adds amounts to what is reserved, all or none: where a balance would come above its limit, or
+    /// without one above 2^63-1, none is. What has no balance gets one.
+    fn balances_reserve(&mut self, root_key: RunKey, amounts: &Amounts) -> Result<Held>;
+    /// Adds to balances and returns them as they stand then; `None` in the place of one that would be
+    /// beyond 2^63-1. What has no balance gets one.
+    fn balances_add(&mut self, root_key: RunKey, changes: &Changes)
+    -> Result<Vec<Option<Balance>>>;
+    /// Returns the first of these amounts that its limit leaves no room for.
+    fn balance_short(
+        &mut self,
+        root_key: RunKey,
+        amounts: &[(String, i64)],
+    ) -> Result<Option<(String, i64)>>;
+    /// Writes what a balance may come to: limit, level of its warning and whether that was given.
+    fn limit_set(&mut self, root_key: RunKey, unit: &str, balance: &Balance) -> Result<()>;
+    /// Notes that the warning of a balance was given.
+    fn balance_warned(&mut self, root_key: RunKey, unit: &str) -> Result<()>;
+    /// Notes when more of those who wait for room are woken.
+    fn balance_wake_at(&mut self, root_key: RunKey, unit: &str, at_ms: Option<i64>) -> Result<()>;
     /// Gives the limits of one tree to another, which has spent nothing.
     fn limits_copy(&mut self, from_root: RunKey, to_root: RunKey) -> Result<()>;
     /// Returns up to `limit` balances whose parked runs are to be woken further.
-    fn balances_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, String)>>;
+    fn balances_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, String, Balance)>>;
 
     /// Writes a reservation of these amounts as the row of its first unit says, and returns its key.
     fn reservation_insert(
@@ -153,11 +191,18 @@ pub trait BudgetPort {
     fn reservations_open(&mut self, run_key: RunKey) -> Result<Vec<Reservation>>;
     /// Returns how many those are.
     fn reservations_open_count(&mut self, run_key: RunKey) -> Result<u32>;
+    /// Writes where these open reservations of a run stand.
+    fn reservations_close(
+        &mut self,
+        run_key: RunKey,
+        keys: &[i64],
+        state: ReservationState,
+    ) -> Result<()>;
     /// Writes where a reservation stands.
     fn reservation_set(&mut self, key: i64, state: ReservationState) -> Result<()>;
 
-    /// Writes a line of the ledger, and adds it to its total.
-    fn ledger_insert(&mut self, entry: &Entry) -> Result<()>;
+    /// Writes lines of the ledger, and adds each to its total.
+    fn ledger_insert(&mut self, entries: &[Entry]) -> Result<()>;
     /// Returns what stands in the ledger for a reservation, or else for a step, by unit.
     fn ledger_of(&mut self, root_key: RunKey, is_step: bool, key: i64) -> Result<Amounts>;
     /// Returns up to `limit` sums of the ledger by workflow and kind.

@@ -27,7 +27,8 @@ use crate::domain::news::News;
 
 pub use attempt::{AttemptPort, Ended, EndedAttempt};
 pub use budget::{
-    Amounts, Balance, BudgetPort, Entry, Reservation, ReservationState, SourceKind, Total,
+    Amounts, Balance, BudgetPort, Change, Changes, Entry, Held, Reservation, ReservationState,
+    SourceKind, Total,
 };
 pub use check::{CheckPort, Fault};
 pub use claim::{ClaimPort, ClaimedRun, Head, LaneFilter, Lost, Owner, OwnerId, Share, Standing};

@@ -9,7 +9,7 @@ use crate::domain::budget::{self, Ask, Reserved};
 use crate::domain::child::{self, NewChild};
 use crate::domain::control;
 use crate::domain::news::{News, Queues};
-use crate::domain::port::{Amounts, Balance, Fence, RunKey, TaskState};
+use crate::domain::port::{Amounts, Balance, Change, Fence, Held, RunKey, TaskState};
 use crate::domain::step::{self, Begin};
 use crate::domain::submit::Submit;
 use crate::domain::suspend::{self, Parking, Pending};
@@ -107,6 +107,62 @@ pub(super) fn what_a_parked_attempt_gives_back_itself_does_not_wake_it_at_once(b
     park(bed, again, &[("tokens", 8)]);
     let wake_at_ms = bed.task(again.run_key).unwrap().wake_at_ms;
     assert_eq!(wake_at_ms, Some(12 + 2 * BUDGET_WAKE_PAUSE_MS));
+}
+
+/// Nothing is read first: the balance itself tells whether an amount fits.
+pub(super) fn balances_hold_all_or_none_and_add_up_to_the_largest_number(bed: &mut dyn Bed) {
+    let root = with_budget(bed, 1, r#"{"a \"b\"":10,"z":5}"#).run_key;
+    let hold = |bed: &mut dyn Bed, amounts: &[(&str, i64)]| match bed
+        .tx(|port| port.balances_reserve(root, &of(amounts)).unwrap())
+    {
+        Held::All(balances) => Some(balances.iter().map(|b| (b.limit, b.reserved)).collect()),
+        Held::None(balances) => {
+            let all = bed.tx(|port| port.balances(root).unwrap());
+            assert_eq!(balances, all);
+            None::<Vec<_>>
+        }
+    };
+    assert_eq!(hold(bed, &[("z", 5)]), Some(vec![(Some(5), 5)]));
+    let before = bed.dump();
+    assert_eq!(hold(bed, &[("z", 1)]), None);
+    assert_eq!(hold(bed, &[("a \"b\"", 1), ("new", 1), ("z", 1)]), None);
+    assert_eq!(bed.dump(), before, "none is held where one has no room");
+    let both = [("a \"b\"", 4), ("new", i64::MAX)];
+    assert_eq!(hold(bed, &both), Some(vec![(Some(10), 4), (None, i64::MAX)]));
+    assert_eq!(hold(bed, &[("new", 1)]), None, "what has no limit ends at the largest number");
+    assert_eq!(
+        hold(bed, &[("a \"b\"", 6), ("new", 0)]),
+        Some(vec![(Some(10), 10), (None, i64::MAX)])
+    );
+
+    let add = |bed: &mut dyn Bed, unit: &str, reserved, spent| {
+        let changes = [(unit.to_owned(), Change { reserved, spent })].into();
+        let balances = bed.tx(|port| port.balances_add(root, &changes).unwrap());
+        balances[0].as_ref().map(|balance| (balance.reserved, balance.spent))
+    };
+    assert_eq!(add(bed, "z", -5, 7), Some((0, 7)), "what was paid is counted above the limit too");
+    assert_eq!(add(bed, "z", 0, i64::MAX - 7), Some((0, i64::MAX)));
+    let before = bed.dump();
+    assert_eq!(add(bed, "z", 0, 1), None);
+    assert_eq!(bed.dump(), before);
+    assert_eq!(add(bed, "z", 0, -3), Some((0, i64::MAX - 3)));
+    assert_eq!(add(bed, "other", 1, 2), Some((1, 2)));
+    let short = |bed: &mut dyn Bed, amounts: &[(&str, i64)]| {
+        let amounts: Vec<_> = of(amounts).into_iter().collect();
+        bed.tx(|port| port.balance_short(root, &amounts).unwrap())
+    };
+    assert_eq!(short(bed, &[("a \"b\"", 0), ("new", 1), ("none", 1)]), None, "no limit, no end");
+    assert_eq!(short(bed, &[("a \"b\"", 1), ("z", 0)]), Some(("a \"b\"".into(), 1)));
+    assert_eq!(short(bed, &[("a \"b\"", 0), ("z", 0)]), Some(("z".into(), 0)), "above its limit");
+    bed.tx(|port| port.balance_warned(root, "z").unwrap());
+    bed.tx(|port| port.balance_wake_at(root, "z", Some(7)).unwrap());
+    let due = bed.tx(|port| port.balances_due(7, 9).unwrap());
+    let z = Balance { is_warned: true, wake_at_ms: Some(7), ..balance(bed, root, "z") };
+    assert_eq!(due, [(root, "z".to_owned(), z)]);
+    let limit = Balance { limit: Some(1), warn: Some(1), ..Balance::default() };
+    bed.tx(|port| port.limit_set(root, "z", &limit).unwrap());
+    let limited = Balance { spent: i64::MAX - 3, wake_at_ms: Some(7), ..limit };
+    assert_eq!(balance(bed, root, "z"), limited, "what is held and spent stays");
 }
 
 pub(super) fn the_tree_shares_one_budget(bed: &mut dyn Bed) {

@@ -266,6 +266,7 @@ macro_rules! every_claim {
                 an_interrupted_step_is_memoised_as_failed;
             budget:
                 a_reserve_fits_below_the_limit_or_takes_nothing
+                balances_hold_all_or_none_and_add_up_to_the_largest_number
                 the_tree_shares_one_budget
                 what_a_parked_attempt_gives_back_itself_does_not_wake_it_at_once
                 a_unit_without_a_limit_is_metered

@@ -2,10 +2,10 @@
 
 use rusqlite::Row;
 
-use super::tx::Tx;
+use super::tx::{Tx, list};
 use crate::domain::port::{
-    Amounts, Balance, BudgetPort, Entry, Fence, LaneKey, Reservation, ReservationState, RunKey,
-    StepKind, Total,
+    Amounts, Balance, BudgetPort, Change, Changes, Entry, Fence, Held, LaneKey, Reservation,
+    ReservationState, RunKey, StepKind, Total,
 };
 use crate::error::{Error, Result};
 
@@ -30,15 +30,49 @@ SELECT count(*)
 FROM sw_budget_balances
 WHERE root_key = ?1";
 
-const BALANCE_PUT: &str = "
+const BALANCE_RESERVE: &str = "
+INSERT INTO sw_budget_balances (root_key, unit, reserved, spent)
+VALUES (?1, ?2, ?3, 0)
+ON CONFLICT (root_key, unit) DO UPDATE
+SET reserved = reserved + excluded.reserved
+WHERE coalesce(limit_amount, 9223372036854775807) - reserved - spent >= excluded.reserved
+RETURNING limit_amount, warn_amount, reserved, spent, is_warned, wake_at_ms";
+
+const BALANCE_ADD: &str = "
+INSERT INTO sw_budget_balances (root_key, unit, reserved, spent)
+VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (root_key, unit) DO UPDATE
+SET reserved = reserved + excluded.reserved, spent = spent + excluded.spent
+WHERE spent <= 9223372036854775807 - max(excluded.spent, 0)
+RETURNING limit_amount, warn_amount, reserved, spent, is_warned, wake_at_ms";
+
+// In a difference below -2^63 SQLite goes on with the nearest fraction: far below every amount.
+const BALANCE_SHORT: &str = "
+SELECT json_each.value ->> 0, json_each.value ->> 1
+FROM json_each(?2)
+CROSS JOIN sw_budget_balances AS b ON b.root_key = ?1 AND b.unit = json_each.value ->> 0
+WHERE coalesce(b.limit_amount, ?3) - b.reserved - b.spent < json_each.value ->> 1
+ORDER BY json_each.key
+LIMIT 1";
+
+const LIMIT_SET: &str = "
 INSERT INTO sw_budget_balances (
-    root_key, unit, limit_amount, warn_amount, reserved, spent, is_warned, wake_at_ms
+    root_key, unit, limit_amount, warn_amount, is_warned, reserved, spent
 )
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)
 ON CONFLICT (root_key, unit) DO UPDATE
 SET limit_amount = excluded.limit_amount, warn_amount = excluded.warn_amount,
-    reserved = excluded.reserved, spent = excluded.spent, is_warned = excluded.is_warned,
-    wake_at_ms = excluded.wake_at_ms";
+    is_warned = excluded.is_warned";
+
+const BALANCE_WARNED: &str = "
+UPDATE sw_budget_balances
+SET is_warned = 1
+WHERE root_key = ?1 AND unit = ?2";
+
+const BALANCE_WAKE_AT: &str = "
+UPDATE sw_budget_balances
+SET wake_at_ms = ?3
+WHERE root_key = ?1 AND unit = ?2";
 
 const LIMITS_COPY: &str = "
 INSERT INTO sw_budget_balances (root_key, unit, limit_amount, warn_amount, reserved, spent)
@@ -47,7 +81,7 @@ FROM sw_budget_balances
 WHERE root_key = ?1 AND limit_amount IS NOT NULL";
 
 const BALANCES_DUE: &str = "
-SELECT root_key, unit
+SELECT limit_amount, warn_amount, reserved, spent, is_warned, wake_at_ms, root_key, unit
 FROM sw_budget_balances
 WHERE wake_at_ms <= ?1
 ORDER BY wake_at_ms, root_key, unit
@@ -92,6 +126,12 @@ const RESERVATIONS_OPEN_COUNT: &str = "
 SELECT count(*)
 FROM sw_budget_reservations
 WHERE run_key = ?1 AND state = 0";
+
+const RESERVATIONS_CLOSE: &str = "
+UPDATE sw_budget_reservations
+SET state = ?3
+WHERE run_key = ?1 AND state = 0
+    AND reservation_key - place IN (SELECT value FROM json_each(?2))";
 
 const RESERVATION_SET: &str = "
 UPDATE sw_budget_reservations
@@ -160,7 +200,12 @@ pub(super) const STATEMENTS: &[&str] = &[
     BALANCE,
     BALANCES,
     BALANCE_COUNT,
-    BALANCE_PUT,
+    BALANCE_RESERVE,
+    BALANCE_ADD,
+    BALANCE_SHORT,
+    LIMIT_SET,
+    BALANCE_WARNED,
+    BALANCE_WAKE_AT,
     LIMITS_COPY,
     BALANCES_DUE,
     RESERVATION_INSERT,
@@ -168,6 +213,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     RESERVATION,
     RESERVATIONS_OPEN,
     RESERVATIONS_OPEN_COUNT,
+    RESERVATIONS_CLOSE,
     RESERVATION_SET,
     LEDGER_INSERT,
     TOTAL_ADD,
@@ -197,18 +243,62 @@ impl BudgetPort for Tx<'_> {
         Ok(self.one(BALANCE_COUNT, [root_key], |row| row.get(0))?.unwrap_or(0))
     }
 
-    fn balance_put(&mut self, root_key: RunKey, unit: &str, balance: &Balance) -> Result<()> {
-        let Balance { limit, warn, reserved, spent, is_warned, wake_at_ms } = balance;
-        let row = (root_key, unit, limit, warn, reserved, spent, is_warned, wake_at_ms);
-        self.execute(BALANCE_PUT, row).map(|_| ())
+    fn balances_reserve(&mut self, root_key: RunKey, amounts: &Amounts) -> Result<Held> {
+        // The only one has room or takes nothing; of many, all must have it before the first is held.
+        if amounts.len() > 1 && self.first_short(root_key, amounts, Some(i64::MAX))?.is_some() {
+            return self.balances(root_key).map(Held::None);
+        }
+        let mut held = Vec::with_capacity(amounts.len());
+        for (unit, amount) in amounts {
+            match self.one(BALANCE_RESERVE, (root_key, unit, amount), read_balance)? {
+                Some(balance) => held.push(balance),
+                None if amounts.len() == 1 => return self.balances(root_key).map(Held::None),
+                None => return Err(Error::internal("a unit that had room has none")),
+            }
+        }
+        Ok(Held::All(held))
+    }
+
+    fn balances_add(
+        &mut self,
+        root_key: RunKey,
+        changes: &Changes,
+    ) -> Result<Vec<Option<Balance>>> {
+        let add = |(unit, change): (&String, &Change)| {
+            let change = (root_key, unit, change.reserved, change.spent);
+            self.one(BALANCE_ADD, change, read_balance)
+        };
+        changes.iter().map(add).collect()
+    }
+
+    fn balance_short(
+        &mut self,
+        root_key: RunKey,
+        amounts: &[(String, i64)],
+    ) -> Result<Option<(String, i64)>> {
+        self.first_short(root_key, amounts.iter().map(|(unit, amount)| (unit, amount)), None)
+    }
+
+    fn limit_set(&mut self, root_key: RunKey, unit: &str, balance: &Balance) -> Result<()> {
+        let Balance { limit, warn, is_warned, .. } = balance;
+        self.execute(LIMIT_SET, (root_key, unit, limit, warn, is_warned)).map(|_| ())
+    }
+
+    fn balance_warned(&mut self, root_key: RunKey, unit: &str) -> Result<()> {
+        self.execute(BALANCE_WARNED, (root_key, unit)).map(|_| ())
+    }
+
+    fn balance_wake_at(&mut self, root_key: RunKey, unit: &str, at_ms: Option<i64>) -> Result<()> {
+        self.execute(BALANCE_WAKE_AT, (root_key, unit, at_ms)).map(|_| ())
     }
 
     fn limits_copy(&mut self, from_root: RunKey, to_root: RunKey) -> Result<()> {
         self.execute(LIMITS_COPY, (from_root, to_root)).map(|_| ())
     }
 
-    fn balances_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, String)>> {
-        self.all(BALANCES_DUE, (now_ms, limit), |row| Ok((row.get(0)?, row.get(1)?)))
+    fn balances_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, String, Balance)>> {
+        let read = |row: &Row<'_>| Ok((row.get(6)?, row.get(7)?, read_balance(row)?));
+        self.all(BALANCES_DUE, (now_ms, limit), read)
     }
 
     fn reservation_insert(
@@ -258,18 +348,30 @@ impl BudgetPort for Tx<'_> {
         Ok(self.one(RESERVATIONS_OPEN_COUNT, [run_key], |row| row.get(0))?.unwrap_or(0))
     }
 
+    fn reservations_close(
+        &mut self,
+        run_key: RunKey,
+        keys: &[i64],
+        state: ReservationState,
+    ) -> Result<()> {
+        self.execute(RESERVATIONS_CLOSE, (run_key, list(keys), state)).map(|_| ())
+    }
+
     fn reservation_set(&mut self, key: i64, state: ReservationState) -> Result<()> {
         self.execute(RESERVATION_SET, (key, state)).map(|_| ())
     }
 
-    fn ledger_insert(&mut self, entry: &Entry) -> Result<()> {
-        let Entry { root_key, source, source_key, unit, run_key, lane_key, label, .. } = entry;
-        let (source, amount) = (*source, entry.amount);
-        self.execute(
-            LEDGER_INSERT,
-            (root_key, source, source_key, unit, run_key, lane_key, label, amount, entry.at_ms),
-        )?;
-        self.execute(TOTAL_ADD, (root_key, unit, lane_key, label, amount)).map(|_| ())
+    fn ledger_insert(&mut self, entries: &[Entry]) -> Result<()> {
+        for entry in entries {
+            let Entry { root_key, source, source_key, unit, run_key, lane_key, label, .. } = entry;
+            let (source, amount) = (*source, entry.amount);
+            self.execute(
+                LEDGER_INSERT,
+                (root_key, source, source_key, unit, run_key, lane_key, label, amount, entry.at_ms),
+            )?;
+            self.execute(TOTAL_ADD, (root_key, unit, lane_key, label, amount))?;
+        }
+        Ok(())
     }
 
     fn ledger_of(&mut self, root_key: RunKey, is_step: bool, key: i64) -> Result<Amounts> {
@@ -313,6 +415,22 @@ impl BudgetPort for Tx<'_> {
     ) -> Result<Vec<(RunKey, i64)>> {
         let asked = (root_key, unit, room, limit);
         self.all(ROOM_WAITERS, asked, |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+}
+
+impl Tx<'_> {
+    /// Returns the first amount that has no room; what has no limit has one of `unlimited`.
+    fn first_short<'ask>(
+        &self,
+        root_key: RunKey,
+        amounts: impl IntoIterator<Item = (&'ask String, &'ask i64)>,
+        unlimited: Option<i64>,
+    ) -> Result<Option<(String, i64)>> {
+        let amounts: Vec<_> = amounts.into_iter().collect();
+        let amounts =
+            serde_json::to_string(&amounts).map_err(|error| Error::internal(error.to_string()))?;
+        let asked = (root_key, amounts, unlimited);
+        self.one(BALANCE_SHORT, asked, |row| Ok((row.get(0)?, row.get(1)?)))
     }
 }
 

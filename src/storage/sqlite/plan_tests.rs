@@ -25,6 +25,7 @@ const SORTS: &[(&str, &str)] = &[
         "an explanation of one run looks at its open records",
     ),
     ("GROUP BY t.unit, l.workflow, t.label", "the totals of one budget, few beside its entries"),
+    ("ORDER BY json_each.key", "the units of one ask"),
     (") AS page\nGROUP BY lane_key", "a page, bounded before it is sorted"),
 ];
 

@@ -315,7 +315,19 @@ fn a_budget_runs_few_statements() {
     store.call("step with its usage", |tx| {
         step::complete_usage(tx, &done, "1", &usage, NOW).unwrap()
     });
-    store.assert_costs(&[("reserve", 6), ("reserve of two", 9), ("step with its usage", 15)]);
+    let once = |number: u32| budget::Ask { salt: number, ..ask(&[("a", 1)]) };
+    let (_, fence) = store.attempt(&Submit { budget: Some(r#"{"a":1000}"#.into()), ..plain() });
+    for number in 0..10 {
+        let one = budget::Ask { fence, step: None, ..once(number) };
+        store.call("beside", |tx| budget::reserve(tx, &one, NOW).unwrap());
+    }
+    store.finish("an end that gives ten back", fence, &End::Complete("1".into()));
+    store.assert_costs(&[
+        ("reserve", 5),
+        ("reserve of two", 8),
+        ("step with its usage", 12),
+        ("an end that gives ten back", 12),
+    ]);
 }
 
 /// What is done to many rows at once is asked for once: ten more of them cost no more calls than their
