@@ -406,6 +406,7 @@ impl Drive {
         let ticks = self.pick(&[1, 1, 1, 1, 2, 2, 3, 3, 10, 30, 400]);
         self.note(format!("advance by {ticks} ticks"));
         self.world.advance_to(self.oracle.now + ticks * TICK_MS, &mut self.oracle);
+        self.compare_held();
         None
     }
 

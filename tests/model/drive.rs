@@ -31,7 +31,7 @@ pub struct Drive {
     pub draws: Draws,
     /// What is looked for and noted beside the walk, which goes the same way with and without.
     beside: Draws,
-    operations: Vec<(u64, &'static str, Operation)>,
+    pub operations: Vec<(u64, &'static str, Operation)>,
     pub oracle: Oracle,
     pub world: World,
     pub held: BTreeMap<u64, Held>,
@@ -53,7 +53,7 @@ const OPEN_MAX: usize = 9;
 /// Attempts that are kept, the living and the stale.
 const HELD_MAX: usize = 9;
 
-type Operation = fn(&mut Drive) -> Option<(Said, Said)>;
+pub type Operation = fn(&mut Drive) -> Option<(Said, Said)>;
 
 const OPERATIONS: [(u64, &str, Operation); 30] = [
     (5, "submit", Drive::submit),

@@ -21,6 +21,8 @@ impl Oracle {
         let run = &self.runs[key];
         match run.state {
             State::Completed | State::Failed | State::Cancelled => "ended",
+            State::Running if !self.handles.contains(&run.held().handle) => "owner_dead",
+            State::Running if run.held().until <= self.now => "owner_silent",
             State::Running if self.must_end(key).is_some() => "cancel_unheard",
             State::Running => "running",
             State::Paused => "paused",
@@ -115,18 +117,21 @@ fn waits(run: &Run) -> &'static str {
 impl Drive {
     /// To be called after a claim, which has moved on both sides what has come due.
     pub fn compare_explanations(&mut self) {
-        let last = self.oracle.runs.len().saturating_sub(1);
-        for (key, run) in self.oracle.runs.iter().enumerate() {
-            if run.state.is_ended() && key != last {
-                continue;
-            }
-            let text = self.world.store().run_explain(&run.id).unwrap();
-            let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-            let (core, model) = (&document["reasons"][0]["code"], self.oracle.explain(key));
-            *self.explained.entry(model).or_default() += 1;
-            if core != model || document["state"] != run.state.name() {
-                self.refuse(&format!("run {key} does not move: {model} in the model, {text}"));
-            }
+        let runs = &self.oracle.runs;
+        let last = runs.len().saturating_sub(1);
+        let open = |key: &usize| !runs[*key].state.is_ended() || *key == last;
+        let keys: Vec<usize> = (0..runs.len()).filter(open).collect();
+        keys.into_iter().for_each(|key| self.compare_explanation(key));
+    }
+
+    pub fn compare_explanation(&mut self, key: Key) {
+        let run = &self.oracle.runs[key];
+        let text = self.world.store().run_explain(&run.id).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let (core, model) = (&document["reasons"][0]["code"], self.oracle.explain(key));
+        *self.explained.entry(model).or_default() += 1;
+        if core != model || document["state"] != run.state.name() {
+            self.refuse(&format!("run {key} does not move: {model} in the model, {text}"));
         }
     }
 }

@@ -245,6 +245,11 @@ impl Run {
         self.failures + self.losses
     }
 
+    /// The lease of a run that runs.
+    pub fn held(&self) -> &Lease {
+        self.lease.as_ref().expect("a run that runs is held")
+    }
+
     pub fn max_tries(&self) -> u32 {
         if self.submit.max_tries == 0 { 3 } else { self.submit.max_tries }
     }

@@ -172,7 +172,8 @@ impl Oracle {
 
     fn sweep_lapsed(&mut self) {
         for handle in self.owners.clone() {
-            for key in self.held_by(handle, self.now) {
+            let until = if self.handles.contains(&handle) { self.now } else { i64::MAX };
+            for key in self.held_by(handle, until) {
                 self.lose(key);
             }
         }

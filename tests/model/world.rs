@@ -2,6 +2,7 @@
 //! answer in the model's form.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -51,22 +52,30 @@ impl World {
 
     /// Opens one more handle and brings all to one time.
     pub fn open(&mut self, oracle: &mut Oracle) {
-        let options = StoreOptions {
-            create: true,
-            manual_clock: true,
-            durability: Durability::Process,
-            lease_default_ms: 20_500,
-            ..StoreOptions::default()
-        };
-        let store = Store::open(self.place.name(), &options).unwrap();
-        store.init().unwrap();
+        let store = open(self.place.name());
         if self.base_ms == 0 {
             self.base_ms = store.now_ms();
         }
-        self.handles.push(Handle { number: self.next_number, store });
-        oracle.handles.insert(self.next_number);
+        let (number, now_ms) = (self.number(), store.now_ms());
+        self.handles.push(Handle { number, store });
+        oracle.handles.insert(number);
+        self.meet(now_ms, oracle);
+    }
+
+    /// The number of one more handle, of whichever process.
+    pub fn number(&mut self) -> u64 {
         self.next_number += 1;
-        let latest = self.handles.iter().map(|handle| handle.store.now_ms()).max().unwrap();
+        self.next_number - 1
+    }
+
+    pub fn path(&self) -> &Path {
+        self.place.name()
+    }
+
+    /// Brings all to one time, where one of another process stands so far.
+    pub fn meet(&self, now_ms: i64, oracle: &mut Oracle) {
+        let times = self.handles.iter().map(|handle| handle.store.now_ms());
+        let latest = times.chain([now_ms]).max().unwrap();
         let ticks = (latest - self.base_ms + TICK_MS - 1) / TICK_MS;
         self.advance_to(self.base_ms + ticks * TICK_MS, oracle);
     }
@@ -115,6 +124,19 @@ impl World {
         }
         document
     }
+}
+
+pub fn open(path: &Path) -> Arc<Store> {
+    let options = StoreOptions {
+        create: true,
+        manual_clock: true,
+        durability: Durability::Process,
+        lease_default_ms: 20_500,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(path, &options).unwrap();
+    store.init().unwrap();
+    store
 }
 
 pub fn answer<T>(result: &Result<T>, ok: impl FnOnce(&T) -> Said) -> Said {
