@@ -151,11 +151,17 @@ impl<'port> Meter<'port> {
         if self.changes.is_empty() {
             return Ok(());
         }
-        self.port.ledger_insert(&self.entries)?;
+        // Before the ledger: where a balance has place for more, the totals below it have.
         let balances = self.port.balances_add(self.root_key, &self.changes)?;
-        for ((unit, change), balance) in self.changes.iter().zip(balances) {
-            let balance = balance.ok_or_else(|| beyond(unit, change.spent))?;
-            changed(self.port, self.root_key, (unit, *change), balance, self.now)?;
+        let added = self.changes.iter().zip(balances);
+        let added: Vec<_> = added
+            .map(|((unit, change), balance)| {
+                Ok((unit, *change, balance.ok_or_else(|| beyond(unit, change.spent))?))
+            })
+            .collect::<Result<_>>()?;
+        self.port.ledger_insert(&self.entries)?;
+        for (unit, change, balance) in added {
+            changed(self.port, self.root_key, (unit, change), balance, self.now)?;
         }
         Ok(())
     }

@@ -181,6 +181,11 @@ pub(super) fn a_unit_without_a_limit_is_metered(bed: &mut dyn Bed) {
     bed.refused(-2, |port| budget::reserve(port, &ask(fence, &[("calls", 1)]), at(10)));
     settle(bed, &id, &[("calls", 3)]);
     assert_eq!(sums(bed, fence, "calls"), (0, 3));
+    let id = reserve(bed, &ask(fence, &[("calls", 1)])).unwrap();
+    let most = of(&[("calls", i64::MAX)]);
+    let refused = bed.undone(|port| budget::settle(port, &id, &most, at(12))).unwrap_err();
+    assert_eq!(refused.code(), -2);
+    assert_eq!(refused.to_string(), format!("{0} more of \"calls\" would be above {0}", i64::MAX));
 }
 
 pub(super) fn one_source_reserves_once_in_an_attempt(bed: &mut dyn Bed) {
