@@ -36,6 +36,7 @@
  * hear of changes in an event loop       sw_watch_open, sw_watch_fd; in a thread: sw_store_wait
  * end a wait from elsewhere              sw_stop_fire; all waits of a store: sw_store_shutdown
  * test thirty days in a millisecond      SW_OPEN_MANUAL_CLOCK, sw_store_advance_clock
+ * keep a file from growing               sw_store_prune
  * know whether a file is sound           sw_store_check
  *
  *
@@ -72,6 +73,8 @@
  *     sw_run_explain
  * Store: look - counts, queues, owners, the file
  *     sw_store_stats sw_queue_list sw_owner_list
+ * Store: keep - remove what has ended
+ *     sw_store_prune
  * Runs: act - cancel, pause, retry, fork, from outside
  *     sw_run_cancel sw_run_pause sw_run_resume sw_run_retry sw_run_fork
  * Queues - limits and pauses
@@ -642,6 +645,9 @@
 
 /** Bytes of a run's metadata at most, once it is annotated. */
 #define SW_METADATA_BYTES_MAX 65536
+
+/** Runs that one sw_store_prune removes at most. */
+#define SW_PRUNE_LEN_MAX 100000
 
 /** Open runs of a kind that sw_store_stats and sw_queue_list count at most. */
 #define SW_TASKS_COUNTED_MAX 10000
@@ -1475,7 +1481,7 @@ int32_t sw_run_history(sw_store *store, const char *run_id, size_t run_id_len,
  * - cancel_asked: true or false, as sw_run_get shows it
  * - order: "newest", the default, or "oldest": which of the submitted comes first
  * - include: an array of "args", "result", "error", "metadata", "waiting_for"
- * - dry_run: for sw_run_act_many
+ * - dry_run: for sw_run_act_many and sw_store_prune
  *
  * An item is a run as sw_run_get shows it, without the keys args, result, error, last_error,
  * metadata and waiting_for, unless include names them; error stands for error and last_error.
@@ -1725,6 +1731,48 @@ int32_t sw_queue_list(sw_store *store, sw_text **out, sw_error **err);
  * Also what any reading call may answer: SHARED CODES.
  */
 int32_t sw_owner_list(sw_store *store, sw_text **out, sw_error **err);
+
+/* Store: keep ------------------------------------------------------------------------------- */
+
+/**
+ * Removes runs that have ended, with all that is stored of them, and tells what came of it as a JSON
+ * document: the runs that were removed, the trees that are gone, the bytes of JSON that the runs
+ * carried (args, results, errors, metadata, what their steps recorded and what was said to them), and
+ * whether there may be more to do.
+ *
+ *   {"runs":3,"trees":2,"bytes":4096,"more":false}
+ *
+ * Trees go whole or not at all: a topmost run with all runs below it. filter is that of sw_run_list
+ * and is asked of the topmost run alone, as with "roots_only": true; a state that is not "completed",
+ * "failed" or "cancelled" means none. A tree in which a run lives stays, whatever the filter, and so
+ * does one from whose runs a living one was forked, since that may await their children. The oldest
+ * go first, unless order says "newest".
+ *
+ * A tree is gone for every call from the first moment: its ids are SW_ERR_NOT_FOUND, lists and counts
+ * leave it out, and its idempotency key makes a new run. Its rows go part by part, and up to limit
+ * runs in one call: what is left of a larger tree goes first in the next call, whatever its filter,
+ * and is in runs and bytes of that one. Repeat the call while more is true. With "dry_run": true
+ * nothing is changed, and the document tells what would be.
+ *
+ * What the runs appended to the log stays there (sw_event_read without run_id) until every older
+ * event is gone as well, so that the log has no holes but before its first_seq; the newest event
+ * stays in any case. Pages that become free are used again; the file does not shrink.
+ *
+ * May block, for each part: some ten milliseconds in which other writers wait. Durable when it
+ * returns, as the store's durability says. Whoever is killed in the middle has removed some trees and
+ * not the others; the next prune goes on where it stopped.
+ * \param filter,filter_len  JSON, to SW_FILTER_BYTES_MAX; absent is everything that has ended
+ * \param limit              runs to remove, 1 to SW_PRUNE_LEN_MAX; 0 is 1000
+ * \param out                receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK             the document is in out
+ * \retval SW_ERR_INVALID    filter as for sw_run_list; limit is above SW_PRUNE_LEN_MAX
+ * \retval SW_ERR_TOO_BIG    filter or a text in it is above its limit
+ * \retval SW_ERR_NOT_FOUND  the run of parent_run_id or root_run_id is not there, and no tree was
+ *                           left to go on with
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_store_prune(sw_store *store, const char *filter, size_t filter_len, uint32_t limit,
+                       sw_text **out, sw_error **err);
 
 /* Runs: act --------------------------------------------------------------------------------- */
 

@@ -840,6 +840,13 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
                                        filter.size(), limit, &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** Removes ended trees, to `limit` runs; 0 is 1,000: {"runs","trees","bytes","more"}. */
+    of<text> prune(std::string_view filter = {}, uint32_t limit = 0) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_store_prune(this->get(), filter.data(), filter.size(), limit, &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
     /** Why a run is where it is: {"run_id","state","reasons"}. */
     of<text> run_explain(std::string_view run_id) {
         sw_text *out = nullptr;

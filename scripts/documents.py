@@ -47,6 +47,7 @@ NAMES = {
     "listed_run": ("ListedRun", "RunItem", None),
     "migration": ("Migration", "MigrationDocument", "Migration"),
     "owner": ("Owner", "OwnerDocument", "Owner"),
+    "pruned": ("Pruned", "PruneDocument", "Pruned"),
     "queue": ("Queue", "QueueDocument", "Queue"),
     "reason": ("Reason", "ReasonDocument", "Reason"),
     "reason_code": ("ReasonCode", "ReasonCode", None),
@@ -351,6 +352,7 @@ import "encoding/json"
     own: ClassVar = {
         ("came", "index"): "int",
         ("acted", "matched"): "int", ("acted", "done"): "int",
+        ("pruned", "runs"): "int", ("pruned", "trees"): "int",
         ("full_limit", "limit"): "int", ("full_limit", "running"): "int",
         ("queue", "concurrency"): "*int", ("queue", "concurrency_per_key"): "*int",
         ("reason", "hint"): "string",

@@ -265,6 +265,22 @@ pub const FILTER_METADATA_MAX: usize = 16;
 
 /// Bytes in a filter of a list.
 pub const FILTER_BYTES_MAX: usize = 65_536;
+
+/// Runs that a prune removes when the caller names no limit.
+pub const PRUNE_LEN_DEFAULT: u32 = 1_000;
+
+/// Runs that one prune removes at most.
+pub const PRUNE_LEN_MAX: u32 = 100_000;
+
+/// Runs that one transaction of a prune removes.
+pub const PRUNE_PART_RUNS: u32 = 500;
+
+/// Rows that one transaction of a prune removes, about: some ten milliseconds, for which others wait.
+pub const PRUNE_PART_ROWS: u32 = 2_048;
+
+/// Trees whose pruning has begun and that one transaction of a prune goes on with.
+pub const PRUNE_BEGUN_MAX: u32 = 16;
+
 /// Kinds of events that one filter names.
 pub const EVENT_TYPES_MAX: usize = 64;
 

@@ -42,6 +42,7 @@ const TOPICS: &[&str] = &[
     "misuse_text",
     "queue",
     "refuse",
+    "retention",
     "run",
     "schedule",
     "signal",
@@ -71,6 +72,11 @@ fn attempts_end_as_the_header_says() {
 #[test]
 fn budgets_are_held() {
     run("budget", Flavour::Sanitized);
+}
+
+#[test]
+fn what_has_ended_is_pruned() {
+    run("retention", Flavour::Sanitized);
 }
 
 #[test]

@@ -10,6 +10,8 @@
 
 #[path = "crash/acts.rs"]
 mod acts;
+#[path = "crash/retention.rs"]
+mod retention;
 mod support;
 #[path = "crash/waits.rs"]
 mod waits;

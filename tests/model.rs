@@ -35,6 +35,8 @@ mod owner;
 mod page;
 #[path = "model/place.rs"]
 mod place;
+#[path = "model/retention.rs"]
+mod retention;
 mod support;
 #[path = "model/waiting.rs"]
 mod waiting;
@@ -107,6 +109,23 @@ fn runs_whose_owners_die_say_so_and_are_taken_back() {
     println!("{seen:?} {explained:?}");
     assert!(seen.contains_key(&("die", 0)), "nobody who had claimed was killed");
     assert!(explained.contains_key("owner_dead"), "no death was told");
+}
+
+/// P34: what has ended goes whole, whatever was asked before and is asked after.
+#[test]
+fn what_was_pruned_is_gone_for_every_call_and_nothing_else_is() {
+    let first = number("SW_MODEL_SEED").unwrap_or(1);
+    let rounds = number("SW_MODEL_ROUNDS").unwrap_or(6);
+    let steps = number("SW_MODEL_STEPS").unwrap_or(500) as usize;
+    let mut seen = BTreeMap::new();
+    let mut pruned = 0;
+    for seed in first..first + rounds {
+        let mut drive = Drive::with_prunes(seed);
+        drive.run(steps, &mut seen);
+        pruned += drive.oracle.runs.iter().filter(|run| run.is_gone).count();
+    }
+    println!("{seen:?} {pruned} pruned");
+    assert!(pruned > 5 * rounds as usize, "{pruned} pruned runs show nothing");
 }
 
 /// P24, where clocks differ.

@@ -402,6 +402,18 @@ type Owner struct {
 	OldestLeaseAtMS *int64 `json:"oldest_lease_at_ms"`
 }
 
+// Pruned: what sw_store_prune answers.
+type Pruned struct {
+	// Runs: runs that were removed, or would be.
+	Runs int `json:"runs"`
+	// Trees: trees that are gone since this call, or would be.
+	Trees int `json:"trees"`
+	// Bytes: bytes of JSON that the runs carried.
+	Bytes int64 `json:"bytes"`
+	// More: whether there may be more to remove.
+	More bool `json:"more"`
+}
+
 // Queue: a queue: its limits, what stands in it, when it was last claimed from.
 type Queue struct {
 	// Queue: its name.

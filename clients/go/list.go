@@ -50,7 +50,7 @@ type RunFilter struct {
 	// Include names what the runs of a list show besides: "args", "result", "error", which is the last
 	// error too, "metadata" and "waiting_for".
 	Include []string `json:"include"`
-	// DryRun lets ActMany say what it would do, and do nothing. Other calls ignore it.
+	// DryRun lets ActMany and Prune say what they would do, and do nothing. Other calls ignore it.
 	DryRun bool `json:"dry_run,omitempty"`
 }
 

@@ -27,6 +27,7 @@ pub mod output;
 pub mod port;
 pub mod query;
 pub mod queue;
+pub mod retention;
 pub mod schedule;
 pub mod signal;
 pub mod stats;

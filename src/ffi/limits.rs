@@ -122,6 +122,10 @@ pub const SW_COUNT_MAX: u64 = 1_000_000_000;
 
 /// Bytes of a run's metadata at most, once it is annotated.
 pub const SW_METADATA_BYTES_MAX: usize = 65_536;
+
+/// Runs that one sw_store_prune removes at most.
+pub const SW_PRUNE_LEN_MAX: u32 = 100_000;
+
 /// Open runs of a kind that sw_store_stats and sw_queue_list count at most.
 pub const SW_TASKS_COUNTED_MAX: u32 = 10_000;
 
@@ -189,6 +193,7 @@ same! {
     SW_FILTER_METADATA_MAX FILTER_METADATA_MAX
     SW_COUNT_MAX COUNT_MAX
     SW_METADATA_BYTES_MAX METADATA_BYTES_MAX
+    SW_PRUNE_LEN_MAX PRUNE_LEN_MAX
     SW_TASKS_COUNTED_MAX TASKS_COUNTED_MAX
     SW_OUTCOMES_COUNTED_MAX OUTCOMES_COUNTED_MAX
     SW_LANES_SHOWN_MAX LANES_SHOWN_MAX

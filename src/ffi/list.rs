@@ -42,7 +42,7 @@ use crate::text::Text;
 /// - cancel_asked: true or false, as sw_run_get shows it
 /// - order: "newest", the default, or "oldest": which of the submitted comes first
 /// - include: an array of "args", "result", "error", "metadata", "waiting_for"
-/// - dry_run: for sw_run_act_many
+/// - dry_run: for sw_run_act_many and sw_store_prune
 ///
 /// An item is a run as sw_run_get shows it, without the keys args, result, error, last_error,
 /// metadata and waiting_for, unless include names them; error stands for error and last_error.

@@ -17,7 +17,7 @@ use crate::handles::wait::Waited;
 use crate::storage::sqlite::fault;
 
 /// Every call that writes; `tests/tidy/calls.rs` holds that none is left out.
-const CALLS: [&str; 36] = [
+const CALLS: [&str; 37] = [
     "sw_attempt_complete",
     "sw_attempt_fail",
     "sw_attempt_heartbeat",
@@ -54,6 +54,7 @@ const CALLS: [&str; 36] = [
     "sw_step_complete_usage",
     "sw_step_fail",
     "sw_store_advance_clock",
+    "sw_store_prune",
 ];
 
 fn work(name: &str) -> Submit {
@@ -93,6 +94,7 @@ fn whatever_runs_twice_is_done_once() {
     waits_and_children(&store);
     acts_from_outside(&store);
     queues_and_schedules(&store);
+    prunes(&store);
     let written = store.enter().unwrap().backend().unwrap().writer_facts().unwrap().calls;
     let written: BTreeSet<_> = written.iter().map(|call| call.name).collect();
     let missing: Vec<_> = CALLS.into_iter().filter(|call| !written.contains(call)).collect();
@@ -194,4 +196,21 @@ fn queues_and_schedules(store: &Arc<Store>) {
     claimed(store, "made").complete(None).unwrap();
     assert_eq!(store.run_count(Some(r#"{"workflow":"made"}"#), 0).unwrap(), 1);
     store.schedule_delete("s").unwrap();
+}
+
+fn prunes(store: &Arc<Store>) {
+    let count = || store.run_count(None, 0).unwrap();
+    let before = count();
+    let pruned = store.prune(None, 3).unwrap();
+    assert!(pruned.starts_with(r#"{"runs":3,"#), "{pruned}");
+    // A tree of which rows are left is gone as well.
+    assert!(count() <= before - 3, "{} of {before}", count());
+    let (mut runs, mut more) = (3, true);
+    while more {
+        let pruned: serde_json::Value =
+            serde_json::from_str(&store.prune(None, 3).unwrap()).unwrap();
+        runs += pruned["runs"].as_u64().unwrap();
+        more = pruned["more"] == true;
+    }
+    assert_eq!((runs, count()), (before, 0));
 }

@@ -8,6 +8,7 @@ pub mod control;
 pub mod event;
 pub mod history;
 pub mod list;
+pub mod retention;
 pub mod schedule;
 pub mod stats;
 pub mod step;

@@ -118,6 +118,8 @@ TEST(the_documents_of_a_run_have_the_keys_that_the_header_shows) {
     REQUIRE_CODE(
         SW_OK, sw_run_act_many(store, NTS("retry"), NTS("{\"state\":\"waiting\"}"), 0, &text, ERR));
     check_example("sw_run_act_many", text);
+    REQUIRE_CODE(SW_OK, sw_store_prune(store, ABSENT, 0, &text, ERR));
+    check_example("sw_store_prune", text);
     REQUIRE_CODE(SW_OK, sw_budget_get(store, NTS(run_id), &text, ERR));
     check_example("sw_budget_get", text);
     REQUIRE_CODE(SW_OK, sw_event_read(store, 0, ABSENT, 0, &text, ERR));

@@ -7,7 +7,7 @@ use smolwf::handles::attempt::Attempt as CoreAttempt;
 use smolwf::handles::step::Step as CoreStep;
 
 use super::attempt::{Attempt, Step};
-use super::oracle::{CONFLICT, Filter, Key, NONE, OK, Oracle, Said, Submit, said};
+use super::oracle::{CONFLICT, Filter, Key, NONE, NOT_FOUND, OK, Oracle, Said, Submit, said};
 use super::page;
 use super::waiting::Member;
 use super::world::{TICK_MS, World, answer, core_claim, core_submit, submitted, tidy};
@@ -118,6 +118,13 @@ impl Drive {
         drive
     }
 
+    /// A walk on which what has ended is pruned as well.
+    pub fn with_prunes(seed: u64) -> Drive {
+        let mut drive = Drive::new(seed);
+        drive.operations.push((12, "prune", Drive::prune));
+        drive
+    }
+
     /// Makes so many operations, and counts in `seen` which answered what.
     pub fn run(&mut self, steps: usize, seen: &mut BTreeMap<(&'static str, i32), u32>) {
         for step in 0..steps {
@@ -182,6 +189,13 @@ impl Drive {
 
     fn compare(&self, key: Key) {
         let run = &self.oracle.runs[key];
+        if run.is_gone {
+            let shown = self.world.store().run_get(&run.id);
+            if shown.as_ref().err().map(|error| error.code()) != Some(NOT_FOUND) {
+                self.refuse(&format!("run {key} was pruned and is {shown:?}"));
+            }
+            return;
+        }
         let expected = page::history(&self.oracle, key);
         let document = page::narrow(self.world.document(&run.id), &expected["run"]);
         if document != expected["run"] {

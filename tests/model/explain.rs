@@ -119,7 +119,8 @@ impl Drive {
     pub fn compare_explanations(&mut self) {
         let runs = &self.oracle.runs;
         let last = runs.len().saturating_sub(1);
-        let open = |key: &usize| !runs[*key].state.is_ended() || *key == last;
+        let open =
+            |key: &usize| !runs[*key].is_gone && (!runs[*key].state.is_ended() || *key == last);
         let keys: Vec<usize> = (0..runs.len()).filter(open).collect();
         keys.into_iter().for_each(|key| self.compare_explanation(key));
     }

@@ -9,22 +9,22 @@ use super::world::{TICK_MS, answer, plain};
 /// A filter as the model reads it.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    states: Option<Vec<State>>,
-    workflow: Option<String>,
-    queue: Option<String>,
-    version: Option<String>,
-    worker: Option<String>,
-    parent: Option<Key>,
-    root: Option<Key>,
-    is_roots_only: bool,
-    created: (Option<i64>, Option<i64>),
-    finished: (Option<i64>, Option<i64>),
-    metadata: Option<(&'static str, Value)>,
-    idempotency: Option<(Option<String>, String)>,
-    error: Option<&'static str>,
-    is_cancel_asked: Option<bool>,
-    is_pause_asked: Option<bool>,
-    is_oldest: bool,
+    pub states: Option<Vec<State>>,
+    pub workflow: Option<String>,
+    pub queue: Option<String>,
+    pub version: Option<String>,
+    pub worker: Option<String>,
+    pub parent: Option<Key>,
+    pub root: Option<Key>,
+    pub is_roots_only: bool,
+    pub created: (Option<i64>, Option<i64>),
+    pub finished: (Option<i64>, Option<i64>),
+    pub metadata: Option<(&'static str, Value)>,
+    pub idempotency: Option<(Option<String>, String)>,
+    pub error: Option<&'static str>,
+    pub is_cancel_asked: Option<bool>,
+    pub is_pause_asked: Option<bool>,
+    pub is_oldest: bool,
 }
 
 const STATES: [State; 7] = [
@@ -38,7 +38,7 @@ const STATES: [State; 7] = [
 ];
 
 impl Wanted {
-    fn text(&self, oracle: &Oracle, is_dry_run: bool) -> String {
+    pub fn text(&self, oracle: &Oracle, is_dry_run: bool) -> String {
         let mut filter = Map::new();
         let mut put = |key: &str, value: Option<Value>| {
             filter.extend(value.map(|value| (key.to_owned(), value)));
@@ -146,8 +146,9 @@ fn metadata(run: &Run) -> Value {
 }
 
 impl Oracle {
-    fn list(&self, wanted: &Wanted) -> Vec<Key> {
-        let found = (0..self.runs.len()).filter(|key| wanted.is_of(self, *key));
+    pub fn list(&self, wanted: &Wanted) -> Vec<Key> {
+        let is_meant = |key: &Key| !self.runs[*key].is_gone && wanted.is_of(self, *key);
+        let found = (0..self.runs.len()).filter(is_meant);
         if wanted.is_oldest { found.collect() } else { found.rev().collect() }
     }
 
@@ -200,7 +201,7 @@ impl Oracle {
 }
 
 impl Drive {
-    fn some_wanted(&mut self) -> Wanted {
+    pub fn some_wanted(&mut self) -> Wanted {
         let some = |drive: &mut Drive, one_in: u64| drive.draws.below(one_in) == 0;
         let now = self.oracle.now;
         let ago = [0, TICK_MS, 3 * TICK_MS, 20 * TICK_MS, 400 * TICK_MS].map(|ms| now - ms);
@@ -225,7 +226,7 @@ impl Drive {
             let len = self.draws.below(3) + 1;
             wanted.states = Some((0..len).map(|_| self.pick(&STATES)).collect());
         }
-        let key = self.some_run();
+        let key = self.some_run().filter(|key| !self.oracle.runs[*key].is_gone);
         match self.draws.below(16) {
             0 => wanted.parent = key,
             1 => wanted.root = key,

@@ -206,6 +206,8 @@ pub struct Run {
     pub result: Option<String>,
     pub error: Option<String>,
     pub finished_at: Option<i64>,
+    /// It was pruned.
+    pub is_gone: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]

@@ -20,11 +20,13 @@ pub struct Oracle {
     pub cascades: BTreeSet<Key>,
     /// When runs of each lane were last claimed.
     pub claimed: BTreeMap<Lane, i64>,
+    /// Runs that are gone for every look and whose rows the next prune takes away.
+    pub unfinished: u32,
 }
 
 impl Oracle {
     pub fn find(&self, id: &str) -> Option<Key> {
-        self.runs.iter().position(|run| run.id == id)
+        self.runs.iter().position(|run| run.id == id && !run.is_gone)
     }
 
     /// What the run must hear before it begins anything new.
@@ -114,6 +116,7 @@ impl Oracle {
             result: None,
             error: None,
             finished_at: None,
+            is_gone: false,
         }
     }
 

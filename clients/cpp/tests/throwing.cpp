@@ -336,6 +336,20 @@ TEST(many_runs_are_acted_on_at_once_and_a_dry_run_does_nothing) {
     CHECK(thrown([&] { store.run_act_many("paint"); }) == SW_ERR_INVALID);
 }
 
+TEST(what_has_ended_is_pruned_and_what_lives_stays) {
+    smolwf::store store = store_in_memory();
+    for (int at = 0; at < 3; at++) static_cast<void>(store.run_submit("w"));
+    store.run_act_many("cancel", "{}", 2);
+    const json dry = json::read(store.prune("{\"dry_run\":true}"));
+    CHECK(dry["runs"].number() == 2 && dry["more"].text == "false");
+    const json one = json::read(store.prune("{\"workflow\":\"w\"}", 1));
+    CHECK(one["trees"].number() == 1 && one["more"].text == "true");
+    const json rest = json::read(store.prune());
+    CHECK(rest["runs"].number() == 1 && store.run_count() == 1);
+    CHECK(one["bytes"].number() + rest["bytes"].number() == dry["bytes"].number());
+    CHECK(thrown([&] { store.prune({}, 100'001); }) == SW_ERR_INVALID);
+}
+
 TEST(a_read_only_store_lists_and_counts_and_changes_nothing) {
     const std::string path = temp_path("listing.db");
     smolwf::store store = smolwf::store::open(path);

@@ -507,6 +507,18 @@ export interface OwnerDocument {
   oldest_lease_at_ms: number | null;
 }
 
+/** What sw_store_prune answers. */
+export interface PruneDocument {
+  /** Runs that were removed, or would be. */
+  runs: number;
+  /** Trees that are gone since this call, or would be. */
+  trees: number;
+  /** Bytes of JSON that the runs carried. */
+  bytes: number;
+  /** Whether there may be more to remove. */
+  more: boolean;
+}
+
 /** A queue: its limits, what stands in it, when it was last claimed from. */
 export interface QueueDocument {
   /** Its name. */

@@ -43,7 +43,7 @@ export interface RunFilter {
   order?: "newest" | "oldest";
   /** What the runs of a list show besides; "error" brings the last error too. */
   include?: readonly RunPayload[];
-  /** `actMany` says what it would do, and does nothing; other calls ignore it. */
+  /** `actMany` and `prune` say what they would do, and do nothing; other calls ignore it. */
   dryRun?: boolean;
 }
 

@@ -3,12 +3,14 @@ import type {
   CheckDocument,
   MigrationDocument,
   OwnerDocument,
+  PruneDocument,
   StatsDocument,
 } from "./documents.js";
 import { Events } from "./event.js";
 import { Handle } from "./handle.js";
 import { type Json, toJson } from "./json.js";
 import { type Answer, type Library, library } from "./library.js";
+import { filterText, type RunFilter } from "./list.js";
 import type { Integer } from "./numbers.js";
 import { type StoreOptions, storeFields } from "./options.js";
 import { Queues } from "./queue.js";
@@ -153,9 +155,14 @@ export class Store implements AsyncDisposable {
     return document(await this.#later("sw_store_check"));
   }
 
-  /** Deletes what a filter names, at most `limit` runs. */
-  async prune(filter: Json, limit = 0): Promise<Json> {
-    return document(await this.#later("sw_store_prune", toJson(filter), limit));
+  /**
+   * Removes runs that have ended, with all that is stored of them, at most `limit` (1000, up to
+   * 100,000). The filter is asked of topmost runs: trees go whole, and only when all in them has
+   * ended; the oldest first. Repeat it while there is `more`. With `dryRun` it says what would go.
+   */
+  async prune(filter: RunFilter = {}, options: { limit?: number } = {}): Promise<PruneDocument> {
+    const inputs = [filterText(filter), options.limit];
+    return document(await this.#later("sw_store_prune", ...inputs));
   }
 
   /** Copies the store to a new file, under load. */

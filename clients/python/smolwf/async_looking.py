@@ -72,6 +72,16 @@ class AsyncLooking:
         """Cancels, pauses, resumes or retries runs of a filter; see :meth:`Store.act_many`."""
         return await self.call(self.store.act_many, action, limit, dry_run=dry_run, **filter)
 
+    async def prune(
+        self,
+        limit: int = 0,
+        *,
+        dry_run: bool = False,
+        **filter: Unpack[RunFilter],
+    ) -> documents.Pruned:
+        """Removes runs that have ended; see :meth:`Store.prune`."""
+        return await self.call(self.store.prune, limit, dry_run=dry_run, **filter)
+
     async def explain(self, run_id: str) -> documents.Explanation:
         """Why a run is where it is, and what to do about it."""
         return await self.call(self.store.explain, run_id)

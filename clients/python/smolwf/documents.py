@@ -561,6 +561,19 @@ class Owner(TypedDict):
     oldest_lease_at_ms: Optional[int]
 
 
+class Pruned(TypedDict):
+    """What sw_store_prune answers."""
+
+    #: Runs that were removed, or would be.
+    runs: int
+    #: Trees that are gone since this call, or would be.
+    trees: int
+    #: Bytes of JSON that the runs carried.
+    bytes: int
+    #: Whether there may be more to remove.
+    more: bool
+
+
 class Queue(TypedDict):
     """A queue: its limits, what stands in it, when it was last claimed from."""
 

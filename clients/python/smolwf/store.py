@@ -17,6 +17,7 @@ from .listing import StoreLists
 from .options import Duration, OpenOptions, Options, milliseconds
 from .payload import JSON, Codec
 from .queue import StoreQueues
+from .retention import StoreRetention
 from .run import StoreRuns
 from .schedule import StoreSchedules
 from .signal import StoreSignals
@@ -39,6 +40,7 @@ class Store(
     StoreQueues,
     StoreReasons,
     StoreStats,
+    StoreRetention,
     StoreChanges,
 ):
     """An open store. Any thread may use it; open it after a fork, not before."""

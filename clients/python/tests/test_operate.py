@@ -27,6 +27,7 @@ def test_what_the_page_shows_does_what_it_says(tmp_path: Path, capsys: Any) -> N
         with claim(store, "billing") as attempt:
             attempt.event_append("progress", {"done": 3})
             attempt.fail({"message": "bank: connection refused"})
+        store.cancel(store.submit("old"))
         store.submit("ship", queue="reports", metadata={"tenant": "acme"})
         given = {
             "store": store,
@@ -47,7 +48,8 @@ def test_what_the_page_shows_does_what_it_says(tmp_path: Path, capsys: Any) -> N
                 exec(call + body, given)
         printed = capsys.readouterr().out
         assert printed.startswith("{'matched': 1, ")
-        assert f"# {printed}" in PAGE
+        assert all(f"# {line}\n" in PAGE for line in printed.splitlines()), printed
+        assert store.count_runs(state="cancelled") == 0
         assert store.run(run_id)["state"] == "pending"
         assert [run["state"] for run in store.list_runs(workflow="ship")] == ["paused"]
         assert [run["run_id"] for run in store.list_runs(metadata={"case": 7})] == [run_id]

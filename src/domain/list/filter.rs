@@ -30,7 +30,12 @@ pub struct Asked {
 impl Asked {
     /// Reads a filter; absent, it leaves nothing out.
     pub fn read(filter: Option<&str>) -> Result<Asked> {
-        let mut asked = Asked::default();
+        Asked::read_in(filter, Order::default())
+    }
+
+    /// Reads a filter that has this order where it names none.
+    pub fn read_in(filter: Option<&str>, order: Order) -> Result<Asked> {
+        let mut asked = Asked { order, ..Asked::default() };
         object(filter.unwrap_or("{}"), |key, value| asked.take(key, value))
             .map_err(|error| error.within("filter"))?;
         // As in a submit and in sw_run_find: no scope is the scope "".
@@ -61,7 +66,7 @@ impl Asked {
             "idempotency_key" => filter.idempotency_key = word(key, value, KEY_BYTES_MAX)?,
             "error_contains" => filter.error_contains = word(key, value, KEY_BYTES_MAX)?,
             "cancel_asked" => filter.is_cancel_asked = claim(key, value)?,
-            "order" => self.order = one_of(key, value, &ORDERS)?.unwrap_or_default(),
+            "order" => self.order = one_of(key, value, &ORDERS)?.unwrap_or(self.order),
             "include" => self.include = include(value)?,
             "dry_run" => self.is_dry_run = boolean(key, value)?,
             _ => return Ok(false),
@@ -70,7 +75,7 @@ impl Asked {
     }
 
     /// Returns the filter with the runs that it names looked up.
-    pub(super) fn resolved(&self, port: &mut dyn Port) -> Result<RunFilter> {
+    pub(in crate::domain) fn resolved(&self, port: &mut dyn Port) -> Result<RunFilter> {
         let mut key = |id: &Option<String>| {
             id.as_deref().map(|id| find_row(port, id).map(|row| row.run_key)).transpose()
         };

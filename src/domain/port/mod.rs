@@ -14,6 +14,7 @@ mod explain;
 mod list;
 mod query;
 mod queue;
+mod retention;
 mod run;
 mod schedule;
 mod stats;
@@ -38,6 +39,7 @@ pub use explain::{ExplainPort, LaneHead, PendingRecord};
 pub use list::{Found, Include, ListPort, Order, RunFilter, RunState, RunStates, Span, Walk};
 pub use query::{QueryPort, RunRow, SignalRow};
 pub use queue::{GatePlace, QueueLimits, QueuePort};
+pub use retention::{Removed, RetentionPort, Room};
 pub use run::{
     Lane, LaneKey, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
 };
@@ -73,6 +75,7 @@ pub trait Port:
     + ListPort
     + StatsPort
     + ExplainPort
+    + RetentionPort
 {
     /// Notes what the transaction is to tell others once it is committed.
     fn tell(&mut self, news: News);

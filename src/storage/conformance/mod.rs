@@ -21,6 +21,7 @@ mod list;
 mod news;
 mod query;
 mod queue;
+mod retention;
 mod run;
 mod schedule;
 mod stats;
@@ -323,6 +324,15 @@ macro_rules! every_claim {
                 an_annotation_takes_its_old_marks_away
                 an_act_on_many_is_that_on_each_and_comes_to_an_end
                 an_act_tells_which_runs_of_a_named_state_it_is_not_for;
+            retention:
+                a_pruned_tree_leaves_nothing_behind
+                a_tree_with_a_living_run_stays_whole
+                a_tree_of_many_parts_is_gone_from_the_first
+                a_prune_goes_on_where_another_stopped
+                a_tree_from_which_a_living_run_was_forked_stays
+                events_of_pruned_runs_stay_until_they_are_the_oldest
+                keys_of_pruned_runs_are_not_given_again
+                lists_agree_over_random_histories_of_prunes;
             control:
                 a_cancel_ends_a_run_that_nobody_runs_and_flags_one_that_is_run
                 a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before

@@ -15,7 +15,7 @@ use crate::error::Result;
 ///
 /// Sums are compared in two halves of 32 bits: added whole, amounts may overflow on the way though
 /// their sum does not.
-const CHECKS: [(&str, &str); 26] = [
+const CHECKS: [(&str, &str); 29] = [
     (
         "ledger",
         "
@@ -38,6 +38,8 @@ SELECT 'entry ' || l.entry_key || ' has no balance'
 FROM sw_budget_ledger AS l
 WHERE NOT EXISTS (
     SELECT 1 FROM sw_budget_balances AS b WHERE b.root_key = l.root_key AND b.unit = l.unit
+) AND NOT EXISTS (
+    SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = l.root_key AND r.outcome = 4
 )
 LIMIT ?1",
     ),
@@ -54,8 +56,14 @@ FULL JOIN (
     GROUP BY root_key, unit, lane_key, label
 ) AS s ON s.root_key = t.root_key AND s.unit = t.unit AND s.lane_key = t.lane_key
     AND s.label = t.label
-WHERE t.spent IS NULL OR s.entries IS NOT t.entries
+WHERE (
+    t.spent IS NULL OR s.entries IS NOT t.entries
     OR s.high + (s.low >> 32) <> t.spent >> 32 OR s.low & 4294967295 <> t.spent & 4294967295
+) AND NOT EXISTS (
+    SELECT 1
+    FROM sw_workflow_runs AS r
+    WHERE r.run_key = coalesce(t.root_key, s.root_key) AND r.outcome = 4
+)
 LIMIT ?1",
     ),
     (
@@ -179,7 +187,11 @@ LIMIT ?1",
 SELECT 'run ' || r.run_key || ' has a parent or root that is not there'
 FROM sw_workflow_runs AS r
 WHERE r.parent_key IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS p WHERE p.run_key = r.parent_key)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM sw_workflow_runs AS p
+            WHERE p.run_key = r.parent_key OR p.run_key = r.root_key AND p.outcome = 4
+        )
     OR r.root_key IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS p WHERE p.run_key = r.root_key)
     OR (r.parent_key IS NULL) <> (r.root_key IS NULL)
@@ -233,6 +245,41 @@ LIMIT ?1",
 SELECT 'event ' || e.seq || ' is of run ' || e.run_key || ', which is not there'
 FROM sw_workflow_events AS e
 WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = e.run_key)
+    AND NOT EXISTS (SELECT 1 FROM sw_workflow_gone AS g WHERE g.run_key = e.run_key)
+LIMIT ?1",
+    ),
+    (
+        "pruned",
+        "
+SELECT 'run ' || r.run_key || ' is being pruned and is no root, or a run of its tree lives'
+FROM sw_workflow_runs AS r
+WHERE r.outcome = 4 AND (
+    r.parent_key IS NOT NULL OR EXISTS (
+        SELECT 1 FROM sw_workflow_runs AS m WHERE m.root_key = r.run_key AND m.outcome IS NULL
+    )
+)
+LIMIT ?1",
+    ),
+    (
+        "pruned",
+        "
+SELECT 'run ' || g.run_key || ' is noted as pruned and is there, or no event is of it'
+FROM sw_workflow_gone AS g
+WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_events AS e WHERE e.run_key = g.run_key)
+    OR EXISTS (
+        SELECT 1 FROM sw_workflow_runs AS r WHERE r.run_key = g.run_key AND r.outcome IS NOT 4
+    )
+LIMIT ?1",
+    ),
+    (
+        "pruned",
+        "
+SELECT 'run ' || f.run_key || ' lives and was forked from run ' || f.forked_from
+    || ', which is being pruned'
+FROM sw_workflow_runs AS f
+JOIN sw_workflow_runs AS r ON r.run_key = f.forked_from
+LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
+WHERE f.outcome IS NULL AND t.outcome = 4
 LIMIT ?1",
     ),
     (
@@ -292,7 +339,7 @@ JOIN (
     OR m.kind = 6 AND r.metadata IS NOT NULL AND EXISTS (
         SELECT 1 FROM json_each(r.metadata) AS j WHERE j.type NOT IN ('object', 'array')
     )
-WHERE NOT EXISTS (
+WHERE r.outcome IS NOT 4 AND NOT EXISTS (
     SELECT 1
     FROM sw_workflow_marks AS x
     WHERE x.kind = m.kind AND x.block = r.run_key >> 7 AND CASE m.kind
@@ -396,6 +443,11 @@ INSERT INTO sw_workflow_attempts (run_key, number, ended, started_at_ms, ended_a
 VALUES (2, 1, 5, 1, 1);
 ";
 
+    /// An ended run that is being pruned, and a fork of it that lives.
+    const FORKED_AND_PRUNED: &str = "
+INSERT INTO sw_workflow_runs (run_key, run_id, lane_key, outcome, forked_from, created_at_ms, priority)
+VALUES (3, x'03', 1, 4, NULL, 1, 0), (4, x'04', 1, NULL, 3, 1, 0)";
+
     /// Changes a row while an index does not know that it is meant: the number of entries is right.
     const STALE_INDEX: &str = "
 PRAGMA writable_schema = ON;
@@ -456,6 +508,10 @@ UPDATE sw_workflow_lanes SET first_priority = 0, first_due_at_ms = 1, first_task
             ("step", "UPDATE sw_workflow_steps SET run_key = 9"),
             ("signal", "UPDATE sw_workflow_signals SET run_key = 9"),
             ("event", "UPDATE sw_workflow_events SET run_key = 9"),
+            ("pruned", "UPDATE sw_workflow_runs SET outcome = 4 WHERE run_key = 1"),
+            ("pruned", "INSERT INTO sw_workflow_gone VALUES (1, x'01')"),
+            ("pruned", "INSERT INTO sw_workflow_gone VALUES (9, x'09')"),
+            ("pruned", FORKED_AND_PRUNED),
             ("wait", "UPDATE sw_workflow_tasks SET state = 1 WHERE task_key = 2"),
             ("wait", "UPDATE sw_workflow_waits SET target_key = 9"),
             ("queue", "UPDATE sw_workflow_queues SET running = 2"),

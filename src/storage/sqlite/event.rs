@@ -14,12 +14,14 @@ INSERT INTO sw_workflow_events (run_key, type, idem_key, at_ms, payload)
 VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (run_key, idem_key) WHERE idem_key IS NOT NULL DO NOTHING";
 
-// Events of a tree that is being pruned are gone with it (P34).
+// Events of pruned runs stay until they are the oldest (P32).
 const EVENTS: &str = "
-SELECT e.seq, r.run_id, e.type, e.payload, e.at_ms
+SELECT e.seq, coalesce(r.run_id, (
+    SELECT g.run_id FROM sw_workflow_gone AS g WHERE g.run_key = e.run_key
+)), e.type, e.payload, e.at_ms
 FROM sw_workflow_events AS e
-JOIN sw_workflow_runs AS r ON r.run_key = e.run_key
-WHERE e.seq > ?1 AND e.seq <= ?3 AND r.outcome IS NOT 4
+LEFT JOIN sw_workflow_runs AS r ON r.run_key = e.run_key
+WHERE e.seq > ?1 AND e.seq <= ?3
     AND (?4 IS NULL OR e.type IN (SELECT value FROM json_each(?4)))
 ORDER BY e.seq
 LIMIT ?2";

@@ -27,7 +27,8 @@ UPDATE sw_workflow_runs
 SET metadata = ?2
 WHERE run_key = ?1";
 
-/// The runs of a block that a filter means; of the members of metadata none is asked for here. Two
+/// The runs of a block that a filter means; of the members of metadata none is asked for here. A root
+/// that is being pruned (outcome 4) is in no state that can be asked for, its tree is looked up. Two
 /// statements, since an order is no value.
 macro_rules! runs_of_block {
     ($order:literal) => {
@@ -37,7 +38,7 @@ SELECT r.run_key, CASE WHEN :metadata THEN r.metadata END
 FROM sw_workflow_runs AS r
 CROSS JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 LEFT JOIN sw_workflow_tasks AS t ON t.task_key = r.run_key
-WHERE r.run_key >= :first AND r.run_key <= :last AND r.outcome IS NOT 4
+WHERE r.run_key >= :first AND r.run_key <= :last
     AND CASE WHEN r.outcome IS NULL THEN :states & 15 ELSE :states >> (r.outcome + 3) & 1 END
     AND (:created_from IS NULL OR r.created_at_ms >= :created_from)
     AND (:created_to IS NULL OR r.created_at_ms < :created_to)
@@ -45,6 +46,9 @@ WHERE r.run_key >= :first AND r.run_key <= :last AND r.outcome IS NOT 4
     AND (:finished_to IS NULL OR r.finished_at_ms < :finished_to)
     AND (:parent IS NULL OR r.parent_key = :parent)
     AND (:root IS NULL OR coalesce(r.root_key, r.run_key) = :root)
+    AND (r.root_key IS NULL OR 4 IS NOT (
+        SELECT p.outcome FROM sw_workflow_runs AS p WHERE p.run_key = r.root_key
+    ))
     AND (NOT :roots_only OR r.parent_key IS NULL)
     AND (:scope IS NULL OR r.idem_scope = :scope)
     AND (:key IS NULL OR r.idem_key = :key)
@@ -92,7 +96,7 @@ JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
 LEFT JOIN sw_workflow_runs AS p ON p.run_key = r.parent_key
 LEFT JOIN sw_payloads AS b ON b.payload_key = r.args_key AND ?2 & 1
-WHERE r.run_key = ?1 AND r.outcome IS NOT 4";
+WHERE r.run_key = ?1 AND t.outcome IS NOT 4";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] =

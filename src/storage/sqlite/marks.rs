@@ -141,7 +141,8 @@ pub(super) fn mark_of(member: &str) -> String {
     format!("#{}", blake3::hash(member.as_bytes()).to_hex())
 }
 
-fn marks_of(text: &str) -> Result<BTreeSet<String>> {
+/// Returns the marks of a run's metadata.
+pub(super) fn marks_of(text: &str) -> Result<BTreeSet<String>> {
     let members = metadata::members(text)?;
     let mut marks: BTreeSet<String> =
         members.iter().take(METADATA_MARKS_MAX).map(|member| mark_of(member)).collect();
@@ -223,6 +224,11 @@ impl Tx<'_> {
             self.execute(UNMARK, (Kind::Metadata, mark, block))?;
         }
         Ok(())
+    }
+
+    /// Takes a mark away that no run of its block has any more.
+    pub(super) fn unmark(&self, kind: i64, value: &dyn ToSql, block: Block) -> Result<()> {
+        self.execute(UNMARK, rusqlite::params![kind, value, block]).map(|_| ())
     }
 
     /// Returns the nearest block with a mark, from this one on.

@@ -39,6 +39,7 @@ mod open_tests;
 mod plan_tests;
 mod query;
 mod queue;
+mod retention;
 mod run;
 mod schedule;
 mod sources;
@@ -70,6 +71,7 @@ pub fn statements() -> Vec<&'static str> {
         marks::STATEMENTS,
         query::STATEMENTS,
         queue::STATEMENTS,
+        retention::STATEMENTS,
         run::STATEMENTS,
         schedule::STATEMENTS,
         sources::STATEMENTS,

@@ -10,7 +10,8 @@ use crate::domain::port::{QueryPort, RunRow, SignalRow};
 use crate::error::Result;
 use crate::id::Id;
 
-// A run that is being pruned (outcome 4) is gone for every reader from the first moment (P34).
+// A tree that is being pruned (outcome 4 at its root) is gone for every reader from the first moment
+// (P34).
 const RUN_ROW: &str = "
 SELECT r.run_key, r.run_id, t.run_id, p.run_id, r.lane_key, l.queue, l.workflow, l.code_version,
     r.outcome, r.priority, r.max_tries, r.attempts, r.tries, r.created_at_ms, r.run_at_ms,
@@ -20,7 +21,7 @@ JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
 LEFT JOIN sw_workflow_runs AS p ON p.run_key = r.parent_key
 LEFT JOIN sw_payloads AS b ON b.payload_key = r.args_key
-WHERE r.run_id = ?1 AND r.outcome IS NOT 4";
+WHERE r.run_id = ?1 AND t.outcome IS NOT 4";
 
 const ATTEMPTS_AFTER: &str = "
 SELECT number, ended, worker, started_at_ms, ended_at_ms, error
@@ -70,7 +71,7 @@ SELECT r.run_key, r.run_id, t.run_id, NULL, r.lane_key, l.queue, l.workflow, l.c
 FROM sw_workflow_runs AS r
 JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
-WHERE r.parent_key = ?1 AND r.run_key > ?2 AND r.outcome IS NOT 4
+WHERE r.parent_key = ?1 AND r.run_key > ?2
 ORDER BY r.run_key
 LIMIT ?3";
 

@@ -48,9 +48,12 @@ JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 WHERE r.idem_scope = ?1 AND r.idem_key = ?2";
 
 const RUN_BY_ID: &str = "
-SELECT run_key
-FROM sw_workflow_runs
-WHERE run_id = ?1";
+SELECT r.run_key
+FROM sw_workflow_runs AS r
+WHERE r.run_id = ?1 AND r.outcome IS NOT 4
+    AND (r.root_key IS NULL OR 4 IS NOT (
+        SELECT t.outcome FROM sw_workflow_runs AS t WHERE t.run_key = r.root_key
+    ))";
 
 const PAYLOAD_INSERT: &str = "
 INSERT INTO sw_payloads (body)

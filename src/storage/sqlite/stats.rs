@@ -80,6 +80,13 @@ FROM (
     LIMIT ?2
 ) AS page";
 
+// Below a root that is being pruned.
+const OUTCOME_GONE_COUNT: &str = "
+SELECT count(*)
+FROM sw_workflow_runs AS t
+JOIN sw_workflow_runs AS r ON r.root_key = t.run_key AND r.outcome = ?1
+WHERE t.outcome = 4 AND t.outcome > 1";
+
 const RUN_FIRST: &str = "
 SELECT run_key
 FROM sw_workflow_runs
@@ -118,6 +125,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     READY_COUNT,
     READY_OF_NEXT_PRIORITY,
     OUTCOME_COUNT,
+    OUTCOME_GONE_COUNT,
     RUN_FIRST,
     RUN_LAST,
     OWNER_ROWS,
@@ -189,8 +197,10 @@ impl StatsPort for Tx<'_> {
     }
 
     fn outcome_count(&mut self, outcome: Outcome, limit: u32) -> Result<u32> {
-        let count = self.one(OUTCOME_COUNT, (outcome as i64, limit), |row| row.get(0))?;
-        Ok(count.unwrap_or(0))
+        let gone: u32 = self.one(OUTCOME_GONE_COUNT, [outcome], |row| row.get(0))?.unwrap_or(0);
+        let limit = limit.saturating_add(gone);
+        let count: Option<u32> = self.one(OUTCOME_COUNT, (outcome, limit), |row| row.get(0))?;
+        Ok(count.unwrap_or(0).saturating_sub(gone))
     }
 
     fn run_span(&mut self) -> Result<u64> {

@@ -1,0 +1,35 @@
+"""What has ended, and goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from . import documents
+from ._library import lib, text
+from .options import RunFilter, filter_json
+from .run import scoped
+from .topic import StoreTopic
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class StoreRetention(StoreTopic):
+    """What a store forgets."""
+
+    def prune(
+        self,
+        limit: int = 0,
+        *,
+        dry_run: bool = False,
+        **filter: Unpack[RunFilter],
+    ) -> documents.Pruned:
+        """Removes runs that have ended, with all that is stored of them, ``limit`` at most (0 is
+        1000, at most 100,000): ``while store.prune(state="completed")["more"]: pass``.
+
+        The filter is asked of topmost runs: trees go whole, and only when all in them has ended,
+        the oldest first unless ``order`` says otherwise.
+        A ``dry_run`` does nothing and says what would go.
+        """
+        asked = filter_json({**scoped(filter), "dry_run": dry_run})
+        return cast(documents.Pruned, self._document(lib.sw_store_prune, *text(asked), limit))

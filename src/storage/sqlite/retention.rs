@@ -1,0 +1,599 @@
+//! Pruning: the rows of trees that have ended go, and what found them.
+//!
+//! Two rows stay for their keys' sake. That of the newest run, since the next run is given the key after
+//! the greatest, and cursors of lists and what is in memory elsewhere name runs by keys: it stays bare, as
+//! a root that is being pruned, until there is a newer one. And the newest event, likewise (P32).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::types::{ToSql, ToSqlOutput};
+
+use super::errors::map;
+use super::marks::{Block, TOO_MANY, block_of, keys_of, marks_of, minute_of};
+use super::tx::Tx;
+use crate::domain::port::{LaneKey, Removed, RetentionPort, Room, RunKey};
+use crate::error::{Error, Result};
+
+const TREES_BEGUN: &str = "
+SELECT run_key
+FROM sw_workflow_runs
+WHERE outcome = 4 AND outcome > 1
+ORDER BY run_key
+LIMIT ?1";
+
+const TREE_HAS_ENDED: &str = "
+SELECT 1
+FROM sw_workflow_runs AS r
+WHERE r.run_key = ?1 AND r.outcome < 4 AND r.root_key IS NULL AND NOT EXISTS (
+    SELECT 1 FROM sw_workflow_runs AS m WHERE m.root_key = ?1 AND m.outcome IS NULL
+)";
+
+const FORK_ANY: &str = "
+SELECT run_key
+FROM sw_workflow_runs
+WHERE forked_from > 0
+ORDER BY forked_from, run_key
+LIMIT 1";
+
+const FORK_LIVING: &str = "
+WITH RECURSIVE chain (run_key, outcome) AS (
+    SELECT f.run_key, f.outcome
+    FROM sw_workflow_runs AS f
+    WHERE f.forked_from = ?1
+    UNION ALL
+    SELECT f.run_key, f.outcome
+    FROM sw_workflow_runs AS m
+    CROSS JOIN sw_workflow_runs AS f ON f.forked_from = m.run_key
+    WHERE m.root_key = ?1
+    UNION
+    SELECT f.run_key, f.outcome
+    FROM chain
+    CROSS JOIN sw_workflow_runs AS f ON f.forked_from = chain.run_key
+)
+SELECT 1
+FROM chain
+WHERE outcome IS NULL
+LIMIT 1";
+
+const TREE_BEGIN: &str = "
+UPDATE sw_workflow_runs
+SET outcome = 4, idem_scope = NULL, idem_key = NULL
+WHERE run_key = ?1 AND outcome < 4";
+
+const MEMBERS: &str = "
+SELECT run_key
+FROM sw_workflow_runs
+WHERE root_key = ?1
+ORDER BY outcome, run_key
+LIMIT ?2";
+
+const NEWEST: &str = "
+SELECT run_key
+FROM sw_workflow_runs
+ORDER BY run_key DESC
+LIMIT 1";
+
+/// The bytes of what a run's own row carries.
+macro_rules! carried {
+    () => {
+        "coalesce(octet_length(r.args), 0) + coalesce(octet_length(r.result), 0)
+        + coalesce(octet_length(r.error), 0) + coalesce(octet_length(r.metadata), 0)
+        + coalesce((
+            SELECT octet_length(b.body) FROM sw_payloads AS b WHERE b.payload_key = r.args_key
+        ), 0)"
+    };
+}
+
+const RUN_FACTS: &str = concat!(
+    "
+SELECT r.run_id, r.lane_key, l.queue, l.workflow, l.code_version, r.finished_at_ms, r.metadata,
+    r.args_key, ",
+    carried!(),
+    "
+FROM sw_workflow_runs AS r
+JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+WHERE r.run_key = ?1"
+);
+
+const RUN_BYTES: &str = concat!(
+    "
+SELECT ",
+    carried!(),
+    "
+    + coalesce((
+        SELECT sum(octet_length(error)) FROM sw_workflow_attempts WHERE run_key = ?1
+    ), 0)
+    + coalesce((
+        SELECT sum(coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0))
+        FROM sw_workflow_steps
+        WHERE run_key = ?1
+    ), 0)
+    + coalesce((
+        SELECT sum(octet_length(payload)) FROM sw_workflow_signals WHERE run_key = ?1
+    ), 0)
+FROM sw_workflow_runs AS r
+WHERE r.run_key = ?1"
+);
+
+const ATTEMPTS: &str = "
+SELECT number, coalesce(octet_length(error), 0), ended_at_ms
+FROM sw_workflow_attempts
+WHERE run_key = ?1
+ORDER BY number
+LIMIT ?2";
+
+const ATTEMPT_DELETE: &str = "
+DELETE FROM sw_workflow_attempts
+WHERE run_key = ?1 AND number = ?2";
+
+const STEPS: &str = "
+SELECT step_key, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0), NULL
+FROM sw_workflow_steps
+WHERE run_key = ?1
+ORDER BY kind, name, occurrence
+LIMIT ?2";
+
+const STEP_DELETE: &str = "
+DELETE FROM sw_workflow_steps
+WHERE run_key = ?1 AND step_key = ?2";
+
+const SIGNALS: &str = "
+SELECT signal_key, coalesce(octet_length(payload), 0), NULL
+FROM sw_workflow_signals
+WHERE run_key = ?1
+ORDER BY signal_key
+LIMIT ?2";
+
+const SIGNAL_DELETE: &str = "
+DELETE FROM sw_workflow_signals
+WHERE run_key = ?1 AND signal_key = ?2";
+
+const RESERVATIONS: &str = "
+SELECT reservation_key, 0, NULL
+FROM sw_budget_reservations
+WHERE run_key = ?1
+ORDER BY fence, source, reservation_key
+LIMIT ?2";
+
+const RESERVATION_DELETE: &str = "
+DELETE FROM sw_budget_reservations
+WHERE run_key = ?1 AND reservation_key = ?2";
+
+const ENTRIES: &str = "
+SELECT entry_key, 0, NULL
+FROM sw_budget_ledger
+WHERE root_key = ?1
+ORDER BY source_type, source_key, unit
+LIMIT ?2";
+
+const ENTRY_DELETE: &str = "
+DELETE FROM sw_budget_ledger
+WHERE root_key = ?1 AND entry_key = ?2";
+
+const BALANCES_DELETE: &str = "
+DELETE FROM sw_budget_balances
+WHERE root_key = ?1";
+
+const TOTALS_DELETE: &str = "
+DELETE FROM sw_budget_totals
+WHERE root_key = ?1";
+
+const PAYLOAD_DELETE: &str = "
+DELETE FROM sw_payloads
+WHERE payload_key = ?1";
+
+const CASCADE_DELETE: &str = "
+DELETE FROM sw_workflow_cascades
+WHERE run_key = ?1";
+
+const GONE_INSERT: &str = "
+INSERT OR IGNORE INTO sw_workflow_gone (run_key, run_id)
+SELECT ?1, ?2
+WHERE EXISTS (SELECT 1 FROM sw_workflow_events WHERE run_key = ?1)";
+
+const RUN_DELETE: &str = "
+DELETE FROM sw_workflow_runs
+WHERE run_key = ?1";
+
+// Its outcome, its end and all that it was are gone; its key, its id, its lane and its time are not.
+const RUN_BARE: &str = "
+UPDATE sw_workflow_runs
+SET outcome = 4, attempts = NULL, tries = NULL, parent_key = NULL, root_key = NULL, forked_from = NULL,
+    finished_at_ms = NULL, concurrency_key = NULL, metadata = NULL, args_key = NULL, args = NULL,
+    result = NULL, error = NULL
+WHERE run_key = ?1";
+
+const REMAINING: &str = "
+SELECT l.queue, l.workflow, l.code_version, r.outcome, r.finished_at_ms, r.metadata
+FROM sw_workflow_runs AS r
+CROSS JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+WHERE r.run_key >= ?1 AND r.run_key <= ?2 AND r.outcome IS NOT 4
+ORDER BY r.run_key
+LIMIT 128";
+
+const LANE_UNMARKED: &str = "
+UPDATE sw_workflow_lanes
+SET marked_block = NULL
+WHERE lane_key = ?1 AND marked_block = ?2";
+
+const CLOCK_STEP_DELETE: &str = "
+DELETE FROM sw_workflow_clock_steps
+WHERE run_key = ?1";
+
+// Of the runs about one that is gone, whether the later one was submitted at an earlier time.
+const CLOCK_STEP_PASS_ON: &str = "
+INSERT OR IGNORE INTO sw_workflow_clock_steps (run_key)
+SELECT n.run_key
+FROM sw_workflow_runs AS n
+WHERE n.run_key = (
+    SELECT run_key FROM sw_workflow_runs WHERE run_key > ?1 ORDER BY run_key LIMIT 1
+) AND n.created_at_ms < (
+    SELECT created_at_ms FROM sw_workflow_runs WHERE run_key < ?1 ORDER BY run_key DESC LIMIT 1
+)";
+
+// The newest stays: its number is not given again.
+const EVENTS_OLDEST: &str = "
+SELECT e.seq, e.run_key, g.run_key IS NOT NULL
+FROM sw_workflow_events AS e
+LEFT JOIN sw_workflow_gone AS g ON g.run_key = e.run_key
+WHERE e.seq < (
+    SELECT seq FROM sw_workflow_events ORDER BY seq DESC LIMIT 1
+)
+ORDER BY e.seq
+LIMIT ?1";
+
+const EVENTS_DELETE: &str = "
+DELETE FROM sw_workflow_events
+WHERE seq <= ?1";
+
+const GONE_DELETE: &str = "
+DELETE FROM sw_workflow_gone
+WHERE run_key = ?1
+    AND NOT EXISTS (SELECT 1 FROM sw_workflow_events WHERE run_key = ?1)";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[
+    TREES_BEGUN,
+    TREE_HAS_ENDED,
+    FORK_ANY,
+    FORK_LIVING,
+    TREE_BEGIN,
+    MEMBERS,
+    NEWEST,
+    RUN_FACTS,
+    RUN_BYTES,
+    ATTEMPTS,
+    ATTEMPT_DELETE,
+    STEPS,
+    STEP_DELETE,
+    SIGNALS,
+    SIGNAL_DELETE,
+    RESERVATIONS,
+    RESERVATION_DELETE,
+    ENTRIES,
+    ENTRY_DELETE,
+    BALANCES_DELETE,
+    TOTALS_DELETE,
+    PAYLOAD_DELETE,
+    CASCADE_DELETE,
+    GONE_INSERT,
+    RUN_DELETE,
+    RUN_BARE,
+    REMAINING,
+    LANE_UNMARKED,
+    CLOCK_STEP_DELETE,
+    CLOCK_STEP_PASS_ON,
+    EVENTS_OLDEST,
+    EVENTS_DELETE,
+    GONE_DELETE,
+];
+
+/// Rows of one table that go with a run: key, bytes and end of some, and the removal of one.
+struct Part {
+    rows: &'static str,
+    delete: &'static str,
+}
+
+const PARTS_OF_RUN: [Part; 4] = [
+    Part { rows: ATTEMPTS, delete: ATTEMPT_DELETE },
+    Part { rows: STEPS, delete: STEP_DELETE },
+    Part { rows: SIGNALS, delete: SIGNAL_DELETE },
+    Part { rows: RESERVATIONS, delete: RESERVATION_DELETE },
+];
+
+const LEDGER: Part = Part { rows: ENTRIES, delete: ENTRY_DELETE };
+
+/// What a run is noted as in its block.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Value {
+    Number(i64),
+    Text(String),
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Value::Number(number) => number.to_sql(),
+            Value::Text(text) => text.to_sql(),
+        }
+    }
+}
+
+/// A kind of mark, as in the file, and its value.
+type Mark = (i64, Value);
+
+fn ended_in(ms: i64) -> Mark {
+    (5, Value::Number(minute_of(ms)))
+}
+
+fn names(queue: String, workflow: String, code_version: String) -> [Mark; 3] {
+    [(1, Value::Text(queue)), (2, Value::Text(workflow)), (3, Value::Text(code_version))]
+}
+
+fn members(metadata: &str) -> Result<impl Iterator<Item = Mark>> {
+    Ok(marks_of(metadata)?.into_iter().map(|mark| (6, Value::Text(mark))))
+}
+
+/// The row of a run that is to go.
+struct Facts {
+    run_id: Vec<u8>,
+    lane_key: LaneKey,
+    names: [Mark; 3],
+    finished_at_ms: Option<i64>,
+    metadata: Option<String>,
+    args_key: Option<i64>,
+    bytes: u64,
+}
+
+/// A removal under way.
+struct Removal<'room> {
+    room: &'room mut Room,
+    removed: Removed,
+    /// The run whose key is the greatest.
+    newest: Option<RunKey>,
+    /// What the runs that are gone were marked with.
+    marks: BTreeMap<Block, BTreeSet<Mark>>,
+    /// Lanes of those in the block that new runs are given keys of.
+    lanes: BTreeSet<LaneKey>,
+    /// Those of them that were submitted at an earlier time than the one before.
+    clock_steps: Vec<RunKey>,
+}
+
+impl RetentionPort for Tx<'_> {
+    fn trees_begun(&mut self, limit: u32) -> Result<Vec<RunKey>> {
+        self.all(TREES_BEGUN, [limit], |row| row.get(0))
+    }
+
+    fn tree_has_ended(&mut self, root_key: RunKey) -> Result<bool> {
+        if self.one(TREE_HAS_ENDED, [root_key], |_| Ok(()))?.is_none() {
+            return Ok(false);
+        }
+        Ok(self.key(FORK_ANY, [])?.is_none()
+            || self.one(FORK_LIVING, [root_key], |_| Ok(()))?.is_none())
+    }
+
+    fn trees_remove(&mut self, root_keys: &[RunKey], room: &mut Room) -> Result<Removed> {
+        let newest = self.key(NEWEST, [])?;
+        let mut removal = Removal {
+            room,
+            removed: Removed { is_whole: true, ..Removed::default() },
+            newest,
+            marks: BTreeMap::new(),
+            lanes: BTreeSet::new(),
+            clock_steps: Vec::new(),
+        };
+        for root_key in root_keys {
+            if removal.room.is_full() {
+                break;
+            }
+            if self.execute(TREE_BEGIN, [root_key])? > 0 {
+                removal.removed.trees += 1;
+            }
+            removal.removed.last_key = Some(*root_key);
+            removal.removed.is_whole = self.tree_remove(*root_key, &mut removal)?;
+            if !removal.removed.is_whole {
+                break;
+            }
+        }
+        self.unmark_gone(&removal)?;
+        Ok(removal.removed)
+    }
+
+    fn tree_weight(&mut self, root_key: RunKey, runs_max: u32) -> Result<Removed> {
+        let mut run_keys: Vec<RunKey> =
+            self.all(MEMBERS, (root_key, runs_max), |row| row.get(0))?;
+        run_keys.push(root_key);
+        let is_whole = run_keys.len() <= runs_max as usize;
+        run_keys.truncate(runs_max as usize);
+        let mut weight = Removed { trees: 1, is_whole, ..Removed::default() };
+        for run_key in run_keys {
+            let bytes: Option<i64> = self.one(RUN_BYTES, [run_key], |row| row.get(0))?;
+            weight.runs += 1;
+            weight.bytes += bytes.unwrap_or(0).unsigned_abs();
+        }
+        Ok(weight)
+    }
+
+    fn events_trim(&mut self, limit: u32) -> Result<bool> {
+        let mut run_keys: BTreeSet<RunKey> = BTreeSet::new();
+        let (mut last_seq, mut count) = (None, 0);
+        {
+            let mut statement = self.prepare(EVENTS_OLDEST)?;
+            let mut rows = statement.query([limit]).map_err(map)?;
+            while let Some(row) = rows.next().map_err(map)? {
+                if !row.get::<_, bool>(2).map_err(map)? {
+                    break;
+                }
+                last_seq = Some(row.get::<_, i64>(0).map_err(map)?);
+                run_keys.insert(row.get(1).map_err(map)?);
+                count += 1;
+            }
+        }
+        let Some(last_seq) = last_seq else { return Ok(false) };
+        self.execute(EVENTS_DELETE, [last_seq])?;
+        for run_key in run_keys {
+            self.execute(GONE_DELETE, [run_key])?;
+        }
+        Ok(count == limit)
+    }
+}
+
+impl Tx<'_> {
+    /// Goes on with a tree; returns whether nothing of it is left.
+    fn tree_remove(&self, root_key: RunKey, removal: &mut Removal<'_>) -> Result<bool> {
+        self.execute(BALANCES_DELETE, [root_key])?;
+        self.execute(TOTALS_DELETE, [root_key])?;
+        if !self.part_remove(&LEDGER, root_key, removal)? {
+            return Ok(false);
+        }
+        loop {
+            if removal.room.is_full() {
+                return Ok(false);
+            }
+            let members: Vec<RunKey> =
+                self.all(MEMBERS, (root_key, removal.room.runs), |row| row.get(0))?;
+            if members.is_empty() {
+                return self.run_remove(root_key, removal);
+            }
+            for run_key in members {
+                if !self.run_remove(run_key, removal)? {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// Goes on with a run; returns whether nothing of it is left.
+    fn run_remove(&self, run_key: RunKey, removal: &mut Removal<'_>) -> Result<bool> {
+        for part in &PARTS_OF_RUN {
+            if !self.part_remove(part, run_key, removal)? {
+                return Ok(false);
+            }
+        }
+        let facts = self.one(RUN_FACTS, [run_key], read_facts)?;
+        let lost = || Error::Corrupt(format!("run {run_key} has no lane").into());
+        let facts = facts.ok_or_else(lost)?;
+        // A bare row was counted as it became one.
+        let is_bare = facts.finished_at_ms.is_none();
+        if removal.newest != Some(run_key) {
+            if self.execute(CLOCK_STEP_DELETE, [run_key])? > 0 {
+                removal.clock_steps.push(run_key);
+            }
+            self.execute(RUN_DELETE, [run_key])?;
+        } else if !is_bare {
+            self.execute(RUN_BARE, [run_key])?;
+        }
+        removal.room.rows = removal.room.rows.saturating_sub(1);
+        if is_bare {
+            return Ok(true);
+        }
+        self.execute(CASCADE_DELETE, [run_key])?;
+        self.execute(GONE_INSERT, (run_key, &facts.run_id))?;
+        if let Some(args_key) = facts.args_key {
+            self.execute(PAYLOAD_DELETE, [args_key])?;
+        }
+        removal.note(run_key, facts)?;
+        Ok(true)
+    }
+
+    /// Removes what stands in one table; returns whether nothing is left there.
+    fn part_remove(
+        &self,
+        part: &Part,
+        owner_key: RunKey,
+        removal: &mut Removal<'_>,
+    ) -> Result<bool> {
+        let room = removal.room.rows;
+        let rows: Vec<(i64, i64, Option<i64>)> = self
+            .all(part.rows, (owner_key, room), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        for (key, bytes, ended_at_ms) in &rows {
+            self.execute(part.delete, (owner_key, key))?;
+            removal.removed.bytes += bytes.unsigned_abs();
+            // What was retried has ended more than once.
+            let ended = ended_at_ms.map(ended_in);
+            removal.marks.entry(block_of(owner_key)).or_default().extend(ended);
+        }
+        let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        removal.room.rows = room.saturating_sub(count);
+        Ok(count < room)
+    }
+
+    /// Takes the marks away that no run of their block has any more, and keeps the steps of the clock.
+    fn unmark_gone(&self, removal: &Removal<'_>) -> Result<()> {
+        for (block, marks) in &removal.marks {
+            let mut gone: BTreeSet<&Mark> = marks.iter().collect();
+            for mark in &self.remaining(*block)? {
+                gone.remove(mark);
+            }
+            for (kind, value) in gone {
+                self.unmark(*kind, value, *block)?;
+            }
+        }
+        let newest = removal.newest.map(block_of);
+        for lane_key in &removal.lanes {
+            self.execute(LANE_UNMARKED, (lane_key, newest))?;
+            self.marked.borrow_mut().remove(lane_key);
+        }
+        for run_key in &removal.clock_steps {
+            self.execute(CLOCK_STEP_PASS_ON, [run_key])?;
+        }
+        Ok(())
+    }
+
+    /// Returns the marks of the runs that a block has.
+    fn remaining(&self, block: Block) -> Result<BTreeSet<Mark>> {
+        let (first, last) = keys_of(block);
+        let rows = self.all(REMAINING, (first, last), |row| {
+            let names = names(row.get(0)?, row.get(1)?, row.get(2)?);
+            let (outcome, finished_at_ms): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
+            Ok((names, outcome, finished_at_ms, row.get::<_, Option<String>>(5)?))
+        })?;
+        let mut marks = BTreeSet::new();
+        for (names, outcome, finished_at_ms, metadata) in rows {
+            marks.extend(names);
+            marks.extend(outcome.map(|outcome| (4, Value::Number(outcome))));
+            marks.extend(finished_at_ms.map(ended_in));
+            if let Some(metadata) = metadata {
+                marks.extend(members(&metadata)?);
+                // What a migration found is not marked one by one.
+                marks.insert((6, Value::Text(TOO_MANY.into())));
+            }
+        }
+        Ok(marks)
+    }
+}
+
+impl Removal<'_> {
+    /// Counts a run that is gone, and notes what found it.
+    fn note(&mut self, run_key: RunKey, facts: Facts) -> Result<()> {
+        self.removed.runs += 1;
+        self.removed.bytes += facts.bytes;
+        self.room.runs = self.room.runs.saturating_sub(1);
+        let block = block_of(run_key);
+        if self.newest.map(block_of) == Some(block) {
+            self.lanes.insert(facts.lane_key);
+        }
+        let marks = self.marks.entry(block).or_default();
+        marks.extend(facts.names);
+        // Whatever it ended as, also before a retry.
+        marks.extend((1..=3).map(|outcome| (4, Value::Number(outcome))));
+        marks.extend(facts.finished_at_ms.map(ended_in));
+        if let Some(metadata) = &facts.metadata {
+            marks.extend(members(metadata)?);
+            marks.insert((6, Value::Text(TOO_MANY.into())));
+        }
+        Ok(())
+    }
+}
+
+fn read_facts(row: &rusqlite::Row<'_>) -> rusqlite::Result<Facts> {
+    Ok(Facts {
+        run_id: row.get(0)?,
+        lane_key: row.get(1)?,
+        names: names(row.get(2)?, row.get(3)?, row.get(4)?),
+        finished_at_ms: row.get(5)?,
+        metadata: row.get(6)?,
+        args_key: row.get(7)?,
+        bytes: row.get::<_, i64>(8)?.unsigned_abs(),
+    })
+}

@@ -1,0 +1,10 @@
+/* Pruning in the wrong hands. */
+#include "../misuse.h"
+
+ON(STORE, sw_store_prune) {
+    sw_text *text = POISON(sw_text);
+    int32_t code = sw_store_prune(object, ABSENT, 0, &text, err);
+    return with_text_set_to_null(code, text);
+}
+
+WITHOUT_OUTPUT(sw_store_prune) { return sw_store_prune(living[STORE], ABSENT, 0, NULL, err); }

@@ -1,0 +1,170 @@
+/* What has ended and is pruned: whole trees, at once for every call, part by part in the file. */
+#include "support.h"
+
+#include "reader.h"
+
+static int32_t prune_code(sw_store *store, const char *filter, uint32_t limit, sw_text **out) {
+    return sw_store_prune(store, filter, filter == NULL ? 0 : SW_NTS, limit, out, ERR);
+}
+
+static const struct value *prune(sw_store *store, const char *filter, uint32_t limit) {
+    sw_text *text = NULL;
+    int32_t code = CODE_OF(prune_code(store, filter, limit, &text));
+    REQUIRE(code == SW_OK);
+    const struct value *answer = value_read(take_text(text));
+    CHECK_KEYS(answer, "runs", "trees", "bytes", "more");
+    return answer;
+}
+
+static void check_pruned(int runs, int trees, bool more, const struct value *answer) {
+    CHECK_INT_IN(runs, answer, "runs");
+    CHECK_INT_IN(trees, answer, "trees");
+    CHECK(value_in(answer, "more")->kind == (more ? VALUE_TRUE : VALUE_FALSE));
+}
+
+static void check_whole(sw_store *store) {
+    sw_text *text = NULL;
+    REQUIRE_CODE(SW_OK, sw_store_check(store, &text, ERR));
+    CHECK_TEXT("{\"ok\":true,\"faults\":[]}", take_text(text));
+}
+
+static uint64_t count(sw_store *store) {
+    uint64_t count = 77;
+    REQUIRE_CODE(SW_OK, sw_run_count(store, ABSENT, 0, &count, ERR));
+    return count;
+}
+
+/* A run with children, of which all have ended; the ids of all, the root's first. */
+static struct run_id *ended_tree(sw_store *store, int children) {
+    struct run_id *ids = lend((size_t)(children + 1) * sizeof *ids);
+    ids[0] = submit(store, "parent", "[1]");
+    sw_attempt *attempt = claim(store);
+    for (int at = 1; at <= children; at++) {
+        const char *name = lend_format("child %d", at);
+        REQUIRE_CODE(SW_OK, sw_child_submit(attempt, NTS(name), NTS("child"), ABSENT, NULL,
+                                            ids[at].text, sizeof ids[at].text, ERR));
+    }
+    do_step(attempt, "done", "\"x\"");
+    finish(attempt, "1");
+    for (int at = 1; at <= children; at++) finish(claim(store), "2");
+    return ids;
+}
+
+TEST(what_has_ended_goes_and_what_lives_stays) {
+    sw_store *store = store_in_memory();
+    struct run_id *ended = ended_tree(store, 2);
+    struct run_id living = submit(store, "w", NULL);
+    const struct value *told = prune(store, "{\"dry_run\":true}", 0);
+    check_pruned(3, 1, false, told);
+    CHECK_INT(4, count(store));
+    const struct value *done = prune(store, NULL, 0);
+    check_pruned(3, 1, false, done);
+    CHECK_RAW_IN(lend_format("%lld", value_in(told, "bytes")->integer), done, "bytes");
+    CHECK_INT(1, count(store));
+    sw_text *text = POISON(sw_text);
+    for (int at = 0; at < 3; at++) {
+        CHECK_CODE(SW_ERR_NOT_FOUND, sw_run_get(store, NTS(ended[at].text), &text, ERR));
+    }
+    CHECK_STATE("pending", store, living.text);
+    check_whole(store);
+    check_pruned(0, 0, false, prune(store, NULL, 0));
+    sw_store_close(store);
+}
+
+TEST(a_filter_is_asked_of_topmost_runs) {
+    sw_store *store = store_in_memory();
+    ended_tree(store, 1);
+    ended_tree(store, 0);
+    check_pruned(0, 0, false, prune(store, "{\"workflow\":\"child\"}", 0));
+    check_pruned(0, 0, false, prune(store, "{\"state\":\"failed\"}", 0));
+    check_pruned(0, 0, false, prune(store, "{\"state\":\"pending\"}", 0));
+    check_pruned(1, 1, true, prune(store, "{\"order\":\"newest\"}", 1));
+    check_pruned(2, 1, false, prune(store, "{\"workflow\":\"parent\",\"state\":\"completed\"}", 0));
+    check_whole(store);
+    sw_store_close(store);
+}
+
+/* Its ids are not found any more and its key is free, while its rows go call by call. */
+TEST(a_tree_larger_than_the_limit_is_gone_at_once_and_goes_in_parts) {
+    sw_store *store = store_in_memory();
+    struct run_id *ended = ended_tree(store, 6);
+    const char *filter = lend_format("{\"root_run_id\":\"%s\"}", ended[0].text);
+    check_pruned(2, 1, true, prune(store, filter, 2));
+    CHECK_INT(0, count(store));
+    sw_text *text = POISON(sw_text);
+    for (int at = 0; at < 7; at++) {
+        CHECK_CODE(SW_ERR_NOT_FOUND,
+                   sw_run_history(store, NTS(ended[at].text), ABSENT, 0, &text, ERR));
+        CHECK_CODE(SW_ERR_NOT_FOUND, sw_run_annotate(store, NTS(ended[at].text), NTS("{}"), ERR));
+    }
+    check_whole(store);
+    check_pruned(3, 0, true, prune(store, filter, 3));
+    check_pruned(2, 0, false, prune(store, filter, 9));
+    CHECK_CODE(SW_ERR_NOT_FOUND, prune_code(store, filter, 0, &text));
+    CHECK_SAYS(ended[0].text);
+    check_whole(store);
+    sw_store_close(store);
+}
+
+TEST(the_idempotency_key_of_a_pruned_run_makes_a_new_one) {
+    sw_store *store = store_in_memory();
+    sw_submit_options options = submit_options();
+    options.idempotency_key = "k";
+    options.idempotency_key_len = SW_NTS;
+    struct run_id first = submit_with(store, "w", &options);
+    finish(claim(store), "1");
+    check_pruned(1, 1, false, prune(store, NULL, 0));
+    struct run_id second = submit_with(store, "w", &options);
+    CHECK(strcmp(first.text, second.text) != 0);
+    sw_store_close(store);
+}
+
+/* A reader that is behind can tell: the log loses what it says from its oldest end alone. */
+TEST(events_of_pruned_runs_stay_while_older_ones_are_there) {
+    sw_store *store = store_in_memory();
+    submit(store, "w", NULL);
+    sw_attempt *old = claim(store);
+    REQUIRE_CODE(SW_OK, sw_event_append(old, NTS("old"), NTS("1"), ABSENT, ERR));
+    struct run_id pruned = submit(store, "w", NULL);
+    sw_attempt *attempt = claim(store);
+    REQUIRE_CODE(SW_OK, sw_event_append(attempt, NTS("said"), NTS("2"), ABSENT, ERR));
+    finish(attempt, "1");
+    check_pruned(1, 1, false, prune(store, NULL, 0));
+    REQUIRE_CODE(SW_OK, sw_event_append(old, NTS("new"), NTS("3"), ABSENT, ERR));
+    sw_text *text = NULL;
+    REQUIRE_CODE(SW_OK, sw_event_read(store, 0, ABSENT, 0, &text, ERR));
+    const struct value *page = value_read(take_text(text));
+    CHECK_INT(3, value_in(page, "items")->count);
+    CHECK_TEXT_IN(pruned.text, value_at(value_in(page, "items"), 1), "run_id");
+    CHECK_CODE(SW_ERR_NOT_FOUND, sw_event_read(store, 0, NTS(pruned.text), 0, &text, ERR));
+    finish(old, "1");
+    check_pruned(1, 1, false, prune(store, NULL, 0));
+    REQUIRE_CODE(SW_OK, sw_event_read(store, 0, ABSENT, 0, &text, ERR));
+    page = value_read(take_text(text));
+    CHECK_INT_IN(3, page, "first_seq");
+    CHECK_INT(1, value_in(page, "items")->count);
+    check_whole(store);
+    sw_store_close(store);
+}
+
+TEST(what_cannot_be_asked_is_refused_and_nothing_goes) {
+    const char *path = temp_path("db");
+    sw_store *store = store_open(path, 0);
+    ended_tree(store, 0);
+    sw_text *text = POISON(sw_text);
+    CHECK_CODE(SW_ERR_INVALID, prune_code(store, NULL, SW_PRUNE_LEN_MAX + 1, &text));
+    CHECK_SAYS("100001");
+    CHECK_SAYS("100000");
+    CHECK_CODE(SW_ERR_INVALID, prune_code(store, "{\"older_than\":1}", 0, &text));
+    CHECK_SAYS("older_than");
+    CHECK_CODE(SW_ERR_NOT_FOUND, prune_code(store, "{\"root_run_id\":\"run_x\"}", 0, &text));
+    CHECK(text == NULL);
+    sw_store_options options = {.struct_size = sizeof options, .flags = SW_OPEN_READ_ONLY};
+    sw_store *reader = NULL;
+    REQUIRE_CODE(SW_OK, sw_store_open(path, &options, &reader, ERR));
+    check_pruned(1, 1, false, prune(reader, "{\"dry_run\":true}", 0));
+    CHECK_CODE(SW_ERR_READONLY, prune_code(reader, NULL, 0, &text));
+    CHECK_INT(1, count(reader));
+    sw_store_close(reader);
+    sw_store_close(store);
+}
