@@ -1,6 +1,7 @@
 /** Plays the acts of a scenario's workflow: see tests/vectors/worker/README.md. */
 import assert from "node:assert/strict";
 import { type Attempt, Failure, type Json, Suspended, type Wait } from "../src/index.js";
+import { aborted } from "./support.js";
 
 export type Act = Readonly<Record<string, unknown>>;
 
@@ -279,11 +280,4 @@ function thrown(what: Act): unknown {
   const make = KINDS[what["kind"] as string];
   assert.ok(make, `cannot throw ${JSON.stringify(what)}`);
   return make();
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CancelledError, ConflictError } from "../src/index.js";
 import { library } from "../src/library.js";
-import { claimed, memory, onDisk } from "./support.js";
+import { aborted, claimed, memory, onDisk } from "./support.js";
 
 test("a cancelled run is not claimed, and cancelling it again is fine", async (t) => {
   const store = await memory(t);
@@ -35,7 +35,7 @@ test("the heartbeat of an attempt aborts its signal when the run is cancelled", 
   const { runId } = await store.runs.submit("w");
   const outcome = (await claimed(store)).perform(async ({ signal }) => {
     await store.runs.cancel(runId);
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    await aborted(signal);
     assert.ok(signal.reason instanceof CancelledError);
     throw signal.reason;
   });

@@ -1,6 +1,5 @@
 /** What decides how an attempt ends: what is thrown, what is heard, what the store answers. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import {
@@ -17,7 +16,7 @@ import {
   type WorkerEvent,
   workflow,
 } from "../src/index.js";
-import { claimed, memory, onDisk } from "./support.js";
+import { aborted, claimed, memory, onDisk } from "./support.js";
 
 type Body = (attempt: Attempt) => unknown;
 
@@ -317,7 +316,7 @@ test("a cancel is heard by the one whose run it is", async (t) => {
       begun += 1;
       return finished;
     };
-    await Promise.race([once(attempt.signal, "abort"), attempt.step("s", work)]);
+    await Promise.race([aborted(attempt.signal), attempt.step("s", work)]);
     if (attempt.signal.aborted) heard.push(n);
     assert.ok(!attempt.signal.aborted || attempt.signal.reason instanceof CancelledError);
   });
@@ -344,7 +343,7 @@ test("a run that is out of time hears of it", async (t) => {
   const store = await onDisk(t);
   await store.runs.submit("w", null, { timeoutMs: 1_000 });
   const outcome = await (await claimed(store)).perform(async ({ signal }) => {
-    await once(signal, "abort");
+    await aborted(signal);
     throw signal.reason;
   });
   assert.equal(outcome.state, "failed");
@@ -357,7 +356,7 @@ test("a step's finished work is recorded, though its attempt has heard of a canc
   const outcome = await (await claimed(store)).perform((attempt) =>
     attempt.step("paid", async () => {
       await store.runs.cancel(runId);
-      await once(attempt.signal, "abort");
+      await aborted(attempt.signal);
       return "paid";
     }),
   );
@@ -370,9 +369,9 @@ test("a store that was closed is heard of, and nothing is stored", async (t) => 
   const store = await onDisk(t);
   await store.runs.submit("w");
   const outcome = await (await claimed(store)).perform(async ({ signal }) => {
-    const aborted = once(signal, "abort");
+    const closed = aborted(signal);
     void store.close();
-    await aborted;
+    await closed;
     assert.ok(signal.reason instanceof ClosedError);
   });
   assert.equal(outcome.state, "released");

@@ -16,11 +16,11 @@ import {
   WorkerStopped,
   workflow,
 } from "../src/index.js";
-import { folder, memory, onDisk } from "./support.js";
+import { aborted, folder, memory, onDisk } from "./support.js";
 
 const CLIENT = new URL("../src/index.js", import.meta.url).href;
 
-const told = (attempt: Attempt): Promise<unknown> => once(attempt.signal, "abort");
+const told = (attempt: Attempt): Promise<void> => aborted(attempt.signal);
 
 /** Resolves when the attempt of a workflow has begun. */
 function beginning(): { begun: Promise<void>; begin: () => void } {

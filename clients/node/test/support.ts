@@ -28,6 +28,14 @@ export async function onDisk(test: TestContext, options: StoreOptions = {}): Pro
   return store;
 }
 
+/** Resolves once a signal is aborted, also where that was before: a listener alone would wait for ever. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
 /** Claims what must be there. */
 export async function claimed(store: Store, queue?: string): Promise<Attempt> {
   const attempt = await store.runs.claim(queue === undefined ? {} : { queue });
