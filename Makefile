@@ -44,7 +44,7 @@ fanout: ## a thousand children, four workers, two of them killed: each child is 
 	@scripts/example.sh fanout
 
 build: ## the release library, shared and static
-	$(CARGO) build --release --locked
+	$(CARGO) library --locked
 
 check: ## everything that must hold before a change lands; all of it is run, then summed up
 	@scripts/check.sh $(PARTS)

@@ -34,7 +34,7 @@ trap clean_up EXIT
 build() {
     local lib=${SMOLWF_LIB_DIR:-}
     if [ -z "$lib" ]; then
-        (cd "$repository" && cargo build --release --locked --quiet)
+        (cd "$repository" && cargo library --locked --quiet)
         lib=$(cd "$repository" && cd "${CARGO_TARGET_DIR:-target}/release" && pwd)
     fi
     ln -s "$lib/libsmolwf.so" "$scratch/libsmolwf.so"

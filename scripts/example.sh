@@ -12,7 +12,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 lib=${SMOLWF_LIB_DIR:-}
 if [ -z "$lib" ]; then
-    (cd "$repository" && cargo build --release --locked --quiet)
+    (cd "$repository" && cargo library --locked --quiet)
     lib=$(cd "$repository" && cd "${CARGO_TARGET_DIR:-target}/release" && pwd)
 fi
 for file in libsmolwf.so libsmolwf.so.0; do ln -s "$lib/libsmolwf.so" "$scratch/$file"; done

@@ -295,6 +295,25 @@ fn the_shared_library_is_found_by_its_soname_and_exports_sw_names_alone() {
     assert_shows_sw_names_alone(&defined_names(&real, "-D"));
 }
 
+/// What no program carries must not come back unseen: a tenth of it was there because cargo had
+/// optimised each crate by itself.
+#[test]
+fn a_stripped_library_has_no_more_bytes_than_it_is_given() {
+    const BYTES_MAX: u64 = 3_300_000;
+    if !has("strip") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let stripped = folder.path().join("libsmolwf.so");
+    let library = prefix().join("lib/libsmolwf.so");
+    said(Command::new("strip").arg(library).arg("-o").arg(&stripped));
+    let bytes = fs::metadata(&stripped).expect("it").len();
+    assert!(
+        bytes <= BYTES_MAX,
+        "{bytes} bytes, {BYTES_MAX} allowed: is it built by `cargo library`?"
+    );
+}
+
 /// A host may bring its own SQLite: the one inside the archive must not stand in for it.
 #[test]
 fn the_static_library_shows_sw_names_alone() {

@@ -96,7 +96,8 @@ const RULES: [(&str, &[&str], &str); 10] = [
     ("curl", &["never"], "a package manager with a lock"),
     ("wget", &["never"], "a package manager with a lock"),
 ];
-const CARGO: [&str; 6] = ["build", "test", "clippy", "bench", "run", "cinstall"];
+const CARGO: [&str; 8] =
+    ["build", "test", "clippy", "bench", "run", "cinstall", "rustc", "library"];
 
 /// Returns the commands of a shell script, Makefile or Rust test, one a line: continued lines are
 /// joined, comments left out, quotes and separators become blanks.
@@ -179,6 +180,7 @@ mod samples {
             "go get example.org/x",
             "curl -O https://example.org/x",
             "$(CARGO) build --release",
+            "$(CARGO) library",
             "\"${CARGO:-cargo}\" build --quiet",
             "cargo cinstall --prefix x",
             "export GOFLAGS=-mod=readonly; go test ./...",

@@ -1,6 +1,6 @@
 """What a call costs from Python, beside calls that do nothing. Use a release build of the library:
 
-cargo build --release && SMOLWF_LIBRARY=target/release/libsmolwf.so python clients/python/bench.py
+make build && SMOLWF_LIBRARY=target/release/libsmolwf.so python clients/python/bench.py
 """
 
 from __future__ import annotations

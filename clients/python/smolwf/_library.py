@@ -38,7 +38,7 @@ def _open_library() -> tuple[Any, str]:
         except OSError as error:
             tried.append(f"{path}: {error}")
     raise ImportError(
-        "libsmolwf is not here; build it (cargo build --release), install it (make install), "
+        "libsmolwf is not here; build it (make build), install it (make install), "
         "or name it in SMOLWF_LIBRARY. Tried: " + "; ".join(tried)
     )
 
