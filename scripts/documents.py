@@ -67,7 +67,7 @@ NAMES = {
 #: Lists of others, and what calls take: options, in the words of the language.
 UNTYPED = {
     "came_all", "migrations", "owners", "queues", "schedules", "submitted",
-    "run_filter", "schedule_spec", "submit_item",
+    "event_filter", "queue_settings", "run_filter", "schedule_spec", "submit_item",
 }  # fmt: skip
 
 

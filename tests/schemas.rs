@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a count is told")]
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::panic::catch_unwind;
@@ -9,6 +10,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use smolwf::domain::list::filter::Asked;
+use smolwf::domain::port::QueueLimits;
+use smolwf::domain::schedule::Spec;
+use smolwf::domain::{event, items};
 
 #[path = "support/native.rs"]
 mod native;
@@ -56,6 +61,55 @@ fn each_shape_is_told_of_once() {
         assert_eq!(page.matches(&link).count(), 1, "{name} in docs/DOCUMENTS.md");
     }
     assert_eq!(page.matches("](schemas/").count(), all().len() + 1, "a shape that is none");
+}
+
+/// Whether a call's reader takes a key, by what it says of an object that has it.
+type Takes = fn(&str) -> smolwf::error::Result<()>;
+
+/// What calls take, and who reads it. Of an item of children, since that of a run is part of it.
+const READERS: [(&str, &str, Takes); 5] = [
+    ("run_filter", "{KEY}", |text| Asked::read(Some(text)).map(drop)),
+    ("event_filter", "{KEY}", |text| event::Read::filter(text).map(drop)),
+    ("queue_settings", "{KEY}", |text| QueueLimits::read(text).map(drop)),
+    ("schedule_spec", "{KEY}", |text| Spec::read(text).map(drop)),
+    ("submit_item", "[{KEY}]", |text| items::children(text).map(drop)),
+];
+
+/// Every word of the rules, which read what calls take, and every key of a shape.
+fn words() -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let mut left = vec![root("src/domain")];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(path).expect("a folder of the tree");
+            left.extend(entries.map(|entry| entry.expect("it can be listed").path()));
+            continue;
+        }
+        let text = fs::read_to_string(path).expect("a source");
+        let is_word = |part: &&str| part.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+        words.extend(text.split('"').filter(is_word).map(str::to_owned));
+    }
+    for shape in all().values() {
+        words.extend(shape["properties"].as_object().into_iter().flatten().map(|it| it.0.clone()));
+    }
+    words
+}
+
+#[test]
+fn the_keys_that_calls_take_are_those_of_the_shapes() {
+    let (words, shapes) = (words(), all());
+    assert!(words.len() > 300, "{}", words.len());
+    for (name, form, takes) in READERS {
+        let is_taken = |word: &&String| {
+            let text = form.replace("KEY", &format!("{}:null", json!(word)));
+            !takes(&text).is_err_and(|error| error.to_string().contains("unknown key"))
+        };
+        let taken: Vec<&String> = words.iter().filter(is_taken).collect();
+        let keys = shapes[name]["properties"].as_object().expect("it is an object");
+        let keys: BTreeSet<&String> = keys.keys().collect();
+        assert_eq!(taken, keys.into_iter().collect::<Vec<_>>(), "{name}");
+        assert_eq!(shapes[name]["additionalProperties"], false, "{name}");
+    }
 }
 
 const EVENT: &str =

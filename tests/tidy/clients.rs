@@ -94,6 +94,41 @@ fn every_client_sets_every_option() {
     assert_none(&faults.concat());
 }
 
+/// Finds keys of what calls take as JSON that a client names nowhere; Go writes those of a struct's tags.
+fn unwritten(client: &str, sources: &[Source], shape: &Source) -> Vec<String> {
+    let text: String = sources.iter().map(|source| source.text.as_str()).collect();
+    let writes = |key: &str| match client {
+        "clients/node" => has_word(&text, &camel(key)),
+        "clients/go" => text.contains(&format!("json:\"{key}")),
+        _ => has_word(&text, key),
+    };
+    let shape: serde_json::Value = serde_json::from_str(&shape.text).expect("a shape is JSON");
+    let keys = shape["properties"].as_object().expect("it has keys").keys();
+    let missing = keys.filter(|key| !writes(key));
+    missing.map(|key| format!("{client} does not write {key} of {}", shape["title"])).collect()
+}
+
+/// C++ hands JSON on as it is given.
+#[test]
+fn every_client_writes_every_key_that_a_call_takes() {
+    let names = ["run_filter", "event_filter", "queue_settings", "schedule_spec", "submit_item"];
+    let shapes = names.map(|name| read(&format!("docs/schemas/{name}.json")));
+    let mut faults = Vec::new();
+    for (client, sources) in clients().iter().filter(|(client, _)| client.starts_with("clients/")) {
+        let is_written = |source: &&Source| !source.path.contains("/documents.");
+        let written: Vec<Source> = sources
+            .iter()
+            .filter(is_written)
+            .map(|source| Source::new(&source.path, &source.text))
+            .collect();
+        faults.extend(shapes.iter().flat_map(|shape| unwritten(client, &written, shape)));
+    }
+    assert_none(&faults);
+    let shape = Source::new("a.json", r#"{"title":"T","properties":{"tail_up":{}}}"#);
+    let found = unwritten("clients/go", &[Source::new("a/b", "json:\"tail\"")], &shape);
+    assert_eq!(found, ["clients/go does not write tail_up of \"T\""]);
+}
+
 #[test]
 fn an_option_that_a_client_lacks_is_found() {
     let given = options("layout!(sw_fly_options:\n    struct_size flags tail_up tail_up_len)");
