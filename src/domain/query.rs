@@ -1,5 +1,7 @@
 //! The documents that show what happened: a run, and its history page by page.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -116,23 +118,42 @@ impl Document for HistoryDocument<'_> {
 
 /// Returns a run's document.
 pub fn run_get(port: &mut dyn Port, run_id: &str) -> Result<String> {
-    let (row, task) = load(port, run_id)?;
-    let shown = Shown::load(port, &row, task.as_ref(), Include::ALL)?;
+    let (row, task, left_at_ms) = load(port, run_id)?;
+    let shown = Shown::load(port, &row, task.as_ref(), left_at_ms, Include::ALL)?;
     document(&run_document(&row, task.as_ref(), &shown)?)
 }
 
-/// Returns a run as it stands in a list, with what is large where it is asked for; `None` for one that
-/// is gone.
-pub(super) fn run_listed(
+/// Returns runs as they stand in a list, with what is large where it is asked for, but for those that
+/// are gone.
+pub(super) fn runs_listed(
     port: &mut dyn Port,
-    run_key: RunKey,
+    run_keys: &[RunKey],
     include: Include,
-) -> Result<Option<Box<RawValue>>> {
-    let Some(row) = port.run_shown(run_key, include)? else { return Ok(None) };
-    let task = port.task(run_key)?;
-    let shown = Shown::load(port, &row, task.as_ref(), include)?;
-    let text = to_text(&run_document(&row, task.as_ref(), &shown)?)?;
-    owned(&text).map(Some)
+) -> Result<Vec<Box<RawValue>>> {
+    if run_keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = port.runs_shown(run_keys, include)?;
+    let open: Vec<RunKey> =
+        rows.iter().filter(|row| row.outcome.is_none()).map(|row| row.run_key).collect();
+    let tasks = tasks_of(port, &open)?;
+    let left: HashMap<RunKey, i64> = match open.is_empty() {
+        true => HashMap::new(),
+        false => port.attempts_left(&open)?.into_iter().collect(),
+    };
+    let listed = |row: RunRow| {
+        let (task, left_at_ms) = (tasks.get(&row.run_key), left.get(&row.run_key).copied());
+        let shown = Shown::load(port, &row, task, left_at_ms, include)?;
+        owned(&to_text(&run_document(&row, task, &shown)?)?)
+    };
+    rows.into_iter().map(listed).collect()
+}
+
+fn tasks_of(port: &mut dyn Port, open: &[RunKey]) -> Result<HashMap<RunKey, Task>> {
+    if open.is_empty() {
+        return Ok(HashMap::new());
+    }
+    Ok(port.tasks(open)?.into_iter().map(|task| (task.run_key, task)).collect())
 }
 
 /// Returns the document of a run that has ended; `None` for one that is open.
@@ -150,7 +171,7 @@ pub fn run_history(
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<String> {
-    let (row, task) = load(port, run_id)?;
+    let (row, task, left_at_ms) = load(port, run_id)?;
     let mut page = Page { left: page_len(limit)?, has_more: false };
     let from = cursor.map_or(Ok(Cursor::default()), Cursor::parse)?;
     let run_key = row.run_key;
@@ -178,13 +199,15 @@ pub fn run_history(
         child: children.last().map_or(from.child, |child| child.run_key),
         event: events.last().map_or(from.event, |event| event.seq),
     };
-    let shown = Shown::load(port, &row, task.as_ref(), Include::ALL)?;
+    let shown = Shown::load(port, &row, task.as_ref(), left_at_ms, Include::ALL)?;
     let mut attempt_documents =
         attempts.iter().map(|a| attempt_document(&row, a)).collect::<Result<Vec<_>>>()?;
     if let Some(task) = live {
         attempt_documents.push(live_attempt(row.run_id, task));
     }
-    let states = children.iter().map(|c| child_state(port, c)).collect::<Result<Vec<_>>>()?;
+    let open = children.iter().filter(|child| child.outcome.is_none());
+    let tasks = tasks_of(port, &open.map(|child| child.run_key).collect::<Vec<_>>())?;
+    let state = |child: &RunRow| run_state(child, tasks.get(&child.run_key));
     document(&HistoryDocument {
         run: run_document(&row, task.as_ref(), &shown)?,
         attempts: attempt_documents,
@@ -193,15 +216,10 @@ pub fn run_history(
             .iter()
             .map(|s| signal_document(row.run_id, s))
             .collect::<Result<Vec<_>>>()?,
-        children: children.iter().zip(states).map(|(c, s)| child_document(c, s)).collect(),
+        children: children.iter().map(|child| child_document(child, state(child))).collect(),
         events: events.iter().map(event::document).collect::<Result<Vec<_>>>()?,
         next: page.has_more.then(|| to.write()),
     })
-}
-
-fn child_state(port: &mut dyn Port, child: &RunRow) -> Result<&'static str> {
-    let task = port.task(child.run_key)?;
-    Ok(run_state(child, task.as_ref()))
 }
 
 fn signal_document(run_id: Id, signal: &SignalRow) -> Result<SignalDocument<'_>> {
@@ -259,9 +277,10 @@ impl Shown {
         port: &mut dyn Port,
         row: &RunRow,
         task: Option<&Task>,
+        left_at_ms: Option<i64>,
         include: Include,
     ) -> Result<Shown> {
-        let updated_at_ms = updated_at_ms(port, row, task)?;
+        let updated_at_ms = updated_at_ms(row, task, left_at_ms);
         let waiting = task.filter(|task| include.waiting_for && task.state == TaskState::Waiting);
         let waiting_for = waiting.map(|task| waiting_for(port, task)).transpose()?;
         let failed = task.filter(|_| include.error);
@@ -326,19 +345,20 @@ impl Cursor {
     }
 }
 
-fn load(port: &mut dyn Port, run_id: &str) -> Result<(RunRow, Option<Task>)> {
+/// Returns a run, its task while it is open, and when its newest attempt ended, if it did.
+fn load(port: &mut dyn Port, run_id: &str) -> Result<(RunRow, Option<Task>, Option<i64>)> {
     let row = find_row(port, run_id)?;
     let task = port.task(row.run_key)?;
-    Ok((row, task))
+    let left = if task.is_some() { port.attempts_left(&[row.run_key])? } else { Vec::new() };
+    Ok((row, task, left.first().map(|(_, at_ms)| *at_ms)))
 }
 
-fn updated_at_ms(port: &mut dyn Port, row: &RunRow, task: Option<&Task>) -> Result<i64> {
-    let Some(task) = task else { return Ok(row.finished_at_ms.unwrap_or(row.created_at_ms)) };
-    if task.state == TaskState::Running {
-        return Ok(task.claimed_at_ms);
+fn updated_at_ms(row: &RunRow, task: Option<&Task>, left_at_ms: Option<i64>) -> i64 {
+    match task {
+        None => row.finished_at_ms.unwrap_or(row.created_at_ms),
+        Some(task) if task.state == TaskState::Running => task.claimed_at_ms,
+        Some(_) => left_at_ms.unwrap_or(row.created_at_ms),
     }
-    let last = port.attempt_ended(row.run_key, task.fence)?;
-    Ok(last.map_or(row.created_at_ms, |attempt| attempt.ended_at_ms))
 }
 
 fn run_document<'row>(

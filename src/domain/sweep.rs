@@ -120,11 +120,10 @@ pub fn take_back(port: &mut dyn Port, run_key: RunKey, dead: &[OwnerKey], now: N
 /// more may be left.
 pub fn give_back(port: &mut dyn Port, owner: OwnerKey, now: Now) -> Result<bool> {
     let held = port.lost(i64::MIN, &[owner], SWEEP_LOST_MAX)?;
-    for one in &held {
-        if let Some(task) = port.task(one.run_key)? {
-            let fence = Fence { run_key: one.run_key, number: task.fence, token: task.token };
-            finish(port, fence, &End::Release(0), now)?;
-        }
+    let run_keys: Vec<RunKey> = held.iter().map(|one| one.run_key).collect();
+    for task in port.tasks(&run_keys)? {
+        let fence = Fence { run_key: task.run_key, number: task.fence, token: task.token };
+        finish(port, fence, &End::Release(0), now)?;
     }
     Ok(held.len() == SWEEP_LOST_MAX as usize || forget_owner(port, owner)?.has_more)
 }

@@ -126,8 +126,7 @@ pub fn rehearse(
         matched => (matched.run_keys, matched.more),
     };
     let mut acted = ActDocument { matched: run_keys.len(), done: 0, refused: Vec::new(), more };
-    for run_key in run_keys {
-        let (run_id, outcome) = named(port, run_key)?;
+    for (run_id, outcome) in named(port, &run_keys)? {
         if action.refuses(outcome) {
             acted.refused.push(Refused { run_id, code: Error::conflict("").code() });
         }
@@ -154,8 +153,7 @@ pub fn act_many(
         matched => (matched.run_keys, matched.more),
     };
     let mut acted = ActDocument { matched: run_keys.len(), done: 0, refused: Vec::new(), more };
-    for run_key in run_keys {
-        let (run_id, _) = named(port, run_key)?;
+    for (run_id, _) in named(port, &run_keys)? {
         match action.act(port, &run_id, now) {
             Ok(()) => acted.done += 1,
             // A rule of the run's own state: it is looked at before anything is written.
@@ -195,10 +193,12 @@ fn matched(
     Ok(Matched { run_keys: found.run_keys, after: found.after, more })
 }
 
-fn named(port: &mut dyn Port, run_key: RunKey) -> Result<(String, Option<Outcome>)> {
-    let row = port.run_shown(run_key, Include::default())?;
-    let row = row.ok_or_else(|| Error::internal("a run that was found is gone"))?;
-    Ok((id::write("run", row.run_id), row.outcome))
+fn named(port: &mut dyn Port, run_keys: &[RunKey]) -> Result<Vec<(String, Option<Outcome>)>> {
+    let rows = port.runs_shown(run_keys, Include::default())?;
+    if rows.len() < run_keys.len() {
+        return Err(Error::internal("a run that was found is gone"));
+    }
+    Ok(rows.into_iter().map(|row| (id::write("run", row.run_id), row.outcome)).collect())
 }
 
 #[cfg(test)]

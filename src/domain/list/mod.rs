@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use self::filter::Asked;
 use super::output::{Document, document};
 use super::port::{Port, RunFilter, RunKey, Walk};
-use super::query::run_listed;
+use super::query::runs_listed;
 use crate::error::{Error, Result};
 use crate::limits::{COUNT_DEFAULT, COUNT_MAX, LIST_LEN_DEFAULT, LIST_LEN_MAX, LIST_LOOKS_MAX};
 
@@ -53,10 +53,7 @@ pub fn list(
         found.run_keys.truncate(len as usize);
         found.after = found.run_keys.last().copied();
     }
-    let mut items = Vec::with_capacity(found.run_keys.len());
-    for run_key in found.run_keys {
-        items.extend(run_listed(port, run_key, asked.include)?);
-    }
+    let items = runs_listed(port, &found.run_keys, asked.include)?;
     let next = found.after.map(|after| write(&name, after));
     document(&PageDocument { items, next, looked_at: found.looked_at })
 }

@@ -45,6 +45,8 @@ pub struct EndedAttempt {
 pub trait AttemptPort {
     /// Writes the row of an ended attempt.
     fn attempt_insert(&mut self, run_key: RunKey, attempt: &EndedAttempt) -> Result<()>;
+    /// Returns when the newest attempts of open runs ended, where they did, in any order.
+    fn attempts_left(&mut self, run_keys: &[RunKey]) -> Result<Vec<(RunKey, i64)>>;
     /// Returns the row of an ended attempt.
     fn attempt_ended(&mut self, run_key: RunKey, number: u32) -> Result<Option<EndedAttempt>>;
 }

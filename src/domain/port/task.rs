@@ -228,6 +228,8 @@ pub struct Woken {
 pub trait TaskPort {
     /// Returns what the task of a run says to the attempt that holds this fence.
     fn hold(&mut self, fence: Fence) -> Result<Option<Hold>>;
+    /// Returns the tasks of those runs that are open, in any order.
+    fn tasks(&mut self, run_keys: &[RunKey]) -> Result<Vec<Task>>;
     /// Returns the task of an open run.
     fn task(&mut self, run_key: RunKey) -> Result<Option<Task>>;
     /// Writes its task.

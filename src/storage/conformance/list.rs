@@ -10,7 +10,7 @@ use crate::domain::list::filter::Asked;
 use crate::domain::list::{Counted, count_begin, count_on, list};
 use crate::domain::metadata::annotate;
 use crate::domain::news::News;
-use crate::domain::port::{Order, RunFilter, Walk};
+use crate::domain::port::{Include, Order, RunFilter, RunKey, Walk};
 use crate::domain::submit::Submit;
 use crate::domain::{control, query};
 use crate::id::{self, Id};
@@ -427,4 +427,30 @@ pub(super) fn an_act_tells_which_runs_of_a_named_state_it_is_not_for(bed: &mut d
     let refused = acted(bed, Action::Retry, r#"{"state":"pending"}"#, 0, 6);
     assert_eq!(refused["refused"][0]["run_id"], open.as_str());
     bed.refused(-2, |port| act_many(port, Action::Retry, &asked, (None, 1_001), at(7)).map(|_| ()));
+}
+
+pub(super) fn runs_are_shown_together_in_the_order_of_asking(bed: &mut dyn Bed) {
+    for number in 1..=4 {
+        bed.submit(number, &Submit { args: Some("[1]".into()), ..plain() }, at(5));
+    }
+    let keys: Vec<RunKey> = (1..=4)
+        .map(|number| bed.tx(|port| port.run_by_id(run_id(number)).unwrap().unwrap()))
+        .collect();
+    let (ended, released) = (bed.claimed(at(6)).fence, bed.claimed(at(6)).fence);
+    bed.finish(ended, &End::Complete("2".into()), at(7)).unwrap();
+    bed.finish(released, &End::Release(500), at(8)).unwrap();
+    let running = bed.claimed(at(9)).fence.run_key;
+    let asked = [keys[3], 99, ended.run_key, released.run_key, running];
+    let rows = bed.tx(|port| port.runs_shown(&asked, Include::default()).unwrap());
+    let seen: Vec<_> = rows.iter().map(|row| row.run_key).collect();
+    assert_eq!(seen, [keys[3], ended.run_key, released.run_key, running]);
+    assert!(rows.iter().all(|row| row.args.is_none() && row.result.is_none()));
+    let rows = bed.tx(|port| port.runs_shown(&asked, Include::ALL).unwrap());
+    assert_eq!((rows[0].args.as_deref(), rows[1].result.as_deref()), (Some("[1]"), Some("2")));
+    let mut tasks = bed.tx(|port| port.tasks(&asked).unwrap());
+    tasks.sort_by_key(|task| task.run_key);
+    let one_by_one = [released.run_key, running, keys[3]].map(|key| bed.task(key).unwrap());
+    assert_eq!(tasks, one_by_one);
+    let left = bed.tx(|port| port.attempts_left(&asked).unwrap());
+    assert_eq!(left, [(released.run_key, 8)], "one never ran, one has ended, one runs");
 }

@@ -315,6 +315,7 @@ macro_rules! every_claim {
             list:
                 a_list_shows_the_runs_of_which_all_that_is_named_is_true
                 a_list_finds_by_parent_by_root_and_by_key
+                runs_are_shown_together_in_the_order_of_asking
                 a_list_shows_what_is_large_where_it_is_asked_for
                 a_cursor_of_a_list_stays_valid_and_is_good_for_that_list_alone
                 a_page_that_finds_nothing_says_how_far_it_looked_and_goes_on

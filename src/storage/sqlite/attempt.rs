@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use super::tx::Tx;
+use super::tx::{Tx, list};
 use crate::domain::port::{AttemptPort, EndedAttempt, RunKey};
 use crate::error::Result;
 
@@ -17,8 +17,14 @@ SELECT number, ended, worker, started_at_ms, ended_at_ms, error
 FROM sw_workflow_attempts
 WHERE run_key = ?1 AND number = ?2";
 
+const ATTEMPTS_LEFT: &str = "
+SELECT a.run_key, a.ended_at_ms
+FROM sw_workflow_tasks AS t
+CROSS JOIN sw_workflow_attempts AS a ON a.run_key = t.task_key AND a.number = t.fence
+WHERE t.task_key IN (SELECT value FROM json_each(?1))";
+
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] = &[ATTEMPT_INSERT, ATTEMPT_ENDED];
+pub(super) const STATEMENTS: &[&str] = &[ATTEMPT_INSERT, ATTEMPT_ENDED, ATTEMPTS_LEFT];
 
 impl AttemptPort for Tx<'_> {
     fn attempt_insert(&mut self, run_key: RunKey, attempt: &EndedAttempt) -> Result<()> {
@@ -35,6 +41,10 @@ impl AttemptPort for Tx<'_> {
             ),
         )
         .map(|_| ())
+    }
+
+    fn attempts_left(&mut self, run_keys: &[RunKey]) -> Result<Vec<(RunKey, i64)>> {
+        self.all(ATTEMPTS_LEFT, [list(run_keys)], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     fn attempt_ended(&mut self, run_key: RunKey, number: u32) -> Result<Option<EndedAttempt>> {

@@ -5,13 +5,15 @@
 //! at, by a statement that asks for the whole filter. So several parts narrow a list together, whichever
 //! is the rarest, and what has no index is asked of the runs that the others leave.
 
+use std::collections::HashMap;
+
 use rusqlite::named_params;
 
 use super::errors::map;
 use super::marks::{block_of, keys_of};
 use super::query::read_run;
 use super::sources::{Bounds, Source};
-use super::tx::Tx;
+use super::tx::{Tx, list};
 use crate::domain::metadata;
 use crate::domain::port::{Found, Include, ListPort, Order, RunFilter, RunKey, RunRow, Walk};
 use crate::error::{Error, Result};
@@ -85,7 +87,7 @@ const RUNS_OF_BLOCK_NEWEST: &str = runs_of_block!(" DESC");
 const RUNS_OF_BLOCK_OLDEST: &str = runs_of_block!("");
 
 // Bits of what is asked for: 1 args, 2 result, 4 error, 8 metadata.
-const RUN_SHOWN: &str = "
+const RUNS_SHOWN: &str = "
 SELECT r.run_key, r.run_id, t.run_id, p.run_id, r.lane_key, l.queue, l.workflow, l.code_version,
     r.outcome, r.priority, r.max_tries, r.attempts, r.tries, r.created_at_ms, r.run_at_ms,
     r.finished_at_ms, CASE WHEN ?2 & 1 THEN coalesce(b.body, r.args) END,
@@ -96,11 +98,11 @@ JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
 LEFT JOIN sw_workflow_runs AS p ON p.run_key = r.parent_key
 LEFT JOIN sw_payloads AS b ON b.payload_key = r.args_key AND ?2 & 1
-WHERE r.run_key = ?1 AND t.outcome IS NOT 4";
+WHERE r.run_key IN (SELECT value FROM json_each(?1)) AND t.outcome IS NOT 4";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] =
-    &[STORE_NAME, METADATA_SET, RUNS_OF_BLOCK_NEWEST, RUNS_OF_BLOCK_OLDEST, RUN_SHOWN];
+    &[STORE_NAME, METADATA_SET, RUNS_OF_BLOCK_NEWEST, RUNS_OF_BLOCK_OLDEST, RUNS_SHOWN];
 
 /// A walk under way.
 struct Progress {
@@ -127,12 +129,15 @@ impl ListPort for Tx<'_> {
         Ok(Found { run_keys, looked_at, after: after.filter(|_| !is_through) })
     }
 
-    fn run_shown(&mut self, run_key: RunKey, include: Include) -> Result<Option<RunRow>> {
+    fn runs_shown(&mut self, run_keys: &[RunKey], include: Include) -> Result<Vec<RunRow>> {
         let Include { args, result, error, metadata, .. } = include;
         let bits = [metadata, error, result, args]
             .iter()
             .fold(0_i64, |bits, is_asked| bits << 1 | i64::from(*is_asked));
-        self.one(RUN_SHOWN, (run_key, bits), read_run)
+        let rows = self.all(RUNS_SHOWN, (list(run_keys), bits), read_run)?;
+        let mut rows: HashMap<RunKey, RunRow> =
+            rows.into_iter().map(|row| (row.run_key, row)).collect();
+        Ok(run_keys.iter().filter_map(|run_key| rows.remove(run_key)).collect())
     }
 
     fn metadata_set(

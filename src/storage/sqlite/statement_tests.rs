@@ -16,7 +16,11 @@ use crate::domain::child::{self, NewChild};
 use crate::domain::claim::{Claimed, Claimer, claim, outlook};
 use crate::domain::control;
 use crate::domain::event::{self, Append};
+use crate::domain::list::act::{Action, rehearse};
+use crate::domain::list::filter::Asked;
+use crate::domain::list::{self};
 use crate::domain::port::{Amounts, ClaimPort, ControlPort, Fence, LaneFilter, Owner, QueueLimits};
+use crate::domain::query::run_history;
 use crate::domain::queue;
 use crate::domain::signal;
 use crate::domain::step::{self, Begin, Subject};
@@ -392,4 +396,39 @@ fn a_sweep_runs_few_statements_for_each_that_it_moves() {
             ("what comes due at as many gates", 10),
         ]
     );
+}
+
+/// A page is a few questions, however many runs it shows.
+#[test]
+fn a_page_runs_few_statements_whatever_it_shows() {
+    let mut costs = Vec::new();
+    for count in [10, 20] {
+        let mut store = Counted::new();
+        let (parent, fence) = store.attempt(&plain());
+        let child = |number: u8| NewChild {
+            name: format!("c{number}"),
+            occurrence: 1,
+            submit: plain(),
+            run_id: Id::from_bytes([number; 16]),
+        };
+        let children: Vec<_> = (1..=count).map(child).collect();
+        store.call("beside", |tx| child::submit(tx, fence, &children, NOW).unwrap());
+        for at in 0..count {
+            let child = store.claim("beside", 1)[0].fence;
+            let end = if at % 2 == 0 { End::Complete("1".into()) } else { End::Release(500) };
+            store.finish("beside", child, &end);
+        }
+        let asked = Asked::read(Some(r#"{"roots_only":false}"#)).unwrap();
+        store.call("a page of a list", |tx| list::list(tx, &asked, None, 100).unwrap());
+        store.call("a page of a history", |tx| {
+            run_history(tx, &id::write("run", parent), None, 100).unwrap()
+        });
+        store.call("what an act on many would do", |tx| {
+            rehearse(tx, Action::Retry, &asked, None, 100).unwrap()
+        });
+        let one = |(name, cost): &(&'static str, u32)| (*name != "beside").then_some(*cost);
+        costs.push(store.costs.iter().filter_map(one).collect::<Vec<_>>());
+    }
+    assert_eq!(costs[0], costs[1]);
+    assert_eq!(costs[0].len(), 3);
 }

@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Row;
 
-use super::tx::{Place, Tx};
+use super::tx::{Place, Tx, list};
 use crate::domain::port::{
     Fence, GatePlace, Hold, LaneKey, NewLease, RunKey, Taken, Task, TaskPort, TaskState, Woken,
     WokenFor,
@@ -45,6 +45,12 @@ SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_m
     losses, flags, owner_key, lease_until_up_ms, lease_ms, claimed_at_ms, worker, gate, token, version
 FROM sw_workflow_tasks
 WHERE task_key = ?1";
+
+const TASKS: &str = "
+SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
+    losses, flags, owner_key, lease_until_up_ms, lease_ms, claimed_at_ms, worker, gate, token, version
+FROM sw_workflow_tasks
+WHERE task_key IN (SELECT value FROM json_each(?1))";
 
 // The look at the fence that each hot write begins with (P10).
 const HOLD: &str = "
@@ -200,6 +206,7 @@ WHERE task_key = ?1";
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     TASK,
+    TASKS,
     HOLD,
     TASK_INSERT,
     TASK_CLAIM,
@@ -241,6 +248,10 @@ impl TaskPort for Tx<'_> {
                 version: row.get(5)?,
             })
         })
+    }
+
+    fn tasks(&mut self, run_keys: &[RunKey]) -> Result<Vec<Task>> {
+        self.all(TASKS, [list(run_keys)], read_task)
     }
 
     fn task(&mut self, run_key: RunKey) -> Result<Option<Task>> {
