@@ -1752,7 +1752,7 @@ int32_t sw_owner_list(sw_store *store, sw_text **out, sw_error **err);
  * leave it out, and its idempotency key makes a new run. Its rows go part by part, and up to limit
  * runs in one call: what is left of a larger tree goes first in the next call, whatever its filter,
  * and is in runs and bytes of that one. Repeat the call while more is true. With "dry_run": true
- * nothing is changed, and the document tells what would be.
+ * nothing is changed, and the document tells what would go of the trees that are there.
  *
  * What the runs appended to the log stays there (sw_event_read without run_id) until every older
  * event is gone as well, so that the log has no holes but before its first_seq; the newest event

@@ -44,10 +44,27 @@ impl Pruned {
         self.bytes = self.bytes.saturating_add(removed.bytes);
     }
 
+    /// Returns it as of a call that ends before it is through.
+    #[must_use]
+    pub fn cut(self) -> Pruned {
+        Pruned { is_through: false, ..self }
+    }
+
     /// Returns whether a call that may remove so many runs is to go on.
     pub fn goes_on(&self, limit: u32) -> bool {
         !self.is_through && self.runs < limit
     }
+}
+
+/// What is next for a prune.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// There is something to remove.
+    Part,
+    /// There is nothing up to here.
+    NoneUpTo(Pruned),
+    /// There is nothing at all.
+    Through(Pruned),
 }
 
 #[derive(Serialize)]
@@ -88,9 +105,25 @@ pub fn meant(port: &mut dyn Port, asked: &Asked) -> Result<Meant> {
     Ok(Meant { filter, order: asked.order })
 }
 
-/// Returns whether trees are being pruned that somebody is to go on with.
+/// Returns whether there is something to go on with, whatever is meant: trees that are being pruned,
+/// events that have become the oldest.
 pub fn has_begun(port: &mut dyn Port) -> Result<bool> {
-    Ok(!port.trees_begun(1)?.is_empty())
+    Ok(!port.trees_begun(1)?.is_empty() || port.has_stale_events()?)
+}
+
+/// Looks what is next for a prune: who only looks holds nobody up.
+pub fn next(port: &mut dyn Port, meant: &Meant, so_far: Pruned) -> Result<Next> {
+    if has_begun(port)? {
+        return Ok(Next::Part);
+    }
+    let found = port.runs_found(&meant.filter, &meant.walk(so_far.after, PRUNE_PART_RUNS))?;
+    if !ended(port, &found.run_keys)?.is_empty() {
+        return Ok(Next::Part);
+    }
+    Ok(match found.after {
+        Some(_) => Next::NoneUpTo(Pruned { after: found.after, ..so_far }),
+        None => Next::Through(Pruned { is_through: true, ..so_far }),
+    })
 }
 
 /// Goes on with trees that are being pruned, then with those that are meant: one part of at most `limit`

@@ -2,7 +2,7 @@
 
 use crate::domain::list::filter::Asked;
 use crate::domain::port::Order;
-use crate::domain::retention::{self, Meant, Pruned};
+use crate::domain::retention::{self, Meant, Next, Pruned};
 use crate::error::{Error, Result};
 use crate::handles::entered::Entered;
 use crate::handles::store::Store;
@@ -25,37 +25,40 @@ impl Store {
 
     fn prune_meant(&self, entered: &Entered<'_>, asked: &Asked, limit: u32) -> Result<Pruned> {
         let mut pruned = Pruned::default();
-        if entered.read(retention::has_begun)? {
-            pruned = self.prune_parts(entered, None, pruned, limit)?;
-            if !pruned.is_through {
-                return Ok(pruned);
+        while entered.read(retention::has_begun)? {
+            if pruned.runs >= limit {
+                return Ok(pruned.cut());
             }
+            pruned = self.prune_part(entered, None, pruned, limit)?;
         }
         let meant = match entered.read(|tx| retention::meant(tx, asked)) {
             // The run that the filter names was in a tree that a call before this one took away.
             Err(Error::NotFound(_)) if pruned.runs > 0 => return Ok(pruned),
             meant => meant?,
         };
-        self.prune_parts(entered, Some(meant), pruned, limit)
+        loop {
+            match entered.read(|tx| retention::next(tx, &meant, pruned))? {
+                Next::Through(pruned) => return Ok(pruned),
+                Next::NoneUpTo(looked) => pruned = looked,
+                Next::Part if pruned.runs >= limit => return Ok(pruned.cut()),
+                Next::Part => pruned = self.prune_part(entered, Some(&meant), pruned, limit)?,
+            }
+            self.check_open()?;
+        }
     }
 
-    fn prune_parts(
+    fn prune_part(
         &self,
         entered: &Entered<'_>,
-        meant: Option<Meant>,
-        mut pruned: Pruned,
+        meant: Option<&Meant>,
+        so_far: Pruned,
         limit: u32,
     ) -> Result<Pruned> {
-        loop {
-            self.check_open()?;
-            let (meant, so_far) = (meant.clone(), pruned);
-            pruned = entered.write(Call::of("sw_store_prune"), move |tx, _| {
-                retention::prune_on(tx, meant.as_ref(), so_far, limit)
-            })?;
-            if !pruned.goes_on(limit) {
-                return Ok(pruned);
-            }
-        }
+        self.check_open()?;
+        let meant = meant.cloned();
+        entered.write(Call::of("sw_store_prune"), move |tx, _| {
+            retention::prune_on(tx, meant.as_ref(), so_far, limit)
+        })
     }
 
     fn rehearse_prune(&self, entered: &Entered<'_>, asked: &Asked, limit: u32) -> Result<Pruned> {
@@ -66,5 +69,40 @@ impl Store {
             pruned = entered.read(|tx| retention::rehearse_on(tx, &meant, pruned, limit))?;
         }
         Ok(pruned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::submit::Submit;
+    use crate::handles::store::StoreOptions;
+
+    /// Somebody calls it every minute, and mostly nothing has ended for long enough.
+    #[test]
+    fn a_prune_that_finds_nothing_does_not_write() {
+        let store = Store::open_in_memory(&StoreOptions::default()).unwrap();
+        store.init().unwrap();
+        let writes = || -> u64 {
+            let facts = store.enter().unwrap().backend().unwrap().writer_facts().unwrap();
+            let of_prunes = facts.calls.iter().filter(|call| call.name == "sw_store_prune");
+            of_prunes.map(|call| call.writes).sum()
+        };
+        let submit = || store.submit(Submit { workflow: "w".into(), ..Submit::default() }).unwrap();
+        let none = r#"{"runs":0,"trees":0,"bytes":0,"more":false}"#;
+        let ended = submit().run_id;
+        assert_eq!(store.prune(None, 0).unwrap(), none);
+        assert_eq!(writes(), 0);
+        store.cancel(&ended, None).unwrap();
+        assert_eq!(store.prune(Some(r#"{"state":"failed"}"#), 0).unwrap(), none);
+        assert!(store.prune(None, 0).unwrap().starts_with(r#"{"runs":1,"trees":1"#));
+        assert_eq!(writes(), 1);
+        // Its bare row stays while it is the newest, and goes with the first call after.
+        assert_eq!(store.prune(None, 0).unwrap(), none);
+        assert_eq!(writes(), 1);
+        submit();
+        assert_eq!(store.prune(None, 0).unwrap(), none);
+        assert_eq!(store.prune(None, 0).unwrap(), none);
+        assert_eq!(writes(), 2);
     }
 }

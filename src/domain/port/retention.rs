@@ -37,7 +37,7 @@ pub struct Removed {
 
 /// Pruning.
 pub trait RetentionPort {
-    /// Returns roots of trees that are being pruned.
+    /// Returns roots of trees that are being pruned and of which rows can go.
     fn trees_begun(&mut self, limit: u32) -> Result<Vec<RunKey>>;
     /// Returns whether this is the root of a tree of which every run has ended, and whether every run has
     /// that was forked from one of them, however often in a row: a fork may await children of the older
@@ -48,6 +48,8 @@ pub trait RetentionPort {
     fn trees_remove(&mut self, root_keys: &[RunKey], room: &mut Room) -> Result<Removed>;
     /// Returns what removing a tree would come to, up to so many of its runs.
     fn tree_weight(&mut self, root_key: RunKey, runs_max: u32) -> Result<Removed>;
+    /// Returns whether the oldest event is of a pruned run, and not the newest as well.
+    fn has_stale_events(&mut self) -> Result<bool>;
     /// Takes the oldest events away that are of pruned runs; returns whether there may be more.
     fn events_trim(&mut self, limit: u32) -> Result<bool>;
 }

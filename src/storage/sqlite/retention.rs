@@ -14,11 +14,15 @@ use super::tx::Tx;
 use crate::domain::port::{LaneKey, Removed, RetentionPort, Room, RunKey};
 use crate::error::{Error, Result};
 
+// A bare row goes once there is a newer one.
 const TREES_BEGUN: &str = "
-SELECT run_key
-FROM sw_workflow_runs
-WHERE outcome = 4 AND outcome > 1
-ORDER BY run_key
+SELECT r.run_key
+FROM sw_workflow_runs AS r
+WHERE r.outcome = 4 AND r.outcome > 1 AND (
+    r.finished_at_ms IS NOT NULL
+    OR EXISTS (SELECT 1 FROM sw_workflow_runs AS n WHERE n.run_key > r.run_key)
+)
+ORDER BY r.run_key
 LIMIT ?1";
 
 const TREE_HAS_ENDED: &str = "
@@ -412,6 +416,11 @@ impl RetentionPort for Tx<'_> {
             weight.bytes += bytes.unwrap_or(0).unsigned_abs();
         }
         Ok(weight)
+    }
+
+    fn has_stale_events(&mut self) -> Result<bool> {
+        let is_stale = self.one(EVENTS_OLDEST, [1], |row| row.get(2))?;
+        Ok(is_stale.unwrap_or(false))
     }
 
     fn events_trim(&mut self, limit: u32) -> Result<bool> {
