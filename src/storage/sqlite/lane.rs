@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Params, Row, named_params};
+use rusqlite::{Params, Row};
 
 use super::errors::map;
 use super::tx::{Place, Tx};
@@ -27,11 +27,11 @@ SELECT l.first_priority, l.first_due_at_ms, l.first_task_key, l.is_named, l.lane
     h.due_at_ms, h.task_key
 FROM (
     SELECT lane_key, first_priority, first_due_at_ms, first_task_key,
-        (:workflows IS NULL OR workflow IN (SELECT value FROM json_each(:workflows)))
-            AND (:versions IS NULL OR code_version = ''
-                OR code_version IN (SELECT value FROM json_each(:versions))) AS is_named
+        (?3 IS NULL OR workflow IN (SELECT value FROM json_each(?3)))
+            AND (?4 IS NULL OR code_version = ''
+                OR code_version IN (SELECT value FROM json_each(?4))) AS is_named
     FROM sw_workflow_lanes INDEXED BY lanes_first
-    WHERE queue = :queue AND owner_key = :owner_key AND first_task_key IS NOT NULL
+    WHERE queue = ?1 AND owner_key = ?2 AND first_task_key IS NOT NULL
 ) AS l
 LEFT JOIN sw_workflow_tasks AS h ON h.task_key = (
     SELECT t.task_key
@@ -290,12 +290,9 @@ impl Tx<'_> {
         owner_key: OwnerKey,
         walk: &mut Walk,
     ) -> Result<bool> {
-        let params = named_params! {
-            ":queue": filter.queue,
-            ":owner_key": owner_key,
-            ":workflows": names_json(filter.workflows.as_deref()),
-            ":versions": names_json(filter.code_versions.as_deref()),
-        };
+        let workflows = names_json(filter.workflows.as_deref());
+        let versions = names_json(filter.code_versions.as_deref());
+        let params = (&filter.queue, owner_key, workflows, versions);
         let passed = self.go_through(LANES, params, owner_key, walk)?;
         let own = walk.lanes.values_mut().filter(|lane| lane.owner_key == owner_key);
         own.for_each(|lane| lane.is_loose = passed == Passed::Few);

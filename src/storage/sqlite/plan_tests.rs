@@ -61,7 +61,7 @@ const HOT: &[(&str, &[&str])] = &[
     ("FROM sw_workflow_tasks\n    WHERE wake_at_ms <= ?1", &["INDEX tasks_wake (wake_at_ms<?)"]),
     ("WHERE deadline_at_ms <= ?1", &["INDEX tasks_deadline (deadline_at_ms<?)"]),
     (
-        "WHERE queue = :queue AND owner_key = :owner_key",
+        "WHERE queue = ?1 AND owner_key = ?2 AND first_task_key",
         &["INDEX lanes_first (queue=? AND owner_key=?)", "INDEX tasks_ready (lane_key=?)"],
     ),
     (

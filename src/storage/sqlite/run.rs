@@ -226,10 +226,10 @@ impl Tx<'_> {
             ":priority": submit.priority,
             ":idem_scope": idem_scope,
             ":idem_key": idem_key,
-            ":args_key": args_key,
-            ":args": args.filter(|_| args_key.is_none()),
         };
-        if self.execute(RUN_INSERT, [own, &kept].concat().as_slice())? == 0 {
+        let args = args.filter(|_| args_key.is_none());
+        let args = named_params! { ":args_key": args_key, ":args": args };
+        if self.execute_in_order(RUN_INSERT, own.iter().chain(&kept).chain(args))? == 0 {
             return Ok(None);
         }
         let run_key = self.conn.last_insert_rowid();

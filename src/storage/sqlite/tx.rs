@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, ToSql};
 
 use super::errors::map;
 use crate::domain::news::News;
@@ -64,6 +64,24 @@ impl<'conn> Tx<'conn> {
     /// Runs a statement and returns how many rows it changed.
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
         self.prepare(sql)?.execute(params).map_err(map)
+    }
+
+    /// Runs a statement whose parameters are given in its order, and returns how many rows it changed. To
+    /// look for each by its name was an eighth of what a submit costs.
+    pub(super) fn execute_in_order<'value>(
+        &self,
+        sql: &str,
+        params: impl Iterator<Item = &'value (&'value str, &'value dyn ToSql)>,
+    ) -> Result<usize> {
+        let mut statement = self.prepare(sql)?;
+        let mut bound = 0;
+        for (name, value) in params {
+            bound += 1;
+            debug_assert_eq!(statement.parameter_name(bound), Some(*name), "{sql}");
+            statement.raw_bind_parameter(bound, value).map_err(map)?;
+        }
+        debug_assert_eq!(bound, statement.parameter_count(), "{sql}");
+        statement.raw_execute().map_err(map)
     }
 
     /// Runs an insert and returns the key of the new row.
