@@ -52,6 +52,7 @@ mod store;
 mod sync_tests;
 mod tally;
 mod task;
+mod traces;
 mod wait;
 #[cfg(test)]
 mod writer_tests;
@@ -79,6 +80,7 @@ pub fn statements() -> Vec<&'static str> {
         step::STATEMENTS,
         store::STATEMENTS,
         task::STATEMENTS,
+        traces::STATEMENTS,
         wait::STATEMENTS,
     ];
     topics.concat()

@@ -4,12 +4,10 @@
 //! the greatest, and cursors of lists and what is in memory elsewhere name runs by keys: it stays bare, as
 //! a root that is being pruned, until there is a newer one. And the newest event, likewise (P32).
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use rusqlite::types::{ToSql, ToSqlOutput};
+use std::collections::BTreeSet;
 
 use super::errors::map;
-use super::marks::{Block, TOO_MANY, block_of, keys_of, marks_of, minute_of};
+use super::traces::{Mark, Traces, names};
 use super::tx::Tx;
 use crate::domain::port::{LaneKey, Removed, RetentionPort, Room, RunKey};
 use crate::error::{Error, Result};
@@ -207,33 +205,9 @@ SET outcome = 4, attempts = NULL, tries = NULL, parent_key = NULL, root_key = NU
     result = NULL, error = NULL
 WHERE run_key = ?1";
 
-const REMAINING: &str = "
-SELECT l.queue, l.workflow, l.code_version, r.outcome, r.finished_at_ms, r.metadata
-FROM sw_workflow_runs AS r
-CROSS JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
-WHERE r.run_key >= ?1 AND r.run_key <= ?2 AND r.outcome IS NOT 4
-ORDER BY r.run_key
-LIMIT 128";
-
-const LANE_UNMARKED: &str = "
-UPDATE sw_workflow_lanes
-SET marked_block = NULL
-WHERE lane_key = ?1 AND marked_block = ?2";
-
 const CLOCK_STEP_DELETE: &str = "
 DELETE FROM sw_workflow_clock_steps
 WHERE run_key = ?1";
-
-// Of the runs about one that is gone, whether the later one was submitted at an earlier time.
-const CLOCK_STEP_PASS_ON: &str = "
-INSERT OR IGNORE INTO sw_workflow_clock_steps (run_key)
-SELECT n.run_key
-FROM sw_workflow_runs AS n
-WHERE n.run_key = (
-    SELECT run_key FROM sw_workflow_runs WHERE run_key > ?1 ORDER BY run_key LIMIT 1
-) AND n.created_at_ms < (
-    SELECT created_at_ms FROM sw_workflow_runs WHERE run_key < ?1 ORDER BY run_key DESC LIMIT 1
-)";
 
 // The newest stays: its number is not given again.
 const EVENTS_OLDEST: &str = "
@@ -283,10 +257,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     GONE_INSERT,
     RUN_DELETE,
     RUN_BARE,
-    REMAINING,
-    LANE_UNMARKED,
     CLOCK_STEP_DELETE,
-    CLOCK_STEP_PASS_ON,
     EVENTS_OLDEST,
     EVENTS_DELETE,
     GONE_DELETE,
@@ -307,37 +278,6 @@ const PARTS_OF_RUN: [Part; 4] = [
 
 const LEDGER: Part = Part { rows: ENTRIES, delete: ENTRY_DELETE };
 
-/// What a run is noted as in its block.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Value {
-    Number(i64),
-    Text(String),
-}
-
-impl ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        match self {
-            Value::Number(number) => number.to_sql(),
-            Value::Text(text) => text.to_sql(),
-        }
-    }
-}
-
-/// A kind of mark, as in the file, and its value.
-type Mark = (i64, Value);
-
-fn ended_in(ms: i64) -> Mark {
-    (5, Value::Number(minute_of(ms)))
-}
-
-fn names(queue: String, workflow: String, code_version: String) -> [Mark; 3] {
-    [(1, Value::Text(queue)), (2, Value::Text(workflow)), (3, Value::Text(code_version))]
-}
-
-fn members(metadata: &str) -> Result<impl Iterator<Item = Mark>> {
-    Ok(marks_of(metadata)?.into_iter().map(|mark| (6, Value::Text(mark))))
-}
-
 /// The row of a run that is to go.
 struct Facts {
     run_id: Vec<u8>,
@@ -355,12 +295,8 @@ struct Removal<'room> {
     removed: Removed,
     /// The run whose key is the greatest.
     newest: Option<RunKey>,
-    /// What the runs that are gone were marked with.
-    marks: BTreeMap<Block, BTreeSet<Mark>>,
-    /// Lanes of those in the block that new runs are given keys of.
-    lanes: BTreeSet<LaneKey>,
-    /// Those of them that were submitted at an earlier time than the one before.
-    clock_steps: Vec<RunKey>,
+    /// What found the runs that are gone.
+    traces: Traces,
 }
 
 impl RetentionPort for Tx<'_> {
@@ -382,9 +318,7 @@ impl RetentionPort for Tx<'_> {
             room,
             removed: Removed { is_whole: true, ..Removed::default() },
             newest,
-            marks: BTreeMap::new(),
-            lanes: BTreeSet::new(),
-            clock_steps: Vec::new(),
+            traces: Traces::new(newest),
         };
         for root_key in root_keys {
             if removal.room.is_full() {
@@ -399,7 +333,7 @@ impl RetentionPort for Tx<'_> {
                 break;
             }
         }
-        self.unmark_gone(&removal)?;
+        self.traces_remove(&removal.traces)?;
         Ok(removal.removed)
     }
 
@@ -486,7 +420,7 @@ impl Tx<'_> {
         let is_bare = facts.finished_at_ms.is_none();
         if removal.newest != Some(run_key) {
             if self.execute(CLOCK_STEP_DELETE, [run_key])? > 0 {
-                removal.clock_steps.push(run_key);
+                removal.traces.clock_steps.push(run_key);
             }
             self.execute(RUN_DELETE, [run_key])?;
         } else if !is_bare {
@@ -519,56 +453,11 @@ impl Tx<'_> {
             self.execute(part.delete, (owner_key, key))?;
             removal.removed.bytes += bytes.unsigned_abs();
             // What was retried has ended more than once.
-            let ended = ended_at_ms.map(ended_in);
-            removal.marks.entry(block_of(owner_key)).or_default().extend(ended);
+            ended_at_ms.iter().for_each(|at_ms| removal.traces.ended(owner_key, *at_ms));
         }
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         removal.room.rows = room.saturating_sub(count);
         Ok(count < room)
-    }
-
-    /// Takes the marks away that no run of their block has any more, and keeps the steps of the clock.
-    fn unmark_gone(&self, removal: &Removal<'_>) -> Result<()> {
-        for (block, marks) in &removal.marks {
-            let mut gone: BTreeSet<&Mark> = marks.iter().collect();
-            for mark in &self.remaining(*block)? {
-                gone.remove(mark);
-            }
-            for (kind, value) in gone {
-                self.unmark(*kind, value, *block)?;
-            }
-        }
-        let newest = removal.newest.map(block_of);
-        for lane_key in &removal.lanes {
-            self.execute(LANE_UNMARKED, (lane_key, newest))?;
-            self.marked.borrow_mut().remove(lane_key);
-        }
-        for run_key in &removal.clock_steps {
-            self.execute(CLOCK_STEP_PASS_ON, [run_key])?;
-        }
-        Ok(())
-    }
-
-    /// Returns the marks of the runs that a block has.
-    fn remaining(&self, block: Block) -> Result<BTreeSet<Mark>> {
-        let (first, last) = keys_of(block);
-        let rows = self.all(REMAINING, (first, last), |row| {
-            let names = names(row.get(0)?, row.get(1)?, row.get(2)?);
-            let (outcome, finished_at_ms): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
-            Ok((names, outcome, finished_at_ms, row.get::<_, Option<String>>(5)?))
-        })?;
-        let mut marks = BTreeSet::new();
-        for (names, outcome, finished_at_ms, metadata) in rows {
-            marks.extend(names);
-            marks.extend(outcome.map(|outcome| (4, Value::Number(outcome))));
-            marks.extend(finished_at_ms.map(ended_in));
-            if let Some(metadata) = metadata {
-                marks.extend(members(&metadata)?);
-                // What a migration found is not marked one by one.
-                marks.insert((6, Value::Text(TOO_MANY.into())));
-            }
-        }
-        Ok(marks)
     }
 }
 
@@ -578,19 +467,9 @@ impl Removal<'_> {
         self.removed.runs += 1;
         self.removed.bytes += facts.bytes;
         self.room.runs = self.room.runs.saturating_sub(1);
-        let block = block_of(run_key);
-        if self.newest.map(block_of) == Some(block) {
-            self.lanes.insert(facts.lane_key);
-        }
-        let marks = self.marks.entry(block).or_default();
-        marks.extend(facts.names);
-        // Whatever it ended as, also before a retry.
-        marks.extend((1..=3).map(|outcome| (4, Value::Number(outcome))));
-        marks.extend(facts.finished_at_ms.map(ended_in));
-        if let Some(metadata) = &facts.metadata {
-            marks.extend(members(metadata)?);
-            marks.insert((6, Value::Text(TOO_MANY.into())));
-        }
+        let Facts { lane_key, names, finished_at_ms, metadata, .. } = facts;
+        self.traces.was(run_key, lane_key, names, metadata.as_deref())?;
+        finished_at_ms.into_iter().for_each(|at_ms| self.traces.ended(run_key, at_ms));
         Ok(())
     }
 }
