@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::disk::{Disk, Keep};
 
 use crate::lock::Unpoisoned;
+use crate::process::PerProcess;
 
 /// What is done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,9 +192,9 @@ pub struct Plan {
 impl Plan {
     /// Returns the plan of the database; one for all temporary files, which have no name.
     pub fn of(db: &Path) -> Arc<Plan> {
-        static PLANS: OnceLock<Mutex<HashMap<PathBuf, Arc<Plan>>>> = OnceLock::new();
-        let plans = PLANS.get_or_init(Mutex::default);
-        Arc::clone(lock(plans).entry(full_path(db)).or_default())
+        // A child that is forked while another thread of its parent looks here begins with none.
+        static PLANS: PerProcess<Mutex<HashMap<PathBuf, Arc<Plan>>>> = PerProcess::new();
+        Arc::clone(lock(PLANS.get()).entry(full_path(db)).or_default())
     }
 
     /// Counts an operation; returns the fault to fail it with, if it is to fail.
