@@ -304,11 +304,11 @@ pub(super) fn pass_on(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> 
 
 /// Writes the limits of a new topmost run.
 pub(super) fn open(port: &mut dyn Port, root_key: RunKey, budget: &str) -> Result<()> {
-    for (unit, Limit { limit, warn }) in limits(budget)? {
-        let balance = Balance { limit: Some(limit), warn, ..Balance::default() };
-        port.limit_set(root_key, &unit, &balance)?;
-    }
-    Ok(())
+    let balance = |(unit, Limit { limit, warn })| {
+        (unit, Balance { limit: Some(limit), warn, ..Balance::default() })
+    };
+    let balances: Vec<_> = limits(budget)?.into_iter().map(balance).collect();
+    port.limits_set(root_key, &balances)
 }
 
 /// Moves a limit, and with it the level of its warning.
@@ -328,9 +328,11 @@ pub fn raise(port: &mut dyn Port, run_id: &str, unit: &str, delta: i64, now: Now
     if balance.warn.is_some_and(|warn| i128::from(warn) > balance.committed()) {
         balance.is_warned = false;
     }
-    port.limit_set(root_key, unit, &balance)?;
-    warn(port, root_key, unit, &balance, now)?;
-    if delta > 0 { wake(port, root_key, unit, &balance, now) } else { Ok(()) }
+    let raised = [(unit.to_owned(), balance)];
+    port.limits_set(root_key, &raised)?;
+    let [(_, balance)] = &raised;
+    warn(port, root_key, unit, balance, now)?;
+    if delta > 0 { wake(port, root_key, unit, balance, now) } else { Ok(()) }
 }
 
 fn root_of(port: &mut dyn Port, run_id: &str) -> Result<RunKey> {

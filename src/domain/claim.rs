@@ -227,7 +227,10 @@ fn note(port: &mut dyn Port, heads: &[Head], now: Now) -> Result<()> {
     let is_behind = |head: &&Head| !head.run.lane_claimed_at_ms.is_some_and(is_fresh);
     let lanes: BTreeSet<_> =
         heads.iter().filter(is_behind).map(|head| head.taken.lane_key).collect();
-    lanes.into_iter().try_for_each(|lane_key| port.lane_claimed(lane_key, now.wall_ms))
+    if lanes.is_empty() {
+        return Ok(());
+    }
+    port.lanes_claimed(&lanes.into_iter().collect::<Vec<_>>(), now.wall_ms)
 }
 
 /// Returns how many more runs of the queue may hold the fence.

@@ -165,8 +165,8 @@ pub trait BudgetPort {
         root_key: RunKey,
         amounts: &[(String, i64)],
     ) -> Result<Option<(String, i64)>>;
-    /// Writes what a balance may come to: limit, level of its warning and whether that was given.
-    fn limit_set(&mut self, root_key: RunKey, unit: &str, balance: &Balance) -> Result<()>;
+    /// Writes what balances may come to: limit, level of its warning and whether that was given.
+    fn limits_set(&mut self, root_key: RunKey, balances: &[(String, Balance)]) -> Result<()>;
     /// Notes that the warning of a balance was given.
     fn balance_warned(&mut self, root_key: RunKey, unit: &str) -> Result<()>;
     /// Notes when more of those who wait for room are woken.

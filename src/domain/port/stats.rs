@@ -144,7 +144,7 @@ pub trait StatsPort {
     /// Returns the id of a run.
     fn run_id(&mut self, run_key: RunKey) -> Result<Option<Id>>;
     /// Notes that a run of a lane was claimed.
-    fn lane_claimed(&mut self, lane_key: LaneKey, at_ms: i64) -> Result<()>;
+    fn lanes_claimed(&mut self, lane_keys: &[LaneKey], at_ms: i64) -> Result<()>;
     /// Returns how large the store is.
     fn file_facts(&mut self) -> Result<FileFacts>;
 }

@@ -160,7 +160,7 @@ pub(super) fn balances_hold_all_or_none_and_add_up_to_the_largest_number(bed: &m
     let z = Balance { is_warned: true, wake_at_ms: Some(7), ..balance(bed, root, "z") };
     assert_eq!(due, [(root, "z".to_owned(), z)]);
     let limit = Balance { limit: Some(1), warn: Some(1), ..Balance::default() };
-    bed.tx(|port| port.limit_set(root, "z", &limit).unwrap());
+    bed.tx(|port| port.limits_set(root, &[("z".into(), limit.clone())]).unwrap());
     let limited = Balance { spent: i64::MAX - 3, wake_at_ms: Some(7), ..limit };
     assert_eq!(balance(bed, root, "z"), limited, "what is held and spent stays");
 }

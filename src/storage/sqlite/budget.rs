@@ -279,9 +279,11 @@ impl BudgetPort for Tx<'_> {
         self.first_short(root_key, amounts.iter().map(|(unit, amount)| (unit, amount)), None)
     }
 
-    fn limit_set(&mut self, root_key: RunKey, unit: &str, balance: &Balance) -> Result<()> {
-        let Balance { limit, warn, is_warned, .. } = balance;
-        self.execute(LIMIT_SET, (root_key, unit, limit, warn, is_warned)).map(|_| ())
+    fn limits_set(&mut self, root_key: RunKey, balances: &[(String, Balance)]) -> Result<()> {
+        for (unit, Balance { limit, warn, is_warned, .. }) in balances {
+            self.execute(LIMIT_SET, (root_key, unit, limit, warn, is_warned))?;
+        }
+        Ok(())
     }
 
     fn balance_warned(&mut self, root_key: RunKey, unit: &str) -> Result<()> {

@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use super::errors::map_system;
 use super::owner::Mark;
-use super::tx::Tx;
+use super::tx::{Tx, list};
 use crate::domain::port::{
     FileFacts, FullGate, HeldRow, LaneKey, LaneRow, Outcome, Owner, OwnerRow, QueueLimits, RunKey,
     StatsPort, TaskState,
@@ -110,10 +110,10 @@ SELECT run_id
 FROM sw_workflow_runs
 WHERE run_key = ?1";
 
-const LANE_CLAIMED: &str = "
+const LANES_CLAIMED: &str = "
 UPDATE sw_workflow_lanes
 SET claimed_at_ms = ?2
-WHERE lane_key = ?1";
+WHERE lane_key IN (SELECT value FROM json_each(?1))";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
@@ -130,7 +130,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     RUN_LAST,
     OWNER_ROWS,
     RUN_ID,
-    LANE_CLAIMED,
+    LANES_CLAIMED,
 ];
 
 impl StatsPort for Tx<'_> {
@@ -217,8 +217,8 @@ impl StatsPort for Tx<'_> {
         self.one(RUN_ID, [run_key], |row| row.get(0))
     }
 
-    fn lane_claimed(&mut self, lane_key: LaneKey, at_ms: i64) -> Result<()> {
-        self.execute(LANE_CLAIMED, (lane_key, at_ms)).map(|_| ())
+    fn lanes_claimed(&mut self, lane_keys: &[LaneKey], at_ms: i64) -> Result<()> {
+        self.execute(LANES_CLAIMED, (list(lane_keys), at_ms)).map(|_| ())
     }
 
     fn file_facts(&mut self) -> Result<FileFacts> {
