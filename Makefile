@@ -21,7 +21,7 @@ PARTS = lint test python node go polyglot
 if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
 
-.PHONY: help demo approval fanout budget build check ci tools cinstall test suites faults clients go node \
+.PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
 	python polyglot lint rustfmt clang-format clippy clippy-faults format bench header documents install uninstall clean
 
 help: ## this list
@@ -39,6 +39,9 @@ budget: build ## eight members share a budget, in threads, then in processes tha
 
 approval: ## a purchase sleeps an hour and waits three days for approval, in no time
 	@scripts/example.sh approval
+
+transfer: ## money moves between accounts in the program's own table, in workers killed a hundred times
+	@scripts/example.sh transfer kills 100
 
 fanout: ## a thousand children, four workers, two of them killed: each child is done once
 	@scripts/example.sh fanout

@@ -97,6 +97,12 @@
 #define SW_FULL_SHOWN_MAX 100
 #define SW_HOLDERS_SHOWN_MAX 10
 #define SW_AHEAD_COUNTED_MAX 1000
+#define SW_SQL_TEXT_BYTES_MAX 1048576
+#define SW_SQL_PARAMS_MAX 32766
+#define SW_SQL_ROWS_MAX 10000
+#define SW_SQL_BYTES 16777216
+#define SW_SQL_TIMEOUT_MS_MAX 3600000
+#define SW_SCRIPT_LEN_MAX 1000
 typedef struct sw_attempt sw_attempt;
 typedef struct sw_error sw_error;
 typedef struct sw_step sw_step;
@@ -346,6 +352,11 @@ int32_t sw_schedule_set(sw_store *store, const char *name, size_t name_len,
                         const char *spec, size_t spec_len, sw_error **err);
 int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, sw_error **err);
 int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
+int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
+                 const char *params, size_t params_len, const char *options, size_t options_len,
+                 sw_text **out, sw_error **err);
+int32_t sw_tx_run(sw_store *store, sw_attempt *attempt, sw_step *step,
+                  const char *script, size_t script_len, sw_text **out, sw_error **err);
 #ifdef __cplusplus
 }
 #endif

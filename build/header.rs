@@ -48,6 +48,7 @@ pub const PARTS: &[Part] = &[
     part("budget", "Budgets", "what a tree of runs may spend"),
     part("event", "Events", "the append-only log"),
     part("schedule", "Schedules", "runs that submit themselves"),
+    part("sql", "SQL of the host", "your own tables, in the transaction of a step"),
 ];
 
 /// Under this heading stand the types behind pointers, of all parts.

@@ -23,6 +23,7 @@
  * stop a run; undo what it did           sw_run_cancel; steps with SW_STEP_CLEANUP
  * set a run aside, and go on             sw_run_pause, sw_run_resume
  * run a failed run again                 sw_run_retry; from one step on, as a new run: sw_run_fork
+ * change tables of your own in a step    sw_tx_run; ask them, or ours: sw_query
  * limit how many run at once             sw_queue_set
  * limit what a run and its tree cost     sw_budget_reserve, with budget in sw_submit_options
  * see what happened in a run             sw_run_history
@@ -105,6 +106,8 @@
  *     sw_event_append sw_event_read sw_event_wait
  * Schedules - runs that submit themselves
  *     sw_schedule_set sw_schedule_delete sw_schedule_list
+ * SQL of the host - your own tables, in the transaction of a step
+ *     sw_query sw_tx_run
  *
  *
  * THE IDEA
@@ -668,6 +671,26 @@
 
 /** Runs before another that sw_run_explain counts at most. */
 #define SW_AHEAD_COUNTED_MAX 1000
+
+/** Bytes in one SQL statement of the host's at most. */
+#define SW_SQL_TEXT_BYTES_MAX 1048576
+
+/** Values that one SQL statement is given at most. */
+#define SW_SQL_PARAMS_MAX 32766
+
+/** Rows that sw_query, or a statement of sw_tx_run, answers with at most. */
+#define SW_SQL_ROWS_MAX 10000
+
+/**
+ * Bytes of values after which the rows of sw_query end, and that those of a script may have: 16 MiB.
+ */
+#define SW_SQL_BYTES 16777216
+
+/** Milliseconds that sw_query may be told to run at most: an hour. */
+#define SW_SQL_TIMEOUT_MS_MAX 3600000
+
+/** Items of a script of sw_tx_run at most. */
+#define SW_SCRIPT_LEN_MAX 1000
 
 /* Handles ----------------------------------------------------------------------------------- */
 
@@ -2992,6 +3015,103 @@ int32_t sw_schedule_delete(sw_store *store, const char *name, size_t name_len, s
  * Also what any reading call may answer: SHARED CODES.
  */
 int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
+
+/* SQL of the host --------------------------------------------------------------------------- */
+
+/**
+ * Asks one SQL query of the store's file, as a JSON document. It may read every table: the host's own,
+ * which stand beside the library's, and the library's, whose columns may change with its version.
+ *
+ *   {"columns":["id","balance"],"rows":[[1,250],[2,9223372036854775807]],"more":false}
+ *
+ * sql is one statement that only reads. params gives its parameters: an array by position, or an
+ * object by name, {"id":1} for :id, @id or $id. Values are JSON: null; true and false, which are 1 and
+ * 0; integers, exact to 64 bits; numbers with a fraction or an exponent, which are REAL; strings; bytes
+ * as {"$base64":"..."}. Columns come back so, an infinite number as 9e999 or -9e999, and a TEXT that is
+ * no UTF-8 as bytes.
+ *
+ * options is a JSON object: "rows_max", to SW_SQL_ROWS_MAX, after so many the rows end, 0 is 1000;
+ * "timeout_ms", to SW_SQL_TIMEOUT_MS_MAX, 0 is 5000. The rows end as well with the one whose values bring
+ * them above SW_SQL_BYTES. more says whether there were more rows; ask on from the last key.
+ *
+ * ATTACH, PRAGMA, transactions and what writes are refused. The query sees one moment of the store; while
+ * it runs, the log of the file cannot start over.
+ *
+ * May block. Never waits for a writer.
+ * \param sql,sql_len          one statement, to SW_SQL_TEXT_BYTES_MAX; must be given
+ * \param params,params_len    JSON, to SW_SQL_PARAMS_MAX values; absent is none
+ * \param options,options_len  JSON; absent is the defaults
+ * \param out                  receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK             the document is in out
+ * \retval SW_ERR_INVALID    sql is absent, is no statement or more than one, cannot be run or may not
+ *                           be: its sentence says what SQLite said; params does not fit, or has what
+ *                           is no value; options has an unknown key or a value out of its range
+ * \retval SW_ERR_TOO_BIG    a text is above its limit, or the query ran for longer than timeout_ms
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
+                 const char *params, size_t params_len, const char *options, size_t options_len,
+                 sw_text **out, sw_error **err);
+
+/**
+ * Runs a script in one transaction, all of it or nothing: statements on the host's own tables, runs,
+ * messages, the end of a step or of an attempt. What a step does to the host's tables is thereby done
+ * once, whatever is killed when: its rows and its record are one commit.
+ *
+ * script is a JSON array of 1 to SW_SCRIPT_LEN_MAX items, done in their order, each an object with one of
+ * these keys:
+ *
+ * - sql: one statement, with params as for sw_query, and expect_changes, the number of rows that it must
+ *   insert, change or delete itself: another number undoes the whole script, SW_ERR_CONFLICT
+ * - query: one statement that only reads, with params
+ * - submit: a run, as an item of sw_run_submit_many: it exists if and only if the script commits
+ * - signal: {"run_id","name","payload","idempotency_key"}, as for sw_signal_send
+ * - step_complete: {"result":JSON} or {"result_from":N}, what item N came to, from 0: records the result
+ *   of the step, as sw_step_complete does; once in a script
+ * - attempt_complete: the same for the attempt, as sw_attempt_complete; the last item
+ *
+ * It is answered as a JSON array, with what each item came to: {"changes":1} for sql, with columns, rows and
+ * more where it has RETURNING; {"columns","rows","more"} for query; {"run_id","exists"} for submit;
+ * {"exists"} for signal; {} for an end.
+ *
+ *   [{"changes":1},{"columns":["balance"],"rows":[[250]],"more":false},{}]
+ *
+ * Statements may read every table, make and drop tables, indexes, views and triggers of the host's, and
+ * write those. Refused are writes to names that begin with sw_, foreign keys to them, what is TEMP,
+ * ATTACH, PRAGMA, ANALYZE and transactions; foreign keys among the host's tables hold when the script
+ * ends. These two calls stand in for a SQLite of your own on the file, which must not be open in a
+ * process that has the store open: its close would drop the library's locks.
+ *
+ * With a step, which sw_step_begin answered with SW_OK, or an attempt, the script is theirs: it fails with
+ * SW_ERR_LEASE_LOST once another attempt took over, and has then done nothing. A script without a step
+ * does not run on a run that was cancelled. One that ends the step or the attempt is done once through
+ * its handle: repeated with the same bytes it answers as the first time. Any other is done each time.
+ *
+ * Others who write wait for it, so it may take no longer than the store's busy_timeout_ms, once begun. No
+ * lock outlives the call.
+ *
+ * May block. Durable when it returns, by the step's durability if one is given.
+ * \param attempt            in whose name it runs; may be NULL, also when a step is given
+ * \param step               whose work it is; may be NULL; still to be freed
+ * \param script,script_len  JSON, to the store's payload limit; must be given
+ * \param out                receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK              it is committed, the results are in out
+ * \retval SW_ERR_MISUSE      also for a step of another attempt, or an attempt of another store
+ * \retval SW_ERR_INVALID     script is out of its form, or an item cannot be done or may not be: the
+ *                            sentence begins with script[N] and says what SQLite said
+ * \retval SW_ERR_TOO_BIG     a text, a result or what all rows come to is above its limit, or it ran for
+ *                            longer than busy_timeout_ms
+ * \retval SW_ERR_NOT_FOUND   a signal's run is not there
+ * \retval SW_ERR_CONFLICT    a constraint failed, expect_changes is not met, a signal's run has ended,
+ *                            an idempotency key is another workflow's; the step was finished otherwise,
+ *                            or was replayed; the attempt ended otherwise
+ * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_CANCELLED   no step is given, or it ends the attempt, and the run was cancelled or timed
+ *                            out
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_tx_run(sw_store *store, sw_attempt *attempt, sw_step *step,
+                  const char *script, size_t script_len, sw_text **out, sw_error **err);
 
 #ifdef __cplusplus
 }

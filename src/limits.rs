@@ -313,3 +313,28 @@ pub const AHEAD_COUNTED_MAX: u32 = 1_000;
 
 /// Lanes of a queue that an explanation looks at.
 pub const LANES_EXPLAINED_MAX: u32 = 1_000;
+
+/// Bytes in the text of one statement of the host's: a million is more than anybody writes by hand.
+pub const SQL_TEXT_BYTES_MAX: usize = 1_048_576;
+
+/// Values that one statement is given: SQLite's own limit on parameters.
+pub const SQL_PARAMS_MAX: usize = 32_766;
+
+/// Rows that a query answers with when the caller names no number.
+pub const SQL_ROWS_DEFAULT: u32 = 1_000;
+
+/// Rows that a query, or a statement of a script, answers with at most.
+pub const SQL_ROWS_MAX: u32 = 10_000;
+
+/// Bytes of values after which the rows of a query end, and that those of a script may have together:
+/// 16 MiB.
+pub const SQL_BYTES: usize = 16 * 1024 * 1024;
+
+/// Milliseconds that a query may run when the caller names no time.
+pub const SQL_TIMEOUT_MS_DEFAULT: i64 = 5_000;
+
+/// Milliseconds that a query may be told to run: an hour. It keeps the log from starting over.
+pub const SQL_TIMEOUT_MS_MAX: i64 = 3_600_000;
+
+/// Items of a script: it is one transaction, and others wait for it.
+pub const SCRIPT_LEN_MAX: usize = 1_000;

@@ -46,6 +46,7 @@ const TOPICS: &[&str] = &[
     "run",
     "schedule",
     "signal",
+    "sql",
     "stats",
     "step",
     "step_failure",
@@ -77,6 +78,11 @@ fn budgets_are_held() {
 #[test]
 fn what_has_ended_is_pruned() {
     run("retention", Flavour::Sanitized);
+}
+
+#[test]
+fn tables_of_the_host_are_asked_and_written() {
+    run("sql", Flavour::Sanitized);
 }
 
 #[test]

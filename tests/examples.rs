@@ -11,7 +11,7 @@ mod native;
 use native::{all_said, has, link_library, output, root, said, strict};
 
 /// The programs that C and C++ have, beside the quickstart.
-const PROGRAMS: [&str; 4] = ["agent", "approval", "budget", "fanout"];
+const PROGRAMS: [&str; 5] = ["agent", "approval", "budget", "fanout", "transfer"];
 
 struct Language {
     folder: &'static str,
@@ -35,11 +35,11 @@ const CPP: Language = Language {
 
 /// Builds and runs a program, and compares what it prints with its transcript.
 fn play(language: &Language, program: &str) {
-    play_mode(language, program, None, expected(program).trim_end());
+    play_mode(language, program, &[], expected(program).trim_end());
 }
 
 /// Builds and runs a program, and compares what it prints; lines that begin with `# ` are measured.
-fn play_mode(language: &Language, program: &str, mode: Option<&str>, transcript: &str) {
+fn play_mode(language: &Language, program: &str, mode: &[&str], transcript: &str) {
     let source = root(language.folder).join(program).with_extension(language.extension);
     let (variable, usual) = language.compiler;
     let compiler = std::env::var(variable).unwrap_or_else(|_| usual.into());
@@ -78,7 +78,7 @@ fn every_transcript_is_of_a_program_run_here() {
     let names = native::files("examples/expected", "txt");
     let names: Vec<_> = names.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
     // The one in all languages at once is played by scripts/polyglot.sh.
-    assert_eq!(names, [&PROGRAMS[..], &["polyglot", "quickstart"]].concat());
+    assert_eq!(names, [&PROGRAMS[..4], &["polyglot", "quickstart"], &PROGRAMS[4..]].concat());
     let quickstart = Path::new("quickstart");
     for language in [&C, &CPP] {
         let source = root(language.folder).join(quickstart).with_extension(language.extension);
@@ -118,7 +118,7 @@ fn budget_in_c_with_kills_in_between() {
     let (first, rest) = transcript.split_once('\n').expect("several lines");
     let killed = "4 of 8 workers were killed and begun anew";
     let transcript = format!("{first}\n{killed}\n{}", rest.trim_end());
-    play_mode(&C, "budget", Some("kills"), &transcript);
+    play_mode(&C, "budget", &["kills"], &transcript);
 }
 
 #[test]
@@ -134,4 +134,20 @@ fn fanout_in_c() {
 #[test]
 fn fanout_in_cpp() {
     play(&CPP, "fanout");
+}
+
+#[test]
+fn transfer_in_c() {
+    play(&C, "transfer");
+}
+
+/// P37: a hundred kills lose no transfer, do none twice and leave no half of one.
+#[test]
+fn transfer_in_c_with_a_hundred_kills() {
+    play_mode(&C, "transfer", &["kills", "100"], expected("transfer").trim_end());
+}
+
+#[test]
+fn transfer_in_cpp() {
+    play(&CPP, "transfer");
 }

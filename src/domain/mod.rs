@@ -30,6 +30,7 @@ pub mod queue;
 pub mod retention;
 pub mod schedule;
 pub mod signal;
+pub mod sql;
 pub mod stats;
 pub mod step;
 pub mod submit;

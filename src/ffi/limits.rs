@@ -144,6 +144,24 @@ pub const SW_HOLDERS_SHOWN_MAX: u32 = 10;
 /// Runs before another that sw_run_explain counts at most.
 pub const SW_AHEAD_COUNTED_MAX: u32 = 1000;
 
+/// Bytes in one SQL statement of the host's at most.
+pub const SW_SQL_TEXT_BYTES_MAX: usize = 1_048_576;
+
+/// Values that one SQL statement is given at most.
+pub const SW_SQL_PARAMS_MAX: usize = 32_766;
+
+/// Rows that sw_query, or a statement of sw_tx_run, answers with at most.
+pub const SW_SQL_ROWS_MAX: u32 = 10_000;
+
+/// Bytes of values after which the rows of sw_query end, and that those of a script may have: 16 MiB.
+pub const SW_SQL_BYTES: usize = 16_777_216;
+
+/// Milliseconds that sw_query may be told to run at most: an hour.
+pub const SW_SQL_TIMEOUT_MS_MAX: i64 = 3_600_000;
+
+/// Items of a script of sw_tx_run at most.
+pub const SW_SCRIPT_LEN_MAX: u32 = 1000;
+
 /// Holds each constant to the bound of its name, at compile time.
 macro_rules! same {
     ($($exported:ident $bound:ident)+) => {
@@ -200,4 +218,10 @@ same! {
     SW_FULL_SHOWN_MAX FULL_SHOWN_MAX
     SW_HOLDERS_SHOWN_MAX HOLDERS_SHOWN_MAX
     SW_AHEAD_COUNTED_MAX AHEAD_COUNTED_MAX
+    SW_SQL_TEXT_BYTES_MAX SQL_TEXT_BYTES_MAX
+    SW_SQL_PARAMS_MAX SQL_PARAMS_MAX
+    SW_SQL_ROWS_MAX SQL_ROWS_MAX
+    SW_SQL_BYTES SQL_BYTES
+    SW_SQL_TIMEOUT_MS_MAX SQL_TIMEOUT_MS_MAX
+    SW_SCRIPT_LEN_MAX SCRIPT_LEN_MAX
 }

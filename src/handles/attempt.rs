@@ -44,7 +44,16 @@ pub struct Attempt {
     look: Mutex<Option<Look>>,
     history: OnceLock<History>,
     /// How it ended; an error where it was told to end.
-    ended: Once<Result<Finish>>,
+    ended: Once<Result<Ended>>,
+}
+
+/// How an attempt ended.
+#[derive(Clone)]
+pub(super) enum Ended {
+    /// By a call of its own.
+    As(Finish),
+    /// By a script, whose items came to this.
+    Script(Arc<str>),
 }
 
 /// Name space, name and occurrence of a call that answered "not yet".
@@ -233,14 +242,30 @@ impl Attempt {
         work: impl FnMut(&mut dyn Port, Now) -> Result<Finish> + Send + 'static,
     ) -> Result<Finish> {
         let entered = self.store.enter()?;
-        self.ended.answer(question, "the attempt has ended in another way", || {
+        let ended = self.ended_once(question, || {
             let finish = self.write(&entered, call, work)?;
-            *self.look.lock().unpoisoned() = None;
             Ok(if let Finish::Stopped(ended) = finish {
                 Err(hold::must_stop(ended))
             } else {
-                Ok(finish)
+                Ok(Ended::As(finish))
             })
+        })?;
+        match ended {
+            Ended::As(finish) => Ok(finish),
+            Ended::Script(_) => Err(Error::internal("an end was answered by a script")),
+        }
+    }
+
+    /// Ends the attempt by `end`, or answers as it did before.
+    pub(super) fn ended_once(
+        &self,
+        question: Question,
+        end: impl FnOnce() -> Result<Result<Ended>>,
+    ) -> Result<Ended> {
+        self.ended.answer(question, "the attempt has ended in another way", || {
+            let ended = end()?;
+            *self.look.lock().unpoisoned() = None;
+            Ok(ended)
         })?
     }
 
@@ -303,6 +328,11 @@ impl Attempt {
     /// Returns what every write of the attempt must show.
     pub(crate) fn fence(&self) -> Fence {
         self.fence
+    }
+
+    /// Returns when its run was due: no clock of this attempt stands earlier.
+    pub(crate) fn due_at_ms(&self) -> i64 {
+        self.due_at_ms
     }
 
     /// Reads the clock for this attempt. It stands no earlier than when the run was due: the clock that

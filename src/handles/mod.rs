@@ -10,6 +10,7 @@ pub mod history;
 pub mod list;
 pub mod retention;
 pub mod schedule;
+pub mod sql;
 pub mod stats;
 pub mod step;
 pub mod store;

@@ -49,10 +49,15 @@ struct Work {
     finished: Once<Done>,
 }
 
-#[derive(Clone, Copy)]
-enum Done {
+/// How work was finished.
+#[derive(Clone)]
+pub(super) enum Done {
+    /// With a result.
     Completed,
+    /// With an error.
     Failed(AfterFail),
+    /// By a script, whose items came to this.
+    Script(Arc<str>),
 }
 
 impl From<StepRow> for Recorded {
@@ -218,7 +223,9 @@ impl Step {
         })?;
         match done {
             Done::Failed(after) => Ok(after),
-            Done::Completed => Err(Error::internal("a failed step was completed")),
+            Done::Completed | Done::Script(_) => {
+                Err(Error::internal("a failed step was completed"))
+            }
         }
     }
 
@@ -231,32 +238,54 @@ impl Step {
         + Send
         + 'static,
     ) -> Result<Done> {
+        let subject = self.subject()?.clone();
+        let entered = self.attempt.store().enter()?;
+        self.finish_once(question, || {
+            let call = call.promising(subject.plan.durability);
+            let (done, lease) =
+                self.attempt.write(&entered, call, move |tx, now| record(tx, &subject, now))?;
+            self.attempt.note_lease(lease, self.attempt.store().now());
+            Ok(done)
+        })
+    }
+
+    /// Lends what its records call the work.
+    pub(super) fn subject(&self) -> Result<&Subject> {
+        self.work().map(|work| &work.subject)
+    }
+
+    fn work(&self) -> Result<&Work> {
         let Source::Work(work) = &self.source else {
             return Err(Error::conflict(
                 "the step is answered from its record, it cannot be finished",
             ));
         };
-        let entered = self.attempt.store().enter()?;
+        Ok(work)
+    }
+
+    /// Finishes the step by `work`, or answers as it did before.
+    pub(super) fn finish_once(
+        &self,
+        question: Question,
+        finish: impl FnOnce() -> Result<Done>,
+    ) -> Result<Done> {
+        let work = self.work()?;
         work.finished.answer(question, "the step is finished in another way", || {
-            let subject = work.subject.clone();
-            let call = call.promising(work.subject.plan.durability);
-            let (done, lease) =
-                self.attempt.write(&entered, call, move |tx, now| record(tx, &subject, now))?;
-            self.attempt.note_lease(lease, self.attempt.store().now());
-            self.note_done(work, done);
+            let done = finish()?;
+            self.note_done(work, &done);
             Ok(done)
         })
     }
 
-    fn note_done(&self, work: &Work, done: Done) {
+    fn note_done(&self, work: &Work, done: &Done) {
         let held = work.held(&self.attempt);
         match done {
             Done::Failed(AfterFail::Retry { at_ms }) => {
-                work.retry_at_ms.store(at_ms, Ordering::Relaxed);
+                work.retry_at_ms.store(*at_ms, Ordering::Relaxed);
                 self.attempt.occurrences().touch(held.name(), held.occurrence());
-                held.note_wait(Some(Pending::Retry(at_ms)));
+                held.note_wait(Some(Pending::Retry(*at_ms)));
             }
-            Done::Completed | Done::Failed(AfterFail::Final) => held.pass(),
+            Done::Completed | Done::Failed(AfterFail::Final) | Done::Script(_) => held.pass(),
         }
     }
 }

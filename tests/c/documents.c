@@ -86,6 +86,10 @@ static int32_t kept(const char *shape, int32_t code, sw_text *const *out) {
     CALL(submitted, sw_run_submit_many, (STORE, IN(items), OUT), (store, AS(items), out, err))    \
     CALL(submitted, sw_child_submit_many, (ATTEMPT, IN(items), OUT),                              \
          (attempt, AS(items), out, err))                                                          \
+    CALL(rows, sw_query, (STORE, IN(sql), IN(params), IN(options), OUT),                          \
+         (store, AS(sql), AS(params), AS(options), out, err))                                     \
+    CALL(script_results, sw_tx_run, (STORE, ATTEMPT, sw_step *step, IN(script), OUT),             \
+         (store, attempt, step, AS(script), out, err))                                            \
     CALL(came, sw_await_any, (ATTEMPT, IN(name), IN(waits), int64_t timeout_ms, OUT),             \
          (attempt, AS(name), AS(waits), timeout_ms, out, err))                                    \
     CALL(came_all, sw_await_all, (ATTEMPT, IN(name), IN(waits), int64_t timeout_ms, OUT),         \

@@ -159,6 +159,36 @@ TEST(the_documents_of_a_store_have_the_keys_that_the_header_shows) {
     sw_store_close(store);
 }
 
+TEST(the_rows_and_results_that_the_header_shows_have_those_keys) {
+    sw_store *store = store_in_memory();
+    sw_text *text = NULL;
+    REQUIRE_CODE(SW_OK, sw_tx_run(store, NULL, NULL,
+                                  NTS("[{\"sql\":\"CREATE TABLE accounts (id INTEGER PRIMARY KEY,"
+                                      " balance INTEGER) STRICT\"},"
+                                      "{\"sql\":\"INSERT INTO accounts VALUES (1, 250),"
+                                      " (2, 9223372036854775807)\"}]"),
+                                  &text, ERR));
+    sw_text_free(text);
+    REQUIRE_CODE(SW_OK, sw_query(store, NTS("SELECT id, balance FROM accounts ORDER BY id"), ABSENT,
+                                 ABSENT, &text, ERR));
+    CHECK_TEXT(example_of("sw_query"), sw_text_data(text, NULL));
+    check_example("sw_query", text);
+    sw_attempt *attempt = claim_invoice(store);
+    sw_step *step = begin(attempt, "pay");
+    REQUIRE_CODE(SW_OK,
+                 sw_tx_run(store, attempt, step,
+                           NTS("[{\"sql\":\"UPDATE accounts SET balance = balance + ?"
+                               " WHERE id = ?\",\"params\":[0,1],\"expect_changes\":1},"
+                               "{\"query\":\"SELECT balance FROM accounts WHERE id = :id\","
+                               "\"params\":{\"id\":1}},{\"step_complete\":{\"result_from\":1}}]"),
+                           &text, ERR));
+    CHECK_TEXT(example_of("sw_tx_run"), sw_text_data(text, NULL));
+    check_example("sw_tx_run", text);
+    sw_step_free(step);
+    sw_attempt_free(attempt);
+    sw_store_close(store);
+}
+
 /* The event that warns is shown on the first page, where no function stands. */
 TEST(the_warning_of_a_budget_has_the_keys_that_the_first_page_shows) {
     sw_store *store = store_in_memory();

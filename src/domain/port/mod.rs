@@ -17,6 +17,7 @@ mod queue;
 mod retention;
 mod run;
 mod schedule;
+mod sql;
 mod stats;
 mod step;
 mod store;
@@ -44,6 +45,7 @@ pub use run::{
     Lane, LaneKey, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
 };
 pub use schedule::{Schedule, SchedulePort, Zone};
+pub use sql::{SqlAnswer, SqlBounds, SqlParams, SqlPort, SqlStatement, SqlValue};
 pub use stats::{
     CallFacts, FileFacts, FullGate, HeldRow, LaneRow, OwnerRow, StatsPort, WriterFacts,
 };
@@ -76,6 +78,7 @@ pub trait Port:
     + StatsPort
     + ExplainPort
     + RetentionPort
+    + SqlPort
 {
     /// Notes what the transaction is to tell others once it is committed.
     fn tell(&mut self, news: News);

@@ -24,6 +24,7 @@ mod queue;
 mod retention;
 mod run;
 mod schedule;
+mod sql;
 mod stats;
 mod step;
 mod store;
@@ -366,6 +367,11 @@ macro_rules! every_claim {
                 what_a_limit_holds_back_is_not_looked_at_and_comes_when_it_is_lifted
                 the_first_in_the_order_of_claims_is_the_ready_one_at_its_gate
                 a_limit_that_is_set_counts_what_runs_already;
+            sql:
+                rows_of_the_host_come_back_as_they_were_written
+                a_script_records_its_step_beside_the_hosts_rows
+                a_script_of_a_lost_attempt_does_nothing
+                what_the_host_may_not_write_is_refused;
             schedule:
                 a_due_schedule_makes_its_run_in_the_claim_that_finds_it
                 a_firing_makes_one_run_however_often_one_looks

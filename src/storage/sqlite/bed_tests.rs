@@ -4,6 +4,9 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use tempfile::TempDir;
 
+use std::sync::Arc;
+
+use super::host::Host;
 use super::migrate;
 use super::tx::Tx;
 use crate::domain::news::News;
@@ -13,6 +16,7 @@ use crate::storage::conformance::Bed;
 /// A store on a connection of its own.
 struct SqliteBed {
     conn: Connection,
+    host: Arc<Host>,
     news: News,
     _folder: Option<TempDir>,
 }
@@ -31,10 +35,11 @@ pub(in crate::storage) fn in_a_file() -> Box<dyn Bed> {
 }
 
 impl SqliteBed {
-    fn boxed(conn: Connection, folder: Option<TempDir>) -> Box<dyn Bed> {
+    fn boxed(mut conn: Connection, folder: Option<TempDir>) -> Box<dyn Bed> {
         conn.set_prepared_statement_cache_capacity(200);
         migrate::apply(&conn, None, 1).unwrap();
-        Box::new(SqliteBed { conn, news: News::default(), _folder: folder })
+        let host = Host::install(&mut conn).unwrap();
+        Box::new(SqliteBed { conn, host, news: News::default(), _folder: folder })
     }
 
     fn names(&self, sql: &str, of: &[&str]) -> Vec<String> {
@@ -47,7 +52,7 @@ impl SqliteBed {
 impl Bed for SqliteBed {
     fn transact(&mut self, is_kept: bool, work: &mut dyn FnMut(&mut dyn Port)) {
         self.conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let mut tx = Tx::new(&self.conn);
+        let mut tx = Tx::hosting(&self.conn, &self.host);
         work(&mut tx);
         self.news = tx.news();
         self.conn.execute_batch(if is_kept { "COMMIT" } else { "ROLLBACK" }).unwrap();

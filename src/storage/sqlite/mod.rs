@@ -4,6 +4,7 @@ pub mod connect;
 mod errors;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
+mod host;
 pub mod job;
 mod lane;
 pub mod migrate;
@@ -43,6 +44,7 @@ mod retention;
 mod run;
 mod schedule;
 mod sources;
+mod sql;
 #[cfg(test)]
 mod statement_tests;
 mod stats;
@@ -76,6 +78,7 @@ pub fn statements() -> Vec<&'static str> {
         run::STATEMENTS,
         schedule::STATEMENTS,
         sources::STATEMENTS,
+        sql::STATEMENTS,
         stats::STATEMENTS,
         step::STATEMENTS,
         store::STATEMENTS,

@@ -222,6 +222,8 @@ fn is_scan(sql: &str, line: &str) -> bool {
         "CONSTANT ROW",
         "VALUES CLAUSE",
         "json_each",
+        "sqlite_schema",
+        "VIRTUAL TABLE INDEX",
         "sw_workflow_owners",
         "sw_workflow_cascades",
         "sw_workflow_clock_steps",

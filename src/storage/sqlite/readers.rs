@@ -2,13 +2,14 @@
 //! writer.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::connect::connect_reader;
 use super::errors::map;
+use super::host::Host;
 use super::migrate::Seen;
 use super::path::{self, FileKey};
 use super::tx::Tx;
@@ -51,6 +52,7 @@ struct Pool {
 
 struct Reader {
     conn: Connection,
+    host: Arc<Host>,
     schema: Seen,
     /// The suffix of a file at whose coming it is no longer good; see `vfs::reads_alone_until`.
     alone_until: Option<&'static str>,
@@ -137,7 +139,7 @@ impl Readers {
         let conn = connect_reader(&self.path, self.busy_timeout_ms);
         // By its path, which may name another file by now.
         self.watch()?;
-        let conn = conn?;
+        let mut conn = conn?;
         let alone_until = vfs::reads_alone_until(&conn)?;
         if alone_until.is_some() && !self.is_read_only() {
             let path = self.path.display();
@@ -145,7 +147,8 @@ impl Readers {
                 format!("the log of {path} was removed while the store was open").into(),
             ));
         }
-        Ok(Reader { conn, schema: Seen::default(), alone_until })
+        let host = Host::install(&mut conn)?;
+        Ok(Reader { conn, host, schema: Seen::default(), alone_until })
     }
 
     fn put_back(&self, reader: Option<Reader>) {
@@ -191,7 +194,7 @@ impl Reader {
         if let Some(refusal) = schema.refusal(is_schema_free) {
             return Err(refusal);
         }
-        let value = work(&mut Tx::new(&self.conn));
+        let value = work(&mut Tx::hosting(&self.conn, &self.host));
         drop(transaction);
         value
     }
@@ -237,5 +240,5 @@ pub fn read_in_memory(writer: &Writer, work: Look<'_>) -> Result<()> {
     if let Some(refusal) = connection.schema()?.refusal(false) {
         return Err(refusal);
     }
-    work(&mut Tx::new(connection.conn()))
+    work(&mut connection.reading())
 }

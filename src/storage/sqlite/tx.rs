@@ -4,10 +4,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, ToSql};
 
 use super::errors::map;
+use super::host::Host;
 use crate::domain::news::News;
 use crate::domain::port::{LaneKey, Port, RunKey};
 use crate::error::Result;
@@ -25,6 +27,10 @@ pub struct Tx<'conn> {
     /// When the newest run of all was submitted, once it has looked.
     pub(super) newest_at_ms: Cell<Option<i64>>,
     news: News,
+    /// What keeps statements of the host's within bounds; `None` where none may run.
+    pub(super) host: Option<&'conn Host>,
+    /// When the time of the host's statements is over.
+    pub(super) sql_until: Option<Instant>,
     /// How many statements it has run.
     #[cfg(test)]
     pub(super) statements: Cell<u32>,
@@ -39,9 +45,16 @@ impl<'conn> Tx<'conn> {
             marked: RefCell::default(),
             newest_at_ms: Cell::new(None),
             news: News::default(),
+            host: None,
+            sql_until: None,
             #[cfg(test)]
             statements: Cell::new(0),
         }
+    }
+
+    /// Wraps such a connection on which the host's own statements may run, too.
+    pub fn hosting(conn: &'conn Connection, host: &'conn Host) -> Tx<'conn> {
+        Tx { host: Some(host), ..Tx::new(conn) }
     }
 
     /// Returns the connection.

@@ -195,6 +195,19 @@ pub fn no_checkpoint_on_close(connection: &Connection, is_on: bool) -> Result<()
     )
 }
 
+/// Returns whether a row of the open transaction still refers to another that is missing: a commit would
+/// fail, and with it all that shares it.
+pub fn has_deferred_faults(connection: &Connection) -> Result<bool> {
+    let (mut now, mut most): (c_int, c_int) = (0, 0);
+    // SAFETY: the handle is used while the connection is borrowed, and not closed.
+    let handle = unsafe { connection.handle() };
+    let what = ffi::SQLITE_DBSTATUS_DEFERRED_FKS;
+    // SAFETY: the handle is open, and both places are ours.
+    let code = unsafe { ffi::sqlite3_db_status(handle, what, &mut now, &mut most, 0) };
+    check(code, || "look at foreign keys")?;
+    Ok(now != 0)
+}
+
 /// Returns the suffix of a file that a connection reads without, since nobody had the database open for
 /// writing when it was opened. It is good until that file appears: its lock on the database keeps
 /// whoever comes from taking it away again.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::errors::map;
+use super::host::Host;
 use super::job::Job;
 use super::migrate::{self, Schema};
 use super::names::Names;
@@ -30,6 +31,7 @@ const PAGE_BYTES: u64 = 4096;
 /// The connection that writes, and what is known of the file beneath it.
 pub struct WriteConnection {
     conn: Connection,
+    host: Arc<Host>,
     schema: migrate::Seen,
     /// `None` for a store in memory.
     names: Option<Names>,
@@ -52,7 +54,7 @@ pub struct WriteConnection {
 impl WriteConnection {
     /// Takes a connection with its pragmas set; `names` is absent for a store in memory.
     pub fn new(
-        conn: Connection,
+        mut conn: Connection,
         names: Option<Names>,
         side: Arc<Side>,
         log_pages: Arc<AtomicI32>,
@@ -60,10 +62,12 @@ impl WriteConnection {
     ) -> Result<WriteConnection> {
         // Until it is known at the close that nothing of the log is in doubt.
         vfs::no_checkpoint_on_close(&conn, true)?;
+        let host = Host::install(&mut conn)?;
         let log = names.as_ref().map(Names::log_path);
         let left_bytes = log.map_or(0, |log| os::identity(&log).map_or(0, |log| log.size));
         Ok(WriteConnection {
             conn,
+            host,
             schema: migrate::Seen::default(),
             names,
             side,
@@ -94,6 +98,11 @@ impl WriteConnection {
     /// Returns the connection.
     pub fn conn(&self) -> &Connection {
         &self.conn
+    }
+
+    /// Returns a transaction on it that reads, between two batches.
+    pub fn reading(&self) -> Tx<'_> {
+        Tx::hosting(&self.conn, &self.host)
     }
 
     /// Returns what schema the file has, looked up anew only when it changed.
@@ -184,7 +193,7 @@ impl WriteConnection {
         if is_shared {
             self.execute("SAVEPOINT job")?;
         }
-        let mut tx = Tx::new(&self.conn);
+        let mut tx = Tx::hosting(&self.conn, &self.host);
         let verdict = job.run(&mut tx).map(|()| tx.news());
         if !is_shared || self.conn.is_autocommit() {
             return verdict;
