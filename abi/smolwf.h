@@ -157,6 +157,7 @@ int32_t sw_store_wait(sw_store *store, uint64_t seen, int64_t timeout_ms, sw_sto
 void sw_store_shutdown(sw_store *store);
 void sw_store_close(sw_store *store);
 int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
+int32_t sw_store_backup(sw_store *store, const char *path, sw_error **err);
 #define SW_SUBMIT_LOCAL 1
 typedef struct sw_submit_options {
   uint32_t struct_size;

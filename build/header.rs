@@ -29,7 +29,7 @@ pub const PARTS: &[Part] = &[
     part("error", "Errors", "reading an sw_error"),
     part("text", "Texts and ids", "reading an sw_text, making ids and JSON strings"),
     part("store", "Store", "open, migrate, clock, wait for changes, close"),
-    part("check", "Store: check", "is the file whole?"),
+    part("check", "Store: check, back up", "is the file whole? A copy of it"),
     part("run", "Runs: submit, claim, wait", "where work comes from, who does it, its end"),
     part("query", "Runs: look", "one run, its history"),
     part("list", "Runs: list, count, act on many", "by state, queue, time, metadata, ..."),

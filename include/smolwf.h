@@ -39,6 +39,7 @@
  * test thirty days in a millisecond      SW_OPEN_MANUAL_CLOCK, sw_store_advance_clock
  * keep a file from growing               sw_store_prune
  * know whether a file is sound           sw_store_check
+ * keep a copy of it elsewhere            sw_store_backup
  *
  *
  * CONTENTS
@@ -62,8 +63,8 @@
  *     sw_store_open sw_store_open_in_memory sw_store_init sw_store_migrate sw_store_schema_version
  *     sw_store_migrations sw_store_path sw_store_advance_clock sw_store_now_ms sw_store_wait
  *     sw_store_shutdown sw_store_close
- * Store: check - is the file whole?
- *     sw_store_check
+ * Store: check, back up - is the file whole? A copy of it
+ *     sw_store_check sw_store_backup
  * Runs: submit, claim, wait - where work comes from, who does it, its end
  *     sw_run_submit sw_run_submit_many sw_run_find sw_run_claim sw_run_claim_many sw_run_wait
  * Runs: look - one run, its history
@@ -1096,7 +1097,7 @@ void sw_store_shutdown(sw_store *store);
  */
 void sw_store_close(sw_store *store);
 
-/* Store: check ------------------------------------------------------------------------------ */
+/* Store: check, back up --------------------------------------------------------------------- */
 
 /**
  * Looks whether a store is whole, and answers a JSON report. It is ok when nothing was found; else
@@ -1119,6 +1120,31 @@ void sw_store_close(sw_store *store);
  * Also what any reading call may answer: SHARED CODES.
  */
 int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
+
+/**
+ * Copies a store to a new file while others write: as it is at one moment, and whole. The copy gets its
+ * name at the end, so a file of that name is a backup that was finished; its mode is 0600.
+ *
+ * The copy is a store of its own. Restoring is to copy or move it where the store was, while nobody has
+ * that open, and to take the old -wal, -shm and -smolwf away. Its running attempts are lost ones: the
+ * next claim takes their runs back, and those steps replay that were recorded when it was taken. Cursors
+ * of the original are none of the copy's.
+ *
+ * What is acknowledged before the call is in the copy, which is safe from the loss of power when the call
+ * returns. A process that is killed meanwhile leaves a file whose name is that of the copy with -backup_
+ * and 26 letters behind it, which may be deleted.
+ *
+ * May block. Never waits for a writer: seconds for each gigabyte, in which the log cannot start over. A
+ * store in memory can write nothing meanwhile. sw_store_shutdown ends it.
+ * \param path  of the copy, NUL-terminated, as for sw_store_open; nothing may have that name, nor that
+ *              with -wal, -shm, -journal or -smolwf behind it
+ * \retval SW_OK                the copy is there
+ * \retval SW_ERR_INVALID       path is empty, too long, a URI or ":memory:"
+ * \retval SW_ERR_CONFLICT      something has that name; it is as it was
+ * \retval SW_ERR_FULL          also: no room for the copy, of which nothing is left
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_store_backup(sw_store *store, const char *path, sw_error **err);
 
 /* Runs: submit, claim, wait ----------------------------------------------------------------- */
 
@@ -3027,8 +3053,8 @@ int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
  * sql is one statement that only reads. params gives its parameters: an array by position, or an
  * object by name, {"id":1} for :id, @id or $id. Values are JSON: null; true and false, which are 1 and
  * 0; integers, exact to 64 bits; numbers with a fraction or an exponent, which are REAL; strings; bytes
- * as {"$base64":"..."}. Columns come back so, an infinite number as 9e999 or -9e999, and a TEXT that is
- * no UTF-8 as bytes.
+ * as {"$base64":"..."}; {"$real":"Infinity"} and {"$real":"-Infinity"}, which no JSON number is. Columns
+ * come back so, and a TEXT that is no UTF-8 as bytes.
  *
  * options is a JSON object: "rows_max", to SW_SQL_ROWS_MAX, after so many the rows end, 0 is 1000;
  * "timeout_ms", to SW_SQL_TIMEOUT_MS_MAX, 0 is 5000. The rows end as well with the one whose values bring

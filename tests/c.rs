@@ -24,6 +24,7 @@ const SUPPORT: [&str; 4] = ["support.c", "fixture.c", "reader.c", "documents.c"]
 /// The programs, one a topic.
 const TOPICS: &[&str] = &[
     "attempt",
+    "backup",
     "budget",
     "child",
     "claim",
@@ -78,6 +79,11 @@ fn budgets_are_held() {
 #[test]
 fn what_has_ended_is_pruned() {
     run("retention", Flavour::Sanitized);
+}
+
+#[test]
+fn stores_are_backed_up() {
+    run("backup", Flavour::Sanitized);
 }
 
 #[test]

@@ -51,13 +51,12 @@ static sw_store *open_bank(const char *path) {
     uint32_t applied;
     ok(sw_store_open(path, NULL, &store, &err));
     ok(sw_store_init(store, &applied, &err));
-    run_script(store,
-               "[{\"sql\":\"CREATE TABLE IF NOT EXISTS accounts (id INTEGER PRIMARY KEY,"
-               " cents INTEGER NOT NULL CHECK (cents >= 0)) STRICT\"},"
-               "{\"sql\":\"CREATE TABLE IF NOT EXISTS moves (transfer INTEGER NOT NULL,"
-               " cents INTEGER NOT NULL) STRICT\"},"
-               "{\"sql\":\"INSERT OR IGNORE INTO accounts SELECT value, 1000"
-               " FROM json_each('[0,1,2,3,4,5,6,7,8,9]')\"}]");
+    run_script(store, "[{\"sql\":\"CREATE TABLE IF NOT EXISTS accounts (id INTEGER PRIMARY KEY,"
+                      " cents INTEGER NOT NULL CHECK (cents >= 0)) STRICT\"},"
+                      "{\"sql\":\"CREATE TABLE IF NOT EXISTS moves (transfer INTEGER NOT NULL,"
+                      " cents INTEGER NOT NULL) STRICT\"},"
+                      "{\"sql\":\"INSERT OR IGNORE INTO accounts SELECT value, 1000"
+                      " FROM json_each('[0,1,2,3,4,5,6,7,8,9]')\"}]");
     return store;
 }
 

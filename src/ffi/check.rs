@@ -1,4 +1,6 @@
-//! Whether a store is whole.
+//! Whether a store is whole, and copies of it.
+
+use std::ffi::c_char;
 
 use super::codes::SW_OK;
 use super::guard::guard;
@@ -37,6 +39,43 @@ pub unsafe extern "C" fn sw_store_check(
             let out = call.out_handle(out)?;
             let store = call.store(store)?;
             out.give(Text::from(store.check()?));
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Copies a store to a new file while others write: as it is at one moment, and whole. The copy gets its
+/// name at the end, so a file of that name is a backup that was finished; its mode is 0600.
+///
+/// The copy is a store of its own. Restoring is to copy or move it where the store was, while nobody has
+/// that open, and to take the old -wal, -shm and -smolwf away. Its running attempts are lost ones: the
+/// next claim takes their runs back, and those steps replay that were recorded when it was taken. Cursors
+/// of the original are none of the copy's.
+///
+/// What is acknowledged before the call is in the copy, which is safe from the loss of power when the call
+/// returns. A process that is killed meanwhile leaves a file whose name is that of the copy with -backup_
+/// and 26 letters behind it, which may be deleted.
+///
+/// May block. Never waits for a writer: seconds for each gigabyte, in which the log cannot start over. A
+/// store in memory can write nothing meanwhile. sw_store_shutdown ends it.
+/// \param path  of the copy, NUL-terminated, as for sw_store_open; nothing may have that name, nor that
+///              with -wal, -shm, -journal or -smolwf behind it
+/// \retval SW_OK                the copy is there
+/// \retval SW_ERR_INVALID       path is empty, too long, a URI or ":memory:"
+/// \retval SW_ERR_CONFLICT      something has that name; it is as it was
+/// \retval SW_ERR_FULL          also: no room for the copy, of which nothing is left
+/// \codes reading
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_backup(
+    store: *mut sw_store,
+    path: *const c_char,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |call| {
+            let store = call.store(store)?;
+            store.backup(call.path(path)?)?;
             Ok(SW_OK)
         })
     }

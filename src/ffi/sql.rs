@@ -38,8 +38,8 @@ impl Call {
 /// sql is one statement that only reads. params gives its parameters: an array by position, or an
 /// object by name, {"id":1} for :id, @id or $id. Values are JSON: null; true and false, which are 1 and
 /// 0; integers, exact to 64 bits; numbers with a fraction or an exponent, which are REAL; strings; bytes
-/// as {"$base64":"..."}. Columns come back so, an infinite number as 9e999 or -9e999, and a TEXT that is
-/// no UTF-8 as bytes.
+/// as {"$base64":"..."}; {"$real":"Infinity"} and {"$real":"-Infinity"}, which no JSON number is. Columns
+/// come back so, and a TEXT that is no UTF-8 as bytes.
 ///
 /// options is a JSON object: "rows_max", to SW_SQL_ROWS_MAX, after so many the rows end, 0 is 1000;
 /// "timeout_ms", to SW_SQL_TIMEOUT_MS_MAX, 0 is 5000. The rows end as well with the one whose values bring

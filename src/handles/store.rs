@@ -288,6 +288,11 @@ impl Store {
         self.enter()?.read(|tx| check::check(tx))
     }
 
+    /// Copies the store as it is now to a new file, while others write. A shutdown ends it.
+    pub fn backup(&self, target: &Path) -> Result<()> {
+        self.enter()?.backend()?.backup(target, &|| self.check_open())
+    }
+
     /// Ends every wait; later calls answer `Closed`.
     pub fn shutdown(&self) {
         if self.generation == process::generation()

@@ -1,6 +1,6 @@
 //! Files: making them, naming them, and which file a name is.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
@@ -82,6 +82,33 @@ pub fn make_file(path: &CStr, mode: u32) -> io::Result<bool> {
             error => Err(error),
         },
     }
+}
+
+/// Gives a file another name, which nothing has; on a file system that cannot look and name in one, the
+/// look comes first.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let (old, new) = (named(from)?, named(to)?);
+    let here = libc::AT_FDCWD;
+    let flags = libc::RENAME_NOREPLACE;
+    // SAFETY: both paths end in NUL.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_renameat2, here, old.as_ptr(), here, new.as_ptr(), flags)
+    };
+    let error = match answer {
+        0 => return Ok(()),
+        _ => io::Error::last_os_error(),
+    };
+    if !matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) {
+        return Err(error);
+    }
+    match fs::symlink_metadata(to) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(from, to),
+    }
+}
+
+fn named(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
 /// Makes an empty file of which pages are to be mapped, unless there is one. Only for one that nobody of

@@ -16,7 +16,7 @@ pub use self::clock::{boot_id, pid_space, uptime_ms};
 pub use self::files::{
     FileId, FolderStamp, Identity, clear_errno, create_mapped, create_private, errno, file_bytes,
     file_id, file_id_of, folder_stamp, identity, make_file, name_bytes_max, open_side,
-    open_side_to_hear, remote_file_system, with_suffix,
+    open_side_to_hear, remote_file_system, rename_new, with_suffix,
 };
 pub use self::futex::{
     futex_wait, futex_wait_private, futex_wait_two, futex_wake, futex_wake_private,

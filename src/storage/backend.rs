@@ -63,6 +63,12 @@ impl Backend {
         backend.confirm(options)
     }
 
+    /// Copies the store as it is now to a new file, while others write; `go_on` is asked now and then.
+    pub fn backup(&self, target: &Path, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        let Backend::Sqlite(backend) = self;
+        backend.backup(target, go_on)
+    }
+
     /// Returns the newest version of the schema that this library knows.
     pub fn schema_newest(&self) -> i64 {
         let Backend::Sqlite(_) = self;

@@ -1,13 +1,12 @@
 //! Values of the host's statements as JSON, in and out. Whole numbers are exact to 64 bits; bytes stand
-//! as `{"$base64":"..."}`.
+//! as `{"$base64":"..."}`, numbers without end as `{"$real":"Infinity"}`: no JSON has them.
 
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use serde::ser::{Error as _, SerializeMap, SerializeSeq, Serializer};
-use serde_json::value::RawValue;
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use crate::domain::port::{SqlParams, SqlStatement, SqlValue};
 use crate::error::{Error, Result};
@@ -16,6 +15,12 @@ use crate::limits::{SQL_PARAMS_MAX, SQL_TEXT_BYTES_MAX};
 
 /// The key of an object that stands for bytes.
 const BYTES: &str = "$base64";
+
+/// The key of an object that stands for a number without end.
+const REAL: &str = "$real";
+
+/// The numbers without end.
+const ENDLESS: [(&str, f64); 2] = [("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
 
 /// Puts a statement together.
 pub(super) fn statement(sql: &str, params: SqlParams, is_query: bool) -> Result<SqlStatement> {
@@ -71,7 +76,7 @@ fn value(what: &str, text: &str) -> Result<SqlValue> {
             let string = document::string(text).map_err(|fault| fault.of(what))?;
             SqlValue::Text(string.unwrap_or(Cow::Borrowed("")).into_owned())
         }
-        Some(b'{') => SqlValue::Blob(bytes(what, text)?),
+        Some(b'{') => object(what, text)?,
         Some(b'[') => {
             return Err(Error::invalid(format!("{what} is an array: pass its text, as a string")));
         }
@@ -93,20 +98,30 @@ fn number(what: &str, text: &str) -> Result<SqlValue> {
     }
 }
 
-/// Reads the bytes that an object stands for; there is no other object.
-fn bytes(what: &str, text: &str) -> Result<Vec<u8>> {
+/// Reads what an object stands for: bytes, or a number without end.
+fn object(what: &str, text: &str) -> Result<SqlValue> {
     let members = document::members(text).map_err(|fault| fault.of(what))?;
-    let [(key, coded)] = members.as_slice() else { return Err(no_bytes(what)) };
-    let coded = document::string(coded).map_err(|fault| fault.of(what))?;
-    let Some(coded) = coded.filter(|_| key == BYTES) else { return Err(no_bytes(what)) };
+    let [(key, told)] = members.as_slice() else { return Err(no_value(what)) };
+    let told = document::string(told).map_err(|fault| fault.of(what))?;
+    match (&**key, told) {
+        (BYTES, Some(coded)) => bytes(what, &coded).map(SqlValue::Blob),
+        (REAL, Some(name)) => {
+            let known = ENDLESS.iter().find(|(known, _)| *known == name);
+            known.map(|(_, number)| SqlValue::Real(*number)).ok_or_else(|| no_value(what))
+        }
+        _ => Err(no_value(what)),
+    }
+}
+
+fn bytes(what: &str, coded: &str) -> Result<Vec<u8>> {
     STANDARD.decode(coded.as_bytes()).map_err(|_| {
         Error::invalid(format!("{what} is no base64 of the standard alphabet, padded"))
     })
 }
 
-fn no_bytes(what: &str) -> Error {
+fn no_value(what: &str) -> Error {
     Error::invalid(format!(
-        "{what} is an object: bytes are {{\"{BYTES}\":\"...\"}}, of JSON pass its text, as a string"
+        "{what} is an object: bytes are {{\"{BYTES}\":\"...\"}}, numbers without end {{\"{REAL}\":\"Infinity\"}} and {{\"{REAL}\":\"-Infinity\"}}; of JSON pass its text, as a string"
     ))
 }
 
@@ -140,18 +155,19 @@ impl Serialize for Cell<'_> {
             SqlValue::Integer(number) => out.serialize_i64(*number),
             SqlValue::Real(number) if number.is_finite() => out.serialize_f64(*number),
             SqlValue::Real(number) => {
-                // As SQLite writes it: a number that every reader takes for infinite.
-                let text = if *number > 0.0 { "9e999" } else { "-9e999" };
-                RawValue::from_string(text.into()).map_err(S::Error::custom)?.serialize(out)
+                let (name, _) = ENDLESS[usize::from(*number < 0.0)];
+                tagged(out, REAL, name)
             }
             SqlValue::Text(text) => out.serialize_str(text),
-            SqlValue::Blob(bytes) => {
-                let mut object = out.serialize_map(Some(1))?;
-                object.serialize_entry(BYTES, &STANDARD.encode(bytes))?;
-                object.end()
-            }
+            SqlValue::Blob(bytes) => tagged(out, BYTES, &STANDARD.encode(bytes)),
         }
     }
+}
+
+fn tagged<S: Serializer>(out: S, key: &str, told: &str) -> std::result::Result<S::Ok, S::Error> {
+    let mut object = out.serialize_map(Some(1))?;
+    object.serialize_entry(key, told)?;
+    object.end()
 }
 
 #[cfg(test)]
@@ -169,7 +185,7 @@ mod tests {
     fn values_go_in_as_they_come_out() {
         let text = concat!(
             r#"[null,1,-9223372036854775808,9223372036854775807,1.0,-0.5,1e300,"","a\"é","#,
-            r#"{"$base64":"AP8="},{"$base64":""}]"#
+            r#"{"$base64":"AP8="},{"$base64":""},{"$real":"Infinity"},{"$real":"-Infinity"}]"#
         );
         let values = listed(text);
         assert_eq!(values[3], SqlValue::Integer(i64::MAX));
@@ -179,8 +195,6 @@ mod tests {
         let told = serde_json::to_string(&Table(&rows)).unwrap();
         assert_eq!(listed(&told[1..told.len() - 1]), rows[0]);
         assert_eq!(listed("[true,false]"), [SqlValue::Integer(1), SqlValue::Integer(0)]);
-        let infinite = [vec![SqlValue::Real(f64::INFINITY), SqlValue::Real(f64::NEG_INFINITY)]];
-        assert_eq!(serde_json::to_string(&Table(&infinite)).unwrap(), "[[9e999,-9e999]]");
     }
 
     #[test]
@@ -195,6 +209,7 @@ mod tests {
             ("[[1]]", "params[0] is an array: pass its text, as a string"),
             (r#"[1,{"a":1}]"#, "params[1] is an object: bytes are"),
             (r#"[{"$base64":1}]"#, "params[0] is an object"),
+            (r#"[{"$real":"1"}]"#, "params[0] is an object"),
             (r#"[{"$base64":"A"}]"#, "params[0] is no base64"),
             (r#"[{"$base64":"AP8"}]"#, "params[0] is no base64"),
             ("[9223372036854775808]", "params[0] is no integer from -9223372036854775808 to"),

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::backup::Copy;
 use super::owner::Mark;
 use super::path::FileKey;
 use super::readers::{self, Look, Readers};
@@ -118,6 +119,17 @@ impl Backend {
             options.call.durability == Durability::Process || self.file.side.is_all_safe();
         // An empty write waits for the sync of what is there, and is refused once one has failed.
         if is_safe { Ok(()) } else { self.write(options, |_, _| Ok(())) }
+    }
+
+    /// Copies the store as it is now to a new file, while others write; `go_on` is asked now and then.
+    pub fn backup(&self, target: &Path, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        let mark = crate::id::write("backup", crate::id::new_id());
+        let copy = self.read(|tx| {
+            let copy = Copy::new(target, &mark)?;
+            copy.fill(tx.conn(), go_on)?;
+            Ok(copy)
+        })?;
+        copy.name()
     }
 
     /// Returns the clock that leases go by.

@@ -23,6 +23,7 @@ pub mod writer;
 
 mod attempt;
 pub mod backend;
+mod backup;
 #[cfg(test)]
 pub(super) mod bed_tests;
 mod budget;
@@ -64,6 +65,7 @@ mod zone;
 pub fn statements() -> Vec<&'static str> {
     let topics = [
         attempt::STATEMENTS,
+        backup::STATEMENTS,
         budget::STATEMENTS,
         claim::STATEMENTS,
         control::STATEMENTS,

@@ -8,3 +8,5 @@ ON(STORE, sw_store_check) {
 }
 
 WITHOUT_OUTPUT(sw_store_check) { return sw_store_check(living[STORE], NULL, err); }
+
+ON(STORE, sw_store_backup) { return sw_store_backup(object, temp_path("copy"), err); }

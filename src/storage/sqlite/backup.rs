@@ -1,0 +1,139 @@
+//! Copies of a store: taken page by page in one read transaction while others write, made a lineage of
+//! their own, and given their name at the end, so that what has the name is whole.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use super::connect::connect;
+use super::errors::{cannot_open, map, map_system};
+use super::path;
+use crate::error::{Error, Result};
+use crate::os;
+
+/// Pages between two looks whether to go on: four megabytes.
+const PAGES_A_STEP: i32 = 1_024;
+
+/// How long a page that is locked is waited for. Nobody else has the copy open, and the original is read
+/// in a transaction that is open already.
+const LOCK_WAIT: Duration = Duration::from_millis(10);
+
+/// What beside a file would be taken for a part of it.
+const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", super::side::SUFFIX];
+
+/// Who the copy is. Its cursors are none of the original's, nor are its claims: an attempt that runs
+/// holds the original, so that here it is lost at the first look.
+const NEW_LINEAGE: &str = "
+UPDATE sw_store
+SET lineage = lineage + 1
+WHERE one = 1";
+
+const LEASES_END: &str = "
+UPDATE sw_workflow_tasks
+SET lease_until_up_ms = 0
+WHERE owner_key IS NOT NULL";
+
+/// What is run on a copy.
+pub const STATEMENTS: &[&str] = &[NEW_LINEAGE, LEASES_END];
+
+/// A copy that has no name yet. Dropped without one it is taken away.
+pub struct Copy {
+    target: PathBuf,
+    path: PathBuf,
+}
+
+impl Copy {
+    /// Makes an empty one beside the name that it is to get.
+    ///
+    /// # Errors
+    /// `Conflict` when something has that name, or stands beside it as a part of it; `Invalid`,
+    /// `CannotOpen`, `Full`.
+    pub fn new(target: &Path, mark: &str) -> Result<Copy> {
+        let target = path::resolve(target)?;
+        check_absent(&target)?;
+        let copy = Copy { path: os::with_suffix(&target, &format!("-{mark}")), target };
+        path::resolve(&copy.path)?;
+        let made = os::create_private(&copy.path, 0o600);
+        match made.map_err(|error| cannot_open(&copy.path, &error))? {
+            true => Ok(copy),
+            false => Err(Error::internal("a new name is taken")),
+        }
+    }
+
+    /// Fills it from a connection on which a transaction is open; `go_on` is asked now and then.
+    pub fn fill(&self, from: &Connection, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut to = connect(&self.path, flags)?;
+        copy_pages(from, &mut to, go_on)?;
+        // No log beside it, so that it can be moved and read as one file.
+        to.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE; BEGIN")
+            .map_err(map)?;
+        for sql in STATEMENTS {
+            to.execute(sql, []).map_err(map)?;
+        }
+        to.execute_batch("COMMIT").map_err(map)?;
+        to.close().map_err(|(_, error)| map(error))
+    }
+
+    /// Gives it its name, for good.
+    pub fn name(self) -> Result<()> {
+        check_absent(&self.target)?;
+        os::rename_new(&self.path, &self.target).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => taken(&self.target),
+            _ => map_system(&format!("{} cannot be named", self.target.display()), &error),
+        })?;
+        let folder = self.target.parent().unwrap_or(Path::new("/"));
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| {
+            Error::from_os(&format!("sync the folder {}", folder.display()), &error)
+        })
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // Gone under this name, if it has got its own.
+        let _ = fs::remove_file(&self.path);
+        for suffix in BESIDE {
+            let _ = fs::remove_file(os::with_suffix(&self.path, suffix));
+        }
+    }
+}
+
+fn copy_pages(
+    from: &Connection,
+    to: &mut Connection,
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<()> {
+    let backup = Backup::new(from, to).map_err(map)?;
+    loop {
+        match backup.step(PAGES_A_STEP).map_err(map)? {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {}
+            _ => std::thread::sleep(LOCK_WAIT),
+        }
+        go_on()?;
+    }
+}
+
+/// Refuses a name that is taken, or that has beside it what would be read as a part of the copy.
+fn check_absent(target: &Path) -> Result<()> {
+    let beside = BESIDE.iter().map(|suffix| os::with_suffix(target, suffix));
+    for path in std::iter::once(target.to_path_buf()).chain(beside) {
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(taken(&path));
+        }
+    }
+    Ok(())
+}
+
+fn taken(path: &Path) -> Error {
+    Error::conflict(format!(
+        "{} is there already, a backup is written over nothing",
+        path.display()
+    ))
+}
