@@ -19,9 +19,11 @@ import {
   type WaitOptions,
 } from "./options.js";
 import { type Outcome, type PerformOptions, perform } from "./perform.js";
+import { fromSqlJson } from "./sql.js";
 import { Step } from "./step.js";
 import { failureOf, recorded } from "./thrown.js";
 import type { RunFacts } from "./told.js";
+import { type Came, collect, commit, refuseNested, type TransactionWork } from "./transaction.js";
 import type { Ready, Wait } from "./wait.js";
 import type { Named, Workflow } from "./workflow.js";
 
@@ -72,7 +74,7 @@ export class Attempt implements AsyncDisposable {
     this.workflow = ask("workflow") as string;
     this.queue = ask("queue") as string;
     this.number = ask("number") as number;
-    this.calls = new Calls(library, this.handle, this.#factsOnce());
+    this.calls = new Calls(library, of.store, this.handle, this.#factsOnce());
   }
 
   /** The run's arguments as JSON text, byte for byte as submitted. */
@@ -151,6 +153,48 @@ export class Attempt implements AsyncDisposable {
       if (step.state === "replayed") return step.result as T;
       if (step.state === "failed") throw step.failure;
       return await step.perform(work);
+    });
+  }
+
+  /**
+   * A step that changes tables of your own, in the store's file, once: `work` says by `tx` what is to be
+   * done, and that is committed together with the record of the step, or not at all. When it throws,
+   * or the transaction is refused (a constraint, `expectChanges`), nothing is done, and the step has
+   * failed as any other: it is tried again, then it is a {@link RecordedFailure}. A replay answers the
+   * recorded result, and does not run `work`.
+   */
+  transaction<Result>(
+    name: string,
+    work: TransactionWork<Result>,
+    options: StepOptions = {},
+  ): Promise<Came<Result>> {
+    return this.calls.make(`step ${name}`, async () => {
+      refuseNested();
+      using step = await this.#begin(name, options);
+      if (step.state === "replayed") return fromSqlJson(step.resultText ?? "null");
+      if (step.state === "failed") throw step.failure;
+      return await step.performTransaction(work);
+    });
+  }
+
+  /**
+   * Commits a transaction in the attempt's name, if it still has the run. Recorded by no step, it is
+   * done again by the next attempt: see {@link Attempt.transaction}.
+   */
+  commit<Result>(work: TransactionWork<Result>): Promise<Came<Result>> {
+    return this.calls.make("a transaction", async () => {
+      const send = (script: string): Promise<Answer> => this.calls.transact(script);
+      return await commit<Result>(await collect(work), undefined, send);
+    });
+  }
+
+  /** Ends the run with the result of a transaction, and with what that does. */
+  completeIn<Result>(work: TransactionWork<Result>): Promise<Came<Result>> {
+    return this.calls.make("the complete in a transaction", async () => {
+      const send = (script: string): Promise<Answer> => this.calls.transact(script);
+      const result = await commit<Result>(await collect(work), "attempt_complete", send);
+      this.#outcome = { state: "completed", result };
+      return result;
     });
   }
 

@@ -40,6 +40,7 @@ class Call<T> extends Promise<T> {
  */
 export class Calls {
   readonly #library: Library;
+  readonly #store: Handle;
   readonly #attempt: Handle;
   readonly #facts: () => RunFacts;
   /** The ends of the calls under way. */
@@ -65,8 +66,9 @@ export class Calls {
   /** Called when the store turns out to be unable to go on. */
   onFatal: ((error: SmolwfError) => void) | undefined;
 
-  constructor(library: Library, attempt: Handle, facts: () => RunFacts) {
+  constructor(library: Library, store: Handle, attempt: Handle, facts: () => RunFacts) {
     this.#library = library;
+    this.#store = store;
     this.#attempt = attempt;
     this.#facts = facts;
     // Twenty calls that share the signal are no leak to warn of.
@@ -122,6 +124,11 @@ export class Calls {
   record(name: string, of: Handle, ...inputs: readonly unknown[]): Promise<Answer> {
     const call = (): Promise<Answer> => this.once(name, of, ...inputs);
     return again(call, this.#halt.signal, (error) => this.#tellDelayed(name, error));
+  }
+
+  /** Commits a script in the name of the attempt, or of one of its steps. */
+  transact(script: string, step?: Handle): Promise<Answer> {
+    return this.record("sw_tx_run", this.#store, this.#attempt, step, script);
   }
 
   async once(name: string, of: Handle, ...inputs: readonly unknown[]): Promise<Answer> {

@@ -96,6 +96,11 @@ export class ForgottenAwaitError extends Error {
   override name = "ForgottenAwaitError";
 }
 
+/** A transaction is used as none can be: in the code of another one, after its end, before its commit. */
+export class TransactionError extends Error {
+  override name = "TransactionError";
+}
+
 /** A failure that is recorded, and is the answer from now on: of a step, of a child, of a wait. */
 export class RecordedFailure extends Error {
   override name = "RecordedFailure";

@@ -22,6 +22,7 @@ export type { Outcome, PerformOptions } from "./perform.js";
 export type { QueueSettings } from "./queue.js";
 export type { KeyOf, PageOptions, Runs, SubmitItem, Submitted } from "./run.js";
 export type { ScheduleSpec } from "./schedule.js";
+export type { QueryOptions, Rows, SqlParam, SqlParams, SqlValue } from "./sql.js";
 export { Step, type StepState } from "./step.js";
 export { Store } from "./store.js";
 export type {
@@ -34,6 +35,15 @@ export type {
   TellOptions,
   WorkerEvent,
 } from "./told.js";
+export type {
+  Came,
+  Changed,
+  SentSignal,
+  SubmittedRun,
+  Transaction,
+  TransactionWork,
+  TxItem,
+} from "./transaction.js";
 export type { Ready, Wait } from "./wait.js";
 export { Worker, type WorkOptions } from "./worker.js";
 export {

@@ -62,7 +62,7 @@ const NO_FORM = "which has no form in JSON";
 const HOLE = Symbol("hole");
 
 /** Writes one value; a class, so that an error can say where it came to. */
-class Encoder {
+export class Encoder {
   readonly #path: (string | number)[] = [];
   readonly #within: object[] = [];
 
@@ -74,15 +74,15 @@ class Encoder {
       case "boolean":
         return String(value);
       case "number":
-        return this.#number(value);
+        return this.number(value);
       case "bigint":
-        return this.#bigint(value);
+        return this.bigint(value);
       case "undefined":
         return undefined;
       case "object":
         return value === null ? "null" : this.#object(value);
       default:
-        throw this.#refusal(value === HOLE ? "an empty place" : `a ${typeof value}, ${NO_FORM}`);
+        throw this.refusal(value === HOLE ? "an empty place" : `a ${typeof value}, ${NO_FORM}`);
     }
   }
 
@@ -91,7 +91,7 @@ class Encoder {
     const mayHave = (typeof value === "object" && value !== null) || typeof value === "function";
     if (!mayHave) return value;
     if (types.isDate(value) && Number.isNaN(value.getTime())) {
-      throw this.#refusal(`an invalid Date, ${NO_FORM}`);
+      throw this.refusal(`an invalid Date, ${NO_FORM}`);
     }
     const said = this.#ask("toJSON", () => {
       const { toJSON } = value as { toJSON?: unknown };
@@ -100,23 +100,23 @@ class Encoder {
     return said ? said[0] : value;
   }
 
-  #number(value: number): string {
-    if (!Number.isFinite(value)) throw this.#refusal(`${value}, ${NO_FORM}`);
+  protected number(value: number): string {
+    if (!Number.isFinite(value)) throw this.refusal(`${value}, ${NO_FORM}`);
     return Object.is(value, -0) ? "-0" : String(value);
   }
 
-  #bigint(value: bigint): string {
+  protected bigint(value: bigint): string {
     if (Number.isSafeInteger(Number(value))) return String(value);
     const why = "beyond what a JSON number holds exactly; pass a text, or rawJson(...)";
-    throw this.#refusal(`${value}, ${why}`);
+    throw this.refusal(`${value}, ${why}`);
   }
 
   #object(value: object): string {
     const isRaw = this.#ask("its prototype", () => value instanceof RawJson);
     if (isRaw) return (value as RawJson).text;
     const same = this.#within.indexOf(value);
-    if (same >= 0) throw this.#refusal(`${placeOf(this.#path.slice(0, same))} again: a cycle`);
-    if (this.#within.length === LEVELS_MAX) throw this.#refusal("nested too deep");
+    if (same >= 0) throw this.refusal(`${placeOf(this.#path.slice(0, same))} again: a cycle`);
+    if (this.#within.length === LEVELS_MAX) throw this.refusal("nested too deep");
     this.#within.push(value);
     const isArray = this.#ask("its kind", () => Array.isArray(value));
     const text = isArray ? this.#array(value as unknown[]) : this.#members(value);
@@ -136,7 +136,7 @@ class Encoder {
   #members(value: object): string {
     const keys = this.#ask("its list of keys", () => Object.keys(value));
     const opaque = this.#ask("its prototype", () => opaqueKind(value, keys));
-    if (opaque) throw this.#refusal(`${opaque}, ${NO_FORM}`);
+    if (opaque) throw this.refusal(`${opaque}, ${NO_FORM}`);
     const members: string[] = [];
     for (const key of keys) {
       const text = this.#part(key, () => (value as Record<string, unknown>)[key]);
@@ -157,11 +157,11 @@ class Encoder {
     try {
       return read();
     } catch (cause) {
-      throw this.#refusal(`unreadable: ${what} threw`, cause);
+      throw this.refusal(`unreadable: ${what} threw`, cause);
     }
   }
 
-  #refusal(what: string, cause?: unknown): EncodeError {
+  protected refusal(what: string, cause?: unknown): EncodeError {
     const options = cause === undefined ? undefined : { cause };
     return new EncodeError(placeOf(this.#path), what, options);
   }

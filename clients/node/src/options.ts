@@ -137,6 +137,15 @@ export function submitFields(library: Library, options: SubmitOptions): Options 
   return pack(library, options, SUBMIT_FLAGS);
 }
 
+/** One key is not shared by two workflows unless their scope says so. */
+export function scoped<Options extends SubmitOptions>(workflow: string, options: Options): Options {
+  const { idempotencyKey, idempotencyScope = workflow, ...rest } = options;
+  if (idempotencyKey === undefined) return options;
+  // For the library the shared scope is an absent one.
+  const scope = idempotencyScope === "" ? {} : { idempotencyScope };
+  return { ...rest, idempotencyKey, ...scope } as Options;
+}
+
 /** Returns an object with its keys as the library writes them, and without undefined values. */
 export function snakeKeys(object: object): Record<string, unknown> {
   const given = Object.entries(object).filter(([, value]) => value !== undefined);

@@ -9,6 +9,13 @@ export function isRefusedValue(error: unknown): boolean {
   return isOfLibrary && ["SW_ERR_INVALID", "SW_ERR_TOO_BIG"].includes(error.name);
 }
 
+/** Whether a transaction was refused for what it does: nothing of it was done, another try may fare better. */
+export function isRefusedScript(error: unknown): boolean {
+  const isState =
+    error instanceof SmolwfError && ["SW_ERR_CONFLICT", "SW_ERR_NOT_FOUND"].includes(error.name);
+  return isState || isRefusedValue(error);
+}
+
 /** How something thrown was recorded. */
 export interface Recorded {
   isRetried: boolean;

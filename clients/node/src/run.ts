@@ -19,6 +19,7 @@ import {
   type ClaimOptions,
   claimFields,
   type SubmitOptions,
+  scoped,
   snakeKeys,
   submitFields,
 } from "./options.js";
@@ -305,13 +306,4 @@ export class Runs {
   #later(name: string, ...inputs: readonly unknown[]): Promise<Answer> {
     return this.#library.callLater(name, this.#store, ...inputs);
   }
-}
-
-/** One key is not shared by two workflows unless their scope says so. */
-function scoped<Options extends SubmitOptions>(workflow: string, options: Options): Options {
-  const { idempotencyKey, idempotencyScope = workflow, ...rest } = options;
-  if (idempotencyKey === undefined) return options;
-  // For the library the shared scope is an absent one.
-  const scope = idempotencyScope === "" ? {} : { idempotencyScope };
-  return { ...rest, idempotencyKey, ...scope } as Options;
 }

@@ -1,12 +1,13 @@
 import type { Calls } from "./calls.js";
-import { RecordedFailure, ResultError } from "./errors.js";
+import { RecordedFailure, ResultError, TransactionError } from "./errors.js";
 import { Handle } from "./handle.js";
-import { fromJson, type Json, type RawJson, rawJson, toJson } from "./json.js";
-import type { Library } from "./library.js";
+import { EncodeError, fromJson, type Json, type RawJson, rawJson, toJson } from "./json.js";
+import type { Answer, Library } from "./library.js";
 import { type Amounts, amountsToJson, type FailFields, failFields } from "./options.js";
-import { isRefusedValue, recordFailure } from "./record.js";
+import { isRefusedScript, isRefusedValue, recordFailure } from "./record.js";
 import { carriesControl, failureOf, isAbort, recorded, traceOf } from "./thrown.js";
 import type { StepFacts } from "./told.js";
+import { type Came, collect, commit, type Script, type TransactionWork } from "./transaction.js";
 
 /** How a begin was answered: run it, or here is the answer of before. */
 export type StepState = "run" | "replayed" | "failed";
@@ -108,6 +109,31 @@ export class Step implements Disposable {
     return fromJson<T>(text);
   }
 
+  /** Records the result of a transaction, with what that does; if it is refused, nothing is done. */
+  completeIn<Result>(work: TransactionWork<Result>): Promise<Came<Result>> {
+    return this.#calls.make(`the complete of step ${this.name}`, async () =>
+      this.#commit(await this.#collect(work)),
+    );
+  }
+
+  /** The same, and records why where nothing came of it. */
+  async performTransaction<Result>(work: TransactionWork<Result>): Promise<Came<Result>> {
+    let script: Script;
+    try {
+      script = await this.#collect(work);
+    } catch (thrown) {
+      throw await this.#failed(thrown);
+    }
+    try {
+      return await this.#commit(script);
+    } catch (refusal) {
+      if (!isRefusedScript(refusal)) throw refusal;
+      const isResult = refusal instanceof EncodeError;
+      const why = isResult ? new ResultError(`step ${this.name}`, refusal) : refusal;
+      throw await this.#failed(why);
+    }
+  }
+
   /** Frees the handle; what was recorded stays. */
   free(): void {
     this.#forget();
@@ -132,9 +158,21 @@ export class Step implements Disposable {
     else {
       await this.#calls.record("sw_step_complete_usage", this.handle, text, amountsToJson(usage));
     }
-    this.#tellOnce(() =>
-      this.#calls.tell("step_done", () => ({ ...this.#facts(), ...this.#time() })),
-    );
+    this.#tellDone();
+  }
+
+  async #collect<Result>(work: TransactionWork<Result>): Promise<Script> {
+    const script = await collect(work);
+    if (this.#usage === undefined) return script;
+    script.failed();
+    throw new TransactionError("a transaction settles no usage: complete the step by itself");
+  }
+
+  async #commit<Result>(script: Script): Promise<Came<Result>> {
+    const send = (text: string): Promise<Answer> => this.#calls.transact(text, this.handle);
+    const result = await commit<Result>(script, "step_complete", send);
+    this.#tellDone();
+    return result;
   }
 
   #fail(error: Json | RawJson, options: FailFields, thrown: unknown): Promise<boolean> {
@@ -170,6 +208,12 @@ export class Step implements Disposable {
 
   #time(): { duration_ms: number } {
     return { duration_ms: Math.round(performance.now() - this.#begunAt) };
+  }
+
+  #tellDone(): void {
+    this.#tellOnce(() =>
+      this.#calls.tell("step_done", () => ({ ...this.#facts(), ...this.#time() })),
+    );
   }
 
   /** A finish may be repeated, and answers as before. */

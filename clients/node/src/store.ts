@@ -12,14 +12,22 @@ import { type Json, toJson } from "./json.js";
 import { type Answer, type Library, library } from "./library.js";
 import { filterText, type RunFilter } from "./list.js";
 import type { Integer } from "./numbers.js";
-import { type StoreOptions, storeFields } from "./options.js";
+import { type StoreOptions, snakeKeys, storeFields } from "./options.js";
 import { Queues } from "./queue.js";
 import { Runs } from "./run.js";
 import { Schedules } from "./schedule.js";
 import { Signals } from "./signal.js";
-import type { Step } from "./step.js";
+import {
+  fromSqlJson,
+  paramsText,
+  type QueryOptions,
+  type Rows,
+  type SqlParams,
+  type SqlValue,
+} from "./sql.js";
 import { withStop } from "./stop.js";
 import { document } from "./topic.js";
+import { type Came, collect, commit, type TransactionWork } from "./transaction.js";
 import { Changes } from "./watch.js";
 import { Worker, type WorkOptions } from "./worker.js";
 import type { Workflows } from "./workflow.js";
@@ -170,14 +178,31 @@ export class Store implements AsyncDisposable {
     await this.#later("sw_store_backup", path);
   }
 
-  /** Reads with SQL. */
-  async query(sql: string, params?: Json): Promise<{ columns: string[]; rows: Json[][] }> {
-    return document(await this.#later("sw_query", sql, toJson(params)));
+  /**
+   * Asks one statement that only reads, of your own tables or of the library's. Where there are `more`
+   * rows than it answers, ask on from the last key:
+   *
+   *     const { rows } = await store.query<[number, string]>("SELECT id, name FROM users WHERE id > ?", [9]);
+   */
+  async query<Row extends readonly SqlValue[] = SqlValue[]>(
+    sql: string,
+    params?: SqlParams,
+    options?: QueryOptions,
+  ): Promise<Rows<Row>> {
+    const fields = options && toJson(snakeKeys(options));
+    const { text = "null" } = await this.#later("sw_query", sql, paramsText(params), fields);
+    return fromSqlJson(text);
   }
 
-  /** Runs a script over your own tables, with the end of a step, in one transaction. */
-  async transact(script: readonly Json[], step?: Step): Promise<Json> {
-    return document(await this.#later("sw_tx_run", step?.handle, toJson(script)));
+  /**
+   * Changes tables of your own, in the store's file, in one transaction: `work` says by `tx` what is to
+   * be done, and when it has returned all of it is, or nothing. Resolves to what `work` returns; of an
+   * item to what that came to. In a workflow use {@link Attempt.transaction}, which is done once.
+   */
+  async transaction<Result>(work: TransactionWork<Result>): Promise<Came<Result>> {
+    const send = (script: string): Promise<Answer> =>
+      this.#later("sw_tx_run", undefined, undefined, script);
+    return commit<Result>(await collect(work), undefined, send);
   }
 
   /** Ends all waits and refuses later calls; closes when the calls under way have returned. */

@@ -9,6 +9,7 @@ import {
   RecordedFailure,
   ResultError,
   Suspended,
+  TransactionError,
   WorkerStopped,
 } from "./errors.js";
 import type { Json } from "./json.js";
@@ -98,6 +99,7 @@ export function withoutWaits(thrown: unknown, level = 0): unknown {
 const isFinal: Test = (one) =>
   one instanceof RecordedFailure ||
   one instanceof ResultError ||
+  one instanceof TransactionError ||
   one instanceof ForgottenAwaitError;
 
 export interface FailedHow {

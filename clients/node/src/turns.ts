@@ -20,6 +20,7 @@ export const READS: ReadonlySet<string> = new Set([
   "sw_event_read",
   "sw_event_wait",
   "sw_owner_list",
+  "sw_query",
   "sw_queue_list",
   "sw_run_count",
   "sw_run_explain",

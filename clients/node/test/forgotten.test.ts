@@ -140,6 +140,27 @@ test("a helper's rejection decides its run alone, and not if it is awaited late"
   ]);
 });
 
+test("what a transaction's code does too late fails its run, and not the process", (t) => {
+  const body = `
+    const late = async (attempt) => {
+      await attempt.transaction("s", (tx) => {
+        tx.execute("CREATE TABLE own (n INTEGER)");
+        void pause(1).then(() => tx.execute("INSERT INTO own VALUES (1)"));
+      });
+      await attempt.step("meanwhile", () => pause(20));
+    };
+    await store.runs.submit("w");
+    const { state, error } = await (await store.runs.claim()).perform(late);
+    console.log(state, error.message);
+    console.log((await store.query("SELECT count(*) FROM own")).rows);`;
+  const child = inProcess(t, body);
+  assert.equal(child.stderr, "");
+  const nobody = "a promise was rejected and nobody awaits it: the transaction is over";
+  const [failed, rows] = child.stdout.trim().split("\n");
+  assert.ok(failed?.startsWith(`failed ${nobody}`), failed);
+  assert.equal(rows, "[ [ 0 ] ]");
+});
+
 test("a forgotten await ends no process, in the strictest mode of Node either", async (t) => {
   const body = `
     const worker = store.worker({

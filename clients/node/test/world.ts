@@ -71,7 +71,7 @@ async function until(what: string, isSo: () => boolean | Promise<boolean>): Prom
 }
 
 /** Takes the write lock of the file as a program that is not ours would, until its stdin ends. */
-const HOLDER = `import sqlite3, sys
+export const HOLDER: string = `import sqlite3, sys
 file = sqlite3.connect(sys.argv[1], isolation_level=None)
 file.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
