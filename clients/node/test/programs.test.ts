@@ -5,7 +5,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { Store } from "../src/index.js";
 import { folder } from "./support.js";
 
 /** Milliseconds after which a program is killed that does not end. */
@@ -49,11 +51,36 @@ test("program: quickstart prints what it prints in every language", async (t: Te
   assert.equal(printed, expected("quickstart"));
 });
 
-for (const program of ["approval", "fanout", "budget", "agent"]) {
+for (const program of ["approval", "fanout", "budget", "agent", "transfer"]) {
   test(`program: ${program} prints what it prints in every language`, async (t) => {
     assert.equal(await output(program, join(folder(t), `${program}.db`)), expected(program));
   });
 }
+
+async function transfersDone(store: Store): Promise<number> {
+  const sql = "SELECT count(*) FROM transfers";
+  const { rows } = await store.query<[number]>(sql).catch(() => ({ rows: [] }));
+  return rows[0]?.[0] ?? 0; // before the program has made its table, none
+}
+
+test("program: transfer moves all money once, however often it is killed", async (t) => {
+  const path = join(folder(t), "transfer.db");
+  await using store = await Store.open(path);
+  await store.init();
+  const program = fileURLToPath(new URL("node/dist/transfer.js", EXAMPLES));
+  let kills = 0;
+  for (let least = 5; least < 90; least += 15) {
+    const child = spawn(process.execPath, [program, path], { stdio: "ignore" });
+    const ended = once(child, "exit");
+    while (child.exitCode === null && (await transfersDone(store)) < least) await pause(1);
+    child.kill("SIGKILL");
+    const [, signal] = await ended;
+    if (signal === "SIGKILL") kills += 1;
+  }
+  assert.ok(kills > 0, "the program was never killed");
+  assert.equal(await output("transfer", path), expected("transfer"));
+  assert.equal(await output("transfer", path), expected("transfer"));
+});
 
 /** As it stands: it is no TypeScript. */
 const TRACING = new URL("node/tracing.js", EXAMPLES);
