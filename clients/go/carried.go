@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
@@ -316,6 +317,25 @@ func (c *carried) doom(err error, isFinal bool) {
 	defer c.mu.Unlock()
 	if c.doomed == nil || isFinal && !c.isDoomFinal {
 		c.doomed, c.isDoomFinal = err, isFinal
+	}
+}
+
+// tooLate hears of something that nobody waited for: it decides the attempt, like a call that was never
+// waited for where a language can tell. After the end it is logged.
+func (c *carried) tooLate(err error) {
+	if c == nil {
+		slog.Warn(textOf(err))
+		return
+	}
+	c.mu.Lock()
+	isShut := c.isShut
+	if !isShut && !c.isDoomFinal {
+		c.doomed, c.isDoomFinal = err, true
+	}
+	c.mu.Unlock()
+	if isShut {
+		c.worker.logger().WarnContext(c.hooked, "smolwf: after the end of an attempt", "run_id", c.run.RunID(),
+			"attempt_id", c.run.ID(), "error", textOf(err))
 	}
 }
 

@@ -69,10 +69,11 @@ func DoWith[T any](ctx context.Context, a *Attempt, name string, o StepOptions,
 	return result, nil
 }
 
-// job is the work of a step, and where its code is.
+// job is the work of a step, where its code is, and how a transaction is recorded.
 type job struct {
-	run  func(context.Context) (any, error)
-	from uintptr
+	run    func(context.Context) (any, error)
+	from   uintptr
+	record func(s *Step, value any) (json.RawMessage, error)
 }
 
 type stepKey struct{}
@@ -119,23 +120,34 @@ func (s *Step) perform(ctx context.Context, work job) (json.RawMessage, error) {
 	if why != nil {
 		return nil, s.failed(ctx, began, why, work.from)
 	}
-	raw, err := encode(value)
-	if err == nil {
-		err = s.complete(raw)
-	}
-	if err == nil {
+	raw, err := work.recorded(s, value)
+	switch {
+	case err == nil:
 		c.tellStep(ctx, s, WorkerEvent{Kind: EventStepDone, Duration: time.Since(began)})
-		if raw == nil {
-			raw = json.RawMessage("null")
-		}
 		return raw, nil
-	}
-	if !isRefused(err) {
+	case work.record != nil && isRefusedTx(err):
+		return nil, s.failed(ctx, began, err, work.from)
+	case !isRefused(err):
 		return nil, err
 	}
 	// It was done and paid for, and doing it again would give the same value.
 	why = fmt.Errorf("the result of step %q cannot be recorded: %w", s.name, err)
 	return nil, s.fails(ctx, began, judged(why, work.from).finally())
+}
+
+// recorded records what the work returned.
+func (j job) recorded(s *Step, value any) (json.RawMessage, error) {
+	if j.record != nil {
+		return j.record(s, value)
+	}
+	raw, err := encode(value)
+	if err == nil {
+		err = s.complete(raw)
+	}
+	if raw == nil {
+		raw = json.RawMessage("null")
+	}
+	return raw, err
 }
 
 // failed records why the work failed, and returns what the workflow is to return.

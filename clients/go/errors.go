@@ -137,6 +137,9 @@ func check(code C.int32_t, out **C.sw_error) error {
 	err := *out
 	defer C.sw_error_free(err)
 	e := &Error{Code: Code(code)}
+	if err == nil && e.Code == ErrClosed {
+		return errClosed
+	}
 	if err != nil {
 		e.Code = Code(C.sw_error_code(err))
 		e.EngineCode = int(C.sw_error_engine_code(err))

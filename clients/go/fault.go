@@ -136,7 +136,7 @@ func judge(err error, from uintptr) verdict {
 		case *Retry:
 			given = v.takes(err)
 			return true
-		case *Failed, *DecodeError: // another try would replay it
+		case *Failed, *DecodeError, *TxError: // another try would replay it
 			v.options.Terminal = true
 			return true
 		}

@@ -22,7 +22,7 @@ func Typed[A, R any](f func(ctx context.Context, run *Attempt, args A) (R, error
 	}
 }
 
-// As decodes what a wait of an attempt answered, and hands its error on:
+// As decodes what a wait or a transaction of an attempt answered, and hands its error on:
 //
 //	order, err := smolwf.As[Order](run.SignalAwait("order", time.Hour))
 //
@@ -32,7 +32,7 @@ func As[T any](raw json.RawMessage, err error) (T, error) {
 		var none T
 		return none, err
 	}
-	return decode[T]("what was awaited", raw)
+	return decode[T]("what was answered", raw)
 }
 
 // Result returns the result of a run that has ended, decoded. A run that failed or was cancelled is a
