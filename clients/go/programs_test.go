@@ -2,11 +2,13 @@ package smolwf
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestProgramsPrintTheTranscripts runs each program of examples/go, and compares what it prints with what the same
@@ -18,7 +20,7 @@ func TestProgramsPrintTheTranscripts(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, program := range []string{"approval", "fanout", "budget", "agent"} {
+	for _, program := range []string{"approval", "fanout", "budget", "agent", "transfer"} {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
 			compare(t, program, output(t, folder, program, filepath.Join(t.TempDir(), "a.db")))
@@ -33,6 +35,46 @@ func TestProgramsPrintTheTranscripts(t *testing.T) {
 		}
 		compare(t, "quickstart", all.String())
 	})
+	t.Run("transfer that is killed", func(t *testing.T) {
+		t.Parallel()
+		database := filepath.Join(t.TempDir(), "a.db")
+		killTransfer(t, filepath.Join(folder, "transfer"), database)
+		for range 2 {
+			compare(t, "transfer", output(t, folder, "transfer", database))
+		}
+	})
+}
+
+// killTransfer kills the program at half a dozen moments of its work.
+func killTransfer(t *testing.T, program, database string) {
+	t.Helper()
+	store, err := Open(database, nil)
+	must(t, err)
+	defer store.Close()
+	done := func() int64 {
+		rows, err := store.Query(context.Background(), "SELECT count(*) FROM transfers")
+		if err != nil { // it has not made its table
+			return 0
+		}
+		return rows.Rows[0][0].(int64)
+	}
+	kills := 0
+	for least := int64(5); least < 90; least += 15 {
+		cmd := exec.Command(program, database)
+		must(t, cmd.Start())
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for len(ended) == 0 && done() < least {
+			time.Sleep(time.Millisecond)
+		}
+		_ = cmd.Process.Kill() // unless it has ended
+		if err := <-ended; err != nil {
+			kills++
+		}
+	}
+	if kills == 0 {
+		t.Error("the program was never killed")
+	}
 }
 
 func output(t *testing.T, folder, program string, args ...string) string {
