@@ -49,13 +49,16 @@ from .options import (
     SubmitOptions,
 )
 from .payload import JSON, TEXT, Codec, Json
+from .rows import Rows
 from .session import Told
 from .step_functions import carry, step
+from .step_transaction import StepTransaction
 from .steps import Step
 from .stop import Stop
 from .store import Store
 from .telling import Event, Hook
 from .topic import RunId
+from .transaction import Transaction
 from .watch import Watch
 from .worker import Worker
 from .workflows import AsyncRunHandle, RunHandle, Workflow, workflow
@@ -147,6 +150,7 @@ __all__ = [
     "PoisonedError",
     "QueueSettings",
     "ReadOnlyError",
+    "Rows",
     "RunFailed",
     "RunFilter",
     "RunHandle",
@@ -163,6 +167,7 @@ __all__ = [
     "StepFailed",
     "StepOptions",
     "StepScope",
+    "StepTransaction",
     "StepUnfinished",
     "Stop",
     "Stopping",
@@ -173,6 +178,8 @@ __all__ = [
     "TimedOut",
     "Told",
     "TooBigError",
+    "Transaction",
+    "TransactionError",
     "UnsupportedError",
     "Used",
     "WalLostError",

@@ -18,6 +18,7 @@ from .errors import ForgottenAwait
 from .options import ChildOptions, Duration, StepOptions
 from .session import Session, Told
 from .step_functions import StepCall, is_async_function
+from .step_transaction import StepTransaction
 from .topic import RunId
 
 if TYPE_CHECKING:
@@ -100,7 +101,12 @@ class AsyncStepScope:
         kept = self._calls.kept.get(self._key)
         if kept:  # it was recorded in this attempt, and a cancel kept the result from its caller
             self._scope.result = kept.popleft().result()
-            return self
+        else:
+            await self.begin()
+        return self
+
+    async def begin(self) -> None:
+        """Begins it, whoever does its work."""
         task = asyncio.current_task()
         assert task is not None
         enter = functools.partial(self._scope.enter, is_gone=task.done)
@@ -114,7 +120,6 @@ class AsyncStepScope:
             raise
         self._scope.go_inside()
         self._scope.tell_run()
-        return self
 
     async def __aexit__(
         self,
@@ -128,9 +133,12 @@ class AsyncStepScope:
         if is_cancel(error):
             self._scope.give_up()  # its work was cut off: it has no result, and has not failed
             return
-        leave = functools.partial(self._scope.leave, error)
+        await self.end(functools.partial(self._scope.leave, error))
+
+    async def end(self, leave: Callable[[], Any], key: Optional[Key] = None) -> None:
+        """Has a call end it, that is made to its end and whose answer is kept under a key."""
         try:
-            await self._calls.run(leave, records=True)
+            await self._calls.run(leave, key, records=True)
         except BaseException as raised:
             self._scope.tell_end()
             await self._held(raised)
@@ -139,6 +147,47 @@ class AsyncStepScope:
     async def _held(self, error: BaseException) -> None:
         if is_suspend(error):
             await self._calls.hold()
+
+
+class AsyncTransaction:
+    """A transaction as an async context; see :class:`StepTransaction`."""
+
+    def __init__(
+        self, tx: StepTransaction, step: AsyncStepScope, calls: Calls, name: str, occurrence: int
+    ) -> None:
+        self._tx = tx
+        self._step = step
+        self._calls = calls
+        self._key: Key = ("transaction", (name, occurrence))
+
+    async def __aenter__(self) -> StepTransaction:
+        self._tx.refuse_second()
+        kept = self._calls.kept.get(self._key)
+        if kept:  # it was recorded in this attempt, and a cancel kept that from its caller
+            self._tx.begun(kept.popleft().result())
+        else:
+            await self._step.begin()
+            self._tx.begun(self._step.scope.recorded)
+        return self._tx
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self._tx.go_outside()
+        scope = self._step.scope
+        if not scope.is_begun:
+            self._tx.tell()
+            return
+        scope.go_outside()
+        if is_cancel(error):
+            scope.give_up()  # its block was cut off: nothing of it is sent, and it has not failed
+            return
+        finish = functools.partial(self._tx.finish, error)
+        await self._step.end(finish, self._key if error is None else None)
+        scope.tell_end()
 
 
 def is_cancel(error: Optional[BaseException]) -> bool:
@@ -198,6 +247,18 @@ class AsyncContext:
         """
         scope = self.in_thread.step(name, input, **chosen)
         return AsyncStepScope(scope, self._calls, name, chosen.get("occurrence", 0))
+
+    def transaction(
+        self, name: str, input: Any = None, **chosen: Unpack[StepOptions]
+    ) -> AsyncTransaction:
+        """``async with context.transaction("transfer") as tx: tx.execute("UPDATE ...", [7])``
+
+        What it collects is not awaited: it is sent at the end of the block, in one commit with
+        the record of the step. See :class:`StepTransaction`.
+        """
+        tx = self.in_thread.transaction(name, input, **chosen)
+        step = AsyncStepScope(tx.scope, self._calls, name, chosen.get("occurrence", 0))
+        return AsyncTransaction(tx, step, self._calls, name, chosen.get("occurrence", 0))
 
     def call(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from . import documents
 from .options import Action, Duration, ListFilter, RunFilter
+from .rows import Params, Rows
 from .stop import Stop
 from .store import Store
 
@@ -81,6 +82,16 @@ class AsyncLooking:
     ) -> documents.Pruned:
         """Removes runs that have ended; see :meth:`Store.prune`."""
         return await self.call(self.store.prune, limit, dry_run=dry_run, **filter)
+
+    async def query(
+        self,
+        sql: str,
+        params: Optional[Params] = None,
+        rows_max: int = 0,
+        timeout_ms: Duration = 0,
+    ) -> Rows:
+        """What a query of the host's own tables finds; see :meth:`Store.query`."""
+        return await self.call(self.store.query, sql, params, rows_max, timeout_ms)
 
     async def explain(self, run_id: str) -> documents.Explanation:
         """Why a run is where it is, and what to do about it."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from . import documents
 from .async_looking import AsyncLooking
+from .async_transaction import AsyncTransactionScope
 from .attempt import Attempt
 from .errors import ClosedError
 from .options import Duration, OpenOptions, QueueSettings, ScheduleSpec, SubmitOptions, timeout
@@ -211,6 +212,14 @@ class AsyncStore(AsyncLooking):
         """Has waits for the end of a run raise what ended their worker."""
         self.store.fail(error)
         self.wake()
+
+    def transaction(self) -> AsyncTransactionScope:
+        """``async with store.transaction() as tx: tx.execute("UPDATE ...", [7])``
+
+        What it collects is not awaited, but sent at the end of the block, in one commit; see
+        :meth:`Store.transaction`.
+        """
+        return AsyncTransactionScope(self.store.transaction(), self.call)
 
     async def submit(
         self, workflow: str, args: Any = None, **chosen: Unpack[SubmitOptions]

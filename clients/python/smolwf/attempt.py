@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from ._library import lib, text
 from .budget import AttemptBudgets
@@ -17,11 +17,14 @@ from .options import Duration, fail_options, milliseconds
 from .payload import Codec
 from .recording import recorded
 from .signal import AttemptSignals
+from .sql import AttemptSql
 from .steps import AttemptSteps
 from .wait import AttemptWaits
 
 if TYPE_CHECKING:
     from .store import Store
+
+T = TypeVar("T")
 
 
 class Attempt(
@@ -31,6 +34,7 @@ class Attempt(
     AttemptChildren,
     AttemptBudgets,
     AttemptEvents,
+    AttemptSql,
 ):
     """One claim of a run. As a context it is given back at the end, unless it was ended."""
 
@@ -137,13 +141,17 @@ class Attempt(
         self._end(lib.sw_attempt_suspend)
 
     def _end(self, function: Any, *arguments: Any) -> Code:
+        return self.ending(lambda: Code(self.call(function, *arguments)))
+
+    def ending(self, call: Callable[[], T]) -> T:
+        """Makes a call that ends the attempt."""
         try:
-            code = Code(self.call(function, *arguments))
+            answer = call()
         except (CancelledError, LeaseLostError):
             self.is_ended = True  # both are final: the run has ended, or is another's
             raise
         self.is_ended = True
-        return code
+        return answer
 
     def __enter__(self) -> Attempt:
         return self

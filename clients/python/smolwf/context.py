@@ -33,11 +33,12 @@ from .errors import (
     TooBigError,
 )
 from .options import ChildOptions, Duration, StepOptions
-from .payload import Json
+from .payload import Codec, Json
 from .recording import record
 from .session import Session, Told
+from .step_transaction import StepTransaction
 from .steps import Step
-from .topic import RunId
+from .topic import RunId, called
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -127,6 +128,15 @@ class StepScope:
         """The same in every attempt: an idempotency key for whom the step calls."""
         return self.step.id
 
+    @property
+    def codec(self) -> Codec:
+        return self._session.attempt.codec
+
+    @property
+    def recorded(self) -> Optional[str]:
+        """What an earlier attempt recorded, as a text; None while the work is to be done."""
+        return None if self.is_todo else self.step.result_text or "null"
+
     def enter(self, is_gone: Optional[Callable[[], bool]] = None) -> StepScope:
         """Begins it. ``is_gone`` tells whether whoever begins it cannot finish it any more."""
         session = self._session
@@ -189,15 +199,24 @@ class StepScope:
         """As ``complete``, and leaves it to ``tell_end`` to tell of that."""
         if isinstance(result, Used):
             result, usage = result
-        session, step, codec = self._session, self.step, self._session.attempt.codec
+        session, step = self._session, self.step
         try:
-            written = Json(codec.write(result))
+            written = Json(self.codec.write(result))
             call = functools.partial(step.complete, written, usage)
             session.call(f"result of step {self._name}", call, records=True)
         except (NotJson, InvalidError, TooBigError) as error:
             self._fail(NotJson(f"the result of step {self._name}", str(error)), True, 0)
+        return self._recorded(written)
+
+    def record_by(self, send: Callable[[Step], Json]) -> None:
+        """Has a call record the result along with what it does; it returns what was recorded."""
+        call = functools.partial(send, self.step)
+        self._recorded(self._session.call(f"transaction {self._name}", call, records=True))
+
+    def _recorded(self, written: Json) -> Any:
+        session = self._session
         self.is_todo = False
-        self.result = codec.read(written)
+        self.result = self.codec.read(written)
         if session.teller.hears("step_done"):
             took = round((time.monotonic() - self._begun_at) * 1000, 3)
             self._news = "step_done", {**self._facts(), "duration_ms": took}
@@ -230,8 +249,8 @@ class StepScope:
             raise Suspended(f"step {self._name} backs off") from error
         raise StepFailed(self._name, session.attempt.codec.read(text), text) from error
 
-    def leave(self, error: Optional[BaseException]) -> None:
-        """Ends it: records the failure that left it, and lets go of it."""
+    def leave(self, error: Optional[BaseException], is_final: bool = False) -> None:
+        """Ends it: records the failure that left it, for good or not, and lets go of it."""
         step, session = self._step, self._session
         try:
             if step is None or step.is_settled:
@@ -241,7 +260,7 @@ class StepScope:
             if is_no_failure(error, session):
                 return
             after = error.retry_after_ms if isinstance(error, Failure) else 0
-            self._fail(error, is_terminal(error), after)
+            self._fail(error, is_final or is_terminal(error), after)
         finally:
             self.abandon()
             session.settled(self)
@@ -333,6 +352,16 @@ class Context:
         begin = functools.partial(self.attempt.step_begin, name, input, **chosen)
         return StepScope(self.session, name, begin)
 
+    def transaction(
+        self, name: str, input: Any = None, **chosen: Unpack[StepOptions]
+    ) -> StepTransaction:
+        """``with context.transaction("transfer") as tx: tx.execute("UPDATE ...", [7])``
+
+        A step that is one transaction on the host's own tables: rows, runs, messages and the
+        record of the step are one commit. See :class:`StepTransaction`.
+        """
+        return StepTransaction(self.step(name, input, **chosen), name, self.store)
+
     def call(
         self,
         name: str,
@@ -394,8 +423,8 @@ class Context:
         **chosen: Unpack[ChildOptions],
     ) -> RunId:
         """Submits a child run, once for each occurrence of the name; see ``result``."""
-        called, chosen = child_of(workflow, chosen)
-        submit = functools.partial(self.attempt.child_submit, name, called, args, **chosen)
+        its_name, options = called(workflow, chosen)
+        submit = functools.partial(self.attempt.child_submit, name, its_name, args, **options)
         return cast(RunId, self._submit(name, submit))
 
     def children(self, items: Iterable[Mapping[str, Any]]) -> list[RunId]:
@@ -458,17 +487,6 @@ class Context:
     def check(self) -> None:
         """Raises :class:`CancelledError` or :class:`LeaseLostError` when it is time to stop."""
         self.session.call("check", self.attempt.check)
-
-
-def child_of(
-    workflow: Union[str, Workflow[Any, Any]], chosen: ChildOptions
-) -> tuple[str, ChildOptions]:
-    """The name and the options that a child is submitted with."""
-    if isinstance(workflow, str):
-        return workflow, chosen
-    if workflow.code_version is not None:
-        chosen.setdefault("code_version", workflow.code_version)
-    return workflow.name, chosen
 
 
 def no_awaitable(name: str, result: Any) -> Any:

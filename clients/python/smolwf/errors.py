@@ -298,6 +298,11 @@ class ForgottenAwait(RuntimeError):
     """A durable call was made and never awaited, so it was not done."""
 
 
+class TransactionError(RuntimeError):
+    """A transaction was used where it cannot be: outside of its block, inside of another, or for
+    what it does not know."""
+
+
 class Failure(Exception):
     """Raise it in a step or a workflow to say how it failed, and what is to come of that."""
 
@@ -426,6 +431,7 @@ __all__ = [
     "TargetOlderError",
     "TimedOut",
     "TooBigError",
+    "TransactionError",
     "UnsupportedError",
     "WalLostError",
 ]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Optional, cast
 
 from . import documents
 from ._library import call, ffi, lib, text
-from .options import Action, ListFilter, RunFilter, filter_json
+from .options import Action, ListFilter, RunFilter, filter_json, scoped
 from .payload import JSON
-from .run import scoped
 from .topic import StoreTopic
 
 if TYPE_CHECKING:

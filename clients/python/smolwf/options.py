@@ -250,3 +250,16 @@ def item(fields: Mapping[str, Any], codec: Codec) -> str:
         if value is not None or name == "args"
     ]
     return "{" + ",".join(written) + "}"
+
+
+def scope_of(named: Optional[str], workflow: Optional[str]) -> Optional[str]:
+    """The scope of a key: None is the one that all workflows share."""
+    return (workflow if named is None else named) or None
+
+
+def scoped(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Fields whose key, if there is one, has the scope that a submit gives it."""
+    if fields.get("idempotency_key") is None:
+        return fields
+    scope = scope_of(fields.get("idempotency_scope"), fields.get("workflow"))
+    return {**fields, "idempotency_scope": scope}

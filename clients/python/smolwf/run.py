@@ -10,7 +10,7 @@ from . import documents
 from ._library import call, ffi, id_from, lib, text, text_from
 from .attempt import Attempt
 from .codes import Code
-from .options import Duration, Options, SubmitOptions, item, timeout
+from .options import Duration, Options, SubmitOptions, item, scope_of, scoped, timeout
 from .stop import Stop, pointer_of, wait_in_slices
 from .topic import RunId, StoreTopic, run_ids
 
@@ -30,7 +30,7 @@ class StoreRuns(StoreTopic):
         ``""`` is the scope that all workflows share.
         """
         if chosen.get("idempotency_key") is not None:
-            scope = _scope(chosen.pop("idempotency_scope", None), workflow)
+            scope = scope_of(chosen.pop("idempotency_scope", None), workflow)
             if scope is not None:
                 chosen["idempotency_scope"] = scope
         written = (*text(workflow), *text(self.codec.write(args)))
@@ -113,7 +113,7 @@ class StoreRuns(StoreTopic):
     ) -> Optional[str]:
         """The run that a key made: of a workflow, or in a scope that was named at the submit, or
         in the scope that all share; None if there is none."""
-        named = (*text(_scope(idempotency_scope, workflow)), *text(idempotency_key))
+        named = (*text(scope_of(idempotency_scope, workflow)), *text(idempotency_key))
         code, run_id = id_from(lib.sw_run_find, self.pointer, *named)
         return run_id if code == Code.OK else None
 
@@ -148,19 +148,6 @@ class StoreRuns(StoreTopic):
         """A new run with what was recorded before a step; all anew when none is named."""
         named = (*text(run_id), *text(from_step))
         return RunId(id_from(lib.sw_run_fork, self.pointer, *named)[1])
-
-
-def _scope(named: Optional[str], workflow: Optional[str]) -> Optional[str]:
-    """The scope of a key: None is the one that all workflows share."""
-    return (workflow if named is None else named) or None
-
-
-def scoped(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Fields whose key, if there is one, has the scope that :meth:`StoreRuns.submit` gives it."""
-    if fields.get("idempotency_key") is None:
-        return fields
-    scope = _scope(fields.get("idempotency_scope"), fields.get("workflow"))
-    return {**fields, "idempotency_scope": scope}
 
 
 def _claim_options(

@@ -12,7 +12,9 @@ from .handle import Handle, Held
 from .options import Duration, Options, StepOptions, fail_options
 from .payload import compact
 from .recording import recorded
+from .sql import run_script
 from .topic import AttemptTopic
+from .transaction import TransactionScope
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -97,6 +99,17 @@ class Step(Handle):
         code = self._attempt.noted(recorded(error, self._codec, send))
         self.is_settled = True
         return code
+
+    def run_script(self, script: str, ends: bool = True) -> str:
+        """Runs a script in the name of the step; ``ends`` says that it completes it."""
+        with self.held as pointer:
+            found = run_script(self._attempt.store, NULL, pointer, script)
+        self.is_settled = self.is_settled or ends
+        return found
+
+    def transaction(self) -> TransactionScope:
+        """A transaction of the step, which completes with the commit if it was given a result."""
+        return TransactionScope(self._attempt.store, self._codec, self.run_script, "step_complete")
 
     def __enter__(self) -> Step:
         return self

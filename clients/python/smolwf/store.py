@@ -21,6 +21,7 @@ from .retention import StoreRetention
 from .run import StoreRuns
 from .schedule import StoreSchedules
 from .signal import StoreSignals
+from .sql import StoreSql
 from .stats import StoreStats
 from .watch import StoreChanges
 
@@ -41,6 +42,7 @@ class Store(
     StoreReasons,
     StoreStats,
     StoreRetention,
+    StoreSql,
     StoreChanges,
 ):
     """An open store. Any thread may use it; open it after a fork, not before."""

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast
 
 from ._library import text_from
 from .codes import Answer, Code
 from .handle import Handle
 from .payload import Codec
+
+if TYPE_CHECKING:
+    from .options import ChildOptions
+    from .store import Store
+    from .workflows import Workflow
+
+T = TypeVar("T")
+Chosen = TypeVar("Chosen", bound="ChildOptions")
 
 
 class RunId(str):
@@ -25,6 +33,15 @@ class RunId(str):
 def run_ids(found: Optional[str]) -> list[RunId]:
     """Reads what a submit of many hands out."""
     return [RunId(each["run_id"], bool(each.get("exists"))) for each in json.loads(found or "[]")]
+
+
+def called(workflow: Union[str, Workflow[Any, Any]], chosen: Chosen) -> tuple[str, Chosen]:
+    """The name and the options that a run of a workflow is submitted with."""
+    if isinstance(workflow, str):
+        return workflow, chosen
+    if workflow.code_version is None:
+        return workflow.name, chosen
+    return workflow.name, cast(Chosen, {"code_version": workflow.code_version, **chosen})
 
 
 class StoreTopic:
@@ -46,6 +63,11 @@ class AttemptTopic(Handle):
 
     #: something has answered "not yet": ``suspend`` knows whether it still holds
     has_waited: bool
+    store: Store
+
+    def ending(self, call: Callable[[], T]) -> T:
+        """Makes a call that ends the attempt."""
+        raise NotImplementedError
 
     @property
     def codec(self) -> Codec:

@@ -68,6 +68,16 @@ def test_agent(tmp_path: Path) -> None:
     assert start("agent", tmp_path / "agent.db") == expected("agent")
 
 
+def test_transfer(tmp_path: Path) -> None:
+    assert start("transfer", tmp_path / "transfer.db") == expected("transfer")
+
+
+def test_transfer_whose_workers_are_killed_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "transfer.db"
+    assert start("transfer", path, "kills", 6) == expected("transfer")
+    assert start("transfer", path) == expected("transfer"), "there is nothing left to do"
+
+
 TRACED = """\
 charged 700
 7 spans in 1 trace
