@@ -896,6 +896,12 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_store_check(this->get(), &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** Copies the store to a new file, as it is at one moment, while others write. */
+    of<void> backup(const std::string &path) {
+        sw_error *err = nullptr;
+        int32_t code = sw_store_backup(this->get(), path.c_str(), &err);
+        return P::give(code, err, detail::nothing);
+    }
     /** The store in numbers, a JSON object. */
     of<text> stats() {
         sw_text *out = nullptr;

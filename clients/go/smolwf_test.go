@@ -356,6 +356,25 @@ func TestBudgetsAreReservedAndSettled(t *testing.T) {
 	}
 }
 
+func TestABackupIsAStoreWithWhatWasThere(t *testing.T) {
+	store := file(t)
+	_, _, err := store.Submit("w", nil, nil)
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "copy.db")
+	must(t, store.Backup(path))
+	_, _, err = store.Submit("w", nil, nil)
+	must(t, err)
+	copied, err := Open(path, nil)
+	must(t, err)
+	defer copied.Close()
+	if run := claim(t, copied); run.Workflow() != "w" {
+		t.Fatal(run.Workflow())
+	}
+	if err := store.Backup(path); !errors.Is(err, ErrConflict) {
+		t.Fatal(err)
+	}
+}
+
 func TestEventsAreReadInTheirOrder(t *testing.T) {
 	store := memory(t)
 	runID, _, err := store.Submit("w", nil, nil)

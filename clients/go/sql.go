@@ -86,34 +86,28 @@ func (c *cell) UnmarshalJSON(raw []byte) (err error) {
 	case '{':
 		var coded struct {
 			Base64 []byte `json:"$base64"` // as encoding/json has bytes
+			Real   string `json:"$real"`   // Infinity, -Infinity
 		}
 		err = json.Unmarshal(raw, &coded)
-		c.value = coded.Base64
+		if c.value = coded.Base64; coded.Real != "" {
+			c.value, err = strconv.ParseFloat(coded.Real, 64)
+		}
 	default:
 		c.value, err = number(string(raw))
 	}
 	return err
 }
 
-// number reads an integer exactly; a number with a fraction or an exponent is REAL, 9e999 without end.
+// number reads an integer exactly; a number with a fraction or an exponent is REAL.
 func number(text string) (any, error) {
 	if !strings.ContainsAny(text, ".eE") {
 		return strconv.ParseInt(text, 10, 64)
 	}
-	real, err := strconv.ParseFloat(text, 64)
-	if math.IsInf(real, 0) {
-		err = nil
-	}
-	return real, err
+	return strconv.ParseFloat(text, 64)
 }
 
 // MarshalJSON writes it.
 func (c cell) MarshalJSON() ([]byte, error) {
-	if real, ok := c.value.(float64); ok && math.IsInf(real, 1) {
-		return []byte("9e999"), nil
-	} else if ok && math.IsInf(real, -1) {
-		return []byte("-9e999"), nil
-	}
 	return appendValue(nil, c.value, "a value")
 }
 
@@ -265,8 +259,13 @@ func appendOwn(out []byte, value driver.Valuer, place string) ([]byte, error) {
 }
 
 func appendReal(out []byte, real float64, place string) ([]byte, error) {
-	if math.IsNaN(real) || math.IsInf(real, 0) {
-		return nil, noValue(place, fmt.Sprint(real))
+	switch {
+	case math.IsNaN(real):
+		return nil, noValue(place, "NaN")
+	case math.IsInf(real, 1):
+		return append(out, `{"$real":"Infinity"}`...), nil
+	case math.IsInf(real, -1):
+		return append(out, `{"$real":"-Infinity"}`...), nil
 	}
 	text := strconv.FormatFloat(real, 'g', -1, 64)
 	if !strings.ContainsAny(text, ".e") {

@@ -203,6 +203,16 @@ func (s *Store) Check() (json.RawMessage, error) {
 	})
 }
 
+// Backup copies the store to a new file, as it is at one moment, while others write. The copy is a store
+// of its own, whose running attempts are lost ones; its name is there once it is whole.
+func (s *Store) Backup(path string) error {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		return C.sw_store_backup(c, name, err)
+	})
+}
+
 // text makes a call that answers with a text; a code above 0 without one answers nil.
 func (s *Store) text(call func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t) (json.RawMessage, error) {
 	var out *C.sw_text

@@ -70,6 +70,17 @@ TEST(an_id_and_a_quoted_text_are_views_by_themselves) {
     CHECK(smolwf::json_quote("").str() == "\"\"");
 }
 
+TEST(a_backup_is_a_store_with_what_was_there) {
+    const std::string path = temp_path("copy");
+    smolwf::store store = store_in_memory();
+    const std::string run = store.run_submit("w").value.str();
+    store.backup(path);
+    smolwf::store copy = smolwf::store::open(path);
+    copy.init();
+    CHECK(contains(copy.run_get(run).view(), "\"pending\""));
+    CHECK(thrown([&] { store.backup(path); }) == SW_ERR_CONFLICT);
+}
+
 TEST(an_error_tells_code_name_and_sentence_and_outlives_its_copies) {
     try {
         static_cast<void>(smolwf::new_id("Wrong"));

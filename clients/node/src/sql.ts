@@ -1,4 +1,4 @@
-/** Values of SQL as JSON has them: integers to 64 bits, bytes as `{"$base64": "..."}`. */
+/** Values of SQL as JSON has them: integers to 64 bits; `{"$base64": "..."}`, `{"$real": "Infinity"}`. */
 import { randomUUID } from "node:crypto";
 import { types } from "node:util";
 import { EncodeError, Encoder } from "./json.js";
@@ -54,8 +54,8 @@ function paramText(value: unknown, place: string): string {
     throw new EncodeError(place, `${value}, beyond the integers of 64 bits`);
   }
   if (typeof value === "number") {
-    if (Number.isFinite(value)) return numberText(value);
-    throw new EncodeError(place, `${value}, which SQL has no value for`);
+    if (Number.isNaN(value)) throw new EncodeError(place, "NaN, which SQL has no value for");
+    return numberText(value);
   }
   const takes = "SQL takes null, boolean, number, bigint, string and Uint8Array";
   throw new EncodeError(place, `${kindOf(value)}: ${takes}`);
@@ -68,9 +68,13 @@ function kindOf(value: unknown): string {
 
 const is64 = (value: bigint): boolean => BigInt.asIntN(64, value) === value;
 
-/** A whole number is written without a fraction only while it is exact: there it is an integer. */
+/**
+ * A whole number is written without a fraction only while it is exact: there it is an integer. Those
+ * without end are in no JSON.
+ */
 function numberText(value: number): string {
   if (Object.is(value, -0)) return "-0.0";
+  if (!Number.isFinite(value)) return `{"$real":"${value}"}`;
   const text = String(value);
   return Number.isSafeInteger(value) || /[.e]/.test(text) ? text : `${text}e0`;
 }
@@ -87,7 +91,7 @@ class SqlEncoder extends Encoder {
   }
 
   protected override number(value: number): string {
-    return Number.isFinite(value) ? numberText(value) : super.number(value);
+    return Number.isNaN(value) ? super.number(value) : numberText(value);
   }
 
   protected override bigint(value: bigint): string {
@@ -107,7 +111,7 @@ const WIDE = randomUUID();
 /** The inverse of {@link toSqlJson}. */
 export function fromSqlJson<T>(text: string): T {
   const marked = /\d{16}/.test(text) ? markWide(text) : text;
-  const isPlain = marked === text && !text.includes('"$base64"');
+  const isPlain = marked === text && !/"\$(base64|real)"/.test(text);
   return JSON.parse(marked, isPlain ? undefined : revive) as T;
 }
 
@@ -115,10 +119,11 @@ function revive(_key: string, value: unknown): unknown {
   if (typeof value === "string") {
     return value.startsWith(WIDE) ? fromC(BigInt(value.slice(WIDE.length))) : value;
   }
-  if (typeof value !== "object" || value === null || !("$base64" in value)) return value;
-  const { $base64: coded } = value;
-  if (typeof coded !== "string" || Object.keys(value).length > 1) return value;
-  return new Uint8Array(Buffer.from(coded, "base64"));
+  if (typeof value !== "object" || value === null) return value;
+  const [[key, told] = [], ...others] = Object.entries(value);
+  if (typeof told !== "string" || others.length > 0) return value;
+  if (key === "$base64") return new Uint8Array(Buffer.from(told, "base64"));
+  return key === "$real" ? Number(told) : value;
 }
 
 /** The next string or number. */

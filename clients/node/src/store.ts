@@ -173,7 +173,10 @@ export class Store implements AsyncDisposable {
     return document(await this.#later("sw_store_prune", ...inputs));
   }
 
-  /** Copies the store to a new file, under load. */
+  /**
+   * Copies the store to a new file, as it is at one moment, while others write. The copy is a store of its
+   * own, whose running attempts are lost ones; its name is there once it is whole.
+   */
   async backup(path: string): Promise<void> {
     await this.#later("sw_store_backup", path);
   }

@@ -30,6 +30,7 @@ export const READS: ReadonlySet<string> = new Set([
   "sw_run_list",
   "sw_run_wait",
   "sw_schedule_list",
+  "sw_store_backup",
   "sw_store_check",
   "sw_store_migrations",
   "sw_store_schema_version",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { BudgetError, InvalidError, NotFoundError, Store } from "../src/index.js";
+import { BudgetError, ConflictError, InvalidError, NotFoundError, Store } from "../src/index.js";
 import { claimed, memory, onDisk } from "./support.js";
 
 test("many are submitted and claimed in one commit", async (t) => {
@@ -127,6 +127,18 @@ test("a store that is whole says so", async (t) => {
   await store.runs.submit("w");
   const found = JSON.stringify(await store.check());
   assert.ok(found.includes("ok"), found);
+});
+
+test("a backup is a store with what was there", async (t) => {
+  const store = await onDisk(t);
+  const { runId } = await store.runs.submit("w");
+  const path = `${store.path}.copy`;
+  await store.backup(path);
+  await store.runs.submit("w");
+  await using copy = await Store.open(path);
+  assert.equal((await copy.runs.get(runId)).state, "pending");
+  assert.equal(await copy.runs.count(), 1);
+  await assert.rejects(store.backup(path), ConflictError);
 });
 
 test("a store tells how it stands: runs, queues, limits, owners, file and writer", async (t) => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional, Union, overload
 
@@ -61,11 +62,18 @@ def value_json(value: Param, place: str) -> str:
             raise NotJson(place, f"{value} has more than 64 bits")
         return _encode(value)
     if isinstance(value, float):
-        if value - value != 0:
-            raise NotJson(place, f"{value!r} is no finite number")
-        return _encode(value)
+        return _real(value, place)
     name = type(value).__qualname__
     raise NotJson(place, f"a {name} is no value of SQL{_HINTS.get(name, '')}")
+
+
+def _real(value: float, place: str) -> str:
+    """A number with a fraction; no JSON has those without end."""
+    if math.isnan(value):
+        raise NotJson(place, "nan is no number, SQLite keeps it as NULL: pass None")
+    if math.isinf(value):
+        return '{"$real":"Infinity"}' if value > 0 else '{"$real":"-Infinity"}'
+    return _encode(value)
 
 
 def text_json(value: str, place: str) -> str:
@@ -92,7 +100,9 @@ def table_of(document: Mapping[str, Any]) -> Table:
 
 
 def _value(found: Any) -> Any:
-    return base64.b64decode(found["$base64"]) if isinstance(found, dict) else found
+    if not isinstance(found, dict):
+        return found
+    return base64.b64decode(found["$base64"]) if "$base64" in found else float(found["$real"])
 
 
 class RowSequence(Sequence[Row]):

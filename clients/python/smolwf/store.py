@@ -58,12 +58,9 @@ class Store(
         cls, path: Path, *, init: bool = True, codec: Codec = JSON, **chosen: Unpack[OpenOptions]
     ) -> Store:
         """Opens a file, creates it unless told not to, and brings its schema up to date."""
-        encoded = os.fsencode(path)
-        if b"\0" in encoded:
-            raise InvalidError(-2, f"the path {path!r} holds a NUL", "SW_ERR_INVALID")
         out = ffi.new("sw_store **")
         filled = Options("sw_store_options", chosen)
-        call(lib.sw_store_open, encoded, filled.pointer, out)
+        call(lib.sw_store_open, _encoded(path), filled.pointer, out)
         return cls(out[0], codec)._ready(init and not chosen.get("read_only"))
 
     @classmethod
@@ -163,3 +160,15 @@ class Store(
     def check(self) -> documents.Check:
         """Looks whether the file is whole."""
         return cast(documents.Check, self._document(lib.sw_store_check))
+
+    def backup(self, path: Path) -> None:
+        """Copies the store to a new file, as it is at one moment, while others write. The copy is a
+        store of its own, whose running attempts are lost ones; its name is there once it is whole."""
+        call(lib.sw_store_backup, self.pointer, _encoded(path))
+
+
+def _encoded(path: Path) -> bytes:
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise InvalidError(-2, f"the path {path!r} holds a NUL", "SW_ERR_INVALID")
+    return encoded

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import select
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import smolwf
-from smolwf import Context, Store
+from smolwf import ConflictError, Context, InvalidError, Store
 
 from .test_workflows import run_to_the_end
 
@@ -205,3 +206,16 @@ def test_a_budget_is_reserved_settled_raised_and_parks_who_finds_it_used_up(stor
 def test_a_whole_store_says_so(store: Store) -> None:
     flow.submit(store)
     assert isinstance(store.check(), dict)
+
+
+def test_a_backup_is_a_store_with_what_was_there(store: Store, tmp_path: Path) -> None:
+    run_id = flow.submit(store)
+    store.backup(tmp_path / "copy.db")
+    flow.submit(store)
+    with Store.open(tmp_path / "copy.db") as copy:
+        assert copy.run(run_id)["state"] == "pending"
+        assert copy.count_runs() == 1
+    with pytest.raises(ConflictError, match="is there already"):
+        store.backup(str(tmp_path / "copy.db"))
+    with pytest.raises(InvalidError, match="holds a NUL"):
+        store.backup("a\0b")

@@ -76,6 +76,8 @@ def test_a_value_comes_back_as_it_went_in(store: Store, value: Any, comes_back: 
 def test_what_sqlite_alone_knows_comes_back_as_well(store: Store) -> None:
     ((more, less, text),) = store.query("SELECT 9e999, -9e999, CAST(x'ff' AS TEXT)")
     assert (more, less, text) == (float("inf"), float("-inf"), b"\xff")
+    ((same,),) = store.query("SELECT ? = 9e999 AND ? = -9e999", [more, less])
+    assert same == 1
 
 
 @pytest.mark.parametrize(
@@ -86,8 +88,7 @@ def test_what_sqlite_alone_knows_comes_back_as_well(store: Store) -> None:
         ([Decimal("1.5")], "params[0]", "a Decimal is no value of SQL"),
         ([[1]], "params[0]", "pass its JSON as a text"),
         ([{"$base64": "AA=="}], "params[0]", "pass its JSON as a text"),
-        ([float("nan")], "params[0]", "nan is no finite number"),
-        ([float("inf")], "params[0]", "inf is no finite number"),
+        ([float("nan")], "params[0]", "nan is no number"),
         ([2**63], "params[0]", "more than 64 bits"),
         (["\ud800"], "params[0]", "lone surrogate"),
         ({"\ud800": 1}, "params", "lone surrogate"),
