@@ -3,7 +3,7 @@
  *
  * Header-only, and without logic of its own: each method is one call of the C function of the same
  * name, which smolwf.h documents. store.run_submit() is sw_run_submit, attempt.step_begin() is
- * sw_step_begin. What this header adds is C++ manners:
+ * sw_step_begin. What this header adds is C++ manners, and transaction, which writes scripts:
  *
  * HANDLES   store, attempt, step, stop, text and others own what C hands out and free it when they
  *           go. They move and do not copy. They may go in any order. An attempt that goes before its
@@ -335,6 +335,218 @@ struct step_options {
         c.backoff_max_ms = backoff_max_ms;
         return c;
     }
+};
+
+/* ---- Scripts ------------------------------------------------------------------------------ */
+
+namespace detail {
+
+/** Appends a JSON string. What is no UTF-8 is the library's to refuse. */
+inline void append_quoted(std::string &out, std::string_view plain) {
+    static constexpr char HEX[] = "0123456789abcdef";
+    out += '"';
+    for (const char each : plain) {
+        const unsigned char byte = static_cast<unsigned char>(each);
+        if (byte < 0x20) {
+            out.append("\\u00").append(1, HEX[byte >> 4]).append(1, HEX[byte & 15]);
+        } else {
+            if (each == '"' || each == '\\') out += '\\';
+            out += each;
+        }
+    }
+    out += '"';
+}
+
+/** Whether a text cannot end the item that it is put into, and begin another. Whether it is JSON is
+ *  the library's to say. */
+inline bool stays_in_place(std::string_view json) noexcept {
+    size_t depth = 0;
+    bool is_string = false;
+    for (size_t at = 0; at < json.size(); at++) {
+        const char each = json[at];
+        if (is_string && each == '\\') at++;
+        if (each == '"') is_string = !is_string;
+        if (is_string) continue;
+        if (each == '[' || each == '{') depth++;
+        if ((each == ']' || each == '}') && depth-- == 0) return false;
+        if ((each == ',' || each == ':') && depth == 0) return false;
+    }
+    return depth == 0 && !is_string && !json.empty();
+}
+
+/** Writes an object; what is absent or 0 is left out. */
+class object_writer {
+  public:
+    explicit object_writer(std::string &out) : out_(out) { out_ += '{'; }
+    object_writer(const object_writer &) = delete;
+    object_writer &operator=(const object_writer &) = delete;
+    ~object_writer() { out_ += '}'; }
+
+    void key(std::string_view name) {
+        if (out_.back() != '{') out_ += ',';
+        append_quoted(out_, name);
+        out_ += ':';
+    }
+    void string(std::string_view name, std::string_view plain) {
+        if (plain.data() == nullptr) return;
+        key(name);
+        append_quoted(out_, plain);
+    }
+    void json(std::string_view name, std::string_view value) {
+        if (value.data() == nullptr) return;
+        key(name);
+        /* What does not stay in its place makes the script one that the library refuses. */
+        out_.append(stays_in_place(value) ? value : "?");
+    }
+    void number(std::string_view name, int64_t value) {
+        if (value == 0) return;
+        key(name);
+        out_ += std::to_string(value);
+    }
+
+  private:
+    std::string &out_;
+};
+
+/** The element of an array that the library wrote; empty when there is none. */
+inline std::string_view element(std::string_view array, size_t wanted) noexcept {
+    size_t depth = 0, begin = 1, found = 0;
+    bool is_string = false;
+    for (size_t at = 0; at < array.size(); at++) {
+        const char each = array[at];
+        if (is_string && each == '\\') at++;
+        if (each == '"') is_string = !is_string;
+        if (is_string) continue;
+        if (each == '[' || each == '{') depth++;
+        if (each == ']' || each == '}') depth--;
+        if (depth == 0 || (depth == 1 && each == ',')) {
+            if (found++ == wanted) return array.substr(begin, at - begin);
+            begin = at + 1;
+        }
+    }
+    return {};
+}
+
+} // namespace detail
+
+/**
+ * Collects what one transaction is to do: the script of store.tx_run(). Each method is an item of the
+ * script under its key and gives its number, from 0: there the array that tx_run() answers has what
+ * it came to. Parameters, args, payloads and results are JSON texts.
+ */
+class transaction {
+  public:
+    /** One statement. Unless it changes so many rows, nothing of the script is done; -1: any. */
+    size_t sql(std::string_view statement, std::string_view params = {},
+               int64_t expect_changes = -1) {
+        return add([&](detail::object_writer &item) {
+            item.string("sql", statement);
+            item.json("params", params);
+            if (expect_changes < 0) return;
+            item.key("expect_changes");
+            items_ += std::to_string(expect_changes);
+        });
+    }
+    /** One statement that only reads. */
+    size_t query(std::string_view statement, std::string_view params = {}) {
+        return add([&](detail::object_writer &item) {
+            item.string("query", statement);
+            item.json("params", params);
+        });
+    }
+    /** A run, as store.run_submit() makes it. */
+    size_t submit(std::string_view workflow, std::string_view args = {},
+                  const submit_options &options = {}) {
+        return add([&](detail::object_writer &item) {
+            item.key("submit");
+            detail::object_writer run(items_);
+            run.string("workflow", workflow);
+            run.json("args", args);
+            write(run, options);
+        });
+    }
+    /** A message, as store.signal_send() sends it. */
+    size_t signal(std::string_view run_id, std::string_view name, std::string_view payload = {},
+                  std::string_view idempotency_key = {}) {
+        return add([&](detail::object_writer &item) {
+            item.key("signal");
+            detail::object_writer message(items_);
+            message.string("run_id", run_id);
+            message.string("name", name);
+            message.json("payload", payload);
+            message.string("idempotency_key", idempotency_key);
+        });
+    }
+    /** Completes the step with a result. */
+    size_t step_complete(std::string_view result = "null") {
+        step_result_ = result.data() == nullptr ? "null" : result;
+        return end("step_complete", "result", result);
+    }
+    /** Completes the step with what an item comes to. */
+    size_t step_complete_from(size_t item) {
+        step_result_from_ = item;
+        return end("step_complete", "result_from", std::to_string(item));
+    }
+    /** Completes the attempt with a result; the last item. */
+    size_t attempt_complete(std::string_view result = "null") {
+        ends_attempt_ = true;
+        return end("attempt_complete", "result", result);
+    }
+    /** Completes the attempt with what an item comes to; the last item. */
+    size_t attempt_complete_from(size_t item) {
+        ends_attempt_ = true;
+        return end("attempt_complete", "result_from", std::to_string(item));
+    }
+
+    size_t size() const noexcept { return size_; }
+    bool ends_step() const noexcept { return !step_result_.empty() || step_result_from_ != NONE; }
+    bool ends_attempt() const noexcept { return ends_attempt_; }
+    /** The script. */
+    std::string script() const { return "[" + items_ + "]"; }
+    /** What the step was completed with, of a transaction that tx_run() answered. */
+    std::string step_result(std::string_view results) const {
+        return step_result_from_ == NONE ? step_result_
+                                         : std::string(detail::element(results, step_result_from_));
+    }
+
+  private:
+    static constexpr size_t NONE = static_cast<size_t>(-1);
+
+    template <class Write> size_t add(Write write) {
+        if (size_ != 0) items_ += ',';
+        detail::object_writer item(items_);
+        write(item);
+        return size_++;
+    }
+    size_t end(std::string_view what, std::string_view how, std::string_view value) {
+        return add([&](detail::object_writer &item) {
+            item.key(what);
+            detail::object_writer(items_).json(how, value);
+        });
+    }
+    static void write(detail::object_writer &run, const submit_options &options) {
+        if ((options.flags & SW_SUBMIT_LOCAL) != 0) run.json("local", "true");
+        run.string("queue", options.queue);
+        run.number("run_at_ms", options.run_at_ms);
+        run.number("timeout_ms", options.timeout_ms);
+        run.number("backoff_initial_ms", options.backoff_initial_ms);
+        run.number("backoff_max_ms", options.backoff_max_ms);
+        run.number("priority", options.priority);
+        run.number("max_tries", options.max_tries);
+        run.number("backoff_percent", options.backoff_percent);
+        run.string("idempotency_key", options.idempotency_key);
+        run.string("idempotency_scope", options.idempotency_scope);
+        run.string("concurrency_key", options.concurrency_key);
+        run.string("code_version", options.code_version);
+        run.json("budget", options.budget);
+        run.json("metadata", options.metadata);
+    }
+
+    std::string items_;
+    size_t size_ = 0;
+    std::string step_result_;
+    size_t step_result_from_ = NONE;
+    bool ends_attempt_ = false;
 };
 
 /* ---- Version, codes, ids ------------------------------------------------------------------ */
@@ -889,6 +1101,32 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         sw_error *err = nullptr;
         int32_t code = sw_budget_get(this->get(), run_id.data(), run_id.size(), &out, &err);
         return P::give(code, err, [&] { return text(out); });
+    }
+    /** {"columns","rows","more"} of one query. Params are a JSON array, or an object by name; options
+     *  are {"rows_max","timeout_ms"}. */
+    of<text> query(std::string_view sql, std::string_view params = {},
+                   std::string_view options = {}) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_query(this->get(), sql.data(), sql.size(), params.data(), params.size(),
+                                options.data(), options.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** Runs a script, which smolwf::transaction collects, and answers what each item came to: in
+     *  nobody's name, or in that of an attempt or of a step. */
+    of<text> tx_run(std::string_view script, sw_attempt *attempt = nullptr,
+                    sw_step *step = nullptr) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code =
+            sw_tx_run(this->get(), attempt, step, script.data(), script.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    of<text> tx_run(std::string_view script, const basic_attempt<P> &attempt) {
+        return tx_run(script, attempt.get());
+    }
+    of<text> tx_run(std::string_view script, const basic_step<P> &step) {
+        return tx_run(script, nullptr, step.get());
     }
     of<text> check() {
         sw_text *out = nullptr;

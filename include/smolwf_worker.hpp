@@ -48,6 +48,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <shared_mutex>
 #include <stdexcept>
 #include <thread>
 #include <typeinfo>
@@ -349,11 +350,15 @@ inline bool is_of_the_run(const std::exception_ptr &thrown) {
 class room {
   public:
     using tell_fn = std::function<void(const event &)>;
+    using tx_fn = std::function<text(std::string_view script, const smolwf::step &)>;
 
-    room(smolwf::attempt attempt, tell_fn tell)
-        : attempt_(std::move(attempt)), tell_(std::move(tell)), claimed_at_(clock::now()) {}
+    room(smolwf::attempt attempt, tell_fn tell, tx_fn tx_run)
+        : attempt_(std::move(attempt)), tell_(std::move(tell)), tx_run_(std::move(tx_run)),
+          claimed_at_(clock::now()) {}
 
     smolwf::attempt &attempt() noexcept { return attempt_; }
+    /** Runs a script of a step. */
+    text tx_run(std::string_view script, const smolwf::step &step) { return tx_run_(script, step); }
     int64_t age_ms() const { return ms_since(claimed_at_); }
 
     event event_of(std::string_view kind, severity level) {
@@ -492,6 +497,7 @@ class room {
 
     smolwf::attempt attempt_;
     tell_fn tell_;
+    tx_fn tx_run_;
     clock::time_point claimed_at_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
@@ -501,6 +507,28 @@ class room {
     why_told told_ = why_told::nothing;
     std::set<std::string> waits_;
     std::unique_ptr<to_record> doom_;
+};
+
+/** Refuses a transaction in the work of another: it would be there even if that fails. */
+class inside_transaction {
+  public:
+    explicit inside_transaction(const room *of) : outer_(open()) {
+        if (outer_ == of) {
+            throw std::logic_error("a transaction is open here: give its items to that one");
+        }
+        open() = of;
+    }
+    inside_transaction(const inside_transaction &) = delete;
+    inside_transaction &operator=(const inside_transaction &) = delete;
+    ~inside_transaction() { open() = outer_; }
+
+  private:
+    static const room *&open() {
+        thread_local const room *of = nullptr;
+        return of;
+    }
+
+    const room *outer_;
 };
 
 } // namespace detail
@@ -547,6 +575,31 @@ class context {
                 return std::string(work());
             }
         });
+    }
+
+    /**
+     * A step whose work is one transaction: what it does and its record are one commit, and done
+     * once, whatever is killed when. The work is given a smolwf::transaction and collects; what it
+     * returns, a JSON text, is the step's result, unless it calls step_complete() or
+     * step_complete_from() itself. Gives the result, as a step does. When something is thrown in the
+     * work nothing is sent, and a script that is refused fails the step as that does.
+     */
+    template <class Work>
+    std::string transaction(std::string_view name, Work work, const step_options &options = {},
+                            std::string_view input = {}) {
+        const auto carry_out = [&](smolwf::step &durable) {
+            smolwf::transaction tx;
+            const detail::inside_transaction alone(room_.get());
+            if constexpr (std::is_void_v<std::invoke_result_t<Work, smolwf::transaction &>>) {
+                work(tx);
+                if (!tx.ends_step()) tx.step_complete();
+            } else {
+                const std::string result(work(tx));
+                tx.step_complete(result.empty() ? "null" : result);
+            }
+            return commit(durable, tx);
+        };
+        return run_step(name, input, options, carry_out, true);
     }
 
     void sleep(std::string_view name, int64_t duration_ms) {
@@ -629,7 +682,8 @@ class context {
     }
 
     std::string run_step(std::string_view name, std::string_view input, const step_options &options,
-                         const std::function<std::string(smolwf::step &)> &work) {
+                         const std::function<std::string(smolwf::step &)> &work,
+                         bool is_recorded_by_work = false) {
         detail::room::inside open(*room_);
         auto [code, begun_step] = begin(name, input, options);
         smolwf::step &durable = begun_step;
@@ -649,8 +703,20 @@ class context {
             fail_step(durable, of, detail::record_of(thrown), begun);
         }
         if (result.empty()) result = "null";
-        complete_step(durable, of, result, begun);
+        if (!is_recorded_by_work) complete_step(durable, of, result, begun);
+        tell_step("step_done", severity::debug, durable, begun);
         return result;
+    }
+
+    std::string commit(const smolwf::step &durable, const smolwf::transaction &tx) {
+        if (tx.ends_attempt()) {
+            throw std::logic_error("a transaction of a workflow ends its step: the worker ends the "
+                                   "attempt");
+        }
+        const std::string script = tx.script();
+        const text results =
+            room_->again("sw_tx_run", [&] { return room_->tx_run(script, durable); });
+        return tx.step_result(results);
     }
 
     answer<smolwf::step> begin(std::string_view name, std::string_view input,
@@ -681,7 +747,6 @@ class context {
             const std::string told = "the result of " + of + " cannot be recorded: " + why.what();
             fail_step(durable, of, detail::final_failure(told), begun);
         }
-        tell_step("step_done", severity::debug, durable, begun);
     }
 
     [[noreturn]] void fail_step(smolwf::step &durable, const std::string &of,
@@ -812,7 +877,7 @@ class loop : public std::enable_shared_from_this<loop> {
     /** Ends the listener and lets go of the threads; those whose function runs on stay behind. */
     void leave() {
         {
-            const std::lock_guard<std::mutex> lock(asking_);
+            const std::lock_guard<std::shared_mutex> lock(asking_);
             is_left_ = true;
         }
         stop_.fire();
@@ -917,8 +982,21 @@ class loop : public std::enable_shared_from_this<loop> {
             if (out == nullptr) return nullptr;
             return std::make_shared<room>(
                 smolwf::attempt(out),
-                [self = shared_from_this()](const event &e) { self->tell(e); });
+                [self = shared_from_this()](const event &e) { self->tell(e); },
+                [self = shared_from_this()](std::string_view script, const smolwf::step &step) {
+                    return self->tx_run(script, step);
+                });
         });
+    }
+
+    text tx_run(std::string_view script, const smolwf::step &step) {
+        const std::shared_lock<std::shared_mutex> lock(asking_);
+        if (is_left_) throw error(SW_ERR_CLOSED, nullptr);
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        const int32_t code =
+            sw_tx_run(store_, nullptr, step.get(), script.data(), script.size(), &out, &err);
+        return throwing::give(code, err, [&] { return text(out); });
     }
 
     /* ---- One attempt ---- */
@@ -1039,7 +1117,7 @@ class loop : public std::enable_shared_from_this<loop> {
     text document_of(room &of) noexcept {
         sw_text *out = nullptr;
         const std::string_view id = of.attempt().run_id();
-        const std::lock_guard<std::mutex> lock(asking_);
+        const std::shared_lock<std::shared_mutex> lock(asking_);
         if (!is_left_) sw_run_get(store_, id.data(), id.size(), &out, nullptr);
         return text(out);
     }
@@ -1132,8 +1210,8 @@ class loop : public std::enable_shared_from_this<loop> {
     std::atomic<int> stops_{0};
     std::atomic<bool> is_ended_{false};
     std::atomic<bool> is_left_{false};
-    /** Held while a thread asks the store, which its owner may close once they are left. */
-    std::mutex asking_;
+    /** Shared by threads that ask the store, which its owner may close once they are left. */
+    std::shared_mutex asking_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<slot> slots_;

@@ -21,7 +21,7 @@ mod schemas;
 use native::{all_said, code_of, has, has_word, link_library, root, said, sanitizers, strict};
 
 /// The programs of `clients/cpp/tests`.
-const PROGRAMS: [&str; 6] = ["late", "results", "soak", "throwing", "vectors", "worker"];
+const PROGRAMS: [&str; 7] = ["late", "results", "soak", "sql", "throwing", "vectors", "worker"];
 const STANDARDS: [&str; 3] = ["c++17", "c++20", "c++2b"];
 const WARNINGS: [&str; 6] =
     ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-pthread"];
@@ -137,6 +137,11 @@ fn the_returning_family_needs_no_exceptions() {
 #[test]
 fn a_call_that_comes_back_after_its_worker_harms_nothing() {
     run("late", &[]);
+}
+
+#[test]
+fn tables_of_the_hosts_change_with_its_steps() {
+    run("sql", &[]);
 }
 
 #[test]

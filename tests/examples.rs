@@ -151,3 +151,8 @@ fn transfer_in_c_with_a_hundred_kills() {
 fn transfer_in_cpp() {
     play(&CPP, "transfer");
 }
+
+#[test]
+fn transfer_in_cpp_with_kills_in_between() {
+    play_mode(&CPP, "transfer", &["kills", "20"], expected("transfer").trim_end());
+}
