@@ -62,7 +62,7 @@ class StepTransaction(Transaction):
     def result(self, value: Any = None) -> None:
         """What is recorded as the step's result, and is :attr:`value` ever after."""
         try:
-            super().result(value)
+            super().result(value if self.is_todo else None)
         except NotJson as error:
             self._unfit = NotJson(f"the result of step {self._name}", str(error))
             raise self._unfit from error

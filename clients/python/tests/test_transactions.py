@@ -152,6 +152,23 @@ def test_what_was_recorded_by_other_code_is_said_to_be_that(bank: Store) -> None
     assert "the code has changed" in bank.run(run_id)["error"]["message"]
 
 
+def test_a_step_that_is_recorded_takes_whatever_its_block_collects(bank: Store) -> None:
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> Any:
+        with context.transaction("move") as tx:
+            unfit: Any = {} if tx.is_todo else {"when": datetime.now(timezone.utc)}
+            tx.execute("SELECT 1", unfit)
+            tx.submit("mail", unfit)
+            tx.signal(context.run_id, "go", unfit)
+            tx.result(unfit)
+        context.sleep("nap", 1_000)
+        return tx.value
+
+    run_id = flow.submit(bank, max_tries=1)
+    again(bank, flow)
+    assert (bank.run(run_id)["state"], bank.run(run_id)["result"]) == ("completed", {})
+
+
 def test_a_block_that_collects_nothing_records_its_step(bank: Store) -> None:
     @smolwf.workflow
     def flow(context: Context, args: Any) -> Any:
