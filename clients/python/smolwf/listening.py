@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: whoever catches the last of them catches all
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: who is to be called, and the handlers that were there before the first came
 _listeners: list[Callable[[], None]] = []
 _before: dict[int, Any] = {}
@@ -24,11 +25,12 @@ def stops(call: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    if not _listeners:
+    is_first = not _listeners
+    _listeners.append(call)  # before its handlers: a signal in between would be heard by nobody
+    if is_first:
         for each in _SIGNALS:
             if signal.getsignal(each) not in (signal.SIG_IGN, None):
                 _before[each] = signal.signal(each, _heard)
-    _listeners.append(call)
     try:
         yield
     finally:
