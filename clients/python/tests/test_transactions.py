@@ -132,7 +132,7 @@ def test_a_text_is_recorded_as_it_is_given_back(tmp_path: Path) -> None:
         again(store, flow)
     assert seen[0] == seen[1]
     assert seen[0][1] == '{ "a" : 1.0 }'
-    assert '"rows":[[9e999,1.0,9007199254740993,"a"]]' in seen[0][0]
+    assert '"rows":[[{"$real":"Infinity"},1.0,9007199254740993,"a"]]' in seen[0][0]
 
 
 def test_what_was_recorded_by_other_code_is_said_to_be_that(bank: Store) -> None:
