@@ -64,13 +64,13 @@ NAMES = {
     "wait": ("Wait", "WaitDocument", None),
     "writer_stats": ("WriterStats", "WriterDocument", "WriterStats"),
 }
-#: Lists of others; what calls take: options, in the words of the language; rows of the host's tables,
-#: whose values the clients read into values of the language.
+#: Lists of others; what calls take: options, in the words of the language; rows of the host's
+#: tables, whose values the clients read into values of the language.
 UNTYPED = {
     "came_all", "migrations", "owners", "queues", "schedules", "submitted",
     "event_filter", "queue_settings", "run_filter", "schedule_spec", "submit_item",
-    "rows", "script", "script_end", "script_item", "script_result", "script_results", "script_signal",
-    "sql_bytes", "sql_real",
+    "rows", "script", "script_end", "script_item", "script_result", "script_results",
+    "script_signal", "sql_bytes", "sql_real",
 }  # fmt: skip
 
 

@@ -162,8 +162,11 @@ class Store(
         return cast(documents.Check, self._document(lib.sw_store_check))
 
     def backup(self, path: Path) -> None:
-        """Copies the store to a new file, as it is at one moment, while others write. The copy is a
-        store of its own, whose running attempts are lost ones; its name is there once it is whole."""
+        """Copies the store to a new file, as it is at one moment, while others write.
+
+        The copy is a store of its own, whose running attempts are lost ones; its name is there
+        once it is whole.
+        """
         call(lib.sw_store_backup, self.pointer, _encoded(path))
 
 
