@@ -211,7 +211,9 @@ pub fn code_of(source: &str) -> String {
     while let Some(at) = rest.find(['/', '"']) {
         code.push_str(&rest[..at]);
         rest = &rest[at..];
+        let is_character = code.ends_with('\'') && rest.starts_with("\"'");
         let (end, skipped) = match rest.as_bytes() {
+            _ if is_character => ("", 1),
             [b'/', b'*', ..] => ("*/", 2),
             [b'/', b'/', ..] => ("\n", 2),
             [b'"', ..] => ("\"", 1),
