@@ -39,7 +39,6 @@ export type {
   Came,
   Changed,
   SentSignal,
-  SubmittedRun,
   Transaction,
   TransactionWork,
   TxItem,

@@ -1,5 +1,6 @@
 /** Transactions over your own tables: what they are to do is collected, and sent as one script. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { SubmittedDocument } from "./documents.js";
 import { TransactionError } from "./errors.js";
 import { toJson } from "./json.js";
 import type { Answer } from "./library.js";
@@ -19,13 +20,6 @@ import { type Named, nameOf } from "./workflow.js";
 export interface Changed<Row extends readonly SqlValue[] = SqlValue[]> extends Partial<Rows<Row>> {
   /** Rows that it inserted, changed or deleted itself. */
   changes: number;
-}
-
-/** What a run that a transaction submitted came to. */
-export interface SubmittedRun {
-  run_id: string;
-  /** Its idempotency key had made it before. */
-  exists: boolean;
 }
 
 /** What a message that a transaction sent came to. */
@@ -104,7 +98,7 @@ export class Transaction {
     workflow: Named<Args, Result> | string,
     args?: Args,
     options: SubmitOptions = {},
-  ): TxItem<SubmittedRun> {
+  ): TxItem<SubmittedDocument> {
     const name = nameOf(workflow);
     const item = snakeKeys({ ...scoped(name, options), workflow: name, args });
     return this.#script.add(`{"submit":${toJson(item)}}`);

@@ -58,7 +58,7 @@ for (const program of ["approval", "fanout", "budget", "agent", "transfer"]) {
 }
 
 async function transfersDone(store: Store): Promise<number> {
-  const sql = "SELECT count(*) FROM transfers";
+  const sql = "SELECT count(*) FROM moves";
   const { rows } = await store.query<[number]>(sql).catch(() => ({ rows: [] }));
   return rows[0]?.[0] ?? 0; // before the program has made its table, none
 }
