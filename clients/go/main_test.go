@@ -19,5 +19,9 @@ func TestMain(m *testing.M) {
 		tellFrom(path)
 		return
 	}
+	if path := os.Getenv("SMOLWF_TEST_TX"); path != "" {
+		dieInTx(path, os.Getenv("SMOLWF_TEST_MOMENT"))
+		return
+	}
 	os.Exit(m.Run())
 }

@@ -52,7 +52,7 @@ func killTransfer(t *testing.T, program, database string) {
 	must(t, err)
 	defer store.Close()
 	done := func() int64 {
-		rows, err := store.Query(context.Background(), "SELECT count(*) FROM transfers")
+		rows, err := store.Query(context.Background(), "SELECT count(*) FROM moves")
 		if err != nil { // it has not made its table
 			return 0
 		}

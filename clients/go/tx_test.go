@@ -6,12 +6,15 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -613,4 +616,62 @@ func TestAStoreThatIsClosedOnTheWayIsToldAndNothingIsDone(t *testing.T) {
 	must(t, err)
 	defer store.Close()
 	balances(t, store, 100, 100)
+}
+
+// dieInTx claims a run in a process of its own, which dies at a moment of its step.
+func dieInTx(path, moment string) {
+	die := func(now string) {
+		if now == moment {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+	}
+	store, err := Open(path, nil)
+	if err != nil {
+		panic(err)
+	}
+	run, err := store.Claim(background, "", nil)
+	if err != nil {
+		panic(err)
+	}
+	_, err = run.Transaction(background, "s", func(ctx context.Context, tx *Tx) error {
+		err := moves(7)(ctx, tx)
+		die("in its function")
+		go die("on its way")
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	die("after its commit")
+	select {} // on its way
+}
+
+func TestWheneverItsProcessIsKilledAStepHasMovedMoneyOnceWhenTheRunEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	store, err := Open(path, nil)
+	must(t, err)
+	defer store.Close()
+	opens(t, store)
+	runID := submit(t, store, &SubmitOptions{MaxTries: 100})
+	for _, moment := range []string{"in its function", "on its way", "after its commit"} {
+		cmd := exec.Command(os.Args[0], "-test.run=^$")
+		cmd.Env = append(os.Environ(), "SMOLWF_TEST_TX="+path, "SMOLWF_TEST_MOMENT="+moment)
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(err.Error(), "killed") {
+			t.Fatalf("%s: %v\n%s", moment, err, out)
+		}
+	}
+	balances(t, store, 93, 107)
+	run, err := store.Claim(background, "", nil)
+	must(t, err)
+	worker := &Worker{Store: store, Logger: silent, Workflows: map[string]Workflow{
+		"w": func(ctx context.Context, run *Attempt) (any, error) { return run.Transaction(ctx, "s", moves(7)) },
+	}}
+	must(t, worker.Carry(background, run))
+	balances(t, store, 93, 107)
+	ended, err := store.Get(runID)
+	must(t, err)
+	if ended.State != "completed" || ended.Attempts != 4 {
+		t.Fatalf("%s", ended.Raw)
+	}
 }
