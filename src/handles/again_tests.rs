@@ -11,6 +11,7 @@ use crate::domain::submit::Submit;
 use crate::domain::{AfterFail, FailOptions};
 use crate::handles::attempt::Attempt;
 use crate::handles::begin::Begun;
+use crate::handles::sql::InNameOf;
 use crate::handles::step::Step;
 use crate::handles::store::{Store, StoreOptions};
 use crate::handles::wait::Waited;
@@ -55,6 +56,7 @@ const CALLS: [&str; 37] = [
     "sw_step_fail",
     "sw_store_advance_clock",
     "sw_store_prune",
+    "sw_tx_run",
 ];
 
 fn work(name: &str) -> Submit {
@@ -93,6 +95,7 @@ fn whatever_runs_twice_is_done_once() {
     steps_and_budgets(&store);
     waits_and_children(&store);
     acts_from_outside(&store);
+    scripts(&store);
     queues_and_schedules(&store);
     prunes(&store);
     let written = store.enter().unwrap().backend().unwrap().writer_facts().unwrap().calls;
@@ -183,6 +186,26 @@ fn acts_from_outside(store: &Arc<Store>) {
     assert!(store.run_get(&fork).unwrap().contains(r#""state":"cancelled""#));
     assert_eq!(store.submit_many(vec![work("many"), work("many")]).unwrap().len(), 2);
     assert_eq!(store.run_count(Some(r#"{"workflow":"many"}"#), 0).unwrap(), 2);
+}
+
+fn scripts(store: &Arc<Store>) {
+    let make = r#"[{"sql":"CREATE TABLE own (n INTEGER)"},{"sql":"INSERT INTO own VALUES (0)"}]"#;
+    store.tx_run(InNameOf::default(), make).unwrap();
+    let run = submitted(store, work("scripts"));
+    let attempt = claimed(store, "scripts");
+    let step = begun(&attempt, "add");
+    let add = r#"{"sql":"UPDATE own SET n = n + 1","expect_changes":1}"#;
+    let signal = format!(r#"{{"signal":{{"run_id":"{run}","name":"s"}}}}"#);
+    let others = r#"{"submit":{"workflow":"scripted"}},{"step_complete":{"result_from":0}}"#;
+    let name = InNameOf { attempt: Some(&attempt), step: Some(&step) };
+    store.tx_run(name, &format!("[{add},{signal},{others}]")).unwrap();
+    assert_eq!(attempt.signal_await("s", -1).unwrap(), Waited::Ready("null".into()));
+    assert_eq!(attempt.signal_await("s", 0).unwrap(), Waited::TimedOut);
+    assert_eq!(store.run_count(Some(r#"{"workflow":"scripted"}"#), 0).unwrap(), 1);
+    let name = InNameOf { attempt: Some(&attempt), step: None };
+    store.tx_run(name, &format!(r#"[{add},{{"attempt_complete":{{}}}}]"#)).unwrap();
+    let rows = store.query("SELECT n FROM own", None, None).unwrap();
+    assert!(rows.contains(r#""rows":[[2]]"#), "{rows}");
 }
 
 fn queues_and_schedules(store: &Arc<Store>) {
