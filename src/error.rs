@@ -182,6 +182,7 @@ impl Error {
         if let Error::Invalid(sentence)
         | Error::TooBig(sentence)
         | Error::Unsupported(sentence)
+        | Error::NotFound(sentence)
         | Error::Conflict(sentence) = &mut self
         {
             *sentence = format!("{part}: {sentence}").into();

@@ -68,6 +68,11 @@ fn file(text: &str) -> File {
             file.imports.insert(alias, path);
         }
     }
+    // Who may see something imports nothing.
+    while let Some(start) = code.find("pub(in ") {
+        let end = code[start..].find(')').map_or(code.len(), |end| start + end);
+        code.replace_range(start..end, "pub");
+    }
     for path in code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
         let parts: Module = path.split("::").filter(|p| !p.is_empty()).map(str::to_owned).collect();
         if parts.len() > 1 {

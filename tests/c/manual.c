@@ -34,8 +34,10 @@ static void check_keys_of(const char *where, const struct value *example,
                           const struct value *document) {
     if (document == NULL || document->kind == VALUE_NULL) return;
     if (example->kind == VALUE_ARRAY && example->count > 0 && document->kind == VALUE_ARRAY) {
+        /* An example with as many items has each of its kind, otherwise one stands for all. */
+        const bool is_each = example->count == document->count;
         for (size_t i = 0; i < document->count; i++)
-            check_keys_of(where, value_at(example, 0), value_at(document, i));
+            check_keys_of(where, value_at(example, is_each ? i : 0), value_at(document, i));
     }
     if (example->kind != VALUE_OBJECT || example->count == 0) return;
     for (size_t i = 0; i < example->count; i++) {
