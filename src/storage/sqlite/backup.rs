@@ -34,7 +34,7 @@ WHERE one = 1";
 
 const LEASES_END: &str = "
 UPDATE sw_workflow_tasks
-SET lease_until_up_ms = 0
+SET lease_until_up_ms = 0, version = version + 1
 WHERE owner_key IS NOT NULL";
 
 /// What is run on a copy.
