@@ -33,6 +33,7 @@ def test_what_the_page_shows_does_what_it_says(tmp_path: Path, capsys: Any) -> N
             "store": store,
             "Store": smolwf.Store,
             "path": path,
+            "copy": tmp_path / "copy.db",
             "run_id": run_id,
             "after_seq": 0,
             "midnight": store.now_ms() - 60_000,
