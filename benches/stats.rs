@@ -34,8 +34,11 @@ const LOOKS: [(&str, Look, &str); 3] = [
     ("sw_owner_list", |host, out| unsafe { sw_owner_list(host.0, out, null_mut()) }, "\"owner_1\""),
 ];
 
+/// Which run of so many.
+type Which = fn(i64) -> i64;
+
 /// A run that does not move: which one of so many, and a reason that it has.
-const STANDING: [(&str, fn(i64) -> i64, &str); 4] = [
+const STANDING: [(&str, Which, &str); 4] = [
     ("the first ready", |_| 5, "\"queue_unclaimed\""),
     ("the last ready", |size| size, "\"behind_others\""),
     ("a running one", |_| 25, "\"running\""),

@@ -78,7 +78,11 @@ impl Script {
                     "result_from is {of}, it must name an item before {at}"
                 )))
             }
-            _ => Ok(()),
+            Item::Sql(..)
+            | Item::Submit(_)
+            | Item::Signal(_)
+            | Item::StepComplete(_)
+            | Item::AttemptComplete(_) => Ok(()),
         }
     }
 

@@ -82,9 +82,11 @@ impl Copy {
     /// Gives it its name, for good.
     pub fn name(self) -> Result<()> {
         check_absent(&self.target)?;
-        os::rename_new(&self.path, &self.target).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => taken(&self.target),
-            _ => map_system(&format!("{} cannot be named", self.target.display()), &error),
+        os::rename_new(&self.path, &self.target).map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                return taken(&self.target);
+            }
+            map_system(&format!("{} cannot be named", self.target.display()), &error)
         })?;
         let folder = self.target.parent().unwrap_or(Path::new("/"));
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
@@ -111,10 +113,12 @@ fn copy_pages(
 ) -> Result<()> {
     let backup = Backup::new(from, to).map_err(map)?;
     loop {
-        match backup.step(PAGES_A_STEP).map_err(map)? {
-            StepResult::Done => return Ok(()),
-            StepResult::More => {}
-            _ => std::thread::sleep(LOCK_WAIT),
+        let step = backup.step(PAGES_A_STEP).map_err(map)?;
+        if step == StepResult::Done {
+            return Ok(());
+        }
+        if step != StepResult::More {
+            std::thread::sleep(LOCK_WAIT);
         }
         go_on()?;
     }

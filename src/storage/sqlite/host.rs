@@ -114,14 +114,11 @@ impl Visit<'_> {
         if let Some(why) = self.0.refused().take() {
             return Error::invalid(why);
         }
-        match &error {
-            rusqlite::Error::MultipleStatement => {
-                return Error::invalid("sql has more than one statement");
-            }
-            rusqlite::Error::SqlInputError { msg, offset, .. } => {
-                return Error::invalid(format!("sql at byte {offset}: {msg}"));
-            }
-            _ => {}
+        if matches!(error, rusqlite::Error::MultipleStatement) {
+            return Error::invalid("sql has more than one statement");
+        }
+        if let rusqlite::Error::SqlInputError { msg, offset, .. } = &error {
+            return Error::invalid(format!("sql at byte {offset}: {msg}"));
         }
         let (Some(failure), text) = (error.sqlite_error(), sentence(&error)) else {
             return map(error);
@@ -151,13 +148,14 @@ pub fn late() -> Error {
 
 /// Returns SQLite's own words.
 fn sentence(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
-        error => error.to_string(),
+    if let rusqlite::Error::SqliteFailure(_, Some(text)) = error {
+        return text.clone();
     }
+    error.to_string()
 }
 
 /// Returns why a statement of the host's may not do something.
+#[allow(clippy::wildcard_enum_match_arm, reason = "what SQLite may come to know is refused")]
 fn refusal(action: &AuthAction<'_>, is_query: bool) -> Option<String> {
     let plainly = |what: &str| Some(format!("sql may not use {what}"));
     match *action {

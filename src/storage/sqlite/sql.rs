@@ -185,7 +185,7 @@ fn bind_named(
 
 /// Runs a statement to its end, or a query until the bounds are reached.
 fn run(statement: &mut Statement<'_>, bounds: SqlBounds, visit: &Visit<'_>) -> Result<SqlAnswer> {
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let (width, is_query) = (columns.len(), statement.readonly());
     let mut answer = SqlAnswer { columns, rows: Vec::new(), has_more: false, bytes: 0, changes: 0 };
     let mut rows = statement.raw_query();
