@@ -76,8 +76,15 @@ TEST(a_cursor_of_the_original_is_none_of_the_copys) {
     const char *cursor = text_in(value_read(take_text(text)), "next");
     REQUIRE(cursor != NULL);
     CHECK_CODE(SW_OK, sw_store_backup(store, temp_path("copy"), ERR));
+    CHECK_CODE(SW_OK, sw_store_backup(store, temp_path("later"), ERR));
     sw_store *copy = store_open(temp_path("copy"), 0);
     CHECK_CODE(SW_ERR_INVALID, sw_run_list(copy, ABSENT, NTS(cursor), 2, &text, ERR));
+    /* Nor is it another copy's: the two go ways of their own. */
+    REQUIRE_CODE(SW_OK, sw_run_list(copy, ABSENT, ABSENT, 2, &text, ERR));
+    cursor = text_in(value_read(take_text(text)), "next");
+    sw_store *later = store_open(temp_path("later"), 0);
+    CHECK_CODE(SW_ERR_INVALID, sw_run_list(later, ABSENT, NTS(cursor), 2, &text, ERR));
+    sw_store_close(later);
     sw_store_close(copy);
     sw_store_close(store);
 }
