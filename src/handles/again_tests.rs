@@ -103,6 +103,7 @@ fn whatever_runs_twice_is_done_once() {
     let missing: Vec<_> = CALLS.into_iter().filter(|call| !written.contains(call)).collect();
     assert_eq!(missing, [""; 0], "not written, so not run twice");
     assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
+    store.backup(&folder.path().join("copy")).unwrap();
     store.close();
     let store = Store::open(&path, &options).unwrap();
     assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#);

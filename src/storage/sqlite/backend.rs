@@ -123,8 +123,9 @@ impl Backend {
 
     /// Copies the store as it is now to a new file, while others write; `go_on` is asked now and then.
     pub fn backup(&self, target: &Path, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
-        let mark = crate::id::write("backup", crate::id::new_id());
         let copy = self.read(|tx| {
+            // Another for each look: the copy of one that is given up is still there.
+            let mark = crate::id::write("backup", crate::id::new_id());
             let copy = Copy::new(target, &mark)?;
             copy.fill(tx.conn(), go_on)?;
             Ok(copy)

@@ -214,7 +214,7 @@ impl WriteConnection {
             return Ok(());
         }
         self.execute("SAVEPOINT rehearsal")?;
-        let _ = job.run(&mut Tx::new(&self.conn));
+        let _ = job.run(&mut Tx::hosting(&self.conn, &self.host));
         self.execute("ROLLBACK TO rehearsal")?;
         self.execute("RELEASE rehearsal")
     }
