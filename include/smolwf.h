@@ -1131,8 +1131,8 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  * of the original are none of the copy's.
  *
  * What is acknowledged before the call is in the copy, which is safe from the loss of power when the call
- * returns. A process that is killed meanwhile leaves a file whose name is that of the copy with -backup_
- * and 26 letters behind it, which may be deleted.
+ * returns. A process that is killed meanwhile leaves files whose names begin with that of the copy,
+ * -backup_ and 26 letters, which may be deleted.
  *
  * May block. Never waits for a writer: seconds for each gigabyte, in which the log cannot start over. A
  * store in memory can write nothing meanwhile. sw_store_shutdown ends it.
@@ -3058,7 +3058,7 @@ int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
  *
  * options is a JSON object: "rows_max", to SW_SQL_ROWS_MAX, after so many the rows end, 0 is 1000;
  * "timeout_ms", to SW_SQL_TIMEOUT_MS_MAX, 0 is 5000. The rows end as well with the one whose values bring
- * them above SW_SQL_BYTES. more says whether there were more rows; ask on from the last key.
+ * them above SW_SQL_BYTES, which one row may not have by itself. more says whether there were more rows; ask on from the last key.
  *
  * ATTACH, PRAGMA, transactions and what writes are refused. The query sees one moment of the store; while
  * it runs, the log of the file cannot start over.
@@ -3072,7 +3072,8 @@ int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
  * \retval SW_ERR_INVALID    sql is absent, is no statement or more than one, cannot be run or may not
  *                           be: its sentence says what SQLite said; params does not fit, or has what
  *                           is no value; options has an unknown key or a value out of its range
- * \retval SW_ERR_TOO_BIG    a text is above its limit, or the query ran for longer than timeout_ms
+ * \retval SW_ERR_TOO_BIG    a text or a row is above its limit, or the query ran for longer than
+ *                           timeout_ms
  * Also what any reading call may answer: SHARED CODES.
  */
 int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
@@ -3103,8 +3104,8 @@ int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
  *   [{"changes":1},{"columns":["balance"],"rows":[[250]],"more":false},{}]
  *
  * Statements may read every table, make and drop tables, indexes, views and triggers of the host's, and
- * write those. Refused are writes to names that begin with sw_, foreign keys to them, what is TEMP,
- * ATTACH, PRAGMA, ANALYZE and transactions; foreign keys among the host's tables hold when the script
+ * write those. Refused are writes to names that begin with sw_, foreign keys to them, tables named
+ * json_each, json_tree or pragma_..., writes to sqlite_sequence, what is TEMP, ATTACH, PRAGMA, ANALYZE and transactions; foreign keys among the host's tables hold when the script
  * ends. These two calls stand in for a SQLite of your own on the file, which must not be open in a
  * process that has the store open: its close would drop the library's locks.
  *

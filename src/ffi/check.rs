@@ -53,8 +53,8 @@ pub unsafe extern "C" fn sw_store_check(
 /// of the original are none of the copy's.
 ///
 /// What is acknowledged before the call is in the copy, which is safe from the loss of power when the call
-/// returns. A process that is killed meanwhile leaves a file whose name is that of the copy with -backup_
-/// and 26 letters behind it, which may be deleted.
+/// returns. A process that is killed meanwhile leaves files whose names begin with that of the copy,
+/// -backup_ and 26 letters, which may be deleted.
 ///
 /// May block. Never waits for a writer: seconds for each gigabyte, in which the log cannot start over. A
 /// store in memory can write nothing meanwhile. sw_store_shutdown ends it.

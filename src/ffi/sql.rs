@@ -43,7 +43,7 @@ impl Call {
 ///
 /// options is a JSON object: "rows_max", to SW_SQL_ROWS_MAX, after so many the rows end, 0 is 1000;
 /// "timeout_ms", to SW_SQL_TIMEOUT_MS_MAX, 0 is 5000. The rows end as well with the one whose values bring
-/// them above SW_SQL_BYTES. more says whether there were more rows; ask on from the last key.
+/// them above SW_SQL_BYTES, which one row may not have by itself. more says whether there were more rows; ask on from the last key.
 ///
 /// ATTACH, PRAGMA, transactions and what writes are refused. The query sees one moment of the store; while
 /// it runs, the log of the file cannot start over.
@@ -57,7 +57,8 @@ impl Call {
 /// \retval SW_ERR_INVALID    sql is absent, is no statement or more than one, cannot be run or may not
 ///                           be: its sentence says what SQLite said; params does not fit, or has what
 ///                           is no value; options has an unknown key or a value out of its range
-/// \retval SW_ERR_TOO_BIG    a text is above its limit, or the query ran for longer than timeout_ms
+/// \retval SW_ERR_TOO_BIG    a text or a row is above its limit, or the query ran for longer than
+///                           timeout_ms
 /// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_query(
@@ -110,8 +111,8 @@ pub unsafe extern "C" fn sw_query(
 ///   [{"changes":1},{"columns":["balance"],"rows":[[250]],"more":false},{}]
 ///
 /// Statements may read every table, make and drop tables, indexes, views and triggers of the host's, and
-/// write those. Refused are writes to names that begin with sw_, foreign keys to them, what is TEMP,
-/// ATTACH, PRAGMA, ANALYZE and transactions; foreign keys among the host's tables hold when the script
+/// write those. Refused are writes to names that begin with sw_, foreign keys to them, tables named
+/// json_each, json_tree or pragma_..., writes to sqlite_sequence, what is TEMP, ATTACH, PRAGMA, ANALYZE and transactions; foreign keys among the host's tables hold when the script
 /// ends. These two calls stand in for a SQLite of your own on the file, which must not be open in a
 /// process that has the store open: its close would drop the library's locks.
 ///

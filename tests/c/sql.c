@@ -235,6 +235,14 @@ TEST(a_script_writes_nothing_of_the_librarys_own) {
         "PRAGMA user_version = 7",
         "UPDATE sqlite_schema SET sql = ''",
         "DELETE FROM sqlite_master",
+        "CREATE TABLE json_each (x)",
+        "CREATE VIEW Json_tree AS SELECT 1",
+        "CREATE TABLE Pragma_foreign_key_list (x)",
+        "CREATE VIRTUAL TABLE json_each USING dbstat",
+        "ALTER TABLE accounts RENAME TO json_each",
+        "UPDATE sqlite_sequence SET seq = 9223372036854775807",
+        "INSERT INTO sqlite_sequence VALUES ('sw_workflow_owners', 9)",
+        "DELETE FROM sqlite_sequence",
         "ANALYZE",
         "VACUUM",
         "BEGIN",
@@ -266,6 +274,32 @@ TEST(a_script_writes_nothing_of_the_librarys_own) {
                "{\"sql\":\"CREATE VIEW poor AS SELECT id FROM people WHERE balance < 10\"},"
                "{\"sql\":\"DROP VIEW poor\"},{\"sql\":\"DROP TABLE people\"}]");
     finish(claim(store), "1");
+    sw_store_close(store);
+}
+
+/* What SQLite notes of it in a table of its own is its to write. */
+TEST(a_table_of_the_host_may_never_give_a_key_twice) {
+    sw_store *store = store_in_memory();
+    RUN(store, "[{\"sql\":\"CREATE TABLE mine (id INTEGER PRIMARY KEY AUTOINCREMENT, x)\"},"
+               "{\"sql\":\"INSERT INTO mine (x) VALUES (1), (2)\"},{\"sql\":\"DELETE FROM mine\"},"
+               "{\"sql\":\"ALTER TABLE mine RENAME TO yours\"},"
+               "{\"sql\":\"INSERT INTO yours (x) VALUES (3)\"}]");
+    CHECK_TEXT("3", value_of(store, "SELECT id FROM yours"));
+    RUN(store, "[{\"sql\":\"DROP TABLE yours\"}]");
+    CHECK_TEXT("0", value_of(store, "SELECT count(*) FROM sqlite_sequence WHERE name = 'yours'"));
+    sw_store_close(store);
+}
+
+TEST(a_row_that_is_too_large_is_refused_and_not_copied) {
+    sw_store *store = store_in_memory();
+    CHECK_CODE(SW_ERR_TOO_BIG, query_code(store, "SELECT zeroblob(16777217)", NULL, NULL));
+    CHECK_SAYS("a row has more than 16777216 bytes");
+    CHECK_CODE(SW_ERR_TOO_BIG,
+               query_code(store, "SELECT zeroblob(9000000), zeroblob(9000000)", NULL, NULL));
+    CHECK_CODE(SW_OK, query_code(store, "SELECT zeroblob(16777216)", NULL, NULL));
+    CHECK_CODE(SW_ERR_TOO_BIG,
+               script_code(store, NULL, NULL, "[{\"query\":\"SELECT zeroblob(16777217)\"}]"));
+    CHECK_SAYS("script[0]: a row has more than");
     sw_store_close(store);
 }
 

@@ -17,14 +17,9 @@ use crate::lock::Unpoisoned;
 /// Steps of SQLite's machine between two looks at the clock: some ten microseconds.
 const STEPS_A_LOOK: i32 = 1_000;
 
-/// Tables of SQLite's own that it writes itself for a statement which makes, alters or drops something.
-const SCHEMA: [&str; 5] = [
-    "sqlite_master",
-    "sqlite_schema",
-    "sqlite_temp_master",
-    "sqlite_temp_schema",
-    "sqlite_sequence",
-];
+/// Tables of SQLite's own that no statement can name as what it writes: it refuses that itself.
+const SCHEMA: [&str; 4] =
+    ["sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"];
 
 /// Whose statement is at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +38,8 @@ pub struct Host {
     mode: AtomicU8,
     /// Whether a statement makes or changes a table: what it comes to is looked at when it is done.
     changes_tables: AtomicBool,
+    /// Whether it alters or drops something, so that SQLite changes tables of its own for it.
+    forgets: AtomicBool,
     deadline: Mutex<Option<Instant>>,
     refused: Mutex<Option<String>>,
 }
@@ -64,6 +61,7 @@ impl Host {
         *self.deadline.lock().unpoisoned() = deadline;
         *self.refused() = None;
         self.changes_tables.store(false, Ordering::Relaxed);
+        self.forgets.store(false, Ordering::Relaxed);
         let mode = if is_query { Mode::Query } else { Mode::Write };
         self.mode.store(mode as u8, Ordering::Relaxed);
         Visit(self)
@@ -80,7 +78,15 @@ impl Host {
         {
             self.changes_tables.store(true, Ordering::Relaxed);
         }
-        match refusal(action, mode == Mode::Query as u8) {
+        if let AuthAction::AlterTable { .. }
+        | AuthAction::DropTable { .. }
+        | AuthAction::DropIndex { .. } = action
+        {
+            self.forgets.store(true, Ordering::Relaxed);
+        }
+        let refused = refusal(action, mode == Mode::Query as u8)
+            .or_else(|| engines(action).filter(|_| !self.forgets.load(Ordering::Relaxed)));
+        match refused {
             None => Authorization::Allow,
             Some(why) => {
                 self.refused().get_or_insert(why);
@@ -172,16 +178,15 @@ fn refusal(action: &AuthAction<'_>, is_query: bool) -> Option<String> {
         AuthAction::Analyze { .. } => {
             plainly("ANALYZE: it would change how the library's own statements are run")
         }
-        AuthAction::Insert { table_name } | AuthAction::Update { table_name, .. } => {
-            ours(table_name).or_else(|| engines(table_name))
-        }
-        // SQLite forgets a dropped table in tables of its own by statements of its own.
-        AuthAction::Delete { table_name } => ours(table_name),
-        AuthAction::CreateTable { table_name }
+        AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name }
         | AuthAction::DropTable { table_name }
         | AuthAction::AlterTable { table_name, .. }
-        | AuthAction::CreateVtable { table_name, .. }
         | AuthAction::DropVtable { table_name, .. } => ours(table_name),
+        AuthAction::CreateTable { table_name } | AuthAction::CreateVtable { table_name, .. } => {
+            ours(table_name).or_else(|| hiding(table_name))
+        }
         AuthAction::CreateIndex { index_name, table_name }
         | AuthAction::DropIndex { index_name, table_name } => {
             ours(table_name).or_else(|| ours(index_name))
@@ -190,9 +195,8 @@ fn refusal(action: &AuthAction<'_>, is_query: bool) -> Option<String> {
         | AuthAction::DropTrigger { trigger_name, table_name } => {
             ours(table_name).or_else(|| ours(trigger_name))
         }
-        AuthAction::CreateView { view_name } | AuthAction::DropView { view_name } => {
-            ours(view_name)
-        }
+        AuthAction::CreateView { view_name } => ours(view_name).or_else(|| hiding(view_name)),
+        AuthAction::DropView { view_name } => ours(view_name),
         AuthAction::Reindex { index_name } => ours(index_name),
         // What is temporary would stay in a connection of the library's; the rest is not known.
         _ => plainly("what is temporary, or no table, view, index or trigger"),
@@ -206,10 +210,25 @@ fn ours(name: &str) -> Option<String> {
         .then(|| format!("sql may not write {name}: names that begin with sw_ are the library's"))
 }
 
-/// Refuses the tables of SQLite's own that a statement may name.
-fn engines(name: &str) -> Option<String> {
+/// Refuses a name that SQLite gives to rows it makes up: a table of that name would hide them from the
+/// library's own statements.
+fn hiding(name: &str) -> Option<String> {
+    let is_pragma = name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("pragma_"));
+    let is_json = ["json_each", "json_tree"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    (is_pragma || is_json)
+        .then(|| format!("sql may not name a table {name}: SQLite has one itself"))
+}
+
+/// Refuses to write the tables of SQLite's own that a statement may name. Of what is altered or dropped
+/// it keeps the books there itself.
+fn engines(action: &AuthAction<'_>) -> Option<String> {
+    let (AuthAction::Insert { table_name: name }
+    | AuthAction::Update { table_name: name, .. }
+    | AuthAction::Delete { table_name: name }) = *action
+    else {
+        return None;
+    };
     let is_engines = name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
-    // Of the schema SQLite itself refuses what is no part of a CREATE, ALTER or DROP.
     let is_schema = SCHEMA.iter().any(|known| name.eq_ignore_ascii_case(known));
     (is_engines && !is_schema).then(|| format!("sql may not write {name}, which is SQLite's own"))
 }

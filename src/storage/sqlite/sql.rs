@@ -1,9 +1,10 @@
 //! Statements of the host's, in the transaction of whoever runs them.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
-use rusqlite::{OptionalExtension, Statement};
+use rusqlite::{OptionalExtension, Row, Statement};
 
 use super::errors::map;
 use super::host::{self, Visit};
@@ -11,12 +12,14 @@ use super::tx::Tx;
 use super::vfs;
 use crate::domain::port::{SqlAnswer, SqlBounds, SqlParams, SqlPort, SqlStatement, SqlValue};
 use crate::error::{Error, Result};
+use crate::limits::SQL_BYTES;
 
-/// How many parts of the schema have names of ours.
+/// How many parts of the schema have names that the host may not give.
 const OURS_COUNT: &str = "
 SELECT count(*)
 FROM sqlite_schema
-WHERE name LIKE 'sw!_%' ESCAPE '!'";
+WHERE name LIKE 'sw!_%' ESCAPE '!' OR name LIKE 'pragma!_%' ESCAPE '!'
+    OR name LIKE 'json!_each' ESCAPE '!' OR name LIKE 'json!_tree' ESCAPE '!'";
 
 /// A table that refers to one of ours.
 const REFERRER: &str = r#"
@@ -91,7 +94,7 @@ impl Tx<'_> {
     /// Refuses what no authorizer is told: another name for a table, and a reference between tables.
     fn check_tables(&self, ours: i64) -> Result<()> {
         if self.ours_count()? != ours {
-            let sentence = "sql may not name a table sw_...: such names are the library's";
+            let sentence = "sql may not name a table sw_..., pragma_..., json_each or json_tree: such names are taken";
             return Err(Error::invalid(sentence));
         }
         let referrer: Option<String> =
@@ -160,6 +163,9 @@ fn bind_named(
     count: usize,
     values: &[(String, SqlValue)],
 ) -> Result<()> {
+    // By a map: there may be ten thousands, and whoever writes waits.
+    let places: HashMap<&str, usize> =
+        values.iter().enumerate().map(|(place, (key, _))| (key.as_str(), place)).collect();
     let mut used = vec![false; values.len()];
     for at in 1..=count {
         let Some(name) = statement.parameter_name(at).map(str::to_owned) else {
@@ -167,8 +173,8 @@ fn bind_named(
                 "params is an object, and parameter {at} of sql has no name"
             )));
         };
-        let is_meant = |(key, _): &(String, SqlValue)| *key == name || name.get(1..) == Some(key);
-        let Some(found) = values.iter().position(is_meant) else {
+        let bare = name.get(1..).and_then(|bare| places.get(bare));
+        let Some(&found) = places.get(name.as_str()).or(bare) else {
             return Err(Error::invalid(format!("params lacks {name:?}, a parameter of sql")));
         };
         used[found] = true;
@@ -199,13 +205,25 @@ fn run(statement: &mut Statement<'_>, bounds: SqlBounds, visit: &Visit<'_>) -> R
             }
             continue;
         }
-        let mut values = Vec::with_capacity(width);
-        for at in 0..width {
-            let stored = row.get_ref(at).map_err(map)?;
-            answer.bytes += value_bytes(stored);
-            values.push(value(stored));
-        }
+        let (values, bytes) = read_row(row, width)?;
+        answer.bytes += bytes;
         answer.rows.push(values);
     }
     Ok(answer)
+}
+
+/// Reads a row and how many bytes its values have. One that is too large is refused before it is copied:
+/// what memory cannot hold would end the process.
+fn read_row(row: &Row<'_>, width: usize) -> Result<(Vec<SqlValue>, usize)> {
+    let (mut values, mut bytes) = (Vec::with_capacity(width), 0);
+    for at in 0..width {
+        let stored = row.get_ref(at).map_err(map)?;
+        bytes += value_bytes(stored);
+        if bytes > SQL_BYTES {
+            let sentence = format!("a row has more than {SQL_BYTES} bytes: ask for parts of it");
+            return Err(Error::TooBig(sentence.into()));
+        }
+        values.push(value(stored));
+    }
+    Ok((values, bytes))
 }
