@@ -1137,10 +1137,12 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  * May block. Never waits for a writer: seconds for each gigabyte, in which the log cannot start over. A
  * store in memory can write nothing meanwhile. sw_store_shutdown ends it.
  * \param path  of the copy, NUL-terminated, as for sw_store_open; nothing may have that name, nor that
- *              with -wal, -shm, -journal or -smolwf behind it
+ *              with -wal, -shm, -journal or -smolwf behind it; nor may it be
+ *              such a name of a file that is there
  * \retval SW_OK                the copy is there
  * \retval SW_ERR_INVALID       path is empty, too long, a URI or ":memory:"
- * \retval SW_ERR_CONFLICT      something has that name; it is as it was
+ * \retval SW_ERR_CONFLICT      something has that name, or it would be a part of a file; all is as it was
+ * \retval SW_ERR_READONLY      the folder is on a file system that cannot be written
  * \retval SW_ERR_FULL          also: no room for the copy, of which nothing is left
  * Also what any reading call may answer: SHARED CODES.
  */

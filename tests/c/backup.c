@@ -113,6 +113,21 @@ TEST(a_backup_is_written_over_nothing) {
     sw_store_close(store);
 }
 
+/* Whoever opened the store next would take it for its log, and away. */
+TEST(a_backup_is_no_part_of_a_file) {
+    sw_store_close(store_open(temp_path("db"), 0));
+    sw_store *memory = store_in_memory();
+    CHECK(remove(temp_path("db-smolwf")) == 0);
+    static const char *const parts[] = {"db-wal", "db-shm", "db-journal", "db-smolwf"};
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        CHECK_CODE(SW_ERR_CONFLICT, sw_store_backup(memory, temp_path(parts[i]), ERR));
+        CHECK_SAYS("would be read as a part of");
+    }
+    CHECK_TEXT("db ", folder_listing(temp_folder()));
+    CHECK_CODE(SW_OK, sw_store_backup(memory, temp_path("other-wal"), ERR));
+    sw_store_close(memory);
+}
+
 TEST(stores_that_are_only_read_or_in_memory_are_backed_up_too) {
     sw_store *store = store_open(temp_path("db"), 0);
     submit(store, "w", NULL);

@@ -1,8 +1,10 @@
 //! Copies of a store: taken page by page in one read transaction while others write, made a lineage of
 //! their own, and given their name at the end, so that what has the name is whole.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,6 +57,7 @@ impl Copy {
     pub fn new(target: &Path, mark: &str) -> Result<Copy> {
         let target = path::resolve(target)?;
         check_absent(&target)?;
+        check_no_part(&target)?;
         let copy = Copy { path: os::with_suffix(&target, &format!("-{mark}")), target };
         path::resolve(&copy.path)?;
         let made = os::create_private(&copy.path, 0o600);
@@ -130,6 +133,23 @@ fn check_absent(target: &Path) -> Result<()> {
     for path in std::iter::once(target.to_path_buf()).chain(beside) {
         if fs::symlink_metadata(&path).is_ok() {
             return Err(taken(&path));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a name that makes it a part of a file that is there: whoever opens that would take it away.
+fn check_no_part(target: &Path) -> Result<()> {
+    let name = target.as_os_str().as_bytes();
+    for suffix in BESIDE {
+        let Some(stem) = name.strip_suffix(suffix.as_bytes()) else { continue };
+        let whole = Path::new(OsStr::from_bytes(stem));
+        if fs::symlink_metadata(whole).is_ok_and(|whole| whole.is_file()) {
+            return Err(Error::conflict(format!(
+                "{} would be read as a part of {}",
+                target.display(),
+                whole.display()
+            )));
         }
     }
     Ok(())
