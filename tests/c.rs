@@ -41,6 +41,7 @@ const TOPICS: &[&str] = &[
     "many",
     "misuse",
     "misuse_text",
+    "query",
     "queue",
     "refuse",
     "retention",
@@ -89,6 +90,11 @@ fn stores_are_backed_up() {
 #[test]
 fn tables_of_the_host_are_asked_and_written() {
     run("sql", Flavour::Sanitized);
+}
+
+#[test]
+fn queries_only_read() {
+    run("query", Flavour::Sanitized);
 }
 
 #[test]
