@@ -66,6 +66,10 @@ pub const WRITE_QUEUE_LEN_MAX: usize = 4_096;
 /// Jobs in one transaction. Larger batches gain nothing measurable and lengthen the slowest call.
 pub const WRITE_BATCH_LEN_MAX: usize = 256;
 
+/// Milliseconds of work after which a transaction takes no further write: those behind it, here and in other
+/// processes, wait for one write that runs long and not for many.
+pub const WRITE_BATCH_MS_MAX: u64 = 100;
+
 /// Payload bytes in one transaction, so that a batch of large results does not swell the log.
 pub const WRITE_BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 

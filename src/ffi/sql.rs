@@ -46,7 +46,8 @@ impl Call {
 /// them above SW_SQL_BYTES, which one row may not have by itself. more says whether there were more rows; ask on from the last key.
 ///
 /// ATTACH, PRAGMA, transactions and what writes are refused. The query sees one moment of the store; while
-/// it runs, the log of the file cannot start over.
+/// it runs, the log of the file cannot start over, it takes one of the store's max_readers, and a close
+/// waits for it.
 ///
 /// May block. Never waits for a writer.
 /// \param sql,sql_len          one statement, to SW_SQL_TEXT_BYTES_MAX; must be given

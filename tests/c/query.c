@@ -69,8 +69,8 @@ TEST(a_query_ends_after_the_rows_that_were_asked_for) {
 TEST(a_query_only_reads_and_leaves_the_connection_as_it_was) {
     sw_store *store = store_open(temp_path("db"), 0);
     sw_text *made = NULL;
-    REQUIRE_CODE(SW_OK, sw_tx_run(store, NULL, NULL,
-                                  NTS("[{\"sql\":\"CREATE TABLE mine (x)\"}]"), &made, ERR));
+    REQUIRE_CODE(SW_OK, sw_tx_run(store, NULL, NULL, NTS("[{\"sql\":\"CREATE TABLE mine (x)\"}]"),
+                                  &made, ERR));
     sw_text_free(made);
     static const char *const wrong[] = {
         "INSERT INTO mine VALUES (1)",

@@ -16,7 +16,7 @@ use super::tx::Tx;
 use super::{path, renew, vfs};
 use crate::domain::news::News;
 use crate::error::{Error, Result};
-use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD};
+use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_MS_MAX};
 use crate::os;
 
 /// How long a checkpoint waits for readers.
@@ -111,7 +111,8 @@ impl WriteConnection {
     }
 
     /// Runs a batch in the transaction that was begun, and ends it. Returns for each job the error that its
-    /// answer must be, or `None` when it kept its own.
+    /// answer must be, or `None` when it kept its own; for the first of them only, where those have taken
+    /// their time: the others have not run.
     pub fn commit(&mut self, batch: &[Arc<Job>]) -> Vec<Option<Error>> {
         self.news = News::default();
         let mut failures = vec![None; batch.len()];
@@ -119,7 +120,7 @@ impl WriteConnection {
             // A full disk or a failed read can take the whole transaction down, savepoints and all.
             // The job it happened in has its code; each other runs again, alone.
             for (at, job) in batch.iter().enumerate().filter(|(at, _)| *at != lost) {
-                let mut failure = [None];
+                let mut failure = vec![None];
                 if let Err(error) = self.execute("BEGIN IMMEDIATE") {
                     failures[at] = Some(error);
                     continue;
@@ -142,8 +143,8 @@ impl WriteConnection {
     }
 
     /// Runs jobs in the transaction that is open, and ends it; returns the index of the job in which the transaction was lost.
-    fn attempt(&mut self, jobs: &[Arc<Job>], failures: &mut [Option<Error>]) -> Option<usize> {
-        let schema = self.schema();
+    fn attempt(&mut self, jobs: &[Arc<Job>], failures: &mut Vec<Option<Error>>) -> Option<usize> {
+        let (schema, began) = (self.schema(), Instant::now());
         let (mut has_work, mut news) = (false, News::default());
         for (at, job) in jobs.iter().enumerate() {
             if let Some(refusal) = refusal(&schema, job.options.is_schema_free) {
@@ -161,6 +162,10 @@ impl WriteConnection {
                 let lost = || Error::internal("the transaction was lost beneath a write");
                 failures[at].get_or_insert_with(lost);
                 return Some(at);
+            }
+            if began.elapsed() >= Duration::from_millis(WRITE_BATCH_MS_MAX) {
+                failures.truncate(at + 1);
+                break;
             }
         }
         match if has_work { self.end() } else { self.execute("ROLLBACK") } {

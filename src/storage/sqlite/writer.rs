@@ -55,6 +55,15 @@ struct Queue {
     is_led: bool,
 }
 
+impl Queue {
+    /// Queues jobs at the front, in their order.
+    fn put_back(&mut self, jobs: Vec<Arc<Job>>) {
+        for job in jobs.into_iter().rev() {
+            self.jobs.push_front(job);
+        }
+    }
+}
+
 impl Writer {
     /// Makes the writer of an open file.
     pub fn new(connection: WriteConnection, side: Arc<Side>) -> Writer {
@@ -205,16 +214,14 @@ impl Writer {
         let mut queue = self.queue();
         let waiting = if batch.is_empty() { queue.jobs.drain(..).collect() } else { batch };
         let (patient, hasty): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_patient);
-        for job in patient.into_iter().rev() {
-            queue.jobs.push_front(job);
-        }
+        queue.put_back(patient);
         drop(queue);
         self.room.notify_all();
         finish_all(&hasty, error);
     }
 
     /// Runs a batch to its answers. `leave` opens the turnstile to the next process.
-    fn carry(&self, batch: Vec<Arc<Job>>, leave: impl FnOnce()) {
+    fn carry(&self, mut batch: Vec<Arc<Job>>, leave: impl FnOnce()) {
         let mut connection = self.connection();
         if self.side.is_poisoned() {
             leave();
@@ -230,6 +237,8 @@ impl Writer {
         let first = batch.first().map_or("write", |job| job.options.call.name);
         self.enter_stage(Stage::Work(first, batch.len() - 1));
         let mut failures = connection.commit(&batch);
+        // Those that have not run, since the others took their time, lead the next batch.
+        self.queue().put_back(batch.split_off(failures.len()));
         let number = self.side.last_commit();
         leave();
         self.tally.batch(batch.iter().map(|job| job.cost()));

@@ -40,7 +40,8 @@ use crate::error::{Error, Result};
 use crate::handles::begin::Begun;
 use crate::handles::store::{Store, StoreOptions};
 use crate::limits::{
-    CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_BYTES_MAX, WRITE_QUEUE_LEN_MAX,
+    CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_BYTES_MAX, WRITE_BATCH_MS_MAX,
+    WRITE_QUEUE_LEN_MAX,
 };
 use crate::storage::{Call, Settings, WriteOptions};
 
@@ -370,6 +371,27 @@ fn large_writes_do_not_share_one_commit_beyond_its_bytes() {
         let_go.send(()).unwrap();
     });
     assert_eq!(bed.commits() - before, 6);
+}
+
+/// P39: those behind a batch wait for one write that runs long, and not for all of them.
+#[test]
+fn a_batch_that_has_taken_its_time_is_committed_and_the_rest_is_the_next() {
+    let bed = Bed::new();
+    let before = bed.commits();
+    let slow = |n: i64| -> (Durability, Work) {
+        let work: Work = Box::new(move |tx| {
+            // The time that a write takes is what is tried here; more of it changes nothing.
+            thread::sleep(Duration::from_millis(WRITE_BATCH_MS_MAX));
+            insert(tx, n, 0)
+        });
+        (Durability::Power, work)
+    };
+    let answers = together(&bed, (1..=4).map(slow).collect(), || ());
+    assert_eq!(codes(&answers), [0; 4]);
+    assert_eq!(bed.commits() - before, 4, "one for each");
+    let mut rows = bed.rows();
+    rows.sort_unstable();
+    assert_eq!(rows, [1, 2, 3, 4]);
 }
 
 /// P14, P17, P21: what each call of a run costs, exactly.
