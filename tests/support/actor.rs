@@ -79,7 +79,11 @@ impl Actor {
         // Where everybody may run it; the folder of a build need not be one.
         let binary = db.with_file_name("binary");
         if !binary.exists() {
-            std::fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
+            // By another process: a program that one of ours has open for writing cannot be started, and a
+            // fork of another test may have inherited that.
+            let copied =
+                Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&binary).status();
+            assert!(copied.unwrap().success());
         }
         let mut command = Command::new(binary);
         Some(Actor::spawn(command.uid(NOBODY).gid(NOBODY), test, role, db, extra))
