@@ -8,7 +8,7 @@ import type {
 } from "./documents.js";
 import { Events } from "./event.js";
 import { Handle } from "./handle.js";
-import { type Json, toJson } from "./json.js";
+import { toJson } from "./json.js";
 import { type Answer, type Library, library } from "./library.js";
 import { filterText, type RunFilter } from "./list.js";
 import type { Integer } from "./numbers.js";

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from . import documents
 from ._library import lib, text
-from .options import RunFilter, filter_json
-from .run import scoped
+from .options import RunFilter, filter_json, scoped
 from .topic import StoreTopic
 
 if TYPE_CHECKING:
