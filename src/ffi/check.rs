@@ -59,8 +59,8 @@ pub unsafe extern "C" fn sw_store_check(
 /// May block. Never waits for a writer: seconds for each gigabyte, in which the log cannot start over. A
 /// store in memory can write nothing meanwhile. sw_store_shutdown ends it.
 /// \param path  of the copy, NUL-terminated, as for sw_store_open; nothing may have that name, nor that
-///              with -wal, -shm, -journal or -smolwf behind it; nor may it be
-///              such a name of a file that is there
+///              with -wal, -shm, -journal or -smolwf behind it; nor may it be such a name of a file
+///              that is there
 /// \retval SW_OK                the copy is there
 /// \retval SW_ERR_INVALID       path is empty, too long, a URI or ":memory:"
 /// \retval SW_ERR_CONFLICT      something has that name, or it would be a part of a file; all is as it was

@@ -43,7 +43,8 @@ impl Call {
 ///
 /// options is a JSON object: "rows_max", to SW_SQL_ROWS_MAX, after so many the rows end, 0 is 1000;
 /// "timeout_ms", to SW_SQL_TIMEOUT_MS_MAX, 0 is 5000. The rows end as well with the one whose values bring
-/// them above SW_SQL_BYTES, which one row may not have by itself. more says whether there were more rows; ask on from the last key.
+/// them above SW_SQL_BYTES, which one row may not have by itself. more says whether there were more rows;
+/// ask on from the last key.
 ///
 /// ATTACH, PRAGMA, transactions and what writes are refused. The query sees one moment of the store; while
 /// it runs, the log of the file cannot start over, it takes one of the store's max_readers, and a close
@@ -113,9 +114,10 @@ pub unsafe extern "C" fn sw_query(
 ///
 /// Statements may read every table, make and drop tables, indexes, views and triggers of the host's, and
 /// write those. Refused are writes to names that begin with sw_, foreign keys to them, tables named
-/// json_each, json_tree or pragma_..., writes to sqlite_sequence, what is TEMP, ATTACH, PRAGMA, ANALYZE and transactions; foreign keys among the host's tables hold when the script
-/// ends. These two calls stand in for a SQLite of your own on the file, which must not be open in a
-/// process that has the store open: its close would drop the library's locks.
+/// json_each, json_tree or pragma_..., writes to sqlite_sequence, what is TEMP, ATTACH, PRAGMA, ANALYZE
+/// and transactions; foreign keys among the host's tables hold when the script ends. These two calls stand
+/// in for a SQLite of your own on the file, which must not be open in a process that has the store open:
+/// its close would drop the library's locks.
 ///
 /// With a step, which sw_step_begin answered with SW_OK, or an attempt, the script is theirs: it fails with
 /// SW_ERR_LEASE_LOST once another attempt took over, and has then done nothing. A script without a step

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Now;
 use crate::domain::claim::{self, Claim, Claimer, Outlook, Picked};
 use crate::domain::news::bell;
-use crate::domain::port::{LaneFilter, Owner};
+use crate::domain::port::{LaneFilter, Owner, OwnerKey, Port};
 use crate::domain::{hold, sweep};
 use crate::error::{Error, Result};
 use crate::handles::attempt::Attempt;
@@ -136,6 +136,27 @@ impl Store {
             entered.backend()?.owner_hold(self.owner.id)?;
         }
         Ok(Owner { owner_key, id: self.owner.id })
+    }
+
+    /// Runs a write that is given the key of this handle's owner, whose row is made in it; 0 where it needs
+    /// none.
+    pub(super) fn write_owned<T: Send + 'static>(
+        &self,
+        entered: &Entered<'_>,
+        call: Call,
+        needs_owner: bool,
+        mut work: impl FnMut(&mut dyn Port, OwnerKey, Now) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let owner = if needs_owner { Some(self.owner(entered)?) } else { None };
+        let (answer, owner_key) = entered.write(call, move |tx, now| {
+            let owner_key =
+                owner.as_ref().map(|owner| tx.owner_make(owner, now.wall_ms)).transpose()?;
+            Ok((work(tx, owner_key.unwrap_or(0), now)?, owner_key))
+        })?;
+        if let Some(owner_key) = owner_key {
+            self.owner.key.store(owner_key, Ordering::Relaxed);
+        }
+        Ok(answer)
     }
 
     /// Moves what has come due in any queue, one bounded part of it, and returns how long to sleep

@@ -1,9 +1,10 @@
 //! The host's own statements: queries by a reader, scripts as one job of the writer.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use crate::clock::Now;
 use crate::domain::Durability;
+use crate::domain::port::Port;
 use crate::domain::sql::{self, Bounds, Holder, Query, Ran, Script};
 use crate::domain::step::Subject;
 use crate::error::{Error, Result};
@@ -94,7 +95,6 @@ impl Store {
     }
 
     fn carry(&self, entered: &Entered<'_>, asked: &Asked<'_>) -> Result<Arc<str>> {
-        let owner = if asked.script.has_local() { Some(self.owner(entered)?) } else { None };
         let (script, subject) = (asked.script.clone(), asked.subject.clone());
         let fence = asked.attempt.map(Attempt::fence);
         let bounds = Bounds {
@@ -102,18 +102,12 @@ impl Store {
             payload_bytes_max: self.payload_bytes_max(),
         };
         let not_before_ms = asked.attempt.map_or(0, Attempt::due_at_ms);
-        let (ran, owner_key) = entered.write(asked.call, move |tx, now| {
-            let now = now.not_before(not_before_ms);
-            let owner =
-                owner.as_ref().map(|owner| tx.owner_make(owner, now.wall_ms)).transpose()?;
+        let needs_owner = script.has_local();
+        let work = move |tx: &mut dyn Port, owner_key, now: Now| {
             let holder = fence.map(|fence| Holder { fence, step: subject.as_ref() });
-            let ran = sql::run(tx, &script, holder, owner.unwrap_or(0), bounds, now)?;
-            Ok((ran, owner))
-        })?;
-        if let Some(owner_key) = owner_key {
-            self.owner.key.store(owner_key, Ordering::Relaxed);
-        }
-        let Ran { results, lease } = ran;
+            sql::run(tx, &script, holder, owner_key, bounds, now.not_before(not_before_ms))
+        };
+        let Ran { results, lease } = self.write_owned(entered, asked.call, needs_owner, work)?;
         if let (Some(attempt), Some(lease)) = (asked.attempt, lease) {
             attempt.note_lease(lease, self.now());
         }

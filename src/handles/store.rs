@@ -252,18 +252,12 @@ impl Store {
         let entered = self.enter()?;
         let bytes = submits.iter().map(|s| s.args.as_ref().map_or(0, String::len)).sum();
         let has_local = submits.iter().any(|submit| submit.is_local);
-        let owner = if has_local { Some(self.owner(&entered)?) } else { None };
         let items: Vec<_> = submits.into_iter().map(|submit| (submit, id::new_id())).collect();
-        let (submitted, owner_key) =
-            entered.write(Call::of(name).of_bytes(bytes), move |tx, now| {
-                let owner =
-                    owner.as_ref().map(|owner| tx.owner_make(owner, now.wall_ms)).transpose()?;
-                let runs = submit::submit_many(tx, &items, owner.unwrap_or(0), named, now)?;
-                Ok((runs, owner))
+        let call = Call::of(name).of_bytes(bytes);
+        let submitted =
+            self.write_owned(&entered, call, has_local, move |tx, owner_key, now| {
+                submit::submit_many(tx, &items, owner_key, named, now)
             })?;
-        if let Some(owner_key) = owner_key {
-            self.owner.key.store(owner_key, Ordering::Relaxed);
-        }
         Ok(submitted.into_iter().map(Submitted::from).collect())
     }
 

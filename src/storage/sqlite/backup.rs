@@ -27,8 +27,9 @@ const LOCK_WAIT: Duration = Duration::from_millis(10);
 /// What beside a file would be taken for a part of it.
 const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", super::side::SUFFIX];
 
-/// Who the copy is: nobody's that another copy is, of the same store or of this one. Its cursors are none of the original's, nor are its claims: an attempt that runs
-/// holds the original, so that here it is lost at the first look.
+/// Who the copy is: none that another copy is, of the same store or of this one. Its cursors are none of
+/// the original's, nor are its claims: an attempt that runs holds the original, so that here it is lost at
+/// the first look.
 const NEW_LINEAGE: &str = "
 UPDATE sw_store
 SET lineage = random()
