@@ -1130,6 +1130,9 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  * next claim takes their runs back, and those steps replay that were recorded when it was taken. Cursors
  * of the original are none of the copy's.
  *
+ * A store of an older schema can be copied as well, before sw_store_init migrates it: its copy has that
+ * schema.
+ *
  * What is acknowledged before the call is in the copy, which is safe from the loss of power when the call
  * returns. A process that is killed meanwhile leaves files whose names begin with that of the copy,
  * -backup_ and 26 letters, which may be deleted.
@@ -1144,7 +1147,7 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  * \retval SW_ERR_CONFLICT      something has that name, or it would be a part of a file; all is as it was
  * \retval SW_ERR_READONLY      the folder is on a file system that cannot be written
  * \retval SW_ERR_FULL          also: no room for the copy, of which nothing is left
- * Also what any reading call may answer: SHARED CODES.
+ * Also what any reading call may answer but SW_ERR_SCHEMA_OLD: SHARED CODES.
  */
 int32_t sw_store_backup(sw_store *store, const char *path, sw_error **err);
 

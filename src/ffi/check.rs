@@ -52,6 +52,9 @@ pub unsafe extern "C" fn sw_store_check(
 /// next claim takes their runs back, and those steps replay that were recorded when it was taken. Cursors
 /// of the original are none of the copy's.
 ///
+/// A store of an older schema can be copied as well, before sw_store_init migrates it: its copy has that
+/// schema.
+///
 /// What is acknowledged before the call is in the copy, which is safe from the loss of power when the call
 /// returns. A process that is killed meanwhile leaves files whose names begin with that of the copy,
 /// -backup_ and 26 letters, which may be deleted.
@@ -66,7 +69,7 @@ pub unsafe extern "C" fn sw_store_check(
 /// \retval SW_ERR_CONFLICT      something has that name, or it would be a part of a file; all is as it was
 /// \retval SW_ERR_READONLY      the folder is on a file system that cannot be written
 /// \retval SW_ERR_FULL          also: no room for the copy, of which nothing is left
-/// \codes reading
+/// \codes reading but SW_ERR_SCHEMA_OLD
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_backup(
     store: *mut sw_store,

@@ -42,6 +42,28 @@ TEST(a_backup_is_a_whole_store_with_what_was_acknowledged) {
     sw_store_close(store);
 }
 
+/* Whoever migrates wants a copy of what was there before. */
+TEST(a_store_of_any_older_schema_is_copied_as_it_is_and_migrated_in_the_copy) {
+    sw_store *store = open_raw(temp_path("db"));
+    int64_t newest = 0, current = 0;
+    REQUIRE_CODE(SW_OK, sw_store_schema_version(store, &current, &newest, ERR));
+    for (int64_t version = 0; version < newest; version++) {
+        uint32_t applied = 0;
+        REQUIRE_CODE(SW_OK, sw_store_migrate(store, version, &applied, ERR));
+        const char *path = temp_path(lend_format("copy%d", (int)version));
+        CHECK_CODE(SW_OK, sw_store_backup(store, path, ERR));
+        sw_store *copy = open_raw(path);
+        CHECK_CODE(SW_OK, sw_store_schema_version(copy, &current, &newest, ERR));
+        CHECK_INT(version, current);
+        CHECK_CODE(SW_OK, sw_store_init(copy, &applied, ERR));
+        CHECK_INT(newest - version, applied);
+        submit(copy, "w", NULL);
+        check_whole(copy);
+        sw_store_close(copy);
+    }
+    sw_store_close(store);
+}
+
 /* The copy's first claim takes back what runs in the original, which goes on undisturbed. */
 TEST(running_attempts_are_lost_in_the_copy_and_go_on_in_the_original) {
     sw_store *store = store_open(temp_path("db"), 0);

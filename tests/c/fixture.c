@@ -3,6 +3,13 @@
 
 #include "reader.h"
 
+sw_store *open_raw(const char *path) {
+    sw_store *store = NULL;
+    REQUIRE_CODE(SW_OK, sw_store_open(path, NULL, &store, ERR));
+    REQUIRE(store != NULL);
+    return store;
+}
+
 sw_store *store_open(const char *path, uint32_t flags) {
     sw_store_options options = {.struct_size = sizeof options, .flags = flags};
     sw_store *store = NULL;

@@ -7,13 +7,6 @@
 
 /* ---- Schema ------------------------------------------------------------------------------- */
 
-static sw_store *open_raw(const char *path) {
-    sw_store *store = NULL;
-    REQUIRE_CODE(SW_OK, sw_store_open(path, NULL, &store, ERR));
-    REQUIRE(store != NULL);
-    return store;
-}
-
 static int64_t current_version(sw_store *store) {
     int64_t current = -1, newest = -1;
     CHECK_CODE(SW_OK, sw_store_schema_version(store, &current, &newest, ERR));

@@ -189,6 +189,8 @@ struct run_id {
     char text[SW_ID_CAP];
 };
 
+/* A store that is opened and not migrated; ends the test when that fails. */
+sw_store *open_raw(const char *path);
 /* An opened and migrated store; ends the test when that fails. */
 sw_store *store_open(const char *path, uint32_t flags);
 sw_store *store_manual(const char *path);

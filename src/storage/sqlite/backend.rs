@@ -121,9 +121,10 @@ impl Backend {
         if is_safe { Ok(()) } else { self.write(options, |_, _| Ok(())) }
     }
 
-    /// Copies the store as it is now to a new file, while others write; `go_on` is asked now and then.
+    /// Copies the store as it is now, of whichever schema of ours, to a new file, while others write;
+    /// `go_on` is asked now and then.
     pub fn backup(&self, target: &Path, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
-        let copy = self.read(|tx| {
+        let copy = self.read_any(|tx| {
             // Another for each look: the copy of one that is given up is still there.
             let mark = crate::id::write("backup", crate::id::new_id());
             let copy = Copy::new(target, &mark)?;

@@ -40,7 +40,16 @@ UPDATE sw_workflow_tasks
 SET lease_until_up_ms = 0, version = version + 1
 WHERE owner_key IS NOT NULL";
 
-/// What is run on a copy.
+const HAS_TABLE: &str = "
+SELECT 1
+FROM sqlite_schema
+WHERE type = 'table' AND name = ?1";
+
+/// What is run on a copy, and the table that it is about: an older schema may not have it yet.
+const CHANGES: [(&str, &str); 2] =
+    [("sw_store", NEW_LINEAGE), ("sw_workflow_tasks", LEASES_END)];
+
+/// Every statement of this file, for the test of their plans.
 pub const STATEMENTS: &[&str] = &[NEW_LINEAGE, LEASES_END];
 
 /// A copy that has no name yet. Dropped without one it is taken away.
@@ -76,8 +85,10 @@ impl Copy {
         // No log beside it, so that it can be moved and read as one file.
         to.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE; BEGIN")
             .map_err(map)?;
-        for sql in STATEMENTS {
-            to.execute(sql, []).map_err(map)?;
+        for (table, sql) in CHANGES {
+            if to.prepare(HAS_TABLE).and_then(|mut has| has.exists([table])).map_err(map)? {
+                to.execute(sql, []).map_err(map)?;
+            }
         }
         to.execute_batch("COMMIT").map_err(map)?;
         to.close().map_err(|(_, error)| map(error))
@@ -95,6 +106,8 @@ impl Copy {
         let folder = self.target.parent().unwrap_or(Path::new("/"));
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(|error| {
+            // A name that may be gone after a power cut is none: what failed leaves nothing.
+            let _ = os::rename_new(&self.target, &self.path);
             Error::from_os(&format!("sync the folder {}", folder.display()), &error)
         })
     }
