@@ -40,14 +40,8 @@ UPDATE sw_workflow_tasks
 SET lease_until_up_ms = 0, version = version + 1
 WHERE owner_key IS NOT NULL";
 
-const HAS_TABLE: &str = "
-SELECT 1
-FROM sqlite_schema
-WHERE type = 'table' AND name = ?1";
-
 /// What is run on a copy, and the table that it is about: an older schema may not have it yet.
-const CHANGES: [(&str, &str); 2] =
-    [("sw_store", NEW_LINEAGE), ("sw_workflow_tasks", LEASES_END)];
+const CHANGES: [(&str, &str); 2] = [("sw_store", NEW_LINEAGE), ("sw_workflow_tasks", LEASES_END)];
 
 /// Every statement of this file, for the test of their plans.
 pub const STATEMENTS: &[&str] = &[NEW_LINEAGE, LEASES_END];
@@ -86,7 +80,7 @@ impl Copy {
         to.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE; BEGIN")
             .map_err(map)?;
         for (table, sql) in CHANGES {
-            if to.prepare(HAS_TABLE).and_then(|mut has| has.exists([table])).map_err(map)? {
+            if to.table_exists(None, table).map_err(map)? {
                 to.execute(sql, []).map_err(map)?;
             }
         }
