@@ -16,13 +16,14 @@ CLIPPY = $(CARGO) clippy --locked --all-targets
 STRICT = scripts/strict.sh rust "$$($(CARGO) --version | cut -d ' ' -f 2)"
 DENY = deny=$$($(STRICT) >&2 && echo '-D warnings' || echo '--cap-lints warn')
 # What `make check` runs, in this order, whatever fails.
-PARTS = lint test python node go polyglot
+PARTS = lint test python node go polyglot litestream
 # <tool> <command>: a tool that is missing is named and skipped, unless SW_REQUIRE_ALL=1.
 if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
 
 .PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot lint rustfmt clang-format clippy clippy-faults format bench header documents install uninstall clean
+	python polyglot litestream lint rustfmt clang-format clippy clippy-faults format bench header documents install \
+	uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -82,6 +83,9 @@ python: ## the client for Python: lint, types, tests
 
 polyglot: ## one run in four languages, whose processes are killed; after `make clients`
 	@scripts/polyglot.sh
+
+litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
+	@scripts/litestream.sh "$(or $(SECONDS),20)"
 
 lint: rustfmt clang-format clippy clippy-faults ## formatting of Rust, C and C++, and clippy; warnings are errors
 
