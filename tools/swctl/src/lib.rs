@@ -1,0 +1,13 @@
+//! swctl looks at a smolwf store, and acts on it, from a terminal.
+//!
+//! `door` is the library behind safe types; `cli` what may be typed; `command` what each command does;
+//! the rest is how answers look and what goes wrong.
+
+pub mod cli;
+pub mod command;
+pub mod door;
+pub mod failure;
+pub mod out;
+pub mod table;
+pub mod text;
+pub mod time;

@@ -1,0 +1,103 @@
+//! Where answers go: what form they have, how wide the terminal is, whether there are colours.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use crate::cli::Look;
+use crate::table::{Table, Tone};
+
+/// The form of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// For people: tables, prose, times as seen from now.
+    Table,
+    /// For other programs of a pipe: a line each, tabs between, times in ISO.
+    Piped,
+    /// The document of the library, byte for byte.
+    Json,
+    /// A document a line.
+    Jsonl,
+}
+
+/// Standard output.
+pub struct Out {
+    /// The form that was asked for.
+    pub form: Form,
+    /// Whether colours are wanted.
+    pub color: bool,
+    /// Cells of a line.
+    pub width: usize,
+    writer: BufWriter<Stdout>,
+}
+
+impl Out {
+    /// Standard output, as the options and the terminal say.
+    pub fn new(look: &Look) -> Out {
+        let is_terminal = io::stdout().is_terminal();
+        let form = match (look.json, look.jsonl, look.table || is_terminal) {
+            (true, _, _) => Form::Json,
+            (_, true, _) => Form::Jsonl,
+            (_, _, true) => Form::Table,
+            _ => Form::Piped,
+        };
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let width = if is_terminal { crossterm::terminal::size().ok() } else { None };
+        Out {
+            form,
+            color: is_terminal && !no_color && !dumb,
+            width: width.map_or(usize::MAX, |(columns, _)| usize::from(columns).max(1)),
+            writer: BufWriter::new(io::stdout()),
+        }
+    }
+
+    /// Whether documents are to be given as they are.
+    pub fn is_json(&self) -> bool {
+        matches!(self.form, Form::Json | Form::Jsonl)
+    }
+
+    /// Writes a text as it is.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.writer.write_all(text.as_bytes())
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.writer, "{line}")
+    }
+
+    /// Writes a document and the end of its line.
+    pub fn document(&mut self, document: &str) -> io::Result<()> {
+        self.line(document)
+    }
+
+    /// Writes a table in the form that was asked for.
+    pub fn table(&mut self, table: &Table, now_ms: i64) -> io::Result<()> {
+        let text = match self.form {
+            Form::Table => table.shown(self.width, now_ms, self.color),
+            Form::Piped | Form::Json | Form::Jsonl => table.piped(),
+        };
+        self.text(&text)
+    }
+
+    /// A text in its tone, where colours are wanted.
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        tone.paint(text, self.color)
+    }
+
+    /// Gives to the system what was written so far.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Writes a sentence to standard error; where that is closed, nobody would hear of it either.
+pub fn say(sentence: &str) {
+    let _ = writeln!(io::stderr(), "{sentence}");
+}
+
+/// Writes a question to standard error, without the end of a line.
+pub fn ask(question: &str) {
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "{question}");
+    let _ = stderr.flush();
+}

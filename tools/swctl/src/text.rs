@@ -1,0 +1,75 @@
+//! Text as a terminal shows it: width in cells, control characters made visible.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// What stands for what was cut off.
+pub const CUT: &str = "\u{2026}";
+
+/// Cells that a text takes on a terminal.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text with control characters as escapes, so that no payload moves the cursor, sets a colour or
+/// breaks a line; characters that turn the direction of writing are shown the same way.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if is_hidden(c) => write!(out, "\\u{:04x}", u32::from(c)).expect("a String grows"),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The beginning of a text that takes at most `cells`, with a mark where something was cut off.
+pub fn cut(text: &str, cells: usize) -> Cow<'_, str> {
+    if width(text) <= cells {
+        return Cow::Borrowed(text);
+    }
+    if cells == 0 {
+        return Cow::Borrowed("");
+    }
+    let mut taken = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        taken += c.width().unwrap_or(0);
+        taken > cells - 1
+    });
+    let end = end.map_or(text.len(), |(at, _)| at);
+    Cow::Owned(format!("{}{CUT}", &text[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_move_the_cursor_is_shown_as_an_escape() {
+        assert_eq!(visible("a\x1b[31m\nb\u{202e}"), "a\\u001b[31m\\nb\\u202e");
+        assert_eq!(visible("plain \u{e9}"), "plain \u{e9}");
+    }
+
+    #[test]
+    fn a_cut_text_takes_no_more_cells_than_it_may() {
+        assert_eq!(cut("abcdef", 4), "abc\u{2026}");
+        assert_eq!(cut("\u{4e2d}\u{6587}\u{5b57}", 4), "\u{4e2d}\u{2026}");
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abc", 0), "");
+        assert!((0..12).all(|cells| width(&cut("\u{4e2d}a\u{6587}bc\u{5b57}", cells)) <= cells));
+    }
+}
