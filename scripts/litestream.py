@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
 import smolwf
+from smolwf import documents
 
 PROCESSES = 2
 THREADS = 3
@@ -358,42 +359,10 @@ class Round:
         self.live.mkdir()
 
 
-def rows_of(store: smolwf.Store, sql: str) -> Iterator[Sequence[Any]]:
-    """All rows of a statement that goes on after a key, its last column."""
-    after = 0
-    while True:
-        page = store.query(sql, [after], rows_max=10_000, timeout_ms=60_000).rows
-        yield from page
-        if not page:
-            return
-        after = page[-1][-1]
-
-
-RUNS = """
-SELECT idem_key, outcome, result, run_key
-FROM sw_workflow_runs
-WHERE run_key > ?
-ORDER BY run_key
-LIMIT 2000
-"""
-
-STEPS = """
-SELECT r.idem_key, s.name, s.result, s.step_key
-FROM sw_workflow_steps AS s
-JOIN sw_workflow_runs AS r USING (run_key)
-WHERE s.step_key > ?
-ORDER BY s.step_key
-LIMIT 2000
-"""
-
-COMPLETED = 1
-
-
-def token_of(result: str, of: str) -> str:
+def token_of(result: Any, of: str) -> str:
     """Who wrote a result, which must be all that he wrote."""
-    found = json.loads(result)
-    token = str(found.get("token"))
-    if found != result_of(token):
+    token = str(result and result.get("token"))
+    if result != result_of(token):
         raise Lost(f"the result of {of} is not what {token} wrote")
     return token
 
@@ -408,17 +377,22 @@ class Content:
                 raise Lost(f"{path} is not whole: {found}")
             self.running = store.stats()["runs"]["running"]
             self.values: dict[tuple[str, str, str], str] = {}
-            self.outcomes: dict[str, Optional[int]] = {}
-            for key, outcome, result, _ in rows_of(store, RUNS):
-                self.outcomes[key] = outcome
-                self.values["submit", key, ""] = ""
-                if outcome is not None:
-                    self.values["end", key, ""] = token_of(result, key)
-            for key, name, result, _ in rows_of(store, STEPS):
-                self.values["step", key, name] = token_of(result, f"{name} of {key}")
+            self.states: dict[str, str] = {}
+            for run in store.list_runs(page_size=1000, include=["args", "result"]):
+                self.read(store, run)
+
+    def read(self, store: smolwf.Store, run: documents.ListedRun) -> None:
+        key = run["args"]["key"]
+        self.states[key] = run["state"]
+        self.values["submit", key, ""] = ""
+        if run["state"] == "completed":
+            self.values["end", key, ""] = token_of(run["result"], key)
+        for step in store.history(run["run_id"])["steps"]:
+            name = step["name"]
+            self.values["step", key, name] = token_of(step["result"], f"{name} of {key}")
 
     def open_runs(self) -> list[str]:
-        return [key for key, outcome in self.outcomes.items() if outcome != COMPLETED]
+        return [key for key, state in self.states.items() if state != "completed"]
 
 
 def hold(content: Content, facts: Sequence[Fact], synced_at: int) -> tuple[int, float]:
