@@ -479,11 +479,13 @@ class transaction {
     }
     /** Completes the step with a result. */
     size_t step_complete(std::string_view result = "null") {
+        step_ends_++;
         step_result_ = result.data() == nullptr ? "null" : result;
         return end("step_complete", "result", result);
     }
     /** Completes the step with what an item comes to. */
     size_t step_complete_from(size_t item) {
+        step_ends_++;
         step_result_from_ = item;
         return end("step_complete", "result_from", std::to_string(item));
     }
@@ -499,7 +501,9 @@ class transaction {
     }
 
     size_t size() const noexcept { return size_; }
-    bool ends_step() const noexcept { return !step_result_.empty() || step_result_from_ != NONE; }
+    /** How many items complete the step; a script with two is refused. */
+    size_t step_ends() const noexcept { return step_ends_; }
+    bool ends_step() const noexcept { return step_ends_ != 0; }
     bool ends_attempt() const noexcept { return ends_attempt_; }
     /** The script. */
     std::string script() const { return "[" + items_ + "]"; }
@@ -544,6 +548,7 @@ class transaction {
 
     std::string items_;
     size_t size_ = 0;
+    size_t step_ends_ = 0;
     std::string step_result_;
     size_t step_result_from_ = NONE;
     bool ends_attempt_ = false;

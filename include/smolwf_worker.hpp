@@ -96,6 +96,12 @@ class recorded_failure : public std::runtime_error {
     std::string json_;
 };
 
+/** A transaction is used as none can be: inside of another, with two results. For good. */
+class transaction_error : public std::logic_error {
+  public:
+    using logic_error::logic_error;
+};
+
 /** A wait ran out of time. */
 class timed_out : public std::runtime_error {
   public:
@@ -317,6 +323,8 @@ inline to_record record_of(const std::exception_ptr &thrown) {
     } catch (const recorded_failure &) {
         return {form_of(thrown),
                 {terminal(true), 0}}; /* memoised: it fails again in each attempt */
+    } catch (const transaction_error &) {
+        return {form_of(thrown), {terminal(true), 0}}; /* as the code would in each attempt */
     } catch (...) { return {form_of(thrown), {}}; }
 }
 
@@ -514,7 +522,7 @@ class inside_transaction {
   public:
     explicit inside_transaction(const room *of) : outer_(open()) {
         if (outer_ == of) {
-            throw std::logic_error("a transaction is open here: give its items to that one");
+            throw transaction_error("a transaction is open here: give its items to that one");
         }
         open() = of;
     }
@@ -581,8 +589,9 @@ class context {
      * A step whose work is one transaction: what it does and its record are one commit, and done
      * once, whatever is killed when. The work is given a smolwf::transaction and collects; what it
      * returns, a JSON text, is the step's result, unless it calls step_complete() or
-     * step_complete_from() itself. Gives the result, as a step does. When something is thrown in the
-     * work nothing is sent, and a script that is refused fails the step as that does.
+     * step_complete_from() itself. Gives the result, as a step does; what other items came to is not
+     * recorded. When something is thrown in the work nothing is sent, and a script that is refused
+     * fails the step as that does. A transaction_error fails it for good.
      */
     template <class Work>
     std::string transaction(std::string_view name, Work work, const step_options &options = {},
@@ -710,9 +719,10 @@ class context {
 
     std::string commit(const smolwf::step &durable, const smolwf::transaction &tx) {
         if (tx.ends_attempt()) {
-            throw std::logic_error("a transaction of a workflow ends its step: the worker ends the "
-                                   "attempt");
+            throw transaction_error("a transaction of a workflow ends its step: the worker ends "
+                                    "the attempt");
         }
+        if (tx.step_ends() > 1) throw transaction_error("a transaction has one result");
         const std::string script = tx.script();
         const text results =
             room_->again("sw_tx_run", [&] { return room_->tx_run(script, durable); });

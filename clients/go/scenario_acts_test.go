@@ -17,6 +17,9 @@ import (
 // refused by the decoder.
 type scenarioAct struct {
 	Step    string          `json:"step"`
+	Tx      string          `json:"transaction"`
+	Do      []txAct         `json:"do"`
+	Unknown string          `json:"unknown"`
 	Scope   string          `json:"scope"`
 	Sleep   string          `json:"sleep"`
 	Signal  string          `json:"signal"`
@@ -55,6 +58,15 @@ type scenarioAct struct {
 	} `json:"waits"`
 	Is   json.RawMessage `json:"is"`
 	Join string          `json:"join"`
+}
+
+// txAct is what the work of a transaction does: an item, or an act.
+type txAct struct {
+	scenarioAct
+	Insert     string          `json:"insert"`
+	Refused    int             `json:"refused"`
+	Result     json.RawMessage `json:"result"`
+	ResultFrom string          `json:"result_from"`
 }
 
 type thrown struct {
@@ -105,6 +117,11 @@ func (p *player) act(ctx context.Context, a *scenarioAct) error {
 	case a.Step != "":
 		value, err := p.step(ctx, a)
 		return p.keep(a, value, err)
+	case a.Tx != "":
+		value, err := As[any](p.transaction(ctx, a))
+		return p.keep(a, value, err)
+	case a.Unknown != "":
+		return p.unknown(a)
 	case a.Sleep != "":
 		return p.run.Sleep(a.Sleep, time.Duration(a.MS)*time.Millisecond)
 	case a.Signal != "":
@@ -220,6 +237,56 @@ func (p *player) step(ctx context.Context, a *scenarioAct) (any, error) {
 		}
 		return p.value(a.Returns), nil
 	})
+}
+
+func (p *player) transaction(ctx context.Context, a *scenarioAct) (json.RawMessage, error) {
+	options := StepOptions{MaxTries: a.MaxTries, BackoffInitial: time.Millisecond}
+	return p.run.TransactionWith(ctx, a.Tx, options, func(ctx context.Context, tx *Tx) error {
+		count := p.world.count(a.Tx)
+		for i := range a.Do {
+			if err := p.collect(ctx, tx, &a.Do[i], count); err != nil {
+				return err
+			}
+		}
+		if count <= a.Fails {
+			return errors.New("boom")
+		}
+		return nil
+	})
+}
+
+func (p *player) collect(ctx context.Context, tx *Tx, a *txAct, count int) error {
+	switch {
+	case a.Insert != "":
+		return p.keep(&a.scenarioAct, tx.Execute("INSERT INTO kept VALUES (?)", a.Insert), nil)
+	case a.Refused != 0:
+		if count <= a.Refused {
+			tx.Execute("INSERT INTO kept VALUES (NULL)")
+		}
+	case a.Result != nil:
+		tx.Result(p.value(a.Result))
+	case a.ResultFrom != "":
+		tx.ResultFrom(p.variable(a.ResultFrom).(*TxItem))
+	default:
+		return p.act(ctx, &a.scenarioAct)
+	}
+	return nil
+}
+
+// unknown asks for what an item came to; it is not there where its work was not done.
+func (p *player) unknown(a *scenarioAct) error {
+	p.mu.Lock()
+	item, _ := p.vars[a.Unknown].(*TxItem)
+	p.mu.Unlock()
+	if item != nil {
+		var refused *TxError
+		if _, err := item.Result(); !errors.As(err, &refused) {
+			p.world.count("not as expected")
+			return nil
+		}
+	}
+	p.world.count("as expected")
+	return nil
 }
 
 func (p *player) child(a *scenarioAct) error {

@@ -43,6 +43,7 @@ type scenario struct {
 		Worker  json.RawMessage     `json:"worker"`
 		Events  map[string][]string `json:"events"`
 		Hooks   []string            `json:"hooks"`
+		Kept    []string            `json:"kept"`
 	} `json:"expect"`
 }
 
@@ -163,6 +164,12 @@ func newWorld(t *testing.T, s *scenario) *scenarioWorld {
 }
 
 func (w *scenarioWorld) play() {
+	if w.s.Expect.Kept != nil {
+		must(w.t, w.eyes.Tx(context.Background(), func(_ context.Context, tx *Tx) error {
+			tx.Execute("CREATE TABLE kept (text TEXT NOT NULL)")
+			return nil
+		}))
+	}
 	for _, run := range w.s.Submit {
 		if !run.Later {
 			w.submit(run)
@@ -461,7 +468,19 @@ func (w *scenarioWorld) compare() {
 	for _, e := range w.s.Expect.Runs {
 		w.compareRun(&e)
 	}
+	if w.s.Expect.Kept != nil {
+		rows, err := w.eyes.Query(context.Background(), "SELECT text FROM kept ORDER BY rowid")
+		must(w.t, err)
+		kept := []string{}
+		for _, row := range rows.Rows {
+			kept = append(kept, row[0].(string))
+		}
+		equal(w.t, "kept", kept, w.s.Expect.Kept)
+	}
 	w.mu.Lock()
+	if w.effects["not as expected"] > 0 {
+		w.t.Error("something is not as expected")
+	}
 	for effect, count := range w.s.Expect.Effects {
 		if w.effects[effect] != count {
 			w.t.Errorf("effect %q: %d times, not %d", effect, w.effects[effect], count)

@@ -40,6 +40,8 @@ type Tx struct {
 	result    any
 	hasResult bool
 	came      []json.RawMessage
+	// isStep says that a replay will have nothing but the result.
+	isStep bool
 }
 
 // What stands in the way of a result.
@@ -86,7 +88,8 @@ func (r *TxResult) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// Result returns what the item came to, once the transaction is committed; until then a *TxError.
+// Result returns what the item came to, once the transaction is committed; until then a *TxError. After one
+// of a step there is only what a replay has too, the item of ResultFrom.
 func (i *TxItem) Result() (*TxResult, error) {
 	raw, err := i.raw()
 	return document[*TxResult](raw, err)
@@ -100,6 +103,8 @@ func (i *TxItem) raw() (json.RawMessage, error) {
 		return nil, errTxOver
 	case i.tx.came == nil:
 		return nil, &TxError{"the transaction is not committed: " + i.tx.state}
+	case i.tx.isStep && i.tx.result != any(i):
+		return nil, &TxError{"what this item came to is not recorded for a replay: name it by ResultFrom"}
 	}
 	return i.tx.came[i.at], nil
 }
@@ -281,7 +286,7 @@ func (tx *Tx) commit(end string, send func(script json.RawMessage) (json.RawMess
 		tx.state = txFailed
 		return nil, err
 	}
-	tx.came = append([]json.RawMessage{}, came...)
+	tx.came, tx.isStep = append([]json.RawMessage{}, came...), end == endsStep
 	if item, ok := tx.result.(*TxItem); ok {
 		return came[item.at], nil
 	}

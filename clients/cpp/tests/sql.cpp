@@ -289,7 +289,6 @@ TEST(what_is_thrown_or_refused_in_a_transaction_is_the_failure_of_its_step) {
         [](smolwf::transaction &tx) { tx.sql("INSERT INTO nowhere VALUES (1)"); },
         [](smolwf::transaction &tx) { tx.sql("DELETE FROM moves WHERE n = 0", {}, 1); },
         [](smolwf::transaction &tx) { tx.step_complete("no JSON"); },
-        [](smolwf::transaction &tx) { tx.attempt_complete(); },
     };
     for (const work_fn &fail : fails) {
         smolwf::store store = bank();
@@ -304,6 +303,27 @@ TEST(what_is_thrown_or_refused_in_a_transaction_is_the_failure_of_its_step) {
         });
         CHECK(tries == 2 && count(store) == 1);
         CHECK(result_of(store, run_id) == "\"done\"");
+    }
+}
+
+TEST(a_transaction_that_ends_its_attempt_or_has_two_results_fails_its_run_for_good) {
+    using work_fn = std::function<void(smolwf::transaction &)>;
+    const work_fn fails[] = {
+        [](smolwf::transaction &tx) { tx.attempt_complete(); },
+        [](smolwf::transaction &tx) { tx.step_complete("1"), tx.step_complete("2"); },
+    };
+    for (const work_fn &fail : fails) {
+        smolwf::store store = bank();
+        const std::string run_id = submit(store);
+        int tries = 0;
+        play(store, [&](smolwf::context &run) {
+            return run.transaction("move", [&](smolwf::transaction &tx) {
+                tx.sql(MOVE, R"([7,"a"])");
+                if (++tries == 1) fail(tx);
+            });
+        });
+        CHECK(tries == 1 && count(store) == 0);
+        CHECK(json::read(store.run_get(run_id))["state"].text == "failed");
     }
 }
 

@@ -215,6 +215,35 @@ static void play_parallel(const std::shared_ptr<frame> &of, const json &act) {
     if (!all->errors.empty()) std::rethrow_exception(all->errors.front());
 }
 
+/** What the work of a transaction does. */
+static void collect(const std::shared_ptr<frame> &of, smolwf::transaction &tx, const json &act) {
+    const int count = of->seen->count(act["transaction"].text);
+    std::map<std::string, size_t> numbers;
+    for (const json &item : act["do"].items) {
+        if (item.has("insert")) {
+            const std::string params = "[" + item["insert"].write() + "]";
+            numbers[item["as"].text] = tx.sql("INSERT INTO kept VALUES (?)", params);
+        } else if (item.has("refused")) {
+            if (count <= item["refused"].number()) tx.sql("INSERT INTO kept VALUES (NULL)");
+        } else if (item.has("result")) {
+            tx.step_complete(of->value(item["result"]));
+        } else if (item.has("result_from")) {
+            tx.step_complete_from(numbers.at(item["result_from"].text));
+        } else {
+            play(of, {item});
+        }
+    }
+    if (count <= act["fails"].number()) throw std::runtime_error("boom");
+}
+
+static void play_transaction(const std::shared_ptr<frame> &of, const json &act) {
+    smolwf::step_options options;
+    options.backoff_initial_ms = 1;
+    options.max_tries = static_cast<uint32_t>(act["max_tries"].number());
+    const auto work = [&](smolwf::transaction &tx) { collect(of, tx, act); };
+    of->keep(act, of->run.transaction(act["transaction"].text, work, options));
+}
+
 /** Returns whether the act is known. */
 static bool play_wait(frame &of, const json &act) {
     const int64_t timeout_ms = act.has("timeout_ms") ? act["timeout_ms"].number() : SW_FOREVER;
@@ -248,6 +277,10 @@ static maybe play_one(const std::shared_ptr<frame> &of, const json &act) {
     if (act.has("return")) return of->value(act["return"]);
     if (act.has("step")) {
         play_step(*of, act);
+    } else if (act.has("transaction")) {
+        play_transaction(of, act);
+    } else if (act.has("unknown")) {
+        of->seen->count("as expected"); /* nothing here tells what an item came to */
     } else if (act.has("effect")) {
         of->seen->count(act["effect"].text);
     } else if (act.has("expect")) {
@@ -343,6 +376,11 @@ class stage {
             static_cast<uint32_t>(scenario_["store"]["busy_timeout_ms"].number(5000));
         store_ = smolwf::store::open(path_, options);
         store_.init();
+        if (scenario_["expect"].has("kept")) {
+            smolwf::transaction table;
+            table.sql("CREATE TABLE kept (text TEXT NOT NULL)");
+            store_.tx_run(table.script());
+        }
         for (const json &run : scenario_["submit"].items) {
             if (!run.has("later")) submit(run);
         }
@@ -373,6 +411,7 @@ class stage {
             throw fault("the worker ended: " + ended_);
         if (is_closed_) reopen();
         for (const json &run : expect["runs"].items) compare_run(run);
+        if (expect.has("kept")) compare_kept(expect["kept"]);
         std::lock_guard<std::mutex> lock(seen_->mutex);
         for (const auto &[label, count] : expect["effects"].members) {
             check("effect " + label, std::to_string(seen_->effects[label]), count.text);
@@ -400,10 +439,10 @@ class stage {
   private:
     static void known(const std::string &name) {
         static const std::set<std::string> names = {
-            "await_effect", "count", "await_state", "state", "open",   "submit",  "cancel",
-            "send",         "name",  "payload",     "lock",  "result", "stop",    "await_stopped",
-            "start",        "runs",  "lose_log",    "run",   "events", "effects", "take_over",
-            "close_store",  "hooks", "await_event", "worker"};
+            "await_effect", "count", "await_state", "state",  "open",   "submit",  "cancel",
+            "send",         "name",  "payload",     "lock",   "result", "stop",    "await_stopped",
+            "start",        "runs",  "lose_log",    "run",    "events", "effects", "take_over",
+            "close_store",  "hooks", "await_event", "worker", "kept"};
         if (names.count(name) == 0) throw fault("nothing is known as " + name);
     }
     static void check(const std::string &what, const std::string &is, const std::string &wanted) {
@@ -538,6 +577,14 @@ class stage {
     }
 
     void reopen() { store_ = smolwf::store::open(path_); }
+
+    void compare_kept(const json &wanted) {
+        const json found = json::read(store_.query("SELECT text FROM kept ORDER BY rowid"));
+        std::string kept;
+        for (const json &row : found["rows"].items)
+            kept += (kept.empty() ? "" : ",") + row.items.at(0).write();
+        check("kept", "[" + kept + "]", wanted.write());
+    }
 
     void compare_run(const json &wanted) {
         const json run = document(wanted["run"].text);

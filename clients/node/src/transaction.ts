@@ -44,7 +44,10 @@ export class TxItem<Result> {
     this.#at = at;
   }
 
-  /** What it came to; throws until the transaction is committed. */
+  /**
+   * What it came to; throws until the transaction is committed. After one of a workflow there is only what a
+   * replay has too: the result, which `resultFrom` says, or what your code returns.
+   */
   get result(): Result {
     return this.#script.came(this.#at) as Result;
   }
@@ -142,6 +145,8 @@ export class Script {
   readonly #items: string[] = [];
   #state: "open" | "over" | "failed" = "open";
   #results: unknown[] | undefined;
+  /** A replay has nothing but the result. */
+  #isStep = false;
   #result: unknown;
   #hasResult = false;
 
@@ -188,8 +193,9 @@ export class Script {
   }
 
   /** It is committed: notes what its items came to. */
-  committed(answer: string): void {
+  committed(answer: string, end: End | undefined): void {
     this.#results = fromSqlJson<unknown[]>(answer);
+    this.#isStep = end === "step_complete";
   }
 
   /** What it resolves to where nothing of it is recorded. */
@@ -205,6 +211,10 @@ export class Script {
   }
 
   came(at: number): unknown {
+    if (this.#results && this.#isStep && at !== this.#from()) {
+      const how = "return it from the transaction, or name it by resultFrom";
+      throw new TransactionError(`what this item came to is not recorded for a replay: ${how}`);
+    }
     if (this.#results) return this.#results[at];
     const why = {
       open: "its code has not returned",
@@ -256,7 +266,7 @@ export async function commit<Result>(
 ): Promise<Came<Result>> {
   try {
     const { script: text, result } = script.texts(end);
-    script.committed(text === "[]" ? text : ((await send(text)).text ?? "[]"));
+    script.committed(text === "[]" ? text : ((await send(text)).text ?? "[]"), end);
     return (end ? script.recorded(result) : script.value) as Came<Result>;
   } catch (refusal) {
     script.failed();

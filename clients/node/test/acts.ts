@@ -1,6 +1,16 @@
 /** Plays the acts of a scenario's workflow: see tests/vectors/worker/README.md. */
 import assert from "node:assert/strict";
-import { type Attempt, Failure, type Json, Suspended, type Wait } from "../src/index.js";
+import {
+  type Attempt,
+  type Changed,
+  Failure,
+  type Json,
+  Suspended,
+  type Transaction,
+  TransactionError,
+  type TxItem,
+  type Wait,
+} from "../src/index.js";
 import { aborted } from "./support.js";
 
 export type Act = Readonly<Record<string, unknown>>;
@@ -102,13 +112,15 @@ const KINDS: Readonly<Record<string, () => unknown>> = {
 };
 
 /** Acts that make one call, which may be dropped. */
-const CALLS = ["step", "sleep", "signal", "child", "result", "all", "reserve"];
+const CALLS = ["step", "transaction", "sleep", "signal", "child", "result", "all", "reserve"];
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   step: [
     ...["effect", "gate", "until_told", "throws", "fails", "returns", "as"],
     ...["input", "occurrence", "max_tries"],
   ],
+  transaction: ["do", "max_tries", "fails", "as"],
+  unknown: [],
   sleep: ["ms"],
   signal: ["timeout_ms", "as"],
   child: ["workflow", "args", "timeout_ms", "as"],
@@ -166,6 +178,7 @@ export class Play {
     if (kind === "effect") this.#shared.count(act["effect"] as string);
     else if (kind === "gate") await this.#shared.gate(act["gate"] as string).isOpen;
     else if (kind === "expect") this.#expect(act);
+    else if (kind === "unknown") this.#unknown(act["unknown"] as string);
     else if (kind === "parallel") await this.#parallel(act);
     else if (kind === "spawn") void this.all(inner);
     else if (kind === "unawaited") this.#drop(act["unawaited"] as Act);
@@ -180,6 +193,17 @@ export class Play {
     const seen = JSON.stringify(this.#variables.get(act["expect"] as string));
     const isSame = seen === JSON.stringify(act["is"]);
     this.#shared.count(isSame ? "as expected" : "not as expected");
+  }
+
+  #unknown(variable: string): void {
+    const item = this.#variables.get(variable) as TxItem<Changed> | undefined;
+    try {
+      const isDone = item?.result !== undefined;
+      this.#shared.count(isDone ? "not as expected" : "as expected");
+    } catch (refusal) {
+      assert.ok(refusal instanceof TransactionError);
+      this.#shared.count("as expected");
+    }
   }
 
   #drop(act: Act): void {
@@ -214,6 +238,7 @@ export class Play {
     const timeout =
       act["timeout_ms"] === undefined ? {} : { timeoutMs: act["timeout_ms"] as number };
     if (kind === "step") return this.#step(name, act);
+    if (kind === "transaction") return this.#transaction(name, act);
     if (kind === "sleep") return attempt.sleep(name, act["ms"] as number);
     if (kind === "signal") return attempt.signalled(name, timeout);
     if (kind === "result") return attempt.childResult(this.#variables.get(name) as string);
@@ -243,6 +268,34 @@ export class Play {
       ...(act["max_tries"] === undefined ? {} : { maxTries: act["max_tries"] as number }),
     };
     return this.#attempt.step(name, work, options);
+  }
+
+  #transaction(name: string, act: Act): Promise<unknown> {
+    const work = async (tx: Transaction): Promise<void> => {
+      const count = this.#shared.count(name);
+      for (const item of act["do"] as Act[]) await this.#collect(tx, item, count);
+      if (count <= ((act["fails"] as number | undefined) ?? 0)) throw new Error("boom");
+    };
+    const tries = act["max_tries"] === undefined ? {} : { maxTries: act["max_tries"] as number };
+    return this.#attempt.transaction(name, work, { backoffInitialMs: 1, ...tries });
+  }
+
+  async #collect(tx: Transaction, item: Act, count: number): Promise<void> {
+    if ("insert" in item) {
+      const made = tx.execute("INSERT INTO kept VALUES (?)", [item["insert"] as string]);
+      const { as } = known(item, ["insert", "as"]);
+      if (as !== undefined) this.#variables.set(as as string, made);
+    } else if ("refused" in item) {
+      const { refused } = known(item, ["refused"]);
+      if (count <= (refused as number)) tx.execute("INSERT INTO kept VALUES (NULL)");
+    } else if ("result" in item) {
+      tx.result(this.#value(known(item, ["result"])["result"]));
+    } else if ("result_from" in item) {
+      const { result_from: from } = known(item, ["result_from"]);
+      tx.resultFrom(this.#variables.get(from as string) as TxItem<Changed>);
+    } else {
+      await this.all([item]);
+    }
   }
 
   #value(given: unknown): unknown {

@@ -44,6 +44,7 @@ interface Expected {
   worker?: string | string[];
   events?: Record<string, string[]>;
   hooks?: string[];
+  kept?: string[];
 }
 
 export interface Scenario {
@@ -117,7 +118,12 @@ export class World {
 
   async #play(): Promise<void> {
     const { submit, world, expect } = this.#scenario;
-    known(expect, ["runs", "effects", "worker", "events", "hooks"]);
+    known(expect, ["runs", "effects", "worker", "events", "hooks", "kept"]);
+    if (expect.kept) {
+      await this.#onlooker.transaction((tx) => {
+        tx.execute("CREATE TABLE kept (text TEXT NOT NULL)");
+      });
+    }
     for (const one of submit) if (!one.later) await this.#submit(one);
     this.#start();
     for (const act of world) await this.#act(act);
@@ -288,6 +294,12 @@ export class World {
       this.#shared.effects.get(label) ?? 0,
     ]);
     assert.deepEqual(Object.fromEntries(counted), effects);
+    assert.equal(this.#shared.effects.get("not as expected") ?? 0, 0);
+    const { kept } = this.#scenario.expect;
+    if (kept) {
+      const { rows } = await this.#onlooker.query("SELECT text FROM kept ORDER BY rowid");
+      assert.deepEqual(rows.flat(), kept);
+    }
     for (const [run, names] of Object.entries(events)) {
       const own = this.#events.filter((event) => event.run_id === this.#id(run));
       // Attempt by attempt: the next may have begun before the end of one is told.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Optional
 
-from .errors import BudgetError, Failure, Memoised, Suspended
+from .errors import BudgetError, Failure, Memoised, Suspended, TransactionError
 
 
 def members(error: BaseException) -> tuple[BaseException, ...]:
@@ -48,7 +48,9 @@ def is_terminal(error: BaseException) -> bool:
     inside = members(error)
     if inside:
         return all(is_terminal(each) for each in inside if not is_suspend(each))
-    return isinstance(error, Memoised) or (isinstance(error, Failure) and error.terminal)
+    if isinstance(error, Failure):
+        return error.terminal
+    return isinstance(error, (Memoised, TransactionError))
 
 
 def is_interrupt(error: BaseException) -> bool:

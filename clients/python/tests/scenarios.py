@@ -206,6 +206,45 @@ class Flow:
             raise RuntimeError("boom")
         return self.value(act.get("returns"))
 
+    async def act_transaction(self, act: dict[str, Any]) -> None:
+        name, _, max_tries, _, into = take(act, "transaction", "do", "max_tries", "fails", "as")
+        chosen = {} if max_tries is None else {"max_tries": max_tries}
+        scope = self.context.transaction(name, backoff_initial_ms=1, **chosen)
+        if self.is_async:
+            async with scope as tx:
+                await self.collect(tx, act)
+        else:
+            with scope as tx:
+                await self.collect(tx, act)
+        self.vars[into] = tx.value
+
+    async def collect(self, tx: Any, act: dict[str, Any]) -> None:
+        """The work of a transaction."""
+        count = self.lab.count(act["transaction"]) if tx.is_todo else 0
+        for item in act["do"]:
+            if "insert" in item:
+                text, into = take(item, "insert", "as")
+                self.vars[into] = tx.execute("INSERT INTO kept VALUES (?)", [text])
+            elif "refused" in item:
+                if count <= take(item, "refused")[0]:
+                    tx.execute("INSERT INTO kept VALUES (NULL)")
+            elif "result" in item:
+                tx.result(self.value(take(item, "result")[0]))
+            elif "result_from" in item:
+                tx.result_from(self.vars[take(item, "result_from")[0]])
+            else:
+                await self.acts([item])
+        if tx.is_todo and count <= act.get("fails", 0):
+            raise RuntimeError("boom")
+
+    async def act_unknown(self, act: dict[str, Any]) -> None:
+        item = self.vars[take(act, "unknown")[0]]
+        try:
+            _ = item.changes
+            self.lab.count("not as expected")
+        except smolwf.TransactionError:
+            self.lab.count("as expected")
+
     async def act_scope(self, act: dict[str, Any]) -> None:
         (name,) = take(act, "scope")
         if self.is_async:

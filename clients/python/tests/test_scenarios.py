@@ -71,6 +71,9 @@ class World:
         self.later = {each["as"]: each for each in submits if each.get("later")}
         self.lock: Any = None
         self.ended = ""
+        if "kept" in self.expected:
+            with self.looker.transaction() as tx:
+                tx.execute("CREATE TABLE kept (text TEXT NOT NULL)")
         for each in submits:
             if not each.get("later"):
                 self.submit(each)
@@ -99,8 +102,8 @@ class World:
         self.start()
         for act in self.acts:
             getattr(self, f"world_{next(iter(act))}")(dict(act))
-        runs, effects, worker, events, hooks = take(
-            self.expected, "runs", "effects", "worker", "events", "hooks"
+        runs, effects, worker, events, hooks, kept = take(
+            self.expected, "runs", "effects", "worker", "events", "hooks", "kept"
         )
         for each in runs:
             self.await_state(each["run"], each["state"])
@@ -114,6 +117,9 @@ class World:
         found = {label: self.lab.effects[label] for label in effects}
         assert found == effects
         assert self.lab.effects["not as expected"] == 0
+        if kept is not None:
+            rows = self.looker.query("SELECT text FROM kept ORDER BY rowid")
+            assert [text for (text,) in rows] == kept
         for name, expected in (events or {}).items():
             self.check_events(self.runs[name], expected, hooks or [])
 
