@@ -91,6 +91,9 @@
 #define SW_COUNT_MAX 1000000000
 #define SW_METADATA_BYTES_MAX 65536
 #define SW_PRUNE_LEN_MAX 100000
+#define SW_POLICY_BYTES_MAX 65536
+#define SW_POLICY_WORKFLOWS_MAX 1000
+#define SW_KEEP_NEWEST_MAX 10000
 #define SW_TASKS_COUNTED_MAX 10000
 #define SW_OUTCOMES_COUNTED_MAX 100000
 #define SW_LANES_SHOWN_MAX 10000
@@ -236,6 +239,8 @@ int32_t sw_queue_list(sw_store *store, sw_text **out, sw_error **err);
 int32_t sw_owner_list(sw_store *store, sw_text **out, sw_error **err);
 int32_t sw_store_prune(sw_store *store, const char *filter, size_t filter_len, uint32_t limit,
                        sw_text **out, sw_error **err);
+int32_t sw_retention_set(sw_store *store, const char *policy, size_t policy_len, sw_error **err);
+int32_t sw_retention_get(sw_store *store, sw_text **out, sw_error **err);
 int32_t sw_run_cancel(sw_store *store, const char *run_id, size_t run_id_len,
                       const char *reason, size_t reason_len, sw_error **err);
 int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);

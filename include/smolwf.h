@@ -37,7 +37,7 @@
  * hear of changes in an event loop       sw_watch_open, sw_watch_fd; in a thread: sw_store_wait
  * end a wait from elsewhere              sw_stop_fire; all waits of a store: sw_store_shutdown
  * test thirty days in a millisecond      SW_OPEN_MANUAL_CLOCK, sw_store_advance_clock
- * keep a file from growing               sw_store_prune
+ * keep a file from growing               sw_retention_set; by hand: sw_store_prune
  * know whether a file is sound           sw_store_check
  * keep a copy of it elsewhere            sw_store_backup
  *
@@ -75,8 +75,8 @@
  *     sw_run_explain
  * Store: look - counts, queues, owners, the file
  *     sw_store_stats sw_queue_list sw_owner_list
- * Store: keep - remove what has ended
- *     sw_store_prune
+ * Store: keep - remove what has ended, by hand or by a policy
+ *     sw_store_prune sw_retention_set sw_retention_get
  * Runs: act - cancel, pause, retry, fork, from outside
  *     sw_run_cancel sw_run_pause sw_run_resume sw_run_retry sw_run_fork
  * Queues - limits and pauses
@@ -652,6 +652,15 @@
 
 /** Runs that one sw_store_prune removes at most. */
 #define SW_PRUNE_LEN_MAX 100000
+
+/** Bytes of a policy of sw_retention_set at most. */
+#define SW_POLICY_BYTES_MAX 65536
+
+/** Workflows that such a policy names at most. */
+#define SW_POLICY_WORKFLOWS_MAX 1000
+
+/** Runs of a workflow that such a policy keeps as its newest at most. */
+#define SW_KEEP_NEWEST_MAX 10000
 
 /** Open runs of a kind that sw_store_stats and sw_queue_list count at most. */
 #define SW_TASKS_COUNTED_MAX 10000
@@ -1827,6 +1836,61 @@ int32_t sw_owner_list(sw_store *store, sw_text **out, sw_error **err);
  */
 int32_t sw_store_prune(sw_store *store, const char *filter, size_t filter_len, uint32_t limit,
                        sw_text **out, sw_error **err);
+
+/**
+ * Sets which ended runs go by themselves, as if somebody called sw_store_prune for them again and again:
+ * for how long they stay, and how many. The policy is a JSON object, each member of which may be left
+ * out, as may each member of an entry of "workflows":
+ *
+ *   {"completed_ms":604800000,"failed_ms":2592000000,"cancelled_ms":604800000,"keep_newest":100,
+ *    "workflows":{"audit":{"completed_ms":31536000000}}}
+ *
+ * For how long: completed_ms, failed_ms and cancelled_ms are the milliseconds for which a run stays that
+ * ended so, counted from its end, 0 to SW_DURATION_MS_MAX. One that is left out means for ever. How many:
+ * the newest keep_newest ended runs of each workflow stay, in the order of submission and whatever they
+ * ended as, 0 to SW_KEEP_NEWEST_MAX. A run goes once nothing keeps it: it has stayed for its time and is
+ * not among the newest. With keep_newest above 0 and none of the three times, the newest stay and all
+ * others go, whatever their age. What an entry of "workflows" has holds for the runs of that workflow in
+ * the place of the same member outside; it may name workflows that have no run yet, up to
+ * SW_POLICY_WORKFLOWS_MAX.
+ *
+ * It is asked of topmost runs, and what goes, goes as sw_store_prune says: trees whole, none in which a
+ * run lives or from which a living one was forked, with all that is stored of them but what they appended
+ * to the log while older events are there.
+ *
+ * The policy is kept in the file, and in copies of it, and holds for every process, until it is set
+ * again: it is replaced whole. `{}`, and an absent one, ends it. The one that holds already is set again
+ * at no cost.
+ *
+ * What is due is removed by claims and by waits of whoever may write (sw_run_claim, sw_run_wait and the
+ * like), part by part: some milliseconds, then a pause of some, up to about five thousand runs a second
+ * in all. So a run may stay longer than it must: by an eighth of its time, at least a quarter of a second
+ * and at most a minute; more where others are due before it, and in a store in which millions stay. A
+ * store that nobody claims from or waits in keeps all: there sw_store_prune is the way. Whoever is killed
+ * in the middle, the next goes on. Times are those of the wall clock, or of the manual one: what a
+ * clock that is wrong by a year has let go does not come back, but the newest stay.
+ *
+ * May block. Durable when it returns, as the store's durability says.
+ * \param policy,policy_len  JSON object, to SW_POLICY_BYTES_MAX; absent is `{}`
+ * \retval SW_OK           the policy holds, or none does
+ * \retval SW_ERR_INVALID  policy is no JSON object, or has an unknown key or a value out of its range
+ * \retval SW_ERR_TOO_BIG  policy or a name in it is above its limit
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_retention_set(sw_store *store, const char *policy, size_t policy_len, sw_error **err);
+
+/**
+ * Tells the policy that sw_retention_set has set, as a JSON document with the members that were given;
+ * `{}` where there is none:
+ *
+ *   {"completed_ms":604800000,"keep_newest":100}
+ *
+ * May block. Never waits for a writer.
+ * \param out  receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK  the document is in out
+ * Also what any reading call may answer: SHARED CODES.
+ */
+int32_t sw_retention_get(sw_store *store, sw_text **out, sw_error **err);
 
 /* Runs: act --------------------------------------------------------------------------------- */
 

@@ -1064,6 +1064,19 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_store_prune(this->get(), filter.data(), filter.size(), limit, &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** Sets which ended runs go by themselves, a JSON object; absent and {} end it. */
+    of<void> retention_set(std::string_view policy = {}) {
+        sw_error *err = nullptr;
+        int32_t code = sw_retention_set(this->get(), policy.data(), policy.size(), &err);
+        return P::give(code, err, detail::nothing);
+    }
+    /** That policy, with the members that were given. */
+    of<text> retention_get() {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_retention_get(this->get(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
     /** Why a run is where it is: {"run_id","state","reasons"}. */
     of<text> run_explain(std::string_view run_id) {
         sw_text *out = nullptr;

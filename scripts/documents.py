@@ -52,6 +52,8 @@ NAMES = {
     "reason": ("Reason", "ReasonDocument", "Reason"),
     "reason_code": ("ReasonCode", "ReasonCode", None),
     "refused_run": ("Refusal", "RefusedRun", "Refused"),
+    "retention": ("Retention", "RetentionDocument", "Retention"),
+    "retention_rule": ("RetentionRule", "RetentionRule", "RetentionRule"),
     "run": ("Run", "RunDocument", "Run"),
     "run_counts": ("RunCounts", "RunCounts", "RunCounts"),
     "run_state": ("RunState", "RunState", None),
@@ -215,6 +217,8 @@ from typing import Any, Literal, Optional, TypedDict, Union
         others = {key: one for key, one in shape["properties"].items() if key not in needed}
         if not others:
             return self.keys(title, "TypedDict", needed, shape["description"])
+        if not needed:
+            return self.keys(title, "TypedDict, total=False", others, shape["description"])
         base = self.bases.get(name, f"_{title}")
         about = f"What {title} always has." if name in self.bases else ""
         return [
@@ -360,6 +364,15 @@ import "encoding/json"
         ("queue", "concurrency"): "*int", ("queue", "concurrency_per_key"): "*int",
         ("reason", "hint"): "string",
         ("refused_run", "code"): "Code",
+        # A number that is not given is not 0.
+        **{
+            (shape, key): kind
+            for shape in ("retention", "retention_rule")
+            for key, kind in (
+                ("completed_ms", "*int64"), ("failed_ms", "*int64"), ("cancelled_ms", "*int64"),
+                ("keep_newest", "*int"),
+            )
+        },
         ("run", "attempts"): "int", ("run", "tries"): "int", ("run", "max_tries"): "int",
         ("run", "priority"): "int32", ("run", "waiting_for"): "json.RawMessage",
     }  # fmt: skip
@@ -389,7 +402,8 @@ import "encoding/json"
             about = f"{self.key(key)}: {lowered(said(member))}"
             made = self.own.get((name, key)) or self.type(member)
             lines += wrapped(about, "\t//", WIDTH - 3)
-            lines.append(f'\t{self.key(key)} {made} `json:"{key}"`')
+            mark = "" if key in shape["required"] else ",omitempty"
+            lines.append(f'\t{self.key(key)} {made} `json:"{key}{mark}"`')
         if name in self.raw:
             lines += ["\t// Raw is the whole document.", '\tRaw json.RawMessage `json:"-"`']
         return [*lines, "}", ""]

@@ -285,6 +285,44 @@ pub const PRUNE_PART_ROWS: u32 = 2_048;
 /// Trees whose pruning has begun and that one transaction of a prune goes on with.
 pub const PRUNE_BEGUN_MAX: u32 = 16;
 
+/// Bytes in a policy of retention.
+pub const POLICY_BYTES_MAX: usize = 65_536;
+
+/// Workflows that a policy of retention names.
+pub const POLICY_WORKFLOWS_MAX: usize = 1_000;
+
+/// Runs of a workflow that a policy keeps as its newest: each look counts them.
+pub const KEEP_NEWEST_MAX: u32 = 10_000;
+
+/// Runs that one sweep of a claim removes as the policy says: a block of those that marks are kept for,
+/// some five milliseconds.
+pub const RETENTION_PART_RUNS: u32 = 128;
+
+/// Rows that it removes with them, about.
+pub const RETENTION_PART_ROWS: u32 = 768;
+
+/// Runs that it looks at for that.
+pub const RETENTION_PART_LOOKS: u32 = 2_048;
+
+/// Runs as many as which each question of it counts as: it is some look-ups, whatever it finds.
+pub const RETENTION_QUESTION_LOOKS: u32 = 128;
+
+/// Milliseconds from one such sweep to the next of the same look, so that work goes on beside them.
+pub const RETENTION_PART_PAUSE_MS: i64 = 20;
+
+/// Milliseconds from the end of a look to the next at least.
+pub const RETENTION_PAUSE_MS_MIN: i64 = 250;
+
+/// Milliseconds to the next look at most, so that one that lies further ahead tells of a clock that went
+/// back.
+pub const RETENTION_PAUSE_MS_MAX: i64 = 60_000;
+
+/// The part of the time for which something is kept by which it may go later than that.
+pub const RETENTION_LATE_PART: i64 = 8;
+
+/// Runs that looks may look at per millisecond of rest after them: some percent of one processor.
+pub const RETENTION_LOOKS_PER_MS: u64 = 32;
+
 /// Kinds of events that one filter names.
 pub const EVENT_TYPES_MAX: usize = 64;
 

@@ -12,6 +12,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use smolwf::domain::list::filter::Asked;
 use smolwf::domain::port::QueueLimits;
+use smolwf::domain::retention::Policy;
 use smolwf::domain::schedule::Spec;
 use smolwf::domain::{event, items};
 
@@ -67,10 +68,11 @@ fn each_shape_is_told_of_once() {
 type Takes = fn(&str) -> smolwf::error::Result<()>;
 
 /// What calls take, and who reads it. Of an item of children, since that of a run is part of it.
-const READERS: [(&str, &str, Takes); 5] = [
+const READERS: [(&str, &str, Takes); 6] = [
     ("run_filter", "{KEY}", |text| Asked::read(Some(text)).map(drop)),
     ("event_filter", "{KEY}", |text| event::Read::filter(text).map(drop)),
     ("queue_settings", "{KEY}", |text| QueueLimits::read(text).map(drop)),
+    ("retention", "{KEY}", |text| Policy::read(Some(text)).map(drop)),
     ("schedule_spec", "{KEY}", |text| Spec::read(text).map(drop)),
     ("submit_item", "[{KEY}]", |text| items::children(text).map(drop)),
 ];

@@ -172,7 +172,7 @@ type EngineError struct {
 	// Message: a sentence.
 	Message string `json:"message"`
 	// Reason: what the cancel gave as reason; absent if nothing.
-	Reason json.RawMessage `json:"reason"`
+	Reason json.RawMessage `json:"reason,omitempty"`
 }
 
 // Event: an event of the log.
@@ -440,6 +440,33 @@ type Queue struct {
 	LastClaimedAtMS *int64 `json:"last_claimed_at_ms"`
 	// AtLeast: counts that stopped at their bound: so many, or more.
 	AtLeast []string `json:"at_least"`
+}
+
+// RetentionRule: which ended runs of a workflow stay by themselves.
+type RetentionRule struct {
+	// CompletedMS: milliseconds for which a completed run stays.
+	CompletedMS *int64 `json:"completed_ms,omitempty"`
+	// FailedMS: the same for a failed one.
+	FailedMS *int64 `json:"failed_ms,omitempty"`
+	// CancelledMS: the same for a cancelled one.
+	CancelledMS *int64 `json:"cancelled_ms,omitempty"`
+	// KeepNewest: so many of the newest ended ones stay, whatever their age.
+	KeepNewest *int `json:"keep_newest,omitempty"`
+}
+
+// Retention: what sw_retention_set takes and sw_retention_get answers: which ended runs stay by
+// themselves. It has the members that were given.
+type Retention struct {
+	// CompletedMS: milliseconds for which a completed run stays.
+	CompletedMS *int64 `json:"completed_ms,omitempty"`
+	// FailedMS: the same for a failed one.
+	FailedMS *int64 `json:"failed_ms,omitempty"`
+	// CancelledMS: the same for a cancelled one.
+	CancelledMS *int64 `json:"cancelled_ms,omitempty"`
+	// KeepNewest: so many of the newest ended runs of each workflow stay, whatever their age.
+	KeepNewest *int `json:"keep_newest,omitempty"`
+	// Workflows: what else holds for the runs of a workflow, member by member.
+	Workflows map[string]RetentionRule `json:"workflows,omitempty"`
 }
 
 // RunCounts: runs by state.

@@ -18,3 +18,29 @@ func (s *Store) Prune(filter RunFilter, limit int) (*Pruned, error) {
 		return C.sw_store_prune(c, p, n, upTo(limit), out, err)
 	}))
 }
+
+// SetRetention sets which ended runs go by themselves, for every process, until it is set again: it is
+// replaced whole, and the zero value ends it. A run goes once it has stayed for its time and is not among
+// the newest of its workflow; without a time for how it ended it stays for ever, unless KeepNewest alone
+// is given: then all but the newest go.
+//
+// What is due is removed by claims and waits, part by part; a store that nobody claims from or waits in
+// keeps all.
+func (s *Store) SetRetention(policy Retention) error {
+	raw, e := encode(policy)
+	if e != nil {
+		return e
+	}
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		p, n := payload(raw)
+		return C.sw_retention_set(c, p, n, err)
+	})
+}
+
+// Retention returns the policy that holds, with the members that were given; the zero value where there
+// is none.
+func (s *Store) Retention() (*Retention, error) {
+	return document[*Retention](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+		return C.sw_retention_get(c, out, err)
+	}))
+}

@@ -2,7 +2,10 @@ package smolwf
 
 import (
 	"errors"
+	"reflect"
+	"strings"
 	"testing"
+	"time"
 )
 
 func TestWhatHasEndedIsPrunedAndWhatLivesStays(t *testing.T) {
@@ -40,5 +43,75 @@ func TestAPruneThatCannotBeIsRefused(t *testing.T) {
 	}
 	if _, err := store.Prune(RunFilter{Metadata: map[string]any{"a": func() {}}}, 0); err == nil {
 		t.Error("a filter that is no JSON was taken")
+	}
+}
+
+func TestWhatAPolicyLetsGoIsGoneAfterClaims(t *testing.T) {
+	store := memory(t)
+	made := submitSome(t, store, 3)
+	audit, _, err := store.Submit("audit", nil, nil)
+	must(t, err)
+	for _, run := range append(made, audit) {
+		must(t, store.Cancel(run, nil))
+	}
+	hour, one, five := time.Hour.Milliseconds(), 1, 5
+	policy := Retention{
+		CancelledMS: &hour, KeepNewest: &one,
+		Workflows: map[string]RetentionRule{"audit": {KeepNewest: &five}},
+	}
+	must(t, store.SetRetention(policy))
+	found, err := store.Retention()
+	must(t, err)
+	if !reflect.DeepEqual(*found, policy) {
+		t.Fatalf("%+v", found)
+	}
+	look := func(what string, left ...string) {
+		t.Helper()
+		if run, err := store.TryClaim("", nil); run != nil || err != nil {
+			t.Fatal(run, err)
+		}
+		equal(t, what, ids(t, store, RunFilter{}), left)
+	}
+	look("within the hour", audit, made[2], made[1], made[0])
+	must(t, store.Advance(2*time.Hour))
+	look("after it", audit, made[2])
+}
+
+func TestAPolicyIsReplacedWholeAndEnded(t *testing.T) {
+	store := memory(t)
+	five, none := int64(5), int64(0)
+	for _, policy := range []Retention{
+		{FailedMS: &five, Workflows: map[string]RetentionRule{"w": {CompletedMS: &none}}},
+		{CompletedMS: &none},
+		{},
+	} {
+		must(t, store.SetRetention(policy))
+		found, err := store.Retention()
+		must(t, err)
+		if !reflect.DeepEqual(*found, policy) {
+			t.Errorf("%+v of %+v", found, policy)
+		}
+	}
+	run := submit(t, store, nil)
+	must(t, store.Cancel(run, nil))
+	must(t, store.Advance(300*24*time.Hour))
+	if _, err := store.TryClaim("", nil); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "left", ids(t, store, RunFilter{}), []string{run})
+}
+
+func TestAPolicyThatCannotBeIsRefused(t *testing.T) {
+	store := memory(t)
+	less := int64(-1)
+	if err := store.SetRetention(Retention{FailedMS: &less}); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+	long := map[string]RetentionRule{strings.Repeat("w", 300): {}}
+	if err := store.SetRetention(Retention{Workflows: long}); !errors.Is(err, ErrTooBig) {
+		t.Error(err)
+	}
+	if found, err := store.Retention(); err != nil || !reflect.DeepEqual(*found, Retention{}) {
+		t.Error(found, err)
 	}
 }

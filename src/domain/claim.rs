@@ -11,6 +11,7 @@ use super::port::{
     Standing,
 };
 use super::queue;
+use super::retention;
 use super::submit::QUEUE_DEFAULT;
 use super::sweep::sweep_standing;
 use crate::clock::Now;
@@ -69,7 +70,7 @@ impl Claim {
 pub struct Outlook {
     /// Something is ready, due or lapsed now.
     pub is_promising: bool,
-    /// When the next task or schedule comes due by itself, Unix milliseconds.
+    /// When the next task, schedule or look of retention comes due by itself, Unix milliseconds.
     pub next_due_at_ms: Option<i64>,
     /// When the next lease lapses, on the lease clock.
     pub next_lapse_ms: Option<i64>,
@@ -89,9 +90,10 @@ impl Outlook {
 pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Outlook> {
     let (standing, is_ready) = port.outlook(filter)?;
     let has_room = room(&standing) > 0;
+    let looks_at_ms = retention::next_look_at_ms(standing.next_retention_at_ms, now);
     let seen = Outlook {
         is_promising: false,
-        next_due_at_ms: next_due_at_ms(&standing),
+        next_due_at_ms: [next_due_at_ms(&standing), looks_at_ms].into_iter().flatten().min(),
         next_lapse_ms: standing.next_lapse_ms,
         owners: standing.owners,
     };

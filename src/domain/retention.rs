@@ -4,6 +4,9 @@
 //! a bounded number of rows; a tree that needs several is gone for every look from its first one on, and
 //! whoever prunes next goes on with it, whatever his filter.
 
+mod look;
+mod policy;
+
 use serde::Serialize;
 
 use super::list::filter::Asked;
@@ -14,6 +17,9 @@ use crate::limits::{
     LIST_LOOKS_MAX, PRUNE_BEGUN_MAX, PRUNE_LEN_DEFAULT, PRUNE_LEN_MAX, PRUNE_PART_ROWS,
     PRUNE_PART_RUNS,
 };
+
+pub(super) use look::{is_due, look, next_look_at_ms};
+pub use policy::{Policy, get, set};
 
 /// Which trees are meant, with the runs that a filter names looked up.
 #[derive(Debug, Clone)]

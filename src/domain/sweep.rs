@@ -3,12 +3,13 @@
 //! Which runs a sweep is about is one question; each is then looked at again before it is moved, as
 //! what was moved before it may have moved it too. So every one of them can be a job of its own, where
 //! locks are held row by row. Here they share the transaction of the claim or wait that looks: a commit
-//! for each would cost a sync for each.
+//! for each would cost a sync for each. What the policy of retention does not keep goes here, too, so that
+//! nobody has to think of it.
 
 use super::attempt::{End, finish, lose, time_out};
 use super::news::{News, Swept};
 use super::port::{Fence, OwnerKey, Port, RunKey, Standing, TaskState};
-use super::{budget, control, queue, schedule};
+use super::{budget, control, queue, retention, schedule};
 use crate::clock::Now;
 use crate::error::Result;
 use crate::id::Id;
@@ -53,6 +54,10 @@ pub(super) fn sweep_standing(
     let dead: Vec<OwnerKey> = dead.iter().filter(is_in_the_file).copied().collect();
     if has_lapsed || !dead.is_empty() {
         swept = swept.and(sweep_lost(port, &dead, now)?);
+    }
+    // It makes nothing claimable, and has a pace of its own.
+    if retention::is_due(standing.next_retention_at_ms, now) {
+        retention::look(port, now)?;
     }
     Ok(swept)
 }

@@ -126,6 +126,15 @@ pub const SW_METADATA_BYTES_MAX: usize = 65_536;
 /// Runs that one sw_store_prune removes at most.
 pub const SW_PRUNE_LEN_MAX: u32 = 100_000;
 
+/// Bytes of a policy of sw_retention_set at most.
+pub const SW_POLICY_BYTES_MAX: usize = 65_536;
+
+/// Workflows that such a policy names at most.
+pub const SW_POLICY_WORKFLOWS_MAX: usize = 1_000;
+
+/// Runs of a workflow that such a policy keeps as its newest at most.
+pub const SW_KEEP_NEWEST_MAX: u32 = 10_000;
+
 /// Open runs of a kind that sw_store_stats and sw_queue_list count at most.
 pub const SW_TASKS_COUNTED_MAX: u32 = 10_000;
 
@@ -212,6 +221,9 @@ same! {
     SW_COUNT_MAX COUNT_MAX
     SW_METADATA_BYTES_MAX METADATA_BYTES_MAX
     SW_PRUNE_LEN_MAX PRUNE_LEN_MAX
+    SW_POLICY_BYTES_MAX POLICY_BYTES_MAX
+    SW_POLICY_WORKFLOWS_MAX POLICY_WORKFLOWS_MAX
+    SW_KEEP_NEWEST_MAX KEEP_NEWEST_MAX
     SW_TASKS_COUNTED_MAX TASKS_COUNTED_MAX
     SW_OUTCOMES_COUNTED_MAX OUTCOMES_COUNTED_MAX
     SW_LANES_SHOWN_MAX LANES_SHOWN_MAX

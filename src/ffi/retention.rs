@@ -8,7 +8,7 @@ use super::guard::guard;
 use super::report::sw_error;
 use super::store::sw_store;
 use super::text::sw_text;
-use crate::limits::FILTER_BYTES_MAX;
+use crate::limits::{FILTER_BYTES_MAX, POLICY_BYTES_MAX};
 use crate::text::Text;
 
 /// Removes runs that have ended, with all that is stored of them, and tells what came of it as a JSON
@@ -62,6 +62,87 @@ pub unsafe extern "C" fn sw_store_prune(
             let store = call.store(store)?;
             let filter = call.document(raw("filter", filter, filter_len), FILTER_BYTES_MAX)?;
             out.give(Text::from(store.prune(filter, limit)?));
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Sets which ended runs go by themselves, as if somebody called sw_store_prune for them again and again:
+/// for how long they stay, and how many. The policy is a JSON object, each member of which may be left
+/// out, as may each member of an entry of "workflows":
+///
+///   {"completed_ms":604800000,"failed_ms":2592000000,"cancelled_ms":604800000,"keep_newest":100,
+///    "workflows":{"audit":{"completed_ms":31536000000}}}
+///
+/// For how long: completed_ms, failed_ms and cancelled_ms are the milliseconds for which a run stays that
+/// ended so, counted from its end, 0 to SW_DURATION_MS_MAX. One that is left out means for ever. How many:
+/// the newest keep_newest ended runs of each workflow stay, in the order of submission and whatever they
+/// ended as, 0 to SW_KEEP_NEWEST_MAX. A run goes once nothing keeps it: it has stayed for its time and is
+/// not among the newest. With keep_newest above 0 and none of the three times, the newest stay and all
+/// others go, whatever their age. What an entry of "workflows" has holds for the runs of that workflow in
+/// the place of the same member outside; it may name workflows that have no run yet, up to
+/// SW_POLICY_WORKFLOWS_MAX.
+///
+/// It is asked of topmost runs, and what goes, goes as sw_store_prune says: trees whole, none in which a
+/// run lives or from which a living one was forked, with all that is stored of them but what they appended
+/// to the log while older events are there.
+///
+/// The policy is kept in the file, and in copies of it, and holds for every process, until it is set
+/// again: it is replaced whole. `{}`, and an absent one, ends it. The one that holds already is set again
+/// at no cost.
+///
+/// What is due is removed by claims and by waits of whoever may write (sw_run_claim, sw_run_wait and the
+/// like), part by part: some milliseconds, then a pause of some, up to about five thousand runs a second
+/// in all. So a run may stay longer than it must: by an eighth of its time, at least a quarter of a second
+/// and at most a minute; more where others are due before it, and in a store in which millions stay. A
+/// store that nobody claims from or waits in keeps all: there sw_store_prune is the way. Whoever is killed
+/// in the middle, the next goes on. Times are those of the wall clock, or of the manual one: what a
+/// clock that is wrong by a year has let go does not come back, but the newest stay.
+///
+/// May block. Durable when it returns, as the store's durability says.
+/// \param policy,policy_len  JSON object, to SW_POLICY_BYTES_MAX; absent is `{}`
+/// \retval SW_OK           the policy holds, or none does
+/// \retval SW_ERR_INVALID  policy is no JSON object, or has an unknown key or a value out of its range
+/// \retval SW_ERR_TOO_BIG  policy or a name in it is above its limit
+/// \codes writing
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_retention_set(
+    store: *mut sw_store,
+    policy: *const c_char,
+    policy_len: usize,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |call| {
+            let store = call.store(store)?;
+            let policy = call.document(raw("policy", policy, policy_len), POLICY_BYTES_MAX)?;
+            store.retention_set(policy)?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Tells the policy that sw_retention_set has set, as a JSON document with the members that were given;
+/// `{}` where there is none:
+///
+///   {"completed_ms":604800000,"keep_newest":100}
+///
+/// May block. Never waits for a writer.
+/// \param out  receives the document, freed by sw_text_free; NULL on failure
+/// \retval SW_OK  the document is in out
+/// \codes reading
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_retention_get(
+    store: *mut sw_store,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            out.give(Text::from(call.store(store)?.retention()?));
             Ok(SW_OK)
         })
     }

@@ -18,7 +18,7 @@ use crate::handles::wait::Waited;
 use crate::storage::sqlite::fault;
 
 /// Every call that writes; `tests/tidy/calls.rs` holds that none is left out.
-const CALLS: [&str; 38] = [
+const CALLS: [&str; 39] = [
     "sw_attempt_complete",
     "sw_attempt_fail",
     "sw_attempt_heartbeat",
@@ -34,6 +34,7 @@ const CALLS: [&str; 38] = [
     "sw_child_submit_many",
     "sw_event_append",
     "sw_queue_set",
+    "sw_retention_set",
     "sw_run_act_many",
     "sw_run_annotate",
     "sw_run_cancel",
@@ -97,6 +98,7 @@ fn whatever_runs_twice_is_done_once() {
     acts_from_outside(&store);
     scripts(&store);
     queues_and_schedules(&store);
+    retains(&store);
     prunes(&store);
     let written = store.enter().unwrap().backend().unwrap().writer_facts().unwrap().calls;
     let written: BTreeSet<_> = written.iter().map(|call| call.name).collect();
@@ -220,6 +222,24 @@ fn queues_and_schedules(store: &Arc<Store>) {
     claimed(store, "made").complete(None).unwrap();
     assert_eq!(store.run_count(Some(r#"{"workflow":"made"}"#), 0).unwrap(), 1);
     store.schedule_delete("s").unwrap();
+}
+
+fn retains(store: &Arc<Store>) {
+    let count = || store.run_count(None, 0).unwrap();
+    let policy = r#"{"cancelled_ms":1000}"#;
+    store.retention_set(Some(policy)).unwrap();
+    assert_eq!(store.retention().unwrap(), policy);
+    let before = count();
+    for _ in 0..3 {
+        store.cancel(&submitted(store, work("goes")), None).unwrap();
+    }
+    store.advance_clock(1_000).unwrap();
+    assert!(
+        store.claim(Claim { queue: Some("none".into()), ..Claim::default() }).unwrap().is_none()
+    );
+    assert!(count() <= before);
+    store.retention_set(None).unwrap();
+    assert_eq!(store.retention().unwrap(), "{}");
 }
 
 fn prunes(store: &Arc<Store>) {

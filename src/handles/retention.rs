@@ -2,7 +2,7 @@
 
 use crate::domain::list::filter::Asked;
 use crate::domain::port::Order;
-use crate::domain::retention::{self, Meant, Next, Pruned};
+use crate::domain::retention::{self, Meant, Next, Policy, Pruned};
 use crate::error::{Error, Result};
 use crate::handles::entered::Entered;
 use crate::handles::store::Store;
@@ -21,6 +21,17 @@ impl Store {
             self.prune_meant(&entered, &asked, limit)?
         };
         retention::told(&pruned)
+    }
+
+    /// Sets which ended runs go by themselves.
+    pub fn retention_set(&self, policy: Option<&str>) -> Result<()> {
+        let (call, policy) = (Call::of("sw_retention_set"), Policy::read(policy)?);
+        self.enter()?.write(call, move |tx, now| retention::set(tx, &policy, now))
+    }
+
+    /// Returns which ended runs go by themselves.
+    pub fn retention(&self) -> Result<String> {
+        self.enter()?.read(retention::get)
     }
 
     fn prune_meant(&self, entered: &Entered<'_>, asked: &Asked, limit: u32) -> Result<Pruned> {

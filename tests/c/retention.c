@@ -168,3 +168,138 @@ TEST(what_cannot_be_asked_is_refused_and_nothing_goes) {
     sw_store_close(reader);
     sw_store_close(store);
 }
+
+static void retain(sw_store *store, const char *policy) {
+    REQUIRE_CODE(SW_OK, sw_retention_set(store, NTS(policy), ERR));
+}
+
+static const char *retained(sw_store *store) {
+    sw_text *text = NULL;
+    REQUIRE_CODE(SW_OK, sw_retention_get(store, &text, ERR));
+    return take_text(text);
+}
+
+/* A claim from a queue that has nothing. */
+static void look(sw_store *store) {
+    sw_attempt *attempt = NULL;
+    REQUIRE_CODE(SW_NONE, sw_run_claim(store, NTS("none"), NULL, &attempt, ERR));
+}
+
+static bool is_there(sw_store *store, const char *run_id) {
+    sw_text *text = NULL;
+    int32_t code = CODE_OF(sw_run_get(store, NTS(run_id), &text, ERR));
+    sw_text_free(text);
+    if (code != SW_ERR_NOT_FOUND) REQUIRE(code == SW_OK);
+    return code == SW_OK;
+}
+
+TEST(a_policy_is_told_as_it_was_given_and_an_empty_one_ends_it) {
+    sw_store *store = store_in_memory();
+    CHECK_TEXT("{}", retained(store));
+    retain(store, "{ \"workflows\": {\"w\": {\"keep_newest\": 3}}, \"failed_ms\": 5,"
+                  " \"completed_ms\": null }");
+    CHECK_TEXT("{\"failed_ms\":5,\"workflows\":{\"w\":{\"keep_newest\":3}}}", retained(store));
+    retain(store, "{\"completed_ms\":0}");
+    CHECK_TEXT("{\"completed_ms\":0}", retained(store));
+    REQUIRE_CODE(SW_OK, sw_retention_set(store, ABSENT, ERR));
+    CHECK_TEXT("{}", retained(store));
+    sw_store_close(store);
+}
+
+TEST(what_has_stayed_for_its_time_goes_with_the_next_claim) {
+    sw_store *store = store_manual(temp_path("db"));
+    retain(store, "{\"completed_ms\":5000,\"workflows\":{\"kept\":{\"completed_ms\":60000}}}");
+    struct run_id goes = submit(store, "w", NULL);
+    finish(claim(store), "1");
+    struct run_id stays = submit(store, "kept", NULL);
+    finish(claim(store), "1");
+    REQUIRE_CODE(SW_OK, sw_store_advance_clock(store, 4999, ERR));
+    look(store);
+    CHECK(is_there(store, goes.text));
+    REQUIRE_CODE(SW_OK, sw_store_advance_clock(store, 1000, ERR));
+    look(store);
+    CHECK(!is_there(store, goes.text));
+    CHECK(is_there(store, stays.text));
+    check_whole(store);
+    sw_store_close(store);
+}
+
+/* In the file: who opens it later is told, and keeps to it. */
+TEST(a_policy_stays_with_the_file_and_its_copies) {
+    const char *path = temp_path("db");
+    sw_store *store = store_manual(path);
+    retain(store, "{\"keep_newest\":1}");
+    struct run_id first = submit(store, "w", NULL);
+    finish(claim(store), "1");
+    struct run_id second = submit(store, "w", NULL);
+    finish(claim(store), "1");
+    const char *copy = temp_path("copy");
+    REQUIRE_CODE(SW_OK, sw_store_backup(store, copy, ERR));
+    sw_store_close(store);
+    const char *paths[] = {path, copy};
+    for (size_t at = 0; at < 2; at++) {
+        store = store_manual(paths[at]);
+        CHECK_TEXT("{\"keep_newest\":1}", retained(store));
+        CHECK(is_there(store, first.text));
+        REQUIRE_CODE(SW_OK, sw_store_advance_clock(store, 60000, ERR));
+        look(store);
+        CHECK(!is_there(store, first.text));
+        CHECK(is_there(store, second.text));
+        check_whole(store);
+        sw_store_close(store);
+    }
+}
+
+TEST(a_policy_that_is_none_is_refused_and_the_one_before_holds) {
+    sw_store *store = store_in_memory();
+    const char *before = "{\"cancelled_ms\":7}";
+    retain(store, before);
+    static const struct {
+        const char *policy, *says;
+    } refused[] = {
+        {"{\"completed\":1}", "policy: unknown key \"completed\""},
+        {"[]", "policy: "},
+        {"{\"completed_ms\":-1}", "policy: completed_ms is -1, it must be 0 to 3162240000000"},
+        {"{\"failed_ms\":\"1\"}", "policy: failed_ms is no integer from 0 to 3162240000000"},
+        {"{\"cancelled_ms\":1.5}", "policy: cancelled_ms is no integer"},
+        {"{\"keep_newest\":10001}", "policy: keep_newest is 10001, it must be 0 to 10000"},
+        {"{\"workflows\":{\"\":{}}}", "policy: workflows: a name is empty"},
+        {"{\"workflows\":{\"w\":1}}", "policy: workflows: \"w\": "},
+        {"{\"workflows\":{\"w\":{\"workflows\":{}}}}",
+         "policy: workflows: \"w\": unknown key \"workflows\""},
+    };
+    for (size_t at = 0; at < sizeof refused / sizeof *refused; at++) {
+        CHECK_CODE(SW_ERR_INVALID, sw_retention_set(store, NTS(refused[at].policy), ERR));
+        CHECK_SAYS(refused[at].says);
+    }
+    CHECK_TEXT(before, retained(store));
+    sw_store_close(store);
+}
+
+TEST(a_policy_names_a_thousand_workflows_and_no_more) {
+    sw_store *store = store_in_memory();
+    for (int count = SW_POLICY_WORKFLOWS_MAX; count <= SW_POLICY_WORKFLOWS_MAX + 1; count++) {
+        char *policy = lend(SW_POLICY_BYTES_MAX);
+        size_t len = (size_t)sprintf(policy, "{\"workflows\":{");
+        for (int at = 0; at < count; at++)
+            len += (size_t)sprintf(policy + len, "%s\"w%d\":{\"failed_ms\":1}", at == 0 ? "" : ",",
+                                   at);
+        sprintf(policy + len, "}}");
+        CHECK_CODE(count == SW_POLICY_WORKFLOWS_MAX ? SW_OK : SW_ERR_INVALID,
+                   sw_retention_set(store, NTS(policy), ERR));
+    }
+    sw_store_close(store);
+}
+
+TEST(who_only_reads_is_told_the_policy_and_sets_none) {
+    const char *path = temp_path("db");
+    sw_store *store = store_open(path, 0);
+    retain(store, "{\"failed_ms\":1}");
+    sw_store_options options = {.struct_size = sizeof options, .flags = SW_OPEN_READ_ONLY};
+    sw_store *reader = NULL;
+    REQUIRE_CODE(SW_OK, sw_store_open(path, &options, &reader, ERR));
+    CHECK_TEXT("{\"failed_ms\":1}", retained(reader));
+    CHECK_CODE(SW_ERR_READONLY, sw_retention_set(reader, ABSENT, ERR));
+    sw_store_close(reader);
+    sw_store_close(store);
+}

@@ -122,6 +122,7 @@ impl Drive {
     pub fn with_prunes(seed: u64) -> Drive {
         let mut drive = Drive::new(seed);
         drive.operations.push((12, "prune", Drive::prune));
+        drive.operations.push((4, "retain", Drive::retain));
         drive
     }
 
@@ -165,7 +166,7 @@ impl Drive {
         let Some((core, model)) = operation(self) else { return };
         *seen.entry((name, core.0)).or_default() += 1;
         if tidy(core.clone()) != tidy(model.clone()) {
-            self.refuse(&format!("the core answers {core:?}, the model {model:?}"));
+            self.refuse(&format!("{name}: the core answers {core:?}, the model {model:?}"));
         }
     }
 

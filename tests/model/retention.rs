@@ -1,11 +1,14 @@
-//! Prunes: which trees go, over plain vectors.
+//! Prunes and policies: which trees go, over plain vectors.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::drive::Drive;
 use super::list::Wanted;
+use super::nouns::Filter;
 use super::oracle::{Key, OK, Oracle, Said, State};
-use super::world::answer;
+use super::world::{answer, core_claim};
 
 impl Oracle {
     fn tree(&self, root: Key) -> Vec<Key> {
@@ -89,5 +92,92 @@ impl Drive {
             self.refuse(&format!("there is more than {core:?}"));
         }
         Some((core, (OK, json!({"runs": runs, "trees": trees}).to_string())))
+    }
+}
+
+/// What a policy says of the runs of a workflow, or of all: how long completed, failed and cancelled ones
+/// stay, and how many.
+#[derive(Clone, Default)]
+struct Rule {
+    ages: [Option<i64>; 3],
+    newest: Option<usize>,
+}
+
+impl Rule {
+    fn over(&self, other: &Rule) -> Rule {
+        let age = |at: usize| self.ages[at].or(other.ages[at]);
+        Rule { ages: [age(0), age(1), age(2)], newest: self.newest.or(other.newest) }
+    }
+
+    fn document(&self) -> Value {
+        let [completed, failed, cancelled] = self.ages;
+        json!({"completed_ms": completed, "failed_ms": failed, "cancelled_ms": cancelled,
+            "keep_newest": self.newest})
+    }
+}
+
+const ENDED: [State; 3] = [State::Completed, State::Failed, State::Cancelled];
+
+impl Oracle {
+    /// Lets go what a rule does not keep of the runs of one workflow.
+    fn retain(&mut self, workflow: &str, rule: &Rule) {
+        let of = |states: &[State]| Wanted {
+            states: Some(states.to_vec()),
+            workflow: Some(workflow.to_owned()),
+            is_roots_only: true,
+            ..Wanted::default()
+        };
+        let newest = rule.newest.unwrap_or(0);
+        let kept: Vec<Key> = self.list(&of(&ENDED)).into_iter().take(newest).collect();
+        let is_alone = rule.ages == [None; 3] && newest > 0;
+        for (state, age) in ENDED.into_iter().zip(rule.ages) {
+            let until = match age {
+                Some(age) => Some(self.now - age + 1),
+                None if is_alone => None,
+                None => continue,
+            };
+            let mut due = self.prunable(&Wanted { finished: (None, until), ..of(&[state]) });
+            due.retain(|root| !kept.contains(root));
+            for key in due.iter().flat_map(|root| self.tree(*root)).collect::<Vec<Key>>() {
+                self.runs[key].is_gone = true;
+                self.runs[key].key = None;
+            }
+        }
+    }
+}
+
+impl Drive {
+    fn some_rule(&mut self) -> Rule {
+        let newest = self.maybe(2, &[0, 1, 2, 5]);
+        let ages = [0, 1_000, 5_000, 60_000, 3_600_000];
+        Rule { ages: [(); 3].map(|()| self.maybe(2, &ages)), newest }
+    }
+
+    /// Sets a policy, sweeps until nothing is left that it lets go, and ends it.
+    pub fn retain(&mut self) -> Option<(Said, Said)> {
+        let at = self.some_handle();
+        self.sweep(at);
+        let (every, own) = (self.some_rule(), self.some_rule());
+        let mut policy = every.document();
+        policy["workflows"] = json!({"a": own.document(), "none": {"completed_ms": 0}});
+        let policy = policy.to_string();
+        self.note(format!("retain {policy}"));
+        let nobody = Filter { queue: "nobody".into(), lease_ms: 20_500, ..Filter::default() };
+        for _ in 0..8 {
+            // The clock stands still, so what is left waits for a policy that is new.
+            let store = &self.world.handles[at].store;
+            store.retention_set(Some(&policy)).unwrap();
+            assert!(store.claim(core_claim(&nobody)).unwrap().is_none());
+            store.retention_set(None).unwrap();
+        }
+        self.oracle.unfinished = 0;
+        let names = self.oracle.runs.iter().map(|run| run.submit.workflow.clone());
+        for workflow in names.collect::<BTreeSet<String>>() {
+            let rule = if workflow == "a" { own.over(&every) } else { every.clone() };
+            self.oracle.retain(&workflow, &rule);
+        }
+        let core = self.world.handles[at].store.run_count(None, 0).unwrap();
+        let model = self.oracle.list(&Wanted::default()).len() as u64;
+        Some(((OK, core.to_string()), (OK, model.to_string())))
     }
 }

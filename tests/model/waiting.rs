@@ -259,7 +259,7 @@ impl Oracle {
         Ok(come)
     }
 
-    /// A run may await its children, and those of the run that it was forked from.
+    /// A run may await its children, and those of the run that it was forked from, while that is there.
     fn child_of(&self, key: Key, id: &str) -> Result<Key, Said> {
         let child = self.find(id).ok_or_else(|| said(NOT_FOUND))?;
         let mut at = Some(key);
@@ -267,7 +267,7 @@ impl Oracle {
             if self.runs[child].parent == Some(run) {
                 return Ok(child);
             }
-            at = self.runs[run].origin;
+            at = self.runs[run].origin.filter(|origin| !self.runs[*origin].is_gone);
         }
         Err(said(NOT_FOUND))
     }

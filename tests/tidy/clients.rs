@@ -112,7 +112,10 @@ fn unwritten(client: &str, sources: &[Source], shape: &Source) -> Vec<String> {
 #[test]
 fn every_client_writes_every_key_that_a_call_takes() {
     let names = ["run_filter", "event_filter", "queue_settings", "schedule_spec", "submit_item"];
-    let shapes = names.map(|name| read(&format!("docs/schemas/{name}.json")));
+    // What is answered too has in Go the one type that is made from its shape.
+    let answered = ["retention", "retention_rule"];
+    let shape = |name| read(&format!("docs/schemas/{name}.json"));
+    let (shapes, answered) = (names.map(shape), answered.map(shape));
     let mut faults = Vec::new();
     for (client, sources) in clients().iter().filter(|(client, _)| client.starts_with("clients/")) {
         let is_written = |source: &&Source| !source.path.contains("/documents.");
@@ -121,7 +124,9 @@ fn every_client_writes_every_key_that_a_call_takes() {
             .filter(is_written)
             .map(|source| Source::new(&source.path, &source.text))
             .collect();
-        faults.extend(shapes.iter().flat_map(|shape| unwritten(client, &written, shape)));
+        let answered = if *client == "clients/go" { &[] } else { answered.as_slice() };
+        let all = shapes.iter().chain(answered);
+        faults.extend(all.flat_map(|shape| unwritten(client, &written, shape)));
     }
     assert_none(&faults);
     let shape = Source::new("a.json", r#"{"title":"T","properties":{"tail_up":{}}}"#);

@@ -361,6 +361,20 @@ TEST(what_has_ended_is_pruned_and_what_lives_stays) {
     CHECK(thrown([&] { store.prune({}, 100'001); }) == SW_ERR_INVALID);
 }
 
+TEST(what_a_policy_lets_go_is_gone_after_claims_until_it_is_ended) {
+    smolwf::store store = store_in_memory();
+    const std::string policy = R"({"cancelled_ms":3600000,"keep_newest":1})";
+    store.retention_set(policy);
+    CHECK(store.retention_get().view() == policy);
+    for (int at = 0; at < 3; at++) store.run_cancel(store.run_submit("w").value.str());
+    CHECK(store.run_claim().code == SW_NONE && store.run_count() == 3);
+    store.advance_clock(7'200'000);
+    CHECK(store.run_claim().code == SW_NONE && store.run_count() == 1);
+    CHECK(thrown([&] { store.retention_set(R"({"failed_ms":-1})"); }) == SW_ERR_INVALID);
+    store.retention_set();
+    CHECK(store.retention_get().view() == "{}");
+}
+
 TEST(a_read_only_store_lists_and_counts_and_changes_nothing) {
     const std::string path = temp_path("listing.db");
     smolwf::store store = smolwf::store::open(path);

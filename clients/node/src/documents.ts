@@ -547,6 +547,35 @@ export interface QueueDocument {
   at_least: string[];
 }
 
+/** Which ended runs of a workflow stay by themselves. */
+export interface RetentionRule {
+  /** Milliseconds for which a completed run stays. */
+  completed_ms?: number;
+  /** The same for a failed one. */
+  failed_ms?: number;
+  /** The same for a cancelled one. */
+  cancelled_ms?: number;
+  /** So many of the newest ended ones stay, whatever their age. */
+  keep_newest?: number;
+}
+
+/**
+ * What sw_retention_set takes and sw_retention_get answers: which ended runs stay by themselves. It
+ * has the members that were given.
+ */
+export interface RetentionDocument {
+  /** Milliseconds for which a completed run stays. */
+  completed_ms?: number;
+  /** The same for a failed one. */
+  failed_ms?: number;
+  /** The same for a cancelled one. */
+  cancelled_ms?: number;
+  /** So many of the newest ended runs of each workflow stay, whatever their age. */
+  keep_newest?: number;
+  /** What else holds for the runs of a workflow, member by member. */
+  workflows?: Record<string, RetentionRule>;
+}
+
 /** Runs by state. */
 export interface RunCounts {
   /** Numbers that runs were given. */

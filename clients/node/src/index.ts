@@ -20,6 +20,7 @@ export type {
 } from "./options.js";
 export type { Outcome, PerformOptions } from "./perform.js";
 export type { QueueSettings } from "./queue.js";
+export type { KeepRule, RetentionPolicy } from "./retention.js";
 export type { KeyOf, PageOptions, Runs, SubmitItem, Submitted } from "./run.js";
 export type { ScheduleSpec } from "./schedule.js";
 export type { QueryOptions, Rows, SqlParam, SqlParams, SqlValue } from "./sql.js";

@@ -4,6 +4,7 @@ import type {
   MigrationDocument,
   OwnerDocument,
   PruneDocument,
+  RetentionDocument,
   StatsDocument,
 } from "./documents.js";
 import { Events } from "./event.js";
@@ -14,6 +15,7 @@ import { filterText, type RunFilter } from "./list.js";
 import type { Integer } from "./numbers.js";
 import { type StoreOptions, snakeKeys, storeFields } from "./options.js";
 import { Queues } from "./queue.js";
+import { policyText, type RetentionPolicy } from "./retention.js";
 import { Runs } from "./run.js";
 import { Schedules } from "./schedule.js";
 import { Signals } from "./signal.js";
@@ -171,6 +173,20 @@ export class Store implements AsyncDisposable {
   async prune(filter: RunFilter = {}, options: { limit?: number } = {}): Promise<PruneDocument> {
     const inputs = [filterText(filter), options.limit];
     return document(await this.#later("sw_store_prune", ...inputs));
+  }
+
+  /**
+   * Sets which ended runs go by themselves, for every process, until it is set again: it is replaced
+   * whole, and `{}` ends it. What is due is removed by claims and waits, part by part; a store that
+   * nobody claims from or waits in keeps all.
+   */
+  async setRetention(policy: RetentionPolicy): Promise<void> {
+    await this.#later("sw_retention_set", policyText(policy));
+  }
+
+  /** The policy that holds, with the members that were given; empty where there is none. */
+  async retention(): Promise<RetentionDocument> {
+    return document(await this.#later("sw_retention_get"));
   }
 
   /**

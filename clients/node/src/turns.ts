@@ -22,6 +22,7 @@ export const READS: ReadonlySet<string> = new Set([
   "sw_owner_list",
   "sw_query",
   "sw_queue_list",
+  "sw_retention_get",
   "sw_run_count",
   "sw_run_explain",
   "sw_run_find",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { InvalidError, NotFoundError, type RunFilter } from "../src/index.js";
+import { InvalidError, NotFoundError, type RetentionPolicy, type RunFilter } from "../src/index.js";
 import { memory } from "./support.js";
 
 test("what has ended is pruned, and what lives stays", async (t) => {
@@ -25,4 +25,54 @@ test("a prune that cannot be is refused", async (t) => {
   const store = await memory(t);
   await assert.rejects(store.prune({}, { limit: 100_001 }), InvalidError);
   await assert.rejects(store.prune({ older: 1 } as RunFilter), InvalidError);
+});
+
+const HOUR_MS = 3_600_000;
+
+test("what a policy lets go is gone after claims", async (t) => {
+  const store = await memory(t);
+  const ids: string[] = [];
+  for (const name of ["w", "w", "w", "audit"]) {
+    const { runId } = await store.runs.submit(name);
+    await store.runs.cancel(runId);
+    ids.push(runId);
+  }
+  const workflows = { audit: { keepNewest: 5 } };
+  await store.setRetention({ cancelledMs: HOUR_MS, keepNewest: 1, workflows });
+  assert.deepEqual(await store.retention(), {
+    cancelled_ms: HOUR_MS,
+    keep_newest: 1,
+    workflows: { audit: { keep_newest: 5 } },
+  });
+  assert.equal(await store.runs.claim(), undefined);
+  assert.equal(await store.runs.count(), 4);
+  await store.advanceClock(2 * HOUR_MS);
+  assert.equal(await store.runs.claim(), undefined);
+  const left: string[] = [];
+  for await (const run of store.runs.list()) left.push(run.run_id);
+  assert.deepEqual(left, [ids[3], ids[2]]);
+});
+
+test("a policy is replaced whole, and ended", async (t) => {
+  const store = await memory(t);
+  await store.setRetention({ failedMs: 5, workflows: { camelCase: { completedMs: 0 } } });
+  const both = { failed_ms: 5, workflows: { camelCase: { completed_ms: 0 } } };
+  assert.deepEqual(await store.retention(), both);
+  await store.setRetention({ completedMs: 0 });
+  assert.deepEqual(await store.retention(), { completed_ms: 0 });
+  await store.setRetention({});
+  assert.deepEqual(await store.retention(), {});
+  await store.runs.cancel((await store.runs.submit("w")).runId);
+  await store.advanceClock(300 * 24 * HOUR_MS);
+  assert.equal(await store.runs.claim(), undefined);
+  assert.equal(await store.runs.count(), 1);
+});
+
+test("a policy that cannot be is refused", async (t) => {
+  const store = await memory(t);
+  await assert.rejects(store.setRetention({ failedMs: -1 }), InvalidError);
+  await assert.rejects(store.setRetention({ days: 1 } as RetentionPolicy), InvalidError);
+  const workflows = { ["w".repeat(300)]: {} };
+  await assert.rejects(store.setRetention({ workflows }), { name: "SW_ERR_TOO_BIG" });
+  assert.deepEqual(await store.retention(), {});
 });

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from . import documents
-from .options import Action, Duration, ListFilter, RunFilter
+from .options import Action, Duration, ListFilter, RetentionPolicy, RunFilter
 from .rows import Params, Rows
 from .stop import Stop
 from .store import Store
@@ -82,6 +82,14 @@ class AsyncLooking:
     ) -> documents.Pruned:
         """Removes runs that have ended; see :meth:`Store.prune`."""
         return await self.call(self.store.prune, limit, dry_run=dry_run, **filter)
+
+    async def retention_set(self, **policy: Unpack[RetentionPolicy]) -> None:
+        """Sets which ended runs go by themselves; see :meth:`Store.retention_set`."""
+        await self.call(self.store.retention_set, **policy)
+
+    async def retention(self) -> documents.Retention:
+        """The policy that holds; empty where there is none."""
+        return await self.call(self.store.retention)
 
     async def query(
         self,

@@ -603,6 +603,35 @@ class Queue(TypedDict):
     at_least: list[str]
 
 
+class RetentionRule(TypedDict, total=False):
+    """Which ended runs of a workflow stay by themselves."""
+
+    #: Milliseconds for which a completed run stays.
+    completed_ms: int
+    #: The same for a failed one.
+    failed_ms: int
+    #: The same for a cancelled one.
+    cancelled_ms: int
+    #: So many of the newest ended ones stay, whatever their age.
+    keep_newest: int
+
+
+class Retention(TypedDict, total=False):
+    """What sw_retention_set takes and sw_retention_get answers: which ended runs stay by
+    themselves. It has the members that were given."""
+
+    #: Milliseconds for which a completed run stays.
+    completed_ms: int
+    #: The same for a failed one.
+    failed_ms: int
+    #: The same for a cancelled one.
+    cancelled_ms: int
+    #: So many of the newest ended runs of each workflow stay, whatever their age.
+    keep_newest: int
+    #: What else holds for the runs of a workflow, member by member.
+    workflows: dict[str, RetentionRule]
+
+
 class RunCounts(TypedDict):
     """Runs by state."""
 

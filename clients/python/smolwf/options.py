@@ -132,6 +132,25 @@ class ListFilter(RunFilter, total=False):
     include: Optional[Sequence[Payload]]
 
 
+class RetentionRule(TypedDict, total=False):
+    """For how long the ended runs of a workflow stay, and how many; None is what holds for all."""
+
+    #: from the end of a run that ended so
+    completed_ms: Optional[Duration]
+    failed_ms: Optional[Duration]
+    cancelled_ms: Optional[Duration]
+    #: so many of the newest stay, whatever their age
+    keep_newest: Optional[int]
+
+
+class RetentionPolicy(RetentionRule, total=False):
+    """The same of every workflow. Without a time for how a run ended, it stays for ever, unless
+    ``keep_newest`` alone is given: then all but the newest go."""
+
+    #: what else holds for the runs of these, member by member
+    workflows: Optional[Mapping[str, RetentionRule]]
+
+
 class StepOptions(TypedDict, total=False):
     """Of a step; ``track`` records its start, ``cleanup`` lets it begin on a cancelled run."""
 
@@ -240,6 +259,17 @@ def number(value: Any) -> Any:
 def filter_json(filter: Mapping[str, Any]) -> str:
     """A filter as the library takes it; what is None is left out."""
     return JSON.write({key: number(value) for key, value in filter.items() if value is not None})
+
+
+def policy_json(policy: Mapping[str, Any]) -> str:
+    """A policy as the library takes it; what is None is left out, in its entries too."""
+
+    def written(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return number(value)
+        return {key: written(each) for key, each in value.items() if each is not None}
+
+    return JSON.write(written(policy))
 
 
 def item(fields: Mapping[str, Any], codec: Codec) -> str:

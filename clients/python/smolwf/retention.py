@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from . import documents
-from ._library import lib, text
-from .options import RunFilter, filter_json, scoped
+from ._library import call, lib, text
+from .options import RetentionPolicy, RunFilter, filter_json, policy_json, scoped
 from .topic import StoreTopic
 
 if TYPE_CHECKING:
@@ -32,3 +32,17 @@ class StoreRetention(StoreTopic):
         """
         asked = filter_json({**scoped(filter), "dry_run": dry_run})
         return cast(documents.Pruned, self._document(lib.sw_store_prune, *text(asked), limit))
+
+    def retention_set(self, **policy: Unpack[RetentionPolicy]) -> None:
+        """Sets which ended runs go by themselves, for every process, until it is set again:
+        ``store.retention_set(completed_ms=timedelta(days=7), keep_newest=100)``.
+
+        It is replaced whole, and ended by a call that names nothing. What is due is removed by
+        claims and waits, part by part; a store that nobody claims from or waits in keeps all. See
+        :class:`RetentionPolicy`.
+        """
+        call(lib.sw_retention_set, self.pointer, *text(policy_json(policy)))
+
+    def retention(self) -> documents.Retention:
+        """The policy that holds, with the members that were given; empty where there is none."""
+        return cast(documents.Retention, self._document(lib.sw_retention_get))

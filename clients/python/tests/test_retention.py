@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,5 +45,63 @@ def test_a_prune_is_awaited(tmp_path: Path) -> None:
             await store.cancel(run_id)
             assert (await store.prune(state="failed"))["runs"] == 0
             assert (await store.prune(order="newest"))["runs"] == 1
+
+    asyncio.run(main())
+
+
+def test_what_a_policy_lets_go_is_gone_after_claims(store: Store) -> None:
+    old = [store.submit("w") for _ in range(3)]
+    kept = store.submit("audit")
+    for run_id in (*old, kept):
+        store.cancel(run_id)
+    store.retention_set(
+        cancelled_ms=timedelta(hours=1), keep_newest=1, workflows={"audit": {"keep_newest": 5}}
+    )
+    policy = store.retention()
+    assert set(policy) <= set(documents.Retention.__annotations__)
+    assert policy == {
+        "cancelled_ms": 3_600_000,
+        "keep_newest": 1,
+        "workflows": {"audit": {"keep_newest": 5}},
+    }
+    assert store.claim() is None
+    assert store.count_runs() == 4
+    store.advance_clock(timedelta(hours=2))
+    assert store.claim() is None
+    assert [run["run_id"] for run in store.list_runs()] == [kept, old[-1]]
+
+
+def test_a_policy_is_replaced_whole_and_ended(store: Store) -> None:
+    store.retention_set(failed_ms=5, keep_newest=None, workflows={"w": {"failed_ms": None}})
+    assert store.retention() == {"failed_ms": 5, "workflows": {"w": {}}}
+    store.retention_set(completed_ms=0)
+    assert store.retention() == {"completed_ms": 0}
+    again: Any = store.retention()
+    store.retention_set(**again)
+    assert store.retention() == {"completed_ms": 0}
+    store.retention_set()
+    assert store.retention() == {}
+    store.cancel(store.submit("w"))
+    store.advance_clock(timedelta(days=300))
+    assert store.claim() is None
+    assert store.count_runs() == 1
+
+
+def test_a_policy_that_cannot_be_is_refused(store: Store) -> None:
+    store.retention_set(failed_ms=5)
+    with pytest.raises(smolwf.InvalidError, match="-1"):
+        store.retention_set(failed_ms=-1)
+    with pytest.raises(smolwf.InvalidError, match="days"):
+        store.retention_set(days=1)  # type: ignore[call-arg]
+    with pytest.raises(smolwf.TooBigError):
+        store.retention_set(workflows={"w" * 300: {}})
+    assert store.retention() == {"failed_ms": 5}
+
+
+def test_a_policy_is_awaited(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await AsyncStore.open(tmp_path / "a.db") as store:
+            await store.retention_set(keep_newest=3)
+            assert await store.retention() == {"keep_newest": 3}
 
     asyncio.run(main())

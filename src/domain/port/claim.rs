@@ -82,6 +82,8 @@ pub struct Standing {
     pub next_schedule_at_ms: Option<i64>,
     /// When more of those who wait for room in a budget are woken.
     pub next_room_at_ms: Option<i64>,
+    /// When what the policy of retention does not keep is looked for.
+    pub next_retention_at_ms: Option<i64>,
     /// When the first lease ends, on the lease clock.
     pub next_lapse_ms: Option<i64>,
     /// The children of some run are to be ended.

@@ -12,6 +12,7 @@ mod control;
 mod event;
 mod explain;
 mod list;
+mod policy;
 mod query;
 mod queue;
 mod retention;
@@ -38,6 +39,7 @@ pub use control::{Ancestor, ControlPort, StepName};
 pub use event::{EventFilter, EventPort, EventRow, Numbered};
 pub use explain::{ExplainPort, LaneHead, PendingRecord};
 pub use list::{Found, Include, ListPort, Order, RunFilter, RunState, RunStates, Span, Walk};
+pub use policy::PolicyPort;
 pub use query::{QueryPort, RunRow, SignalRow};
 pub use queue::{GatePlace, QueueLimits, QueuePort};
 pub use retention::{Removed, RetentionPort, Room};
@@ -78,6 +80,7 @@ pub trait Port:
     + StatsPort
     + ExplainPort
     + RetentionPort
+    + PolicyPort
     + SqlPort
 {
     /// Notes what the transaction is to tell others once it is committed.

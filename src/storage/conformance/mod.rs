@@ -19,6 +19,7 @@ mod control;
 mod event;
 mod list;
 mod news;
+mod policy;
 mod query;
 mod queue;
 mod retention;
@@ -335,6 +336,20 @@ macro_rules! every_claim {
                 events_of_pruned_runs_stay_until_they_are_the_oldest
                 keys_of_pruned_runs_are_not_given_again
                 lists_agree_over_random_histories_of_prunes;
+            policy:
+                a_run_stays_for_its_time_and_goes_by_itself
+                the_newest_of_each_workflow_stay_whatever_their_age
+                a_number_alone_lets_all_others_go
+                a_workflow_has_rules_of_its_own_member_by_member
+                a_tree_goes_once_all_in_it_has_ended
+                a_look_goes_in_bounded_parts_with_pauses_between
+                a_tree_of_many_parts_is_gone_from_the_first_part
+                a_policy_that_is_replaced_or_ended_holds_from_then_on
+                a_look_that_is_not_due_writes_nothing
+                a_clock_that_goes_back_stops_no_look
+                a_policy_that_is_not_read_keeps_all_and_nobody_from_claiming
+                what_goes_is_what_nothing_keeps_over_random_histories
+                workflows_are_gone_through_by_name;
             control:
                 a_cancel_ends_a_run_that_nobody_runs_and_flags_one_that_is_run
                 a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before

@@ -52,7 +52,8 @@ SELECT
         WHERE t.owner_key = sw_workflow_owners.owner_key
         ORDER BY t.lease_until_up_ms, t.task_key
         LIMIT 1
-    )
+    ),
+    s.retention_next_ms
 FROM sw_store AS s
 LEFT JOIN sw_workflow_queues AS q ON q.queue = ?1
 LEFT JOIN sw_workflow_owners
@@ -286,6 +287,7 @@ fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
             Some(running) => Some((read_limits(row, 6)?, running)),
             None => None,
         },
+        next_retention_at_ms: row.get(14)?,
         ..Standing::default()
     })
 }

@@ -15,7 +15,7 @@ pub struct Migration {
 }
 
 /// All steps in order. `tests/migrate.rs` holds this list against the folder.
-pub const MIGRATIONS: [Migration; 8] = [
+pub const MIGRATIONS: [Migration; 9] = [
     Migration { id: 1, sql: include_str!("../../../migrations/0001_store.sql") },
     Migration { id: 2, sql: include_str!("../../../migrations/0002_runs.sql") },
     Migration { id: 3, sql: include_str!("../../../migrations/0003_steps.sql") },
@@ -24,6 +24,7 @@ pub const MIGRATIONS: [Migration; 8] = [
     Migration { id: 6, sql: include_str!("../../../migrations/0006_lists.sql") },
     Migration { id: 7, sql: include_str!("../../../migrations/0007_looks.sql") },
     Migration { id: 8, sql: include_str!("../../../migrations/0008_retention.sql") },
+    Migration { id: 9, sql: include_str!("../../../migrations/0009_policy.sql") },
 ];
 
 /// Number of the newest step.

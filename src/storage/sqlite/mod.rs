@@ -39,6 +39,7 @@ mod marks;
 mod open_tests;
 #[cfg(test)]
 mod plan_tests;
+mod policy;
 mod query;
 mod queue;
 mod retention;
@@ -74,6 +75,7 @@ pub fn statements() -> Vec<&'static str> {
         lane::STATEMENTS,
         list::STATEMENTS,
         marks::STATEMENTS,
+        policy::STATEMENTS,
         query::STATEMENTS,
         queue::STATEMENTS,
         retention::STATEMENTS,

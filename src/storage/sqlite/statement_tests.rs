@@ -22,6 +22,7 @@ use crate::domain::list::{self};
 use crate::domain::port::{Amounts, ClaimPort, ControlPort, Fence, LaneFilter, Owner, QueueLimits};
 use crate::domain::query::run_history;
 use crate::domain::queue;
+use crate::domain::retention::{self, Policy};
 use crate::domain::signal;
 use crate::domain::step::{self, Begin, Subject};
 use crate::domain::submit::{QUEUE_DEFAULT, Submit, submit, submit_many};
@@ -157,6 +158,25 @@ fn a_claim_runs_few_statements_whatever_it_finds() {
         ("of one among ten owners", 8),
         ("of fifty that three lanes give in turns", 118),
         ("of fifty that twenty-five lanes give in turns", 251),
+    ]);
+}
+
+#[test]
+fn a_claim_runs_no_more_statements_while_a_policy_has_nothing_due() {
+    let mut store = Counted::new();
+    store.attempt(&plain());
+    store.submit("beside", &plain());
+    store.claim("without a policy", 1);
+    let policy = Policy::read(Some(r#"{"completed_ms":1000000}"#)).unwrap();
+    store.call("beside", |tx| retention::set(tx, &policy, NOW).unwrap());
+    store.submit("beside", &plain());
+    store.claim("with the look that a new policy asks for", 1);
+    store.submit("beside", &plain());
+    store.claim("after it", 1);
+    store.assert_costs(&[
+        ("without a policy", 8),
+        ("with the look that a new policy asks for", 22),
+        ("after it", 8),
     ]);
 }
 

@@ -8,3 +8,13 @@ ON(STORE, sw_store_prune) {
 }
 
 WITHOUT_OUTPUT(sw_store_prune) { return sw_store_prune(living[STORE], ABSENT, 0, NULL, err); }
+
+ON(STORE, sw_retention_set) { return sw_retention_set(object, ABSENT, err); }
+
+ON(STORE, sw_retention_get) {
+    sw_text *text = POISON(sw_text);
+    int32_t code = sw_retention_get(object, &text, err);
+    return with_text_set_to_null(code, text);
+}
+
+WITHOUT_OUTPUT(sw_retention_get) { return sw_retention_get(living[STORE], NULL, err); }

@@ -8,3 +8,7 @@ TEXT_PARAMETER(filter_of_a_prune, PAYLOAD, true) {
     sw_text_free(out);
     return code;
 }
+
+TEXT_PARAMETER(policy_of_retention, PAYLOAD, true) {
+    return sw_retention_set(store, text, len, ERR);
+}
