@@ -5,7 +5,8 @@ CARGO ?= cargo
 INSTALL ?= install
 export CARGO MAKE
 # Where `make install` puts things; those that are not set lie below PREFIX.
-export PREFIX LIBDIR INCLUDEDIR DATADIR DESTDIR INSTALL
+export PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR DESTDIR INSTALL
+export BUILT_TOOL = $(or $(CARGO_TARGET_DIR),tools/swctl/target)/release/swctl
 export BUILT = $(or $(CARGO_TARGET_DIR),target)/release
 
 # Suites that exist with the fault-injecting layer alone.
@@ -16,10 +17,13 @@ CLIPPY = $(CARGO) clippy --locked --all-targets
 STRICT = scripts/strict.sh rust "$$($(CARGO) --version | cut -d ' ' -f 2)"
 DENY = deny=$$($(STRICT) >&2 && echo '-D warnings' || echo '--cap-lints warn')
 # What `make check` runs, in this order, whatever fails.
-PARTS = lint test python node go polyglot litestream
+PARTS = lint test swctl python node go polyglot litestream
 # <tool> <command>: a tool that is missing is named and skipped, unless SW_REQUIRE_ALL=1.
 if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
+
+# The command-line tool is a workspace of its own.
+TOOL = tools/swctl/Cargo.toml
 
 .PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
 	python polyglot litestream lint rustfmt clang-format clippy clippy-faults format bench header documents install \
@@ -50,6 +54,9 @@ fanout: ## a thousand children, four workers, two of them killed: each child is 
 build: ## the release library, shared and static
 	$(CARGO) library --locked
 
+tool: ## the command-line tool, swctl: one file that can be copied
+	$(CARGO) rustc --release --locked --manifest-path $(TOOL) --bin swctl -- -C target-feature=+crt-static
+
 check: ## everything that must hold before a change lands; all of it is run, then summed up
 	@scripts/check.sh $(PARTS)
 
@@ -70,6 +77,9 @@ suites:
 faults:
 	$(if $(FAULT_SUITES),$(CARGO) test --locked --no-fail-fast --features fault $(FAULT_SUITES))
 
+swctl: ## tests of the command-line tool, some on a terminal that tmux is
+	$(CARGO) test --locked --no-fail-fast --manifest-path $(TOOL)
+
 clients: go node python polyglot ## the clients in other languages
 
 go: ## the client for Go: form, vet, tests with the race detector
@@ -87,10 +97,10 @@ polyglot: ## one run in four languages, whose processes are killed; after `make 
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"
 
-lint: rustfmt clang-format clippy clippy-faults ## formatting of Rust, C and C++, and clippy; warnings are errors
+lint: rustfmt clang-format clippy clippy-faults clippy-tool ## formatting of Rust, C and C++, and clippy; warnings are errors
 
 rustfmt:
-	@$(call if_has,fmt,$(CARGO) fmt --check || ! $(STRICT))
+	@$(call if_has,fmt,{ $(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path $(TOOL); } || ! $(STRICT))
 
 clang-format:
 	@scripts/format.sh --check
@@ -101,8 +111,12 @@ clippy:
 clippy-faults:
 	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features fault -- $$deny)
 
+clippy-tool:
+	@$(DENY); $(call if_has,clippy,$(CLIPPY) --manifest-path $(TOOL) -- $$deny)
+
 format: ## writes Rust, C and C++ as `make lint` wants them
 	$(CARGO) fmt
+	$(CARGO) fmt --manifest-path $(TOOL)
 	@scripts/format.sh
 
 bench: ## how fast it is, beside the limits of this machine

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Puts the built library, its headers and the files for pkg-config and CMake where the Makefile's
-# variables say, or takes them away. It copies what `make build` made and builds nothing, so that it
-# runs as root, without cargo. Relative folders are those of the caller's folder.
-#   install.sh install|uninstall, with PREFIX LIBDIR INCLUDEDIR DATADIR DESTDIR INSTALL and BUILT
+# variables say, or takes them away; swctl too, where `make tool` has made it. It copies what was made
+# and builds nothing, so that it runs as root, without cargo. Relative folders are those of the caller's folder.
+#   install.sh install|uninstall, with PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR DESTDIR INSTALL BUILT BUILT_TOOL
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,9 @@ folder() { # <variable>
 }
 
 prefix=$(folder PREFIX)
-LIBDIR=${LIBDIR:-$prefix/lib} INCLUDEDIR=${INCLUDEDIR:-$prefix/include} DATADIR=${DATADIR:-$prefix/share}
+BINDIR=${BINDIR:-$prefix/bin} LIBDIR=${LIBDIR:-$prefix/lib}
+INCLUDEDIR=${INCLUDEDIR:-$prefix/include} DATADIR=${DATADIR:-$prefix/share}
+bindir=$(folder BINDIR)
 libdir=$(folder LIBDIR)
 includedir=$(folder INCLUDEDIR)
 datadir=$(folder DATADIR)
@@ -48,16 +50,39 @@ fill_in() { # <file>.in <file>
     chmod 644 "$stage$2"
 }
 
-# Refuses to install what is not built, or was built before its sources were changed. Cargo says in
-# libsmolwf.d what the library was made of, with a backslash before each space.
+# Refuses to install what is not built, or was built before its sources were changed.
 check_built() {
-    local sources source library=$BUILT/libsmolwf.so
+    local library=$BUILT/libsmolwf.so
     [ -e "$library" ] && [ -e "$BUILT/libsmolwf.a" ] ||
         fail "$library is not built: run \`make build\` first"
+    check_fresh "$library" "$BUILT/libsmolwf.d" 'make build'
+    [ ! -e "$BUILT_TOOL" ] || check_fresh "$BUILT_TOOL" "$BUILT_TOOL.d" 'make tool'
+}
+
+# Cargo says in the .d file what a thing was made of, with a backslash before each space.
+check_fresh() { # <built> <its .d file> <what builds it>
+    local sources source
     # shellcheck disable=SC2162
-    read -a sources <"$BUILT/libsmolwf.d"
+    read -a sources <"$2"
     for source in "${sources[@]:1}"; do
-        [ ! "$source" -nt "$library" ] || fail "$source is newer than $library: run \`make build\` first"
+        [ ! "$source" -nt "$1" ] || fail "$source is newer than $1: run \`$3\` first"
+    done
+}
+
+# The tool, its manual, and what shells look for to complete its commands.
+tool_files='man/swctl.1:man/man1/swctl.1
+completions/swctl.bash:bash-completion/completions/swctl
+completions/_swctl:zsh/site-functions/_swctl
+completions/swctl.fish:fish/vendor_completions.d/swctl.fish'
+
+put_tool() {
+    local pair
+    [ -e "$BUILT_TOOL" ] || return 0
+    "$INSTALL" -d "$stage$bindir"
+    "$INSTALL" -m 755 "$BUILT_TOOL" "$stage$bindir/swctl"
+    for pair in $tool_files; do
+        "$INSTALL" -d "$(dirname "$stage$datadir/${pair#*:}")"
+        "$INSTALL" -m 644 "tools/swctl/${pair%%:*}" "$stage$datadir/${pair#*:}"
     done
 }
 
@@ -75,14 +100,18 @@ put() {
     fill_in smolwf.pc.in "$libdir/pkgconfig/smolwf.pc"
     fill_in cmake/smolwfConfig.cmake.in "$cmake/smolwfConfig.cmake"
     fill_in cmake/smolwfConfigVersion.cmake.in "$cmake/smolwfConfigVersion.cmake"
+    put_tool
     echo "smolwf $version is installed in $stage$prefix"
 }
 
 take_away() {
+    local pair
     rm -f "$stage$libdir/libsmolwf.so"{,".$abi",".$version"} "$stage$libdir/libsmolwf.a" \
         "$stage$libdir/pkgconfig/smolwf.pc" "$stage$cmake/"smolwfConfig{,Version}.cmake \
         "$stage$includedir/"{smolwf.h,smolwf.hpp,smolwf_worker.hpp} "$stage$datadir/smolwf/smolwf.cdef"
     (cd docs/schemas && printf '%s\0' *.json) | (cd "$stage$datadir/smolwf/schemas" 2>/dev/null && xargs -0 rm -f) || true
+    rm -f "$stage$bindir/swctl"
+    for pair in $tool_files; do rm -f "$stage$datadir/${pair#*:}"; done
     rmdir "$stage$datadir/smolwf/schemas" "$stage$datadir/smolwf" "$stage$cmake" 2>/dev/null || true
 }
 

@@ -462,6 +462,38 @@ fn a_library_older_than_one_of_its_sources_is_not_installed() {
     said(install(target.path()).arg(variable("DESTDIR", stage.path())).arg("PREFIX=/opt"));
 }
 
+#[test]
+fn the_tool_is_installed_where_it_is_built_and_taken_away_again() {
+    let target = tempfile::tempdir().expect("a folder");
+    let release = target.path().join("release");
+    fs::create_dir(&release).expect("a folder");
+    for name in ["libsmolwf.so", "libsmolwf.a", "libsmolwf.d"] {
+        fs::copy(built().join("release").join(name), release.join(name)).expect(name);
+    }
+    fs::write(release.join("swctl"), "a program").expect("a file");
+    fs::write(release.join("swctl.d"), "swctl: /gone.rs\n").expect("a file");
+    let stage = stage();
+    let asked = |what| {
+        let mut make = make(what, target.path());
+        make.arg(variable("DESTDIR", stage.path())).arg("PREFIX=/opt");
+        said(&mut make)
+    };
+    asked("install");
+    let wanted = [
+        "opt/bin/swctl",
+        "opt/share/bash-completion/completions/swctl",
+        "opt/share/fish/vendor_completions.d/swctl.fish",
+        "opt/share/man/man1/swctl.1",
+        "opt/share/zsh/site-functions/_swctl",
+    ];
+    let there = files(stage.path());
+    for file in wanted {
+        assert!(there.iter().any(|it| it == file), "{file} is not among {there:?}");
+    }
+    asked("uninstall");
+    assert_eq!(files(stage.path()), Vec::<String>::new());
+}
+
 /// Lists the files below a folder, links as they are, sorted.
 fn files(root: &Path) -> Vec<String> {
     let mut found = Vec::new();

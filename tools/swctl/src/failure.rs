@@ -41,6 +41,8 @@ pub enum Failure {
     TimedOut(String),
     /// A file, standard input or the terminal cannot be used.
     Environment(String),
+    /// A signal ended it.
+    Signal(i32),
     /// The output could not be written.
     Output(io::Error),
 }
@@ -72,6 +74,7 @@ impl Failure {
             Failure::Library(error) => of_code(error.code),
             Failure::Usage(_) => exit::USAGE,
             Failure::No => exit::NO,
+            Failure::Signal(number) => 128 + *number as u8,
             Failure::TimedOut(_) => exit::TIMED_OUT,
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::PIPE,
             Failure::Environment(_) | Failure::Output(_) => exit::ENVIRONMENT,
@@ -85,7 +88,7 @@ impl Failure {
             Failure::Usage(message)
             | Failure::TimedOut(message)
             | Failure::Environment(message) => Some(message.clone()),
-            Failure::No => None,
+            Failure::No | Failure::Signal(_) => None,
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 Some("whoever read the output has gone".to_string())
             }
@@ -103,7 +106,7 @@ impl Failure {
             Failure::Usage(_) => ("USAGE", 0, false),
             Failure::TimedOut(_) => ("SW_TIMEOUT", 0, true),
             Failure::Environment(_) => ("ENVIRONMENT", 0, false),
-            Failure::No | Failure::Output(_) => ("OUTPUT", 0, false),
+            Failure::No | Failure::Signal(_) | Failure::Output(_) => ("OUTPUT", 0, false),
         };
         let document = serde_json::json!({
             "code": name, "exit": self.exit(), "engine_code": engine_code, "message": message,

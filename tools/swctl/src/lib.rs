@@ -5,9 +5,15 @@
 
 pub mod cli;
 pub mod command;
+pub mod document;
 pub mod door;
 pub mod failure;
+pub mod filter;
+pub mod input;
 pub mod out;
+pub mod progress;
+pub mod run_id;
+pub mod system;
 pub mod table;
 pub mod text;
 pub mod time;

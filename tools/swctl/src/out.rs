@@ -79,6 +79,14 @@ impl Out {
         self.text(&text)
     }
 
+    /// Cells that are left of a line after some; in a pipe there is no end.
+    pub fn room(&self, taken: usize) -> usize {
+        match self.form {
+            Form::Table => self.width.saturating_sub(taken).max(1),
+            _ => usize::MAX,
+        }
+    }
+
     /// A text in its tone, where colours are wanted.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         tone.paint(text, self.color)

@@ -180,14 +180,32 @@ pub fn size(bytes: i64) -> String {
 
 /// Rows below headings.
 pub struct Table {
-    headings: Vec<&'static str>,
+    headings: Vec<String>,
     rows: Vec<Vec<Cell>>,
+    yields: &'static [usize],
 }
+
+/// A column is cut to no fewer cells than these before others are left out, and one with ids not at
+/// all: what is copied must be whole.
+const CUT_TO: usize = 8;
+/// The same of the last column, which says why.
+const LAST_CUT_TO: usize = 16;
 
 impl Table {
     /// A table without rows.
     pub fn new(headings: &[&'static str]) -> Table {
-        Table { headings: headings.to_vec(), rows: Vec::new() }
+        Table::with_headings(headings.iter().map(|heading| heading.to_string()).collect())
+    }
+
+    /// The same, where the headings are not ours.
+    pub fn with_headings(headings: Vec<String>) -> Table {
+        Table { headings, rows: Vec::new(), yields: &[] }
+    }
+
+    /// Says which columns are left out first where there is no room; the others follow from the last.
+    pub fn yielding(mut self, columns: &'static [usize]) -> Table {
+        self.yields = columns;
+        self
     }
 
     /// Adds a row with a cell for each heading.
@@ -217,10 +235,12 @@ impl Table {
             .collect();
         let widths = self.widths(&texts, cells);
         let mut out = String::new();
-        let headings = self.headings.iter().enumerate().map(|(at, heading)| {
-            let right = self.rows.first().is_some_and(|row| row[at].is_right());
-            (heading.to_string(), Tone::Bold, right)
-        });
+        let right: Vec<bool> = (0..self.headings.len())
+            .map(|at| self.rows.iter().any(|row| row[at].is_right()))
+            .collect();
+        let headings = self.headings.iter().zip(&right);
+        let headings = headings
+            .map(|(heading, right)| (text::visible(heading).into_owned(), Tone::Bold, *right));
         push_line(&mut out, headings, &widths, color);
         for (row, texts) in self.rows.iter().zip(texts) {
             let cells =
@@ -230,25 +250,62 @@ impl Table {
         out
     }
 
+    /// The rows alone, with two spaces between: what comes line by line has no columns to align.
+    pub fn lines(&self, cells: usize, now_ms: i64, color: bool) -> String {
+        let line = |row: &Vec<Cell>| {
+            let plain: Vec<String> = row.iter().map(|cell| cell.shown(now_ms)).collect();
+            let (whole, dim) = (plain.join("  "), color && plain.len() > 1);
+            let cut = text::cut(&whole, cells);
+            match cut.strip_prefix(plain[0].as_str()) {
+                Some(rest) if dim => format!("{}{rest}\n", Tone::Dim.paint(&plain[0], true)),
+                _ => format!("{cut}\n"),
+            }
+        };
+        self.rows.iter().map(line).collect()
+    }
+
     fn widths(&self, texts: &[Vec<String>], cells: usize) -> Vec<usize> {
         let mut widths: Vec<usize> =
-            self.headings.iter().map(|heading| text::width(heading)).collect();
+            self.headings.iter().map(|heading| text::width(&text::visible(heading))).collect();
         for row in texts {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(text::width(cell));
             }
         }
-        let gaps = 2 * widths.len().saturating_sub(1);
-        while widths.iter().sum::<usize>() + gaps > cells {
-            let widest =
-                (0..widths.len()).max_by_key(|at| widths[*at]).expect("a table has columns");
-            if widths[widest] <= 3 {
-                break;
+        let is_id = |at: usize| texts.iter().any(|row| row[at].starts_with("run_"));
+        let last = widths.len() - 1;
+        let floor = |(at, width): (usize, &usize)| match at {
+            _ if is_id(at) => *width,
+            _ if at == last => LAST_CUT_TO,
+            _ => CUT_TO,
+        };
+        let floors: Vec<usize> = widths.iter().enumerate().map(floor).collect();
+        let mut leaving = self.leaving();
+        while taken(&widths) > cells {
+            let wide = |at: &usize| widths[*at] > floors[*at];
+            let widest = (0..widths.len()).filter(wide).max_by_key(|at| widths[*at]);
+            match widest.or_else(|| leaving.next()) {
+                Some(at) if wide(&at) => widths[at] -= 1,
+                Some(at) => widths[at] = 0,
+                None => break,
             }
-            widths[widest] -= 1;
         }
+        widths[0] = widths[0].min(cells);
         widths
     }
+
+    /// Columns in the order in which they are left out; the first stays.
+    fn leaving(&self) -> impl Iterator<Item = usize> + use<> {
+        let yields = self.yields;
+        let rest = (1..self.headings.len()).rev().filter(move |at| !yields.contains(at));
+        yields.iter().copied().chain(rest)
+    }
+}
+
+/// Cells that columns take with the gaps between; one of width 0 is left out.
+fn taken(widths: &[usize]) -> usize {
+    let shown = widths.iter().filter(|width| **width > 0);
+    shown.map(|width| width + 2).sum::<usize>().saturating_sub(2)
 }
 
 fn push_line(
@@ -259,6 +316,9 @@ fn push_line(
 ) {
     let mut line = String::new();
     for (at, ((cell, tone, right), width)) in cells.zip(widths).enumerate() {
+        if *width == 0 {
+            continue;
+        }
         let cell = text::cut(&cell, *width);
         let gap = " ".repeat(width - text::width(&cell));
         let space = if at == 0 { "" } else { "  " };

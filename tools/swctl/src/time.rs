@@ -18,11 +18,22 @@ pub fn span(ms: i64) -> String {
     }
 }
 
+/// A duration in one unit where that is exact enough: `10m`, `14h`, `12d`; else as `span` says it.
+fn about(ms: i64) -> String {
+    let (m, h, d) = (ms / 60_000, ms / 3_600_000, ms / DAY_MS);
+    match () {
+        () if d >= 10 => format!("{d}d"),
+        () if h >= 10 && d == 0 => format!("{h}h"),
+        () if m >= 10 && h == 0 => format!("{m}m"),
+        () => span(ms),
+    }
+}
+
 /// A moment as seen from now: `4.2s ago`, `in 3m20s`, `now`.
 pub fn relative(at_ms: i64, now_ms: i64) -> String {
     match now_ms - at_ms {
-        gone if gone >= 1000 => format!("{} ago", span(gone)),
-        gone if gone <= -1000 => format!("in {}", span(-gone)),
+        gone if gone >= 1000 => format!("{} ago", about(gone)),
+        gone if gone <= -1000 => format!("in {}", about(-gone)),
         _ => "now".to_string(),
     }
 }
@@ -177,6 +188,7 @@ mod tests {
     fn a_moment_is_near_or_far_from_now() {
         assert_eq!(relative(1000, 5200), "4.2s ago");
         assert_eq!(relative(65_000, 5000), "in 1m00s");
+        assert_eq!(relative(0, 620_000), "10m ago");
         assert_eq!(relative(5000, 5001), "now");
     }
 }

@@ -1,13 +1,25 @@
 //! The commands, a file for each topic, and what they share: an open store and where answers go.
 
+mod act;
+mod bundle;
+mod explain;
+mod keep;
+mod list;
+mod log;
+pub mod own;
 mod places;
+mod sql;
+mod story;
+mod submit;
+mod top;
+mod whole;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Acts, Cli, Command, Looks};
 use crate::door::{Mode, Store};
 use crate::failure::{Failure, exit};
 use crate::out::{self, Out};
@@ -32,7 +44,7 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let is_json = cli.look.json || cli.look.jsonl;
-    match run(cli) {
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => tell(&failure, is_json),
     }
@@ -64,16 +76,81 @@ fn tell(failure: &Failure, is_json: bool) -> ExitCode {
     ExitCode::from(failure.exit())
 }
 
-fn run(cli: Cli) -> Done {
+fn run(cli: &Cli) -> Done {
     match &cli.command {
-        Command::Queues => look(&cli, places::queues),
-        Command::Owners => look(&cli, places::owners),
+        Command::Completions { shell } => own::print(&cli.look, &own::completions(*shell)),
+        Command::Man => own::print(&cli.look, &own::manual()?),
+        Command::Version => own::version(&cli.look),
+        Command::Look(command) => looked(cli, command),
+        Command::Act(command) => acted(cli, command),
+    }
+}
+
+/// Commands that only look.
+fn looked(cli: &Cli, command: &Looks) -> Done {
+    match command {
+        Looks::Ls(asked) => look(cli, |it| list::list(it, asked)),
+        Looks::Show { run } => look(cli, |it| story::show(it, run)),
+        Looks::Why { run } => look(cli, |it| explain::why(it, run)),
+        Looks::Tree { run, limit } => look(cli, |it| story::tree(it, run, *limit)),
+        Looks::Steps { run } => look(cli, |it| story::steps(it, run)),
+        Looks::Events(asked) => look(cli, |it| log::events(it, asked)),
+        Looks::Stats => look(cli, whole::stats),
+        Looks::Queues => look(cli, places::queues),
+        Looks::Owners => look(cli, places::owners),
+        Looks::Schedules => look(cli, places::schedules),
+        Looks::Budget { run } => look(cli, |it| whole::budget(it, run)),
+        Looks::Top => look(cli, top::top),
+        Looks::Wait { run, timeout } => look(cli, |it| submit::wait(it, run, *timeout)),
+        Looks::Backup { copy } => look(cli, |it| keep::backup(it, copy)),
+        Looks::Check => look(cli, keep::check),
+        Looks::Sql { sql, params, rows, timeout } => {
+            look(cli, |it| sql::sql(it, sql, params.as_deref(), *rows, *timeout))
+        }
+        Looks::Bundle { run, output, payloads, no_check } => {
+            let (run, output) = (run.as_deref(), output.as_deref());
+            let wanted = bundle::Wanted { run, output, payloads: *payloads, check: !no_check };
+            look(cli, |it| bundle::bundle(it, &wanted))
+        }
+    }
+}
+
+/// Commands that change something.
+fn acted(cli: &Cli, command: &Acts) -> Done {
+    match command {
+        Acts::Submit(asked) => write(cli, |it| submit::submit(it, asked)),
+        Acts::Signal { run, name, payload, key } => {
+            write(cli, |it| submit::signal(it, run, name, payload.as_deref(), key.as_deref()))
+        }
+        Acts::Cancel { which, reason } => {
+            write(cli, |it| act::act(it, act::Act::Cancel(reason.as_deref()), which))
+        }
+        Acts::Pause { which } => write(cli, |it| act::act(it, act::Act::Pause, which)),
+        Acts::Resume { which } => write(cli, |it| act::act(it, act::Act::Resume, which)),
+        Acts::Retry { which } => write(cli, |it| act::act(it, act::Act::Retry, which)),
+        Acts::Fork { run, from } => write(cli, |it| submit::fork(it, run, from.as_deref())),
+        Acts::Annotate { run, patch } => write(cli, |it| submit::annotate(it, run, patch)),
+        Acts::Queue(asked) => write(cli, |it| places::set(it, asked)),
+        Acts::Prune { filter, all, sure } => write(cli, |it| keep::prune(it, filter, *all, sure)),
+        Acts::Migrate { create, dry_run, to } => {
+            let mode = match (dry_run, create) {
+                (true, _) => Mode::Read,
+                (_, true) => Mode::Create,
+                _ => Mode::Write,
+            };
+            with(cli, mode, |it| keep::migrate(it, *to, *dry_run))
+        }
     }
 }
 
 /// Does what only looks: read-only, and never makes the file.
 fn look(cli: &Cli, command: impl FnOnce(&mut Session) -> Done) -> Done {
     with(cli, Mode::Read, command)
+}
+
+/// Does what changes something: the file must be there.
+fn write(cli: &Cli, command: impl FnOnce(&mut Session) -> Done) -> Done {
+    with(cli, Mode::Write, command)
 }
 
 fn with(cli: &Cli, mode: Mode, command: impl FnOnce(&mut Session) -> Done) -> Done {

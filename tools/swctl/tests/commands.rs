@@ -1,0 +1,467 @@
+//! Each command through the built program, on a store that was made through the library.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use support::stage::{self, Cast};
+use support::{Place, ask, swctl};
+use swctl::door::{Mode, Store};
+
+fn filled() -> (Place, Cast) {
+    let place = Place::new();
+    let cast = stage::fill(&place.file);
+    (place, cast)
+}
+
+fn open(place: &Place) -> Store {
+    Store::open(&place.file, Mode::Read, 5000).expect("the store opens")
+}
+
+// ---- Forms --------------------------------------------------------------------------------------
+
+#[test]
+fn each_looker_answers_in_a_pipe_and_as_a_table_without_a_colour() {
+    let (place, cast) = filled();
+    let id = cast.failed.as_str();
+    let lookers: &[&[&str]] = &[
+        &["ls"],
+        &["show", id],
+        &["why", id],
+        &["tree", id],
+        &["steps", id],
+        &["events"],
+        &["stats"],
+        &["queues"],
+        &["owners"],
+        &["schedules"],
+        &["budget", cast.full.as_str()],
+        &["check"],
+        &["sql", "SELECT 1 AS one"],
+    ];
+    for looker in lookers {
+        let piped = place.told(looker);
+        let mut args = looker.to_vec();
+        args.push("--table");
+        let table = place.told(&args);
+        for text in [&piped, &table] {
+            let is_bare = looker[0] == "budget" || !text.trim().is_empty();
+            assert!(is_bare && !text.contains('\x1b'), "{looker:?}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn json_is_the_librarys_document_byte_for_byte() {
+    let (place, cast) = filled();
+    let store = open(&place);
+    let id = cast.completed.as_str();
+    let line = |document: Result<String, swctl::door::Error>| document.expect("a document") + "\n";
+    assert_eq!(place.told(&["show", id, "--json"]), line(store.run_get(id)));
+    assert_eq!(place.told(&["steps", id, "--json"]), line(store.run_history(id, None, 0)));
+    assert_eq!(place.told(&["why", id, "--json"]), line(store.run_explain(id)));
+    assert_eq!(place.told(&["ls", "--json"]), line(store.run_list("{}", None, 50)));
+    assert_eq!(place.told(&["events", "--json"]), line(store.event_read(None, 0, 0)));
+    assert_eq!(place.told(&["queues", "--json"]), line(store.queues()));
+    assert_eq!(place.told(&["owners", "--json"]), line(store.owners()));
+    assert_eq!(place.told(&["schedules", "--json"]), line(store.schedules()));
+    assert_eq!(place.told(&["check", "--json"]), line(store.check()));
+    let newsletter = cast.running.id();
+    assert_eq!(place.told(&["budget", &newsletter, "--json"]), line(store.budget_get(&newsletter)));
+    let one = "SELECT 9007199254740993 AS n";
+    assert_eq!(place.told(&["sql", one, "--json"]), line(store.query(one, None, None)));
+}
+
+#[test]
+fn jsonl_gives_a_document_a_line() {
+    let (place, cast) = filled();
+    for args in [
+        vec!["ls", "--jsonl"],
+        vec!["events", "--jsonl"],
+        vec!["steps", &cast.completed, "--jsonl"],
+    ] {
+        let lines = place.told(&args);
+        assert!(lines.lines().count() > 1, "{args:?}");
+        for line in lines.lines() {
+            serde_json::from_str::<serde_json::Value>(line).expect("a document");
+        }
+    }
+}
+
+#[test]
+fn a_pipe_gets_whole_ids_and_times_that_another_program_reads() {
+    let (place, cast) = filled();
+    let line = place.told(&["ls", "--state", "failed"]);
+    let columns: Vec<&str> = line.trim_end_matches('\n').split('\t').collect();
+    assert_eq!(columns.len(), 8, "{line:?}");
+    assert_eq!(columns[..5], [cast.failed.as_str(), "failed", "invoice", "billing", "1/3"]);
+    assert!(columns[5].ends_with('Z') && columns[5].contains('T'), "{line:?}");
+    assert_eq!(columns[7], "bank: connection refused");
+}
+
+#[test]
+fn no_payload_writes_a_control_character_to_a_terminal() {
+    let place = Place::new();
+    let stage = stage::Stage::open(&place.file);
+    let id = stage.submit(r#"{"workflow":"w","args":"a\u001b[2Jb","metadata":{"k":"\u009bx"}}"#);
+    let held = stage.claim("default");
+    held.step("bell\u{7}", r#""\u001b]0;title\u0007""#);
+    held.event("e\u{1b}[1m", "\"\\u001b\"");
+    held.fail(r#"{"message":"red \u001b[31m\u202e"}"#, true);
+    for command in ["show", "why", "steps", "tree"] {
+        for form in ["--table", "--busy=1s"] {
+            let text = place.told(&[command, &id, form]);
+            let hidden = text.chars().find(|c| c.is_control() && !"\n\t".contains(*c));
+            assert_eq!(hidden, None, "{command} {form}: {text:?}");
+            assert!(!text.contains('\u{202e}'), "{command} {form}");
+        }
+    }
+    for args in [["ls", "--table"], ["events", "--table"], ["events", "--busy=1s"]] {
+        let text = place.told(&args);
+        assert!(!text.chars().any(|c| c.is_control() && !"\n\t".contains(c)), "{args:?}: {text:?}");
+    }
+}
+
+// ---- Questions of an operator -------------------------------------------------------------------
+
+#[test]
+fn a_stranger_learns_what_runs_what_failed_and_who_holds_the_queue() {
+    let (place, cast) = filled();
+    let running = place.told(&["ls", "--state", "running"]);
+    assert!(running.starts_with(&cast.running.id()) && running.lines().count() == 1, "{running}");
+    let failed = place.told(&["ls", "--state", "failed", "--ended-from", "1h"]);
+    assert!(failed.contains("bank: connection refused"), "{failed}");
+    let why = place.told(&["why", &cast.full, "--table"]);
+    assert!(why.contains("Queue \"mail\" lets 1 run at once"), "{why}");
+    assert!(why.contains(&format!("why {}", cast.running.id())), "{why}");
+    let stats = place.told(&["stats", "--table"]);
+    assert!(stats.contains(&cast.running.id()), "{stats}");
+    let owners = place.told(&["owners"]);
+    assert!(owners.contains(&format!("\t{}\talive\t1\t", std::process::id())), "{owners}");
+}
+
+#[test]
+fn why_names_what_to_type_for_each_reason() {
+    let (place, cast) = filled();
+    let said = [
+        (&cast.waiting, "signal RUN decision JSON"),
+        (&cast.parent, "why"),
+        (&cast.backing_off, "show RUN"),
+        (&cast.delayed, "wait RUN"),
+        (&cast.paused, "resume RUN"),
+        (&cast.failed, "retry RUN"),
+        (&cast.full, "queue set mail --concurrency 2"),
+    ];
+    for (id, command) in said {
+        let why = place.told(&["why", id, "--table"]);
+        assert!(why.contains(&command.replace("RUN", id)), "{command}: {why}");
+    }
+}
+
+#[test]
+fn show_tells_what_a_run_did_and_what_it_waits_for() {
+    let (place, cast) = filled();
+    let shown = place.told(&["show", &cast.waiting, "--table"]);
+    for part in [
+        "approval",
+        "waiting",
+        "No message \"decision\" has come",
+        "asked the manager",
+        "suspended",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let shown = place.told(&["show", &cast.parent, "--table"]);
+    assert!(shown.contains(&cast.child), "{shown}");
+}
+
+#[test]
+fn a_tree_is_drawn_from_its_top_whichever_run_is_named() {
+    let (place, cast) = filled();
+    let drawn = place.told(&["tree", &cast.child, "--table"]);
+    let lines: Vec<&str> = drawn.lines().collect();
+    assert_eq!(lines.len(), 3, "{drawn}");
+    assert!(lines[0].starts_with(&cast.parent), "{drawn}");
+    assert!(
+        lines[1].starts_with(&format!("`- {}", cast.child)) && lines[1].contains(" <"),
+        "{drawn}"
+    );
+    assert!(lines[2].starts_with("   `- run_"), "{drawn}");
+}
+
+#[test]
+fn the_beginning_of_an_id_and_latest_mean_a_run() {
+    let (place, cast) = filled();
+    assert!(place.told(&["show", &cast.full[..29], "--table"]).starts_with(&cast.full));
+    let newest = place.told(&["ls", "--limit", "1"]);
+    assert!(newest.starts_with(place.told(&["show", "latest"]).split(' ').next().expect("an id")));
+    let several = place.ask(&["show", &cast.full[..10]]);
+    assert_eq!(several.code, Some(2), "{several:?}");
+}
+
+// ---- Exit codes ---------------------------------------------------------------------------------
+
+#[test]
+fn a_run_that_is_not_there_is_answered_with_the_nearest() {
+    let (place, cast) = filled();
+    let wrong = format!("{}zz", &cast.completed[..28]);
+    let answer = place.ask(&["show", &wrong]);
+    assert_eq!((answer.code, answer.out.as_str()), (Some(3), ""), "{answer:?}");
+    assert!(
+        answer.err.contains(&cast.completed) || answer.err.contains(&cast.failed),
+        "{answer:?}"
+    );
+    assert_eq!(place.ask(&["why", "no such thing"]).code, Some(3));
+}
+
+#[test]
+fn an_exit_code_says_what_came_of_it() {
+    let (place, cast) = filled();
+    assert_eq!(place.ask(&["wait", &cast.completed]).code, Some(0));
+    assert_eq!(place.ask(&["wait", &cast.failed]).code, Some(1));
+    assert_eq!(place.ask(&["ls", "--state", "gone"]).code, Some(2));
+    assert_eq!(place.ask(&["frobnicate"]).code, Some(2));
+    assert_eq!(place.ask(&["cancel", &cast.completed]).code, Some(4));
+    assert_eq!(place.ask(&["wait", &cast.waiting, "--timeout", "20ms"]).code, Some(5));
+    let missing = place.folder.path().join("none.db");
+    assert_eq!(ask(&missing, &["ls"]).code, Some(8));
+    let help = swctl().arg("--help").output().expect("it runs");
+    assert_eq!(help.status.code(), Some(0));
+}
+
+#[test]
+fn a_file_that_is_no_store_or_a_newer_one_is_refused_with_a_sentence() {
+    let place = Place::new();
+    let text = place.folder.path().join("notes.txt");
+    std::fs::write(&text, "no database ".repeat(1000)).expect("a file");
+    let answer = ask(&text, &["ls"]);
+    assert_eq!(answer.code, Some(7), "{answer:?}");
+    assert!(answer.err.starts_with("swctl: ") && answer.err.lines().count() == 1, "{answer:?}");
+    drop(stage::fill(&place.file));
+    let other = rusqlite::Connection::open(&place.file).expect("SQLite");
+    let newer = "INSERT INTO sw_migrations SELECT id + 1000, introduced_version, applied_time, checksum \
+                 FROM sw_migrations ORDER BY id DESC LIMIT 1";
+    other.execute(newer, []).expect("a row of the future");
+    drop(other);
+    let answer = place.ask(&["ls", "--json"]);
+    assert_eq!(answer.code, Some(7), "{answer:?}");
+    let error: serde_json::Value = serde_json::from_str(&answer.err).expect("one JSON object");
+    assert_eq!(
+        (error["code"].as_str(), error["exit"].as_i64()),
+        (Some("SW_ERR_SCHEMA_NEW"), Some(7))
+    );
+}
+
+#[test]
+fn a_file_that_others_hold_is_busy_after_the_time_that_was_given() {
+    let place = Place::new();
+    drop(stage::fill(&place.file));
+    let other = rusqlite::Connection::open(&place.file).expect("SQLite");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
+    let answer = place.ask(&["submit", "w", "--busy", "50ms"]);
+    assert_eq!(answer.code, Some(6), "{answer:?}");
+    assert_eq!(place.ask(&["ls"]).code, Some(0), "a look waits for no writer");
+}
+
+#[test]
+fn a_reader_that_goes_early_ends_the_command_with_the_code_of_its_signal() {
+    let (place, _cast) = filled();
+    let mut command = swctl();
+    command.arg(&place.file).args(["ls", "--all"]).stderr(Stdio::piped());
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let answer: support::Answer = command.stdout(writer).output().expect("it runs").into();
+    assert_eq!(answer.code, Some(141), "{answer:?}");
+    assert_eq!(answer.err, "swctl: whoever read the output has gone\n");
+}
+
+#[test]
+fn a_look_makes_no_file_and_a_migration_only_when_told() {
+    let place = Place::new();
+    for command in ["ls", "stats", "top", "check", "submit w", "migrate"] {
+        let args: Vec<&str> = command.split(' ').collect();
+        assert_eq!(place.ask(&args).code, Some(8), "{command}");
+        assert!(!place.file.exists(), "{command}");
+    }
+    place.told(&["migrate", "--create"]);
+    assert_eq!(place.told(&["ls"]), "");
+}
+
+// ---- Acts ---------------------------------------------------------------------------------------
+
+#[test]
+fn what_is_submitted_is_found_by_its_key_and_metadata_and_ended_by_a_worker() {
+    let place = Place::new();
+    place.told(&["migrate", "--create"]);
+    let args = [
+        "submit",
+        "w",
+        "{\"n\":1}",
+        "--key",
+        "k1",
+        "--meta",
+        "tenant=acme",
+        "--queue",
+        "q",
+        "--tries",
+        "1",
+    ];
+    let id = place.told(&args);
+    assert_eq!(place.told(&args), id, "the key has made it");
+    assert!(place.told(&["ls", "--meta", "tenant=acme"]).starts_with(id.trim()));
+    assert_eq!(place.told(&["ls", "--key", "k1", "--count"]), "1\n");
+    let closing = place.ask(&["submit", "w", "1},{\"workflow\":\"x\""]);
+    assert_eq!(closing.code, Some(2), "{closing:?}");
+    assert_eq!(place.told(&["ls", "--count"]), "1\n");
+    let stage = stage::Stage::open(&place.file);
+    stage.claim("q").complete("true");
+    assert!(place.told(&["wait", id.trim()]).contains("completed\ttrue"));
+}
+
+#[test]
+fn an_act_by_filter_wants_a_yes_where_nobody_can_be_asked_and_a_dry_run_does_nothing() {
+    let place = Place::new();
+    let stage = stage::Stage::open(&place.file);
+    stage.submit_all(&format!("[{}]", vec![r#"{"workflow":"w"}"#; 1200].join(",")));
+    let kept = stage.submit(r#"{"workflow":"other"}"#);
+    let refused = place.ask(&["cancel", "--workflow", "w"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err.contains("cancel 1200 runs"), "{refused:?}");
+    let rehearsed = place.ask(&["cancel", "--workflow", "w", "--dry-run"]);
+    assert_eq!(
+        (rehearsed.code, rehearsed.out.as_str()),
+        (Some(0), "1000\t0\tyes\n"),
+        "{rehearsed:?}"
+    );
+    assert_eq!(place.told(&["ls", "--state", "pending", "--count"]), "1201\n");
+    assert_eq!(place.told(&["cancel", "--workflow", "w", "--yes"]), "1200\t0\n");
+    assert_eq!(place.told(&["ls", "--state", "cancelled", "--count"]), "1200\n");
+    assert!(place.told(&["ls", "--state", "pending"]).starts_with(&kept));
+    assert_eq!(place.ask(&["cancel"]).code, Some(2), "an act on nothing named is none");
+    let states = place.ask(&["retry", "--state", "pending", "--yes"]);
+    assert_eq!(states.code, Some(4), "{states:?}");
+    assert_eq!(place.told(&["retry", "--workflow", "w", "--yes"]), "1200\t0\n");
+}
+
+#[test]
+fn named_runs_are_paused_resumed_cancelled_retried_forked_signalled_and_annotated() {
+    let (place, cast) = filled();
+    let id = cast.full.as_str();
+    assert_eq!(place.told(&["pause", id, "--dry-run"]), format!("{id}\tpending\n"));
+    assert_eq!(place.told(&["pause", id]), format!("{id}\tpaused\n"));
+    assert_eq!(place.told(&["resume", id]), format!("{id}\tpending\n"));
+    assert_eq!(place.told(&["cancel", id, "--reason", "\"late\""]), format!("{id}\tcancelled\n"));
+    assert!(place.told(&["show", id]).contains("\"late\""));
+    assert_eq!(place.told(&["retry", id]), format!("{id}\tpending\n"));
+    let fork = place.told(&["fork", &cast.completed, "--from", "mail"]);
+    assert!(fork.starts_with("run_") && fork.trim() != cast.completed, "{fork}");
+    assert_eq!(place.ask(&["fork", &cast.completed, "--from", "nothing"]).code, Some(3));
+    place.told(&["signal", &cast.waiting, "decision", "{\"yes\":true}", "--key", "d1"]);
+    assert_eq!(place.told(&["why", &cast.waiting]).split('\t').next(), Some("behind_others"));
+    let annotated = place.told(&["annotate", id, "case=7", "seen=true"]);
+    assert_eq!(annotated, format!("{id}\t{{\"case\":7,\"seen\":true}}\n"));
+    assert!(place.told(&["ls", "--meta", "case=7"]).starts_with(id));
+}
+
+#[test]
+fn a_queue_keeps_what_is_not_named() {
+    let (place, _cast) = filled();
+    let row = |args: &[&str]| place.told(args).split('\t').map(str::to_string).collect::<Vec<_>>();
+    let columns = row(&["queue", "set", "mail", "--per-key", "2"]);
+    assert_eq!(columns[..5], ["mail", "open", "1", "1", "2"]);
+    assert_eq!(row(&["queue", "pause", "mail"])[..5], ["mail", "paused", "1", "1", "2"]);
+    assert_eq!(
+        row(&["queue", "set", "mail", "--concurrency", "none"])[..5],
+        ["mail", "paused", "1", "", "2"]
+    );
+    assert_eq!(row(&["queue", "resume", "mail"])[..5], ["mail", "open", "1", "", "2"]);
+    assert_eq!(place.ask(&["queue", "resume", "nowhere"]).code, Some(3));
+    assert_eq!(place.ask(&["queue", "set", "mail", "--concurrency", "many"]).code, Some(2));
+}
+
+#[test]
+fn a_prune_tells_what_it_would_take_and_takes_that() {
+    let (place, cast) = filled();
+    assert_eq!(place.ask(&["prune"]).code, Some(2));
+    let would = place.ask(&["prune", "--state", "completed", "--dry-run", "--table"]);
+    assert!(
+        would.out.contains(&cast.completed) && would.err.contains("nothing was removed"),
+        "{would:?}"
+    );
+    assert_eq!(place.told(&["ls", "--state", "completed", "--count"]), "1\n");
+    let gone = place.told(&["prune", "--state", "completed", "--yes"]);
+    assert!(gone.starts_with("1\t1\t") && gone.ends_with("\tno\n"), "{gone}");
+    assert_eq!(place.ask(&["show", &cast.completed]).code, Some(3));
+    assert_eq!(place.ask(&["prune", "--all"]).code, Some(2), "nobody can be asked");
+}
+
+#[test]
+fn a_copy_is_whole_and_overwrites_nothing() {
+    let (place, cast) = filled();
+    let copy = place.folder.path().join("copy.db");
+    let name = copy.to_str().expect("UTF-8");
+    assert!(place.told(&["backup", name]).starts_with(&format!("{name}\t")));
+    assert_eq!(ask(&copy, &["check"]).out, "ok\n");
+    assert!(ask(&copy, &["show", &cast.completed]).out.starts_with(&cast.completed));
+    assert_eq!(place.ask(&["backup", name]).code, Some(4));
+}
+
+#[test]
+fn a_damaged_file_fails_its_check() {
+    let place = Place::new();
+    drop(stage::fill(&place.file));
+    let other = rusqlite::Connection::open(&place.file).expect("SQLite");
+    other.execute("UPDATE sw_budget_balances SET spent = spent + 1", []).expect("a lie");
+    drop(other);
+    let answer = place.ask(&["check"]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(answer.out.starts_with("ledger\t"), "{answer:?}");
+}
+
+#[test]
+fn a_bundle_holds_the_story_of_a_run_and_no_payload() {
+    let (place, cast) = filled();
+    let text = place.told(&["bundle", &cast.failed]);
+    let bundle: serde_json::Value = serde_json::from_str(&text).expect("a document");
+    assert_eq!(bundle["run"]["run_id"], cast.failed.as_str());
+    assert_eq!(bundle["check"]["ok"], true);
+    for payload in ["connection refused", "globex", "r-9"] {
+        assert!(!text.contains(payload), "{payload}");
+    }
+    let kept = place.folder.path().join("bundle.json");
+    let name = kept.to_str().expect("UTF-8");
+    place.told(&["bundle", &cast.failed, "--payloads", "-o", name]);
+    assert!(std::fs::read_to_string(&kept).expect("a file").contains("connection refused"));
+    assert_eq!(place.ask(&["bundle", "-o", name]).code, Some(8), "what is there stays");
+}
+
+#[test]
+fn a_query_reads_and_writes_nothing() {
+    let (place, _cast) = filled();
+    let count = "SELECT workflow, count(*) FROM sw_workflow_lanes WHERE workflow = ?1 GROUP BY 1";
+    assert_eq!(place.told(&["sql", count, "--params", "[\"invoice\"]"]), "invoice\t1\n");
+    assert_eq!(place.ask(&["sql", "DELETE FROM sw_workflow_runs"]).code, Some(2));
+}
+
+// ---- Tails --------------------------------------------------------------------------------------
+
+#[test]
+fn a_tail_gives_events_as_they_come() {
+    let place = Place::new();
+    let stage = stage::Stage::open(&place.file);
+    stage.submit(r#"{"workflow":"w"}"#);
+    let held = stage.claim("default");
+    held.event("first", "1");
+    let mut command = swctl();
+    command.arg(&place.file).args(["events", "-f", "--jsonl"]).stdout(Stdio::piped());
+    let mut tail = command.spawn().expect("it runs");
+    let mut lines = BufReader::new(tail.stdout.take().expect("a pipe")).lines();
+    let mut next = || lines.next().expect("a line").expect("UTF-8");
+    assert!(next().contains("\"first\""));
+    held.event("second", "2");
+    assert!(next().contains("\"second\""));
+    tail.kill().expect("it is ours");
+    tail.wait().expect("it ends");
+    assert_eq!(place.ask(&["events", "-f", "--json"]).code, Some(2));
+}

@@ -1,0 +1,202 @@
+//! The program on a terminal that a script drives: tmux types, and what it shows is read back.
+
+mod support;
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::Place;
+use support::stage;
+
+/// A terminal of its own.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    /// Opens one with a shell in it; None, told, where there is no tmux.
+    fn open(columns: u16, rows: u16) -> Option<Terminal> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            assert!(std::env::var("SW_REQUIRE_ALL").as_deref() != Ok("1"), "tmux is missing");
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "skipped: tmux is missing");
+            return None;
+        }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let terminal = Terminal { socket: format!("swctl-{}-{number}", std::process::id()) };
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        let shell = "env -u NO_COLOR PS1='ready> ' sh -i";
+        terminal.tmux(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            &columns,
+            "-y",
+            &rows,
+            shell,
+        ]);
+        terminal.shows("ready>");
+        Some(terminal)
+    }
+
+    fn tmux(&self, args: &[&str]) -> String {
+        let mut command = Command::new("tmux");
+        let output = command.arg("-L").arg(&self.socket).args(args).output().expect("tmux runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Types a line, with a mark at its end that tells the exit code.
+    fn types(&self, line: &str) {
+        self.tmux(&["send-keys", "-l", line]);
+        self.key("Enter");
+    }
+
+    fn key(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the screen shows a text.
+    #[track_caller]
+    fn shows(&self, text: &str) -> String {
+        self.until(text, |screen| screen.contains(text))
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let began = Instant::now();
+        loop {
+            let screen = self.screen();
+            if is_so(&screen) {
+                return screen;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "no {what} on:\n{screen}");
+            // A terminal tells nobody that it has changed.
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+fn line(place: &Place, args: &str) -> String {
+    format!("{} {} {args}; echo code=$?", env!("CARGO_BIN_EXE_swctl"), place.file.display())
+}
+
+#[test]
+fn top_shows_what_runs_and_its_end_without_a_key_pressed_and_q_leaves_the_screen_as_it_was() {
+    let Some(terminal) = Terminal::open(120, 40) else { return };
+    let place = Place::new();
+    let cast = stage::fill(&place.file);
+    terminal.types(&line(&place, "top"));
+    let screen = terminal.shows("swctl top");
+    let id = cast.running.id();
+    for part in ["queues", "running", "the oldest that wait", "owners", id.as_str(), "alive"] {
+        assert!(screen.contains(part), "{part}:\n{screen}");
+    }
+    cast.running.complete("null");
+    let screen = terminal.shows("just ended");
+    assert!(screen.contains("completed"), "{screen}");
+    terminal.key("q");
+    let screen = terminal.shows("code=0");
+    assert!(!screen.contains("swctl top") && !screen.contains("just ended"), "{screen}");
+}
+
+#[test]
+fn top_fits_a_terminal_of_twenty_columns_and_ctrl_c_ends_it() {
+    let Some(terminal) = Terminal::open(20, 12) else { return };
+    let place = Place::new();
+    let _cast = stage::fill(&place.file);
+    terminal.types(&line(&place, "top"));
+    let screen = terminal.shows("queues");
+    assert!(screen.lines().all(|line| line.chars().count() <= 20), "{screen}");
+    terminal.tmux(&["resize-window", "-x", "100", "-y", "30"]);
+    terminal.shows("OLDEST READY");
+    terminal.key("C-c");
+    terminal.shows("code=130");
+}
+
+#[test]
+fn a_narrow_terminal_is_written_no_line_that_it_would_break() {
+    let Some(terminal) = Terminal::open(20, 50) else { return };
+    let place = Place::new();
+    let cast = stage::fill(&place.file);
+    for command in ["ls", "queues", "stats"] {
+        terminal.types(&format!("clear; {}", line(&place, command)));
+        terminal.shows("code=0");
+    }
+    terminal.types(&format!("clear; {}", line(&place, &format!("why {}", cast.waiting))));
+    terminal.shows("code=0");
+}
+
+#[test]
+fn a_question_is_asked_and_no_is_an_answer() {
+    let Some(terminal) = Terminal::open(100, 20) else { return };
+    let place = Place::new();
+    let cast = stage::fill(&place.file);
+    terminal.types(&line(&place, "prune --all"));
+    terminal.shows("prune 2 runs in 2 trees");
+    terminal.shows("[y/N]");
+    terminal.types("n");
+    terminal.shows("nothing was done");
+    terminal.shows("code=1");
+    assert_eq!(place.ask(&["show", &cast.completed]).code, Some(0));
+    terminal.types(&format!("clear; {}", line(&place, "prune --all")));
+    terminal.shows("[y/N]");
+    terminal.types("y");
+    terminal.shows("code=0");
+    assert_eq!(place.ask(&["show", &cast.completed]).code, Some(3));
+}
+
+#[test]
+fn a_tail_ends_with_ctrl_c_and_says_so_by_its_code() {
+    let Some(terminal) = Terminal::open(100, 20) else { return };
+    let place = Place::new();
+    let cast = stage::fill(&place.file);
+    terminal.types(&line(&place, "events -f"));
+    terminal.shows("paid");
+    cast.running.event("halfway", "50");
+    terminal.shows("halfway");
+    terminal.key("C-c");
+    terminal.shows("ready>");
+    terminal.types("echo last=$?");
+    terminal.shows("last=130");
+}
+
+#[test]
+fn a_pipe_that_closes_early_ends_the_command_quickly_and_with_a_sentence() {
+    let Some(terminal) = Terminal::open(100, 20) else { return };
+    let place = Place::new();
+    let stage = stage::Stage::open(&place.file);
+    stage.submit_all(&format!("[{}]", vec![r#"{"workflow":"w"}"#; 5000].join(",")));
+    let command = format!("{} {} ls --all", env!("CARGO_BIN_EXE_swctl"), place.file.display());
+    terminal.types(&format!("bash -c '{command} | head -n 1; echo codes=${{PIPESTATUS[*]}}'"));
+    let screen = terminal.shows("codes=141 0");
+    assert!(screen.contains("whoever read the output has gone"), "{screen}");
+}
+
+#[test]
+fn a_terminal_gets_colours_unless_it_does_not_want_them() {
+    let Some(terminal) = Terminal::open(120, 30) else { return };
+    let place = Place::new();
+    let _cast = stage::fill(&place.file);
+    let colours = || terminal.tmux(&["capture-pane", "-p", "-e"]).contains("\x1b[31mfailed");
+    terminal.types(&format!("clear; {}", line(&place, "ls")));
+    terminal.shows("code=0");
+    assert!(colours());
+    terminal.types(&format!("clear; NO_COLOR=1 {}", line(&place, "ls --limit 49")));
+    terminal.shows("code=0");
+    terminal.until("colours gone", |_| !colours());
+}
