@@ -25,7 +25,7 @@ import { failureOf, recorded } from "./thrown.js";
 import type { RunFacts } from "./told.js";
 import { type Came, collect, commit, refuseNested, type TransactionWork } from "./transaction.js";
 import type { Ready, Wait } from "./wait.js";
-import type { Named, Workflow } from "./workflow.js";
+import type { Named, Workflow, WorkflowEntry } from "./workflow.js";
 
 /** What an attempt has of its store. */
 export interface AttemptOf {
@@ -130,10 +130,11 @@ export class Attempt implements AsyncDisposable {
 
   /** Runs a workflow function, ends the attempt with what came of it, and frees it. */
   perform<Args = Json, Result = unknown>(
-    workflow: Workflow<Args, Result>,
+    workflow: Workflow<Args, Result> | WorkflowEntry<Args, Result>,
     options: PerformOptions = {},
   ): Promise<Outcome> {
-    return perform(this, workflow as Workflow, options);
+    const run = typeof workflow === "function" ? workflow : workflow.run;
+    return perform(this, run as Workflow, options);
   }
 
   /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CancelledError, ConflictError } from "../src/index.js";
+import { CancelledError, ConflictError, workflow } from "../src/index.js";
 import { library } from "../src/library.js";
 import { aborted, claimed, memory, onDisk } from "./support.js";
 
@@ -139,4 +139,18 @@ test("a signal that many calls listen to warns of no leak", async (t) => {
   await new Promise((resolve) => setImmediate(resolve));
   process.off("warning", warned);
   assert.deepEqual(warnings, []);
+});
+
+test("a named workflow is performed on a claimed attempt, and a night passes in no time", async (t) => {
+  const store = await memory(t);
+  const greet = workflow("greet", async (attempt, { name }: { name: string }) => {
+    await attempt.sleep("overnight", 8 * 3_600_000);
+    return attempt.step("send", (step) => `dear ${name}: ${step.id}`);
+  });
+  const run = await store.runs.submit(greet, { name: "Ada" });
+  assert.equal((await (await claimed(store)).perform(greet)).state, "suspended");
+  assert.equal(await store.runs.claim(), undefined);
+  await store.advanceClock(8 * 3_600_000);
+  assert.equal((await (await claimed(store)).perform(greet)).state, "completed");
+  assert.match(await store.runs.result(run), /^dear Ada: step_/);
 });

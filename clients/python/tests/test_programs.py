@@ -7,6 +7,7 @@ import functools
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,10 @@ def test_the_example_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
             timeout=120,
         )
         assert (done.stdout, done.stderr) == ("{'answer': 42}\n", "")
+
+
+def test_the_test_of_the_readme_passes() -> None:
+    readme = (CLIENT / "README.md").read_text("utf-8")
+    workflow = readme.split("```python\n")[1].split("with smolwf.Store")[0]
+    told = readme.split("## Tests of your own")[1].split("```python\n")[1].split("```")[0]
+    exec(workflow + told, {"timedelta": timedelta, "__name__": "told"})
