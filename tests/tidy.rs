@@ -592,8 +592,7 @@ fn missing_guards(document: &Source, tests: &BTreeSet<String>) -> Vec<String> {
 #[test]
 fn every_test_that_guards_an_invariant_is_there() {
     let all = files(&["src", "tests"], &[".rs", ".c"]);
-    let named =
-        |before: &str| all.iter().flat_map(|s| names_after(&s.text, before)).collect::<Vec<_>>();
+    let named = |at: &str| all.iter().flat_map(|s| names_after(&s.text, at)).collect::<Vec<_>>();
     let tests = named("fn ").into_iter().chain(named("TEST(")).collect();
     assert_none(&missing_guards(&read("ARCHITECTURE.md"), &tests));
 }
