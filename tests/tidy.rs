@@ -95,7 +95,7 @@ fn files(folders: &[&str], endings: &[&str]) -> Vec<Source> {
 fn sources() -> Vec<Source> {
     let folders = "src build tests benches clients examples migrations scripts \
                    tools/swctl/src tools/swctl/tests tools/swctl/examples";
-    let folders: Vec<&str> = folders.split(' ').collect();
+    let folders: Vec<_> = folders.split(' ').collect();
     let mut all = files(&folders, &[".rs", ".c", ".h", ".hpp", ".sql", ".sh", ".ts"]);
     all.extend(["build.rs", "Makefile", "cbindgen.toml", "Cargo.toml"].map(read));
     all.retain(|source| source.path != "clients/node/src/documents.ts");
@@ -524,13 +524,12 @@ fn the_architecture_is_read_in_one_sitting() {
 /// Finds links, and paths in backticks, that lead to no file of the tree.
 fn dead_paths(source: &Source) -> Vec<String> {
     let folder = Path::new(ROOT).join(&source.path).with_file_name("");
-    let roots = "src/ tests/ docs/ clients/ examples/ migrations/ scripts/ include/ tools/";
-    let roots: Vec<&str> = roots.split(' ').collect();
+    let roots = "src/ tests/ docs/ clients/ examples/ migrations/ scripts/ include/".split(' ');
     let mut faults = Vec::new();
     for (at, line) in source.text.lines().enumerate() {
         let links = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
         let links = links.filter(|link| !link.is_empty() && !link.contains(':'));
-        let paths = quoted(line).filter(|path| roots.iter().any(|root| path.starts_with(root)));
+        let paths = quoted(line).filter(|path| roots.clone().any(|root| path.starts_with(root)));
         let paths = paths.filter(|path| !path.contains(['<', '{', '*', ' ']));
         let dead = links.filter(|link| !folder.join(link).exists());
         let gone = paths.filter(|path| !Path::new(ROOT).join(path).exists());
