@@ -28,6 +28,9 @@ pub mod exit {
     pub const PIPE: u8 = 141;
 }
 
+/// What the library says of a file of an older schema.
+const INIT: &str = "call sw_store_init";
+
 /// Why a command ended early.
 #[derive(Debug)]
 pub enum Failure {
@@ -84,7 +87,8 @@ impl Failure {
     /// One sentence for people; None where there is nothing to say.
     pub fn sentence(&self) -> Option<String> {
         match self {
-            Failure::Library(error) => Some(error.message.clone()),
+            // The library names its function; here that is a command.
+            Failure::Library(error) => Some(error.message.replace(INIT, "swctl FILE migrate")),
             Failure::Usage(message)
             | Failure::TimedOut(message)
             | Failure::Environment(message) => Some(message.clone()),

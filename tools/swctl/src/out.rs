@@ -29,6 +29,17 @@ pub struct Out {
     writer: BufWriter<Stdout>,
 }
 
+/// Returns the columns and rows of the terminal.
+pub fn terminal_size() -> (usize, usize) {
+    size_told(crossterm::terminal::size().unwrap_or_default())
+}
+
+/// One that does not know its size says 0: a pipe of `script`, a shell in an editor.
+fn size_told((columns, rows): (u16, u16)) -> (usize, usize) {
+    let or = |told: u16, usual| if told == 0 { usual } else { usize::from(told) };
+    (or(columns, 80), or(rows, 24))
+}
+
 impl Out {
     /// Standard output, as the options and the terminal say.
     pub fn new(look: &Look) -> Out {
@@ -41,11 +52,11 @@ impl Out {
         };
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let width = if is_terminal { crossterm::terminal::size().ok() } else { None };
+        let width = if is_terminal { terminal_size().0 } else { usize::MAX };
         Out {
             form,
             color: is_terminal && !no_color && !dumb,
-            width: width.map_or(usize::MAX, |(columns, _)| usize::from(columns).max(1)),
+            width,
             writer: BufWriter::new(io::stdout()),
         }
     }
@@ -108,4 +119,15 @@ pub fn ask(question: &str) {
     let mut stderr = io::stderr();
     let _ = write!(stderr, "{question}");
     let _ = stderr.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_that_does_not_know_its_size_has_the_usual_one() {
+        assert_eq!(size_told((0, 0)), (80, 24));
+        assert_eq!(size_told((20, 5)), (20, 5));
+    }
 }

@@ -284,7 +284,14 @@ fn a_look_makes_no_file_and_a_migration_only_when_told() {
         assert_eq!(place.ask(&args).code, Some(8), "{command}");
         assert!(!place.file.exists(), "{command}");
     }
-    place.told(&["migrate", "--create"]);
+    place.told(&["migrate", "--create", "--to", "8"]);
+    let old = place.ask(&["ls"]);
+    assert_eq!(old.code, Some(7), "{old:?}");
+    assert!(
+        old.err.contains("schema version 8") && old.err.contains("swctl FILE migrate"),
+        "{old:?}"
+    );
+    place.told(&["migrate"]);
     assert_eq!(place.told(&["ls"]), "");
 }
 

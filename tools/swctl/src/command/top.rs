@@ -14,6 +14,7 @@ use super::{Done, Session};
 use crate::document::{Explanation, Page, Run};
 use crate::door::Store;
 use crate::failure::Failure;
+use crate::out::terminal_size;
 use crate::system::{Signals, readable};
 use crate::table::{Cell, Table, Tone, size};
 use crate::{text, time};
@@ -195,8 +196,7 @@ impl Screen {
     }
 
     fn draw(&self, view: &View, session: &Session) -> io::Result<()> {
-        let (columns, rows) = terminal::size()?;
-        let (width, height) = (usize::from(columns).max(1), usize::from(rows).max(1));
+        let (width, height) = terminal_size();
         let lines = picture(view, session, width, height);
         let mut out = String::from("\x1b[?2026h\x1b[H");
         for (at, line) in lines.iter().take(height).enumerate() {
