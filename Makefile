@@ -26,8 +26,8 @@ if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 TOOL = tools/swctl/Cargo.toml
 
 .PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot litestream lint rustfmt clang-format clippy clippy-faults format bench header documents install \
-	uninstall clean
+	python polyglot litestream swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
+	install uninstall clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -77,8 +77,11 @@ suites:
 faults:
 	$(if $(FAULT_SUITES),$(CARGO) test --locked --no-fail-fast --features fault $(FAULT_SUITES))
 
-swctl: ## tests of the command-line tool, some on a terminal that tmux is
-	$(CARGO) test --locked --no-fail-fast --manifest-path $(TOOL)
+swctl: ## tests of the command-line tool, some on a terminal that tmux is, some in a browser
+	$(CARGO) test --locked --no-fail-fast --manifest-path $(TOOL); tool=$$?; scripts/page.sh && exit $$tool
+
+pictures: ## make the pictures of the page in docs/pictures anew
+	@scripts/pictures.sh
 
 clients: go node python polyglot ## the clients in other languages
 

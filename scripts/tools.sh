@@ -10,7 +10,7 @@ set -euo pipefail
 TOOLS='
 clang:clang clang++:clang g++:g++ readelf:binutils objcopy:binutils
 abidw:abigail-tools abidiff:abigail-tools swig:swig valgrind:valgrind
-cmake:cmake pkg-config:pkg-config luajit:luajit
+cmake:cmake pkg-config:pkg-config luajit:luajit chromium:chromium
 prlimit:util-linux mkfs.ext4:e2fsprogs mkfs.btrfs:btrfs-progs tmux:tmux
 '
 FILES='

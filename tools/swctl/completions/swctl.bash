@@ -85,6 +85,9 @@ _swctl() {
             swctl,send)
                 cmd="swctl__subcmd__signal"
                 ;;
+            swctl,serve)
+                cmd="swctl__subcmd__serve"
+                ;;
             swctl,show)
                 cmd="swctl__subcmd__show"
                 ;;
@@ -181,6 +184,9 @@ _swctl() {
             swctl__subcmd__help,schedules)
                 cmd="swctl__subcmd__help__subcmd__schedules"
                 ;;
+            swctl__subcmd__help,serve)
+                cmd="swctl__subcmd__help__subcmd__serve"
+                ;;
             swctl__subcmd__help,show)
                 cmd="swctl__subcmd__help__subcmd__show"
                 ;;
@@ -254,7 +260,7 @@ _swctl() {
 
     case "${cmd}" in
         swctl)
-            opts="-h --json --jsonl --table --busy --help ls list show why tree steps events stats queues owners schedules budget top wait backup check bundle sql submit signal send cancel pause resume retry fork annotate queue prune migrate completions man version help"
+            opts="-h --json --jsonl --table --busy --help ls list show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal send cancel pause resume retry fork annotate queue prune migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -526,7 +532,7 @@ _swctl() {
             return 0
             ;;
         swctl__subcmd__help)
-            opts="ls show why tree steps events stats queues owners schedules budget top wait backup check bundle sql submit signal cancel pause resume retry fork annotate queue prune migrate completions man version help"
+            opts="ls show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal cancel pause resume retry fork annotate queue prune migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -862,6 +868,20 @@ _swctl() {
             return 0
             ;;
         swctl__subcmd__help__subcmd__schedules)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1680,6 +1700,36 @@ _swctl() {
                 return 0
             fi
             case "${prev}" in
+                --busy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__serve)
+            opts="-h --write --redact --listen --token-file --host --json --jsonl --table --busy --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --busy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -162,6 +162,14 @@ Columns: schedule, workflow, queue, when, state, next, last, last run, skipped, 
     },
     /// Show the store live: queues, what moves, the oldest that wait, owners
     Top,
+    /// Show the store as a page in a browser, until it is interrupted
+    #[command(after_help = "\
+The address opens the page once, in one browser; Enter prints another. docs/PAGE.md says who may look.
+
+Examples:
+  swctl app.db serve
+  swctl app.db serve --write --listen 127.0.0.1:8080")]
+    Serve(crate::serve::Options),
     /// Wait until a run has ended; 1 if it failed or was cancelled, 5 if it did not end in time
     Wait {
         /// The run

@@ -13,6 +13,7 @@ pub mod input;
 pub mod out;
 pub mod progress;
 pub mod run_id;
+pub mod serve;
 pub mod system;
 pub mod table;
 pub mod text;

@@ -14,7 +14,7 @@ mod submit;
 mod top;
 mod whole;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -101,6 +101,7 @@ fn looked(cli: &Cli, command: &Looks) -> Done {
         Looks::Schedules => look(cli, places::schedules),
         Looks::Budget { run } => look(cli, |it| whole::budget(it, run)),
         Looks::Top => look(cli, top::top),
+        Looks::Serve(options) => serve(cli, options),
         Looks::Wait { run, timeout } => look(cli, |it| submit::wait(it, run, *timeout)),
         Looks::Backup { copy } => look(cli, |it| keep::backup(it, copy)),
         Looks::Check => look(cli, keep::check),
@@ -153,10 +154,19 @@ fn write(cli: &Cli, command: impl FnOnce(&mut Session) -> Done) -> Done {
     with(cli, Mode::Write, command)
 }
 
+/// Opens its store itself, which its threads share.
+fn serve(cli: &Cli, options: &crate::serve::Options) -> Done {
+    crate::serve::serve(file(cli)?, options, cli.look.busy, &mut Out::new(&cli.look))
+}
+
+fn file(cli: &Cli) -> Result<&Path, Failure> {
+    cli.file.as_deref().ok_or_else(|| {
+        Failure::Usage("which file? the store comes first: swctl FILE COMMAND".into())
+    })
+}
+
 fn with(cli: &Cli, mode: Mode, command: impl FnOnce(&mut Session) -> Done) -> Done {
-    let Some(file) = cli.file.clone() else {
-        return Err(Failure::Usage("which file? the store comes first: swctl FILE COMMAND".into()));
-    };
+    let file = file(cli)?.to_path_buf();
     let store = Store::open(&file, mode, cli.look.busy)?;
     let mut session = Session { file, store, out: Out::new(&cli.look) };
     let done = command(&mut session);

@@ -188,4 +188,14 @@ impl Store {
             sys::sw_budget_get(self.raw, id.ptr, id.len, out, error)
         })
     }
+
+    /// `sw_budget_raise`
+    pub fn budget_raise(&self, run_id: &str, unit: &str, delta: i64) -> Result<(), Error> {
+        let (id, unit) = (Arg::from(run_id), Arg::from(unit));
+        // SAFETY: the store is open, and the texts live through the call.
+        answer::code(|error| unsafe {
+            sys::sw_budget_raise(self.raw, id.ptr, id.len, unit.ptr, unit.len, delta, error)
+        })?;
+        Ok(())
+    }
 }

@@ -1,0 +1,38 @@
+// Runs the tests of the page; prints what failed or was skipped, and the counts at the end.
+
+import { readdirSync } from "node:fs";
+import { run } from "node:test";
+import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
+
+// After so long a file of tests is one that hangs.
+const TIMEOUT_MS = 180_000;
+
+const folder = new URL("./", import.meta.url);
+const asked = process.argv.slice(2);
+const isAsked = (name) => asked.length === 0 || asked.some((one) => name.startsWith(one));
+const names = readdirSync(folder).filter((name) => name.endsWith(".test.js") && isAsked(name));
+const files = names.sort().map((name) => fileURLToPath(new URL(name, folder)));
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+const results = run({ files, concurrency: 1, timeout: TIMEOUT_MS });
+results.on("test:pass", (event) => {
+  if (event.skip === undefined) counts.passed += 1;
+  else {
+    counts.skipped += 1;
+    console.log(`skipped: ${event.name}: ${event.skip}`);
+  }
+});
+results.on("test:fail", (event) => {
+  counts.failed += 1;
+  const { cause } = event.details.error;
+  console.log(`FAILED: ${event.name}\n${inspect(cause ?? event.details.error)}`);
+});
+results.on("test:stdout", (event) => process.stdout.write(event.message));
+results.on("test:stderr", (event) => process.stderr.write(event.message));
+results.on("end", () => {
+  const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
+  process.exitCode = counts.failed > 0 ? 1 : 0;
+  console.log(`page: ${counts.passed} passed, ${counts.failed} failed${skipped}`);
+});
+results.resume();
