@@ -131,6 +131,16 @@ main() {
     say "== proof"
     compare_with_undisturbed
     prove
+    say
+    look
+}
+
+# Names the tool, and lets it tell the story itself where `make tool` has built it.
+look() {
+    local built=${CARGO_TARGET_DIR:-$repository/tools/swctl/target}/release/swctl
+    say "== look at it yourself (make tool builds swctl; KEEP=1 keeps the store)"
+    if [ -x "$built" ]; then "$built" "$state/store.db" ls --table; fi
+    say "swctl $state/store.db show latest"
 }
 
 main

@@ -76,6 +76,9 @@ _swctl() {
             swctl,resume)
                 cmd="swctl__subcmd__resume"
                 ;;
+            swctl,retention)
+                cmd="swctl__subcmd__retention"
+                ;;
             swctl,retry)
                 cmd="swctl__subcmd__retry"
                 ;;
@@ -178,6 +181,9 @@ _swctl() {
             swctl__subcmd__help,resume)
                 cmd="swctl__subcmd__help__subcmd__resume"
                 ;;
+            swctl__subcmd__help,retention)
+                cmd="swctl__subcmd__help__subcmd__retention"
+                ;;
             swctl__subcmd__help,retry)
                 cmd="swctl__subcmd__help__subcmd__retry"
                 ;;
@@ -229,6 +235,12 @@ _swctl() {
             swctl__subcmd__help__subcmd__queue,set)
                 cmd="swctl__subcmd__help__subcmd__queue__subcmd__set"
                 ;;
+            swctl__subcmd__help__subcmd__retention,off)
+                cmd="swctl__subcmd__help__subcmd__retention__subcmd__off"
+                ;;
+            swctl__subcmd__help__subcmd__retention,set)
+                cmd="swctl__subcmd__help__subcmd__retention__subcmd__set"
+                ;;
             swctl__subcmd__queue,help)
                 cmd="swctl__subcmd__queue__subcmd__help"
                 ;;
@@ -253,6 +265,24 @@ _swctl() {
             swctl__subcmd__queue__subcmd__help,set)
                 cmd="swctl__subcmd__queue__subcmd__help__subcmd__set"
                 ;;
+            swctl__subcmd__retention,help)
+                cmd="swctl__subcmd__retention__subcmd__help"
+                ;;
+            swctl__subcmd__retention,off)
+                cmd="swctl__subcmd__retention__subcmd__off"
+                ;;
+            swctl__subcmd__retention,set)
+                cmd="swctl__subcmd__retention__subcmd__set"
+                ;;
+            swctl__subcmd__retention__subcmd__help,help)
+                cmd="swctl__subcmd__retention__subcmd__help__subcmd__help"
+                ;;
+            swctl__subcmd__retention__subcmd__help,off)
+                cmd="swctl__subcmd__retention__subcmd__help__subcmd__off"
+                ;;
+            swctl__subcmd__retention__subcmd__help,set)
+                cmd="swctl__subcmd__retention__subcmd__help__subcmd__set"
+                ;;
             *)
                 ;;
         esac
@@ -260,7 +290,7 @@ _swctl() {
 
     case "${cmd}" in
         swctl)
-            opts="-h --json --jsonl --table --busy --help ls list show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal send cancel pause resume retry fork annotate queue prune migrate completions man version help"
+            opts="-h --json --jsonl --table --busy --help ls list show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal send cancel pause resume retry fork annotate queue prune retention migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -532,7 +562,7 @@ _swctl() {
             return 0
             ;;
         swctl__subcmd__help)
-            opts="ls show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal cancel pause resume retry fork annotate queue prune migrate completions man version help"
+            opts="ls show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal cancel pause resume retry fork annotate queue prune retention migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -842,6 +872,48 @@ _swctl() {
         swctl__subcmd__help__subcmd__resume)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__help__subcmd__retention)
+            opts="set off"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__help__subcmd__retention__subcmd__off)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__help__subcmd__retention__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1597,6 +1669,136 @@ _swctl() {
                     return 0
                     ;;
                 --where)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --busy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__retention)
+            opts="-h --json --jsonl --table --busy --help set off help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --busy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__retention__subcmd__help)
+            opts="set off help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__retention__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__retention__subcmd__help__subcmd__off)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__retention__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__retention__subcmd__off)
+            opts="-y -h --dry-run --yes --json --jsonl --table --busy --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --busy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__retention__subcmd__set)
+            opts="-y -h --completed --failed --cancelled --keep-newest --workflow --dry-run --yes --json --jsonl --table --busy --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --completed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --failed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cancelled)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-newest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

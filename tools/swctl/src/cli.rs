@@ -311,6 +311,20 @@ Examples:
         #[command(flatten)]
         sure: Sure,
     },
+    /// Show the policy by which what has ended goes by itself, set it, or end it
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "\
+Examples:
+  swctl app.db retention
+  swctl app.db retention set --completed 7d --failed 90d --keep-newest 100
+  swctl app.db retention set --workflow thumbnail --completed 1h"
+    )]
+    Retention {
+        /// What to change; nothing shows it
+        #[command(subcommand)]
+        asked: Option<Retention>,
+    },
     /// Bring the schema of the file to this version's
     Migrate {
         /// Make the file where it is not there
@@ -462,4 +476,44 @@ pub enum Queue {
         /// The queue
         queue: String,
     },
+}
+
+/// What can be done to the policy of retention.
+#[derive(Subcommand, Debug)]
+pub enum Retention {
+    /// Set what is named; the rest stays as it is
+    Set {
+        /// What holds
+        #[command(flatten)]
+        rule: Rule,
+        /// For the runs of this workflow alone
+        #[arg(long)]
+        workflow: Option<String>,
+        /// Whether to do it
+        #[command(flatten)]
+        sure: Sure,
+    },
+    /// End it: what has ended stays until it is pruned
+    Off {
+        /// Whether to do it
+        #[command(flatten)]
+        sure: Sure,
+    },
+}
+
+/// A rule of the policy.
+#[derive(Args, Debug)]
+pub struct Rule {
+    /// Completed runs stay so long, or `none`: for ever
+    #[arg(long, value_name = "DURATION")]
+    pub completed: Option<String>,
+    /// Failed ones
+    #[arg(long, value_name = "DURATION")]
+    pub failed: Option<String>,
+    /// Cancelled ones
+    #[arg(long, value_name = "DURATION")]
+    pub cancelled: Option<String>,
+    /// So many of the newest of each workflow stay, whatever their age, or `none`
+    #[arg(long, value_name = "N")]
+    pub keep_newest: Option<String>,
 }

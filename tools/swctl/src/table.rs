@@ -243,8 +243,8 @@ impl Table {
             .map(|(heading, right)| (text::visible(heading).into_owned(), Tone::Bold, *right));
         push_line(&mut out, headings, &widths, color);
         for (row, texts) in self.rows.iter().zip(texts) {
-            let cells =
-                row.iter().zip(texts).map(|(cell, text)| (text, cell.tone, cell.is_right()));
+            let cells = row.iter().zip(texts).zip(&right);
+            let cells = cells.map(|((cell, text), right)| (text, cell.tone, *right));
             push_line(&mut out, cells, &widths, color);
         }
         out
@@ -337,6 +337,7 @@ mod tests {
         let mut table = Table::new(&["NAME", "RUNS", "AT"]);
         table.row(vec!["mail".into(), 7i64.into(), Cell::moment(Some(1000))]);
         table.row(vec!["\u{4e2d}\u{6587}\x1b[1m".into(), 12i64.into(), Cell::moment(None)]);
+        table.row(vec!["".into(), Cell::from(None::<i64>), Cell::moment(None)]);
         table
     }
 
@@ -344,7 +345,7 @@ mod tests {
     fn columns_are_aligned_by_what_the_terminal_shows() {
         assert_eq!(
             table().shown(80, 4000, false),
-            "NAME           RUNS  AT\nmail              7  3.0s ago\n\u{4e2d}\u{6587}\\u001b[1m    12  -\n"
+            "NAME           RUNS  AT\nmail              7  3.0s ago\n\u{4e2d}\u{6587}\\u001b[1m    12  -\n                  -  -\n"
         );
     }
 
@@ -359,7 +360,7 @@ mod tests {
     fn a_pipe_gets_whole_values_and_no_headings() {
         assert_eq!(
             table().piped(),
-            "mail\t7\t1970-01-01T00:00:01.000Z\n\u{4e2d}\u{6587}\\u001b[1m\t12\t\n"
+            "mail\t7\t1970-01-01T00:00:01.000Z\n\u{4e2d}\u{6587}\\u001b[1m\t12\t\n\t\t\n"
         );
     }
 

@@ -404,6 +404,27 @@ fn a_prune_tells_what_it_would_take_and_takes_that() {
 }
 
 #[test]
+fn a_policy_is_set_member_by_member_shown_and_ended() {
+    let (place, _cast) = filled();
+    assert_eq!(place.told(&["retention", "--json"]), "{}\n");
+    let asked = ["retention", "set", "--completed", "7d", "--keep-newest", "5"];
+    assert_eq!(place.ask(&asked).code, Some(2), "nobody can be asked");
+    let rehearsed = place.ask(&[&asked[..], &["--dry-run"]].concat());
+    assert!(rehearsed.err.contains("0 topmost runs"), "{rehearsed:?}");
+    assert_eq!(place.told(&["retention", "--json"]), "{}\n");
+    let newest = place.ask(&["retention", "set", "--keep-newest", "1", "--dry-run"]);
+    assert!(newest.err.contains("2 topmost runs"), "without an age all others go: {newest:?}");
+    let set = place.told(&[&asked[..], &["--yes"]].concat());
+    assert_eq!(set, "*\t604800000\t\t\t5\n");
+    let one = ["retention", "set", "--workflow", "invoice", "--failed", "1h", "--yes"];
+    assert_eq!(place.told(&one), "*\t604800000\t\t\t5\ninvoice\t\t3600000\t\t\n");
+    let gone = ["retention", "set", "--workflow", "invoice", "--failed", "none", "--yes"];
+    assert_eq!(place.told(&gone), "*\t604800000\t\t\t5\n");
+    place.told(&["retention", "off"]);
+    assert_eq!(place.told(&["retention"]), "");
+}
+
+#[test]
 fn a_copy_is_whole_and_overwrites_nothing() {
     let (place, cast) = filled();
     let copy = place.folder.path().join("copy.db");

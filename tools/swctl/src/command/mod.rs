@@ -8,6 +8,7 @@ mod list;
 mod log;
 pub mod own;
 mod places;
+mod retention;
 mod sql;
 mod story;
 mod submit;
@@ -133,6 +134,8 @@ fn acted(cli: &Cli, command: &Acts) -> Done {
         Acts::Annotate { run, patch } => write(cli, |it| submit::annotate(it, run, patch)),
         Acts::Queue(asked) => write(cli, |it| places::set(it, asked)),
         Acts::Prune { filter, all, sure } => write(cli, |it| keep::prune(it, filter, *all, sure)),
+        Acts::Retention { asked: None } => look(cli, retention::show),
+        Acts::Retention { asked: Some(asked) } => write(cli, |it| retention::change(it, asked)),
         Acts::Migrate { create, dry_run, to } => {
             let mode = match (dry_run, create) {
                 (true, _) => Mode::Read,

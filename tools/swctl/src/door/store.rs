@@ -144,6 +144,22 @@ impl Store {
         })
     }
 
+    /// `sw_retention_get`
+    pub fn retention_get(&self) -> Result<String, Error> {
+        // SAFETY: the store is open.
+        answer::text(|out, error| unsafe { sys::sw_retention_get(self.raw, out, error) })
+    }
+
+    /// `sw_retention_set`
+    pub fn retention_set(&self, policy: &str) -> Result<(), Error> {
+        let policy = Arg::from(policy);
+        // SAFETY: the store is open, and the text lives through the call.
+        answer::code(|error| unsafe {
+            sys::sw_retention_set(self.raw, policy.ptr, policy.len, error)
+        })?;
+        Ok(())
+    }
+
     /// `sw_queue_set`
     pub fn queue_set(&self, queue: &str, settings: &str) -> Result<(), Error> {
         let (queue, settings) = (Arg::from(queue), Arg::from(settings));
