@@ -114,7 +114,7 @@ fn apply(policy: &mut Map<String, Value>, rule: &Rule, workflow: Option<&str>) -
     let ages = [&rule.completed, &rule.failed, &rule.cancelled];
     for ((key, _), age) in AGES.iter().zip(ages) {
         if let Some(age) = age {
-            named.push((*key, member(age, |text| time::parse_span(text))?));
+            named.push((*key, member(age, time::parse_span)?));
         }
     }
     if let Some(newest) = &rule.keep_newest {
