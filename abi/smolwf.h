@@ -94,6 +94,7 @@
 #define SW_POLICY_BYTES_MAX 65536
 #define SW_POLICY_WORKFLOWS_MAX 1000
 #define SW_KEEP_NEWEST_MAX 10000
+#define SW_COMPACT_PAGES_MAX 1000000
 #define SW_TASKS_COUNTED_MAX 10000
 #define SW_OUTCOMES_COUNTED_MAX 100000
 #define SW_LANES_SHOWN_MAX 10000
@@ -241,6 +242,7 @@ int32_t sw_store_prune(sw_store *store, const char *filter, size_t filter_len, u
                        sw_text **out, sw_error **err);
 int32_t sw_retention_set(sw_store *store, const char *policy, size_t policy_len, sw_error **err);
 int32_t sw_retention_get(sw_store *store, sw_text **out, sw_error **err);
+int32_t sw_store_compact(sw_store *store, uint32_t pages_max, sw_text **out, sw_error **err);
 int32_t sw_run_cancel(sw_store *store, const char *run_id, size_t run_id_len,
                       const char *reason, size_t reason_len, sw_error **err);
 int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);

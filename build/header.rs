@@ -35,7 +35,11 @@ pub const PARTS: &[Part] = &[
     part("list", "Runs: list, count, act on many", "by state, queue, time, metadata, ..."),
     part("explain", "Runs: explain", "why one does not move"),
     part("stats", "Store: look", "counts, queues, owners, the file"),
-    part("retention", "Store: keep", "remove what has ended, by hand or by a policy"),
+    part(
+        "retention",
+        "Store: keep",
+        "remove what has ended, by hand or by a policy; give room back",
+    ),
     part("control", "Runs: act", "cancel, pause, retry, fork, from outside"),
     part("queue", "Queues", "limits and pauses"),
     part("watch", "Watches", "changes as a descriptor, for event loops"),

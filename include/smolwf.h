@@ -38,6 +38,7 @@
  * end a wait from elsewhere              sw_stop_fire; all waits of a store: sw_store_shutdown
  * test thirty days in a millisecond      SW_OPEN_MANUAL_CLOCK, sw_store_advance_clock
  * keep a file from growing               sw_retention_set; by hand: sw_store_prune
+ * make a file smaller                    sw_store_compact
  * know whether a file is sound           sw_store_check
  * keep a copy of it elsewhere            sw_store_backup
  *
@@ -75,8 +76,8 @@
  *     sw_run_explain
  * Store: look - counts, queues, owners, the file
  *     sw_store_stats sw_queue_list sw_owner_list
- * Store: keep - remove what has ended, by hand or by a policy
- *     sw_store_prune sw_retention_set sw_retention_get
+ * Store: keep - remove what has ended, by hand or by a policy; give room back
+ *     sw_store_prune sw_retention_set sw_retention_get sw_store_compact
  * Runs: act - cancel, pause, retry, fork, from outside
  *     sw_run_cancel sw_run_pause sw_run_resume sw_run_retry sw_run_fork
  * Queues - limits and pauses
@@ -661,6 +662,9 @@
 
 /** Runs of a workflow that such a policy keeps as its newest at most. */
 #define SW_KEEP_NEWEST_MAX 10000
+
+/** Pages that one sw_store_compact gives back at most. */
+#define SW_COMPACT_PAGES_MAX 1000000
 
 /** Open runs of a kind that sw_store_stats and sw_queue_list count at most. */
 #define SW_TASKS_COUNTED_MAX 10000
@@ -1819,7 +1823,7 @@ int32_t sw_owner_list(sw_store *store, sw_text **out, sw_error **err);
  *
  * What the runs appended to the log stays there (sw_event_read without run_id) until every older
  * event is gone as well, so that the log has no holes but before its first_seq; the newest event
- * stays in any case. Pages that become free are used again; the file does not shrink.
+ * stays in any case. Pages that become free are used again; sw_store_compact gives them back.
  *
  * May block, for each part: some ten milliseconds in which other writers wait. Durable when it
  * returns, as the store's durability says. Whoever is killed in the middle has removed some trees and
@@ -1891,6 +1895,33 @@ int32_t sw_retention_set(sw_store *store, const char *policy, size_t policy_len,
  * Also what any reading call may answer: SHARED CODES.
  */
 int32_t sw_retention_get(sw_store *store, sw_text **out, sw_error **err);
+
+/**
+ * Gives pages of the file that hold nothing back to the file system, and tells as a JSON document how
+ * many, and how many that hold nothing are left.
+ *
+ *   {"freed_pages":1024,"left_pages":300}
+ *
+ * What ended runs leave behind is used again by those that come, so that a file whose runs go by
+ * themselves does not grow; this makes it smaller, after very many have gone. sw_store_stats tells how
+ * much is free, in "free_bytes".
+ *
+ * Part by part, so that others write in between: each page given back may move another. The file has
+ * its new size when the log is moved into it, which this call does if no reader keeps it from that. It
+ * waits for none: otherwise a later write does it, or the next call.
+ *
+ * May block, for each part: some milliseconds in which other writers wait. Durable when it returns, as
+ * the store's durability says. Whoever is killed in the middle has given some pages back and not the
+ * others.
+ * \param pages_max  pages to give back, 1 to SW_COMPACT_PAGES_MAX; 0 is 1024
+ * \param out        receives the document, freed by sw_text_free; NULL on failure
+ * \retval SW_OK               the document is in out
+ * \retval SW_ERR_INVALID      pages_max is above SW_COMPACT_PAGES_MAX
+ * \retval SW_ERR_UNSUPPORTED  the file was made without this: by an older version of the library, or
+ *                             by another program. The message says how it gets it
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_store_compact(sw_store *store, uint32_t pages_max, sw_text **out, sw_error **err);
 
 /* Runs: act --------------------------------------------------------------------------------- */
 

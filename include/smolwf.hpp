@@ -1064,6 +1064,13 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_store_prune(this->get(), filter.data(), filter.size(), limit, &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** Gives free pages back to the file system; 0 is 1,024: {"freed_pages","left_pages"}. */
+    of<text> compact(uint32_t pages_max = 0) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_store_compact(this->get(), pages_max, &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
     /** Sets which ended runs go by themselves, a JSON object; absent and {} end it. */
     of<void> retention_set(std::string_view policy = {}) {
         sw_error *err = nullptr;

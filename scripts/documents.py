@@ -35,6 +35,7 @@ NAMES = {
     "call_stats": ("CallStats", "CallDocument", "CallStats"),
     "check": ("Check", "CheckDocument", "Check"),
     "child": ("ChildRecord", "ChildDocument", "ChildRecord"),
+    "compacted": ("Compacted", "CompactDocument", "Compacted"),
     "engine_error": ("EngineError", "EngineErrorDocument", "EngineError"),
     "event": ("Event", "EventDocument", "Event"),
     "events": ("Events", "EventPage", None),

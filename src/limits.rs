@@ -323,6 +323,15 @@ pub const RETENTION_LATE_PART: i64 = 8;
 /// Runs that looks may look at per millisecond of rest after them: some percent of one processor.
 pub const RETENTION_LOOKS_PER_MS: u64 = 32;
 
+/// Pages that a compact gives back when the caller names no number: four megabytes.
+pub const COMPACT_PAGES_DEFAULT: u32 = 1_024;
+
+/// Pages that one compact gives back at most.
+pub const COMPACT_PAGES_MAX: u32 = 1_000_000;
+
+/// Pages that one transaction of a compact gives back: each may move another page, a few milliseconds in all.
+pub const COMPACT_PART_PAGES: u32 = 128;
+
 /// Kinds of events that one filter names.
 pub const EVENT_TYPES_MAX: usize = 64;
 

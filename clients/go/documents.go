@@ -162,6 +162,14 @@ type ChildRecord struct {
 	FinishedAtMS *int64 `json:"finished_at_ms"`
 }
 
+// Compacted: what sw_store_compact answers.
+type Compacted struct {
+	// FreedPages: pages by which the file is shorter.
+	FreedPages int64 `json:"freed_pages"`
+	// LeftPages: pages that hold nothing still.
+	LeftPages int64 `json:"left_pages"`
+}
+
 // EngineError: an error that the engine itself stores on a run, attempt or step. The host's own
 // errors have no $smolwf.
 type EngineError struct {

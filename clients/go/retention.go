@@ -44,3 +44,12 @@ func (s *Store) Retention() (*Retention, error) {
 		return C.sw_retention_get(c, out, err)
 	}))
 }
+
+// Compact gives pages of the file that hold nothing back to the file system, up to pagesMax of them; 0 is
+// 1024, at most 1000000. They would be used again: this is for a file out of which very much has gone.
+// Others write in between.
+func (s *Store) Compact(pagesMax int) (*Compacted, error) {
+	return document[*Compacted](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+		return C.sw_store_compact(c, upTo(pagesMax), out, err)
+	}))
+}

@@ -2,6 +2,8 @@ package smolwf
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -113,5 +115,46 @@ func TestAPolicyThatCannotBeIsRefused(t *testing.T) {
 	}
 	if found, err := store.Retention(); err != nil || !reflect.DeepEqual(*found, Retention{}) {
 		t.Error(found, err)
+	}
+}
+
+func TestAFileOutOfWhichMuchHasGoneIsMadeSmaller(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "large.db")
+	size := func() int64 {
+		found, err := os.Stat(path)
+		must(t, err)
+		return found.Size()
+	}
+	store, err := Open(path, nil)
+	must(t, err)
+	for range 20 {
+		run, _, err := store.Submit("w", strings.Repeat("x", 200_000), nil)
+		must(t, err)
+		must(t, store.Cancel(run, nil))
+	}
+	if _, err := store.Prune(RunFilter{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	must(t, store.Close()) // moves the log into the file
+	large := size()
+	store, err = Open(path, nil)
+	must(t, err)
+	defer store.Close()
+	if _, err := store.Compact(1_000_001); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+	first, err := store.Compact(10)
+	must(t, err)
+	if first.FreedPages != 10 || first.LeftPages == 0 {
+		t.Fatalf("%+v", first)
+	}
+	for freed := first.FreedPages; freed > 0; {
+		next, err := store.Compact(0)
+		must(t, err)
+		freed = next.FreedPages
+	}
+	must(t, store.Close())
+	if now := size(); now > large/2 {
+		t.Errorf("%d of %d bytes", now, large)
 	}
 }

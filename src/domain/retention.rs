@@ -11,11 +11,13 @@ use serde::Serialize;
 
 use super::list::filter::Asked;
 use super::output::{Document, document};
-use super::port::{Order, Port, Removed, Room, RunFilter, RunKey, RunState, RunStates, Walk};
+use super::port::{
+    Freed, Order, Port, Removed, Room, RunFilter, RunKey, RunState, RunStates, Walk,
+};
 use crate::error::{Error, Result};
 use crate::limits::{
-    LIST_LOOKS_MAX, PRUNE_BEGUN_MAX, PRUNE_LEN_DEFAULT, PRUNE_LEN_MAX, PRUNE_PART_ROWS,
-    PRUNE_PART_RUNS,
+    COMPACT_PAGES_DEFAULT, COMPACT_PAGES_MAX, COMPACT_PART_PAGES, LIST_LOOKS_MAX, PRUNE_BEGUN_MAX,
+    PRUNE_LEN_DEFAULT, PRUNE_LEN_MAX, PRUNE_PART_ROWS, PRUNE_PART_RUNS,
 };
 
 pub(super) use look::{is_due, look, next_look_at_ms};
@@ -81,6 +83,16 @@ struct PruneDocument {
     more: bool,
 }
 
+#[derive(Serialize)]
+struct CompactDocument {
+    freed_pages: u32,
+    left_pages: u64,
+}
+
+impl Document for CompactDocument {
+    const SHAPE: &'static str = "compacted";
+}
+
 impl Document for PruneDocument {
     const SHAPE: &'static str = "pruned";
 }
@@ -100,6 +112,29 @@ pub fn prune_len(limit: u32) -> Result<u32> {
 pub fn told(pruned: &Pruned) -> Result<String> {
     let Pruned { runs, trees, bytes, is_through, .. } = *pruned;
     document(&PruneDocument { runs, trees, bytes, more: !is_through })
+}
+
+/// Returns how many pages a compact gives back.
+pub fn compact_len(pages_max: u32) -> Result<u32> {
+    match pages_max {
+        0 => Ok(COMPACT_PAGES_DEFAULT),
+        1..=COMPACT_PAGES_MAX => Ok(pages_max),
+        _ => Err(Error::invalid(format!(
+            "pages_max is {pages_max}, it must be 1 to {COMPACT_PAGES_MAX}, or 0 for {COMPACT_PAGES_DEFAULT}"
+        ))),
+    }
+}
+
+/// Goes on with a compact: one part of at most `limit` pages in all.
+pub fn compact_on(port: &mut dyn Port, so_far: Freed, limit: u32) -> Result<Freed> {
+    let part = limit.saturating_sub(so_far.pages).min(COMPACT_PART_PAGES);
+    let freed = port.pages_free(part)?;
+    Ok(Freed { pages: so_far.pages.saturating_add(freed.pages), left: freed.left })
+}
+
+/// Returns the document of a compact.
+pub fn compacted(freed: Freed) -> Result<String> {
+    document(&CompactDocument { freed_pages: freed.pages, left_pages: freed.left })
 }
 
 /// Returns which trees a filter means: those whose root it means and has ended.
@@ -229,6 +264,13 @@ mod tests {
         assert_eq!((prune_len(0).unwrap(), prune_len(100_000).unwrap()), (1_000, 100_000));
         let refused = prune_len(100_001).unwrap_err().to_string();
         assert!(refused.contains("100001") && refused.contains("100000"), "{refused}");
+    }
+
+    #[test]
+    fn a_compact_gives_back_1_to_1000000_pages_and_the_limit_is_named() {
+        assert_eq!((compact_len(0).unwrap(), compact_len(1_000_000).unwrap()), (1_024, 1_000_000));
+        let refused = compact_len(1_000_001).unwrap_err().to_string();
+        assert!(refused.contains("1000001") && refused.contains("1000000,"), "{refused}");
     }
 
     #[test]

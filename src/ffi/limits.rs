@@ -135,6 +135,9 @@ pub const SW_POLICY_WORKFLOWS_MAX: usize = 1_000;
 /// Runs of a workflow that such a policy keeps as its newest at most.
 pub const SW_KEEP_NEWEST_MAX: u32 = 10_000;
 
+/// Pages that one sw_store_compact gives back at most.
+pub const SW_COMPACT_PAGES_MAX: u32 = 1_000_000;
+
 /// Open runs of a kind that sw_store_stats and sw_queue_list count at most.
 pub const SW_TASKS_COUNTED_MAX: u32 = 10_000;
 
@@ -224,6 +227,7 @@ same! {
     SW_POLICY_BYTES_MAX POLICY_BYTES_MAX
     SW_POLICY_WORKFLOWS_MAX POLICY_WORKFLOWS_MAX
     SW_KEEP_NEWEST_MAX KEEP_NEWEST_MAX
+    SW_COMPACT_PAGES_MAX COMPACT_PAGES_MAX
     SW_TASKS_COUNTED_MAX TASKS_COUNTED_MAX
     SW_OUTCOMES_COUNTED_MAX OUTCOMES_COUNTED_MAX
     SW_LANES_SHOWN_MAX LANES_SHOWN_MAX

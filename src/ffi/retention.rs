@@ -32,7 +32,7 @@ use crate::text::Text;
 ///
 /// What the runs appended to the log stays there (sw_event_read without run_id) until every older
 /// event is gone as well, so that the log has no holes but before its first_seq; the newest event
-/// stays in any case. Pages that become free are used again; the file does not shrink.
+/// stays in any case. Pages that become free are used again; sw_store_compact gives them back.
 ///
 /// May block, for each part: some ten milliseconds in which other writers wait. Durable when it
 /// returns, as the store's durability says. Whoever is killed in the middle has removed some trees and
@@ -143,6 +143,47 @@ pub unsafe extern "C" fn sw_retention_get(
         guard(err, |call| {
             let out = call.out_handle(out)?;
             out.give(Text::from(call.store(store)?.retention()?));
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Gives pages of the file that hold nothing back to the file system, and tells as a JSON document how
+/// many, and how many that hold nothing are left.
+///
+///   {"freed_pages":1024,"left_pages":300}
+///
+/// What ended runs leave behind is used again by those that come, so that a file whose runs go by
+/// themselves does not grow; this makes it smaller, after very many have gone. sw_store_stats tells how
+/// much is free, in "free_bytes".
+///
+/// Part by part, so that others write in between: each page given back may move another. The file has
+/// its new size when the log is moved into it, which this call does if no reader keeps it from that. It
+/// waits for none: otherwise a later write does it, or the next call.
+///
+/// May block, for each part: some milliseconds in which other writers wait. Durable when it returns, as
+/// the store's durability says. Whoever is killed in the middle has given some pages back and not the
+/// others.
+/// \param pages_max  pages to give back, 1 to SW_COMPACT_PAGES_MAX; 0 is 1024
+/// \param out        receives the document, freed by sw_text_free; NULL on failure
+/// \retval SW_OK               the document is in out
+/// \retval SW_ERR_INVALID      pages_max is above SW_COMPACT_PAGES_MAX
+/// \retval SW_ERR_UNSUPPORTED  the file was made without this: by an older version of the library, or
+///                             by another program. The message says how it gets it
+/// \codes writing
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_compact(
+    store: *mut sw_store,
+    pages_max: u32,
+    out: *mut *mut sw_text,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |call| {
+            let out = call.out_handle(out)?;
+            let store = call.store(store)?;
+            out.give(Text::from(store.compact(pages_max)?));
             Ok(SW_OK)
         })
     }

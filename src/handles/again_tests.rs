@@ -18,7 +18,7 @@ use crate::handles::wait::Waited;
 use crate::storage::sqlite::fault;
 
 /// Every call that writes; `tests/tidy/calls.rs` holds that none is left out.
-const CALLS: [&str; 39] = [
+const CALLS: [&str; 40] = [
     "sw_attempt_complete",
     "sw_attempt_fail",
     "sw_attempt_heartbeat",
@@ -56,6 +56,7 @@ const CALLS: [&str; 39] = [
     "sw_step_complete_usage",
     "sw_step_fail",
     "sw_store_advance_clock",
+    "sw_store_compact",
     "sw_store_prune",
     "sw_tx_run",
 ];
@@ -245,6 +246,8 @@ fn retains(store: &Arc<Store>) {
 fn prunes(store: &Arc<Store>) {
     let ended = r#"{"state":["completed","failed","cancelled"]}"#;
     let count = || store.run_count(Some(ended), 0).unwrap();
+    let large = Submit { args: Some(format!("\"{}\"", "x".repeat(50_000))), ..work("large") };
+    store.cancel(&submitted(store, large), None).unwrap();
     let before = count();
     let pruned = store.prune(None, 3).unwrap();
     assert!(pruned.starts_with(r#"{"runs":3,"#), "{pruned}");
@@ -258,4 +261,7 @@ fn prunes(store: &Arc<Store>) {
         more = pruned["more"] == true;
     }
     assert_eq!((runs, count()), (before, 0));
+    let compacted: serde_json::Value = serde_json::from_str(&store.compact(0).unwrap()).unwrap();
+    assert!(compacted["freed_pages"].as_u64() > Some(0), "{compacted}");
+    assert_eq!(compacted["left_pages"], 0);
 }

@@ -1,7 +1,7 @@
 //! The calls that take away what has ended.
 
 use crate::domain::list::filter::Asked;
-use crate::domain::port::Order;
+use crate::domain::port::{Freed, Order};
 use crate::domain::retention::{self, Meant, Next, Policy, Pruned};
 use crate::error::{Error, Result};
 use crate::handles::entered::Entered;
@@ -32,6 +32,26 @@ impl Store {
     /// Returns which ended runs go by themselves.
     pub fn retention(&self) -> Result<String> {
         self.enter()?.read(retention::get)
+    }
+
+    /// Gives up to so many pages that hold nothing back to the file system, part by part, and tells what came
+    /// of it.
+    pub fn compact(&self, pages_max: u32) -> Result<String> {
+        let limit = retention::compact_len(pages_max)?;
+        let entered = self.enter()?;
+        let mut freed = Freed::default();
+        loop {
+            let before = freed;
+            let call = Call::of("sw_store_compact");
+            freed = entered.write(call, move |tx, _| retention::compact_on(tx, before, limit))?;
+            if freed.pages == before.pages || freed.pages >= limit || freed.left == 0 {
+                break;
+            }
+            self.check_open()?;
+        }
+        // What is free of the log's pages shortens the file once they are moved into it.
+        entered.backend()?.settle();
+        retention::compacted(freed)
     }
 
     fn prune_meant(&self, entered: &Entered<'_>, asked: &Asked, limit: u32) -> Result<Pruned> {
@@ -85,6 +105,9 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::submit::Submit;
     use crate::handles::store::StoreOptions;
@@ -115,5 +138,114 @@ mod tests {
         assert_eq!(store.prune(None, 0).unwrap(), none);
         assert_eq!(store.prune(None, 0).unwrap(), none);
         assert_eq!(writes(), 2);
+    }
+
+    fn opened(path: &Path) -> Arc<Store> {
+        let store = Store::open(path, &StoreOptions { create: true, ..StoreOptions::default() });
+        let store = store.unwrap();
+        store.init().unwrap();
+        store
+    }
+
+    /// Fills a store with runs that have ended, and takes them away: what was theirs is free.
+    fn leave_room(store: &Store) {
+        for _ in 0..100 {
+            let args = Some(format!("\"{}\"", "x".repeat(6_000)));
+            let run = Submit { workflow: "w".into(), args, ..Submit::default() };
+            store.cancel(&store.submit(run).unwrap().run_id, None).unwrap();
+        }
+        store.prune(None, 0).unwrap();
+    }
+
+    fn compacted(store: &Store, pages_max: u32) -> (u64, u64) {
+        let told: serde_json::Value =
+            serde_json::from_str(&store.compact(pages_max).unwrap()).unwrap();
+        (told["freed_pages"].as_u64().unwrap(), told["left_pages"].as_u64().unwrap())
+    }
+
+    fn free(store: &Store) -> u64 {
+        let stats: serde_json::Value = serde_json::from_str(&store.stats().unwrap()).unwrap();
+        stats["file"]["free_bytes"].as_u64().unwrap() / 4_096
+    }
+
+    #[test]
+    fn a_file_is_smaller_by_what_is_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let store = opened(&path);
+        leave_room(&store);
+        let size = || std::fs::metadata(&path).unwrap().len();
+        let room = free(&store);
+        assert!(room > 150, "{room}");
+        let (freed, left) = compacted(&store, 10);
+        assert!((10..13).contains(&freed) && left < room, "{freed} {left}");
+        let before = size();
+        let (freed, left) = compacted(&store, 0);
+        assert_eq!((left, free(&store)), (0, 0));
+        assert_eq!(size(), before - freed * 4_096);
+        assert_eq!(compacted(&store, 1_000_000), (0, 0));
+        assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
+        leave_room(&store);
+        store.backup(&folder.path().join("copy")).unwrap();
+        let copy = opened(&folder.path().join("copy"));
+        assert!(compacted(&copy, 0).0 > 100, "a copy can be made smaller as well");
+    }
+
+    /// It waits for none: the room is the file's until the reader goes.
+    #[test]
+    fn a_reader_keeps_the_size_of_a_file_and_holds_no_compact_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let store = opened(&path);
+        leave_room(&store);
+        assert_eq!(compacted(&store, 1).1, free(&store));
+        let size = || std::fs::metadata(&path).unwrap().len();
+        let before = size();
+        let reader = rusqlite::Connection::open(&path).unwrap();
+        let count = || -> i64 {
+            reader.query_row("SELECT count(*) FROM sw_store", [], |row| row.get(0)).unwrap()
+        };
+        reader.execute_batch("BEGIN").unwrap();
+        assert_eq!(count(), 1);
+        let (freed, left) = compacted(&store, 0);
+        assert!(freed > 100 && left == 0, "{freed} {left}");
+        assert_eq!(size(), before);
+        assert_eq!(count(), 1);
+        reader.execute_batch("COMMIT").unwrap();
+        assert_eq!(compacted(&store, 0), (0, 0));
+        assert_eq!(size(), before - freed * 4_096);
+    }
+
+    #[test]
+    fn a_file_that_was_made_without_it_says_how_it_gets_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let other = |sql: &str| {
+            let conn = rusqlite::Connection::open(&path).unwrap();
+            conn.execute_batch(sql).unwrap();
+        };
+        other("CREATE TABLE of_the_host (id INTEGER PRIMARY KEY)");
+        let store = opened(&path);
+        leave_room(&store);
+        let refused = store.compact(0).unwrap_err();
+        assert_eq!(refused.code(), -6);
+        let (_, advice) =
+            refused.to_string().split_once("run ").map(|(_, it)| ((), it.to_owned())).unwrap();
+        let (pragma, _) = advice.split_once(" and VACUUM").unwrap();
+        store.close();
+        other(&format!("{pragma}; VACUUM"));
+        let store = opened(&path);
+        leave_room(&store);
+        assert!(compacted(&store, 0).0 > 100);
+        assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
+    }
+
+    #[test]
+    fn a_store_in_memory_gives_its_room_back() {
+        let store = Store::open_in_memory(&StoreOptions::default()).unwrap();
+        store.init().unwrap();
+        leave_room(&store);
+        assert!(compacted(&store, 0).0 > 100);
+        assert_eq!(free(&store), 0);
     }
 }

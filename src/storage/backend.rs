@@ -69,6 +69,13 @@ impl Backend {
         backend.backup(target, go_on)
     }
 
+    /// Moves what was written into the file, as far as nobody reads what it was before, so that the file has
+    /// the size that it says. Waits for nobody.
+    pub fn settle(&self) {
+        let Backend::Sqlite(backend) = self;
+        backend.settle();
+    }
+
     /// Returns the newest version of the schema that this library knows.
     pub fn schema_newest(&self) -> i64 {
         let Backend::Sqlite(_) = self;

@@ -70,6 +70,8 @@ static int32_t kept(const char *shape, int32_t code, sw_text *const *out) {
          (store, AS(action), AS(filter), limit, out, err))                                        \
     CALL(pruned, sw_store_prune, (STORE, IN(filter), uint32_t limit, OUT),                        \
          (store, AS(filter), limit, out, err))                                                    \
+    CALL(compacted, sw_store_compact, (STORE, uint32_t pages_max, OUT),                           \
+         (store, pages_max, out, err))                                                            \
     CALL(retention, sw_retention_get, (STORE, OUT), (store, out, err))                            \
     CALL(events, sw_event_read, (STORE, int64_t after_seq, IN(run_id), uint32_t limit, OUT),      \
          (store, after_seq, AS(run_id), limit, out, err))                                         \

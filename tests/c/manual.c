@@ -126,6 +126,8 @@ TEST(the_documents_of_a_run_have_the_keys_that_the_header_shows) {
     REQUIRE_CODE(SW_OK, sw_retention_set(store, NTS(policy), ERR));
     REQUIRE_CODE(SW_OK, sw_retention_get(store, &text, ERR));
     check_example("sw_retention_get", text);
+    REQUIRE_CODE(SW_OK, sw_store_compact(store, 0, &text, ERR));
+    check_example("sw_store_compact", text);
     REQUIRE_CODE(SW_OK, sw_budget_get(store, NTS(run_id), &text, ERR));
     check_example("sw_budget_get", text);
     REQUIRE_CODE(SW_OK, sw_event_read(store, 0, ABSENT, 0, &text, ERR));

@@ -1,4 +1,6 @@
 /* What has ended and is pruned: whole trees, at once for every call, part by part in the file. */
+#include <sys/stat.h>
+
 #include "support.h"
 
 #include "reader.h"
@@ -300,6 +302,44 @@ TEST(who_only_reads_is_told_the_policy_and_sets_none) {
     REQUIRE_CODE(SW_OK, sw_store_open(path, &options, &reader, ERR));
     CHECK_TEXT("{\"failed_ms\":1}", retained(reader));
     CHECK_CODE(SW_ERR_READONLY, sw_retention_set(reader, ABSENT, ERR));
+    sw_store_close(reader);
+    sw_store_close(store);
+}
+
+static const struct value *compact(sw_store *store, uint32_t pages_max) {
+    sw_text *text = NULL;
+    REQUIRE_CODE(SW_OK, sw_store_compact(store, pages_max, &text, ERR));
+    const struct value *answer = value_read(take_text(text));
+    CHECK_KEYS(answer, "freed_pages", "left_pages");
+    return answer;
+}
+
+TEST(pages_that_hold_nothing_are_given_back) {
+    const char *path = temp_path("db");
+    sw_store *store = store_open(path, 0);
+    char *args = lend(6003);
+    memset(args, 'x', 6002);
+    args[0] = args[6001] = '"';
+    args[6002] = '\0';
+    for (int at = 0; at < 60; at++) {
+        submit(store, "w", args);
+        finish(claim(store), "1");
+    }
+    CHECK_INT(60, value_in(prune(store, NULL, 0), "runs")->integer);
+    CHECK_INT_IN(0, compact(store, 0), "left_pages");
+    CHECK_INT_IN(0, compact(store, SW_COMPACT_PAGES_MAX), "freed_pages");
+    struct stat file;
+    REQUIRE(stat(path, &file) == 0);
+    CHECK(file.st_size < 100 * 4096);
+    check_whole(store);
+    sw_text *text = POISON(sw_text);
+    CHECK_CODE(SW_ERR_INVALID, sw_store_compact(store, SW_COMPACT_PAGES_MAX + 1, &text, ERR));
+    CHECK_SAYS("pages_max is 1000001");
+    CHECK(text == NULL);
+    sw_store_options options = {.struct_size = sizeof options, .flags = SW_OPEN_READ_ONLY};
+    sw_store *reader = NULL;
+    REQUIRE_CODE(SW_OK, sw_store_open(path, &options, &reader, ERR));
+    CHECK_CODE(SW_ERR_READONLY, sw_store_compact(reader, 0, &text, ERR));
     sw_store_close(reader);
     sw_store_close(store);
 }

@@ -123,6 +123,7 @@ impl Drive {
         let mut drive = Drive::new(seed);
         drive.operations.push((12, "prune", Drive::prune));
         drive.operations.push((4, "retain", Drive::retain));
+        drive.operations.push((2, "compact", Drive::compact));
         drive
     }
 

@@ -180,4 +180,12 @@ impl Drive {
         let model = self.oracle.list(&Wanted::default()).len() as u64;
         Some(((OK, core.to_string()), (OK, model.to_string())))
     }
+
+    /// Pages move, and nothing that anybody sees.
+    pub fn compact(&mut self) -> Option<(Said, Said)> {
+        let (at, pages_max) = (self.some_handle(), self.pick(&[0, 1, 7]));
+        self.note(format!("compact {pages_max}"));
+        let core = self.world.handles[at].store.compact(pages_max);
+        Some((answer(&core, |_| (OK, String::new())), (OK, String::new())))
+    }
 }

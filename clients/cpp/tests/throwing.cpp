@@ -361,6 +361,20 @@ TEST(what_has_ended_is_pruned_and_what_lives_stays) {
     CHECK(thrown([&] { store.prune({}, 100'001); }) == SW_ERR_INVALID);
 }
 
+TEST(pages_that_hold_nothing_are_given_back) {
+    const std::string path = temp_path("compact.db");
+    smolwf::store store = smolwf::store::open(path);
+    store.init();
+    const std::string args = "\"" + std::string(200'000, 'x') + "\"";
+    for (int at = 0; at < 5; at++) store.run_cancel(store.run_submit("w", args).value.str());
+    store.prune();
+    const json some = json::read(store.compact(10));
+    CHECK(some["freed_pages"].number() == 10 && some["left_pages"].number() > 0);
+    while (json::read(store.compact())["freed_pages"].number() > 0) continue;
+    CHECK(contains(store.check(), "\"ok\":true"));
+    CHECK(thrown([&] { store.compact(1'000'001); }) == SW_ERR_INVALID);
+}
+
 TEST(what_a_policy_lets_go_is_gone_after_claims_until_it_is_ended) {
     smolwf::store store = store_in_memory();
     const std::string policy = R"({"cancelled_ms":3600000,"keep_newest":1})";

@@ -170,6 +170,14 @@ export interface ChildDocument {
   finished_at_ms: number | null;
 }
 
+/** What sw_store_compact answers. */
+export interface CompactDocument {
+  /** Pages by which the file is shorter. */
+  freed_pages: number;
+  /** Pages that hold nothing still. */
+  left_pages: number;
+}
+
 /**
  * An error that the engine itself stores on a run, attempt or step. The host's own errors have no
  * $smolwf.

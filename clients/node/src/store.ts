@@ -1,6 +1,7 @@
 import { Budgets } from "./budget.js";
 import type {
   CheckDocument,
+  CompactDocument,
   MigrationDocument,
   OwnerDocument,
   PruneDocument,
@@ -187,6 +188,15 @@ export class Store implements AsyncDisposable {
   /** The policy that holds, with the members that were given; empty where there is none. */
   async retention(): Promise<RetentionDocument> {
     return document(await this.#later("sw_retention_get"));
+  }
+
+  /**
+   * Gives pages of the file that hold nothing back to the file system, at most `pagesMax` (1024, up to
+   * 1,000,000); again while some were freed. They would be used again: this is for a file out of which
+   * very much has gone. Others write in between.
+   */
+  async compact(options: { pagesMax?: number } = {}): Promise<CompactDocument> {
+    return document(await this.#later("sw_store_compact", options.pagesMax));
   }
 
   /**

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { InvalidError, NotFoundError, type RetentionPolicy, type RunFilter } from "../src/index.js";
-import { memory } from "./support.js";
+import {
+  InvalidError,
+  NotFoundError,
+  type RetentionPolicy,
+  type RunFilter,
+  Store,
+} from "../src/index.js";
+import { folder, memory } from "./support.js";
 
 test("what has ended is pruned, and what lives stays", async (t) => {
   const store = await memory(t);
@@ -75,4 +83,25 @@ test("a policy that cannot be is refused", async (t) => {
   const workflows = { ["w".repeat(300)]: {} };
   await assert.rejects(store.setRetention({ workflows }), { name: "SW_ERR_TOO_BIG" });
   assert.deepEqual(await store.retention(), {});
+});
+
+test("a file out of which much has gone is made smaller", async (t) => {
+  const path = join(folder(t), "large.db");
+  const store = await Store.open(path);
+  await store.init();
+  for (let n = 0; n < 20; n += 1) {
+    await store.runs.cancel((await store.runs.submit("w", "x".repeat(200_000))).runId);
+  }
+  await store.prune();
+  await store.close(); // moves the log into the file
+  const large = statSync(path).size;
+  const again = await Store.open(path);
+  await assert.rejects(again.compact({ pagesMax: 1_000_001 }), InvalidError);
+  const first = await again.compact({ pagesMax: 10 });
+  assert.equal(first.freed_pages, 10);
+  assert.ok(first.left_pages > 0);
+  while ((await again.compact()).freed_pages > 0);
+  assert.ok((await again.check()).ok);
+  await again.close();
+  assert.ok(statSync(path).size < large / 2);
 });

@@ -91,6 +91,10 @@ class AsyncLooking:
         """The policy that holds; empty where there is none."""
         return await self.call(self.store.retention)
 
+    async def compact(self, pages_max: int = 0) -> documents.Compacted:
+        """Gives pages that hold nothing back to the file system; see :meth:`Store.compact`."""
+        return await self.call(self.store.compact, pages_max)
+
     async def query(
         self,
         sql: str,

@@ -183,6 +183,15 @@ class ChildRecord(TypedDict):
     finished_at_ms: Optional[int]
 
 
+class Compacted(TypedDict):
+    """What sw_store_compact answers."""
+
+    #: Pages by which the file is shorter.
+    freed_pages: int
+    #: Pages that hold nothing still.
+    left_pages: int
+
+
 _EngineError = TypedDict(
     "_EngineError",
     {

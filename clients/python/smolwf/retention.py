@@ -46,3 +46,12 @@ class StoreRetention(StoreTopic):
     def retention(self) -> documents.Retention:
         """The policy that holds, with the members that were given; empty where there is none."""
         return cast(documents.Retention, self._document(lib.sw_retention_get))
+
+    def compact(self, pages_max: int = 0) -> documents.Compacted:
+        """Gives pages of the file that hold nothing back to the file system, ``pages_max`` at most
+        (0 is 1024, at most 1,000,000): ``while store.compact()["freed_pages"]: pass``.
+
+        They would be used again: this is for a file out of which very much has gone. Others write
+        in between.
+        """
+        return cast(documents.Compacted, self._document(lib.sw_store_compact, pages_max))

@@ -105,3 +105,35 @@ def test_a_policy_is_awaited(tmp_path: Path) -> None:
             assert await store.retention() == {"keep_newest": 3}
 
     asyncio.run(main())
+
+
+def test_a_file_out_of_which_much_has_gone_is_made_smaller(tmp_path: Path) -> None:
+    path = tmp_path / "large.db"
+    with Store.open(path) as store:
+        for _ in range(20):
+            store.cancel(store.submit("w", "x" * 200_000))
+        store.prune()
+        # Whoever goes moves the log into the file.
+    large = path.stat().st_size
+    with Store.open(path) as store:
+        free = store.stats()["file"]["free_bytes"]
+        assert free > 2_000_000
+        first = store.compact(10)
+        assert set(first) == set(documents.Compacted.__annotations__)
+        assert first["freed_pages"] == 10
+        assert first["left_pages"] > 0
+        while store.compact()["freed_pages"]:
+            pass
+        assert store.stats()["file"]["free_bytes"] < free // 10
+        assert store.check()["ok"]
+        with pytest.raises(smolwf.InvalidError, match="1000001"):
+            store.compact(1_000_001)
+    assert path.stat().st_size < large - free // 2
+
+
+def test_a_compact_is_awaited(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await AsyncStore.open(tmp_path / "a.db") as store:
+            assert (await store.compact(5))["freed_pages"] <= 5
+
+    asyncio.run(main())

@@ -42,7 +42,7 @@ pub use list::{Found, Include, ListPort, Order, RunFilter, RunState, RunStates, 
 pub use policy::PolicyPort;
 pub use query::{QueryPort, RunRow, SignalRow};
 pub use queue::{GatePlace, QueueLimits, QueuePort};
-pub use retention::{Removed, RetentionPort, Room};
+pub use retention::{Freed, Removed, RetentionPort, Room};
 pub use run::{
     Lane, LaneKey, Outcome, OwnerKey, Parent, RunEnd, RunKey, RunPolicy, RunPort, Submit,
 };

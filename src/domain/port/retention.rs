@@ -35,7 +35,16 @@ pub struct Removed {
     pub is_whole: bool,
 }
 
-/// Pruning.
+/// What was given back of the pages of a file that hold nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Pages by which the file is shorter.
+    pub pages: u32,
+    /// Pages that hold nothing still.
+    pub left: u64,
+}
+
+/// Pruning, and the room that it leaves.
 pub trait RetentionPort {
     /// Returns roots of trees that are being pruned and of which rows can go.
     fn trees_begun(&mut self, limit: u32) -> Result<Vec<RunKey>>;
@@ -52,4 +61,6 @@ pub trait RetentionPort {
     fn has_stale_events(&mut self) -> Result<bool>;
     /// Takes the oldest events away that are of pruned runs; returns whether there may be more.
     fn events_trim(&mut self, limit: u32) -> Result<bool>;
+    /// Gives up to so many pages that hold nothing back; refuses a file that was made without that.
+    fn pages_free(&mut self, limit: u32) -> Result<Freed>;
 }

@@ -134,6 +134,11 @@ impl Backend {
         copy.name()
     }
 
+    /// Moves what was written into the file, as far as no reader keeps it from that.
+    pub fn settle(&self) {
+        self.file.writer.iter().for_each(Writer::settle);
+    }
+
     /// Returns the clock that leases go by.
     pub fn lease_clock(&self) -> Arc<dyn LeaseClock> {
         Arc::new(TimeAwake)

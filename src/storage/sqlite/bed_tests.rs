@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use std::sync::Arc;
 
+use super::connect::make_compactable;
 use super::host::Host;
 use super::migrate;
 use super::tx::Tx;
@@ -23,13 +24,16 @@ struct SqliteBed {
 
 /// Makes a store in memory.
 pub(in crate::storage) fn in_memory() -> Box<dyn Bed> {
-    SqliteBed::boxed(Connection::open_in_memory().unwrap(), None)
+    let conn = Connection::open_in_memory().unwrap();
+    make_compactable(&conn).unwrap();
+    SqliteBed::boxed(conn, None)
 }
 
 /// Makes a store in a file, with a log as every one of ours.
 pub(in crate::storage) fn in_a_file() -> Box<dyn Bed> {
     let folder = tempfile::tempdir().unwrap();
     let conn = Connection::open(folder.path().join("db")).unwrap();
+    make_compactable(&conn).unwrap();
     conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF").unwrap();
     SqliteBed::boxed(conn, Some(folder))
 }

@@ -47,6 +47,13 @@ fn with_advice(path: &Path, error: Error) -> Error {
     Error::CannotOpen { engine_code, sentence: sentence.into() }
 }
 
+/// Has a new file made so that its free pages can be given back, which must be known before its first page is
+/// written. Compiled and not run: that alone tells the connection. To run it would write that page by a
+/// journal, and sync it.
+pub fn make_compactable(conn: &Connection) -> Result<()> {
+    conn.prepare("PRAGMA auto_vacuum = INCREMENTAL").map(drop).map_err(map)
+}
+
 /// Sets what every connection has (P1).
 pub fn set_pragmas(conn: &Connection, busy_timeout_ms: u32) -> Result<()> {
     conn.busy_timeout(Duration::from_millis(busy_timeout_ms.into())).map_err(map)?;

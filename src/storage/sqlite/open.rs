@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::backend::{Backend, FILES, File};
-use super::connect::{connect, connect_reader, set_pragmas};
+use super::connect::{connect, connect_reader, make_compactable, set_pragmas};
 use super::errors::{cannot_open, map, map_code};
 use super::names::{Names, log_path};
 use super::path::{self, New};
@@ -60,6 +60,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
 pub fn in_memory(settings: &Settings) -> Result<Backend> {
     mutexes::hold_at_forks();
     let conn = Connection::open_in_memory().map_err(map)?;
+    make_compactable(&conn)?;
     set_pragmas(&conn, settings.busy_timeout_ms)?;
     let side = Arc::new(Side::in_memory()?);
     let busy_timeout = Duration::from_millis(settings.busy_timeout_ms.into());
@@ -269,6 +270,9 @@ fn open_bench(
     set_pragmas(&conn, busy_timeout_ms)?;
     if conn.is_readonly("main").map_err(map)? {
         return Err(Error::ReadOnly(format!("{} cannot be written", path.display()).into()));
+    }
+    if identity.size == 0 {
+        make_compactable(&conn)?;
     }
     set_wal(&conn)?;
     let pages = Arc::new(AtomicI32::new(0));

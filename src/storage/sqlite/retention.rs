@@ -9,8 +9,13 @@ use std::collections::BTreeSet;
 use super::errors::map;
 use super::traces::{Mark, Traces, names};
 use super::tx::Tx;
-use crate::domain::port::{LaneKey, Removed, RetentionPort, Room, RunKey};
+use crate::domain::port::{Freed, LaneKey, Removed, RetentionPort, Room, RunKey};
 use crate::error::{Error, Result};
+
+/// What is to be done about a file of which no page can be given back.
+const FIXED: &str = "the file was made by an older version of the library or by another program, so that its free pages \
+    are used again and cannot be given back: for that close it everywhere, and run PRAGMA auto_vacuum = \
+    INCREMENTAL and VACUUM in the sqlite3 program";
 
 // A bare row goes once there is a newer one.
 const TREES_BEGUN: &str = "
@@ -378,6 +383,22 @@ impl RetentionPort for Tx<'_> {
             self.execute(GONE_DELETE, [run_key])?;
         }
         Ok(count == limit)
+    }
+
+    fn pages_free(&mut self, limit: u32) -> Result<Freed> {
+        let number = |sql: &str| -> Result<u64> {
+            let number: Option<i64> = self.one(sql, [], |row| row.get(0))?;
+            Ok(number.unwrap_or(0).unsigned_abs())
+        };
+        if number("PRAGMA auto_vacuum")? == 0 {
+            return Err(Error::Unsupported(FIXED.into()));
+        }
+        let before = number("PRAGMA page_count")?;
+        // One at a time: it stops where nothing is left.
+        self.all(&format!("PRAGMA incremental_vacuum({limit})"), [], |_| Ok(()))?;
+        let freed = before.saturating_sub(number("PRAGMA page_count")?);
+        let pages = u32::try_from(freed).unwrap_or(u32::MAX);
+        Ok(Freed { pages, left: number("PRAGMA freelist_count")? })
     }
 }
 

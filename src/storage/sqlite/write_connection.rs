@@ -306,6 +306,15 @@ impl WriteConnection {
         self.log_pages.store(self.checkpointed_pages, Ordering::Relaxed);
     }
 
+    /// Moves the log into the file now, however short it is, waiting for nobody: a file that has become
+    /// shorter is cut once all of it is moved.
+    pub fn settle(&mut self) {
+        if self.names.is_some() && self.checkpoint("PASSIVE", Duration::ZERO) {
+            self.checkpointed_pages = 0;
+            self.log_pages.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Gives the room of a log that has been large back to the file system, once nobody reads from it; a
     /// log of the usual size is written over and over, which is quicker.
     fn cut_if_large(&mut self) -> bool {

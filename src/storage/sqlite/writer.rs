@@ -151,6 +151,14 @@ impl Writer {
         self.connection.lock().unpoisoned()
     }
 
+    /// Moves the log into the file, as far as no reader keeps it from that; nothing while the log is in doubt.
+    pub fn settle(&self) {
+        let mut connection = self.connection();
+        if !self.side.is_poisoned() && !self.side.is_suspect() {
+            connection.settle();
+        }
+    }
+
     /// Lets go of the file: the last connection moves the log into it, when nothing of it is in doubt.
     /// With the turn to write, so that nobody opens the file or writes meanwhile; without it somebody
     /// else has the file open, and it is his to do.

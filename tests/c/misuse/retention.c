@@ -18,3 +18,11 @@ ON(STORE, sw_retention_get) {
 }
 
 WITHOUT_OUTPUT(sw_retention_get) { return sw_retention_get(living[STORE], NULL, err); }
+
+ON(STORE, sw_store_compact) {
+    sw_text *text = POISON(sw_text);
+    int32_t code = sw_store_compact(object, 0, &text, err);
+    return with_text_set_to_null(code, text);
+}
+
+WITHOUT_OUTPUT(sw_store_compact) { return sw_store_compact(living[STORE], 0, NULL, err); }
