@@ -97,7 +97,9 @@ pub unsafe extern "C" fn sw_store_prune(
 /// and at most a minute; more where others are due before it, and in a store in which millions stay. A
 /// store that nobody claims from or waits in keeps all: there sw_store_prune is the way. Whoever is killed
 /// in the middle, the next goes on. Times are those of the wall clock, or of the manual one: what a
-/// clock that is wrong by a year has let go does not come back, but the newest stay.
+/// clock that is wrong by a year has let go does not come back, but the newest stay. Each look for what is
+/// due is a write: while nothing but claims and waits go on, one in an eighth of the shortest time, four
+/// in a second to one in a minute. Without a policy, and between looks, nothing is written for it.
 ///
 /// May block. Durable when it returns, as the store's durability says.
 /// \param policy,policy_len  JSON object, to SW_POLICY_BYTES_MAX; absent is `{}`

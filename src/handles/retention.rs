@@ -109,6 +109,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::claim::Claim;
     use crate::domain::submit::Submit;
     use crate::handles::store::StoreOptions;
 
@@ -247,5 +248,32 @@ mod tests {
         leave_room(&store);
         assert!(compacted(&store, 0).0 > 100);
         assert_eq!(free(&store), 0);
+    }
+
+    /// Counted in pages: how fast it goes `benches/retention.rs` says.
+    #[test]
+    fn a_file_whose_runs_go_by_themselves_does_not_grow() {
+        let options = StoreOptions { manual_clock: true, ..StoreOptions::default() };
+        let store = Store::open_in_memory(&options).unwrap();
+        store.init().unwrap();
+        store.retention_set(Some(r#"{"completed_ms":10000}"#)).unwrap();
+        let mut pages = Vec::new();
+        for _ in 0..60 {
+            for _ in 0..20 {
+                let run = Submit { workflow: "w".into(), ..Submit::default() };
+                store.submit(run).unwrap();
+                let attempt = store.claim(Claim::default()).unwrap().unwrap();
+                attempt.complete(Some(format!("\"{}\"", "x".repeat(500)))).unwrap();
+            }
+            store.advance_clock(1_000).unwrap();
+            let stats: serde_json::Value = serde_json::from_str(&store.stats().unwrap()).unwrap();
+            pages.push(stats["file"]["pages"].as_u64().unwrap());
+        }
+        let (early, late) = (pages[14], pages[59]);
+        assert!(late <= early + early / 10, "{pages:?}");
+        let kept = store.run_count(None, 0).unwrap();
+        // Those of ten seconds, and of the look that is to come.
+        assert!((200..=280).contains(&kept), "{kept}");
+        assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
     }
 }
