@@ -1,23 +1,16 @@
 //! Claims about the policy of retention: what goes by itself and when, what stays, and what a look costs.
 
+use super::retention::{counted, wide};
 use super::{Bed, Draws, at, plain, run_id};
 use crate::domain::attempt::End;
 use crate::domain::claim::outlook;
-use crate::domain::list::filter::Asked;
-use crate::domain::list::{Counted, count_begin, count_on};
 use crate::domain::port::LaneFilter;
 use crate::domain::retention::{Policy, get, set};
 use crate::domain::submit::{Submit, submit};
 use crate::domain::sweep::sweep;
 use crate::domain::{FailOptions, control, query};
-use crate::id::{self, Id};
+use crate::id;
 use crate::limits::{RETENTION_PART_PAUSE_MS, RETENTION_PART_RUNS, RETENTION_PAUSE_MS_MAX};
-
-fn wide(number: u32) -> Id {
-    let mut bytes = [0; 16];
-    bytes[12..].copy_from_slice(&number.to_be_bytes());
-    Id::from_bytes(bytes)
-}
 
 fn policy(bed: &mut dyn Bed, policy: &str, now_ms: i64) {
     let policy = Policy::read(Some(policy)).unwrap();
@@ -45,15 +38,6 @@ fn look(bed: &mut dyn Bed, now_ms: i64) -> u32 {
         }
     }
     panic!("a look comes to no end");
-}
-
-fn count(bed: &mut dyn Bed, filter: &str) -> u64 {
-    let asked = Asked::read(Some(filter)).unwrap();
-    let filter = bed.tx(|port| count_begin(port, &asked)).unwrap();
-    let all = |port: &mut dyn crate::domain::port::Port| {
-        count_on(port, (&asked, &filter), Counted::default(), 10_000)
-    };
-    bed.tx(all).unwrap().count
 }
 
 fn is_there(bed: &mut dyn Bed, number: u32) -> bool {
@@ -154,11 +138,11 @@ pub(super) fn a_tree_goes_once_all_in_it_has_ended(bed: &mut dyn Bed) {
     bed.child(root, run_id(2));
     bed.finish(root, &End::Complete("1".into()), at(1_000)).unwrap();
     look(bed, 2_000);
-    assert_eq!(count(bed, "{}"), 2);
+    assert_eq!(counted(bed, "{}"), 2);
     let child = bed.claimed(at(3_000)).fence;
     bed.finish(child, &End::Complete("1".into()), at(3_000)).unwrap();
     look(bed, 4_000);
-    assert_eq!(count(bed, "{}"), 0);
+    assert_eq!(counted(bed, "{}"), 0);
 }
 
 /// So that whoever works is not held up, however much is due at first.
@@ -167,14 +151,14 @@ pub(super) fn a_look_goes_in_bounded_parts_with_pauses_between(bed: &mut dyn Bed
     policy(bed, r#"{"cancelled_ms":1000}"#, 5_000);
     let part_runs = u64::from(RETENTION_PART_RUNS);
     part(bed, 5_000);
-    assert_eq!(count(bed, "{}"), 399 - part_runs);
+    assert_eq!(counted(bed, "{}"), 399 - part_runs);
     part(bed, 5_000);
     part(bed, 5_000 + RETENTION_PART_PAUSE_MS - 1);
-    assert_eq!(count(bed, "{}"), 399 - part_runs, "in the pause");
+    assert_eq!(counted(bed, "{}"), 399 - part_runs, "in the pause");
     part(bed, 5_000 + RETENTION_PART_PAUSE_MS);
-    assert_eq!(count(bed, "{}"), 399 - 2 * part_runs);
+    assert_eq!(counted(bed, "{}"), 399 - 2 * part_runs);
     let parts = 1 + look(bed, 6_000);
-    assert_eq!((count(bed, "{}"), parts), (0, 3));
+    assert_eq!((counted(bed, "{}"), parts), (0, 3));
     assert!(next(bed) > Some(6_000 + 2 * RETENTION_PART_PAUSE_MS));
 }
 
@@ -192,7 +176,7 @@ pub(super) fn a_tree_of_many_parts_is_gone_from_the_first_part(bed: &mut dyn Bed
     }
     policy(bed, r#"{"completed_ms":0}"#, 5_000);
     part(bed, 5_000);
-    assert_eq!(count(bed, "{}"), 0);
+    assert_eq!(counted(bed, "{}"), 0);
     let rows = |bed: &mut dyn Bed| {
         bed.dump().lines().filter(|line| line.starts_with("sw_workflow_runs:")).count()
     };

@@ -74,7 +74,7 @@ fn page(bed: &mut dyn Bed, filter: &str, cursor: Option<&str>, limit: u32) -> Va
     serde_json::from_str(&text).unwrap()
 }
 
-fn counted(bed: &mut dyn Bed, filter: &str) -> u64 {
+pub(super) fn counted(bed: &mut dyn Bed, filter: &str) -> u64 {
     let asked = Asked::read(Some(filter)).unwrap();
     let filter = bed.tx(|port| count_begin(port, &asked)).unwrap();
     let all = |port: &mut dyn crate::domain::port::Port| {
@@ -398,7 +398,7 @@ pub(super) fn lists_agree_over_random_histories_of_prunes(bed: &mut dyn Bed) {
     assert!(steps <= 1, "{steps}");
 }
 
-fn wide(number: u32) -> Id {
+pub(super) fn wide(number: u32) -> Id {
     let mut bytes = [0; 16];
     bytes[12..].copy_from_slice(&number.to_be_bytes());
     Id::from_bytes(bytes)
