@@ -34,6 +34,9 @@ _swctl() {
             swctl,check)
                 cmd="swctl__subcmd__check"
                 ;;
+            swctl,compact)
+                cmd="swctl__subcmd__compact"
+                ;;
             swctl,completions)
                 cmd="swctl__subcmd__completions"
                 ;;
@@ -141,6 +144,9 @@ _swctl() {
                 ;;
             swctl__subcmd__help,check)
                 cmd="swctl__subcmd__help__subcmd__check"
+                ;;
+            swctl__subcmd__help,compact)
+                cmd="swctl__subcmd__help__subcmd__compact"
                 ;;
             swctl__subcmd__help,completions)
                 cmd="swctl__subcmd__help__subcmd__completions"
@@ -290,7 +296,7 @@ _swctl() {
 
     case "${cmd}" in
         swctl)
-            opts="-h --json --jsonl --table --busy --help ls list show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal send cancel pause resume retry fork annotate queue prune retention migrate completions man version help"
+            opts="-h --json --jsonl --table --busy --help ls list show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal send cancel pause resume retry fork annotate queue prune compact retention migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -491,6 +497,28 @@ _swctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        swctl__subcmd__compact)
+            opts="-h --pages --json --jsonl --table --busy --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --pages)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --busy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         swctl__subcmd__completions)
             opts="-h --json --jsonl --table --busy --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -562,7 +590,7 @@ _swctl() {
             return 0
             ;;
         swctl__subcmd__help)
-            opts="ls show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal cancel pause resume retry fork annotate queue prune retention migrate completions man version help"
+            opts="ls show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal cancel pause resume retry fork annotate queue prune compact retention migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -646,6 +674,20 @@ _swctl() {
             return 0
             ;;
         swctl__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__help__subcmd__compact)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -311,6 +311,13 @@ Examples:
         #[command(flatten)]
         sure: Sure,
     },
+    /// Give pages that hold nothing back to the file system
+    #[command(after_help = "Columns: pages given back, pages that hold nothing and are left.")]
+    Compact {
+        /// Give back at most so many
+        #[arg(long, value_name = "N")]
+        pages: Option<u32>,
+    },
     /// Show the policy by which what has ended goes by itself, set it, or end it
     #[command(
         args_conflicts_with_subcommands = true,

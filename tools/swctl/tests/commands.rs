@@ -404,6 +404,26 @@ fn a_prune_tells_what_it_would_take_and_takes_that() {
 }
 
 #[test]
+fn what_a_prune_has_freed_is_given_back_to_the_file_system() {
+    let place = Place::new();
+    let stage = stage::Stage::open(&place.file);
+    let args = format!("\"{}\"", "x".repeat(1_000_000));
+    for _ in 0..20 {
+        stage.submit(&format!("{{\"workflow\":\"w\",\"args\":{args}}}"));
+        stage.claim("default").complete("null");
+    }
+    place.told(&["prune", "--all", "--yes"]);
+    let pages = |line: &str| -> Vec<i64> {
+        line.trim().split('\t').map(|it| it.parse().expect("a number")).collect()
+    };
+    let part = pages(&place.told(&["compact", "--pages", "10"]));
+    assert!(part[0] == 10 && part[1] > 3000, "{part:?}");
+    let rest = pages(&place.told(&["compact"]));
+    assert!(rest[0] >= part[1] && rest[1] == 0, "{rest:?} after {part:?}");
+    assert_eq!(place.ask(&["compact", "--pages", "0"]).code, Some(2));
+}
+
+#[test]
 fn a_policy_is_set_member_by_member_shown_and_ended() {
     let (place, _cast) = filled();
     assert_eq!(place.told(&["retention", "--json"]), "{}\n");

@@ -189,6 +189,52 @@ pub(super) fn check(session: &mut Session) -> Done {
     if report.ok { Ok(()) } else { Err(Failure::No) }
 }
 
+#[derive(Deserialize)]
+struct Compacted {
+    freed_pages: i64,
+    left_pages: i64,
+}
+
+/// Pages that one call gives back: each is a moment in which Ctrl-C ends the work.
+const COMPACT_LEN: u32 = 1024;
+
+pub(super) fn compact(session: &mut Session, pages: Option<u32>) -> Done {
+    if pages == Some(0) {
+        return Err(Failure::Usage("--pages is 0: 1 at least".into()));
+    }
+    let mut progress: Option<Progress> = None;
+    let (mut freed, mut left) = (0i64, i64::MAX);
+    loop {
+        let open = pages.map_or(i64::MAX, |pages| i64::from(pages) - freed);
+        let part = open.min(left).min(COMPACT_LEN.into());
+        if part <= 0 {
+            break;
+        }
+        let document = session.store.compact(part as u32)?;
+        let compacted: Compacted = serde_json::from_str(&document)?;
+        freed += compacted.freed_pages;
+        left = compacted.left_pages;
+        let whole = (freed + left) as u64;
+        progress
+            .get_or_insert_with(|| Progress::new("compact, pages", Some(whole)))
+            .at(freed as u64);
+        if session.out.is_json() {
+            session.out.document(&document)?;
+            session.out.flush()?;
+        }
+        if compacted.freed_pages == 0 {
+            break;
+        }
+    }
+    drop(progress);
+    if session.out.is_json() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["FREED PAGES", "LEFT"]);
+    table.row(vec![freed.into(), left.into()]);
+    Ok(session.out.table(&table, session.store.now_ms())?)
+}
+
 pub(super) fn migrate(session: &mut Session, to: Option<i64>, dry_run: bool) -> Done {
     let (before, newest) = session.store.schema_version()?;
     let applied = if dry_run { 0 } else { session.store.migrate(to)? };

@@ -134,6 +134,7 @@ fn acted(cli: &Cli, command: &Acts) -> Done {
         Acts::Annotate { run, patch } => write(cli, |it| submit::annotate(it, run, patch)),
         Acts::Queue(asked) => write(cli, |it| places::set(it, asked)),
         Acts::Prune { filter, all, sure } => write(cli, |it| keep::prune(it, filter, *all, sure)),
+        Acts::Compact { pages } => write(cli, |it| keep::compact(it, *pages)),
         Acts::Retention { asked: None } => look(cli, retention::show),
         Acts::Retention { asked: Some(asked) } => write(cli, |it| retention::change(it, asked)),
         Acts::Migrate { create, dry_run, to } => {

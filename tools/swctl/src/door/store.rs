@@ -160,6 +160,12 @@ impl Store {
         Ok(())
     }
 
+    /// `sw_store_compact`
+    pub fn compact(&self, pages_max: u32) -> Result<String, Error> {
+        // SAFETY: the store is open.
+        answer::text(|out, error| unsafe { sys::sw_store_compact(self.raw, pages_max, out, error) })
+    }
+
     /// `sw_queue_set`
     pub fn queue_set(&self, queue: &str, settings: &str) -> Result<(), Error> {
         let (queue, settings) = (Arg::from(queue), Arg::from(settings));
