@@ -8,6 +8,7 @@ import {
   Amount,
   bytes,
   html,
+  instant,
   integer,
   lasting,
   Missing,
@@ -137,7 +138,9 @@ function nextFiring(schedule) {
   if (schedule.error !== null)
     return html`<span class="tag bad">cannot fire</span> <small>${plain(schedule.error)}</small>`;
   if (schedule.paused) return html`<${State} of="paused" />`;
-  return html`<${Time} at=${schedule.next_at_ms} empty="fires no more" />`;
+  if (schedule.next_at_ms === null) return html`<span class="quiet">fires no more</span>`;
+  return html`<${Time} at=${schedule.next_at_ms} />
+    <small class="quiet">${instant(schedule.next_at_ms)}</small>`;
 }
 
 export function Schedules() {

@@ -98,9 +98,11 @@ export function lasting(ms) {
 
 export function instant(ms) {
   const time = new Date(ms);
-  return Number.isNaN(time.getTime())
-    ? String(ms)
-    : time.toISOString().replace("T", " ").replace("Z", " UTC");
+  if (Number.isNaN(time.getTime())) return String(ms);
+  return time
+    .toISOString()
+    .replace("T", " ")
+    .replace(/(\.000)?Z$/, " UTC");
 }
 
 export function fromNow(ms, at = now()) {

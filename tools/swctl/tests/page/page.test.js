@@ -10,7 +10,8 @@ import { CHROMIUM, Folder, SWCTL } from "./place.js";
 import { Served } from "./served.js";
 import { LONG_NAME, MARKUP, RIGHT_TO_LEFT, World } from "./world.js";
 
-const HUGE = 9_007_199_254_740_993n;
+// The largest amount there is; binary64 would round it.
+const HUGE = 9_223_372_036_854_775_807n;
 const LARGE = "x".repeat(16 * 1024 * 1024 - 2);
 
 const folder = new Folder();
@@ -210,7 +211,8 @@ test("a budget burns down with every digit of it shown, and is raised", options,
   const run = await world.submit("agent", { spends: [1200, 800, 900, 1500, 3000] }, { budget });
   await open("/budgets");
   await page.until(`document.querySelector("[data-exact='${HUGE - 4n}']")`);
-  await page.sees("9\u2009007\u2009199\u2009254\u2009740\u2009989");
+  await page.until(`document.querySelector("[data-exact='${HUGE}']")`);
+  await page.sees("9\u2009223\u2009372\u2009036\u2009854\u2009775\u2009803");
   await open(`/runs/${run}`);
   await page.sees("waits_budget");
   await page.click("td button", "Raise tokens");
@@ -392,6 +394,7 @@ async function attack(target, runId) {
         headers: { "content-type": "text/plain" }, body: ${JSON.stringify(act)} }),
       fetch("${target}/api/act", { method: "POST", credentials: "include",
         headers: { "content-type": "application/json" }, body: ${JSON.stringify(act)} }),
+      fetch("${target}/api/stats", { mode: "no-cors", credentials: "include" }),
       fetch("${target}/api/runs", { credentials: "include" }).then((one) => one.text()).then((text) => { window.read = text; }),
     ];
     Promise.allSettled(ways).then(() => {

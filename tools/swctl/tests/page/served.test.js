@@ -10,7 +10,7 @@ import { Served } from "./served.js";
 import { World } from "./world.js";
 
 const SECRET = "a-secret-that-nobody-may-see";
-const HUGE = 9_007_199_254_740_993n;
+const HUGE = 9_223_372_036_854_775_807n;
 
 const folder = new Folder();
 const file = folder.file("orders.db");
@@ -301,6 +301,9 @@ test("streams are bounded and one that ends makes room", async (t) => {
     assert.ok(streams.length < 1000);
   }
   assert.equal(streams.at(-1).status, 503);
+  let said = "";
+  for await (const data of streams.at(-1).answer) said += data;
+  assert.match(said, /pages follow already/);
   streams[0].end();
   for (;;) {
     const one = await stream(served, cookie);
