@@ -134,9 +134,15 @@ fn a_narrow_terminal_is_written_no_line_that_it_would_break() {
     let Some(terminal) = Terminal::open(20, 50) else { return };
     let place = Place::new();
     let cast = stage::fill(&place.file);
-    for command in ["ls", "queues", "stats"] {
+    for command in ["ls", "queues", "schedules"] {
         terminal.types(&format!("clear; {}", line(&place, command)));
-        terminal.shows("code=0");
+        let screen = terminal.until("end", |screen| {
+            screen.contains("code=0") && screen.trim_end().ends_with("ready>")
+        });
+        // The headings, the code and the next prompt beside the rows: a broken line would be one more.
+        let rows = place.told(&[command]).lines().count();
+        let lines = screen.lines().filter(|line| !line.trim().is_empty()).count();
+        assert_eq!(lines, rows + 3, "{command}:\n{screen}");
     }
     terminal.types(&format!("clear; {}", line(&place, &format!("why {}", cast.waiting))));
     terminal.shows("code=0");
