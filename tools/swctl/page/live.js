@@ -69,6 +69,25 @@ export async function fetchDocument(path) {
   return parse((await fetchText(path)).text);
 }
 
+// Pages of a list, one after the other, each asked for with the tag that it had: those that are as they
+// were come from the look before, and null is answered when all are. `join` says what they come to.
+export async function fetchPages(pathOf, most, before, join) {
+  const pages = [];
+  let isNew = false;
+  let cursor = null;
+  do {
+    const path = pathOf(cursor);
+    const last = before?.pages[pages.length];
+    const had = last?.path === path ? last : null;
+    const answer = await fetchText(path, had?.tag);
+    isNew ||= answer !== null;
+    pages.push(answer === null ? had : { path, tag: answer.tag, cursor, said: parse(answer.text) });
+    cursor = pages.at(-1).said.next;
+  } while (cursor && pages.length < most);
+  if (!isNew && before.pages.length === pages.length) return null;
+  return { pages, isCut: cursor !== null, ...join(pages) };
+}
+
 export async function post(path, body) {
   const response = await asked(path, {
     method: "POST",

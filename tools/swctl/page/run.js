@@ -1,7 +1,7 @@
 // One run: where it stands and why, its picture, its steps, what was said to it, its tree, its budget.
 
 import { askForFork, askForRuns, askForSignal, takes } from "./acts.js";
-import { fetchText, parse, useDocument, useLoaded, useNow } from "./live.js";
+import { fetchPages, useDocument, useLoaded, useNow } from "./live.js";
 import { historyPayload, Payload, runPayload, Setup } from "./payload.js";
 import { BudgetUnits } from "./store.js";
 import { Density, Hatches, lastWords, layOut, Picture, StepBar } from "./timeline.js";
@@ -27,23 +27,12 @@ const PAGE = 1000;
 const PAGES_MAX = 30;
 const SECTIONS = ["attempts", "steps", "signals", "children", "events"];
 
-// All pages of a history, each asked for with the tag it had: those that are as they were come from
-// the look before.
-async function fetchHistory(runId, before) {
-  const pages = [];
-  let isNew = false;
-  let cursor = null;
-  do {
-    const had = before?.pages[pages.length];
+function fetchHistory(runId, before) {
+  const pathOf = (cursor) => {
     const query = new URLSearchParams({ limit: PAGE, ...(cursor ? { cursor } : {}) });
-    const path = `/api/runs/${encodeURIComponent(runId)}/history?${query}`;
-    const answer = await fetchText(path, had?.path === path ? had.tag : null);
-    isNew ||= answer !== null;
-    pages.push(answer === null ? had : { path, tag: answer.tag, cursor, said: parse(answer.text) });
-    cursor = pages.at(-1).said.next;
-  } while (cursor && pages.length < PAGES_MAX);
-  if (!isNew && before?.pages.length === pages.length) return null;
-  return { pages, isCut: cursor !== null, ...joined(pages) };
+    return `/api/runs/${encodeURIComponent(runId)}/history?${query}`;
+  };
+  return fetchPages(pathOf, PAGES_MAX, before, joined);
 }
 
 // Each record knows the page it came from, which is where its payloads are.
@@ -312,26 +301,18 @@ function Told({ history }) {
   </section>`;
 }
 
-const TREE_MAX = 2000;
+const TREE_PAGES_MAX = 2;
 const CHILDREN_SHOWN = 50;
 
-async function fetchTree(rootId, before) {
-  const runs = [];
-  const tags = [];
-  let isNew = false;
-  let cursor = null;
-  do {
+function fetchTree(rootId, before) {
+  const pathOf = (cursor) => {
     const filter = JSON.stringify({ root_run_id: rootId, order: "oldest" });
-    const query = new URLSearchParams({ filter, limit: 1000, ...(cursor ? { cursor } : {}) });
-    const had = before?.tags[tags.length];
-    const answer = await fetchText(`/api/runs?${query}`, had?.cursor === cursor ? had.tag : null);
-    isNew ||= answer !== null;
-    tags.push(answer ? { cursor, tag: answer.tag, said: parse(answer.text) } : had);
-    runs.push(...tags.at(-1).said.items);
-    cursor = tags.at(-1).said.next;
-  } while (cursor && runs.length < TREE_MAX);
-  if (!isNew && before?.tags.length === tags.length) return null;
-  return { tags, runs, isCut: cursor !== null, below: byParent(runs) };
+    return `/api/runs?${new URLSearchParams({ filter, limit: PAGE, ...(cursor ? { cursor } : {}) })}`;
+  };
+  return fetchPages(pathOf, TREE_PAGES_MAX, before, (pages) => {
+    const runs = pages.flatMap(({ said }) => said.items);
+    return { runs, below: byParent(runs) };
+  });
 }
 
 const FIRST = ["failed", "running", "waiting", "paused", "pending", "cancelled", "completed"];
