@@ -6,9 +6,11 @@
 A round loads a store and kills its workers, Litestream, or both, again and again; at its end all
 of them. The replica is restored in the store's place. The file must be whole. What was acknowledged
 before the last `litestream sync -wait` must be there, and what is missing may only be the end of
-what was acknowledged. Then workers finish what is open, what was running too, while Litestream goes
-on from the same replica; all is stopped in order and restored once more, and nothing may be
-missing.
+what was acknowledged. Then workers finish what is open, what was running too, beside Litestream;
+all is stopped in order and restored once more, and nothing may be missing.
+
+Each start of Litestream makes a replica of its own, as docs/OPERATE.md has it: one that goes on
+from an earlier start may miss what was written in between, which rounds of minutes find.
 
 What is acknowledged is noted outside of the store, each fact in one synced write, with the moments
 between which it was done. What was over before another began was committed before it.
@@ -44,6 +46,8 @@ ROUND_SECONDS = 300
 PATIENCE_SECONDS = 120
 #: seconds between two kills, at most
 KILL_SECONDS = 4
+#: of what a thread does, so often it makes the file grow and shrink
+WASTE_EVERY = 64
 #: open runs that are left to be claimed, per thread
 OPEN_PER_THREAD = 4
 
@@ -130,13 +134,21 @@ class Worker:
             for _ in range(OPEN_PER_THREAD):
                 self.submit()
         while not stopped.is_set():
-            attempt = self.store.claim(lease_ms=LEASE_MS)
+            attempt = self.store.claim(workflows=["load"], lease_ms=LEASE_MS)
             if attempt is not None:
                 self.live(attempt)
             elif self.drains:
                 return
             if not self.drains:
                 self.submit()
+                if self.count % WASTE_EVERY == 0:
+                    self.waste()
+
+    def waste(self) -> None:
+        """Has the file grow and shrink: what is submitted here is gone again, its pages too."""
+        self.store.cancel(self.store.submit("waste", "x" * 300_000))
+        self.store.prune(workflow="waste")
+        self.store.compact()
 
     def submit(self) -> None:
         key, began = self.token(), time.monotonic_ns()
@@ -236,9 +248,7 @@ class Round:
         # A socket's path is short.
         self.socket = Path(tempfile.mkdtemp(prefix="ls")) / "s"
         self.config = folder / "litestream.yml"
-        self.config.write_text(
-            CONFIG.format(socket=self.socket, store=self.store, replica=folder / "replica")
-        )
+        self.replicas = 0
         self.litestream = Process("litestream", folder / "litestream.log")
         self.workers: list[Process] = []
         self.lives = 0
@@ -249,6 +259,12 @@ class Round:
     # -- its processes
 
     def start_litestream(self) -> None:
+        """With nothing kept of an earlier start: what was written while none ran it may miss."""
+        self.replicas += 1
+        replica = self.folder / f"replica-{self.replicas}"
+        told = CONFIG.format(socket=self.socket, store=self.store, replica=replica)
+        self.config.write_text(told)
+        shutil.rmtree(self.live / f".{self.store.name}-litestream", ignore_errors=True)
         self.litestream.start(self.program, "replicate", "-config", self.config)
 
     def start_workers(self, *, drains: bool = False) -> None:
@@ -378,7 +394,7 @@ class Content:
             self.running = store.stats()["runs"]["running"]
             self.values: dict[tuple[str, str, str], str] = {}
             self.states: dict[str, str] = {}
-            for run in store.list_runs(page_size=1000, include=["args", "result"]):
+            for run in store.list_runs(page_size=1000, workflow="load", include=["args", "result"]):
                 self.read(store, run)
 
     def read(self, store: smolwf.Store, run: documents.ListedRun) -> None:
