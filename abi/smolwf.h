@@ -95,6 +95,9 @@
 #define SW_POLICY_WORKFLOWS_MAX 1000
 #define SW_KEEP_NEWEST_MAX 10000
 #define SW_COMPACT_PAGES_MAX 1000000
+#define SW_CARRY_RUNS_MAX 20000
+#define SW_CARRY_ROWS_MAX 200000
+#define SW_CARRY_BYTES_MAX 134217728
 #define SW_TASKS_COUNTED_MAX 10000
 #define SW_OUTCOMES_COUNTED_MAX 100000
 #define SW_LANES_SHOWN_MAX 10000
@@ -243,6 +246,10 @@ int32_t sw_store_prune(sw_store *store, const char *filter, size_t filter_len, u
 int32_t sw_retention_set(sw_store *store, const char *policy, size_t policy_len, sw_error **err);
 int32_t sw_retention_get(sw_store *store, sw_text **out, sw_error **err);
 int32_t sw_store_compact(sw_store *store, uint32_t pages_max, sw_text **out, sw_error **err);
+int32_t sw_run_export(sw_store *store, const char *run_id, size_t run_id_len,
+                      const char *options, size_t options_len, sw_text **out, sw_error **err);
+int32_t sw_run_import(sw_store *store, const char *document, size_t document_len,
+                      const char *options, size_t options_len, sw_text **out, sw_error **err);
 int32_t sw_run_cancel(sw_store *store, const char *run_id, size_t run_id_len,
                       const char *reason, size_t reason_len, sw_error **err);
 int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);

@@ -40,6 +40,7 @@ pub const PARTS: &[Part] = &[
         "Store: keep",
         "remove what has ended, by hand or by a policy; give room back",
     ),
+    part("carry", "Runs: carry", "one with its tree, out of a store and into another"),
     part("control", "Runs: act", "cancel, pause, retry, fork, from outside"),
     part("queue", "Queues", "limits and pauses"),
     part("watch", "Watches", "changes as a descriptor, for event loops"),

@@ -45,6 +45,7 @@ NAMES = {
     "file_stats": ("FileStats", "FileDocument", "FileStats"),
     "full_limit": ("FullLimit", "FullDocument", "FullLimit"),
     "history": ("History", "HistoryDocument", "History"),
+    "imported": ("Imported", "ImportDocument", "Imported"),
     "listed_run": ("ListedRun", "RunItem", None),
     "migration": ("Migration", "MigrationDocument", "Migration"),
     "owner": ("Owner", "OwnerDocument", "Owner"),
@@ -68,12 +69,16 @@ NAMES = {
     "writer_stats": ("WriterStats", "WriterDocument", "WriterStats"),
 }
 #: Lists of others; what calls take: options, in the words of the language; rows of the host's
-#: tables, whose values the clients read into values of the language.
+#: tables, whose values the clients read into values of the language; exported trees, which stay
+#: texts.
 UNTYPED = {
     "came_all", "migrations", "owners", "queues", "schedules", "submitted",
     "event_filter", "queue_settings", "run_filter", "schedule_spec", "submit_item",
     "rows", "script", "script_end", "script_item", "script_result", "script_results",
     "script_signal", "sql_bytes", "sql_real",
+    "carried_amount", "carried_attempt", "carried_end", "carried_event", "carried_name",
+    "carried_reservation", "carried_run", "carried_signal", "carried_spent", "carried_step",
+    "carried_task", "carried_text", "carried_tree", "carried_unit", "carried_wait",
 }  # fmt: skip
 
 

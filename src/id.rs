@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use rand::rngs::{StdRng, SysRng};
-use rand::{Rng, SeedableRng};
+use rand::{Rng, SeedableRng, TryRng};
 use ulid::{Generator, ULID_LEN, Ulid};
 
 use crate::clock;
@@ -99,6 +99,16 @@ pub fn new_id() -> Id {
     source.make(u64::try_from(clock::system_ms()).unwrap_or(0))
 }
 
+/// Draws a key that nobody can guess.
+///
+/// # Panics
+/// When the kernel refuses its random bytes, as for [`Source`].
+pub fn new_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    SysRng.try_fill_bytes(&mut key).expect("the kernel gives random bytes");
+    key
+}
+
 /// Makes the id that belongs to `parts`, the same on every call: no column is needed to keep it.
 ///
 /// `time_ms` is in Unix milliseconds and is held to what 48 bits can say. The other 80 bits are
@@ -157,7 +167,6 @@ pub fn check_prefix(prefix: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::TryRng;
     use std::collections::HashSet;
     use std::convert::Infallible;
 

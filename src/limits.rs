@@ -332,6 +332,16 @@ pub const COMPACT_PAGES_MAX: u32 = 1_000_000;
 /// Pages that one transaction of a compact gives back: each may move another page, a few milliseconds in all.
 pub const COMPACT_PART_PAGES: u32 = 128;
 
+/// Runs of a tree that is exported or imported: an import is one transaction, and others wait for it.
+pub const CARRY_RUNS_MAX: u32 = 20_000;
+
+/// Rows of such a tree beside its runs: attempts, steps, signals, waits, events, reservations and what
+/// they came to.
+pub const CARRY_ROWS_MAX: usize = 200_000;
+
+/// Bytes of the document of such a tree: 128 MiB. It stands in memory while it is read or written.
+pub const CARRY_BYTES_MAX: usize = 128 * 1024 * 1024;
+
 /// Kinds of events that one filter names.
 pub const EVENT_TYPES_MAX: usize = 64;
 

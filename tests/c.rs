@@ -26,6 +26,7 @@ const TOPICS: &[&str] = &[
     "attempt",
     "backup",
     "budget",
+    "carry",
     "child",
     "claim",
     "control",
@@ -75,6 +76,11 @@ fn attempts_end_as_the_header_says() {
 #[test]
 fn budgets_are_held() {
     run("budget", Flavour::Sanitized);
+}
+
+#[test]
+fn trees_are_carried_from_store_to_store() {
+    run("carry", Flavour::Sanitized);
 }
 
 #[test]

@@ -15,6 +15,8 @@
 mod attempt;
 #[path = "model/calls.rs"]
 mod calls;
+#[path = "model/carry.rs"]
+mod carry;
 #[path = "model/clocks.rs"]
 mod clocks;
 #[path = "model/drive.rs"]
@@ -126,6 +128,22 @@ fn what_was_pruned_is_gone_for_every_call_and_nothing_else_is() {
     }
     println!("{seen:?} {pruned} pruned");
     assert!(pruned > 5 * rounds as usize, "{pruned} pruned runs show nothing");
+}
+
+/// What is exported and imported goes on as its original would, and comes back as it was.
+#[test]
+fn what_is_carried_goes_on_where_it_stood() {
+    let first = number("SW_MODEL_SEED").unwrap_or(1);
+    let rounds = number("SW_MODEL_ROUNDS").unwrap_or(8);
+    let steps = number("SW_MODEL_STEPS").unwrap_or(500) as usize;
+    let mut seen = BTreeMap::new();
+    for seed in first..first + rounds {
+        Drive::with_carrying(seed).run(steps, &mut seen);
+    }
+    println!("{seen:?}");
+    for told in [("copy", 0), ("copy", -23), ("bring_back", 0), ("bring_back", -23)] {
+        assert!(seen.contains_key(&told), "never answered, so never compared: {told:?}");
+    }
 }
 
 /// P24, where clocks differ.

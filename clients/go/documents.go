@@ -383,6 +383,14 @@ type History struct {
 	Next *string `json:"next"`
 }
 
+// Imported: what sw_run_import answers.
+type Imported struct {
+	// RunID: the topmost run, under the id that it has here.
+	RunID string `json:"run_id"`
+	// Runs: runs that came.
+	Runs int64 `json:"runs"`
+}
+
 // Migration: a step of the schema.
 type Migration struct {
 	// ID: its number.

@@ -65,27 +65,35 @@ impl Item {
         let submit = &mut self.submit;
         match key {
             "name" if has_name => self.name = word(key, value, NAME_BYTES_MAX)?,
-            "workflow" => submit.workflow = word(key, value, NAME_BYTES_MAX)?.unwrap_or_default(),
             "args" => submit.args = payload(key, value)?,
-            "queue" => submit.queue = word(key, value, NAME_BYTES_MAX)?,
-            "run_at_ms" => submit.run_at_ms = integer(key, value)?,
-            "timeout_ms" => submit.timeout_ms = integer(key, value)?,
-            "backoff_initial_ms" => submit.backoff_initial_ms = integer(key, value)?,
-            "backoff_max_ms" => submit.backoff_max_ms = integer(key, value)?,
-            "priority" => submit.priority = integer(key, value)?,
-            "max_tries" => submit.max_tries = integer(key, value)?,
-            "backoff_percent" => submit.backoff_percent = integer(key, value)?,
-            "idempotency_key" => submit.idempotency_key = word(key, value, KEY_BYTES_MAX)?,
-            "idempotency_scope" => submit.idempotency_scope = word(key, value, KEY_BYTES_MAX)?,
-            "concurrency_key" => submit.concurrency_key = word(key, value, KEY_BYTES_MAX)?,
-            "code_version" => submit.code_version = word(key, value, NAME_BYTES_MAX)?,
             "budget" => submit.budget = present(value).map(str::to_owned),
             "metadata" => submit.metadata = present(value).map(str::to_owned),
             "local" => submit.is_local = boolean(key, value)?,
-            _ => return Ok(false),
+            _ => return set_option(submit, key, value),
         }
         Ok(true)
     }
+}
+
+/// Takes an option that is a word or a number; returns whether it is known.
+pub(super) fn set_option(submit: &mut Submit, key: &str, value: &str) -> Result<bool> {
+    match key {
+        "workflow" => submit.workflow = word(key, value, NAME_BYTES_MAX)?.unwrap_or_default(),
+        "queue" => submit.queue = word(key, value, NAME_BYTES_MAX)?,
+        "run_at_ms" => submit.run_at_ms = integer(key, value)?,
+        "timeout_ms" => submit.timeout_ms = integer(key, value)?,
+        "backoff_initial_ms" => submit.backoff_initial_ms = integer(key, value)?,
+        "backoff_max_ms" => submit.backoff_max_ms = integer(key, value)?,
+        "priority" => submit.priority = integer(key, value)?,
+        "max_tries" => submit.max_tries = integer(key, value)?,
+        "backoff_percent" => submit.backoff_percent = integer(key, value)?,
+        "idempotency_key" => submit.idempotency_key = word(key, value, KEY_BYTES_MAX)?,
+        "idempotency_scope" => submit.idempotency_scope = word(key, value, KEY_BYTES_MAX)?,
+        "concurrency_key" => submit.concurrency_key = word(key, value, KEY_BYTES_MAX)?,
+        "code_version" => submit.code_version = word(key, value, NAME_BYTES_MAX)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

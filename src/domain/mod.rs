@@ -9,6 +9,7 @@
 pub mod attempt;
 pub mod backoff;
 pub mod budget;
+pub mod carry;
 pub mod check;
 pub mod child;
 pub mod claim;

@@ -364,6 +364,11 @@ fn read_deadlines(row: &StepRow) -> Result<Deadlines> {
     Ok(Deadlines { at_ms: row.facts.retry_at_ms, ..sleeps })
 }
 
+/// Returns whether a record of an ask fixes what the first ask did, as one from elsewhere may not.
+pub(super) fn is_ask(row: &StepRow) -> bool {
+    read_deadlines(row).is_ok()
+}
+
 /// How the children that are asked for stand.
 type Children = HashMap<Id, ChildState>;
 

@@ -138,6 +138,15 @@ pub const SW_KEEP_NEWEST_MAX: u32 = 10_000;
 /// Pages that one sw_store_compact gives back at most.
 pub const SW_COMPACT_PAGES_MAX: u32 = 1_000_000;
 
+/// Runs of a tree that is exported or imported at most.
+pub const SW_CARRY_RUNS_MAX: u32 = 20_000;
+
+/// Attempts, steps, signals, waits, events, reservations and what these came to, of such a tree, at most.
+pub const SW_CARRY_ROWS_MAX: usize = 200_000;
+
+/// Bytes of the document of such a tree at most: 128 MiB.
+pub const SW_CARRY_BYTES_MAX: usize = 134_217_728;
+
 /// Open runs of a kind that sw_store_stats and sw_queue_list count at most.
 pub const SW_TASKS_COUNTED_MAX: u32 = 10_000;
 
@@ -228,6 +237,9 @@ same! {
     SW_POLICY_WORKFLOWS_MAX POLICY_WORKFLOWS_MAX
     SW_KEEP_NEWEST_MAX KEEP_NEWEST_MAX
     SW_COMPACT_PAGES_MAX COMPACT_PAGES_MAX
+    SW_CARRY_RUNS_MAX CARRY_RUNS_MAX
+    SW_CARRY_ROWS_MAX CARRY_ROWS_MAX
+    SW_CARRY_BYTES_MAX CARRY_BYTES_MAX
     SW_TASKS_COUNTED_MAX TASKS_COUNTED_MAX
     SW_OUTCOMES_COUNTED_MAX OUTCOMES_COUNTED_MAX
     SW_LANES_SHOWN_MAX LANES_SHOWN_MAX

@@ -18,7 +18,7 @@ use crate::handles::wait::Waited;
 use crate::storage::sqlite::fault;
 
 /// Every call that writes; `tests/tidy/calls.rs` holds that none is left out.
-const CALLS: [&str; 40] = [
+const CALLS: [&str; 41] = [
     "sw_attempt_complete",
     "sw_attempt_fail",
     "sw_attempt_heartbeat",
@@ -41,6 +41,7 @@ const CALLS: [&str; 40] = [
     "sw_run_claim",
     "sw_run_claim_many",
     "sw_run_fork",
+    "sw_run_import",
     "sw_run_pause",
     "sw_run_resume",
     "sw_run_retry",
@@ -100,6 +101,7 @@ fn whatever_runs_twice_is_done_once() {
     scripts(&store);
     queues_and_schedules(&store);
     retains(&store);
+    carries(&store);
     prunes(&store);
     let written = store.enter().unwrap().backend().unwrap().writer_facts().unwrap().calls;
     let written: BTreeSet<_> = written.iter().map(|call| call.name).collect();
@@ -241,6 +243,26 @@ fn retains(store: &Arc<Store>) {
     assert!(count() <= before);
     store.retention_set(None).unwrap();
     assert_eq!(store.retention().unwrap(), "{}");
+}
+
+fn carries(store: &Arc<Store>) {
+    let run = submitted(store, work("carried"));
+    let attempt = claimed(store, "carried");
+    attempt.child_submit("c", work("carried child")).unwrap();
+    begun(&attempt, "one").complete(Some("1".into())).unwrap();
+    let document = store.run_export(&run, None).unwrap();
+    let told = store.run_import(&document, Some(r#"{"ids":"new"}"#)).unwrap();
+    assert!(told.ends_with(r#","runs":2}"#), "{told}");
+    assert_eq!(store.run_count(Some(r#"{"workflow":"carried"}"#), 0).unwrap(), 2);
+    // The queue holds one at a time.
+    attempt.complete(None).unwrap();
+    let copy = claimed(store, "carried");
+    assert_eq!(copy.number(), 2);
+    let begin = Begin { name: "one".into(), is_tracked: true, ..Begin::default() };
+    assert!(matches!(copy.step_begin(begin).unwrap(), Begun::Replayed(_)));
+    copy.complete(None).unwrap();
+    claimed(store, "carried child").complete(None).unwrap();
+    claimed(store, "carried child").complete(None).unwrap();
 }
 
 fn prunes(store: &Arc<Store>) {

@@ -4,6 +4,7 @@
 pub mod attempt;
 pub mod begin;
 pub mod budget;
+pub mod carry;
 pub mod control;
 pub mod event;
 pub mod history;
@@ -21,6 +22,8 @@ pub mod watch;
 mod again_tests;
 #[cfg(test)]
 mod bell_tests;
+#[cfg(test)]
+mod carry_tests;
 mod claim;
 mod entered;
 mod held;

@@ -73,6 +73,10 @@ static int32_t kept(const char *shape, int32_t code, sw_text *const *out) {
     CALL(compacted, sw_store_compact, (STORE, uint32_t pages_max, OUT),                           \
          (store, pages_max, out, err))                                                            \
     CALL(retention, sw_retention_get, (STORE, OUT), (store, out, err))                            \
+    CALL(carried_tree, sw_run_export, (STORE, IN(run_id), IN(options), OUT),                      \
+         (store, AS(run_id), AS(options), out, err))                                              \
+    CALL(imported, sw_run_import, (STORE, IN(document), IN(options), OUT),                        \
+         (store, AS(document), AS(options), out, err))                                            \
     CALL(events, sw_event_read, (STORE, int64_t after_seq, IN(run_id), uint32_t limit, OUT),      \
          (store, after_seq, AS(run_id), limit, out, err))                                         \
     CALL(events_found, sw_event_wait, (STORE, int64_t after_seq, IN(filter),                      \

@@ -102,6 +102,18 @@ static const char *await_example(sw_attempt *attempt) {
     return take_text(answer);
 }
 
+static void check_carrying(sw_store *store, const char *run_id) {
+    sw_text *document = NULL, *text = NULL;
+    REQUIRE_CODE(SW_OK, sw_run_export(store, NTS(run_id), ABSENT, &document, ERR));
+    size_t len = 0;
+    const char *shown = sw_text_data(document, &len);
+    sw_store *other = store_in_memory();
+    REQUIRE_CODE(SW_OK, sw_run_import(other, shown, len, ABSENT, &text, ERR));
+    check_example("sw_run_import", text);
+    sw_store_close(other);
+    check_example("sw_run_export", document);
+}
+
 TEST(the_documents_of_a_run_have_the_keys_that_the_header_shows) {
     sw_store *store = store_in_memory();
     sw_attempt *attempt = claim_invoice(store);
@@ -136,6 +148,7 @@ TEST(the_documents_of_a_run_have_the_keys_that_the_header_shows) {
     check_example("sw_event_wait", text);
     REQUIRE_CODE(SW_OK, sw_run_explain(store, NTS(run_id), &text, ERR));
     check_example("sw_run_explain", text);
+    check_carrying(store, run_id);
     REQUIRE_CODE(SW_OK, sw_store_check(store, &text, ERR));
     check_example("sw_store_check", text);
     sw_store_close(store);

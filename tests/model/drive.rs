@@ -7,6 +7,7 @@ use smolwf::handles::attempt::Attempt as CoreAttempt;
 use smolwf::handles::step::Step as CoreStep;
 
 use super::attempt::{Attempt, Step};
+use super::carry::Carried;
 use super::oracle::{CONFLICT, Filter, Key, NONE, NOT_FOUND, OK, Oracle, Said, Submit, said};
 use super::page;
 use super::waiting::Member;
@@ -41,6 +42,8 @@ pub struct Drive {
     pub recipes: HashMap<(Key, String), Vec<Member>>,
     /// The run that a fork was copied from.
     pub origins: HashMap<Key, Key>,
+    /// Trees that were exported when they had ended.
+    pub kept: Vec<Carried>,
     pub touched: Option<Key>,
     pub payloads: u64,
     /// Which first reasons were compared, and how often.
@@ -104,6 +107,7 @@ impl Drive {
             next_held: 0,
             recipes: HashMap::new(),
             origins: HashMap::new(),
+            kept: Vec::new(),
             touched: None,
             payloads: 0,
             explained: BTreeMap::new(),
@@ -124,6 +128,14 @@ impl Drive {
         drive.operations.push((12, "prune", Drive::prune));
         drive.operations.push((4, "retain", Drive::retain));
         drive.operations.push((2, "compact", Drive::compact));
+        drive
+    }
+
+    /// A walk on which trees are exported, imported and pruned as well.
+    pub fn with_carrying(seed: u64) -> Drive {
+        let mut drive = Drive::with_prunes(seed);
+        drive.operations.push((14, "copy", Drive::copy));
+        drive.operations.push((8, "bring_back", Drive::bring_back));
         drive
     }
 

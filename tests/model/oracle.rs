@@ -265,7 +265,7 @@ impl Oracle {
     }
 
     /// A lease lapsed (P13).
-    fn lose(&mut self, key: Key) {
+    pub fn lose(&mut self, key: Key) {
         if let Some(stop) = self.must_end(key) {
             self.close_attempt(key, stopped(stop), Some(engine("lapsed")));
             return self.stop(key, stop);

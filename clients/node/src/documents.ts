@@ -429,6 +429,14 @@ export interface HistoryDocument {
   next: string | null;
 }
 
+/** What sw_run_import answers. */
+export interface ImportDocument {
+  /** The topmost run, under the id that it has here. */
+  run_id: string;
+  /** Runs that came. */
+  runs: number;
+}
+
 /**
  * A run as sw_run_list shows it: args, result, error, last_error, metadata and waiting_for are
  * there where include names them.

@@ -480,6 +480,15 @@ class History(TypedDict):
     next: Optional[str]
 
 
+class Imported(TypedDict):
+    """What sw_run_import answers."""
+
+    #: The topmost run, under the id that it has here.
+    run_id: str
+    #: Runs that came.
+    runs: int
+
+
 class RunSummary(TypedDict):
     """What ListedRun always has."""
 

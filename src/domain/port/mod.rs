@@ -6,6 +6,7 @@
 
 mod attempt;
 mod budget;
+mod carry;
 mod check;
 mod claim;
 mod control;
@@ -33,6 +34,7 @@ pub use budget::{
     Amounts, Balance, BudgetPort, Change, Changes, Entry, Held, Reservation, ReservationState,
     SourceKind, Total,
 };
+pub use carry::{CarriedEvent, CarriedRun, CarriedSignal, CarriedTarget, CarryPort, IdStanding};
 pub use check::{CheckPort, Fault};
 pub use claim::{ClaimPort, ClaimedRun, Head, LaneFilter, Lost, Owner, OwnerId, Share, Standing};
 pub use control::{Ancestor, ControlPort, StepName};
@@ -81,6 +83,7 @@ pub trait Port:
     + ExplainPort
     + RetentionPort
     + PolicyPort
+    + CarryPort
     + SqlPort
 {
     /// Notes what the transaction is to tell others once it is committed.

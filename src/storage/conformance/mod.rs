@@ -13,6 +13,7 @@
 
 mod attempt;
 mod budget;
+mod carry;
 mod check;
 mod claim;
 mod control;
@@ -350,6 +351,15 @@ macro_rules! every_claim {
                 a_policy_that_is_not_read_keeps_all_and_nobody_from_claiming
                 what_goes_is_what_nothing_keeps_over_random_histories
                 workflows_are_gone_through_by_name;
+            carry:
+                a_tree_that_comes_back_is_what_it_was
+                rows_are_told_as_they_stand
+                an_id_is_given_once
+                a_task_and_a_signal_are_written_as_they_stood
+                an_attempt_that_ran_comes_in_as_lost
+                children_wake_their_parents_in_their_own_tree
+                an_import_tells_the_queues_that_it_fills
+                a_cancel_under_way_is_carried;
             control:
                 a_cancel_ends_a_run_that_nobody_runs_and_flags_one_that_is_run
                 a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before

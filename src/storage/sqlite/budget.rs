@@ -447,7 +447,7 @@ fn read_balance(row: &Row<'_>) -> rusqlite::Result<Balance> {
     })
 }
 
-fn read_reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
+pub(super) fn read_reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
     let name: Option<String> = row.get(9)?;
     Ok(Reservation {
         key: row.get(0)?,

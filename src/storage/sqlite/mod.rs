@@ -27,6 +27,7 @@ mod backup;
 #[cfg(test)]
 pub(super) mod bed_tests;
 mod budget;
+mod carry;
 mod check;
 mod claim;
 mod columns;
@@ -68,6 +69,7 @@ pub fn statements() -> Vec<&'static str> {
         attempt::STATEMENTS,
         backup::STATEMENTS,
         budget::STATEMENTS,
+        carry::STATEMENTS,
         claim::STATEMENTS,
         control::STATEMENTS,
         event::STATEMENTS,

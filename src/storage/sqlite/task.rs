@@ -65,6 +65,12 @@ INSERT INTO sw_workflow_tasks (
 )
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, CASE ?9 WHEN 1 THEN 8 ELSE 0 END, 0, ?10)";
 
+const TASK_REWRITE: &str = "
+UPDATE sw_workflow_tasks
+SET version = version + 1,
+    failures = ?2, losses = ?3, flags = ?4, waits_left = ?5, claimed_at_ms = ?6, worker = ?7
+WHERE task_key = ?1";
+
 const TASK_CLAIM: &str = "
 UPDATE sw_workflow_tasks
 SET version = version + 1,
@@ -209,6 +215,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     TASKS,
     HOLD,
     TASK_INSERT,
+    TASK_REWRITE,
     TASK_CLAIM,
     LEASE_SET,
     TASK_YIELD,
@@ -387,6 +394,20 @@ impl Tx<'_> {
     pub(super) fn task_delete(&self, run_key: RunKey) -> Result<()> {
         self.execute(TASK_DELETE, [run_key])?;
         self.execute(WAITS_DROP, [run_key]).map(|_| ())
+    }
+
+    /// Writes what a task that comes from another store has used up, was told and waits for.
+    pub(super) fn task_rewrite(&self, task: &Task, waits_left: u32) -> Result<()> {
+        let flag = |is_set: bool, flag: i64| if is_set { flag } else { 0 };
+        let flags = flag(task.is_cancel_asked, FLAG_CANCEL_ASKED)
+            | flag(task.is_timed_out, FLAG_TIMED_OUT)
+            | flag(task.is_pause_asked, FLAG_PAUSE_ASKED);
+        let running = Some(task).filter(|task| task.state == TaskState::Running);
+        let (claimed_at_ms, worker) =
+            (running.map(|task| task.claimed_at_ms), running.map(|task| &task.worker));
+        let row =
+            (task.run_key, task.failures, task.losses, flags, waits_left, claimed_at_ms, worker);
+        self.execute(TASK_REWRITE, row).map(|_| ())
     }
 
     /// Gives a ready task to a claimer.
