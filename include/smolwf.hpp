@@ -1084,6 +1084,23 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_retention_get(this->get(), &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** A topmost run with all below it as JSON, for run_import of another store; options are
+     *  {"redact"}. Keep the text as it is. */
+    of<text> run_export(std::string_view run_id, std::string_view options = {}) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_export(this->get(), run_id.data(), run_id.size(), options.data(),
+                                     options.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
+    /** Brings such runs into this store, all or none: {"run_id","runs"}; options are {"ids"}. */
+    of<text> run_import(std::string_view document, std::string_view options = {}) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_run_import(this->get(), document.data(), document.size(), options.data(),
+                                     options.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
     /** Why a run is where it is: {"run_id","state","reasons"}. */
     of<text> run_explain(std::string_view run_id) {
         sw_text *out = nullptr;

@@ -389,6 +389,32 @@ TEST(what_a_policy_lets_go_is_gone_after_claims_until_it_is_ended) {
     CHECK(store.retention_get().view() == "{}");
 }
 
+TEST(a_run_goes_on_in_another_store_and_a_second_copy_has_an_id_of_its_own) {
+    smolwf::store here = store_in_memory(), there = store_in_memory();
+    const std::string run_id = here.run_submit("w", "[1]").value.str();
+    smolwf::attempt first = here.run_claim().value;
+    first.step_begin("paid").value.complete("7");
+    first.release();
+    const smolwf::text exported = here.run_export(run_id);
+    const json came = json::read(there.run_import(exported.view()));
+    CHECK(came["run_id"].text == run_id && came["runs"].number() == 1);
+    smolwf::attempt second = there.run_claim().value;
+    CHECK(second.run_id() == run_id && second.args() == "[1]" && second.number() == 2);
+    auto [code, step] = second.step_begin("paid");
+    CHECK(code == SW_REPLAYED && step.result() == "7");
+    second.complete("\"done\"");
+    CHECK(contains(there.run_get(run_id), "completed"));
+    CHECK(contains(here.run_get(run_id), "pending"));
+
+    CHECK(thrown([&] { here.run_import(exported.view()); }) == SW_ERR_CONFLICT);
+    const json copy = json::read(here.run_import(exported.view(), R"({"ids":"new"})"));
+    CHECK(copy["run_id"].text != run_id && here.run_count() == 2);
+    const smolwf::text report = here.run_export(run_id, R"({"redact":true})");
+    CHECK(!contains(report, "[1]"));
+    CHECK(thrown([&] { there.run_import(report.view()); }) == SW_ERR_INVALID);
+    CHECK(thrown([&] { here.run_export("run_none"); }) == SW_ERR_NOT_FOUND);
+}
+
 TEST(a_read_only_store_lists_and_counts_and_changes_nothing) {
     const std::string path = temp_path("listing.db");
     smolwf::store store = smolwf::store::open(path);

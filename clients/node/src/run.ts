@@ -3,6 +3,7 @@ import type {
   ActDocument,
   ExplainDocument,
   HistoryDocument,
+  ImportDocument,
   RunDocument,
   RunItem,
   RunPage,
@@ -209,6 +210,24 @@ export class Runs {
     return (await this.#later("sw_run_fork", runId, fromStep)).text ?? "";
   }
 
+  /**
+   * A topmost run with all runs below it as JSON, as they stand: `import` of another store has them go on
+   * there. Nothing is changed here. Keep the text as it is. With `redact` lengths and hashes stand in the
+   * place of payloads and keys: that is for reports of bugs, and cannot be imported.
+   */
+  async export(runId: string, options: { redact?: boolean } = {}): Promise<string> {
+    return (await this.#later("sw_run_export", runId, toJson(options))).text ?? "";
+  }
+
+  /**
+   * Brings the runs of `export` into this store, all or none; they go on where they stood. With `ids`
+   * `"new"` they get new ids, for a second copy. What the document says of work that was done is
+   * believed: import what you trust.
+   */
+  async import(exported: string, options: { ids?: "keep" | "new" } = {}): Promise<ImportDocument> {
+    return document(await this.#later("sw_run_import", exported, toJson(options)));
+  }
+
   /** A run as it stands: its state, arguments, result or error. */
   async get<Result = Json>(runId: string): Promise<RunDocument<Result>> {
     return document(await this.#later("sw_run_get", runId));
@@ -277,16 +296,6 @@ export class Runs {
   /** Says why a run does not go on, or what it does: the most telling reason first. */
   async explain(runId: string): Promise<ExplainDocument> {
     return document(await this.#later("sw_run_explain", runId));
-  }
-
-  /** Everything about a run, for another store. */
-  async export(runId: string): Promise<Json> {
-    return document(await this.#later("sw_run_export", runId));
-  }
-
-  /** Makes a run of what `export` gave; resolves to its id. */
-  async import(exported: Json): Promise<string> {
-    return (await this.#later("sw_run_import", toJson(exported))).text ?? "";
   }
 
   #attempt(pointer: bigint, { leaseMs }: ClaimOptions): Attempt {

@@ -25,6 +25,7 @@ export const READS: ReadonlySet<string> = new Set([
   "sw_retention_get",
   "sw_run_count",
   "sw_run_explain",
+  "sw_run_export",
   "sw_run_find",
   "sw_run_get",
   "sw_run_history",

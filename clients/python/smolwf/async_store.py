@@ -11,7 +11,7 @@ import os
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, TypeVar
 
 from . import documents
 from .async_looking import AsyncLooking
@@ -310,6 +310,16 @@ class AsyncStore(AsyncLooking):
     async def fork(self, run_id: str, from_step: Optional[str] = None) -> RunId:
         """A new run that replays what this one recorded before a step."""
         return await self.call(self.store.fork, run_id, from_step)
+
+    async def export_run(self, run_id: str, *, redact: bool = False) -> str:
+        """A topmost run with all below it as JSON; see :meth:`Store.export_run`."""
+        return await self.call(self.store.export_run, run_id, redact=redact)
+
+    async def import_run(
+        self, document: str, *, ids: Literal["keep", "new"] = "keep"
+    ) -> documents.Imported:
+        """Brings the runs of a document into this store; see :meth:`Store.import_run`."""
+        return await self.call(self.store.import_run, document, ids=ids)
 
     # ---- the rest -------------------------------------------------------------------------
 

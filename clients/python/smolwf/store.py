@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union, cast
 from . import documents
 from ._library import NULL, call, ffi, lib
 from .budget import StoreBudgets
+from .carrying import StoreCarrying
 from .errors import ClosedError, InvalidError
 from .event import StoreEvents
 from .explain import StoreReasons
@@ -42,6 +43,7 @@ class Store(
     StoreReasons,
     StoreStats,
     StoreRetention,
+    StoreCarrying,
     StoreSql,
     StoreChanges,
 ):
