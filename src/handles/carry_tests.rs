@@ -541,6 +541,7 @@ const FAULTS: &str = r#"/format | 2 | -6 | format is 2, this library reads 1
 /schema_version | 9999 | -25 | 9999
 /redacted | true | -2 | redact
 /extra | 1 | -2 | unknown key "extra"
+/runs | - | -2 | runs is absent
 /runs | [] | -2 | runs is empty
 /runs | {} | -2 | runs: expected an array
 /runs/0 | @{ended} | -2 | runs[0]: the topmost run has a parent_run_id

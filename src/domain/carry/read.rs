@@ -46,6 +46,9 @@ pub(super) fn tree(text: &str, bounds: Bounds) -> Result<Tree> {
         }
         Ok(true)
     })?;
+    if tree.runs.is_empty() {
+        return Err(absent("runs"));
+    }
     if tree.units.len() > BUDGET_UNITS_OF_TREE_MAX as usize {
         let max = BUDGET_UNITS_OF_TREE_MAX as usize;
         return Err(too_many("units", tree.units.len(), max));
