@@ -43,11 +43,17 @@ _swctl() {
             swctl,events)
                 cmd="swctl__subcmd__events"
                 ;;
+            swctl,export)
+                cmd="swctl__subcmd__export"
+                ;;
             swctl,fork)
                 cmd="swctl__subcmd__fork"
                 ;;
             swctl,help)
                 cmd="swctl__subcmd__help"
+                ;;
+            swctl,import)
+                cmd="swctl__subcmd__import"
                 ;;
             swctl,list)
                 cmd="swctl__subcmd__ls"
@@ -154,11 +160,17 @@ _swctl() {
             swctl__subcmd__help,events)
                 cmd="swctl__subcmd__help__subcmd__events"
                 ;;
+            swctl__subcmd__help,export)
+                cmd="swctl__subcmd__help__subcmd__export"
+                ;;
             swctl__subcmd__help,fork)
                 cmd="swctl__subcmd__help__subcmd__fork"
                 ;;
             swctl__subcmd__help,help)
                 cmd="swctl__subcmd__help__subcmd__help"
+                ;;
+            swctl__subcmd__help,import)
+                cmd="swctl__subcmd__help__subcmd__import"
                 ;;
             swctl__subcmd__help,ls)
                 cmd="swctl__subcmd__help__subcmd__ls"
@@ -296,7 +308,7 @@ _swctl() {
 
     case "${cmd}" in
         swctl)
-            opts="-h --json --jsonl --table --busy --help ls list show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal send cancel pause resume retry fork annotate queue prune compact retention migrate completions man version help"
+            opts="-h --json --jsonl --table --busy --help ls list show why tree steps events stats queues owners schedules budget top serve wait backup check export bundle sql submit signal send cancel pause resume retry fork annotate queue prune compact import retention migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -567,6 +579,32 @@ _swctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        swctl__subcmd__export)
+            opts="-o -h --output --redact --json --jsonl --table --busy --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --busy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         swctl__subcmd__fork)
             opts="-h --from --json --jsonl --table --busy --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -590,7 +628,7 @@ _swctl() {
             return 0
             ;;
         swctl__subcmd__help)
-            opts="ls show why tree steps events stats queues owners schedules budget top serve wait backup check bundle sql submit signal cancel pause resume retry fork annotate queue prune compact retention migrate completions man version help"
+            opts="ls show why tree steps events stats queues owners schedules budget top serve wait backup check export bundle sql submit signal cancel pause resume retry fork annotate queue prune compact import retention migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -729,6 +767,20 @@ _swctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        swctl__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         swctl__subcmd__help__subcmd__fork)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -744,6 +796,20 @@ _swctl() {
             return 0
             ;;
         swctl__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__help__subcmd__import)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1156,6 +1222,24 @@ _swctl() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__import)
+            opts="-h --new-ids --json --jsonl --table --busy --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --busy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

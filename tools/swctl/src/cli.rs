@@ -185,6 +185,21 @@ Examples:
     },
     /// Look whether the file is whole; 1 if it is not
     Check,
+    /// Write a topmost run with all below it as one document
+    #[command(after_help = "\
+The runs go on here as well: to move them, pause them first, and cancel them once they are imported.
+
+Example: swctl app.db export RUN -o run.json && swctl other.db import run.json")]
+    Export {
+        /// The topmost run
+        run: String,
+        /// Write it to this new file instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Leave payloads, keys and workers out: for a report; it cannot be imported
+        #[arg(long)]
+        redact: bool,
+    },
     /// Collect what a report of a fault needs, as one JSON document
     #[command(after_help = "\
 Payloads (args, results, errors, metadata, signals, events) are replaced by their kind and length
@@ -317,6 +332,14 @@ Examples:
         /// Give back at most so many
         #[arg(long, value_name = "N")]
         pages: Option<u32>,
+    },
+    /// Bring a document of `export` into this store, where its runs go on
+    Import {
+        /// The document, or `-` for standard input
+        document: PathBuf,
+        /// Give the runs new ids
+        #[arg(long)]
+        new_ids: bool,
     },
     /// Show the policy by which what has ended goes by itself, set it, or end it
     #[command(

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read};
+use std::path::Path;
 
 use crate::failure::Failure;
 use crate::out;
@@ -15,6 +16,16 @@ pub fn json(typed: &str) -> Result<String, Failure> {
         None => return Ok(typed.to_string()),
     };
     Ok(text.trim_end().to_string())
+}
+
+/// The text of a file, or of standard input for `-`.
+pub fn file(path: &Path) -> Result<String, Failure> {
+    if path == Path::new("-") {
+        return all_of_stdin();
+    }
+    fs::read_to_string(path).map_err(|error| {
+        Failure::Environment(format!("{} cannot be read: {error}", path.display()))
+    })
 }
 
 fn all_of_stdin() -> Result<String, Failure> {

@@ -445,6 +445,33 @@ fn a_policy_is_set_member_by_member_shown_and_ended() {
 }
 
 #[test]
+fn a_tree_goes_from_one_store_into_another() {
+    let (place, cast) = filled();
+    let kept = place.folder.path().join("run.json");
+    let name = kept.to_str().expect("UTF-8");
+    let below = place.ask(&["export", &cast.child]);
+    assert_eq!(below.code, Some(4), "{below:?}");
+    place.told(&["export", &cast.parent, "-o", name]);
+    assert_eq!(
+        place.ask(&["export", &cast.parent, "-o", name]).code,
+        Some(8),
+        "what is there stays"
+    );
+    let other = Place::new();
+    other.told(&["migrate", "--create"]);
+    assert_eq!(other.told(&["import", name]), format!("{}\t3\n", cast.parent));
+    assert_eq!(other.told(&["tree", &cast.child]), place.told(&["tree", &cast.child]));
+    assert_eq!(other.ask(&["import", name]).code, Some(4), "they are there");
+    assert!(other.told(&["import", name, "--new-ids"]).ends_with("\t3\n"));
+    assert_eq!(other.told(&["ls", "--count"]), "6\n");
+    let redacted = place.told(&["export", &cast.failed, "--redact"]);
+    assert!(!redacted.contains("connection refused"), "{redacted}");
+    std::fs::write(&kept, redacted).expect("a file");
+    assert_eq!(other.ask(&["import", name]).code, Some(2));
+    assert_eq!(other.ask(&["import", "/nowhere.json"]).code, Some(8));
+}
+
+#[test]
 fn a_copy_is_whole_and_overwrites_nothing() {
     let (place, cast) = filled();
     let copy = place.folder.path().join("copy.db");

@@ -2,16 +2,13 @@
 //! story of one run. What the host stored is taken out unless it is wanted.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Done, Session};
+use super::{Done, Session, carry};
 use crate::door::{Error, build_info, code};
-use crate::failure::Failure;
-use crate::{out, run_id, time};
+use crate::{run_id, time};
 
 /// Members of documents that hold what the host gave.
 const PAYLOADS: [&str; 8] = [
@@ -55,7 +52,7 @@ pub(super) fn bundle(session: &mut Session, wanted: &Wanted) -> Done {
     }
     let text = serde_json::to_string_pretty(&bundle)?;
     match wanted.output {
-        Some(file) => write(file, &text),
+        Some(file) => carry::write_new(file, &text),
         None => Ok(session.out.line(&text)?),
     }
 }
@@ -142,18 +139,6 @@ fn outline(payload: &Value) -> Value {
         Value::Object(_) => "object",
     };
     json!({"redacted": kind, "bytes": payload.to_string().len()})
-}
-
-/// Writes a new file that its user alone can read.
-fn write(file: &Path, text: &str) -> Done {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let failed =
-        |error| Failure::Environment(format!("{} cannot be written: {error}", file.display()));
-    let mut opened = options.open(file).map_err(failed)?;
-    writeln!(opened, "{text}").map_err(failed)?;
-    out::say(&format!("{}: {} bytes", file.display(), text.len() + 1));
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod act;
 mod bundle;
+mod carry;
 mod explain;
 mod keep;
 mod list;
@@ -105,6 +106,9 @@ fn looked(cli: &Cli, command: &Looks) -> Done {
         Looks::Serve(options) => serve(cli, options),
         Looks::Wait { run, timeout } => look(cli, |it| submit::wait(it, run, *timeout)),
         Looks::Backup { copy } => look(cli, |it| keep::backup(it, copy)),
+        Looks::Export { run, output, redact } => {
+            look(cli, |it| carry::export(it, run, output.as_deref(), *redact))
+        }
         Looks::Check => look(cli, keep::check),
         Looks::Sql { sql, params, rows, timeout } => {
             look(cli, |it| sql::sql(it, sql, params.as_deref(), *rows, *timeout))
@@ -135,6 +139,9 @@ fn acted(cli: &Cli, command: &Acts) -> Done {
         Acts::Queue(asked) => write(cli, |it| places::set(it, asked)),
         Acts::Prune { filter, all, sure } => write(cli, |it| keep::prune(it, filter, *all, sure)),
         Acts::Compact { pages } => write(cli, |it| keep::compact(it, *pages)),
+        Acts::Import { document, new_ids } => {
+            write(cli, |it| carry::import(it, document, *new_ids))
+        }
         Acts::Retention { asked: None } => look(cli, retention::show),
         Acts::Retention { asked: Some(asked) } => write(cli, |it| retention::change(it, asked)),
         Acts::Migrate { create, dry_run, to } => {

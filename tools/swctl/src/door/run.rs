@@ -180,6 +180,27 @@ impl Store {
         Ok(answer != sys::SW_EXISTS)
     }
 
+    /// `sw_run_export`
+    pub fn run_export(&self, run_id: &str, redact: bool) -> Result<String, Error> {
+        let id = Arg::from(run_id);
+        let options = Arg::from(if redact { "{\"redact\":true}" } else { "{}" });
+        // SAFETY: the store is open, and the texts live through the call.
+        answer::text(|out, error| unsafe {
+            sys::sw_run_export(self.raw, id.ptr, id.len, options.ptr, options.len, out, error)
+        })
+    }
+
+    /// `sw_run_import`
+    pub fn run_import(&self, document: &str, new_ids: bool) -> Result<String, Error> {
+        let document = Arg::from(document);
+        let options = Arg::from(if new_ids { "{\"ids\":\"new\"}" } else { "{}" });
+        // SAFETY: the store is open, and the texts live through the call.
+        answer::text(|out, error| unsafe {
+            let (ptr, len) = (document.ptr, document.len);
+            sys::sw_run_import(self.raw, ptr, len, options.ptr, options.len, out, error)
+        })
+    }
+
     /// `sw_budget_get`
     pub fn budget_get(&self, run_id: &str) -> Result<String, Error> {
         let id = Arg::from(run_id);
