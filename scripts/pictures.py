@@ -1,6 +1,6 @@
-"""Draws what a terminal shows as an SVG: text of standard input, with the colours of `tmux capture-pane -e`.
+"""Draws what a terminal shows as an SVG: what `tmux capture-pane -e` has said.
 
-    pictures.py COLUMNS TITLE
+Called as pictures.py COLUMNS TITLE.
 """
 
 import re
@@ -54,7 +54,8 @@ def main():
     width, height = columns * WIDTH + 2 * MARGIN, BAR + len(lines) * HEIGHT + MARGIN
     print(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" role="img" '
-        f'viewBox="0 0 {width:.0f} {height}" font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14">'
+        f'viewBox="0 0 {width:.0f} {height}" font-size="14" '
+        'font-family="ui-monospace, Menlo, Consolas, monospace">'
     )
     print(f"<title>{escape(title)}</title>")
     print('<rect width="100%" height="100%" rx="8" fill="#0d1117"/>')
