@@ -1436,7 +1436,8 @@ int32_t sw_run_claim_many(sw_store *store, const char *queue, size_t queue_len,
  * \retval SW_TIMEOUT        it had not until timeout_ms passed or the stop fired
  * \retval SW_ERR_INVALID    run_id is absent, empty, no UTF-8, or holds a NUL; timeout_ms is below
  *                           -1 or above SW_DURATION_MS_MAX
- * \retval SW_ERR_NOT_FOUND  no such run
+ * \retval SW_ERR_NOT_FOUND  no such run, or it ended during the wait and was pruned before it was seen:
+ *                           keep runs that are waited for some seconds
  * \retval SW_ERR_CLOSED     also when the store is shut down during the wait
  * Also what any sweeping call may answer: SHARED CODES.
  */

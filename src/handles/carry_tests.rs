@@ -577,6 +577,8 @@ const FAULTS: &str = r#"/format | 2 | -6 | format is 2, this library reads 1
 /runs/0/task/cancel_asked | true | -2 | does not run
 /runs/0/task/claimed_at_ms | 1 | -2 | it is claimed and does not run
 /runs/0/task/waits/0/child | @{ended}/run_id | -2 | has ended
+/runs/0/task/waits/0/child | @/runs/0/run_id | -2 | is no child of it
+/runs/0/task/waits/0/child | @{leaf}/run_id | -2 | is no child of it
 /runs/0/task/waits/0/signal | "s" | -2 | one of the keys
 /runs/0/task/waits/0/amount | 2 | -2 | amount is 2
 /runs/0/task/waits/0 | @/runs/0/task/waits/0 | -2 | waited for twice

@@ -136,7 +136,7 @@ impl Case<'_> {
             let named = |error: Error| error.within(&format!("waits[{place}]"));
             let identity = match target {
                 CarriedTarget::Child(child) => {
-                    self.open_run(*child).map_err(named)?;
+                    self.open_child(run, *child).map_err(named)?;
                     (1, id::write("run", *child))
                 }
                 CarriedTarget::Signal(name) => (2, name.clone()),
@@ -153,11 +153,16 @@ impl Case<'_> {
         Ok(())
     }
 
-    fn open_run(&self, run_id: Id) -> Result<()> {
-        match self.places.get(&run_id).map(|at| &self.tree.runs[*at]) {
-            None => refuse(format!("{} is none of the runs", id::write("run", run_id))),
-            Some(run) if !run.is_open() => {
-                refuse(format!("{} has ended, and is waited for", id::write("run", run_id)))
+    /// A run that is open waits for children that it has submitted itself.
+    fn open_child(&self, run: &Run, child: Id) -> Result<()> {
+        let text = id::write("run", child);
+        match self.places.get(&child).map(|at| &self.tree.runs[*at]) {
+            None => refuse(format!("{text} is none of the runs")),
+            Some(child) if !child.is_open() => {
+                refuse(format!("{text} has ended, and is waited for"))
+            }
+            Some(child) if child.row.parent_run_id != Some(run.row.run_id) => {
+                refuse(format!("{text} is no child of it, and is waited for"))
             }
             Some(_) => Ok(()),
         }
