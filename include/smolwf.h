@@ -592,7 +592,10 @@
 /** Entries of a page, of a history or of events, at most; a limit of 0 is 1000. */
 #define SW_PAGE_LEN_MAX 10000
 
-/** Bytes of payloads after which a page of events ends, whatever its limit: 16 MiB. */
+/**
+ * Bytes of payloads after which a page of events, of a history or of runs ends, whatever its limit:
+ * 16 MiB.
+ */
 #define SW_EVENT_PAGE_BYTES 16777216
 
 /** Kinds of events that one filter names at most. */
@@ -1137,7 +1140,8 @@ void sw_store_close(sw_store *store);
  * It verifies the pages and indexes of the file; that each balance of a budget is the
  * sum of its ledger, of its totals and of its open reservations; that open reservations are of
  * living attempts; that a run has a task or an end, never both; that nothing is of a run, parent,
- * root, lane or owner that is not there; that counts of running runs are right. It changes nothing.
+ * root, lane or owner that is not there; that counts of running runs are right; that each payload
+ * stored apart is what was recorded, and counted as often as it is carried. It changes nothing.
  *
  * May block. Never waits for a writer. Reads the whole file: seconds for each gigabyte, in which
  * the log cannot start over.
@@ -1517,7 +1521,8 @@ int32_t sw_run_get(sw_store *store, const char *run_id, size_t run_id_len, sw_te
  * \param run_id,run_id_len  from a submit or a claim
  * \param cursor,cursor_len  what next said in the page before; absent is the first page
  * \param limit              attempts, steps, signals, children and events in the page, together, 1
- *                           to SW_PAGE_LEN_MAX; 0 is 1000
+ *                           to SW_PAGE_LEN_MAX; 0 is 1000. A page also ends after payloads of
+ *                           SW_EVENT_PAGE_BYTES
  * \param out                receives the document, freed by sw_text_free; NULL on failure. Its
  *                           next is null on the last page
  * \retval SW_OK             the document is in out

@@ -139,6 +139,19 @@ impl fmt::Display for Text {
     }
 }
 
+/// Returns a JSON string of so many letters that is like no other and does not pack.
+#[cfg(test)]
+pub(crate) fn noise(letters: usize) -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static SEED: AtomicU64 = AtomicU64::new(0);
+    let seed = SEED.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+    let mut bytes = vec![0; letters];
+    blake3::Hasher::new().update(&seed).finalize_xof().fill(&mut bytes);
+    // Between the quotation mark and the backslash.
+    let letters: String = bytes.iter().map(|byte| char::from(b'#' + byte % 57)).collect();
+    format!("\"{letters}\"")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,6 +42,7 @@ const TOPICS: &[&str] = &[
     "many",
     "misuse",
     "misuse_text",
+    "payload",
     "query",
     "queue",
     "refuse",
@@ -81,6 +82,11 @@ fn budgets_are_held() {
 #[test]
 fn trees_are_carried_from_store_to_store() {
     run("carry", Flavour::Sanitized);
+}
+
+#[test]
+fn large_payloads_are_stored_once() {
+    run("payload", Flavour::Sanitized);
 }
 
 #[test]

@@ -33,7 +33,9 @@ use smolwf::handles::begin::Begun;
 use smolwf::handles::store::{Store, StoreOptions};
 
 use support::actor::listen;
-use support::audit::{all, assert_tries_follow_from_history, assert_whole, connect};
+use support::audit::{
+    all, assert_tries_follow_from_history, assert_whole, connect, payload as payload_of,
+};
 use support::{Actor, Draws, Guard, PATIENCE, Role, code, keyed, named, open, options, say, work};
 
 const THREADS: u64 = 4;
@@ -332,7 +334,7 @@ fn assert_facts(conn: &Connection, facts: &[[String; 4]]) {
                 .prepare_cached(sql)
                 .unwrap()
                 .query_row(rusqlite::params![id, name], |row| row.get(0));
-            statement.optional().unwrap()
+            statement.optional().unwrap().map(|column| payload_of(conn, column))
         };
         match kind.as_str() {
             "submit" => assert_eq!(stored(KEY).as_ref(), Some(name)),

@@ -15,7 +15,7 @@ use smolwf::domain::claim::Claim;
 use smolwf::handles::store::Store;
 
 use support::actor::{is_root, listen, skip};
-use support::{Actor, Role, code, open, options, say, work};
+use support::{Actor, Draws, Role, code, open, options, say, work};
 
 // ---- Descriptors --------------------------------------------------------------------------------
 
@@ -164,9 +164,9 @@ fn live(db: &Path) -> i32 {
         let store = Store::open(db, &options())?;
         store.init()?;
         // Beyond the first region of the index, which covers 4,062 pages.
-        let pad = format!("\"{}\"", "x".repeat(1 << 20));
+        let mut draws = Draws::of(1);
         for n in 0..20 {
-            let args = (n % 2 == 1).then(|| pad.clone());
+            let args = (n % 2 == 1).then(|| draws.noise(1 << 20));
             store.submit(smolwf::domain::submit::Submit { args, ..work() })?;
         }
         store.check().map(|_| ())

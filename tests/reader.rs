@@ -17,7 +17,7 @@ use smolwf::handles::store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 use support::actor::{is_root, listen, skip};
-use support::{Actor, Role, code, open, say, work};
+use support::{Actor, Draws, Role, code, open, say, work};
 
 /// A folder that others may enter and not write to, with a store in it that they may read.
 fn public_store() -> (TempDir, PathBuf) {
@@ -47,9 +47,10 @@ fn submit(store: &Store) -> String {
 
 /// Writes more than a checkpoint lets stand in the log.
 fn write_much(store: &Store) -> String {
-    let pad = format!("\"{}\"", "x".repeat(1 << 20));
+    let mut draws = Draws::of(1);
     (0..12).for_each(|_| {
-        let submit = smolwf::domain::submit::Submit { args: Some(pad.clone()), ..work() };
+        let args = Some(draws.noise(1 << 20));
+        let submit = smolwf::domain::submit::Submit { args, ..work() };
         store.submit(submit).unwrap();
     });
     submit(store)

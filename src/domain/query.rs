@@ -9,8 +9,8 @@ use super::event::{self, EventDocument};
 use super::find::{find, find_row, page_len};
 use super::output::{Document, document, owned, stored, to_text};
 use super::port::{
-    Ended, EndedAttempt, EventFilter, Include, Outcome, Port, RunKey, RunRow, RunState, SignalRow,
-    StepKind, StepRow, StepState, Task, TaskState, Waiting,
+    Ended, EndedAttempt, EventFilter, EventRow, Include, Outcome, Port, RunKey, RunRow, RunState,
+    SignalRow, StepKind, StepRow, StepState, Task, TaskState, Waiting,
 };
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
@@ -124,16 +124,18 @@ pub fn run_get(port: &mut dyn Port, run_id: &str) -> Result<String> {
 }
 
 /// Returns runs as they stand in a list, with what is large where it is asked for, but for those that
-/// are gone.
+/// are gone; and which was the last of them, where their payloads are as many bytes as a page has.
 pub(super) fn runs_listed(
     port: &mut dyn Port,
     run_keys: &[RunKey],
     include: Include,
-) -> Result<Vec<Box<RawValue>>> {
+) -> Result<(Vec<Box<RawValue>>, Option<RunKey>)> {
     if run_keys.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
-    let rows = port.runs_shown(run_keys, include)?;
+    let rows = port.runs_shown(run_keys, include, EVENT_PAGE_BYTES)?;
+    let bytes: usize = rows.iter().map(|row| len(&row.args) + len(&row.result)).sum();
+    let last = rows.last().filter(|_| bytes >= EVENT_PAGE_BYTES).map(|row| row.run_key);
     let open: Vec<RunKey> =
         rows.iter().filter(|row| row.outcome.is_none()).map(|row| row.run_key).collect();
     let tasks = tasks_of(port, &open)?;
@@ -146,7 +148,11 @@ pub(super) fn runs_listed(
         let shown = Shown::load(port, &row, task, left_at_ms, include)?;
         owned(&to_text(&run_document(&row, task, &shown)?)?)
     };
-    rows.into_iter().map(listed).collect()
+    Ok((rows.into_iter().map(listed).collect::<Result<_>>()?, last))
+}
+
+fn len(payload: &Option<String>) -> usize {
+    payload.as_ref().map_or(0, String::len)
 }
 
 fn tasks_of(port: &mut dyn Port, open: &[RunKey]) -> Result<HashMap<RunKey, Task>> {
@@ -172,18 +178,24 @@ pub fn run_history(
     limit: u32,
 ) -> Result<String> {
     let (row, task, left_at_ms) = load(port, run_id)?;
-    let mut page = Page { left: page_len(limit)?, has_more: false };
+    let mut page = Page { left: page_len(limit)?, bytes: EVENT_PAGE_BYTES, has_more: false };
     let from = cursor.map_or(Ok(Cursor::default()), Cursor::parse)?;
     let run_key = row.run_key;
     let attempts = page.take(|limit| port.attempts_after(run_key, from.attempt, limit))?;
     let live = task.as_ref().filter(|task| task.state == TaskState::Running);
     // Shown once: the cursor goes past its number.
     let live = live.filter(|task| !page.has_more && from.attempt < task.fence);
-    let steps = page.take(|limit| port.steps_after(run_key, from.step, limit))?;
-    let signals = page.take(|limit| port.signals_after(run_key, from.signal, limit))?;
+    let of_step = |(_, _, step): &(i64, StepKind, StepRow)| len(&step.result) + len(&step.error);
+    let steps = page.take_payloads(of_step, |limit, bytes| {
+        port.steps_after(run_key, from.step, limit, bytes)
+    })?;
+    let of_signal = |signal: &SignalRow| len(&signal.payload);
+    let signals = page.take_payloads(of_signal, |limit, bytes| {
+        port.signals_after(run_key, from.signal, limit, bytes)
+    })?;
     let children = page.take(|limit| port.child_rows_after(run_key, from.child, limit))?;
-    let events = page.take(|limit| {
-        let bytes = EVENT_PAGE_BYTES;
+    let of_event = |event: &EventRow| event.payload.len();
+    let events = page.take_payloads(of_event, |limit, bytes| {
         let (run_key, after_seq) = (Some(run_key), from.event);
         let filter = EventFilter { run_key, after_seq, limit, bytes, ..EventFilter::default() };
         let numbered = port.events_number()?;
@@ -247,6 +259,8 @@ fn child_document<'row>(child: &'row RunRow, state: &'static str) -> ChildDocume
 /// What is left of a page while its sections are filled, one after the other.
 struct Page {
     left: u32,
+    /// Of payloads.
+    bytes: usize,
     has_more: bool,
 }
 
@@ -260,6 +274,19 @@ impl Page {
         self.has_more = rows.len() > self.left as usize;
         rows.truncate(self.left as usize);
         self.left -= u32::try_from(rows.len()).unwrap_or(self.left);
+        Ok(rows)
+    }
+
+    /// Does so with a section that is cut as well after as many bytes of payloads as are left.
+    fn take_payloads<Row>(
+        &mut self,
+        bytes_of: impl Fn(&Row) -> usize,
+        mut rows: impl FnMut(u32, usize) -> Result<Vec<Row>>,
+    ) -> Result<Vec<Row>> {
+        let bytes = self.bytes;
+        let rows = self.take(|limit| rows(limit, bytes))?;
+        self.bytes = bytes.saturating_sub(rows.iter().map(bytes_of).sum());
+        self.has_more |= self.bytes == 0;
         Ok(rows)
     }
 }

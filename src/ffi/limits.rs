@@ -62,7 +62,8 @@ pub const SW_WAITS_PARKED_MAX: u32 = 100_000;
 /// Entries of a page, of a history or of events, at most; a limit of 0 is 1000.
 pub const SW_PAGE_LEN_MAX: u32 = 10_000;
 
-/// Bytes of payloads after which a page of events ends, whatever its limit: 16 MiB.
+/// Bytes of payloads after which a page of events, of a history or of runs ends, whatever its limit:
+/// 16 MiB.
 pub const SW_EVENT_PAGE_BYTES: u32 = 16_777_216;
 
 /// Kinds of events that one filter names at most.

@@ -95,7 +95,8 @@ pub unsafe extern "C" fn sw_run_get(
 /// \param run_id,run_id_len  from a submit or a claim
 /// \param cursor,cursor_len  what next said in the page before; absent is the first page
 /// \param limit              attempts, steps, signals, children and events in the page, together, 1
-///                           to SW_PAGE_LEN_MAX; 0 is 1000
+///                           to SW_PAGE_LEN_MAX; 0 is 1000. A page also ends after payloads of
+///                           SW_EVENT_PAGE_BYTES
 /// \param out                receives the document, freed by sw_text_free; NULL on failure. Its
 ///                           next is null on the last page
 /// \retval SW_OK             the document is in out

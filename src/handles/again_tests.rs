@@ -16,6 +16,7 @@ use crate::handles::step::Step;
 use crate::handles::store::{Store, StoreOptions};
 use crate::handles::wait::Waited;
 use crate::storage::sqlite::fault;
+use crate::text::noise;
 
 /// Every call that writes; `tests/tidy/calls.rs` holds that none is left out.
 const CALLS: [&str; 41] = [
@@ -268,7 +269,7 @@ fn carries(store: &Arc<Store>) {
 fn prunes(store: &Arc<Store>) {
     let ended = r#"{"state":["completed","failed","cancelled"]}"#;
     let count = || store.run_count(Some(ended), 0).unwrap();
-    let large = Submit { args: Some(format!("\"{}\"", "x".repeat(50_000))), ..work("large") };
+    let large = Submit { args: Some(noise(50_000)), ..work("large") };
     store.cancel(&submitted(store, large), None).unwrap();
     let before = count();
     let pruned = store.prune(None, 3).unwrap();

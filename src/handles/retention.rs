@@ -112,6 +112,7 @@ mod tests {
     use crate::domain::claim::Claim;
     use crate::domain::submit::Submit;
     use crate::handles::store::StoreOptions;
+    use crate::text::noise;
 
     /// Somebody calls it every minute, and mostly nothing has ended for long enough.
     #[test]
@@ -151,7 +152,7 @@ mod tests {
     /// Fills a store with runs that have ended, and takes them away: what was theirs is free.
     fn leave_room(store: &Store) {
         for _ in 0..100 {
-            let args = Some(format!("\"{}\"", "x".repeat(6_000)));
+            let args = Some(noise(6_000));
             let run = Submit { workflow: "w".into(), args, ..Submit::default() };
             store.cancel(&store.submit(run).unwrap().run_id, None).unwrap();
         }

@@ -242,10 +242,7 @@ ROLE(back_up) {
 TEST(a_kill_leaves_no_backup_or_a_whole_one) {
     const char *path = temp_path("db");
     sw_store *store = store_open(path, 0);
-    char *args = lend(100003);
-    memset(args, 'x', 100002);
-    args[0] = args[100001] = '"';
-    for (int i = 0; i < 40; i++) submit(store, "w", args);
+    for (uint32_t i = 0; i < 40; i++) submit(store, "w", noise(i, 100002));
     for (int round = 0; round < 10; round++) {
         struct child *child = child_start("back_up", path, NULL);
         child_line(child);

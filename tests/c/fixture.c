@@ -111,6 +111,12 @@ void do_step(sw_attempt *attempt, const char *name, const char *result) {
     sw_step_free(step);
 }
 
+sw_attempt *next_attempt(sw_store *store, sw_attempt *attempt) {
+    REQUIRE_CODE(SW_OK, sw_attempt_release(attempt, 0, ERR));
+    sw_attempt_free(attempt);
+    return claim(store);
+}
+
 void park(sw_attempt *attempt) {
     REQUIRE_CODE(SW_OK, sw_attempt_suspend(attempt, ERR));
     sw_attempt_free(attempt);

@@ -9,12 +9,6 @@ static sw_attempt *submit_and_claim(sw_store *store) {
 }
 
 /* Gives the run back and claims it again: the next attempt, from the top. */
-static sw_attempt *next_attempt(sw_store *store, sw_attempt *attempt) {
-    CHECK_CODE(SW_OK, sw_attempt_release(attempt, 0, ERR));
-    sw_attempt_free(attempt);
-    return claim(store);
-}
-
 static void check_replayed(sw_attempt *attempt, const char *name, uint32_t occurrence,
                            const char *result, size_t result_len, int line) {
     sw_step *step = NULL;

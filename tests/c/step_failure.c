@@ -8,12 +8,6 @@ static sw_attempt *submit_and_claim(sw_store *store) {
     return claim(store);
 }
 
-static sw_attempt *next_attempt(sw_store *store, sw_attempt *attempt) {
-    CHECK_CODE(SW_OK, sw_attempt_release(attempt, 0, ERR));
-    sw_attempt_free(attempt);
-    return claim(store);
-}
-
 static int32_t begin_at(sw_attempt *attempt, const char *name, uint32_t occurrence, sw_step **out) {
     sw_step_options options = step_options();
     options.occurrence = occurrence;

@@ -224,6 +224,18 @@ char *lend_format(const char *format, ...) {
     return text;
 }
 
+char *noise(uint32_t seed, size_t len) {
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char *text = lend(len + 1);
+    for (size_t at = 0; at < len; at++) {
+        seed = seed * 1664525U + 1013904223U;
+        text[at] = letters[seed >> 26];
+    }
+    text[0] = text[len - 1] = '"';
+    return text;
+}
+
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where) {
     (void)status, (void)type, (void)where;
     return remove(path);

@@ -129,6 +129,8 @@ _Noreturn void abandon(void);
 /* Zeroed memory until the end of the test; any thread. */
 void *lend(size_t size);
 char *lend_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A JSON string of so many bytes that is like no other of another seed and does not pack. */
+char *noise(uint32_t seed, size_t len);
 /* A file name in this test's own folder, which is removed with all it holds. */
 const char *temp_folder(void);
 const char *temp_path(const char *name);
@@ -216,6 +218,8 @@ int32_t claim_code(sw_store *store, sw_attempt **out);
 void check_nothing_to_claim(const char *file, int line, sw_store *store);
 /* Completes and frees. */
 void finish(sw_attempt *attempt, const char *result);
+/* Releases and frees; the next attempt of the run, if nothing else is ready. */
+sw_attempt *next_attempt(sw_store *store, sw_attempt *attempt);
 /* Suspends and frees. */
 void park(sw_attempt *attempt);
 /* Begins without input or options; ends the test unless the answer is SW_OK. */

@@ -87,6 +87,14 @@ fn load(role: &Role) {
     store.close();
 }
 
+/// One of a few payloads that many trees carry, most of them large.
+fn handed_on(draws: &mut Draws) -> String {
+    match draws.below(4) {
+        0 => "[1]".into(),
+        letter => format!("\"{}\"", letter.to_string().repeat(3_000)),
+    }
+}
+
 /// A tree of which all ends but, now and then, one child; what belongs to it is noted before it ends.
 fn grow(
     store: &Arc<Store>,
@@ -107,7 +115,8 @@ fn grow(
         ids.push(attempt.child_submit(&format!("child {at}"), work()).unwrap().run_id);
     }
     for step in 0..draws.below(4) {
-        run(&attempt, named(&format!("step {step}"))).complete(Some("[1]".into())).unwrap();
+        let result = handed_on(draws);
+        run(&attempt, named(&format!("step {step}"))).complete(Some(result)).unwrap();
     }
     let lives = ids.len() > 1 && draws.below(4) == 0;
     facts.note([if lives { "lives" } else { "tree" }, &root, key, &ids.join(" ")]);

@@ -13,7 +13,7 @@ use smolwf::handles::begin::Begun;
 use smolwf::handles::store::Store;
 use smolwf::handles::wait::Waited;
 
-use super::support::audit::{all, assert_whole, connect};
+use super::support::audit::{all, assert_whole, connect, payload as payload_of};
 use super::support::{Draws, Role, keyed, named, open, work};
 use super::{
     FACTS_BYTES, Facts, claim, kill_again_and_again, load, payload, read_facts,
@@ -248,7 +248,7 @@ fn assert_facts(conn: &Connection, facts: &[[String; 4]]) {
                 .prepare_cached(sql)
                 .unwrap()
                 .query_row(rusqlite::params![id, argument], |row| row.get(0));
-            statement.optional().unwrap()
+            statement.optional().unwrap().map(|column| payload_of(conn, column))
         };
         match kind.as_str() {
             "submit" => assert_eq!(stored(super::KEY, name).as_ref(), Some(name)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smolwf::handles::attempt::Attempt as CoreAttempt;
 use smolwf::handles::step::Step as CoreStep;
+use smolwf::limits::PAYLOAD_INLINE_BYTES_MAX;
 
 use super::attempt::{Attempt, Step};
 use super::carry::Carried;
@@ -247,6 +248,17 @@ impl Drive {
 
     pub fn payload(&mut self) -> String {
         self.payloads += 1;
+        // Some are stored apart: just above the bound, or the same large one again and again.
+        let bound = PAYLOAD_INLINE_BYTES_MAX as u64;
+        match self.payloads % 12 {
+            3 => return format!("\"{}\"", "large ".repeat(2_000)),
+            7 => return format!("[{}1]", "1, ".repeat(2_000)),
+            at @ (0 | 9) => {
+                let bytes = bound - 2 + u64::from(at == 9);
+                return format!("\"{:0>1$}\"", self.payloads, bytes as usize);
+            }
+            _ => {}
+        }
         match self.draws.below(4) {
             0 => format!("{}", self.payloads),
             1 => format!("{{\"n\": {}}}", self.payloads),

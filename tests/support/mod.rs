@@ -100,6 +100,19 @@ impl Draws {
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
+
+    /// A payload of so many letters that is like no other and does not pack.
+    pub fn noise(&mut self, letters: usize) -> String {
+        const LETTERS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut text = String::from("\"");
+        while text.len() <= letters {
+            let drawn = self.next();
+            text.extend((0..10).map(|at| char::from(LETTERS[(drawn >> (6 * at)) as usize % 64])));
+        }
+        text.truncate(letters + 1);
+        text + "\""
+    }
 }
 
 /// Ends the process when the test, or the other process in which it plays a part, hangs.

@@ -48,6 +48,11 @@ impl Gathering {
         u32::try_from(CARRY_ROWS_MAX.saturating_sub(self.rows) + 1).unwrap_or(u32::MAX)
     }
 
+    /// Returns how many bytes of payloads more may be read, likewise.
+    fn room(&self) -> usize {
+        CARRY_BYTES_MAX.saturating_sub(self.bytes) + 1
+    }
+
     fn count<Row>(&mut self, rows: Vec<Row>, bytes: impl Fn(&Row) -> usize) -> Result<Vec<Row>> {
         self.rows += rows.len();
         self.bytes += rows.iter().map(bytes).sum::<usize>();
@@ -68,14 +73,14 @@ impl Gathering {
         self.bytes += of_run.into_iter().map(len).sum::<usize>();
         let attempts = port.attempts_after(run_key, 0, self.limit())?;
         let attempts = self.count(attempts, |attempt| len(&attempt.error))?;
-        let steps = port.steps_after(run_key, 0, self.limit())?;
+        let steps = port.steps_after(run_key, 0, self.limit(), self.room())?;
         let steps = self.count(steps, |(_, _, step)| len(&step.result) + len(&step.error))?;
         self.steps.extend(steps.iter().enumerate().map(|(place, (key, ..))| (*key, (at, place))));
-        let signals = port.signals_carried(run_key, self.limit())?;
+        let signals = port.signals_carried(run_key, self.limit(), self.room())?;
         let signals = self.count(signals, |signal| len(&signal.payload))?;
         let waits = port.waits_carried(run_key, self.limit())?;
         let waits = self.count(waits, |_| 0)?;
-        let events = port.events_carried(run_key, self.limit())?;
+        let events = port.events_carried(run_key, self.limit(), self.room())?;
         let events = self.count(events, |event| event.payload.len())?;
         let run_id = row.run_id;
         self.tree.events.extend(events.into_iter().map(|event| (run_id, event)));

@@ -10,7 +10,7 @@ use crate::domain::output::{Document, document};
 use crate::domain::port::{Include, Outcome, Port, RunFilter, RunKey, RunState, RunStates, Walk};
 use crate::error::{Error, Result};
 use crate::id;
-use crate::limits::LIST_LOOKS_MAX;
+use crate::limits::{EVENT_PAGE_BYTES, LIST_LOOKS_MAX};
 
 /// What is done to each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +194,7 @@ fn matched(
 }
 
 fn named(port: &mut dyn Port, run_keys: &[RunKey]) -> Result<Vec<(String, Option<Outcome>)>> {
-    let rows = port.runs_shown(run_keys, Include::default())?;
+    let rows = port.runs_shown(run_keys, Include::default(), EVENT_PAGE_BYTES)?;
     if rows.len() < run_keys.len() {
         return Err(Error::internal("a run that was found is gone"));
     }

@@ -53,8 +53,8 @@ pub fn list(
         found.run_keys.truncate(len as usize);
         found.after = found.run_keys.last().copied();
     }
-    let items = runs_listed(port, &found.run_keys, asked.include)?;
-    let next = found.after.map(|after| write(&name, after));
+    let (items, last) = runs_listed(port, &found.run_keys, asked.include)?;
+    let next = last.or(found.after).map(|after| write(&name, after));
     document(&PageDocument { items, next, looked_at: found.looked_at })
 }
 

@@ -103,10 +103,22 @@ pub trait CarryPort {
     /// Returns up to `limit` of what a task waits for; with a count, how many of it must still come, or
     /// what a budget lacks.
     fn waits_carried(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<(CarriedTarget, i64)>>;
-    /// Returns up to `limit` of the signals sent to a run, in their order.
-    fn signals_carried(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<CarriedSignal>>;
-    /// Returns up to `limit` of the events of a run, in their order.
-    fn events_carried(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<CarriedEvent>>;
+    /// Returns up to `limit` of the signals sent to a run, in their order, and none after those whose
+    /// payloads have `bytes` together.
+    fn signals_carried(
+        &mut self,
+        run_key: RunKey,
+        limit: u32,
+        bytes: usize,
+    ) -> Result<Vec<CarriedSignal>>;
+    /// Returns up to `limit` of the events of a run, in their order, and none after those whose payloads
+    /// have `bytes` together.
+    fn events_carried(
+        &mut self,
+        run_key: RunKey,
+        limit: u32,
+        bytes: usize,
+    ) -> Result<Vec<CarriedEvent>>;
     /// Returns up to `limit` units of what a run has reserved, with the source of each first one, in any
     /// order.
     fn reservations_carried(

@@ -217,9 +217,14 @@ impl Include {
 pub trait ListPort {
     /// Goes on through the runs and returns those that the filter means.
     fn runs_found(&mut self, filter: &RunFilter, walk: &Walk) -> Result<Found>;
-    /// Returns the rows of runs in the order of asking, but for those that are gone; what is large only
-    /// where it is asked for.
-    fn runs_shown(&mut self, run_keys: &[RunKey], include: Include) -> Result<Vec<RunRow>>;
+    /// Returns the rows of runs in the order of asking, but for those that are gone, and none after those
+    /// whose payloads have `bytes` together; what is large only where it is asked for.
+    fn runs_shown(
+        &mut self,
+        run_keys: &[RunKey],
+        include: Include,
+        bytes: usize,
+    ) -> Result<Vec<RunRow>>;
     /// Writes a run's metadata in the place of what it was.
     fn metadata_set(&mut self, run_key: RunKey, before: Option<&str>, metadata: &str)
     -> Result<()>;

@@ -81,15 +81,24 @@ pub trait QueryPort {
     ) -> Result<Vec<EndedAttempt>>;
     /// Returns the newest error that an attempt ended with.
     fn last_error(&mut self, run_key: RunKey) -> Result<Option<String>>;
-    /// Returns up to `limit` steps with a key above `after`, in the order they were first recorded.
+    /// Returns up to `limit` steps with a key above `after`, in the order they were first recorded, and
+    /// none after those whose payloads have `bytes` together.
     fn steps_after(
         &mut self,
         run_key: RunKey,
         after: i64,
         limit: u32,
+        bytes: usize,
     ) -> Result<Vec<(i64, StepKind, StepRow)>>;
-    /// Returns up to `limit` signals with a key above `after`, in the order they were sent.
-    fn signals_after(&mut self, run_key: RunKey, after: i64, limit: u32) -> Result<Vec<SignalRow>>;
+    /// Returns up to `limit` signals with a key above `after`, in the order they were sent, and none after
+    /// those whose payloads have `bytes` together.
+    fn signals_after(
+        &mut self,
+        run_key: RunKey,
+        after: i64,
+        limit: u32,
+        bytes: usize,
+    ) -> Result<Vec<SignalRow>>;
     /// Returns the rows of up to `limit` children with a key above `after`, in the order of their
     /// submission.
     fn child_rows_after(

@@ -129,7 +129,7 @@ pub(super) fn rows_are_told_as_they_stand(bed: &mut dyn Bed) {
     let row = bed.tx(|port| port.run_carried(root + 1)).unwrap();
     assert_eq!((row.run_id, row.parent_run_id), (run_id(2), Some(run_id(1))));
     assert_eq!((row.attempts, row.finished_at_ms), (Some(1), Some(1_007)));
-    let signals = bed.tx(|port| port.signals_carried(root, 9)).unwrap();
+    let signals = bed.tx(|port| port.signals_carried(root, 9, usize::MAX)).unwrap();
     let sent = CarriedSignal {
         name: "s".into(),
         key: Some("k".into()),
@@ -138,7 +138,7 @@ pub(super) fn rows_are_told_as_they_stand(bed: &mut dyn Bed) {
         taker: None,
     };
     assert_eq!(signals, [sent]);
-    let events = bed.tx(|port| port.events_carried(root, 9)).unwrap();
+    let events = bed.tx(|port| port.events_carried(root, 9, usize::MAX)).unwrap();
     let said = CarriedEvent {
         seq: 2,
         event_type: "e".into(),
@@ -206,7 +206,7 @@ pub(super) fn a_task_and_a_signal_are_written_as_they_stood(bed: &mut dyn Bed) {
         let payload = taker.is_none().then(|| "1".to_owned());
         let signal = CarriedSignal { name: "n".into(), key: None, sent_at_ms: 8, payload, taker };
         bed.tx(|port| port.signal_restore(run_key, &signal)).unwrap();
-        let signals = bed.tx(|port| port.signals_carried(run_key, 9)).unwrap();
+        let signals = bed.tx(|port| port.signals_carried(run_key, 9, usize::MAX)).unwrap();
         assert_eq!(signals.last(), Some(&signal));
     }
     let other = bed.run(2, at(9));

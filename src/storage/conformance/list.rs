@@ -441,11 +441,11 @@ pub(super) fn runs_are_shown_together_in_the_order_of_asking(bed: &mut dyn Bed) 
     bed.finish(released, &End::Release(500), at(8)).unwrap();
     let running = bed.claimed(at(9)).fence.run_key;
     let asked = [keys[3], 99, ended.run_key, released.run_key, running];
-    let rows = bed.tx(|port| port.runs_shown(&asked, Include::default()).unwrap());
+    let rows = bed.tx(|port| port.runs_shown(&asked, Include::default(), usize::MAX).unwrap());
     let seen: Vec<_> = rows.iter().map(|row| row.run_key).collect();
     assert_eq!(seen, [keys[3], ended.run_key, released.run_key, running]);
     assert!(rows.iter().all(|row| row.args.is_none() && row.result.is_none()));
-    let rows = bed.tx(|port| port.runs_shown(&asked, Include::ALL).unwrap());
+    let rows = bed.tx(|port| port.runs_shown(&asked, Include::ALL, usize::MAX).unwrap());
     assert_eq!((rows[0].args.as_deref(), rows[1].result.as_deref()), (Some("[1]"), Some("2")));
     let mut tasks = bed.tx(|port| port.tasks(&asked).unwrap());
     tasks.sort_by_key(|task| task.run_key);

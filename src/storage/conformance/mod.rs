@@ -20,6 +20,7 @@ mod control;
 mod event;
 mod list;
 mod news;
+mod payload;
 mod policy;
 mod query;
 mod queue;
@@ -315,6 +316,13 @@ macro_rules! every_claim {
                 a_failed_attempt_keeps_its_error_when_its_run_is_retried
                 an_unknown_run_is_not_found
                 payloads_are_embedded_as_they_were_given;
+            payload:
+                a_payload_comes_back_byte_for_byte_on_both_sides_of_the_bound
+                a_payload_stays_as_long_as_one_run_carries_it
+                what_is_not_written_leaves_no_payload
+                what_is_awaited_is_the_payload_that_was_given
+                a_fork_carries_what_its_origin_did
+                a_page_ends_after_so_many_bytes_however_little_room_they_take;
             list:
                 a_list_shows_the_runs_of_which_all_that_is_named_is_true
                 a_list_finds_by_parent_by_root_and_by_key

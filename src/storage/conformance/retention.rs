@@ -202,7 +202,7 @@ pub(super) fn a_pruned_tree_leaves_nothing_behind(bed: &mut dyn Bed) {
     {
         assert_eq!(left(&format!("sw_workflow_{table}:")), 0, "{table}: {dump}");
     }
-    assert_eq!((left("sw_budget"), left("sw_payloads")), (0, 0), "{dump}");
+    assert_eq!((left("sw_budget"), left("sw_payload")), (0, 0), "{dump}");
     assert_eq!((left("sw_workflow_runs:"), left("sw_workflow_events:")), (1, 1), "{dump}");
 }
 

@@ -7,7 +7,7 @@ use crate::domain::port::{Inserted, Lane, NewRun, Outcome, Port, RunPolicy, Task
 use crate::domain::submit::{self, Submit};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::limits::ARGS_INLINE_BYTES_MAX;
+use crate::limits::PAYLOAD_INLINE_BYTES_MAX;
 
 fn keyed(scope: Option<&str>, key: &str) -> Submit {
     Submit {
@@ -103,7 +103,7 @@ fn new_run(number: u8, lane: Lane, submit: &Submit) -> NewRun<'_> {
 
 /// P8: a key that is known leaves nothing behind, neither a lane nor args.
 pub(super) fn runs_are_inserted_in_their_order_or_known_by_their_key(bed: &mut dyn Bed) {
-    let large = Some(format!("\"{}\"", "x".repeat(ARGS_INLINE_BYTES_MAX)));
+    let large = Some(format!("\"{}\"", "x".repeat(PAYLOAD_INLINE_BYTES_MAX)));
     let submits =
         [plain(), keyed(None, "a"), keyed(None, "b"), Submit { args: large, ..keyed(None, "a") }];
     let lane = |workflow: &str| Lane {
@@ -169,7 +169,7 @@ pub(super) fn a_lane_is_made_once_for_its_four_names(bed: &mut dyn Bed) {
 
 /// Payloads come back byte for byte as given; absent args read as `null`.
 pub(super) fn args_come_back_byte_for_byte_whatever_their_size(bed: &mut dyn Bed) {
-    let sizes = [0, 1, ARGS_INLINE_BYTES_MAX - 2, ARGS_INLINE_BYTES_MAX - 1, 1 << 20];
+    let sizes = [0, 1, PAYLOAD_INLINE_BYTES_MAX - 2, PAYLOAD_INLINE_BYTES_MAX - 1, 1 << 20];
     let texts = sizes.map(|size| format!("\"{}\"", "x".repeat(size)));
     let odd = ["{ \"a\" : 1e3,\t\"a\":\"\\u0000ü\u{1F600}\" }".to_owned(), "[\n]".to_owned()];
     let given: Vec<String> = texts.into_iter().chain(odd).collect();

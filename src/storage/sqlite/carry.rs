@@ -133,8 +133,11 @@ impl CarryPort for Tx<'_> {
     }
 
     fn run_carried(&mut self, run_key: RunKey) -> Result<CarriedRun> {
-        self.one(RUN, [run_key], read_run)?
-            .ok_or_else(|| Error::Corrupt(format!("run {run_key} has no row or no lane").into()))
+        let lost = || Error::Corrupt(format!("run {run_key} has no row or no lane").into());
+        let mut run = self.one(RUN, [run_key], read_run)?.ok_or_else(lost)?;
+        self.payload_read_any(&mut run.submit.args)?;
+        self.payload_read_any(&mut run.result)?;
+        Ok(run)
     }
 
     fn waits_carried(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<(CarriedTarget, i64)>> {
@@ -153,7 +156,12 @@ impl CarryPort for Tx<'_> {
         })
     }
 
-    fn signals_carried(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<CarriedSignal>> {
+    fn signals_carried(
+        &mut self,
+        run_key: RunKey,
+        limit: u32,
+        bytes: usize,
+    ) -> Result<Vec<CarriedSignal>> {
         let read = |row: &Row<'_>| {
             let is_taken: bool = row.get(4)?;
             let taker = row.get::<_, Option<String>>(5)?.zip(row.get(6)?);
@@ -166,7 +174,8 @@ impl CarryPort for Tx<'_> {
             };
             Ok((is_taken, signal))
         };
-        let signals = self.all(SIGNALS, (run_key, limit), read)?;
+        let mut signals = self.all(SIGNALS, (run_key, limit), read)?;
+        self.payloads_up_to(bytes, &mut signals, |(_, signal)| [signal.payload.as_mut()])?;
         if signals.iter().any(|(is_taken, signal)| *is_taken != signal.taker.is_some()) {
             let sentence = format!("a signal of run {run_key} was taken by no await");
             return Err(Error::Corrupt(sentence.into()));
@@ -174,8 +183,13 @@ impl CarryPort for Tx<'_> {
         Ok(signals.into_iter().map(|(_, signal)| signal).collect())
     }
 
-    fn events_carried(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<CarriedEvent>> {
-        self.all(EVENTS, (run_key, limit), |row| {
+    fn events_carried(
+        &mut self,
+        run_key: RunKey,
+        limit: u32,
+        bytes: usize,
+    ) -> Result<Vec<CarriedEvent>> {
+        let mut events = self.all(EVENTS, (run_key, limit), |row| {
             Ok(CarriedEvent {
                 seq: row.get(0)?,
                 event_type: row.get(1)?,
@@ -183,7 +197,9 @@ impl CarryPort for Tx<'_> {
                 at_ms: row.get(3)?,
                 payload: row.get::<_, Option<String>>(4)?.unwrap_or_else(|| "null".into()),
             })
-        })
+        })?;
+        self.payloads_up_to(bytes, &mut events, |event| [Some(&mut event.payload)])?;
+        Ok(events)
     }
 
     fn reservations_carried(
@@ -237,6 +253,7 @@ impl CarryPort for Tx<'_> {
     fn signal_restore(&mut self, run_key: RunKey, signal: &CarriedSignal) -> Result<()> {
         let CarriedSignal { name, key, sent_at_ms, payload, taker } = signal;
         let (taker, occurrence) = taker.as_ref().map(|(name, at)| (name, *at)).unzip();
+        let payload = self.payload_write_any(payload.as_deref())?;
         let row = (run_key, name, key, sent_at_ms, payload, taker, occurrence);
         self.execute(SIGNAL_RESTORE, row).map(|_| ())
     }

@@ -6,6 +6,7 @@
 use rusqlite::ffi;
 
 use super::errors::{map, map_code};
+use super::payload::payload_key;
 use super::tx::Tx;
 use super::vfs::said;
 use crate::domain::port::{CheckPort, Fault};
@@ -15,7 +16,7 @@ use crate::error::Result;
 ///
 /// Sums are compared in two halves of 32 bits: added whole, amounts may overflow on the way though
 /// their sum does not.
-const CHECKS: [(&str, &str); 29] = [
+const CHECKS: [(&str, &str); 31] = [
     (
         "ledger",
         "
@@ -204,6 +205,45 @@ SELECT 'run ' || r.run_key || ' has lost its args'
 FROM sw_workflow_runs AS r
 WHERE r.args_key IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM sw_payloads AS p WHERE p.payload_key = r.args_key)
+LIMIT ?1",
+    ),
+    (
+        "payload",
+        concat!(
+            "
+SELECT 'payload ' || coalesce(h.payload_key, n.payload_key) || ' is named ' || coalesce(n.names, 0)
+    || ' times, not ' || coalesce(h.named, 0)
+FROM sw_payload_hashes AS h
+FULL JOIN (
+    SELECT payload_key, count(*) AS names
+    FROM (
+        SELECT ",
+            payload_key!("args"),
+            " AS payload_key FROM sw_workflow_runs UNION ALL SELECT ",
+            payload_key!("result"),
+            " FROM sw_workflow_runs UNION ALL SELECT ",
+            payload_key!("result"),
+            " FROM sw_workflow_steps UNION ALL SELECT ",
+            payload_key!("payload"),
+            " FROM sw_workflow_signals UNION ALL SELECT ",
+            payload_key!("payload"),
+            " FROM sw_workflow_events
+    )
+    WHERE payload_key IS NOT NULL
+    GROUP BY payload_key
+) AS n ON n.payload_key = h.payload_key
+WHERE n.names IS NOT h.named
+LIMIT ?1"
+        ),
+    ),
+    (
+        "payload",
+        "
+SELECT 'payload ' || coalesce(p.payload_key, h.payload_key)
+    || ' is there and not counted, or counted and not there'
+FROM sw_payload_bodies AS p
+FULL JOIN sw_payload_hashes AS h ON h.payload_key = p.payload_key AND h.hash = p.hash
+WHERE p.payload_key IS NULL OR h.payload_key IS NULL
 LIMIT ?1",
     ),
     (
@@ -402,6 +442,8 @@ impl CheckPort for Tx<'_> {
                 faults.push(Fault { check, detail: detail.map_err(map)? });
             }
         }
+        let details = self.payloads_damaged(limit)?.into_iter();
+        faults.extend(details.map(|detail| Fault { check: "payload", detail }));
         Ok(faults)
     }
 }
@@ -409,6 +451,7 @@ impl CheckPort for Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::PAYLOAD_INLINE_BYTES_MAX;
     use crate::storage::sqlite::migrate;
     use rusqlite::Connection;
 
@@ -467,6 +510,9 @@ UPDATE sw_workflow_lanes SET first_priority = 0, first_due_at_ms = 1, first_task
         let conn = Connection::open_in_memory().unwrap();
         migrate::apply(&conn, None, 1).unwrap();
         conn.execute_batch(SOUND).unwrap();
+        let large = format!("\"{}\"", "x".repeat(PAYLOAD_INLINE_BYTES_MAX));
+        let name = Tx::new(&conn).payload_write(&large).unwrap();
+        conn.execute("UPDATE sw_workflow_steps SET result = ?1", [name]).unwrap();
         conn.execute_batch(damage).unwrap();
         let faults = Tx::new(&conn).faults(20).unwrap();
         faults.into_iter().map(|fault| fault.check).collect()
@@ -528,6 +574,29 @@ UPDATE sw_workflow_lanes SET first_priority = 0, first_due_at_ms = 1, first_task
         for (check, damage) in damages {
             let found = found(damage);
             assert!(found.contains(&check), "{damage}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn each_damage_of_a_payload_is_named() {
+        let damages = [
+            "UPDATE sw_workflow_steps SET result = '1'",
+            "UPDATE sw_workflow_steps SET result = '@9'",
+            "UPDATE sw_workflow_signals SET payload = '@1'",
+            "UPDATE sw_workflow_events SET payload = '@1'",
+            "UPDATE sw_workflow_runs SET result = '@1' WHERE run_key = 1",
+            "UPDATE sw_workflow_runs SET args = '@1' WHERE run_key = 1",
+            "UPDATE sw_payload_hashes SET named = 2",
+            "DELETE FROM sw_payload_hashes",
+            "DELETE FROM sw_payload_bodies",
+            "UPDATE sw_payload_bodies SET hash = x'07'",
+            "UPDATE sw_payload_bodies SET length = 7",
+            "UPDATE sw_payload_bodies SET content = x'07'",
+            "UPDATE sw_payload_bodies SET content = printf('%.*c', length, 'y')",
+        ];
+        for damage in damages {
+            let found = found(damage);
+            assert!(found.contains(&"payload"), "{damage}: {found:?}");
         }
     }
 

@@ -259,7 +259,7 @@ impl ClaimPort for Tx<'_> {
 
 impl Tx<'_> {
     fn claimed_run(&self, run_key: RunKey) -> Result<ClaimedRun> {
-        self.one(CLAIMED_RUN, [run_key], |row| {
+        let run = self.one(CLAIMED_RUN, [run_key], |row| {
             Ok(ClaimedRun {
                 run_id: row.get(0)?,
                 root_run_id: row.get(1)?,
@@ -271,8 +271,11 @@ impl Tx<'_> {
                 has_history: row.get(7)?,
                 lane_claimed_at_ms: row.get(8)?,
             })
-        })?
-        .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
+        })?;
+        let lost = || Error::Corrupt(format!("task {run_key} has no run").into());
+        let mut run = run.ok_or_else(lost)?;
+        self.payload_read(&mut run.args)?;
+        Ok(run)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::Row;
 
+use super::payload::payload_key;
 use super::run::RUN_COPY;
 use super::tx::{Tx, list};
 use crate::domain::port::{Ancestor, ClaimPort, ControlPort, RunKey, StepName, Task, TaskState};
@@ -90,13 +91,11 @@ SELECT lane_key, priority, timeout_ms, concurrency_key
 FROM sw_workflow_runs
 WHERE run_key = ?1";
 
-const ARGS_COPY: &str = "
-INSERT INTO sw_payloads (body)
-SELECT b.body
+const ARGS: &str = "
+SELECT coalesce(b.body, r.args)
 FROM sw_workflow_runs AS r
-JOIN sw_payloads AS b ON b.payload_key = r.args_key
-WHERE r.run_key = ?1
-RETURNING payload_key";
+LEFT JOIN sw_payloads AS b ON b.payload_key = r.args_key
+WHERE r.run_key = ?1";
 
 const METADATA: &str = "
 SELECT metadata
@@ -145,6 +144,17 @@ FROM sw_workflow_steps
 WHERE run_key = ?1 AND step_key < ?3 AND state IN (2, 3, 5)
 ORDER BY step_key";
 
+const PAYLOADS_OF_STEPS: &str = concat!(
+    "
+SELECT ",
+    payload_key!("result"),
+    " AS payload_key, count(*)
+FROM sw_workflow_steps
+WHERE run_key = ?1
+GROUP BY payload_key
+HAVING payload_key IS NOT NULL"
+);
+
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     RUN_ERROR,
@@ -158,12 +168,13 @@ pub(super) const STATEMENTS: &[&str] = &[
     RUN_REOPEN,
     FAILURES_DROP,
     TASK_OF_RUN,
-    ARGS_COPY,
+    ARGS,
     METADATA,
     ORIGINS,
     STEP_NAMED,
     STEP_NAMES_AFTER,
     STEPS_COPY,
+    PAYLOADS_OF_STEPS,
 ];
 
 impl ControlPort for Tx<'_> {
@@ -228,8 +239,10 @@ impl ControlPort for Tx<'_> {
 
     fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey> {
         let lane_key = self.task_of_run(run_key, now_ms)?.lane_key;
-        let args_key: Option<i64> = self.one(ARGS_COPY, [run_key], |row| row.get(0))?;
-        let copy = (run_key, run_id.to_bytes(), now_ms, lane_key, args_key);
+        let mut args: Option<String> = self.one(ARGS, [run_key], |row| row.get(0))?.flatten();
+        self.payload_read_any(&mut args)?;
+        let args = self.payload_write_any(args.as_deref())?;
+        let copy = (run_key, run_id.to_bytes(), now_ms, lane_key, args);
         let copy = self.insert(RUN_COPY, copy)?;
         let metadata: Option<String> = self.one(METADATA, [copy], |row| row.get(0))?.flatten();
         self.mark_run(copy, lane_key, now_ms, metadata.as_deref())?;
@@ -264,6 +277,9 @@ impl ControlPort for Tx<'_> {
     }
 
     fn steps_copy(&mut self, from: RunKey, to: RunKey, before_step: i64) -> Result<()> {
-        self.execute(STEPS_COPY, (from, to, before_step)).map(|_| ())
+        self.execute(STEPS_COPY, (from, to, before_step))?;
+        let named: Vec<(i64, i64)> =
+            self.all(PAYLOADS_OF_STEPS, [to], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        named.into_iter().try_for_each(|(key, names)| self.payload_share(key, names))
     }
 }

@@ -81,8 +81,13 @@ impl EventPort for Tx<'_> {
         payload: &str,
         at_ms: i64,
     ) -> Result<bool> {
-        let row = (run_key, event_type, key, at_ms, payload);
-        Ok(self.execute(EVENT_INSERT, row)? > 0)
+        let payload = self.payload_write(payload)?;
+        let row = (run_key, event_type, key, at_ms, &payload);
+        let is_new = self.execute(EVENT_INSERT, row)? > 0;
+        if !is_new {
+            self.payload_drop(Some(&payload))?;
+        }
+        Ok(is_new)
     }
 
     fn events_number(&mut self) -> Result<Numbered> {
@@ -104,7 +109,8 @@ impl EventPort for Tx<'_> {
         while bytes < filter.bytes
             && let Some(row) = rows.next().map_err(map)?
         {
-            let event = read_event(row).map_err(map)?;
+            let mut event = read_event(row).map_err(map)?;
+            self.payload_read(&mut event.payload)?;
             bytes += event.payload.len();
             events.push(event);
         }

@@ -129,7 +129,12 @@ impl ListPort for Tx<'_> {
         Ok(Found { run_keys, looked_at, after: after.filter(|_| !is_through) })
     }
 
-    fn runs_shown(&mut self, run_keys: &[RunKey], include: Include) -> Result<Vec<RunRow>> {
+    fn runs_shown(
+        &mut self,
+        run_keys: &[RunKey],
+        include: Include,
+        bytes: usize,
+    ) -> Result<Vec<RunRow>> {
         let Include { args, result, error, metadata, .. } = include;
         let bits = [metadata, error, result, args]
             .iter()
@@ -137,7 +142,9 @@ impl ListPort for Tx<'_> {
         let rows = self.all(RUNS_SHOWN, (list(run_keys), bits), read_run)?;
         let mut rows: HashMap<RunKey, RunRow> =
             rows.into_iter().map(|row| (row.run_key, row)).collect();
-        Ok(run_keys.iter().filter_map(|run_key| rows.remove(run_key)).collect())
+        let mut rows = run_keys.iter().filter_map(|run_key| rows.remove(run_key)).collect();
+        self.payloads_up_to(bytes, &mut rows, |row| [row.args.as_mut(), row.result.as_mut()])?;
+        Ok(rows)
     }
 
     fn metadata_set(

@@ -15,7 +15,7 @@ pub struct Migration {
 }
 
 /// All steps in order. `tests/migrate.rs` holds this list against the folder.
-pub const MIGRATIONS: [Migration; 9] = [
+pub const MIGRATIONS: [Migration; 10] = [
     Migration { id: 1, sql: include_str!("../../../migrations/0001_store.sql") },
     Migration { id: 2, sql: include_str!("../../../migrations/0002_runs.sql") },
     Migration { id: 3, sql: include_str!("../../../migrations/0003_steps.sql") },
@@ -25,6 +25,7 @@ pub const MIGRATIONS: [Migration; 9] = [
     Migration { id: 7, sql: include_str!("../../../migrations/0007_looks.sql") },
     Migration { id: 8, sql: include_str!("../../../migrations/0008_retention.sql") },
     Migration { id: 9, sql: include_str!("../../../migrations/0009_policy.sql") },
+    Migration { id: 10, sql: include_str!("../../../migrations/0010_payloads.sql") },
 ];
 
 /// Number of the newest step.

@@ -38,6 +38,7 @@ mod list;
 mod marks;
 #[cfg(test)]
 mod open_tests;
+mod payload;
 #[cfg(test)]
 mod plan_tests;
 mod policy;
@@ -77,6 +78,7 @@ pub fn statements() -> Vec<&'static str> {
         lane::STATEMENTS,
         list::STATEMENTS,
         marks::STATEMENTS,
+        payload::STATEMENTS,
         policy::STATEMENTS,
         query::STATEMENTS,
         queue::STATEMENTS,

@@ -81,7 +81,9 @@ pub(super) const STATEMENTS: &[&str] =
 
 impl QueryPort for Tx<'_> {
     fn run_row(&mut self, run_id: Id) -> Result<Option<RunRow>> {
-        self.one(RUN_ROW, [run_id.to_bytes()], read_run)
+        let mut row = self.one(RUN_ROW, [run_id.to_bytes()], read_run)?;
+        row.iter_mut().try_for_each(|row| self.payloads_of_run(row))?;
+        Ok(row)
     }
 
     fn attempts_after(
@@ -102,14 +104,25 @@ impl QueryPort for Tx<'_> {
         run_key: RunKey,
         after: i64,
         limit: u32,
+        bytes: usize,
     ) -> Result<Vec<(i64, StepKind, StepRow)>> {
-        self.all(STEPS_AFTER, (run_key, after, limit), |row| {
+        let mut steps = self.all(STEPS_AFTER, (run_key, after, limit), |row| {
             Ok((row.get(11)?, row.get(12)?, read_step(row, 0)?))
-        })
+        })?;
+        self.payloads_up_to(bytes, &mut steps, |(_, _, step)| {
+            [step.result.as_mut(), step.error.as_mut()]
+        })?;
+        Ok(steps)
     }
 
-    fn signals_after(&mut self, run_key: RunKey, after: i64, limit: u32) -> Result<Vec<SignalRow>> {
-        self.all(SIGNALS_AFTER, (run_key, after, limit), |row| {
+    fn signals_after(
+        &mut self,
+        run_key: RunKey,
+        after: i64,
+        limit: u32,
+        bytes: usize,
+    ) -> Result<Vec<SignalRow>> {
+        let mut signals = self.all(SIGNALS_AFTER, (run_key, after, limit), |row| {
             Ok(SignalRow {
                 signal_key: row.get(0)?,
                 name: row.get(1)?,
@@ -118,7 +131,9 @@ impl QueryPort for Tx<'_> {
                 is_consumed: row.get(4)?,
                 taker: row.get::<_, Option<String>>(5)?.zip(row.get(6)?),
             })
-        })
+        })?;
+        self.payloads_up_to(bytes, &mut signals, |signal| [signal.payload.as_mut()])?;
+        Ok(signals)
     }
 
     fn child_rows_after(
@@ -128,6 +143,14 @@ impl QueryPort for Tx<'_> {
         limit: u32,
     ) -> Result<Vec<RunRow>> {
         self.all(CHILD_ROWS_AFTER, (run_key, after, limit), read_run)
+    }
+}
+
+impl Tx<'_> {
+    /// Puts the payloads of a run in the places of their names.
+    fn payloads_of_run(&self, row: &mut RunRow) -> Result<()> {
+        self.payload_read_any(&mut row.args)?;
+        self.payload_read_any(&mut row.result)
     }
 }
 

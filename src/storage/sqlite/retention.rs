@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::errors::map;
+use super::payload::{payload_bytes, payload_key};
 use super::traces::{Mark, Traces, names};
 use super::tx::Tx;
 use crate::domain::port::{Freed, LaneKey, Removed, RetentionPort, Room, RunKey};
@@ -83,11 +84,15 @@ LIMIT 1";
 /// The bytes of what a run's own row carries.
 macro_rules! carried {
     () => {
-        "coalesce(octet_length(r.args), 0) + coalesce(octet_length(r.result), 0)
-        + coalesce(octet_length(r.error), 0) + coalesce(octet_length(r.metadata), 0)
+        concat!(
+            payload_bytes!("r.args"),
+            " + ",
+            payload_bytes!("r.result"),
+            " + coalesce(octet_length(r.error), 0) + coalesce(octet_length(r.metadata), 0)
         + coalesce((
             SELECT octet_length(b.body) FROM sw_payloads AS b WHERE b.payload_key = r.args_key
         ), 0)"
+        )
     };
 }
 
@@ -96,6 +101,10 @@ const RUN_FACTS: &str = concat!(
 SELECT r.run_id, r.lane_key, l.queue, l.workflow, l.code_version, r.finished_at_ms, r.metadata,
     r.args_key, ",
     carried!(),
+    ", ",
+    payload_key!("r.args"),
+    ", ",
+    payload_key!("r.result"),
     "
 FROM sw_workflow_runs AS r
 JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
@@ -111,19 +120,23 @@ SELECT ",
         SELECT sum(octet_length(error)) FROM sw_workflow_attempts WHERE run_key = ?1
     ), 0)
     + coalesce((
-        SELECT sum(coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0))
+        SELECT sum(",
+    payload_bytes!("result"),
+    " + coalesce(octet_length(error), 0))
         FROM sw_workflow_steps
         WHERE run_key = ?1
     ), 0)
     + coalesce((
-        SELECT sum(octet_length(payload)) FROM sw_workflow_signals WHERE run_key = ?1
+        SELECT sum(",
+    payload_bytes!("payload"),
+    ") FROM sw_workflow_signals WHERE run_key = ?1
     ), 0)
 FROM sw_workflow_runs AS r
 WHERE r.run_key = ?1"
 );
 
 const ATTEMPTS: &str = "
-SELECT number, coalesce(octet_length(error), 0), ended_at_ms
+SELECT number, coalesce(octet_length(error), 0), ended_at_ms, NULL
 FROM sw_workflow_attempts
 WHERE run_key = ?1
 ORDER BY number
@@ -133,30 +146,42 @@ const ATTEMPT_DELETE: &str = "
 DELETE FROM sw_workflow_attempts
 WHERE run_key = ?1 AND number = ?2";
 
-const STEPS: &str = "
-SELECT step_key, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0), NULL
+const STEPS: &str = concat!(
+    "
+SELECT step_key, coalesce(octet_length(error), 0) + ",
+    payload_bytes!("result"),
+    ", NULL, ",
+    payload_key!("result"),
+    "
 FROM sw_workflow_steps
 WHERE run_key = ?1
 ORDER BY kind, name, occurrence
-LIMIT ?2";
+LIMIT ?2"
+);
 
 const STEP_DELETE: &str = "
 DELETE FROM sw_workflow_steps
 WHERE run_key = ?1 AND step_key = ?2";
 
-const SIGNALS: &str = "
-SELECT signal_key, coalesce(octet_length(payload), 0), NULL
+const SIGNALS: &str = concat!(
+    "
+SELECT signal_key, ",
+    payload_bytes!("payload"),
+    ", NULL, ",
+    payload_key!("payload"),
+    "
 FROM sw_workflow_signals
 WHERE run_key = ?1
 ORDER BY signal_key
-LIMIT ?2";
+LIMIT ?2"
+);
 
 const SIGNAL_DELETE: &str = "
 DELETE FROM sw_workflow_signals
 WHERE run_key = ?1 AND signal_key = ?2";
 
 const RESERVATIONS: &str = "
-SELECT reservation_key, 0, NULL
+SELECT reservation_key, 0, NULL, NULL
 FROM sw_budget_reservations
 WHERE run_key = ?1
 ORDER BY fence, source, reservation_key
@@ -167,7 +192,7 @@ DELETE FROM sw_budget_reservations
 WHERE run_key = ?1 AND reservation_key = ?2";
 
 const ENTRIES: &str = "
-SELECT entry_key, 0, NULL
+SELECT entry_key, 0, NULL, NULL
 FROM sw_budget_ledger
 WHERE root_key = ?1
 ORDER BY source_type, source_key, unit
@@ -215,15 +240,19 @@ DELETE FROM sw_workflow_clock_steps
 WHERE run_key = ?1";
 
 // The newest stays: its number is not given again.
-const EVENTS_OLDEST: &str = "
-SELECT e.seq, e.run_key, g.run_key IS NOT NULL
+const EVENTS_OLDEST: &str = concat!(
+    "
+SELECT e.seq, e.run_key, g.run_key IS NOT NULL, ",
+    payload_key!("e.payload"),
+    "
 FROM sw_workflow_events AS e
 LEFT JOIN sw_workflow_gone AS g ON g.run_key = e.run_key
 WHERE e.seq < (
     SELECT seq FROM sw_workflow_events ORDER BY seq DESC LIMIT 1
 )
 ORDER BY e.seq
-LIMIT ?1";
+LIMIT ?1"
+);
 
 const EVENTS_DELETE: &str = "
 DELETE FROM sw_workflow_events
@@ -268,7 +297,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     GONE_DELETE,
 ];
 
-/// Rows of one table that go with a run: key, bytes and end of some, and the removal of one.
+/// Rows of one table that go with a run: key, bytes, end and named payload of some, and the removal of one.
 struct Part {
     rows: &'static str,
     delete: &'static str,
@@ -291,6 +320,7 @@ struct Facts {
     finished_at_ms: Option<i64>,
     metadata: Option<String>,
     args_key: Option<i64>,
+    payload_keys: [Option<i64>; 2],
     bytes: u64,
 }
 
@@ -365,6 +395,7 @@ impl RetentionPort for Tx<'_> {
     fn events_trim(&mut self, limit: u32) -> Result<bool> {
         let mut run_keys: BTreeSet<RunKey> = BTreeSet::new();
         let (mut last_seq, mut count) = (None, 0);
+        let mut payload_keys: Vec<i64> = Vec::new();
         {
             let mut statement = self.prepare(EVENTS_OLDEST)?;
             let mut rows = statement.query([limit]).map_err(map)?;
@@ -374,11 +405,13 @@ impl RetentionPort for Tx<'_> {
                 }
                 last_seq = Some(row.get::<_, i64>(0).map_err(map)?);
                 run_keys.insert(row.get(1).map_err(map)?);
+                payload_keys.extend(row.get::<_, Option<i64>>(3).map_err(map)?);
                 count += 1;
             }
         }
         let Some(last_seq) = last_seq else { return Ok(false) };
         self.execute(EVENTS_DELETE, [last_seq])?;
+        payload_keys.into_iter().try_for_each(|key| self.payload_release(key))?;
         for run_key in run_keys {
             self.execute(GONE_DELETE, [run_key])?;
         }
@@ -456,6 +489,7 @@ impl Tx<'_> {
         if let Some(args_key) = facts.args_key {
             self.execute(PAYLOAD_DELETE, [args_key])?;
         }
+        facts.payload_keys.iter().flatten().try_for_each(|key| self.payload_release(*key))?;
         removal.note(run_key, facts)?;
         Ok(true)
     }
@@ -468,10 +502,11 @@ impl Tx<'_> {
         removal: &mut Removal<'_>,
     ) -> Result<bool> {
         let room = removal.room.rows;
-        let rows: Vec<(i64, i64, Option<i64>)> = self
-            .all(part.rows, (owner_key, room), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        for (key, bytes, ended_at_ms) in &rows {
+        let rows: Vec<(i64, i64, Option<i64>, Option<i64>)> =
+            self.all(part.rows, (owner_key, room), |row| row.try_into())?;
+        for (key, bytes, ended_at_ms, payload_key) in &rows {
             self.execute(part.delete, (owner_key, key))?;
+            payload_key.iter().try_for_each(|key| self.payload_release(*key))?;
             removal.removed.bytes += bytes.unsigned_abs();
             // What was retried has ended more than once.
             ended_at_ms.iter().for_each(|at_ms| removal.traces.ended(owner_key, *at_ms));
@@ -504,5 +539,6 @@ fn read_facts(row: &rusqlite::Row<'_>) -> rusqlite::Result<Facts> {
         metadata: row.get(6)?,
         args_key: row.get(7)?,
         bytes: row.get::<_, i64>(8)?.unsigned_abs(),
+        payload_keys: [row.get(9)?, row.get(10)?],
     })
 }

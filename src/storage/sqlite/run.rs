@@ -13,8 +13,8 @@ use crate::domain::port::{
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::limits::{
-    ARGS_INLINE_BYTES_MAX, BACKOFF_INITIAL_MS_DEFAULT, BACKOFF_MAX_MS_DEFAULT,
-    BACKOFF_PERCENT_DEFAULT, RUN_TRIES_DEFAULT,
+    BACKOFF_INITIAL_MS_DEFAULT, BACKOFF_MAX_MS_DEFAULT, BACKOFF_PERCENT_DEFAULT,
+    PAYLOAD_INLINE_BYTES_MAX, RUN_TRIES_DEFAULT,
 };
 
 const LANE: &str = "
@@ -55,10 +55,6 @@ WHERE r.run_id = ?1 AND r.outcome IS NOT 4
         SELECT t.outcome FROM sw_workflow_runs AS t WHERE t.run_key = r.root_key
     ))";
 
-const PAYLOAD_INSERT: &str = "
-INSERT INTO sw_payloads (body)
-VALUES (?1)";
-
 /// The options of a submit that a run keeps, each in a column of its name: what stands in this list is
 /// written with a run and taken over by a fork.
 macro_rules! kept_options {
@@ -66,20 +62,19 @@ macro_rules! kept_options {
         const RUN_INSERT: &str = concat!("
 INSERT INTO sw_workflow_runs (
     run_id, lane_key, parent_key, root_key, created_at_ms, run_at_ms, priority, idem_scope, idem_key,
-    ", $(stringify!($option), ", ",)* "args_key, args
+    ", $(stringify!($option), ", ",)* "args
 )
 VALUES (
     :run_id, :lane_key, :parent_key, :root_key, :created_at_ms, :run_at_ms, :priority, :idem_scope,
-    :idem_key, ", $(":", stringify!($option), ", ",)* ":args_key, :args
+    :idem_key, ", $(":", stringify!($option), ", ",)* ":args
 )
 ON CONFLICT (idem_scope, idem_key) WHERE idem_key IS NOT NULL DO NOTHING");
 
         pub(super) const RUN_COPY: &str = concat!("
 INSERT INTO sw_workflow_runs (
-    run_id, lane_key, created_at_ms, priority, ", $(stringify!($option), ", ",)* "args_key, args,
-    forked_from
+    run_id, lane_key, created_at_ms, priority, ", $(stringify!($option), ", ",)* "args, forked_from
 )
-SELECT ?2, ?4, ?3, priority, ", $(stringify!($option), ", ",)* "?5, args, run_key
+SELECT ?2, ?4, ?3, priority, ", $(stringify!($option), ", ",)* "?5, run_key
 FROM sw_workflow_runs
 WHERE run_key = ?1");
 
@@ -129,7 +124,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     LANE_INSERT,
     RUN_BY_IDEMPOTENCY,
     RUN_BY_ID,
-    PAYLOAD_INSERT,
     RUN_INSERT,
     RUN_COPY,
     LINEAGE,
@@ -146,7 +140,7 @@ impl Tx<'_> {
         lanes: &mut BTreeMap<&'run Lane, LaneKey>,
     ) -> Result<Inserted> {
         let args = run.submit.args.as_deref();
-        let is_large = args.is_some_and(|args| args.len() > ARGS_INLINE_BYTES_MAX);
+        let is_large = args.is_some_and(|args| args.len() > PAYLOAD_INLINE_BYTES_MAX);
         // Large args are written first; else the insert tells whether the key is known.
         let must_look = is_large && run.submit.idempotency_key.is_some();
         let lane_key = match lanes.get(&run.lane) {
@@ -158,8 +152,8 @@ impl Tx<'_> {
             },
         };
         lanes.insert(&run.lane, lane_key);
-        let args_key = if is_large { Some(self.insert(PAYLOAD_INSERT, [args])?) } else { None };
-        if let Some(run_key) = self.insert_run(run, lane_key, args_key)? {
+        let args = self.payload_write_any(args)?;
+        if let Some(run_key) = self.insert_run(run, lane_key, args.as_deref())? {
             self.task_insert(&Task { run_key, lane_key, ..run.task.clone() })?;
             return Ok(Inserted::New(run_key, lane_key));
         }
@@ -209,10 +203,9 @@ impl Tx<'_> {
         &self,
         run: &NewRun<'_>,
         lane_key: LaneKey,
-        args_key: Option<i64>,
+        args: Option<&str>,
     ) -> Result<Option<RunKey>> {
         let NewRun { run_id, submit, .. } = *run;
-        let args = submit.args.as_deref();
         let (idem_scope, idem_key) = submit.idempotency().unzip();
         let kept = kept(submit);
         let kept = kept.each_ref().map(|(name, value)| (*name, value as &dyn ToSql));
@@ -227,8 +220,7 @@ impl Tx<'_> {
             ":idem_scope": idem_scope,
             ":idem_key": idem_key,
         };
-        let args = args.filter(|_| args_key.is_none());
-        let args = named_params! { ":args_key": args_key, ":args": args };
+        let args = named_params! { ":args": args };
         if self.execute_in_order(RUN_INSERT, own.iter().chain(&kept).chain(args))? == 0 {
             return Ok(None);
         }
@@ -302,7 +294,7 @@ impl RunPort for Tx<'_> {
     }
 
     fn run_end(&mut self, run_key: RunKey) -> Result<Option<RunEnd>> {
-        self.one(RUN_END, [run_key], |row| {
+        let mut end = self.one(RUN_END, [run_key], |row| {
             Ok(RunEnd {
                 outcome: row.get(0)?,
                 finished_at_ms: row.get(1)?,
@@ -311,11 +303,16 @@ impl RunPort for Tx<'_> {
                 result: row.get(4)?,
                 error: row.get(5)?,
             })
-        })
+        })?;
+        if let Some(end) = &mut end {
+            self.payload_read_any(&mut end.result)?;
+        }
+        Ok(end)
     }
 
     fn run_finish(&mut self, run_key: RunKey, end: &RunEnd) -> Result<()> {
         self.task_delete(run_key)?;
+        let result = self.payload_write_any(end.result.as_deref())?;
         self.execute(
             RUN_FINISH,
             (
@@ -324,7 +321,7 @@ impl RunPort for Tx<'_> {
                 end.finished_at_ms,
                 end.attempts,
                 end.tries,
-                &end.result,
+                &result,
                 &end.error,
             ),
         )?;

@@ -30,6 +30,7 @@ use crate::domain::suspend::{Parking, Pending, suspend};
 use crate::domain::sweep::{give_back, sweep};
 use crate::domain::wait::{self, Ask, Form, Member};
 use crate::id::{self, Id, new_id};
+use crate::limits::PAYLOAD_INLINE_BYTES_MAX;
 
 const NOW: Now = Now { wall_ms: 1_000, lease_ms: 1_000 };
 
@@ -240,6 +241,10 @@ fn a_write_of_an_attempt_runs_few_statements() {
     store.call("child", |tx| child::submit(tx, fence, &[child(1)], NOW).unwrap());
     let children: Vec<_> = (2..12).map(child).collect();
     store.call("ten children", |tx| child::submit(tx, fence, &children, NOW).unwrap());
+    let large = "1".repeat(PAYLOAD_INLINE_BYTES_MAX + 1);
+    for (name, of) in [("large step", "b"), ("large step with what is there already", "c")] {
+        store.call(name, |tx| step::complete(tx, &subject(fence, of), &large, NOW).unwrap());
+    }
     store.finish("complete", fence, &End::Complete("1".into()));
     let (_, fence) = store.attempt(&Submit { priority: -1, ..plain() });
     store.finish("fail", fence, &End::Fail("1".into(), FailOptions::default()));
@@ -251,6 +256,8 @@ fn a_write_of_an_attempt_runs_few_statements() {
         ("event with a key", 2),
         ("child", 6),
         ("ten children", 33),
+        ("large step", 4),
+        ("large step with what is there already", 4),
         ("complete", 9),
         ("fail", 7),
     ]);

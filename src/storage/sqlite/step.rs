@@ -1,11 +1,16 @@
 //! Rows of steps.
 
+use std::borrow::Cow;
+
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use super::errors::map;
+use super::payload::key_of;
 use super::tx::Tx;
-use crate::domain::port::{Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepView};
+use crate::domain::port::{
+    Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepState, StepView,
+};
 use crate::error::{Error, Result};
 
 const STEP: &str = "
@@ -44,7 +49,12 @@ impl StepPort for Tx<'_> {
         name: &str,
         occurrence: u32,
     ) -> Result<Option<StepRow>> {
-        self.one(STEP, (run_key, kind, name, occurrence), |row| read_step(row, 0))
+        let asked = (run_key, kind, name, occurrence);
+        let mut step = self.one(STEP, asked, |row| read_step(row, 0))?;
+        if let Some(step) = &mut step {
+            self.payload_read_any(&mut step.result)?;
+        }
+        Ok(step)
     }
 
     fn steps_all(
@@ -66,6 +76,13 @@ impl StepPort for Tx<'_> {
     }
 
     fn step_record(&mut self, run_key: RunKey, kind: StepKind, row: &StepRow) -> Result<Recorded> {
+        // What may be written over is not shared.
+        let result = row.result.as_deref();
+        let result = if row.facts.state == StepState::Done {
+            self.payload_write_any(result)?
+        } else {
+            result.map(Cow::Borrowed)
+        };
         let changed = self.execute(
             STEP_RECORD,
             (
@@ -81,12 +98,13 @@ impl StepPort for Tx<'_> {
                 row.started_at_ms,
                 row.took_ms,
                 &row.error,
-                &row.result,
+                &result,
             ),
         )?;
         if changed > 0 {
             return Ok(Recorded::New);
         }
+        self.payload_drop(result.as_deref())?;
         let stored = self.step(run_key, kind, &row.name, row.occurrence)?;
         stored.map(Recorded::Stored).ok_or_else(|| Error::internal("a step that is there is not"))
     }
@@ -99,8 +117,18 @@ impl StepPort for Tx<'_> {
     ) -> Result<()> {
         let mut statement = self.prepare(STEPS_WALK)?;
         let mut rows = statement.query((run_key, kind)).map_err(map)?;
+        // Steps often hand on what the one before them came to.
+        let mut last: Option<(i64, String)> = None;
         while let Some(row) = rows.next().map_err(map)? {
-            if !each(view(row)?) {
+            let mut view = view(row)?;
+            if let Some(key) = view.result.map(key_of).transpose()?.flatten() {
+                last = match last.take().filter(|(of, _)| *of == key) {
+                    None => Some((key, self.payload(key)?)),
+                    same => same,
+                };
+                view.result = last.as_ref().map(|(_, result)| result.as_str());
+            }
+            if !each(view) {
                 break;
             }
         }

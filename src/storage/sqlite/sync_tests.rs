@@ -23,6 +23,7 @@ use crate::handles::store::{Store, StoreOptions};
 use crate::handles::wait::Waited;
 use crate::limits::CHECKPOINT_PAGES;
 use crate::storage::Backend;
+use crate::text::noise;
 
 /// A payload after which the log is due to be moved.
 const LARGE: usize = 4096 * (CHECKPOINT_PAGES as usize + 100);
@@ -41,7 +42,7 @@ fn options(durability: Durability) -> StoreOptions {
 }
 
 fn of(args: usize) -> Submit {
-    let args = Some(format!("\"{}\"", "x".repeat(args)));
+    let args = Some(noise(args));
     Submit { workflow: "w".into(), args, ..Submit::default() }
 }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::Row;
 
+use super::payload::payload_key;
 use super::tx::Tx;
 use crate::domain::port::{
     Came, ChildState, RunKey, RunPort, Signal, Target, Value, WaitPort, Waiter, Waiting,
@@ -31,15 +32,26 @@ INSERT INTO sw_workflow_signals (run_key, name, idem_key, sent_at_ms, payload)
 VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (run_key, name, idem_key) WHERE idem_key IS NOT NULL DO NOTHING";
 
-// The payload moves into the record of the await; the row stays, so that its key is known.
-const SIGNAL_TAKE: &str = "
+// The payload moves into the record of the await; the row stays, so that its key is known. A name is
+// told, since it must be given back.
+const SIGNAL_TAKE: &str = concat!(
+    "
 UPDATE sw_workflow_signals
-SET payload = NULL, consumed_by = (
+SET payload = CASE WHEN ",
+    payload_key!("payload"),
+    " THEN payload END, consumed_by = (
     SELECT step_key
     FROM sw_workflow_steps
     WHERE run_key = ?2 AND kind = 2 AND name = ?3 AND occurrence = ?4
 )
-WHERE signal_key = ?1 AND consumed_by IS NULL";
+WHERE signal_key = ?1 AND consumed_by IS NULL
+RETURNING payload"
+);
+
+const SIGNAL_CLEAR: &str = "
+UPDATE sw_workflow_signals
+SET payload = NULL
+WHERE signal_key = ?1";
 
 const SIGNAL_PAYLOAD: &str = "
 SELECT payload
@@ -91,6 +103,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     SIGNAL_EXISTS,
     SIGNAL_INSERT,
     SIGNAL_TAKE,
+    SIGNAL_CLEAR,
     SIGNAL_PAYLOAD,
     WAIT_INSERT,
     WAITS_TAKE,
@@ -143,7 +156,12 @@ impl WaitPort for Tx<'_> {
         payload: &str,
         now_ms: i64,
     ) -> Result<bool> {
-        Ok(self.execute(SIGNAL_INSERT, (run_key, name, key, now_ms, payload))? > 0)
+        let payload = self.payload_write(payload)?;
+        let is_new = self.execute(SIGNAL_INSERT, (run_key, name, key, now_ms, &payload))? > 0;
+        if !is_new {
+            self.payload_drop(Some(&payload))?;
+        }
+        Ok(is_new)
     }
 
     fn values(&mut self, came: &[Came], bytes: usize) -> Result<Vec<Value>> {
@@ -173,7 +191,12 @@ impl WaitPort for Tx<'_> {
         occurrence: u32,
     ) -> Result<()> {
         for signal_key in signal_keys {
-            self.execute(SIGNAL_TAKE, (signal_key, run_key, name, occurrence))?;
+            let taken = (signal_key, run_key, name, occurrence);
+            let payload: Option<Option<String>> = self.one(SIGNAL_TAKE, taken, |row| row.get(0))?;
+            if let Some(payload) = payload.flatten() {
+                self.execute(SIGNAL_CLEAR, [signal_key])?;
+                self.payload_drop(Some(&payload))?;
+            }
         }
         Ok(())
     }
@@ -216,7 +239,9 @@ impl Tx<'_> {
             Came::Signal(signal_key) => {
                 let payload: Option<Option<String>> =
                     self.one(SIGNAL_PAYLOAD, [signal_key], |row| row.get(0))?;
-                Ok(Value::Signal(payload.flatten().unwrap_or_else(|| "null".into())))
+                let mut payload = payload.flatten().unwrap_or_else(|| "null".into());
+                self.payload_read(&mut payload)?;
+                Ok(Value::Signal(payload))
             }
             Came::Child(run_key) => {
                 let end = self.run_end(run_key)?;

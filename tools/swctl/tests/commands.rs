@@ -407,8 +407,14 @@ fn a_prune_tells_what_it_would_take_and_takes_that() {
 fn what_a_prune_has_freed_is_given_back_to_the_file_system() {
     let place = Place::new();
     let stage = stage::Stage::open(&place.file);
-    let args = format!("\"{}\"", "x".repeat(1_000_000));
+    // Letters that are like no others and do not pack, so that each takes its room.
+    let mut seed = 1_u32;
+    let mut letter = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'#' + (seed >> 24) as u8 % 57)
+    };
     for _ in 0..20 {
+        let args = format!("\"{}\"", (0..1_000_000).map(|_| letter()).collect::<String>());
         stage.submit(&format!("{{\"workflow\":\"w\",\"args\":{args}}}"));
         stage.claim("default").complete("null");
     }
