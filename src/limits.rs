@@ -144,8 +144,8 @@ pub const PRELOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Bytes of a payload above which it stands apart from the row that carries it, packed and once however
 /// many carry it. Up to here rows share a page; above, each would take one alone: a step with 2,100 bytes of
-/// text took 4,212 of the file, and 1,557 apart. What is new costs 9 to 14 us more to record at this
-/// size, a seventh at any larger; what is there already costs less than in its row.
+/// text took 4,212 of the file, and 1,557 apart. What is new costs a fifth to a third more to record
+/// up to 8 KB, and a seventh beyond; what is there already costs less than in its row.
 pub const PAYLOAD_INLINE_BYTES_MAX: usize = 2_048;
 
 /// Items of a page of history when the caller names none.

@@ -16,7 +16,7 @@ use crate::error::Result;
 ///
 /// Sums are compared in two halves of 32 bits: added whole, amounts may overflow on the way though
 /// their sum does not.
-const CHECKS: [(&str, &str); 31] = [
+const CHECKS: [(&str, &str); 32] = [
     (
         "ledger",
         "
@@ -209,6 +209,34 @@ LIMIT ?1",
     ),
     (
         "payload",
+        "
+SELECT what || ' is no JSON' || iif(may_name, ' and no name of a payload', '')
+FROM (
+    SELECT 'the metadata of run ' || run_key AS what, metadata AS text, 0 AS may_name FROM sw_workflow_runs
+    UNION ALL
+    SELECT 'the error of run ' || run_key, error, 0 FROM sw_workflow_runs
+    UNION ALL
+    SELECT 'an error of run ' || run_key, error, 0 FROM sw_workflow_attempts
+    UNION ALL
+    SELECT 'an error in run ' || run_key, error, 0 FROM sw_workflow_steps
+    UNION ALL
+    SELECT 'payload ' || payload_key || ' of old', body, 0 FROM sw_payloads
+    UNION ALL
+    SELECT 'the args of run ' || run_key, args, 1 FROM sw_workflow_runs
+    UNION ALL
+    SELECT 'the result of run ' || run_key, result, 1 FROM sw_workflow_runs
+    UNION ALL
+    SELECT 'a result in run ' || run_key, result, 1 FROM sw_workflow_steps
+    UNION ALL
+    SELECT 'a message to run ' || run_key, payload, 1 FROM sw_workflow_signals
+    UNION ALL
+    SELECT 'event ' || seq, payload, 1 FROM sw_workflow_events
+)
+WHERE NOT json_valid(text) AND NOT (may_name AND text = '@' || CAST(substr(text, 2) AS INTEGER))
+LIMIT ?1",
+    ),
+    (
+        "payload",
         concat!(
             "
 SELECT 'payload ' || coalesce(h.payload_key, n.payload_key) || ' is named ' || coalesce(n.names, 0)
@@ -377,7 +405,9 @@ JOIN (
     UNION ALL SELECT 6
 ) AS m ON m.kind <= 3 OR m.kind <= 5 AND r.outcome IS NOT NULL
     OR m.kind = 6 AND r.metadata IS NOT NULL AND EXISTS (
-        SELECT 1 FROM json_each(r.metadata) AS j WHERE j.type NOT IN ('object', 'array')
+        SELECT 1
+        FROM json_each(iif(json_valid(r.metadata), r.metadata, '{}')) AS j
+        WHERE j.type NOT IN ('object', 'array')
     )
 WHERE r.outcome IS NOT 4 AND NOT EXISTS (
     SELECT 1
@@ -586,6 +616,12 @@ UPDATE sw_workflow_lanes SET first_priority = 0, first_due_at_ms = 1, first_task
             "UPDATE sw_workflow_events SET payload = '@1'",
             "UPDATE sw_workflow_runs SET result = '@1' WHERE run_key = 1",
             "UPDATE sw_workflow_runs SET args = '@1' WHERE run_key = 1",
+            "UPDATE sw_workflow_runs SET args = '@1x' WHERE run_key = 1",
+            "UPDATE sw_workflow_runs SET result = '@99999999999999999999' WHERE run_key = 1",
+            "UPDATE sw_workflow_runs SET result = '[1' WHERE run_key = 1",
+            "UPDATE sw_workflow_runs SET metadata = '@1' WHERE run_key = 1",
+            "UPDATE sw_workflow_signals SET payload = '@' || hex(zeroblob(3000))",
+            "UPDATE sw_workflow_steps SET error = 'broke'",
             "UPDATE sw_payload_hashes SET named = 2",
             "DELETE FROM sw_payload_hashes",
             "DELETE FROM sw_payload_bodies",

@@ -51,14 +51,15 @@ macro_rules! payload_bytes {
 
 pub(super) use {payload_bytes, payload_key};
 
-// The key is the next one, as it would be without naming it.
+// The key is the next one, as it would be without naming it. Numbers that nobody counted up to stand in
+// a crafted file alone: they are damage, and no overflow.
 const NAME: &str = "
 INSERT INTO sw_payload_hashes (hash, payload_key, named)
-VALUES (?1, 1 + coalesce((
+VALUES (?1, 1 + min(coalesce((
     SELECT payload_key FROM sw_payload_bodies ORDER BY payload_key DESC LIMIT 1
-), 0), 1)
+), 0), 0x7FFFFFFFFFFFFFFE), 1)
 ON CONFLICT (hash) DO UPDATE
-SET named = max(named, 1) + 1
+SET named = min(max(named, 1), 1 << 62) + 1
 RETURNING payload_key, named";
 
 const INSERT: &str = "
@@ -84,7 +85,7 @@ LIMIT 1";
 
 const ADD: &str = "
 UPDATE sw_payload_hashes
-SET named = named + ?2
+SET named = min(named, 1 << 62) + ?2
 WHERE hash = (
     SELECT hash FROM sw_payload_bodies WHERE payload_key = ?1
 )
@@ -114,6 +115,9 @@ impl Tx<'_> {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
         let named = self.one(NAME, [&hash[..]], read)?;
         let (key, named) = named.ok_or_else(|| Error::internal("a payload has no name"))?;
+        if key == i64::MAX {
+            return Err(damaged(key, "has the last key that there is"));
+        }
         if named == 1 {
             self.payload_insert(key, &hash, payload)?;
         } else {
@@ -235,12 +239,12 @@ impl Tx<'_> {
     }
 }
 
-/// Returns the key that a column names.
+/// Returns the key that a column names, as it is written here and in no other way.
 pub(super) fn key_of(column: &str) -> Result<Option<i64>> {
-    let Some(key) = column.strip_prefix(MARK) else { return Ok(None) };
-    let named = key.parse().ok();
+    let Some(text) = column.strip_prefix(MARK) else { return Ok(None) };
+    let key = text.parse().ok().filter(|key: &i64| key.to_string() == text);
     let corrupt = || Error::Corrupt("a column names a payload by what is no key".into());
-    named.map(Some).ok_or_else(corrupt)
+    key.map(Some).ok_or_else(corrupt)
 }
 
 fn bytes_of(payload: &str) -> Result<i64> {
@@ -367,10 +371,24 @@ mod tests {
     fn what_is_no_name_of_a_payload_is_damage() {
         let conn = empty();
         let tx = Tx::new(&conn);
-        for name in ["@", "@x", "@1", "@99999999999999999999", "@ 1", "@1 "] {
+        for name in ["@", "@x", "@1", "@99999999999999999999", "@ 1", "@1 ", "@+1", "@01"] {
             assert_eq!(code(tx.payload_read(&mut name.to_owned())), CORRUPT, "{name}");
         }
         assert_eq!(code(tx.payload_share(1, 1)), CORRUPT);
+    }
+
+    /// Numbers that only a crafted file has are damage as well.
+    #[test]
+    fn a_count_or_a_key_at_its_end_is_damage_or_counts_no_further() {
+        let conn = empty();
+        let tx = Tx::new(&conn);
+        tx.payload_write(&large(b'a')).unwrap();
+        conn.execute("UPDATE sw_payload_hashes SET named = ?1", [i64::MAX]).unwrap();
+        assert_eq!(tx.payload_write(&large(b'a')).unwrap(), "@1");
+        conn.execute("UPDATE sw_payload_hashes SET named = ?1", [i64::MAX]).unwrap();
+        tx.payload_share(1, 5).unwrap();
+        conn.execute("UPDATE sw_payload_bodies SET payload_key = ?1", [i64::MAX]).unwrap();
+        assert_eq!(code(tx.payload_write(&large(b'b'))), CORRUPT);
     }
 
     /// Equal bytes means equal: a body of another length under the same hash is told, not handed out.
