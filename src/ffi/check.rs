@@ -18,8 +18,9 @@ use crate::text::Text;
 /// It verifies the pages and indexes of the file; that each balance of a budget is the
 /// sum of its ledger, of its totals and of its open reservations; that open reservations are of
 /// living attempts; that a run has a task or an end, never both; that nothing is of a run, parent,
-/// root, lane or owner that is not there; that counts of running runs are right; that each payload
-/// stored apart is what was recorded, and counted as often as it is carried. It changes nothing.
+/// root, lane or owner that is not there; that counts of running runs are right; that what was
+/// recorded is JSON; that each payload stored apart is the one recorded, and counted as often as
+/// it is carried. It changes nothing.
 ///
 /// May block. Never waits for a writer. Reads the whole file: seconds for each gigabyte, in which
 /// the log cannot start over.
