@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -146,7 +147,8 @@ class Worker:
 
     def waste(self) -> None:
         """Has the file grow and shrink: what is submitted here is gone again, its pages too."""
-        self.store.cancel(self.store.submit("waste", "x" * 300_000))
+        # Text that repeats itself would be packed to nothing.
+        self.store.cancel(self.store.submit("waste", secrets.token_urlsafe(225_000)))
         self.store.prune(workflow="waste")
         self.store.compact()
 
