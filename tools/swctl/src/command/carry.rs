@@ -11,12 +11,14 @@ use super::{Done, Session};
 use crate::failure::Failure;
 use crate::input;
 use crate::out;
+use crate::progress::Progress;
 use crate::run_id;
 use crate::table::Table;
 
 pub(super) fn export(session: &mut Session, run: &str, to: Option<&Path>, redact: bool) -> Done {
     let id = run_id::resolve(&session.store, run)?;
-    let document = session.store.run_export(&id, redact)?;
+    let document =
+        Progress::new("export", None).beside(|| None, || session.store.run_export(&id, redact))?;
     match to {
         Some(file) => write_new(file, &document),
         None => Ok(session.out.document(&document)?),
@@ -47,7 +49,8 @@ struct Imported {
 
 pub(super) fn import(session: &mut Session, from: &Path, new_ids: bool) -> Done {
     let text = input::file(from)?;
-    let document = session.store.run_import(text.trim_end(), new_ids)?;
+    let document = Progress::new("import", None)
+        .beside(|| None, || session.store.run_import(text.trim_end(), new_ids))?;
     if session.out.is_json() {
         return Ok(session.out.document(&document)?);
     }

@@ -1,9 +1,7 @@
 //! Care of the file: prune, back up, check, migrate.
 
+use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use std::{fs, thread};
 
 use serde::Deserialize;
 
@@ -124,14 +122,8 @@ fn removed(session: &mut Session, filter: &str, would: &Pruned) -> Done {
 pub(super) fn backup(session: &mut Session, copy: &Path) -> Done {
     let whole =
         serde_json::from_str::<Stats>(&session.store.stats()?).map(|stats| stats.file.bytes);
-    let is_done = AtomicBool::new(false);
-    let store = &session.store;
-    thread::scope(|scope| {
-        scope.spawn(|| watch_copy(copy, whole.ok(), &is_done));
-        let done = store.backup(copy);
-        is_done.store(true, Ordering::Relaxed);
-        done
-    })?;
+    let progress = Progress::new("backup, bytes", whole.ok().map(|bytes| bytes as u64));
+    progress.beside(|| Some(grown(copy)), || session.store.backup(copy))?;
     let bytes = fs::metadata(copy).map_or(0, |file| file.len());
     if session.out.is_json() {
         let document = serde_json::json!({"copy": copy.to_string_lossy(), "bytes": bytes});
@@ -142,21 +134,15 @@ pub(super) fn backup(session: &mut Session, copy: &Path) -> Done {
     Ok(session.out.table(&table, session.store.now_ms())?)
 }
 
-/// Tells how much of a copy is there: it grows under a name of its own until it is whole.
-fn watch_copy(copy: &Path, whole: Option<i64>, is_done: &AtomicBool) {
-    let mut progress = Progress::new("backup, bytes", whole.map(|bytes| bytes as u64));
+/// Returns how much of a copy is there: it grows under a name of its own until it is whole.
+fn grown(copy: &Path) -> u64 {
     let folder =
         copy.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Some(name) = copy.file_name() else { return };
+    let Some(name) = copy.file_name() else { return 0 };
     let begins = format!("{}-backup_", name.to_string_lossy());
-    while !is_done.load(Ordering::Relaxed) {
-        let files = fs::read_dir(folder).into_iter().flatten().flatten();
-        let grown = files.filter(|file| file.file_name().to_string_lossy().starts_with(&begins));
-        let bytes = grown.filter_map(|file| file.metadata().ok()).map(|file| file.len()).max();
-        progress.at(bytes.unwrap_or(0));
-        // The library tells nothing of a copy until it is done.
-        thread::sleep(Duration::from_millis(20));
-    }
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let grown = files.filter(|file| file.file_name().to_string_lossy().starts_with(&begins));
+    grown.filter_map(|file| file.metadata().ok()).map(|file| file.len()).max().unwrap_or(0)
 }
 
 #[derive(Deserialize)]
@@ -172,7 +158,8 @@ struct Fault {
 }
 
 pub(super) fn check(session: &mut Session) -> Done {
-    let document = session.store.check()?;
+    let progress = Progress::new("check", None);
+    let document = progress.beside(|| None, || session.store.check())?;
     let report: Report = serde_json::from_str(&document)?;
     if session.out.is_json() {
         session.out.document(&document)?;
