@@ -39,6 +39,7 @@ impl Progress {
             scope.spawn(|| {
                 while !is_done.load(Ordering::Relaxed) {
                     self.draw(look());
+                    // The library tells nothing of one call until it is done.
                     thread::sleep(Duration::from_millis(20));
                 }
             });
