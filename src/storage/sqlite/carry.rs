@@ -2,7 +2,9 @@
 
 use rusqlite::Row;
 
+use super::retention::MEMBERS;
 use super::tx::Tx;
+use super::wait::{KIND_CHILD, KIND_ROOM, KIND_SIGNAL};
 use crate::domain::port::{
     CarriedEvent, CarriedRun, CarriedSignal, CarriedTarget, CarryPort, Entry, IdStanding,
     Reservation, RunKey, Submit, Task,
@@ -14,13 +16,6 @@ const STORE_ID: &str = "
 SELECT store_id
 FROM sw_store
 WHERE one = 1";
-
-const MEMBERS: &str = "
-SELECT run_key
-FROM sw_workflow_runs
-WHERE root_key = ?1
-ORDER BY outcome, run_key
-LIMIT ?2";
 
 const RUN: &str = "
 SELECT r.run_id, p.run_id, o.run_id, l.queue, l.workflow, l.code_version, r.created_at_ms,
@@ -105,7 +100,6 @@ VALUES (?1, ?2, ?3, ?4, ?5, (
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     STORE_ID,
-    MEMBERS,
     RUN,
     WAITS,
     SIGNALS,
@@ -117,10 +111,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     FORKED_FROM,
     SIGNAL_RESTORE,
 ];
-
-const WAIT_CHILD: i64 = 1;
-const WAIT_SIGNAL: i64 = 2;
-const WAIT_ROOM: i64 = 3;
 
 impl CarryPort for Tx<'_> {
     fn store_id(&mut self) -> Result<Vec<u8>> {
@@ -143,11 +133,11 @@ impl CarryPort for Tx<'_> {
     fn waits_carried(&mut self, run_key: RunKey, limit: u32) -> Result<Vec<(CarriedTarget, i64)>> {
         self.all(WAITS, (run_key, limit), |row| {
             let kind: i64 = row.get(0)?;
-            let target = if kind == WAIT_CHILD {
+            let target = if kind == KIND_CHILD {
                 CarriedTarget::Child(row.get(4)?)
-            } else if kind == WAIT_SIGNAL {
+            } else if kind == KIND_SIGNAL {
                 CarriedTarget::Signal(row.get(2)?)
-            } else if kind == WAIT_ROOM {
+            } else if kind == KIND_ROOM {
                 CarriedTarget::Room(row.get(2)?)
             } else {
                 CarriedTarget::Time(row.get(1)?)

@@ -239,9 +239,8 @@ impl ControlPort for Tx<'_> {
 
     fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey> {
         let lane_key = self.task_of_run(run_key, now_ms)?.lane_key;
-        let mut args: Option<String> = self.one(ARGS, [run_key], |row| row.get(0))?.flatten();
-        self.payload_read_any(&mut args)?;
-        let args = self.payload_write_any(args.as_deref())?;
+        let args: Option<String> = self.one(ARGS, [run_key], |row| row.get(0))?.flatten();
+        let args = args.as_deref().map(|args| self.payload_copy(args)).transpose()?;
         let copy = (run_key, run_id.to_bytes(), now_ms, lane_key, args);
         let copy = self.insert(RUN_COPY, copy)?;
         let metadata: Option<String> = self.one(METADATA, [copy], |row| row.get(0))?.flatten();

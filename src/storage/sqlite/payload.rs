@@ -137,6 +137,14 @@ impl Tx<'_> {
         payload.map(|payload| self.payload_write(payload)).transpose()
     }
 
+    /// Returns what a copy of a column holds: a name is counted once more, unread.
+    pub(super) fn payload_copy<'text>(&self, column: &'text str) -> Result<Cow<'text, str>> {
+        match key_of(column)? {
+            Some(key) => self.payload_share(key, 1).map(|()| Cow::Borrowed(column)),
+            None => self.payload_write(column),
+        }
+    }
+
     fn payload_insert(&self, key: i64, hash: &[u8], payload: &str) -> Result<()> {
         let packed = lz4_flex::block::compress(payload.as_bytes());
         let length = bytes_of(payload)?;

@@ -68,7 +68,7 @@ UPDATE sw_workflow_runs
 SET outcome = 4, idem_scope = NULL, idem_key = NULL
 WHERE run_key = ?1 AND outcome < 4";
 
-const MEMBERS: &str = "
+pub(super) const MEMBERS: &str = "
 SELECT run_key
 FROM sw_workflow_runs
 WHERE root_key = ?1

@@ -112,9 +112,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     WAITS,
 ];
 
-const KIND_CHILD: i64 = 1;
-const KIND_SIGNAL: i64 = 2;
-const KIND_ROOM: i64 = 3;
+pub(super) const KIND_CHILD: i64 = 1;
+pub(super) const KIND_SIGNAL: i64 = 2;
+pub(super) const KIND_ROOM: i64 = 3;
 const KIND_TIME: i64 = 4;
 
 /// Returns kind, target and name of the row that stands for a target of this run.
