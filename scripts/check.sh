@@ -83,6 +83,8 @@ sum_up() {
         [ "${SW_REQUIRE_ALL:-}" != 1 ] || echo "failed: SW_REQUIRE_ALL=1 asks for what was skipped"
     fi
     echo "$passed passed, $failed failed$skips"
+    # Once more, in one line at the end: whoever keeps only the end of a log has the names.
+    for part in "${broken[@]}"; do failures "$room/$part.log"; done | paste -sd ' ' | sed -E 's/^(.+)$/failed: \1/'
 }
 
 verdicts=()

@@ -124,7 +124,8 @@ class Calls:
         #: answers that were had, and could not be handed out because of a cancel
         self.kept: dict[Key, deque[asyncio.Future[Any]]] = {}
         #: waits are asked one after the other, in the order of the calls
-        self.in_order = asyncio.Lock()
+        self._in_order = asyncio.Lock()
+        self._asking = 0
         self._pool = pool
         self._ring = Ring()
         session.listen(self._wake)
@@ -152,6 +153,16 @@ class Calls:
             self.kept.setdefault(key, deque()).append(future)
         raise cancelled
 
+    async def ask(self, function: Callable[[], T], key: Key) -> T:
+        """Asks a wait, after those that were called before it."""
+        self._asking += 1
+        try:
+            async with self._in_order:
+                return await self.run(function, key)
+        finally:
+            self._asking -= 1
+            self._ring.wake()
+
     def _begin(self, function: Callable[[], T], records: bool) -> asyncio.Future[T]:
         self.session.begin_call(records)
         bound = functools.partial(contextvars.copy_context().run, function)
@@ -164,14 +175,18 @@ class Calls:
         return future
 
     async def hold(self) -> None:
-        """Waits for the steps that are being done, before a suspend is raised: it may cancel its
-        siblings, as in a TaskGroup, and what is being paid for is to be recorded."""
+        """Waits for the steps that are being begun or done, and for the waits that are being asked,
+        before a suspend is raised: it may cancel its siblings, as in a TaskGroup. What is being
+        paid for is to be recorded, and the run is to be woken by all that it waits for."""
         session, around = self.session, steps_around.get()
         session.waits_inside(around)
         seen = self._ring.count
-        while not session.is_quiet_beside(around) and session.told.reason != "stopped":
+        while self._is_busy_beside(around) and session.told.reason != "stopped":
             await self._ring.moved(seen, LOOK_S)
             seen = self._ring.count
+
+    def _is_busy_beside(self, around: tuple[Any, ...]) -> bool:
+        return self._asking > 0 or not self.session.is_quiet_beside(around)
 
     async def close(self) -> None:
         """Waits for all calls and steps of tasks and threads that are still there."""

@@ -229,8 +229,7 @@ class AsyncContext:
     def _ask(self, name: str, key: Key, function: Callable[[], T]) -> Durable[T]:
         async def ask() -> T:
             try:
-                async with self._calls.in_order:
-                    return await self._calls.run(function, key)
+                return await self._calls.ask(function, key)
             except BaseException as error:
                 if is_suspend(error):
                     await self._calls.hold()

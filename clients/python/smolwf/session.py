@@ -184,9 +184,11 @@ class Session:
         self._notify()
 
     def is_quiet_beside(self, scopes: tuple[Scope, ...]) -> bool:
-        """Whether no other step is being done."""
+        """Whether no call is being made, which may begin a step, and no other step is done."""
         with self._changed:
             others = [(s, gone) for s, gone in self._open.items() if s not in scopes]
+            if self._calls:
+                return False
         return all(scope.is_waiting or gone() for scope, gone in others)
 
     # ---- the end --------------------------------------------------------------------------

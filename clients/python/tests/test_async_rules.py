@@ -18,6 +18,8 @@ import pytest
 
 import smolwf
 from smolwf import AsyncContext, AsyncStore, AsyncWorker
+from smolwf.attempt import Attempt
+from smolwf.session import Session
 
 T = TypeVar("T")
 #: what mypy, told of Python 3.9, does not find
@@ -218,6 +220,38 @@ def test_a_wait_in_a_group_cuts_off_no_step_of_its_siblings() -> None:
 
     ended = run(play(flow, send))
     assert (ended["result"], ended["attempts"], calls["paid"]) == ("receipt", 2, 1)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.TaskGroup is of Python 3.11")
+def test_a_wait_in_a_group_cuts_off_no_step_that_is_being_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has_answered = threading.Event()
+    waits_inside, step_begin = Session.waits_inside, Attempt.step_begin
+
+    def answered(self: Session, scopes: Any) -> None:
+        waits_inside(self, scopes)
+        has_answered.set()
+
+    def begin_later(self: Attempt, *given: Any, **chosen: Any) -> Any:
+        assert has_answered.wait(30), "the wait beside it answers"
+        return step_begin(self, *given, **chosen)
+
+    monkeypatch.setattr(Session, "waits_inside", answered)
+    monkeypatch.setattr(Attempt, "step_begin", begin_later)
+
+    @smolwf.workflow
+    async def flow(context: AsyncContext, args: Any) -> Any:
+        async def send() -> None:
+            await context.store.signal(context.run_id, "go", "sent by the step")
+
+        async with newer.TaskGroup() as group:
+            got = group.create_task(context.signal("go"))
+            group.create_task(context.call("send", send))
+        return got.result()
+
+    ended = run(play(flow))
+    assert (ended["result"], ended["attempts"]) == ("sent by the step", 2)
 
 
 def test_waits_inside_of_steps_do_not_wait_for_each_other() -> None:
