@@ -68,6 +68,11 @@ run() { # <part>
     verdicts+=("$(printf '%-7s %-9s %4d s' "$verdict" "$1" $((SECONDS - began)))")
 }
 
+# Their names in one line, for who keeps the end of a log only.
+all_failures() {
+    for part in "${broken[@]}"; do failures "$room/$part.log"; done | paste -sd ' '
+}
+
 sum_up() {
     local part skips=
     echo
@@ -82,9 +87,8 @@ sum_up() {
         skips=", $skipped skipped"
         [ "${SW_REQUIRE_ALL:-}" != 1 ] || echo "failed: SW_REQUIRE_ALL=1 asks for what was skipped"
     fi
+    [ ${#broken[@]} -eq 0 ] || echo "failed: $(all_failures)"
     echo "$passed passed, $failed failed$skips"
-    # Once more, in one line at the end: whoever keeps only the end of a log has the names.
-    for part in "${broken[@]}"; do failures "$room/$part.log"; done | paste -sd ' ' | sed -E 's/^(.+)$/failed: \1/'
 }
 
 verdicts=()

@@ -19,7 +19,7 @@ func (s *Store) Stats() (*Stats, error) {
 	return stats, nil
 }
 
-// Queues returns the queues that were ever used or set, by name.
+// Queues returns the queues that have runs or were set, by name.
 func (s *Store) Queues() ([]Queue, error) {
 	return document[[]Queue](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		return C.sw_queue_list(c, out, err)

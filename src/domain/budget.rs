@@ -273,7 +273,7 @@ pub(super) fn give_back(port: &mut dyn Port, task: &Task, now: Now) -> Result<()
 pub(super) fn assume(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
     let units = port.reservations_open(task.run_key)?;
     let Some(first) = units.first() else { return Ok(()) };
-    let (root_key, lane_key) = (first.root_key, task.lane_key);
+    let (root_key, lane_key) = port.root_and_lane(first.run_key)?;
     close(port, &units, ReservationState::Assumed)?;
     // What settled above its reservation may have left less than what is to be charged below 2^63.
     let left = |(unit, balance): (String, Balance)| (unit, i64::MAX - balance.spent);

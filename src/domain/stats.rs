@@ -149,7 +149,7 @@ impl Document for StatsDocument {
     const SHAPE: &'static str = "stats";
 }
 
-/// Returns the queues that were ever used or set, by name.
+/// Returns the queues that have runs or were set, by name.
 pub fn queue_list(port: &mut dyn Port) -> Result<String> {
     let held = port.held_rows(TASKS_COUNTED_MAX)?;
     let lanes = port.lane_rows(LANES_SHOWN_MAX)?;

@@ -134,22 +134,23 @@ pub fn give_back(port: &mut dyn Port, owner: OwnerKey, now: Now) -> Result<bool>
 }
 
 /// Forgets an owner that holds no run any more, once what waits in lanes of its own, a bounded part
-/// at a time, stands in lanes that are open to all. Such a lane is then looked at by no claim.
+/// at a time, stands in lanes that are open to all; its own go with it.
 fn forget_owner(port: &mut dyn Port, owner: OwnerKey) -> Result<Swept> {
     let mut left = SWEEP_DUE_MAX;
     let mut swept = Swept::default();
     for lane_key in port.lanes_of(owner, SWEEP_LOST_MAX)? {
-        let open_key = port.lane_open_to_all(lane_key)?;
-        let moved = port.tasks_move(lane_key, open_key, left)?;
-        if moved.count > 0 {
-            queue::enter_woken(port, &moved)?;
-            swept.has_moved = true;
+        if let Some(open_key) = port.lane_open_to_all(lane_key)? {
+            let moved = port.tasks_move(lane_key, open_key, left)?;
+            if moved.count > 0 {
+                queue::enter_woken(port, &moved)?;
+                swept.has_moved = true;
+            }
+            left = left.saturating_sub(u32::try_from(moved.count).unwrap_or(u32::MAX));
         }
-        left = left.saturating_sub(u32::try_from(moved.count).unwrap_or(u32::MAX));
         if left == 0 {
             break;
         }
-        port.lane_retire(lane_key)?;
+        port.lane_delete(lane_key)?;
     }
     if port.lanes_of(owner, 1)?.is_empty() {
         port.owner_delete(owner)?;

@@ -68,7 +68,7 @@ pub unsafe extern "C" fn sw_store_stats(
     }
 }
 
-/// Shows the queues that were ever used or set as a JSON array, ordered by name: limits, what stands in
+/// Shows the queues that have runs or were set as a JSON array, ordered by name: limits, what stands in
 /// them, and when something was last claimed from them. Keys are only ever added.
 ///
 ///   [{"queue":"default","concurrency":2,"concurrency_per_key":null,"paused":false,"running":2,
@@ -77,7 +77,8 @@ pub unsafe extern "C" fn sw_store_stats(
 ///
 /// ready may be claimed, as far as limits let them; blocked stand behind another run with their
 /// concurrency key. What has come due counts as delayed or waiting until the next claim or wait of any
-/// process moves it. last_claimed_at_ms is null when nothing ever was; it may be a second behind.
+/// process moves it. last_claimed_at_ms is null when nothing was, and goes with the queue's last run of a workflow and code
+/// version when that is pruned; it may be a second behind.
 /// at_least names the counts that stopped at their bound: SW_TASKS_COUNTED_MAX of the whole store, and
 /// for ready an equal part of that for each workflow and code version.
 ///

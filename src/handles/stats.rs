@@ -15,7 +15,7 @@ impl Store {
         entered.read(|tx| stats::stats(tx, &life, writer.as_ref(), now))
     }
 
-    /// Returns the queues that were ever used or set.
+    /// Returns the queues that have runs or were set.
     pub fn queue_list(&self) -> Result<String> {
         self.enter()?.read(|tx| stats::queue_list(tx))
     }

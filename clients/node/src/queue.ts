@@ -15,7 +15,7 @@ export class Queues extends Topic {
   async set(queue: string, settings: QueueSettings): Promise<void> {
     await this.later("sw_queue_set", queue, toJson(snakeKeys(settings)));
   }
-  /** The queues that were ever used or set, by name, as they stand. */
+  /** The queues that have runs or were set, by name, as they stand. */
   async list(): Promise<QueueDocument[]> {
     return document(await this.later("sw_queue_list"));
   }

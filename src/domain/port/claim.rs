@@ -155,8 +155,9 @@ pub trait ClaimPort {
     fn owner_delete(&mut self, owner_key: OwnerKey) -> Result<()>;
     /// Returns up to `limit` lanes that are for this owner alone.
     fn lanes_of(&mut self, owner_key: OwnerKey, limit: u32) -> Result<Vec<LaneKey>>;
-    /// Returns the lane of the same names that is open to every claimer, made now if it is new.
-    fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<LaneKey>;
-    /// Takes a lane out of what claims look at; runs go on to name it.
-    fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()>;
+    /// Returns the lane of the same names that is open to every claimer. Runs name it: where there is none,
+    /// nothing stands in the lane.
+    fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<Option<LaneKey>>;
+    /// Deletes a lane of one owner, in which nothing stands any more.
+    fn lane_delete(&mut self, lane_key: LaneKey) -> Result<()>;
 }

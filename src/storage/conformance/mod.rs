@@ -338,6 +338,9 @@ macro_rules! every_claim {
                 an_act_tells_which_runs_of_a_named_state_it_is_not_for;
             retention:
                 a_pruned_tree_leaves_nothing_behind
+                a_lane_goes_with_the_last_run_that_names_it
+                an_owner_goes_whose_runs_went_before_it
+                what_a_run_of_a_gone_owner_has_spent_is_of_a_lane_that_is_there
                 a_tree_with_a_living_run_stays_whole
                 a_tree_of_many_parts_is_gone_from_the_first
                 a_prune_goes_on_where_another_stopped

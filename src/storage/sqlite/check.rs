@@ -16,7 +16,7 @@ use crate::error::Result;
 ///
 /// Sums are compared in two halves of 32 bits: added whole, amounts may overflow on the way though
 /// their sum does not.
-const CHECKS: [(&str, &str); 32] = [
+const CHECKS: [(&str, &str); 33] = [
     (
         "ledger",
         "
@@ -135,12 +135,22 @@ LIMIT ?1",
     (
         "lane",
         "
-SELECT 'run ' || r.run_key || ' or its task has no lane'
+SELECT 'run ' || r.run_key || ' names no lane that is open to all, or its task has none'
 FROM sw_workflow_runs AS r
 LEFT JOIN sw_workflow_tasks AS t ON t.task_key = r.run_key
-WHERE NOT EXISTS (SELECT 1 FROM sw_workflow_lanes AS l WHERE l.lane_key = r.lane_key)
+WHERE NOT EXISTS (
+        SELECT 1 FROM sw_workflow_lanes AS l WHERE l.lane_key = r.lane_key AND l.owner_key = 0
+    )
     OR t.lane_key IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM sw_workflow_lanes AS l WHERE l.lane_key = t.lane_key)
+LIMIT ?1",
+    ),
+    (
+        "lane",
+        "
+SELECT 'lane ' || lane_key || ' is there without a run'
+FROM sw_workflow_lanes
+WHERE owner_key = 0 AND lane_key NOT IN (SELECT lane_key FROM sw_workflow_runs)
 LIMIT ?1",
     ),
     (
@@ -397,25 +407,26 @@ LIMIT ?1",
         "
 SELECT 'run ' || r.run_key || ' is in a block that has no mark of its '
     || CASE m.kind WHEN 1 THEN 'queue' WHEN 2 THEN 'workflow' WHEN 3 THEN 'code version'
-        WHEN 4 THEN 'outcome' WHEN 5 THEN 'end' ELSE 'metadata' END
+        WHEN 4 THEN 'outcome' WHEN 5 THEN 'end' WHEN 6 THEN 'metadata' ELSE 'lane' END
 FROM sw_workflow_runs AS r
 JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 JOIN (
     SELECT 1 AS kind UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
-    UNION ALL SELECT 6
-) AS m ON m.kind <= 3 OR m.kind <= 5 AND r.outcome IS NOT NULL
+    UNION ALL SELECT 6 UNION ALL SELECT 7
+) AS m ON m.kind <= 3 OR m.kind = 7 OR m.kind <= 5 AND r.outcome IS NOT NULL
     OR m.kind = 6 AND r.metadata IS NOT NULL AND EXISTS (
         SELECT 1
         FROM json_each(iif(json_valid(r.metadata), r.metadata, '{}')) AS j
         WHERE j.type NOT IN ('object', 'array')
     )
-WHERE r.outcome IS NOT 4 AND NOT EXISTS (
+WHERE (r.outcome IS NOT 4 OR m.kind = 7) AND NOT EXISTS (
     SELECT 1
     FROM sw_workflow_marks AS x
     WHERE x.kind = m.kind AND x.block = r.run_key >> 7 AND CASE m.kind
         WHEN 1 THEN x.value = l.queue WHEN 2 THEN x.value = l.workflow
         WHEN 3 THEN x.value = l.code_version WHEN 4 THEN x.value = r.outcome
-        WHEN 5 THEN x.value = r.finished_at_ms / 60000 ELSE 1 END
+        WHEN 5 THEN x.value = r.finished_at_ms / 60000 WHEN 7 THEN x.value = r.lane_key
+        ELSE 1 END
 )
 LIMIT ?1",
     ),
@@ -489,7 +500,7 @@ mod tests {
     const SOUND: &str = "
 INSERT INTO sw_workflow_lanes (lane_key, queue, workflow, code_version, owner_key)
 VALUES (1, 'q', 'w', '', 0);
-INSERT INTO sw_workflow_marks VALUES (1, 'q', 0), (2, 'w', 0), (3, '', 0);
+INSERT INTO sw_workflow_marks VALUES (1, 'q', 0), (2, 'w', 0), (3, '', 0), (7, 1, 0);
 INSERT INTO sw_workflow_owners VALUES (1, 1, x'07', 1, 1);
 INSERT INTO sw_workflow_runs (run_key, run_id, lane_key, parent_key, root_key, created_at_ms, priority)
 VALUES (1, x'01', 1, NULL, NULL, 1, 0), (2, x'02', 1, 1, 1, 1, 0);
@@ -572,6 +583,12 @@ UPDATE sw_workflow_lanes SET first_priority = 0, first_due_at_ms = 1, first_task
             ("task", "DELETE FROM sw_workflow_owners"),
             ("task", "DELETE FROM sw_workflow_runs WHERE run_key = 2"),
             ("lane", "DELETE FROM sw_workflow_lanes"),
+            ("lane", "UPDATE sw_workflow_lanes SET owner_key = 1"),
+            (
+                "lane",
+                "INSERT INTO sw_workflow_lanes (lane_key, queue, workflow, code_version, owner_key)
+                VALUES (9, 'q', 'w', 'v', 0)",
+            ),
             ("ready", "UPDATE sw_workflow_tasks SET state = 1 WHERE task_key = 2"),
             ("ready", TWO_READY),
             ("gate", TWO_READY),
@@ -593,6 +610,7 @@ UPDATE sw_workflow_lanes SET first_priority = 0, first_due_at_ms = 1, first_task
             ("queue", "UPDATE sw_workflow_queues SET running = 2"),
             ("budget", "UPDATE sw_budget_balances SET root_key = 2"),
             ("mark", "DELETE FROM sw_workflow_marks WHERE kind = 2"),
+            ("mark", "DELETE FROM sw_workflow_marks WHERE kind = 7"),
             ("mark", "UPDATE sw_workflow_runs SET metadata = '{\"a\":1}' WHERE run_key = 2"),
             (
                 "mark",

@@ -96,28 +96,30 @@ WHERE owner_key = ?1";
 const LANES_OF: &str = "
 SELECT lane_key
 FROM sw_workflow_lanes
-WHERE owner_key = ?1 AND owner_key > 0
+WHERE owner_key = ?1 AND owner_key <> 0
 ORDER BY lane_key
 LIMIT ?2";
 
 const LANE_OPEN_TO_ALL: &str = "
-INSERT INTO sw_workflow_lanes (queue, workflow, code_version, owner_key)
-SELECT queue, workflow, code_version, 0
-FROM sw_workflow_lanes
-WHERE lane_key = ?1
-ON CONFLICT (queue, workflow, code_version, owner_key) DO UPDATE
-SET owner_key = 0
-RETURNING lane_key";
+SELECT o.lane_key
+FROM sw_workflow_lanes AS l
+JOIN sw_workflow_lanes AS o ON o.queue = l.queue AND o.workflow = l.workflow
+    AND o.code_version = l.code_version AND o.owner_key = 0
+WHERE l.lane_key = ?1";
 
-const LANE_RETIRE: &str = "
-UPDATE sw_workflow_lanes
-SET owner_key = -owner_key
-WHERE lane_key = ?1 AND owner_key > 0";
+const LANE_DELETE: &str = "
+DELETE FROM sw_workflow_lanes
+WHERE lane_key = ?1 AND owner_key <> 0";
 
+// A run of one owner stands in another lane than it names.
 const CLAIMED_RUN: &str = "
 SELECT r.run_id, t.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
     coalesce(b.body, r.args, 'null'), r.metadata,
-    EXISTS (SELECT 1 FROM sw_workflow_steps AS s WHERE s.run_key = r.run_key), l.claimed_at_ms
+    EXISTS (SELECT 1 FROM sw_workflow_steps AS s WHERE s.run_key = r.run_key),
+    CASE r.lane_key
+        WHEN ?2 THEN l.claimed_at_ms
+        ELSE (SELECT o.claimed_at_ms FROM sw_workflow_lanes AS o WHERE o.lane_key = ?2)
+    END
 FROM sw_workflow_runs AS r
 JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 LEFT JOIN sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
@@ -135,7 +137,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     OWNER_DELETE,
     LANES_OF,
     LANE_OPEN_TO_ALL,
-    LANE_RETIRE,
+    LANE_DELETE,
     CLAIMED_RUN,
 ];
 
@@ -190,7 +192,8 @@ impl ClaimPort for Tx<'_> {
             let before = heads.taken.len();
             while let Some((run_key, lane_key)) = walk.take_next() {
                 let taken = self.task_claim(run_key, lease)?;
-                heads.take(Head { run_key, taken, run: self.claimed_run(run_key)? });
+                let run = self.claimed_run(run_key, lane_key)?;
+                heads.take(Head { run_key, taken, run });
                 if heads.are_enough() {
                     break;
                 }
@@ -213,7 +216,8 @@ impl ClaimPort for Tx<'_> {
     fn claim_one(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Head> {
         let taken = self.task_claim(run_key, lease)?;
         self.lane_settle(taken.lane_key)?;
-        Ok(Head { run_key, taken, run: self.claimed_run(run_key)? })
+        let run = self.claimed_run(run_key, taken.lane_key)?;
+        Ok(Head { run_key, taken, run })
     }
 
     fn wake_due(&mut self, now_ms: i64, limit: u32) -> Result<Woken> {
@@ -247,19 +251,18 @@ impl ClaimPort for Tx<'_> {
         self.all(LANES_OF, (owner_key, limit), |row| row.get(0))
     }
 
-    fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<LaneKey> {
-        self.one(LANE_OPEN_TO_ALL, [lane_key], |row| row.get(0))?
-            .ok_or_else(|| Error::Corrupt(format!("lane {lane_key} is named, not stored").into()))
+    fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<Option<LaneKey>> {
+        self.one(LANE_OPEN_TO_ALL, [lane_key], |row| row.get(0))
     }
 
-    fn lane_retire(&mut self, lane_key: LaneKey) -> Result<()> {
-        self.execute(LANE_RETIRE, [lane_key]).map(|_| ())
+    fn lane_delete(&mut self, lane_key: LaneKey) -> Result<()> {
+        self.execute(LANE_DELETE, [lane_key]).map(|_| ())
     }
 }
 
 impl Tx<'_> {
-    fn claimed_run(&self, run_key: RunKey) -> Result<ClaimedRun> {
-        let run = self.one(CLAIMED_RUN, [run_key], |row| {
+    fn claimed_run(&self, run_key: RunKey, lane_key: LaneKey) -> Result<ClaimedRun> {
+        let run = self.one(CLAIMED_RUN, (run_key, lane_key), |row| {
             Ok(ClaimedRun {
                 run_id: row.get(0)?,
                 root_run_id: row.get(1)?,

@@ -5,7 +5,7 @@ use rusqlite::Row;
 use super::payload::payload_key;
 use super::run::RUN_COPY;
 use super::tx::{Tx, list};
-use crate::domain::port::{Ancestor, ClaimPort, ControlPort, RunKey, StepName, Task, TaskState};
+use crate::domain::port::{Ancestor, ControlPort, RunKey, StepName, Task, TaskState};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::limits::INSTANT_MS_MAX;
@@ -233,8 +233,7 @@ impl ControlPort for Tx<'_> {
                 ..Task::new(run_key, row.get(0)?)
             })
         })?;
-        let task = task.ok_or_else(|| Error::internal("a run that was found is gone"))?;
-        Ok(Task { lane_key: self.lane_open_to_all(task.lane_key)?, ..task })
+        task.ok_or_else(|| Error::internal("a run that was found is gone"))
     }
 
     fn run_copy(&mut self, run_key: RunKey, run_id: Id, now_ms: i64) -> Result<RunKey> {

@@ -19,7 +19,7 @@ pub(super) type Block = i64;
 /// Runs of a block, as a power of two; the statements of the migrations say so too.
 const BLOCK_BITS: u32 = 7;
 
-/// What a run may be; the numbers stand in the file. 5 is the minute in which it ended.
+/// What a run may be; the numbers stand in the file. 5 is the minute in which it ended, 7 its lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Queue = 1,
@@ -53,7 +53,9 @@ SELECT 1, queue, ?2 FROM sw_workflow_lanes WHERE lane_key = ?1
 UNION ALL
 SELECT 2, workflow, ?2 FROM sw_workflow_lanes WHERE lane_key = ?1
 UNION ALL
-SELECT 3, code_version, ?2 FROM sw_workflow_lanes WHERE lane_key = ?1";
+SELECT 3, code_version, ?2 FROM sw_workflow_lanes WHERE lane_key = ?1
+UNION ALL
+SELECT 7, ?1, ?2";
 
 const LANE_MARKED: &str = "
 UPDATE sw_workflow_lanes

@@ -15,7 +15,7 @@ pub struct Migration {
 }
 
 /// All steps in order. `tests/migrate.rs` holds this list against the folder.
-pub const MIGRATIONS: [Migration; 10] = [
+pub const MIGRATIONS: [Migration; 11] = [
     Migration { id: 1, sql: include_str!("../../../migrations/0001_store.sql") },
     Migration { id: 2, sql: include_str!("../../../migrations/0002_runs.sql") },
     Migration { id: 3, sql: include_str!("../../../migrations/0003_steps.sql") },
@@ -26,6 +26,7 @@ pub const MIGRATIONS: [Migration; 10] = [
     Migration { id: 8, sql: include_str!("../../../migrations/0008_retention.sql") },
     Migration { id: 9, sql: include_str!("../../../migrations/0009_policy.sql") },
     Migration { id: 10, sql: include_str!("../../../migrations/0010_payloads.sql") },
+    Migration { id: 11, sql: include_str!("../../../migrations/0011_lanes.sql") },
 ];
 
 /// Number of the newest step.
@@ -259,7 +260,9 @@ fn list_rows(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tx::Tx;
     use super::*;
+    use crate::domain::port::CheckPort;
 
     #[test]
     fn steps_are_numbered_from_1_without_gaps_and_name_their_version() {
@@ -282,6 +285,18 @@ mod tests {
         assert!(list(&conn).unwrap().starts_with(r#"[{"id":1,"introduced_version":"0.1.0""#));
     }
 
+    /// By that a handle that is open learns of it, one of an older library too.
+    #[test]
+    fn each_step_changes_what_sqlite_knows_of_the_schema() {
+        let conn = Connection::open_in_memory().unwrap();
+        let cookie = || conn.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));
+        for target in 1..=NEWEST {
+            let before = cookie().unwrap();
+            apply(&conn, Some(target), 8).unwrap();
+            assert_ne!(cookie().unwrap(), before, "step {target}");
+        }
+    }
+
     #[test]
     fn an_edited_a_newer_and_a_foreign_schema_are_told_apart() {
         let conn = Connection::open_in_memory().unwrap();
@@ -299,6 +314,41 @@ mod tests {
         conn.execute_batch("CREATE TABLE sw_migrations (id INTEGER PRIMARY KEY, applied_time)")
             .unwrap();
         assert!(matches!(inspect(&conn).unwrap(), Schema::Foreign(_)));
+    }
+
+    /// Lane 1 is open to all and of no run, 2 was of an owner that is gone, 3 is of one that lives.
+    const LANES_OF_OWNERS: &str = "
+INSERT INTO sw_workflow_owners VALUES (7, 1, x'07', 1, 1);
+INSERT INTO sw_workflow_lanes (lane_key, queue, workflow, code_version, owner_key, claimed_at_ms)
+VALUES (1, 'q', 'w', 'old', 0, NULL), (2, 'q', 'w', '', -6, 5), (3, 'q', 'w', '', 7, NULL);
+INSERT INTO sw_workflow_marks
+VALUES (1, 'q', 0), (2, 'w', 0), (3, '', 0), (4, 1, 0), (5, 0, 0);
+INSERT INTO sw_workflow_runs (
+    run_key, run_id, lane_key, root_key, parent_key, outcome, finished_at_ms, created_at_ms, priority
+)
+VALUES (1, x'01', 2, NULL, NULL, 1, 2, 1, 0), (2, x'02', 3, 1, 1, NULL, NULL, 1, 0);
+INSERT INTO sw_workflow_tasks (
+    task_key, lane_key, state, priority, due_at_ms, fence, failures, losses, flags, waits_left
+)
+VALUES (2, 3, 4, 0, 1, 1, 0, 0, 8, 0);
+INSERT INTO sw_budget_balances (root_key, unit, limit_amount, reserved, spent)
+VALUES (1, 't', 9, 0, 7);
+INSERT INTO sw_budget_ledger
+VALUES (1, 1, 1, 1, 't', 1, 2, '', 3, 1), (2, 1, 1, 2, 't', 2, 3, '', 4, 1);
+INSERT INTO sw_budget_totals VALUES (1, 't', 2, '', 3, 1), (1, 't', 3, '', 4, 1)";
+
+    #[test]
+    fn runs_and_what_they_spent_come_to_name_lanes_that_are_open_to_all() {
+        let conn = Connection::open_in_memory().unwrap();
+        apply(&conn, Some(10), 8).unwrap();
+        conn.execute_batch(LANES_OF_OWNERS).unwrap();
+        apply(&conn, None, 8).unwrap();
+        assert_eq!(Tx::new(&conn).faults(9).unwrap(), []);
+        let lanes = "SELECT group_concat(owner_key || ':' || coalesce(claimed_at_ms, '-'), ' ')
+            FROM (SELECT * FROM sw_workflow_lanes ORDER BY owner_key)";
+        let of = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(of(lanes), "0:5 7:-");
+        assert_eq!(of("SELECT spent || ' ' || entries FROM sw_budget_totals"), "7 2");
     }
 
     #[test]

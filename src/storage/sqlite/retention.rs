@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use super::errors::map;
 use super::payload::{payload_bytes, payload_key};
-use super::traces::{Mark, Traces, names};
+use super::traces::{LaneNames, Traces};
 use super::tx::Tx;
-use crate::domain::port::{Freed, LaneKey, Removed, RetentionPort, Room, RunKey};
+use crate::domain::port::{Freed, Removed, RetentionPort, Room, RunKey};
 use crate::error::{Error, Result};
 
 /// What is to be done about a file of which no page can be given back.
@@ -315,8 +315,7 @@ const LEDGER: Part = Part { rows: ENTRIES, delete: ENTRY_DELETE };
 /// The row of a run that is to go.
 struct Facts {
     run_id: Vec<u8>,
-    lane_key: LaneKey,
-    names: [Mark; 3],
+    lane: LaneNames,
     finished_at_ms: Option<i64>,
     metadata: Option<String>,
     args_key: Option<i64>,
@@ -482,6 +481,7 @@ impl Tx<'_> {
         }
         removal.room.rows = removal.room.rows.saturating_sub(1);
         if is_bare {
+            removal.traces.left(run_key, facts.lane.lane_key);
             return Ok(true);
         }
         self.execute(CASCADE_DELETE, [run_key])?;
@@ -523,8 +523,8 @@ impl Removal<'_> {
         self.removed.runs += 1;
         self.removed.bytes += facts.bytes;
         self.room.runs = self.room.runs.saturating_sub(1);
-        let Facts { lane_key, names, finished_at_ms, metadata, .. } = facts;
-        self.traces.was(run_key, lane_key, names, metadata.as_deref())?;
+        let Facts { lane, finished_at_ms, metadata, .. } = facts;
+        self.traces.was(run_key, lane, metadata.as_deref())?;
         finished_at_ms.into_iter().for_each(|at_ms| self.traces.ended(run_key, at_ms));
         Ok(())
     }
@@ -533,8 +533,12 @@ impl Removal<'_> {
 fn read_facts(row: &rusqlite::Row<'_>) -> rusqlite::Result<Facts> {
     Ok(Facts {
         run_id: row.get(0)?,
-        lane_key: row.get(1)?,
-        names: names(row.get(2)?, row.get(3)?, row.get(4)?),
+        lane: LaneNames {
+            lane_key: row.get(1)?,
+            queue: row.get(2)?,
+            workflow: row.get(3)?,
+            code_version: row.get(4)?,
+        },
         finished_at_ms: row.get(5)?,
         metadata: row.get(6)?,
         args_key: row.get(7)?,

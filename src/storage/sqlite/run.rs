@@ -132,28 +132,35 @@ pub(super) const STATEMENTS: &[&str] = &[
     RUN_FINISH,
 ];
 
+/// The lane that a run names, which is open to all, and the one that its task stands in.
+#[derive(Clone, Copy)]
+struct Lanes {
+    named: LaneKey,
+    task: LaneKey,
+}
+
 impl Tx<'_> {
     /// Writes a run and its task, unless its idempotency key has made one.
     fn insert_once<'run>(
         &mut self,
         run: &'run NewRun<'_>,
-        lanes: &mut BTreeMap<&'run Lane, LaneKey>,
+        lanes: &mut BTreeMap<&'run Lane, Lanes>,
     ) -> Result<Inserted> {
         let args = run.submit.args.as_deref();
         let is_large = args.is_some_and(|args| args.len() > PAYLOAD_INLINE_BYTES_MAX);
         // Large args are written first; else the insert tells whether the key is known.
         let must_look = is_large && run.submit.idempotency_key.is_some();
-        let lane_key = match lanes.get(&run.lane) {
-            Some(lane_key) if !must_look => *lane_key,
+        let of_run = match lanes.get(&run.lane) {
+            Some(of_run) if !must_look => *of_run,
             Some(_) | None => match self.lane_and_run(run)? {
                 (_, Some(known)) => return Ok(known),
-                (Some(lane_key), None) => lane_key,
-                (None, None) => self.lane_insert(&run.lane)?,
+                (named, None) => self.lanes_of_run(named, &run.lane)?,
             },
         };
-        lanes.insert(&run.lane, lane_key);
+        lanes.insert(&run.lane, of_run);
         let args = self.payload_write_any(args)?;
-        if let Some(run_key) = self.insert_run(run, lane_key, args.as_deref())? {
+        if let Some(run_key) = self.insert_run(run, of_run.named, args.as_deref())? {
+            let lane_key = of_run.task;
             self.task_insert(&Task { run_key, lane_key, ..run.task.clone() })?;
             return Ok(Inserted::New(run_key, lane_key));
         }
@@ -165,19 +172,32 @@ impl Tx<'_> {
         )
     }
 
-    fn lane_insert(&self, lane: &Lane) -> Result<LaneKey> {
-        let lane_key = self.insert(LANE_INSERT, names(lane))?;
+    /// Returns the lanes of a run, made now where they are new.
+    fn lanes_of_run(&self, named: Option<LaneKey>, lane: &Lane) -> Result<Lanes> {
+        let named = named.map_or_else(|| self.lane_insert(names(lane, 0)), Ok)?;
+        if lane.owner_key == 0 {
+            return Ok(Lanes { named, task: named });
+        }
+        let of_owner = names(lane, lane.owner_key);
+        let found = self.one(LANE, of_owner, read_lane)?.flatten();
+        let task = found.map(|lane| self.see_lane(lane));
+        Ok(Lanes { named, task: task.map_or_else(|| self.lane_insert(of_owner), Ok)? })
+    }
+
+    fn lane_insert(&self, names: Names<'_>) -> Result<LaneKey> {
+        let lane_key = self.insert(LANE_INSERT, names)?;
         self.marked.borrow_mut().insert(lane_key, None);
         Ok(lane_key)
     }
 
-    /// Returns the lane of a run, and the run that its idempotency key has made.
+    /// Returns the lane that a run names, and the run that its idempotency key has made.
     fn lane_and_run(&self, run: &NewRun<'_>) -> Result<(Option<LaneKey>, Option<Inserted>)> {
+        let named = names(&run.lane, 0);
         let Some((scope, key)) = run.submit.idempotency() else {
-            let lane = self.one(LANE, names(&run.lane), read_lane)?.flatten();
+            let lane = self.one(LANE, named, read_lane)?.flatten();
             return Ok((lane.map(|lane| self.see_lane(lane)), None));
         };
-        let (queue, workflow, code_version, owner_key) = names(&run.lane);
+        let (queue, workflow, code_version, owner_key) = named;
         let asked = (queue, workflow, code_version, owner_key, scope, key);
         let (mut lane, mut known) = (None, None);
         self.all(LANE_AND_RUN, asked, |row| {
@@ -250,8 +270,11 @@ fn read_lane(row: &Row<'_>) -> rusqlite::Result<Option<FoundLane>> {
     Ok(Some(FoundLane { lane_key, from, marked_block, newest_at_ms }))
 }
 
-fn names(lane: &Lane) -> (&str, &str, &str, OwnerKey) {
-    (&lane.queue, &lane.workflow, &lane.code_version, lane.owner_key)
+/// Queue, workflow, code version, owner.
+type Names<'lane> = (&'lane str, &'lane str, &'lane str, OwnerKey);
+
+fn names(lane: &Lane, owner_key: OwnerKey) -> Names<'_> {
+    (&lane.queue, &lane.workflow, &lane.code_version, owner_key)
 }
 
 impl SubmitPort for Tx<'_> {

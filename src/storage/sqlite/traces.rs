@@ -1,4 +1,4 @@
-//! What found runs that are gone: marks, and steps of the clock. See `marks.rs`.
+//! What found runs that are gone: marks, steps of the clock, and lanes. See `marks.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use crate::domain::port::{LaneKey, RunKey};
 use crate::error::Result;
 
 const REMAINING: &str = "
-SELECT l.queue, l.workflow, l.code_version, r.outcome, r.finished_at_ms, r.metadata
+SELECT l.queue, l.workflow, l.code_version, r.lane_key, r.outcome, r.finished_at_ms, r.metadata
 FROM sw_workflow_runs AS r
 CROSS JOIN sw_workflow_lanes AS l ON l.lane_key = r.lane_key
-WHERE r.run_key >= ?1 AND r.run_key <= ?2 AND r.outcome IS NOT 4
+WHERE r.run_key >= ?1 AND r.run_key <= ?2
 ORDER BY r.run_key
 LIMIT 128";
 
@@ -21,6 +21,11 @@ const LANE_UNMARKED: &str = "
 UPDATE sw_workflow_lanes
 SET marked_block = NULL
 WHERE lane_key = ?1 AND marked_block = ?2";
+
+const LANE_DELETE: &str = "
+DELETE FROM sw_workflow_lanes
+WHERE lane_key = ?1
+    AND NOT EXISTS (SELECT 1 FROM sw_workflow_marks WHERE kind = 7 AND value = ?1)";
 
 // Of the runs about one that is gone, whether the later one was submitted at an earlier time.
 const CLOCK_STEP_PASS_ON: &str = "
@@ -34,7 +39,7 @@ WHERE n.run_key = (
 )";
 
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] = &[REMAINING, LANE_UNMARKED, CLOCK_STEP_PASS_ON];
+pub(super) const STATEMENTS: &[&str] = &[REMAINING, LANE_UNMARKED, LANE_DELETE, CLOCK_STEP_PASS_ON];
 
 /// What a run is noted as in its block.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,9 +64,27 @@ fn ended_in(ms: i64) -> Mark {
     (5, Value::Number(minute_of(ms)))
 }
 
-/// Returns the marks of a lane's names.
-pub(super) fn names(queue: String, workflow: String, code_version: String) -> [Mark; 3] {
-    [(1, Value::Text(queue)), (2, Value::Text(workflow)), (3, Value::Text(code_version))]
+/// A lane as it marks its runs.
+#[derive(Debug)]
+pub(super) struct LaneNames {
+    pub(super) lane_key: LaneKey,
+    pub(super) queue: String,
+    pub(super) workflow: String,
+    pub(super) code_version: String,
+}
+
+impl LaneNames {
+    fn marks(self) -> [Mark; 3] {
+        [
+            (1, Value::Text(self.queue)),
+            (2, Value::Text(self.workflow)),
+            (3, Value::Text(self.code_version)),
+        ]
+    }
+}
+
+fn of_lane(lane_key: LaneKey) -> Mark {
+    (7, Value::Number(lane_key))
 }
 
 fn members(metadata: &str) -> Result<impl Iterator<Item = Mark>> {
@@ -73,7 +96,7 @@ pub(super) struct Traces {
     /// The block that new runs are given keys of.
     newest: Option<Block>,
     marks: BTreeMap<Block, BTreeSet<Mark>>,
-    /// Lanes of those in the newest block.
+    /// Lanes that they named.
     lanes: BTreeSet<LaneKey>,
     /// Those of them that were submitted at an earlier time than the one before.
     pub(super) clock_steps: Vec<RunKey>,
@@ -94,16 +117,12 @@ impl Traces {
     pub(super) fn was(
         &mut self,
         run_key: RunKey,
-        lane_key: LaneKey,
-        names: [Mark; 3],
+        lane: LaneNames,
         metadata: Option<&str>,
     ) -> Result<()> {
-        let block = block_of(run_key);
-        if self.newest == Some(block) {
-            self.lanes.insert(lane_key);
-        }
-        let marks = self.marks.entry(block).or_default();
-        marks.extend(names);
+        self.left(run_key, lane.lane_key);
+        let marks = self.marks.entry(block_of(run_key)).or_default();
+        marks.extend(lane.marks());
         // Whatever it ended as, also before a retry.
         marks.extend((1..=3).map(|outcome| (4, Value::Number(outcome))));
         if let Some(metadata) = metadata {
@@ -113,6 +132,12 @@ impl Traces {
         Ok(())
     }
 
+    /// Notes that it named this lane.
+    pub(super) fn left(&mut self, run_key: RunKey, lane_key: LaneKey) {
+        self.lanes.insert(lane_key);
+        self.marks.entry(block_of(run_key)).or_default().insert(of_lane(lane_key));
+    }
+
     /// Notes that it ended then, or an attempt of it.
     pub(super) fn ended(&mut self, run_key: RunKey, at_ms: i64) {
         self.marks.entry(block_of(run_key)).or_default().insert(ended_in(at_ms));
@@ -120,7 +145,8 @@ impl Traces {
 }
 
 impl Tx<'_> {
-    /// Takes the marks away that no run of their block has any more, and passes steps of the clock on.
+    /// Takes the marks away that no run of their block has any more, then lanes that no run names, and
+    /// passes steps of the clock on.
     pub(super) fn traces_remove(&self, traces: &Traces) -> Result<()> {
         for (block, marks) in &traces.marks {
             let mut gone: BTreeSet<&Mark> = marks.iter().collect();
@@ -133,6 +159,7 @@ impl Tx<'_> {
         }
         for lane_key in &traces.lanes {
             self.execute(LANE_UNMARKED, (lane_key, traces.newest))?;
+            self.execute(LANE_DELETE, [lane_key])?;
             self.marked.borrow_mut().remove(lane_key);
         }
         for run_key in &traces.clock_steps {
@@ -145,13 +172,23 @@ impl Tx<'_> {
     fn remaining(&self, block: Block) -> Result<BTreeSet<Mark>> {
         let (first, last) = keys_of(block);
         let rows = self.all(REMAINING, (first, last), |row| {
-            let names = names(row.get(0)?, row.get(1)?, row.get(2)?);
-            let (outcome, finished_at_ms): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
-            Ok((names, outcome, finished_at_ms, row.get::<_, Option<String>>(5)?))
+            let lane = LaneNames {
+                queue: row.get(0)?,
+                workflow: row.get(1)?,
+                code_version: row.get(2)?,
+                lane_key: row.get(3)?,
+            };
+            let (outcome, finished_at_ms): (Option<i64>, Option<i64>) = (row.get(4)?, row.get(5)?);
+            Ok((lane, outcome, finished_at_ms, row.get::<_, Option<String>>(6)?))
         })?;
         let mut marks = BTreeSet::new();
-        for (names, outcome, finished_at_ms, metadata) in rows {
-            marks.extend(names);
+        for (lane, outcome, finished_at_ms, metadata) in rows {
+            marks.insert(of_lane(lane.lane_key));
+            // One that is being pruned is found no more, and names its lane as long as its row is there.
+            if outcome == Some(4) {
+                continue;
+            }
+            marks.extend(lane.marks());
             marks.extend(outcome.map(|outcome| (4, Value::Number(outcome))));
             marks.extend(finished_at_ms.map(ended_in));
             if let Some(metadata) = metadata {
