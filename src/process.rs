@@ -16,6 +16,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::os;
+
 /// A value that each process has one of: made on first use, and anew in a forked child.
 ///
 /// The old value leaks there: a thread that is not here any more may have held its mutexes.
@@ -268,13 +270,10 @@ fn watch_forks() {
     if WATCHED.load(Ordering::Acquire) {
         return;
     }
-    // SAFETY: the handlers are functions of this library, which the C library forgets when it is
-    // unloaded; they neither allocate nor lock nor unwind.
-    let code = unsafe {
-        libc::pthread_atfork(Some(before_fork), Some(after_fork_in_parent), Some(after_fork))
-    };
+    // SAFETY: the handlers neither allocate nor lock nor unwind.
+    let is_watched = unsafe { os::at_fork(before_fork, after_fork_in_parent, after_fork) };
     // Without memory for it the next call tries again.
-    WATCHED.store(code == 0, Ordering::Release);
+    WATCHED.store(is_watched, Ordering::Release);
 }
 
 extern "C" fn before_fork() {
@@ -313,7 +312,7 @@ extern "C" fn after_fork() {
         if descriptor >= 0 {
             // SAFETY: the number belongs to a `Tracked` of the parent, whose drop knows that the
             // child's copy of the descriptor is gone.
-            unsafe { libc::close(descriptor) };
+            unsafe { os::close_copied(descriptor) };
         }
     }
 }

@@ -11,6 +11,8 @@ mod calls;
 mod clients;
 #[path = "tidy/errors.rs"]
 mod errors;
+#[path = "tidy/system.rs"]
+mod system;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Lines of a source file at most, its unit tests left out.

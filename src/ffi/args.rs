@@ -3,7 +3,7 @@
 //! The rules are those of the header's first page. What passes is valid UTF-8 within its limit;
 //! what the text means is for the layers below.
 
-use std::ffi::{OsStr, c_char};
+use std::ffi::{CStr, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -143,7 +143,7 @@ impl Call {
         }
         let len = if len == SW_NTS {
             // SAFETY: the C caller vouches for a NUL.
-            unsafe { libc::strlen(start) }
+            unsafe { CStr::from_ptr(start) }.count_bytes()
         } else {
             len
         };

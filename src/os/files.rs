@@ -230,8 +230,11 @@ fn statx(
 ) -> io::Result<libc::statx> {
     // SAFETY: plain data, which the call fills.
     let mut facts: libc::statx = unsafe { std::mem::zeroed() };
+    // C libraries before glibc 2.28 have no function for it.
     // SAFETY: the path ends in NUL, and there is room for one answer.
-    let code = unsafe { libc::statx(folder, path.as_ptr(), flags, mask, &mut facts) };
+    let code = unsafe {
+        libc::syscall(libc::SYS_statx, folder, path.as_ptr(), flags, mask, &raw mut facts)
+    };
     if code == 0 { Ok(facts) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -292,12 +295,13 @@ pub fn errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }
 
-/// Forgets the errno of earlier calls of this thread, so that the next one found is the next call's.
-pub fn clear_errno() {
+/// Sets the errno of this thread: 0, so that the next one found is the next call's, or what a call that
+/// stands for one of the system's leaves.
+pub fn set_errno(errno: i32) {
     // SAFETY: takes nothing, and answers with this thread's own place.
     let place = unsafe { libc::__errno_location() };
     // SAFETY: as above.
-    unsafe { *place = 0 };
+    unsafe { *place = errno };
 }
 
 fn side_options() -> OpenOptions {

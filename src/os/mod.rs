@@ -1,4 +1,4 @@
-//! The operating system behind safe functions: files, byte locks, shared pages, futexes, clocks.
+//! The operating system behind safe functions: files, forks, byte locks, shared pages, futexes, clocks.
 //!
 //! Here stands what is needed of it and `std` does not have. Nothing here knows SQLite, stores or
 //! queues. Every function may be called from any thread.
@@ -7,6 +7,7 @@
 
 mod clock;
 mod files;
+mod forks;
 mod futex;
 mod locks;
 mod page;
@@ -14,10 +15,11 @@ mod signals;
 
 pub use self::clock::{boot_id, pid_space, uptime_ms};
 pub use self::files::{
-    FileId, FolderStamp, Identity, clear_errno, create_mapped, create_private, errno, file_bytes,
-    file_id, file_id_of, folder_stamp, identity, make_file, name_bytes_max, open_side,
-    open_side_to_hear, remote_file_system, rename_new, with_suffix,
+    FileId, FolderStamp, Identity, create_mapped, create_private, errno, file_bytes, file_id,
+    file_id_of, folder_stamp, identity, make_file, name_bytes_max, open_side, open_side_to_hear,
+    remote_file_system, rename_new, set_errno, with_suffix,
 };
+pub use self::forks::{ForkHandler, at_fork, close_copied, this_thread};
 pub use self::futex::{
     futex_wait, futex_wait_private, futex_wait_two, futex_wake, futex_wake_private,
 };

@@ -50,15 +50,8 @@ pub fn register() -> Result<()> {
 /// Meets an operation that SQLite asks for: what it looks at after a failure is the errno.
 fn meet_of_sqlite(plan: &Plan, kind: FileKind, operation: Operation) -> Option<c_int> {
     let fault = plan.meet(kind, operation)?;
-    set_errno(fault.errno);
+    os::set_errno(fault.errno);
     Some(fault.code)
-}
-
-fn set_errno(errno: c_int) {
-    // SAFETY: answers with the place of this thread's number.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: the place is this thread's own.
-    unsafe { *place = errno };
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -117,7 +110,7 @@ unsafe extern "C" fn open_of_system(name: *const c_char, flags: c_int, mode: c_i
         return -1;
     }
     // Finding the plan leaves one of its own; the system's call leaves what it finds when it succeeds.
-    set_errno(errno);
+    os::set_errno(errno);
     // SAFETY: as above.
     unsafe { libc::open(name, flags, mode) }
 }
@@ -307,7 +300,7 @@ unsafe extern "C" fn access(
         unsafe { *answer = 0 };
         return ffi::SQLITE_OK;
     }
-    os::clear_errno();
+    os::set_errno(0);
     let base = BASE.load(Ordering::SeqCst);
     // SAFETY: the layer is there, since this one was registered over it, and never unregistered.
     match unsafe { (*base).xAccess } {

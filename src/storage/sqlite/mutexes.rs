@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rusqlite::ffi;
 
+use crate::os;
 use crate::process::{self, GATE_ROUNDS, GATE_SLEEP, HeldAtForks};
 
 /// Has them held at each fork from now on, so that a child finds none held by a thread it lacks.
@@ -52,17 +53,11 @@ fn leave_mutex(which: usize) {
 /// run twice for one fork, and a second thread that forks may give up waiting for the first.
 static HOLDERS: [AtomicUsize; MUTEXES_LEN] = [const { AtomicUsize::new(0) }; MUTEXES_LEN];
 
-/// Returns what names this thread, and its copy in a forked child.
-fn this_thread() -> usize {
-    // SAFETY: takes nothing; the C library names a thread by an address, which is never 0.
-    unsafe { libc::pthread_self() as usize }
-}
-
 /// Takes SQLite's process-wide mutexes, so that the child finds none held by a thread it lacks. One
 /// that stays taken for as long as all rounds together is left, as a signal handler that forks in the
 /// midst of SQLite would otherwise wait for itself.
 fn hold_mutexes() {
-    let (me, mut rounds) = (this_thread(), 0);
+    let (me, mut rounds) = (os::this_thread(), 0);
     for (which, holder) in HOLDERS.iter().enumerate() {
         if holder.load(Ordering::SeqCst) == me {
             continue;
@@ -80,7 +75,7 @@ fn hold_mutexes() {
 }
 
 fn free_mutexes() {
-    let me = this_thread();
+    let me = os::this_thread();
     for (which, holder) in HOLDERS.iter().enumerate().rev() {
         if holder.compare_exchange(me, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             leave_mutex(which);
@@ -104,7 +99,7 @@ mod tests {
         free_mutexes();
         free_mutexes();
         let holders = HOLDERS.iter().map(|holder| holder.load(Ordering::SeqCst));
-        assert!(!holders.into_iter().any(|holder| holder == this_thread()));
+        assert!(!holders.into_iter().any(|holder| holder == os::this_thread()));
         std::thread::scope(|scope| {
             scope.spawn(|| drop(rusqlite::Connection::open_in_memory().unwrap())).join().unwrap();
         });

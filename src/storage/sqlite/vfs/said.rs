@@ -44,7 +44,7 @@ pub(super) fn is_passing(errno: c_int) -> bool {
 
 /// Runs one call of the layer beneath; returns its code and the errno it left.
 pub(super) fn called(call: impl FnOnce() -> c_int) -> (c_int, c_int) {
-    os::clear_errno();
+    os::set_errno(0);
     let code = call();
     (code, if code == ffi::SQLITE_OK { 0 } else { os::errno() })
 }
