@@ -351,6 +351,8 @@ class Go(Language):
     anything, table = "json.RawMessage", "map[string]%s"
     head = f"""// {MADE}
 
+//go:build cgo
+
 package smolwf
 
 import "encoding/json"

@@ -1,7 +1,6 @@
 package smolwf
 
 /*
-#cgo pkg-config: smolwf
 #include <smolwf.h>
 #include <stdlib.h>
 */
@@ -104,11 +103,22 @@ type idRoom [C.SW_ID_CAP]C.char
 
 func (r *idRoom) text() string { return C.GoString(&r[0]) }
 
-// The header that this was compiled with, held against the library that was loaded.
+// misfit says how a library differs from the header that this was compiled with; nothing if it fits. An
+// ABI stays what it is, but for 0, which may change with each minor version.
+func misfit(isOfABI bool, version, abi uint32) string {
+	isNear := C.SW_ABI_VERSION != 0 || version>>8 == C.SW_VERSION_NUMBER>>8
+	if isOfABI && isNear {
+		return ""
+	}
+	dotted := func(v uint32) string { return fmt.Sprintf("%d.%d.%d", v>>16, v>>8&255, v&255) }
+	return fmt.Sprintf("smolwf: the library is smolwf %s (ABI %d), this program was built for %s (ABI %d); use those of one version",
+		dotted(version), abi, dotted(C.SW_VERSION_NUMBER), int(C.SW_ABI_VERSION))
+}
+
 func init() {
-	if C.sw_abi_check(C.SW_ABI_VERSION) != C.SW_OK {
-		panic(fmt.Sprintf("smolwf: the library has ABI %d, this was built for %d",
-			ABIVersion(), int(C.SW_ABI_VERSION)))
+	isOfABI := C.sw_abi_check(C.SW_ABI_VERSION) == C.SW_OK
+	if fault := misfit(isOfABI, VersionNumber(), ABIVersion()); fault != "" {
+		panic(fault)
 	}
 }
 

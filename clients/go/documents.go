@@ -1,5 +1,7 @@
 // Made from docs/schemas by scripts/documents.py: do not edit.
 
+//go:build cgo
+
 package smolwf
 
 import "encoding/json"

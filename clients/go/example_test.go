@@ -7,7 +7,7 @@ import (
 	"log"
 	"time"
 
-	"smolwf"
+	"smolwf.internal/smolwf"
 )
 
 type purchase struct{ Amount int }

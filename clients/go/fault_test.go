@@ -116,7 +116,7 @@ func TestHoweverAWorkflowEndsItsErrorSaysHowAndWhere(t *testing.T) {
 			[]string{`"message":"outer <&>: inner"`, `"cause":{"type":"*errors.errorString","message":"inner"}`}},
 		{"a group", func() error { return errors.Join(errors.New("one"), errors.New("two")) },
 			[]string{`"cause":[{`, `"message":"one"`, `"message":"two"`}},
-		{"a plain error", func() error { return io.EOF }, []string{`"message":"EOF"`, `"stack":"returned by smolwf.TestHowever`}},
+		{"a plain error", func() error { return io.EOF }, []string{`"message":"EOF"`, `"stack":"returned by smolwf.internal/smolwf.TestHowever`}},
 	}
 	for _, e := range ends {
 		t.Run(e.name, func(t *testing.T) {

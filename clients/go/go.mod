@@ -1,3 +1,3 @@
-module smolwf
+module smolwf.internal/smolwf
 
 go 1.23

@@ -2,6 +2,6 @@ module programs
 
 go 1.23
 
-require smolwf v0.0.0
+require smolwf.internal/smolwf v0.0.0
 
-replace smolwf => ../../clients/go
+replace smolwf.internal/smolwf => ../../clients/go

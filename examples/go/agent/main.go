@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"smolwf"
+	"smolwf.internal/smolwf"
 )
 
 const retryAfter = 50 * time.Millisecond

@@ -11,7 +11,7 @@ import (
 	"os"
 	"time"
 
-	"smolwf"
+	"smolwf.internal/smolwf"
 )
 
 type purchase struct {

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"smolwf"
+	"smolwf.internal/smolwf"
 )
 
 const (

@@ -14,7 +14,7 @@ import (
 	"os/exec"
 	"time"
 
-	"smolwf"
+	"smolwf.internal/smolwf"
 )
 
 const (

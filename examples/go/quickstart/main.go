@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"smolwf"
+	"smolwf.internal/smolwf"
 )
 
 func askTheModel() json.RawMessage { // stands for the call that costs money

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"smolwf"
+	"smolwf.internal/smolwf"
 )
 
 // The same input as in the other languages, in another form.

@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"smolwf"
+	"smolwf.internal/smolwf"
 )
 
 const (
