@@ -17,7 +17,7 @@ CLIPPY = $(CARGO) clippy --locked --all-targets
 STRICT = scripts/strict.sh rust "$$($(CARGO) --version | cut -d ' ' -f 2)"
 DENY = deny=$$($(STRICT) >&2 && echo '-D warnings' || echo '--cap-lints warn')
 # What `make check` runs, in this order, whatever fails.
-PARTS = lint test swctl python node go polyglot litestream
+PARTS = lint test swctl python node go polyglot other litestream
 # <tool> <command>: a tool that is missing is named and skipped, unless SW_REQUIRE_ALL=1.
 if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
@@ -26,7 +26,7 @@ if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 TOOL = tools/swctl/Cargo.toml
 
 .PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot litestream swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
+	python polyglot other litestream swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
 	install uninstall clean
 
 help: ## this list
@@ -96,6 +96,9 @@ python: ## the client for Python: lint, types, tests
 
 polyglot: ## one run in four languages, whose processes are killed; after `make clients`
 	@scripts/polyglot.sh
+
+other: ## bindings of other languages, killed half-way: LuaJIT, PHP, Ruby, Java
+	@scripts/other.sh
 
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"

@@ -11,10 +11,12 @@ TOOLS='
 clang:clang clang++:clang g++:g++ readelf:binutils objcopy:binutils
 abidw:abigail-tools abidiff:abigail-tools swig:swig valgrind:valgrind
 cmake:cmake pkg-config:pkg-config luajit:luajit chromium:chromium
+php:php-cli ruby:ruby javac:default-jdk-headless
 prlimit:util-linux mkfs.ext4:e2fsprogs mkfs.btrfs:btrfs-progs tmux:tmux
 '
 FILES='
 /usr/include/sqlite3.h:libsqlite3-dev
+/usr/share/java/jna.jar:libjna-java
 '
 
 missing_packages() {
