@@ -26,7 +26,7 @@ if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 TOOL = tools/swctl/Cargo.toml
 
 .PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot other litestream swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
+	python polyglot other gauntlet litestream swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
 	install uninstall clean
 
 help: ## this list
@@ -99,6 +99,9 @@ polyglot: ## one run in four languages, whose processes are killed; after `make 
 
 other: ## bindings of other languages, killed half-way: LuaJIT, PHP, Ruby, Java
 	@scripts/other.sh
+
+gauntlet: ## each language, from a root that has nothing: install, kill, go on; after `make packages`, as root
+	@scripts/gauntlet.sh
 
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"

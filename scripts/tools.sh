@@ -4,6 +4,7 @@
 # skip, or a failure where SW_REQUIRE_ALL=1 asks for everything.
 #   scripts/tools.sh            installs what is missing
 #   scripts/tools.sh --check    only says what is missing
+#   scripts/tools.sh gauntlet   installs what `make gauntlet` needs beside that
 set -euo pipefail
 
 # What must be there, and the Debian package that brings it.
@@ -13,6 +14,10 @@ abidw:abigail-tools abidiff:abigail-tools swig:swig valgrind:valgrind
 cmake:cmake pkg-config:pkg-config luajit:luajit chromium:chromium
 php:php-cli ruby:ruby javac:default-jdk-headless
 prlimit:util-linux mkfs.ext4:e2fsprogs mkfs.btrfs:btrfs-progs tmux:tmux
+'
+GAUNTLET='
+debootstrap:debootstrap qemu-aarch64-static:qemu-user-static musl-gcc:musl-tools
+unshare:util-linux ip:iproute2
 '
 FILES='
 /usr/include/sqlite3.h:libsqlite3-dev
@@ -45,6 +50,7 @@ install_packages() {
 
 main() {
     local missing
+    [ "${1:-}" != gauntlet ] || TOOLS=$GAUNTLET FILES=
     mapfile -t missing < <(missing_packages | sort -u)
     if [ "${1:-}" != --check ]; then
         [ "${#missing[@]}" -eq 0 ] || install_packages "${missing[@]}"

@@ -1,0 +1,11 @@
+# C, with the packages of Debian.
+# shellcheck shell=sh disable=SC2034
+folder() {
+    debian=$(dpkg --print-architecture)
+    cp /dist/libsmolwf*_"$debian".deb /dist/swctl_*_"$debian".deb .
+    cp /gauntlet/programs/quickstart.c .
+}
+install='apt-get install -y ./libsmolwf*.deb ./swctl*.deb'
+build() { cc quickstart.c -o quickstart $(pkg-config --cflags --libs smolwf); }
+look() { swctl quickstart.db ls; }
+start() { ./quickstart "$@"; }

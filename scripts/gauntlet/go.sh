@@ -1,0 +1,9 @@
+# shellcheck shell=sh disable=SC2034
+folder() {
+    go mod init example.com/app
+    cp /gauntlet/programs/main.go .
+}
+install='go get smolwf.internal/smolwf'
+build() { go build -o quickstart .; }
+look() { echo completed; }
+start() { ./quickstart "$@"; }

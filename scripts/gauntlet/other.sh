@@ -1,0 +1,10 @@
+# LuaJIT, PHP and Ruby, in the versions of the root, with the tarball: the programs of examples/other.
+# shellcheck shell=sh disable=SC2034
+. /gauntlet/tarball.sh
+folder() {
+    take_tarball
+    cp -r /gauntlet/tree/. .
+}
+build() { :; }
+play() { SMOLWF_LIBRARY=$prefix/lib/libsmolwf.so.0 SW_REQUIRE_ALL=1 scripts/other.sh lua php ruby; }
+look() { cat /said/play && echo completed; }

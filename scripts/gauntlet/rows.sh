@@ -1,0 +1,62 @@
+# The rows of the gauntlet, what each needs beside its packages, and what cannot be run.
+# shellcheck shell=bash disable=SC2034
+ROWS=(
+    python:bullseye python:trixie python:arm64
+    node:bullseye node:trixie node:arm64
+    go:bullseye go:trixie go:arm64
+    deb:bullseye deb:trixie deb:arm64
+    c:bullseye c:trixie c:arm64 c:musl
+    cpp:bullseye cpp:trixie
+    other:bullseye other:trixie
+)
+declare -A NAMES=(
+    [bullseye]='Debian 11, glibc 2.31' [trixie]='Debian 13, glibc 2.41'
+    [arm64]='Debian 13, aarch64 in qemu' [musl]='busybox and musl alone'
+)
+lacks=(
+    'glibc 2.17 to 2.30: no root of it is to be had; the gate of make packages reads the names that are asked for'
+    'Python and Node on musl: the registries have no interpreter for it'
+    'an aarch64 machine: qemu has another memory model, and the kernel is the one of x86-64'
+    'macOS, Windows: there is no library for them'
+)
+
+# Gives the root what stands for a registry, and the tools that a user brings along.
+prepare() { # <language> <root>
+    case $1 in
+    python)
+        printf '[global]\nno-index = true\nfind-links = /dist /others\n' >"$2/etc/pip.conf"
+        without_compiler "$2"
+        ;;
+    node)
+        show_node "$2"
+        without_compiler "$2"
+        serve_npm "$2"
+        ;;
+    go)
+        show "$(go env GOROOT)" /usr/local/go
+        tools=/usr/local/go/bin:
+        environment="GOPROXY=file:///dist/goproxy GONOSUMDB=* GOFLAGS=-mod=mod GOTOOLCHAIN=local"
+        [ ! -e "$2/lib/ld-linux-aarch64.so.1" ] || environment+=" GOARCH=arm64 CGO_ENABLED=1 CC=gcc"
+        ;;
+    esac
+}
+
+# A user of Python or Node may have no compiler.
+without_compiler() { # <root>
+    rm -f "$1"/usr/bin/{gcc,g++,cc,c++,make,cmake} "$1"/usr/bin/*-linux-gnu-{gcc,g++,cpp}*
+}
+
+# Node of this machine where the root has none, and its npm, which is the same for all.
+show_node() { # <root>
+    local npm
+    npm=$(dirname "$(dirname "$(realpath "$(command -v npm)")")")
+    show "$npm" /opt/npm
+    ln -s /opt/npm/bin/npm-cli.js "$1/usr/local/bin/npm"
+    [ -e "$1/usr/bin/node" ] || cp "$(command -v node)" "$1/usr/local/bin/node"
+    echo 'registry=http://127.0.0.1:4873' >"$1/root/.npmrc"
+}
+
+serve_npm() {
+    coproc python3 scripts/gauntlet/registry.py 4873 "$dist" "$room/others"
+    read -r <&"${COPROC[0]}"
+}
