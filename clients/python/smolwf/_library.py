@@ -1,12 +1,13 @@
-"""Finds libsmolwf, checks its ABI, and carries calls to it.
+"""Finds libsmolwf, checks its version, and carries calls to it.
 
 The declarations are those of ``smolwf.cdef``, beside this file or beside the library. A function is
-looked up when it is first called, so an older library fails at that call and not at the import.
+looked up when it is first called, so a library that lacks one fails at that call.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -17,6 +18,8 @@ from .errors import UnsupportedError, error_of
 
 _PACKAGE = Path(__file__).resolve().parent
 _SYSTEM_NAME = "libsmolwf.so.0"
+#: For which platforms there are packages with a library in them.
+SERVED = "Linux on x86_64 and aarch64 with glibc 2.17 or newer, Linux on x86_64 with musl 1.2"
 
 
 def _libraries() -> Iterator[str]:
@@ -37,9 +40,11 @@ def _open_library() -> tuple[Any, str]:
             return ffi.dlopen(path), path
         except OSError as error:
             tried.append(f"{path}: {error}")
+    here = " ".join((platform.system(), "on", platform.machine(), *platform.libc_ver())).strip()
     raise ImportError(
-        "libsmolwf is not here; build it (make build), install it (make install), "
-        "or name it in SMOLWF_LIBRARY. Tried: " + "; ".join(tried)
+        f"no libsmolwf can be loaded here, {here}. Packages with one serve {SERVED}. Elsewhere "
+        "build it from the sources (make build; Rust 1.89 or newer) and name it in SMOLWF_LIBRARY, "
+        "or install it (make install). Tried: " + "; ".join(tried)
     )
 
 
@@ -74,7 +79,7 @@ class _Library:
             found = getattr(_loaded, name)
         except AttributeError:
             raise UnsupportedError(
-                -6, f"{name} is not in {library_path} or not in its smolwf.cdef"
+                -6, f"{name} is not in {library_path} or not in its smolwf.cdef: {_versions()}"
             ) from None
         setattr(self, name, found)
         return found
@@ -90,10 +95,29 @@ if _lock is not None:
         before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
     )
 
-if lib.sw_abi_check(lib.SW_ABI_VERSION) != 0:
-    raise ImportError(
-        f"{library_path} has ABI {lib.sw_abi_version()}, smolwf.cdef has {lib.SW_ABI_VERSION}"
+
+def _dotted(number: int) -> str:
+    return f"{number >> 16}.{number >> 8 & 255}.{number & 255}"
+
+
+def _versions() -> str:
+    """What the library is and what the package was made for."""
+    its, ours = lib.sw_version_number(), lib.SW_VERSION_NUMBER
+    return (
+        f"the library is smolwf {_dotted(its)} (ABI {lib.sw_abi_version()}), "
+        f"this package is for {_dotted(ours)} (ABI {lib.SW_ABI_VERSION})"
     )
+
+
+def _check_version() -> None:
+    """An ABI stays what it is, but for 0, which may change with each minor version."""
+    is_preview = lib.SW_ABI_VERSION == 0
+    is_near = lib.sw_version_number() >> 8 == lib.SW_VERSION_NUMBER >> 8
+    if lib.sw_abi_check(lib.SW_ABI_VERSION) != 0 or (is_preview and not is_near):
+        raise ImportError(f"{library_path} does not fit: {_versions()}; use those of one version")
+
+
+_check_version()
 
 
 def call(function: Callable[..., int], *arguments: Any) -> int:

@@ -1,8 +1,11 @@
-"""Where the library is looked for: what is named, beside the package, the system; nowhere else."""
+"""Where the library is looked for: what is named, beside the package, the system; nowhere else.
+What is said where none is, or one that does not fit."""
 
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import smolwf
-from smolwf._library import library_path
+from smolwf._library import SERVED, lib, library_path
 
 from .conftest import REPOSITORY
 
@@ -89,3 +92,41 @@ def test_the_declarations_installed_with_the_named_library_are_read(
     code = "import smolwf; print(smolwf.version())"
     found = said(code, tmp_path, copy.parent, SMOLWF_LIBRARY=str(library))
     assert found == f"{smolwf.version()}\n"
+
+
+def test_where_no_library_is_the_import_says_which_platforms_are_served(
+    copy: Path, tmp_path: Path
+) -> None:
+    shutil.copy(REPOSITORY / "include" / "smolwf.cdef", copy)
+    absent = str(tmp_path / "absent.so")
+    said_here = said("import smolwf", tmp_path, copy.parent, SMOLWF_LIBRARY=absent)
+    assert f"here, {platform.system()} on {platform.machine()}" in said_here
+    assert f"Packages with one serve {SERVED}." in said_here
+    assert "make build" in said_here
+    assert f"Tried: {absent}: " in said_here
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "version", "abi"),
+    [("SW_VERSION_NUMBER", 0x00_63_01, "0.99.1", 0), ("SW_ABI_VERSION", 77, "0.1.0", 77)],
+)
+def test_a_package_and_a_library_that_do_not_fit_are_told_by_both_versions(
+    copy: Path, tmp_path: Path, name: str, number: int, version: str, abi: int
+) -> None:
+    declared = (REPOSITORY / "include" / "smolwf.cdef").read_text()
+    changed = re.sub(rf"{name} = \d+", f"{name} = {number}", declared)
+    (copy / "smolwf.cdef").write_text(changed)
+    refused = said("import smolwf", tmp_path, copy.parent, SMOLWF_LIBRARY=library_path)
+    its = f"the library is smolwf {smolwf.version()} (ABI {lib.sw_abi_version()})"
+    assert f"{library_path} does not fit: {its}, " in refused
+    assert f"this package is for {version} (ABI {abi})" in refused
+
+
+def test_a_library_of_another_patch_fits(copy: Path, tmp_path: Path) -> None:
+    declared = (REPOSITORY / "include" / "smolwf.cdef").read_text()
+    patched = f"SW_VERSION_NUMBER = {smolwf.version_number() ^ 1}"
+    changed = re.sub(r"SW_VERSION_NUMBER = \d+", patched, declared)
+    (copy / "smolwf.cdef").write_text(changed)
+    code = "import smolwf; print(smolwf.version())"
+    fits = said(code, tmp_path, copy.parent, SMOLWF_LIBRARY=library_path)
+    assert fits == f"{smolwf.version()}\n"

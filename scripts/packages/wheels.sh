@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Makes the wheels of the Python client: one for each triple of the stage, held by auditwheel to what
+# its name says, and one without library, for all other platforms.
+#   scripts/packages/wheels.sh      STAGE, DIST, TRIPLES: see settings.sh
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. scripts/packages/settings.sh
+
+# As wheels spell it; a pip before 20.3 knows glibc 2.17 as manylinux2014.
+declare -A platforms=(
+    [x86_64-linux-gnu]=manylinux_2_17_x86_64.manylinux2014_x86_64
+    [aarch64-linux-gnu]=manylinux_2_17_aarch64.manylinux2014_aarch64
+    [x86_64-linux-musl]=musllinux_1_2_x86_64
+)
+
+# Makes a wheel of the environment's SMOLWF_STAGE and SMOLWF_PLATFORM, or one without library.
+build() {
+    rm -rf "$room"
+    (cd clients/python && "$bin/hatchling" build -t wheel -d "$room") >"$room.log" 2>&1 || fail "$(cat "$room.log")"
+    wheel=$(compgen -G "$room/*.whl")
+}
+
+# auditwheel names the oldest system that has all that the wheel asks for.
+hold() { # <platform, without other names of it>
+    local said oldest
+    said=$("$bin/auditwheel" show "$wheel" | tr '\n' ' ')
+    oldest=$(sed -n 's/.*following platform tag: *"\([^"]*\)".*/\1/p' <<<"$said")
+    [ "${oldest%%_*}" = "${1%%_*}" ] && [ "$(printf '%s\n' "$1" "$oldest" | sort -V | tail -n 1)" = "$1" ] ||
+        fail "${wheel##*/}: auditwheel finds that it needs '$oldest': $said"
+}
+
+put() {
+    mv "$wheel" "$dist"
+    echo "$dist/${wheel##*/}"
+}
+
+bin=$(scripts/venv.sh wheels)
+scratch=$(mktemp -d)
+room=$scratch/wheel
+trap 'rm -rf "$scratch"' EXIT
+mkdir -p "$dist"
+for triple in "${triples[@]}"; do
+    for part in lib/libsmolwf.so bin/swctl; do
+        [ -e "$stage/$triple/$part" ] || fail "$stage/$triple/$part is missing"
+    done
+    platform=${platforms[$triple]}
+    SMOLWF_STAGE=$stage/$triple SMOLWF_PLATFORM=$platform build
+    hold "${platform%%.*}"
+    put
+done
+build
+put
