@@ -112,8 +112,6 @@ fn library() -> Vec<Source> {
     files(&["src"], &[".rs"])
 }
 
-// ---- Text ---------------------------------------------------------------------------------------
-
 /// Returns the length of a comment that `text` begins with, its line's end left out.
 fn comment_len(text: &str) -> Option<usize> {
     if text.starts_with("//") {
