@@ -38,6 +38,7 @@ check "$bin/ruff" check --config pyproject.toml --quiet --no-cache --output-form
 check "$bin/mypy" --no-error-summary --cache-dir "$room/mypy"
 "$bin/pytest" --quiet --junitxml "$room/tests.xml" "$@" || true
 check "$repository/scripts/kept.sh" hold "$documents"
+check "$repository/scripts/pages.sh" python
 counts=$("$bin/python" - "$room/tests.xml" "$passed" "$failed" <<'PYTHON'
 import sys
 from xml.etree import ElementTree

@@ -132,25 +132,3 @@ def test_tracing_of_an_async_worker_nests_what_runs_side_by_side(
         "between": "flow attempt 1",
     }
     assert caplog.text == ""
-
-
-def test_the_example_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
-    readme = (CLIENT / "README.md").read_text("utf-8")
-    (tmp_path / "example.py").write_text(readme.split("```python\n")[1].split("```")[0])
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "example.py"],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert (done.stdout, done.stderr) == ("{'answer': 42}\n", "")
-
-
-def test_the_test_of_the_readme_passes() -> None:
-    readme = (CLIENT / "README.md").read_text("utf-8")
-    workflow = readme.split("```python\n")[1].split("with smolwf.Store")[0]
-    told = readme.split("## Tests of your own")[1].split("```python\n")[1].split("```")[0]
-    exec(workflow + told, {"__name__": "told"})

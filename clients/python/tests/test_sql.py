@@ -16,7 +16,7 @@ import pytest
 import smolwf
 from smolwf import AsyncStore, NotJson, Store, TransactionError
 
-from .conftest import REPOSITORY, claim
+from .conftest import claim
 
 ACCOUNTS = "CREATE TABLE accounts(id INTEGER PRIMARY KEY, balance INTEGER CHECK(balance >= 0))"
 BALANCES = "SELECT balance FROM accounts ORDER BY id"
@@ -379,24 +379,6 @@ def test_a_store_whose_codec_is_text_takes_and_gives_texts() -> None:
             tx.submit("other", '{"a":1}')
             tx.result('{"b":2}')
         assert [run["args"] for run in store.list_runs(include=["args"])] == [{"a": 1}, None]
-
-
-def test_the_example_of_the_readme_moves_money_once(store: Store) -> None:
-    section = (
-        (REPOSITORY / "clients/python/README.md").read_text("utf-8").split("## Your own tables")
-    )
-    code = section[1].split("```python\n")[1].split("```")[0]
-    with store.transaction() as tx:
-        tx.execute("CREATE TABLE accounts(id INTEGER PRIMARY KEY, cents INTEGER)")
-        tx.execute("INSERT INTO accounts VALUES(7, 100)")
-    names: dict[str, Any] = {"store": store, "smolwf": smolwf}
-    exec(code, names)
-    run_id = store.submit("transfer", {"payer": 7, "cents": 30})
-    smolwf.Worker(store, [names["transfer"]]).run_once()
-    assert store.run(run_id)["result"] == [[70]]
-    exec(code, names)
-    assert (names["account"], names["cents"]) == (7, 70)
-    assert store.count_runs(workflow="mail") == 1
 
 
 # ---- asyncio ----------------------------------------------------------------------------------
