@@ -52,4 +52,5 @@ export SMOLWF_LIBRARY=$kept SW_DOCUMENTS=$documents
 status=0
 (cd clients/node && node dist/test/all.js "$@") || status=$?
 scripts/kept.sh hold "$documents" || status=$?
+scripts/pages.sh node || status=$?
 exit "$status"
