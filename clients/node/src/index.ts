@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** Durable workflows in one SQLite file. See README.md. */
 import { library } from "./library.js";
 

@@ -3,7 +3,7 @@ import koffi, { type LibraryHandle, type TypeObject } from "koffi";
 import { type CFunction, type CHeader, parseHeader } from "./cdef.js";
 import { classOf, type SmolwfError } from "./errors.js";
 import { Frame } from "./frame.js";
-import { findHeader, findLibrary } from "./locate.js";
+import { findHeader, findLibraries, unserved } from "./locate.js";
 import { fromC, type Integer } from "./numbers.js";
 import { pointee, type Slot, shapeOf } from "./shape.js";
 import { Turns } from "./turns.js";
@@ -37,16 +37,38 @@ export class Library {
   readonly #codeNames = new Map<number, string>();
   readonly #turns = new Turns();
 
-  constructor(path: string, headerPath: string) {
-    this.path = path;
+  constructor(paths: readonly string[], headerPath: string) {
     this.header = parseHeader(readFileSync(headerPath, "utf8"));
-    this.#native = loadLibrary(path);
+    [this.path, this.#native] = loadFirst(paths);
     for (const name of this.header.opaques) this.#types.set(name, koffi.opaque());
     for (const [name, fields] of this.header.structs) {
       const members = fields.map((one) => [one.name, this.#typeOf(one.type)] as const);
       this.#types.set(name, koffi.struct(Object.fromEntries(members)));
     }
-    this.call("sw_abi_check", this.constant("SW_ABI_VERSION"));
+    this.#checkVersion();
+  }
+
+  /** An ABI stays what it is, but for 0, which may change with each minor version. */
+  #checkVersion(): void {
+    const abi = this.constant("SW_ABI_VERSION");
+    const minor = (version: unknown): number => Number(version) >> 8;
+    const isNear =
+      minor(this.ask("sw_version_number")) === minor(this.constant("SW_VERSION_NUMBER"));
+    if (this.ask("sw_abi_check", abi) === 0 && (abi !== 0 || isNear)) return;
+    const sentence = `${this.path} does not fit: ${this.#versions()}; use those of one version`;
+    throw this.error("SW_ERR_UNSUPPORTED", sentence);
+  }
+
+  /** What the library is, and what the package was made for. */
+  #versions(): string {
+    const dotted = (version: number): string =>
+      `${version >> 16}.${(version >> 8) & 255}.${version & 255}`;
+    const its = dotted(Number(this.ask("sw_version_number")));
+    const ours = dotted(this.constant("SW_VERSION_NUMBER"));
+    return (
+      `the library is smolwf ${its} (ABI ${this.ask("sw_abi_version")}), ` +
+      `this package is for ${ours} (ABI ${this.constant("SW_ABI_VERSION")})`
+    );
   }
 
   /** Returns a constant of the header. */
@@ -173,8 +195,7 @@ export class Library {
   }
 
   #missing(name: string, where: string): SmolwfError {
-    const version = this.#native.func("sw_version", "str", [])() as string;
-    return this.error("SW_ERR_UNSUPPORTED", `${name} is not in ${where} (library ${version})`);
+    return this.error("SW_ERR_UNSUPPORTED", `${name} is not in ${where}: ${this.#versions()}`);
   }
 
   #type(name: string): TypeObject {
@@ -241,19 +262,23 @@ export class Library {
   }
 }
 
-function loadLibrary(path: string): LibraryHandle {
-  try {
-    return koffi.load(path);
-  } catch (cause) {
-    const why = "set SMOLWF_LIBRARY to the path of libsmolwf.so";
-    throw new Error(`${path} cannot be loaded; ${why}`, { cause });
+/** Loads the first of these that can be, and says which it is. */
+function loadFirst(paths: readonly string[]): [string, LibraryHandle] {
+  const tried: string[] = [];
+  for (const path of paths) {
+    try {
+      return [path, koffi.load(path)];
+    } catch (error) {
+      tried.push(`${path}: ${(error as Error).message}`);
+    }
   }
+  throw new Error(unserved(tried));
 }
 
 let loaded: Library | undefined;
 
 /** Returns the library of this thread, loaded at the first call. */
 export function library(): Library {
-  loaded ??= new Library(findLibrary(), findHeader());
+  loaded ??= new Library(findLibraries(), findHeader());
   return loaded;
 }

@@ -1,10 +1,22 @@
 /** The package as others have it: copied beside their code, found nowhere else, compiled by theirs. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { type TestContext, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { library } from "../src/library.js";
 import { findHeader } from "../src/locate.js";
 import { folder } from "./support.js";
@@ -13,10 +25,21 @@ const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 const MODULES = join(PACKAGE, "node_modules");
 const EXAMPLES = join(PACKAGE, "../../examples/node");
 
+interface Said {
+  readonly status: number | null;
+  readonly said: string;
+}
+
 /** Runs Node with the given arguments, without the variables that say where the library is. */
-function node(cwd: string, ...args: string[]): { status: number | null; said: string } {
+function node(cwd: string, ...args: string[]): Said {
+  return nodeWith({}, cwd, ...args);
+}
+
+/** The same with these variables. */
+function nodeWith(named: Record<string, string>, cwd: string, ...args: string[]): Said {
   const { SMOLWF_LIBRARY: _library, SMOLWF_CDEF: _header, ...env } = process.env;
-  const child = spawnSync(process.execPath, args, { cwd, env, encoding: "utf8" });
+  const options = { cwd, env: { ...env, ...named }, encoding: "utf8" } as const;
+  const child = spawnSync(process.execPath, args, options);
   return { status: child.status, said: child.stdout + child.stderr };
 }
 
@@ -30,8 +53,8 @@ function copied(path: string): string {
 }
 
 const FIND = `
-import { findHeader, findLibrary } from "./dist/src/locate.js";
-console.log(findLibrary());
+import { findHeader, findLibraries } from "./dist/src/locate.js";
+console.log(findLibraries().join());
 try { console.log(findHeader()); } catch (error) { console.log(error.message); }
 `;
 
@@ -65,27 +88,170 @@ test("a library or header planted in a folder above, or where the process is, is
   }
 });
 
-test("what npm packs has the code, its types and the header", (t) => {
-  const path = folder(t);
-  const copy = join(path, "clients/node");
-  cpSync(join(PACKAGE, "../../include/smolwf.cdef"), join(path, "include/smolwf.cdef"));
-  for (const part of ["package.json", "tsconfig.json", "src"]) {
-    cpSync(join(PACKAGE, part), join(copy, part), { recursive: true });
+const LOAD = `import { library } from "./dist/src/library.js"; console.log(library().path);`;
+const PLATFORM = `@smolwf/${process.platform}-${process.arch}-gnu`;
+
+test("where no library is, the error says which platforms are served", (t) => {
+  const copy = copied(folder(t));
+  cpSync(findHeader(), join(copy, "smolwf.cdef"));
+  const named = { SMOLWF_LIBRARY: join(copy, "absent.so") };
+  const { status, said } = nodeWith(named, copy, "--input-type=module", "-e", LOAD);
+  assert.equal(status, 1);
+  assert.ok(said.includes(`loaded here, on ${process.platform}-${process.arch}.`), said);
+  assert.match(said, /@smolwf\/linux-arm64-gnu \(glibc 2\.17 or newer\), @smolwf\/linux-x64-musl/);
+  assert.match(said, /make build.*SMOLWF_LIBRARY.*Tried: \S*absent\.so: /);
+});
+
+test("a package and a library that do not fit are told by both versions", (t) => {
+  const copy = copied(folder(t));
+  const declared = readFileSync(findHeader(), "utf8");
+  const named = { SMOLWF_LIBRARY: resolve(library().path) };
+  const load = (name: string, number: number): string => {
+    const changed = declared.replace(new RegExp(`${name} = \\d+`), `${name} = ${number}`);
+    writeFileSync(join(copy, "smolwf.cdef"), changed);
+    return nodeWith(named, copy, "--input-type=module", "-e", LOAD).said;
+  };
+  const ours = library().ask("sw_version") as string;
+  const its = `does not fit: the library is smolwf ${ours} (ABI ${library().ask("sw_abi_version")}), `;
+  for (const [name, number, version] of [
+    ["SW_VERSION_NUMBER", 0x6301, "this package is for 0.99.1 (ABI 0)"],
+    ["SW_ABI_VERSION", 77, `this package is for ${ours} (ABI 77)`],
+  ] as const) {
+    const said = load(name, number);
+    assert.ok(said.includes(its + version), said);
   }
-  symlinkSync("../../include/smolwf.cdef", join(copy, "smolwf.cdef"));
-  symlinkSync(MODULES, join(copy, "node_modules"));
-  const npm = spawnSync("npm", ["pack", "--json"], { cwd: copy, encoding: "utf8" });
-  assert.equal(npm.status, 0, npm.stderr);
-  const listing = npm.stdout.slice(npm.stdout.indexOf("["));
-  const [packed] = JSON.parse(listing) as { files: { path: string; size: number }[] }[];
-  const files = packed?.files.map((file) => file.path) ?? [];
-  for (const name of ["dist/src/index.js", "dist/src/index.d.ts", "smolwf.cdef", "package.json"]) {
-    assert.ok(files.includes(name), `${name} is not in ${files}`);
+  const patch = (library().ask("sw_version_number") as number) ^ 1;
+  assert.equal(load("SW_VERSION_NUMBER", patch).trim(), named.SMOLWF_LIBRARY);
+});
+
+/** What scripts/packages/npm.sh makes of a stage whose libraries are empty files. */
+let packed: Promise<string> | undefined;
+
+const scratch = mkdtempSync(join(tmpdir(), "smolwf-node-"));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** Makes them once; the tests that ask for them wait for the same. */
+function packages(): Promise<string> {
+  packed ??= make();
+  return packed;
+}
+
+async function make(): Promise<string> {
+  for (const triple of ["x86_64-linux-gnu", "aarch64-linux-gnu", "x86_64-linux-musl"]) {
+    mkdirSync(join(scratch, "stage", triple, "lib"), { recursive: true });
+    writeFileSync(join(scratch, "stage", triple, "lib/libsmolwf.so"), "");
   }
+  const { TRIPLES: _triples, ...rest } = process.env;
+  const named = { STAGE: join(scratch, "stage"), DIST: scratch, SOURCE_DATE_EPOCH: "1700000000" };
+  const script = join(PACKAGE, "../../scripts/packages/npm.sh");
+  await promisify(execFile)(script, { env: { ...rest, ...named } });
+  return scratch;
+}
+
+function unpack(archive: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  const tar = spawnSync("tar", ["-xzf", archive, "--strip-components=1", "-C", to]);
+  assert.equal(tar.status, 0, String(tar.stderr));
+}
+
+interface PackageJson {
+  readonly version: string;
+  readonly private?: boolean;
+  readonly dependencies?: Record<string, string>;
+  readonly optionalDependencies?: Record<string, string>;
+  readonly os?: string[];
+  readonly cpu?: string[];
+  readonly libc?: string[];
+}
+
+function packageOf(folder: string): PackageJson {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as PackageJson;
+}
+
+/** A host with the package and that of its platform, as npm puts them down, and a program. */
+async function installed(t: TestContext): Promise<string> {
+  const from = await packages();
+  const host = realpathSync(folder(t));
+  const modules = join(host, "node_modules");
+  const version = library().ask("sw_version") as string;
+  unpack(join(from, `smolwf-${version}.tgz`), join(modules, "smolwf"));
+  const archive = `${PLATFORM.replace("@", "").replace("/", "-")}-${version}.tgz`;
+  unpack(join(from, archive), join(modules, PLATFORM));
+  rmSync(join(modules, PLATFORM, "libsmolwf.so.0"));
+  symlinkSync(resolve(library().path), join(modules, PLATFORM, "libsmolwf.so.0"));
+  for (const name of ["koffi", "@koromix", "@types", "undici-types"]) {
+    symlinkSync(join(MODULES, name), join(modules, name));
+  }
+  writeFileSync(join(host, "main.mjs"), PROGRAM);
+  writeFileSync(join(host, "package.json"), '{"name": "host", "type": "module"}');
+  return host;
+}
+
+const PROGRAM = `
+import { Store } from "smolwf";
+export async function main() {
+  const store = await Store.openInMemory();
+  await store.init();
+  await store.runs.submit("greet", { name: "Ada" });
+  const worker = store.worker({ greet: (_, { name }) => { worker.stop(); return "hello " + name; } });
+  await worker.done;
+  for await (const run of store.runs.list({ include: ["result"] })) console.log(run.state, run.result);
+  await store.close();
+}
+main();
+`;
+
+test("the packages have all that a program needs, and each names what it is for", async (t) => {
+  const host = await installed(t);
+  const { said } = node(host, "main.mjs");
+  assert.equal(said, "completed hello Ada\n");
+  const client = join(host, "node_modules/smolwf");
+  const { dependencies, optionalDependencies, private: isPrivate } = packageOf(client);
+  assert.deepEqual(Object.keys(dependencies ?? {}), ["koffi"]);
+  assert.equal(isPrivate, undefined);
+  const { version, os, cpu, libc } = packageOf(join(host, "node_modules", PLATFORM));
+  assert.equal(optionalDependencies?.[PLATFORM], version);
+  assert.equal(Object.keys(optionalDependencies ?? {}).length, 3);
+  assert.deepEqual([os, cpu, libc], [["linux"], [process.arch], ["glibc"]]);
+  const parts = ["LICENSE", "README.md", "dist", "package.json", "smolwf.cdef"];
   assert.deepEqual(
-    files.filter((name) => /^(src|test)/.test(name)),
-    [],
+    readdirSync(client).filter((name) => !name.startsWith("LICENSE-")),
+    parts,
   );
+});
+
+for (const [format, file] of [
+  ["esm", "main.js"],
+  ["cjs", "main.cjs"],
+]) {
+  test(`a bundle in the form ${format} works where koffi and the platform's package are beside it`, async (t) => {
+    const host = await installed(t);
+    const args = ["--bundle", "--platform=node", `--format=${format}`, "--external:koffi"];
+    const quiet = "--log-override:empty-import-meta=silent";
+    const out = `--outfile=dist/${file}`;
+    const esbuild = join(MODULES, ".bin/esbuild");
+    const options = { cwd: host, encoding: "utf8" } as const;
+    const built = spawnSync(
+      esbuild,
+      [...args, quiet, "--log-level=warning", out, "main.mjs"],
+      options,
+    );
+    assert.deepEqual([built.status, built.stderr], [0, ""]);
+    rmSync(join(host, "node_modules/smolwf"), { recursive: true });
+    const { said } = node(host, join("dist", file ?? ""));
+    assert.equal(said, "completed hello Ada\n");
+  });
+}
+
+test("worker threads each have the library, at once", async (t) => {
+  const host = await installed(t);
+  const text = `
+    import { Worker } from "node:worker_threads";
+    for (let at = 0; at < 4; at++) new Worker("./main.mjs");
+  `;
+  writeFileSync(join(host, "threads.mjs"), text);
+  const { said } = node(host, "threads.mjs");
+  assert.equal(said, "completed hello Ada\n".repeat(4));
 });
 
 /** Every option by which a host may be stricter than the compiler's defaults. */
@@ -93,7 +259,7 @@ const STRICTEST = {
   target: "ES2022",
   module: "NodeNext",
   moduleResolution: "NodeNext",
-  types: ["node"],
+  types: [],
   noEmit: true,
   strict: true,
   skipLibCheck: false,

@@ -3,8 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ClosedError, jsonQuote, newId, SmolwfError, Store, version } from "../src/index.js";
-import { Library, library } from "../src/library.js";
-import { findHeader } from "../src/locate.js";
+import { library } from "../src/library.js";
 import { folder, memory, onDisk } from "./support.js";
 
 test("a store is opened, initialised once and closed by its block", async (t) => {
@@ -83,9 +82,4 @@ test("closing ends waits, and calls under way are answered first", async (t) => 
   const ids = new Set((await Promise.all(submits)).map((one) => one.runId));
   assert.equal(ids.size, 20);
   await closed;
-});
-
-test("a library that is not there is named, with what to do", () => {
-  const missing = (): Library => new Library("/nowhere/libsmolwf.so", findHeader());
-  assert.throws(missing, /nowhere.libsmolwf.so cannot be loaded; set SMOLWF_LIBRARY/);
 });
