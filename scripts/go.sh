@@ -52,6 +52,7 @@ fi
 count() { grep -c "^ *--- $1" "$room/log" || true; }
 GOEXPERIMENT=cgocheck2 go test -count=1 -race -parallel 8 -v -exec "$keep" ./... > "$room/log" 2>&1 || status=$?
 ../../scripts/kept.sh hold "$documents" || status=$?
+SMOLWF_LIBRARY=$room/libsmolwf.so.0 ../../scripts/pages.sh go || status=$?
 if [ "$status" != 0 ]; then grep -vE '^ *(--- PASS|=== (RUN|PAUSE|CONT))' "$room/log" || true; fi
 grep '^not in go: ' "$room/log" || true
 sed -n 's/^ *--- SKIP: \([^ ]*\).*/skipped: go: \1/p' "$room/log"

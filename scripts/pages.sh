@@ -15,7 +15,7 @@ root=$PWD
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 frames=$root/tests/pages
 export root target
-pages=(README.md docs/GUIDE.md docs/C.md clients/{cpp,node,python}/README.md)
+pages=(README.md docs/GUIDE.md docs/C.md clients/*/README.md)
 [ -z "${PAGES:-}" ] || read -ra pages <<<"$PAGES"
 
 # ---- What each language does --------------------------------------------------------------------

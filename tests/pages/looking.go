@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"smolwf.internal/smolwf"
+)
+
+var shown int
+
+func show(json.RawMessage) { shown++ }
+
+func look(ctx context.Context, store *smolwf.Store, runID string) error {
+	monthAgo := time.Now().UnixMilli()
+	// HERE
+	fmt.Println(open, acted.Done, gone.Runs, told.State, err)
+	return nil
+}
+
+func main() {
+	store, err := smolwf.OpenInMemory(nil)
+	if err != nil {
+		panic(err)
+	}
+	runID, _, _ := store.Submit("ask", nil, &smolwf.SubmitOptions{MaxTries: 1})
+	claimed, err := store.TryClaim("", nil)
+	if err != nil {
+		panic(err)
+	}
+	claimed.Tell("progress", 1, "")
+	claimed.Fail("503", smolwf.FailOptions{})
+	ctx, end := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer end()
+	if err := look(ctx, store, runID); err != nil || shown != 1 {
+		fmt.Println(shown, err)
+		os.Exit(1)
+	}
+}
