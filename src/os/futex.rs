@@ -122,7 +122,7 @@ fn timespec(time: Duration) -> libc::timespec {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::sync::Arc;
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     /// Makes a system call answer ENOSYS from now on, as on a kernel that does not have it.
-    fn forbid(call: libc::c_long) {
+    pub(in crate::os) fn forbid(call: libc::c_long) {
         let step =
             |code: u32, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf, k };
         let (load, compare) = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, libc::BPF_JMP);
