@@ -2,7 +2,8 @@
 # Puts the built library, its headers and the files for pkg-config and CMake where the Makefile's
 # variables say, or takes them away; swctl too, where `make tool` has made it. It copies what was made
 # and builds nothing, so that it runs as root, without cargo. Relative folders are those of the caller's folder.
-#   install.sh install|uninstall, with PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR DESTDIR INSTALL BUILT BUILT_TOOL
+# STAGED names a folder of dist/stage, whose files are put down as they are, in place of what cargo built.
+#   install.sh install|uninstall, with PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR DESTDIR INSTALL BUILT BUILT_TOOL STAGED
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +22,8 @@ folder() { # <variable>
     realpath -ms -- "$value"
 }
 
+INSTALL=${INSTALL:-install}
+[ -z "${STAGED:-}" ] || BUILT=$STAGED/lib BUILT_TOOL=$STAGED/bin/swctl
 prefix=$(folder PREFIX)
 BINDIR=${BINDIR:-$prefix/bin} LIBDIR=${LIBDIR:-$prefix/lib}
 INCLUDEDIR=${INCLUDEDIR:-$prefix/include} DATADIR=${DATADIR:-$prefix/share}
@@ -33,7 +36,8 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 abi=$(sed -n 's/^.define SW_ABI_VERSION \([0-9]*\).*/\1/p' include/smolwf.h)
 cmake=$libdir/cmake/smolwf
 # What rustc says a static libsmolwf.a needs beside libc (--print native-static-libs).
-libs_private='-lgcc_s -lutil -lrt -lpthread -lm -ldl'
+# The unwinder, libgcc_s or libgcc_eh, is what each C compiler links by itself.
+libs_private='-lutil -lrt -lpthread -lm -ldl'
 
 # Fills in what a file for another build system leaves open.
 fill_in() { # <file>.in <file>
@@ -53,6 +57,7 @@ fill_in() { # <file>.in <file>
 # Refuses to install what is not built, or was built before its sources were changed.
 check_built() {
     local library=$BUILT/libsmolwf.so
+    [ -z "${STAGED:-}" ] || return 0
     [ -e "$library" ] && [ -e "$BUILT/libsmolwf.a" ] ||
         fail "$library is not built: run \`make build\` first"
     check_fresh "$library" "$BUILT/libsmolwf.d" 'make build'
@@ -86,14 +91,24 @@ put_tool() {
     done
 }
 
+put_libraries() {
+    local real=$stage$libdir/libsmolwf.so.$version archive=$stage$libdir/libsmolwf.a
+    if [ -n "${STAGED:-}" ]; then
+        "$INSTALL" -m 755 "$BUILT/libsmolwf.so" "$real"
+        "$INSTALL" -m 644 "$BUILT/libsmolwf.a" "$archive"
+    else
+        "$INSTALL" -s -m 755 "$BUILT/libsmolwf.so" "$real"
+        scripts/static-library.sh "$BUILT" "$archive"
+        chmod 644 "$archive"
+    fi
+    ln -sf "libsmolwf.so.$version" "$stage$libdir/libsmolwf.so.$abi"
+    ln -sf "libsmolwf.so.$abi" "$stage$libdir/libsmolwf.so"
+}
+
 put() {
     check_built
     "$INSTALL" -d "$stage$libdir/pkgconfig" "$stage$cmake" "$stage$includedir" "$stage$datadir/smolwf/schemas"
-    "$INSTALL" -s -m 755 "$BUILT/libsmolwf.so" "$stage$libdir/libsmolwf.so.$version"
-    ln -sf "libsmolwf.so.$version" "$stage$libdir/libsmolwf.so.$abi"
-    ln -sf "libsmolwf.so.$abi" "$stage$libdir/libsmolwf.so"
-    scripts/static-library.sh "$BUILT" "$stage$libdir/libsmolwf.a"
-    chmod 644 "$stage$libdir/libsmolwf.a"
+    put_libraries
     "$INSTALL" -m 644 include/smolwf.h include/smolwf.hpp include/smolwf_worker.hpp "$stage$includedir"
     "$INSTALL" -m 644 include/smolwf.cdef "$stage$datadir/smolwf"
     "$INSTALL" -m 644 docs/schemas/*.json "$stage$datadir/smolwf/schemas"
