@@ -250,6 +250,18 @@ fn the_sources_fetched_by_cmake_are_enough_for_the_same() {
 }
 
 #[test]
+fn the_sources_fetched_by_cmake_take_an_installed_library_and_then_need_no_cargo() {
+    quickstarts_by_cmake(&format!(
+        r#"include(FetchContent)
+        set(SMOLWF_PREFIX "{}" CACHE PATH "")
+        set(SMOLWF_CARGO "/nowhere/cargo" CACHE FILEPATH "")
+        FetchContent_Declare(smolwf SOURCE_DIR "{REPOSITORY}")
+        FetchContent_MakeAvailable(smolwf)"#,
+        prefix().display(),
+    ));
+}
+
+#[test]
 fn the_cmake_package_is_not_taken_for_another_version() {
     if !has("cmake") {
         return;
