@@ -22,15 +22,18 @@ PARTS = lint test swctl python node go polyglot other litestream
 if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
 
+# What `make packages` runs in this order, of scripts/packages.
+PACKAGES = libraries archives deb wheels go sums
+
 # The command-line tool is a workspace of its own.
 TOOL = tools/swctl/Cargo.toml
 
 .PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
 	python polyglot other gauntlet litestream swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
-	install uninstall clean
+	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: ## index a folder, kill it part-way, go on; DIR=path picks the folder
 	@scripts/demo.sh
@@ -136,6 +139,15 @@ header: ## write include/smolwf.h, .cdef and abi/smolwf.h anew; BREAK=1 when mor
 
 documents: ## write the clients' types of documents anew, from docs/schemas
 	python3 scripts/documents.py
+
+packages: ## what is given to others, in dist/: archives, Debian packages, those of languages; docs/INSTALL.md
+	@set -e; for part in $(PACKAGES); do scripts/packages/$$part.sh; done
+
+packages-try: ## programs built from the packages in dist/, in C and C++, killed and run again
+	@scripts/packages/try.sh
+
+packages-twice: ## dist/ once more, from a clone in another folder: its bytes must be the same
+	@scripts/packages/twice.sh
 
 install: ## puts what `make build` made below PREFIX (/usr/local), below DESTDIR; needs no cargo
 	@scripts/install.sh install
