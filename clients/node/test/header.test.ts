@@ -66,6 +66,6 @@ test("a declaration that is not understood is refused", () => {
 
 test("a function that the library lacks is named when it is called", () => {
   const own = library();
-  const message = /sw_run_fly is not in smolwf.cdef \(library \d+\.\d+\.\d+\)/;
+  const message = /sw_run_fly is not in smolwf.cdef: the library is smolwf \d+\.\d+\.\d+ /;
   assert.throws(() => own.call("sw_run_fly"), { name: "SW_ERR_UNSUPPORTED", message });
 });
