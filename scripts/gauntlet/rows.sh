@@ -35,7 +35,7 @@ prepare() { # <language> <root>
     go)
         show "$(go env GOROOT)" /usr/local/go
         tools=/usr/local/go/bin:
-        environment="GOPROXY=file:///dist/goproxy GONOSUMDB=* GOFLAGS=-mod=mod GOTOOLCHAIN=local"
+        environment="GOPROXY=file:///dist/goproxy GONOSUMDB=smolwf.internal GOTOOLCHAIN=local"
         [ ! -e "$2/lib/ld-linux-aarch64.so.1" ] || environment+=" GOARCH=arm64 CGO_ENABLED=1 CC=gcc"
         ;;
     esac

@@ -1,0 +1,3 @@
+module smolwf.internal/smolwf
+
+go 1.23
