@@ -22,7 +22,7 @@ lay_out_programs() {
     mkdir -p "$room/shown"/{programs,tree}
     cp scripts/gauntlet/*.sh "$room/shown"
     cp examples/expected/quickstart.txt "$room/shown/expected.txt"
-    cp examples/python/quickstart.py examples/c/quickstart.c examples/cpp/quickstart.cpp \
+    cp examples/python/quickstart.py examples/c/*.[ch] examples/cpp/quickstart.cpp \
         examples/go/quickstart/main.go "$room/shown/programs"
     git ls-files -z scripts/other.sh examples/other examples/expected docs/FFI.md include |
         xargs -0 cp -P --parents -t "$room/shown/tree"
@@ -116,11 +116,17 @@ why() { # <folder of what was said>
     diff examples/expected/quickstart.txt "$1/printed" 2>/dev/null || true
 }
 
+forget_qemu() {
+    local kind=/proc/sys/fs/binfmt_misc/smolwf-aarch64
+    [ ! -e $kind ] || echo -1 >$kind
+}
+
 main() {
     local wanted language root
     [ "$(id -u)" -eq 0 ] || fail "it mounts root file systems, and that takes root"
     [ -d "$dist" ] || fail "$dist is not there: run \`make packages\` first, or name another by DIST="
     scripts/tools.sh gauntlet
+    trap forget_qemu EXIT
     mkdir -p "$room"
     lay_out_programs
     fetch_others
@@ -136,7 +142,7 @@ main() {
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] && { [ "$skipped" -eq 0 ] || [ "${SW_REQUIRE_ALL:-}" != 1 ]; }
 }
 
-table=() passed=0 failed=0 skipped=0 tools= environment=
+table=() passed=0 failed=0 skipped=0 tools='' environment=''
 if [ "${1:-}" = --in-root ]; then
     in_root "${@:2}"
 else

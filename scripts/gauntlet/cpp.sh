@@ -1,5 +1,5 @@
 # C++, with CMake and the tarball.
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC1091,SC2034,SC2046,SC2154
 . /gauntlet/tarball.sh
 folder() {
     take_tarball

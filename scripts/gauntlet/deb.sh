@@ -1,5 +1,5 @@
 # C, with the packages of Debian.
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC1091,SC2034,SC2046,SC2154
 folder() {
     debian=$(dpkg --print-architecture)
     cp /dist/libsmolwf*_"$debian".deb /dist/swctl_*_"$debian".deb .

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC1091,SC2034,SC2046,SC2154
 folder() {
     go mod init example.com/app
     cp /gauntlet/programs/main.go .

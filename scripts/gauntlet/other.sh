@@ -1,5 +1,5 @@
 # LuaJIT, PHP and Ruby, in the versions of the root, with the tarball: the programs of examples/other.
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC1091,SC2034,SC2046,SC2154
 . /gauntlet/tarball.sh
 folder() {
     take_tarball

@@ -17,18 +17,19 @@ fail() {
     exit 1
 }
 
-# Lets the kernel start programs for aarch64 by qemu, in any root.
+# Lets the kernel start programs for aarch64 by qemu, in any root, until scripts/gauntlet.sh ends.
 use_qemu() {
     local kinds=/proc/sys/fs/binfmt_misc
     [ -e $kinds/status ] || mount -t binfmt_misc none $kinds || fail "the kernel has no binfmt_misc"
     ! grep -qs '^interpreter .*qemu-aarch64' $kinds/* || return 0
-    printf '%s' ':qemu-aarch64:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00' \
+    printf '%s' ':smolwf-aarch64:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00' \
         ':\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff' \
         ":$(command -v qemu-aarch64-static):F" >$kinds/register
 }
 
 debian() { # <suite> <packages> <option of debootstrap...>
-    debootstrap --variant=minbase --include="$2" "${@:3}" "$1" "$room.making" >"$room.log" 2>&1 ||
+    # In a namespace of its own, so that what it mounts ends with it.
+    unshare --mount debootstrap --variant=minbase --include="$2" "${@:3}" "$1" "$room.making" >"$room.log" 2>&1 ||
         fail "debootstrap $1 failed, see $room.log"
 }
 

@@ -32,6 +32,7 @@ prepare() { # <language> <root>
         without_compiler "$2"
         serve_npm "$2"
         ;;
+    c) [ ! -e "$2/lib/ld-musl-x86_64.so.1" ] || build_for_musl "$2/opt/built" ;;
     go)
         show "$(go env GOROOT)" /usr/local/go
         tools=/usr/local/go/bin:
@@ -39,6 +40,16 @@ prepare() { # <language> <root>
         [ ! -e "$2/lib/ld-linux-aarch64.so.1" ] || environment+=" GOARCH=arm64 CGO_ENABLED=1 CC=gcc"
         ;;
     esac
+}
+
+# The root of musl has no compiler: its programs come from this machine's.
+build_for_musl() { # <folder>
+    local program musl=$room/musl
+    mkdir -p "$1" "$musl"
+    tar -xzf "$dist"/smolwf-*-x86_64-linux-musl.tar.gz -C "$musl" --strip-components 1
+    for program in quickstart agent approval budget fanout transfer; do
+        musl-gcc -std=gnu11 -pthread -I "$musl/include" "examples/c/$program.c" -o "$1/$program" -L "$musl/lib" -lsmolwf
+    done
 }
 
 # A user of Python or Node may have no compiler.

@@ -1,3 +1,0 @@
-module smolwf.internal/smolwf
-
-go 1.23
