@@ -91,9 +91,10 @@ row() { # <language> <root>
     rm -rf "$said"
     mkdir -p "$said"
     echo "== $1 in $2"
-    if unshare --mount --net --pid --fork --kill-child "$0" --in-root "$1" "$lower" "$said" >"$said/log" 2>&1; then
+    if unshare --mount --net --pid --fork --kill-child "$0" --in-root "$1" "$lower" "$said" >"$said/log" 2>&1 &&
+        documented "$said" >>"$said/log"; then
         passed=$((passed + 1))
-        entry "$1" "$2" "no done step was repeated"
+        entry "$1" "$2" passed
     else
         failed=$((failed + 1))
         entry "$1" "$2" FAILED
@@ -102,13 +103,21 @@ row() { # <language> <root>
     fi
 }
 
+# A page for users has each command of a row, word for word but for the processor.
+documented() { # <folder of what was said>
+    local line
+    while IFS= read -r line; do
+        grep -qF -- "$line" README.md docs/*.md clients/*/README.md || { echo "no page has: $line" && return 1; }
+    done < <(sed -E 's/_arm64/_amd64/g; s/-(aarch64-linux-gnu|x86_64-linux-musl)/-x86_64-linux-gnu/g' "$1/commands")
+}
+
 # A line of the table.
 entry() { # <language> <root> <result>
     local said=$room/said/$1-$2 took commands=0
     [ ! -s "$said/commands" ] || commands=$(wc -l <"$said/commands")
-    took=$(awk '{ printf "%.1f s, %.1f s", $1 / 100, $2 / 100 }' "$said/took" 2>/dev/null || true)
-    table+=("$(printf '%-8s  %-26s  %-54s  %d  %-16s  %s' "$1" "${NAMES[$2]}" \
-        "$(paste -sd ';' "$said/commands" 2>/dev/null || true)" "$commands" "$took" "$3")")
+    took=$(awk '{ printf "%.1f %.1f", $1 / 100, $2 / 100 }' "$said/took" 2>/dev/null || true)
+    table+=("$(printf '%-8s  %-25s  %8d  %9s  %9s  %-6s  %s' "$1" "${NAMES[$2]}" "$commands" ${took:-- -} "$3" \
+        "$(paste -sd '&' "$said/commands" 2>/dev/null | sed 's/&/ \&\& /' || true)")")
 }
 
 why() { # <folder of what was said>
@@ -135,7 +144,7 @@ main() {
         [ $# -eq 0 ] || [[ " $* " == *" $language "* ]] || [[ " $* " == *" $wanted "* ]] || continue
         row "$language" "$root"
     done
-    printf '\n%-8s  %-26s  %-54s  %s\n' language root 'install command' 'commands, its seconds, with build and three starts'
+    printf '\n%-8s  %-25s  %8s  %9s  %9s  %-6s  %s\n' language root commands 'their s' 'to end s' result command
     printf '%s\n' "${table[@]}"
     printf 'not run here: %s\n' "${lacks[@]}"
     echo "gauntlet: $passed passed, $failed failed, $skipped skipped"

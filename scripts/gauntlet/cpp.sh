@@ -13,6 +13,6 @@ add_executable(quickstart quickstart.cpp)
 target_link_libraries(quickstart PRIVATE smolwf::smolwf)
 CMAKE
 }
-build() { cmake -B built -S . && cmake --build built; }
+build() { cmake -B built -S . "-DCMAKE_PREFIX_PATH=$prefix" && cmake --build built; }
 start() { built/quickstart "$@"; }
 look() { "$prefix/bin/swctl" quickstart.db ls; }

@@ -5,6 +5,6 @@ take_tarball() { # into the folder, as a download does
     cp /dist/smolwf-*-"$triple".tar.gz .
     name=$(basename smolwf-*-"$triple".tar.gz .tar.gz)
     prefix=$PWD/$name
-    export PKG_CONFIG_PATH="$prefix/lib/pkgconfig" CMAKE_PREFIX_PATH="$prefix"
-    install="tar -xzf $name.tar.gz"
+    install="tar -xzf $name.tar.gz
+export PKG_CONFIG_PATH=\$PWD/$name/lib/pkgconfig"
 }
