@@ -23,7 +23,7 @@ if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
 
 # What `make packages` runs in this order, of scripts/packages.
-PACKAGES = libraries archives deb wheels go sums
+PACKAGES = libraries archives deb wheels npm go sums
 
 # The command-line tool is a workspace of its own.
 TOOL = tools/swctl/Cargo.toml

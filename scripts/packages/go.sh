@@ -63,8 +63,8 @@ PYTHON
     echo "v$version" >"$proxy/list"
 }
 
-for triple in "${triples[@]}"; do
-    [ -e "$stage/$triple/lib/libsmolwf.a" ] || fail "$stage/$triple/lib/libsmolwf.a is missing"
+for part in "${triples[@]/%//lib/libsmolwf.a}" THIRD-PARTY.txt; do
+    [ -e "$stage/$part" ] || fail "$stage/$part is missing"
 done
 module=$(sed -n 's/^module //p' clients/go/go.mod)
 proxy=$dist/goproxy/$module/@v
@@ -74,7 +74,7 @@ mkdir -p "$proxy"
 for file in clients/go/*.go; do
     case $file in *_test.go | */link.go) ;; *) cp "$file" "$room" ;; esac
 done
-cp clients/go/{go.mod,README.md} include/smolwf.h LICENSE LICENSE-MIT LICENSE-APACHE "$room"
+cp clients/go/{go.mod,README.md} include/smolwf.h LICENSE LICENSE-MIT LICENSE-APACHE "$stage/THIRD-PARTY.txt" "$room"
 for triple in "${triples[@]}"; do link "$triple"; done
 refuse_others
 pack

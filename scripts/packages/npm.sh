@@ -32,6 +32,7 @@ pack_platform() { # <triple>
     read -r name cpu libc <<<"${platforms[$1]}"
     mkdir "$folder"
     cp "$stage/$1/lib/libsmolwf.so" "$folder/libsmolwf.so.0"
+    cp "$stage/THIRD-PARTY.txt" "$folder"
     cat >"$folder/package.json" <<JSON
 {
   "name": "@smolwf/$name",
@@ -65,7 +66,9 @@ room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 mkdir -p "$dist"
 for triple in "${triples[@]}"; do
-    [ -e "$stage/$triple/lib/libsmolwf.so" ] || fail "$stage/$triple/lib/libsmolwf.so is missing"
+    for part in "$triple/lib/libsmolwf.so" THIRD-PARTY.txt; do
+        [ -e "$stage/$part" ] || fail "$stage/$part is missing"
+    done
     pack_platform "$triple"
 done
 compile "$room/dist"

@@ -40,8 +40,8 @@ room=$scratch/wheel
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$dist"
 for triple in "${triples[@]}"; do
-    for part in lib/libsmolwf.so bin/swctl; do
-        [ -e "$stage/$triple/$part" ] || fail "$stage/$triple/$part is missing"
+    for part in "$triple/lib/libsmolwf.so" "$triple/bin/swctl" THIRD-PARTY.txt; do
+        [ -e "$stage/$part" ] || fail "$stage/$part is missing"
     done
     platform=${platforms[$triple]}
     SMOLWF_STAGE=$stage/$triple SMOLWF_PLATFORM=$platform build

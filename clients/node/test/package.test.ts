@@ -141,6 +141,7 @@ async function make(): Promise<string> {
     mkdirSync(join(scratch, "stage", triple, "lib"), { recursive: true });
     writeFileSync(join(scratch, "stage", triple, "lib/libsmolwf.so"), "");
   }
+  writeFileSync(join(scratch, "stage/THIRD-PARTY.txt"), "");
   const { TRIPLES: _triples, ...rest } = process.env;
   const named = { STAGE: join(scratch, "stage"), DIST: scratch, SOURCE_DATE_EPOCH: "1700000000" };
   const script = join(PACKAGE, "../../scripts/packages/npm.sh");
