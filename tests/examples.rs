@@ -78,7 +78,10 @@ fn every_transcript_is_of_a_program_run_here() {
     let names = native::files("examples/expected", "txt");
     let names: Vec<_> = names.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
     // The one in all languages at once is played by scripts/polyglot.sh, `steps` by scripts/other.sh.
-    assert_eq!(names, [&PROGRAMS[..4], &["polyglot", "quickstart", "steps"], &PROGRAMS[4..]].concat());
+    assert_eq!(
+        names,
+        [&PROGRAMS[..4], &["polyglot", "quickstart", "steps"], &PROGRAMS[4..]].concat()
+    );
     let quickstart = Path::new("quickstart");
     for language in [&C, &CPP] {
         let source = root(language.folder).join(quickstart).with_extension(language.extension);
