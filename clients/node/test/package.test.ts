@@ -318,19 +318,11 @@ console.log(runs.total, writer?.commits, (await store.owners()).length);
 await store.close();
 `;
 
-/** Compiles a host that has the package at a path, and the programs of examples/node as its own. */
-function compile(t: TestContext, at: string, parts: readonly string[]): void {
-  const host = folder(t);
-  for (const part of parts) cpSync(join(PACKAGE, part), join(host, at, part), { recursive: true });
+/** Compiles a host that has the package in node_modules, and the programs of examples/node as its own. */
+function compile(host: string): void {
   for (const name of readdirSync(EXAMPLES).filter((name) => name.endsWith(".ts"))) {
     cpSync(join(EXAMPLES, name), join(host, name));
   }
-  mkdirSync(join(host, "node_modules"), { recursive: true });
-  for (const name of ["koffi", "@types", "undici-types"]) {
-    symlinkSync(join(MODULES, name), join(host, "node_modules", name));
-  }
-  if (at !== "node_modules/smolwf") symlinkSync(join(host, at), join(host, "node_modules/smolwf"));
-  writeFileSync(join(host, "package.json"), '{"name": "host", "type": "module"}');
   writeFileSync(join(host, "main.ts"), HOST);
   const config = { compilerOptions: STRICTEST, include: ["**/*"] };
   writeFileSync(join(host, "tsconfig.json"), JSON.stringify(config));
@@ -338,11 +330,16 @@ function compile(t: TestContext, at: string, parts: readonly string[]): void {
   assert.equal(status, 0, said);
 }
 
-test("the strictest compiler reads a host that has the package installed", (t) => {
-  compile(t, "node_modules/smolwf", ["package.json", "dist/src"]);
+test("the strictest compiler reads a host that has the package installed", async (t) => {
+  compile(await installed(t));
 });
 
-test("the strictest compiler reads a host that has all of the folder among its sources", (t) => {
-  const parts = ["package.json", "dist/src", "src", "test", "bench"];
-  compile(t, "vendor/smolwf", parts);
+test("the strictest compiler reads a host that has all of the folder among its sources", async (t) => {
+  const host = await installed(t);
+  rmSync(join(host, "node_modules/smolwf"), { recursive: true });
+  for (const part of ["package.json", "dist/src", "src", "test", "bench"]) {
+    cpSync(join(PACKAGE, part), join(host, "vendor/smolwf", part), { recursive: true });
+  }
+  symlinkSync(join(host, "vendor/smolwf"), join(host, "node_modules/smolwf"));
+  compile(host);
 });
