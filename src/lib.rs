@@ -15,7 +15,8 @@
 //! none of them: [`error`], [`limits`], [`clock`], [`id`], [`json`], [`text`], [`stop`], [`lock`],
 //! [`process`], [`os`].
 //!
-//! The C header is the product; the Rust items are public for the tests and benches beside them.
+//! The C header is the product. The Rust items are public for the tests and benches beside them, follow
+//! the inside of the library, and change with it: a program in Rust links the C library, as `swctl` does.
 
 pub mod clock;
 pub mod domain;
