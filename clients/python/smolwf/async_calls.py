@@ -45,12 +45,15 @@ class Durable(Coroutine[Any, Any, T]):
         return self._begun().__await__()
 
     def send(self, value: Any) -> Any:
+        """As of a coroutine: goes on with it."""
         return self._begun().send(value)
 
     def throw(self, *raised: Any) -> Any:
+        """As of a coroutine: raises in it where it waits."""
         return self._begun().throw(*raised)
 
     def close(self) -> None:
+        """As of a coroutine: ends it."""
         self._unawaited.discard(self)
         if self._made is not None:
             self._made.close()

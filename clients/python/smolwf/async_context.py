@@ -38,9 +38,11 @@ class AsyncTold:
 
     @property
     def reason(self) -> Optional[str]:
+        """``"cancelled"``, ``"lost"``, ``"stopped"`` or ``"closed"``; None until it fires."""
         return self._told.reason
 
     def is_set(self) -> bool:
+        """Whether it has fired."""
         return self._told.is_set()
 
     async def wait(self) -> str:
@@ -69,10 +71,12 @@ class AsyncStepScope:
 
     @property
     def is_todo(self) -> bool:
+        """Whether its work is to be done; False: ``result`` is there, from an earlier attempt."""
         return self._scope.is_todo
 
     @property
     def result(self) -> Any:
+        """What is recorded, decoded; None while the work is to be done."""
         return self._scope.result
 
     @property
@@ -82,6 +86,7 @@ class AsyncStepScope:
 
     @property
     def scope(self) -> StepScope:
+        """The same, as steps that do not await have it."""
         return self._scope
 
     def complete(

@@ -24,6 +24,7 @@ class AsyncLooking:
     store: Store
 
     async def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Runs a call that may block in a thread of the pool."""
         raise NotImplementedError
 
     async def until(
@@ -32,6 +33,7 @@ class AsyncLooking:
         timeout_ms: Optional[Duration],
         stop: Optional[Stop] = None,
     ) -> Optional[T]:
+        """Asks again after each change until there is an answer, or the time is over."""
         raise NotImplementedError
 
     async def list_runs(

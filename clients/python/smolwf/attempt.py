@@ -48,30 +48,37 @@ class Attempt(
 
     @property
     def codec(self) -> Codec:
+        """How args, results and messages are read and written: the store's."""
         return self.store.codec
 
     @property
     def id(self) -> str:
+        """The attempt's id, ``attempt_`` and a ULID."""
         return self.view(lib.sw_attempt_id) or ""
 
     @property
     def run_id(self) -> str:
+        """The run's id, ``run_`` and a ULID."""
         return self.view(lib.sw_attempt_run_id) or ""
 
     @property
     def root_run_id(self) -> str:
+        """The id of the topmost run of the tree: the run's own when it is no child."""
         return self.view(lib.sw_attempt_root_run_id) or ""
 
     @property
     def parent_run_id(self) -> Optional[str]:
+        """The id of the run that submitted this one as a child; None if none did."""
         return self.view(lib.sw_attempt_parent_run_id)
 
     @property
     def workflow(self) -> str:
+        """The name of the run's workflow."""
         return self.view(lib.sw_attempt_workflow) or ""
 
     @property
     def queue(self) -> str:
+        """The name of the run's queue."""
         return self.view(lib.sw_attempt_queue) or ""
 
     @property
@@ -81,6 +88,7 @@ class Attempt(
 
     @property
     def metadata_text(self) -> Optional[str]:
+        """The metadata as a JSON text, byte for byte as submitted; None if there is none."""
         return self.view(lib.sw_attempt_metadata)
 
     @property
@@ -91,6 +99,7 @@ class Attempt(
 
     @property
     def args_text(self) -> str:
+        """The args as a JSON text, byte for byte as submitted; ``null`` if none were given."""
         return self.view(lib.sw_attempt_args) or "null"
 
     @property
@@ -105,6 +114,7 @@ class Attempt(
 
     @property
     def lease_expires_at_ms(self) -> int:
+        """When the lease ends, in Unix milliseconds, as far as this object knows."""
         return self.number_of(lib.sw_attempt_lease_expires_at_ms)
 
     def heartbeat(self, lease_ms: Duration = 0) -> None:
@@ -116,6 +126,8 @@ class Attempt(
         self.call(lib.sw_attempt_check)
 
     def complete(self, result: Any = None) -> None:
+        """Ends the run with its result; whoever holds no lease any more is refused
+        (:class:`LeaseLostError`)."""
         self._end(lib.sw_attempt_complete, *text(self.codec.write(result)))
 
     def fail(

@@ -33,4 +33,6 @@ class AttemptChildren(AttemptTopic):
         return run_ids(self.text_from(lib.sw_child_submit_many, *text(items_text))[1])
 
     def child_await(self, run_id: str, timeout_ms: Optional[Duration] = None) -> Answer:
+        """A child's end: its result, or with FAILED its error, in ``value``; SUSPEND while it is
+        open, TIMEOUT when it has not ended within ``timeout_ms`` of the first call."""
         return self._await(lib.sw_child_await, *text(run_id), timeout(timeout_ms))

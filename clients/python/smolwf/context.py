@@ -130,6 +130,7 @@ class StepScope:
 
     @property
     def codec(self) -> Codec:
+        """How its result is read and written: the store's."""
         return self._session.attempt.codec
 
     @property
@@ -280,6 +281,7 @@ class StepScope:
 
     @property
     def is_begun(self) -> bool:
+        """Whether it is begun, and not let go of."""
         return self._step is not None
 
     def give_up(self) -> None:
@@ -293,6 +295,7 @@ class StepScope:
         steps_around.set((*self._around, self))
 
     def go_outside(self) -> None:
+        """From here on, code is no part of the step's work."""
         steps_around.set(self._around)
 
     def __enter__(self) -> StepScope:

@@ -64,22 +64,27 @@ class Handle:
         self.held.free()
 
     def call(self, function: Callable[..., int], *arguments: Any) -> int:
+        """Calls a function of the library on it; raises its error, else returns its code."""
         with self.held as pointer:
             return call(function, pointer, *arguments)
 
     def id_from(self, function: Callable[..., int], *arguments: Any) -> tuple[int, str]:
+        """The same for a function that answers an id: its code and the id."""
         with self.held as pointer:
             return id_from(function, pointer, *arguments)
 
     def text_from(self, function: Callable[..., int], *arguments: Any) -> tuple[int, Optional[str]]:
+        """The same for a function that answers a text: its code and the text, or None."""
         with self.held as pointer:
             return text_from(function, pointer, *arguments)
 
     def view(self, function: Callable[..., Any]) -> Optional[str]:
+        """What an accessor of the library lends, copied; None if there is nothing."""
         with self.held as pointer:
             return view(function, pointer)
 
     def number_of(self, function: Callable[..., int]) -> int:
+        """What an accessor of the library answers as a number."""
         with self.held as pointer:
             return int(function(pointer))
 

@@ -43,6 +43,7 @@ class Codec(NamedTuple):
         return written
 
     def read(self, text: Optional[str]) -> Any:
+        """The value of a JSON text; None of None."""
         return None if text is None else self.loads(text)
 
 

@@ -110,6 +110,7 @@ class RowSequence(Sequence[Row]):
 
     @property
     def table(self) -> Table:
+        """Columns and rows as they came."""
         raise NotImplementedError
 
     @property
@@ -119,6 +120,7 @@ class RowSequence(Sequence[Row]):
 
     @property
     def rows(self) -> list[Row]:
+        """All rows, as a list of tuples."""
         return self.table.rows
 
     @property
@@ -153,6 +155,7 @@ class Rows(RowSequence):
 
     @property
     def table(self) -> Table:
+        """Columns and rows as they came."""
         return self._table
 
     def __repr__(self) -> str:

@@ -40,6 +40,7 @@ class Told:
         self._callbacks: list[Callable[[], None]] = []
 
     def is_set(self) -> bool:
+        """Whether it has fired."""
         return self._fired.is_set()
 
     def wait(self, timeout_s: Optional[float] = None) -> bool:
@@ -47,6 +48,7 @@ class Told:
         return self._fired.wait(timeout_s)
 
     def fire(self, reason: str) -> None:
+        """Fires it, for a reason; the first reason stays."""
         with self._lock:
             if reason in ("stopped", "closed"):
                 self._hurry.set()  # whatever the first reason was, nothing is tried again
@@ -59,6 +61,7 @@ class Told:
             callback()
 
     def call_when_fired(self, callback: Callable[[], None]) -> None:
+        """Calls a function when it fires, or now if it has."""
         with self._lock:
             if self.reason is None:
                 self._callbacks.append(callback)

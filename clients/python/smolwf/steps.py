@@ -35,6 +35,7 @@ class Step(Handle):
 
     @property
     def is_todo(self) -> bool:
+        """Whether its work is to be done: then ``complete`` or ``fail`` it."""
         return self.code is Code.OK
 
     @property
@@ -44,10 +45,12 @@ class Step(Handle):
 
     @property
     def name(self) -> str:
+        """The step's name."""
         return self.view(lib.sw_step_name) or self._name
 
     @property
     def result_text(self) -> Optional[str]:
+        """The recorded result as a JSON text; None if there is none."""
         return self.view(lib.sw_step_result)
 
     @property
@@ -57,22 +60,27 @@ class Step(Handle):
 
     @property
     def error_text(self) -> Optional[str]:
+        """The recorded failure as a JSON text; None if there is none."""
         return self.view(lib.sw_step_error)
 
     @property
     def error(self) -> Any:
+        """The recorded failure, decoded; None if there is none."""
         return self._codec.read(self.error_text)
 
     @property
     def occurrence(self) -> int:
+        """Which of the steps of its name in the run it is, from 1."""
         return self.number_of(lib.sw_step_occurrence)
 
     @property
     def tries(self) -> int:
+        """How often its work was begun, as far as recorded, this time included."""
         return self.number_of(lib.sw_step_tries)
 
     @property
     def retry_at_ms(self) -> int:
+        """When it may be tried again after a failure, in Unix milliseconds; else 0."""
         return self.number_of(lib.sw_step_retry_at_ms)
 
     def complete(self, result: Any = None, usage: Optional[Mapping[str, int]] = None) -> None:

@@ -27,6 +27,7 @@ class Stop:
         self._listeners: list[Callable[[], None]] = []
 
     def fire(self) -> None:
+        """Ends the waits that carry it, and those to come."""
         self.fired = True
         lib.sw_stop_fire(self._stop)
         for heard in list(self._listeners):
@@ -43,6 +44,7 @@ class Stop:
 
     @property
     def pointer(self) -> Any:
+        """The handle for calls of the library."""
         return self._stop
 
 

@@ -86,6 +86,7 @@ class Store(
 
     @property
     def pointer(self) -> Any:
+        """The handle for calls of the library; :class:`ClosedError` once it is closed."""
         if self._pointer is None:
             raise ClosedError(-7, "the store is closed", "SW_ERR_CLOSED")
         return self._pointer

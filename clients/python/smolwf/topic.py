@@ -52,6 +52,7 @@ class StoreTopic:
 
     @property
     def pointer(self) -> Any:
+        """The handle for calls of the library."""
         raise NotImplementedError
 
     def _document(self, function: Any, *arguments: Any) -> Any:
@@ -71,9 +72,11 @@ class AttemptTopic(Handle):
 
     @property
     def codec(self) -> Codec:
+        """How payloads are read and written: the store's."""
         raise NotImplementedError
 
     def noted(self, code: Code) -> Code:
+        """Remembers that a wait was answered SUSPEND; returns the code."""
         self.has_waited = self.has_waited or code is Code.SUSPEND
         return code
 

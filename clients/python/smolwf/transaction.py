@@ -243,11 +243,13 @@ class Transaction:
             )
 
     def go_inside(self) -> None:
+        """From here on, code is part of the block."""
         self._is_open = True
         self._outer = _around.get()
         _around.set((*self._outer, self))
 
     def go_outside(self) -> None:
+        """From here on, code is no part of the block."""
         self._is_open = False
         _around.set(self._outer)
 

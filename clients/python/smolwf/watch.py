@@ -34,6 +34,7 @@ class Watch(Handle):
         return int(out[0])
 
     def close(self) -> None:
+        """Ends the watch; its descriptor reads as ended."""
         self.free()
 
     def __enter__(self) -> Watch:
