@@ -7,9 +7,12 @@ import "C"
 
 // QueueSettings are the limits of a queue; what is absent is lifted.
 type QueueSettings struct {
-	Concurrency       *int `json:"concurrency,omitempty"`
+	// Concurrency is how many runs attempts may hold at once, in all processes; nil is no limit.
+	Concurrency *int `json:"concurrency,omitempty"`
+	// ConcurrencyPerKey is the same among runs that share a ConcurrencyKey.
 	ConcurrencyPerKey *int `json:"concurrency_per_key,omitempty"`
-	Paused            bool `json:"paused,omitempty"`
+	// Paused lets nothing be claimed.
+	Paused bool `json:"paused,omitempty"`
 }
 
 // SetQueue sets the limits of a queue.

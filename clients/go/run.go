@@ -106,7 +106,8 @@ func (s *Store) Submit(workflow string, args any, o *SubmitOptions) (runID strin
 // Item is one run of a list.
 type Item struct {
 	// Name is a child's; runs submitted from outside have none.
-	Name     string `json:"name,omitempty"`
+	Name string `json:"name,omitempty"`
+	// Workflow and Args of the run.
 	Workflow string `json:"workflow"`
 	Args     any    `json:"args,omitempty"`
 	SubmitOptions

@@ -9,16 +9,21 @@ import "encoding/json"
 
 // Schedule says what is submitted when: by Cron or by EveryMS.
 type Schedule struct {
+	// Workflow of the runs that it submits, with Args, to the Queue: "default".
 	Workflow string `json:"workflow"`
 	Args     any    `json:"args,omitempty"`
 	Queue    string `json:"queue,omitempty"`
+	// Cron is five fields, or six with the seconds first, by the clock of Timezone, a name in the IANA
+	// database: UTC. Either it or EveryMS, milliseconds, must be there.
 	Cron     string `json:"cron,omitempty"`
 	EveryMS  int64  `json:"every_ms,omitempty"`
 	Timezone string `json:"timezone,omitempty"`
-	// Overlap is "skip" or "queue", CatchUp "none", "last" or "all".
+	// Overlap is what a firing does while the last run is open: "skip", or "queue".
 	Overlap string `json:"overlap,omitempty"`
+	// CatchUp says which of the firings that passed unseen are made up for: the "last", "none" or "all".
 	CatchUp string `json:"catch_up,omitempty"`
-	Paused  bool   `json:"paused,omitempty"`
+	// Paused lets it fire no more.
+	Paused bool `json:"paused,omitempty"`
 }
 
 // SetSchedule makes a schedule or changes it.

@@ -42,6 +42,7 @@ const (
 
 // WorkerEvent is what a worker tells its Hook and its log. Fields that say nothing are zero.
 type WorkerEvent struct {
+	// Kind is what happened.
 	Kind EventKind
 	// Of which run and attempt; all are empty for a claim that is Delayed.
 	RunID, RootRunID, ParentRunID, Workflow, Queue, AttemptID string

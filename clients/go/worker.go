@@ -26,6 +26,7 @@ type Workflow func(ctx context.Context, run *Attempt) (any, error)
 // Worker claims runs and carries them through the functions it knows. Fields are not to be changed
 // while it runs.
 type Worker struct {
+	// Store to claim from.
 	Store *Store
 	// Queue to claim from; "" is "default".
 	Queue string
