@@ -43,17 +43,25 @@ export interface AttemptOf {
  * call that could not be stored (a lock, a full disk) is made again until it is.
  */
 export class Attempt implements AsyncDisposable {
+  /** The handle for calls of the library. */
   readonly handle: Handle;
+  /** The attempt's id, `attempt_` and a ULID. */
   readonly id: string;
+  /** The run's id, `run_` and a ULID. */
   readonly runId: string;
+  /** The id of the topmost run of the tree: the run's own when it is no child. */
   readonly rootRunId: string;
+  /** The id of the run that submitted this one as a child; null if none did. */
   readonly parentRunId: string | null;
+  /** The name of the run's workflow. */
   readonly workflow: string;
+  /** The name of the run's queue. */
   readonly queue: string;
   /** The fence: each claim of the run has a higher one. */
   readonly number: number;
   /** For whoever performs the attempt: its calls, and what they decide. */
   readonly calls: Calls;
+  /** Milliseconds between two heartbeats of `perform`; 0 for a lease that needs none. */
   readonly heartbeatMs: number;
   readonly #library: Library;
   readonly #of: AttemptOf;
@@ -82,6 +90,7 @@ export class Attempt implements AsyncDisposable {
     return this.#library.ask("sw_attempt_args", this.handle) as string;
   }
 
+  /** What the run was submitted with, decoded. */
   get args(): Json {
     return fromJson(this.argsText);
   }
@@ -118,6 +127,7 @@ export class Attempt implements AsyncDisposable {
     if (this.#isHeard) this.#of.hearing.listen(this);
   }
 
+  /** Tells of cancels and takeovers no more. */
   stopHearing(): void {
     this.#isPerformed = false;
     this.#of.hearing.forget(this);

@@ -7,10 +7,13 @@ import { type Named, nameOf } from "./workflow.js";
 /** A child has no idempotency key of its own: its name is its key within its parent. */
 export type ChildOptions = Omit<SubmitOptions, "idempotencyKey" | "idempotencyScope" | "budget">;
 
+/** One child of `attempt.children`. */
 export interface ChildItem extends ChildOptions {
   /** The child's key within its parent, counted up like a step's name; absent is the workflow. */
   name?: string;
+  /** Its workflow, or the name of that. */
   workflow: string | Named;
+  /** Its arguments; absent is null. */
   args?: unknown;
 }
 

@@ -2,6 +2,7 @@ import type { Json } from "./json.js";
 
 /** An error that the library answered: `name` is its code's name, such as `SW_ERR_BUSY`. */
 export class SmolwfError extends Error {
+  /** The code, below 0: docs/ERRORS.md says what each means and what to do. */
   readonly code: number;
   /** Whether the same call may succeed when it is made again. */
   readonly retryable: boolean;
@@ -27,9 +28,13 @@ export class BudgetError extends SmolwfError {}
 export class NondeterminismError extends SmolwfError {}
 /** The state of the object forbids the call. */
 export class ConflictError extends SmolwfError {}
+/** There is no such run, step, reservation or schedule. */
 export class NotFoundError extends SmolwfError {}
+/** An argument is out of its form or range; the message names it and the limit. */
 export class InvalidError extends SmolwfError {}
+/** Others kept a lock for the whole busy timeout: the same call may succeed. */
 export class BusyError extends SmolwfError {}
+/** The store was closed. */
 export class ClosedError extends SmolwfError {}
 
 /** Codes after which no call of the store has a chance. */
@@ -65,6 +70,7 @@ const CLASSES: ReadonlyMap<string, typeof SmolwfError> = new Map([
   ["SW_ERR_CLOSED", ClosedError],
 ]);
 
+/** The class of errors of a code, by its name. */
 export function classOf(codeName: string): typeof SmolwfError {
   return CLASSES.get(codeName) ?? SmolwfError;
 }
@@ -116,6 +122,7 @@ export class RecordedFailure extends Error {
   }
 }
 
+/** What is to come of a failure. */
 export interface FailureOptions {
   /** Do not try again. */
   terminal?: boolean;
@@ -129,8 +136,11 @@ export interface FailureOptions {
  */
 export class Failure extends Error {
   override name = "Failure";
+  /** The JSON value to record. */
   readonly error: Json;
+  /** Whether it is not to be tried again. */
   readonly terminal: boolean;
+  /** Milliseconds until the next try, in place of the backoff. */
   readonly retryAfterMs: number | undefined;
 
   constructor(error: Json, options: FailureOptions = {}) {

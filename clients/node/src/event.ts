@@ -15,17 +15,21 @@ export interface EventFilter {
   runId?: string;
 }
 
+/** Of `events.wait`. */
 export interface EventWaitOptions extends EventFilter {
   /** Events at most, 1000 by default. */
   limit?: number;
   /** Milliseconds; -1, the default, is without end. */
   timeoutMs?: number;
+  /** Ends the wait when it is aborted. */
   signal?: AbortSignal;
 }
 
+/** Of `events.tail`. */
 export interface TailOptions extends EventFilter {
   /** The number after which to begin: 0, the default, is all that the store has. */
   afterSeq?: Integer;
+  /** Ends the tail when it is aborted. */
   signal?: AbortSignal;
 }
 

@@ -65,10 +65,15 @@ export function jsonQuote(text: string): string {
   return library().call("sw_json_quote", text).text ?? "";
 }
 
+/** What the loaded library says about itself. */
 export interface Version {
+  /** `major.minor.patch` */
   version: string;
+  /** The same as a number: `major << 16 | minor << 8 | patch`. */
   number: number;
+  /** The version of the ABI, the end of the library's name. */
   abi: number;
+  /** What it was built with. */
   build: unknown;
 }
 

@@ -11,6 +11,7 @@ export type Json =
 
 /** A JSON text given to the library byte for byte: see {@link rawJson}. */
 export class RawJson {
+  /** The JSON text that is passed as it is. */
   readonly text: string;
 
   constructor(text: string) {

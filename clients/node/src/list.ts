@@ -9,7 +9,9 @@ import { type Named, nameOf } from "./workflow.js";
 export interface RunFilter {
   /** In this state, or any of these; an empty list is refused. */
   state?: RunState | readonly RunState[];
+  /** Of this workflow. */
   workflow?: string | Named;
+  /** Of this queue. */
   queue?: string;
   /** The code version of the run. */
   codeVersion?: string;

@@ -3,51 +3,77 @@ import { type Json, rawJson, toJson } from "./json.js";
 import type { Library } from "./library.js";
 import type { Integer } from "./numbers.js";
 
+/** What a successful answer survives: loss of power, or the death of the process alone. */
 export type Durability = "power" | "process";
 
+/** Of a store; what is left out is the library's default. */
 export interface StoreOptions {
+  /** Refuses to create the file. */
   noCreate?: boolean;
+  /** Opens the store to look: what would write is refused. */
   readOnly?: boolean;
   /** The clock stands still until `advanceClock`: thirty days in a millisecond, for your tests. */
   manualClock?: boolean;
+  /** Opens on a file system of the network all the same, where locks may not hold. */
   allowNetworkFs?: boolean;
+  /** Milliseconds to wait for a lock of another process. */
   busyTimeoutMs?: number;
+  /** Of each write; "power" by default. */
   durability?: Durability;
+  /** Connections that read at once, at most. */
   maxReaders?: number;
+  /** Milliseconds of a lease whose claim names none. */
   leaseDefaultMs?: number;
+  /** Bytes of a payload at most. */
   payloadBytesMax?: Integer;
 }
 
+/** Of a run that is submitted. */
 export interface SubmitOptions {
   /** Only this store handle may claim the run while it is open. */
   local?: boolean;
+  /** "default", or the parent's queue for a child. */
   queue?: string;
+  /** Unix milliseconds before which it is not claimed; now by default. */
   runAtMs?: Integer;
+  /** Milliseconds from then on after which it fails; never by default. */
   timeoutMs?: Integer;
+  /** Milliseconds before the second try; 1,000 by default. */
   backoffInitialMs?: Integer;
+  /** Milliseconds between two tries at most; an hour by default. */
   backoffMaxMs?: Integer;
+  /** Growth from one wait to the next in percent; 200 by default. */
   backoffPercent?: number;
   /** Lower is claimed first. */
   priority?: number;
+  /** Tries before the run fails for good; 3 by default. */
   maxTries?: number;
+  /** One key makes one run of the workflow, for as long as the first exists. */
   idempotencyKey?: string;
+  /** Within what the key counts instead; "" is what all workflows share. */
   idempotencyScope?: string;
+  /** Runs of a queue with the same key share its limit per key. */
   concurrencyKey?: string;
+  /** The version of the code that may run it; any by default. */
   codeVersion?: string;
   /** Limits of the run and all its children, by unit. */
   budget?: Amounts;
+  /** What you want to find it by, and what its events carry. */
   metadata?: { readonly [key: string]: Json };
 }
 
 /** What is reserved, spent or allowed, by unit: `{ output_tokens: 500 }`. */
 export type Amounts = Readonly<Record<string, Integer>>;
 
+/** Of a wait inside a workflow. */
 export interface WaitOptions {
   /** Milliseconds until the wait gives up, fixed by the first ask; -1, the default, is never. */
   timeoutMs?: Integer;
 }
 
+/** Of a claim by hand. */
 export interface ClaimOptions {
+  /** "default" if absent. */
   queue?: string;
   /** Milliseconds to wait for a run, -1 without end; 0, the default, answers at once. */
   waitMs?: number;
@@ -55,11 +81,15 @@ export interface ClaimOptions {
   leaseMs?: number | "while-alive";
   /** Name of the worker, shown in the history. */
   worker?: string;
+  /** The workflows to take; all if absent. */
   workflows?: readonly string[];
+  /** The code versions to take, beside runs without one; all if absent. */
   codeVersions?: readonly string[];
+  /** Ends the wait when it is aborted; a run that was just claimed is given back. */
   signal?: AbortSignal | undefined;
 }
 
+/** Of a step. */
 export interface StepOptions {
   /** What the step depends on: a replay with another input is refused. */
   input?: unknown;
@@ -67,9 +97,13 @@ export interface StepOptions {
   kind?: string;
   /** Which of the steps of this name; 0 counts up by itself. */
   occurrence?: number;
+  /** Of its record; the store's by default. */
   durability?: Durability;
+  /** Tries before the step fails for good; 3 by default. */
   maxTries?: number;
+  /** Milliseconds before the second try, which double; 1,000 by default. */
   backoffInitialMs?: Integer;
+  /** Milliseconds between two tries at most; an hour by default. */
   backoffMaxMs?: Integer;
   /** Record the start too: with `maxTries: 1` the work is done at most once. */
   track?: boolean;

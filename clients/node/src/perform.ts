@@ -22,6 +22,7 @@ import {
 import { Teller, type TellOptions } from "./told.js";
 import type { Workflow } from "./workflow.js";
 
+/** Of `attempt.perform`. */
 export type PerformOptions = TellOptions;
 
 /** What came of an attempt. */

@@ -3,9 +3,13 @@ import { toJson } from "./json.js";
 import { snakeKeys } from "./options.js";
 import { document, Topic } from "./topic.js";
 
+/** Of a queue: how many runs attempts may hold at once. What is left out is lifted. */
 export interface QueueSettings {
+  /** In all processes together; null is no limit. */
   concurrency?: number | null;
+  /** The same among runs that share a `concurrencyKey`. */
   concurrencyPerKey?: number | null;
+  /** Nothing is claimed. */
   paused?: boolean;
 }
 

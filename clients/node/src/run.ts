@@ -31,22 +31,30 @@ import { type Named, nameOf } from "./workflow.js";
 
 /** A submitted run; `exists` when its idempotency key had made it before. */
 export interface Submitted<Result = Json> {
+  /** The run's id, `run_` and a ULID. */
   runId: string;
+  /** Whether an earlier submit with the key had made it. */
   exists: boolean;
   /** Never there: what its workflow results in, for {@link Runs.result}. */
   readonly result?: Result;
 }
 
+/** One run of `runs.submitMany`. */
 export interface SubmitItem extends SubmitOptions {
+  /** Its workflow, or the name of that. */
   workflow: string | Named;
+  /** Its arguments; absent is null. */
   args?: unknown;
 }
 
 /** Whose key it is: of a workflow, as submitted by default, or of a scope that was named. */
 export type KeyOf = { workflow: string | Named } | { scope: string };
 
+/** Which page of a list. */
 export interface PageOptions {
+  /** The `next` of the page before; the first page if absent. */
   cursor?: string | undefined;
+  /** Entries at most; the library's default if absent. */
   limit?: number;
 }
 

@@ -4,17 +4,25 @@ import type { Integer } from "./numbers.js";
 import { snakeKeys } from "./options.js";
 import { document, Topic } from "./topic.js";
 
+/** Of a schedule: one of `cron` and `everyMs` must be there. */
 export interface ScheduleSpec {
+  /** The workflow of the runs that it submits. */
   workflow: string;
+  /** Their arguments; null if absent. */
   args?: Json;
+  /** Their queue; "default" if absent. */
   queue?: string;
   /** Five fields, or... */
   cron?: string;
   /** ...a fixed distance. */
   everyMs?: Integer;
+  /** Name in the IANA database by whose clock `cron` goes; UTC if absent. */
   timezone?: string;
+  /** What a firing does while the last run is open; "skip" if absent. */
   overlap?: "skip" | "queue";
+  /** Which firings that passed unseen are made up for; "last" if absent. */
   catchUp?: "none" | "last" | "all";
+  /** It fires no more. */
   paused?: boolean;
 }
 

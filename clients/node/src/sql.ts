@@ -17,11 +17,13 @@ export type SqlParams = readonly SqlParam[] | { readonly [name: string]: SqlPara
 export interface Rows<Row extends readonly SqlValue[] = SqlValue[]> {
   /** Their names, as SQLite gives them; may repeat. */
   columns: string[];
+  /** Each row's values, in the order of `columns`. */
   rows: Row[];
   /** There were more rows than are here: ask on from the last key. */
   more: boolean;
 }
 
+/** Of `store.query`. */
 export interface QueryOptions {
   /** Rows after which the answer ends: 1000, at most 10,000. */
   rowsMax?: number;

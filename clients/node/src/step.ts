@@ -14,10 +14,13 @@ export type StepState = "run" | "replayed" | "failed";
 
 /** One begun step. `attempt.step` makes, ends and frees it; `attempt.begin` leaves that to you. */
 export class Step implements Disposable {
+  /** The handle for calls of the library. */
   readonly handle: Handle;
   /** The same in every attempt: an idempotency key for whom the work calls. */
   readonly id: string;
+  /** The step's name. */
   readonly name: string;
+  /** Which of the steps of its name in the run it is, from 1. */
   readonly occurrence: number;
   /** How often the work was begun, as far as recorded, with this time. */
   readonly tries: number;

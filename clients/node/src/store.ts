@@ -40,12 +40,19 @@ const LEASE_MS = 30_000;
 
 /** An open store: one file, or memory. */
 export class Store implements AsyncDisposable {
+  /** The handle for calls of the library. */
   readonly handle: Handle;
+  /** Submit, find, claim, look at and act on runs. */
   readonly runs: Runs;
+  /** Send messages to runs. */
   readonly signals: Signals;
+  /** Limits and pauses of queues. */
   readonly queues: Queues;
+  /** Runs that submit themselves. */
   readonly schedules: Schedules;
+  /** What trees of runs may spend, and have spent. */
   readonly budgets: Budgets;
+  /** The append-only log. */
   readonly events: Events;
   readonly #library: Library;
   readonly #changes: Changes;

@@ -4,11 +4,17 @@ import type { Json } from "./json.js";
 
 /** The run and attempt that an event is about. */
 export interface RunFacts {
+  /** The run's id. */
   run_id: string;
+  /** The id of the topmost run of its tree. */
   root_run_id: string;
+  /** The id of the run that submitted it as a child; null if none did. */
   parent_run_id: string | null;
+  /** The name of its workflow. */
   workflow: string;
+  /** The name of its queue. */
   queue: string;
+  /** The attempt's id. */
   attempt_id: string;
   /** The attempt's number. */
   attempt: number;
@@ -16,10 +22,15 @@ export interface RunFacts {
   metadata: Json;
 }
 
+/** What events of steps have besides. */
 export interface StepFacts {
+  /** The step's id, the same in every attempt. */
   step_id: string;
+  /** Its name. */
   step: string;
+  /** Which of the steps of its name, from 1. */
   occurrence: number;
+  /** How often its work was begun, this time included. */
   step_tries: number;
 }
 
@@ -55,6 +66,7 @@ export interface Details {
   delayed: { call: string; error: Json };
 }
 
+/** What a worker tells of: docs/WORKERS.md has each. */
 export type EventName = keyof Details;
 
 /** One event; `event` says which. */
@@ -69,11 +81,14 @@ export type ClaimDelayed = { event: "delayed" } & Details["delayed"] & {
 
 /** What a host sets to be told. A hook that throws or rejects is logged, and changes nothing. */
 export interface Hooks {
+  /** Called with each event, in its order. */
   onEvent?(event: WorkerEvent): unknown;
 }
 
+/** From which level on a worker writes to stderr. */
 export type LogLevel = "debug" | "info" | "warning" | "error" | "off";
 
+/** What a worker tells, and whom. */
 export interface TellOptions {
   /** Told of each event, in the order of a run, when it has happened. */
   hooks?: Hooks;

@@ -8,6 +8,8 @@ export type Wait = { signal: string } | { child: string } | { sleepMs: Integer }
 export interface Ready<T = Json> {
   /** Its place among the waits. */
   index: number;
+  /** "failed" is a child that failed or was cancelled. */
   outcome: "ok" | "failed";
+  /** The signal's payload, the child's result or error; null of a sleep. */
   value: T;
 }

@@ -11,6 +11,7 @@ import { recorded } from "./thrown.js";
 import { Teller, type TellOptions } from "./told.js";
 import { entriesOf, type WorkflowEntry, type Workflows } from "./workflow.js";
 
+/** Of a worker. */
 export interface WorkOptions extends TellOptions {
   /** "default" if absent. */
   queue?: string;

@@ -9,6 +9,7 @@ export type Workflow<Args = Json, Result = unknown> = (
 
 /** A workflow function with more to say about it. */
 export interface WorkflowEntry<Args = Json, Result = unknown> {
+  /** The function. */
   run: Workflow<Args, Result>;
   /** A worker then claims runs of this version, and runs without one; no others. */
   codeVersion?: string | undefined;
@@ -17,8 +18,11 @@ export interface WorkflowEntry<Args = Json, Result = unknown> {
 /** A workflow that knows its name: submitting it is checked against its arguments and result. */
 // biome-ignore lint/suspicious/noExplicitAny: unless told, of any arguments
 export interface Named<Args = any, Result = any> {
+  /** The name that runs are submitted by. */
   readonly name: string;
+  /** The function. */
   readonly run: Workflow<Args, Result>;
+  /** A worker then claims runs of this version, and runs without one; no others. */
   readonly codeVersion?: string | undefined;
 }
 
