@@ -56,14 +56,19 @@ class error : public std::exception {
     /** Takes the object over; it may be null. */
     error(int32_t code, sw_error *owned) : code_(code), owned_(owned, free) {}
 
+    /** The code that the call returned, below 0. */
     int32_t code() const noexcept { return owned_ ? sw_error_code(owned_.get()) : code_; }
+    /** Its name, such as "SW_ERR_BUSY". */
     const char *code_name() const noexcept { return sw_code_name(code()); }
+    /** The code of the layer below: SQLite's extended one, or a negated errno; or 0. */
     int32_t engine_code() const noexcept { return sw_error_engine_code(owned_.get()); }
+    /** Whether the same call may succeed when it is made again. */
     bool is_retryable() const noexcept { return sw_error_is_retryable(owned_.get()) != 0; }
     /** The sentence; the code's name when C gave no object. */
     const char *what() const noexcept override {
         return owned_ ? sw_error_message(owned_.get()) : code_name();
     }
+    /** The error of the C functions; null where memory ran out. */
     const sw_error *get() const noexcept { return owned_.get(); }
 
   private:
@@ -92,6 +97,7 @@ template <class T> class [[nodiscard]] result {
     result(T value) : either_(std::in_place_index<0>, std::move(value)) {}
     result(smolwf::error why) : either_(std::in_place_index<1>, std::move(why)) {}
 
+    /** Whether the call succeeded. */
     bool has_value() const noexcept { return either_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
     /** The value; throws the error (without exceptions: aborts) when there is none. */
@@ -118,11 +124,14 @@ template <> class [[nodiscard]] result<void> {
     result() = default;
     result(smolwf::error why) : why_(std::in_place_index<1>, std::move(why)) {}
 
+    /** Whether the call succeeded. */
     bool has_value() const noexcept { return why_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
+    /** Throws the error (without exceptions: aborts) when there is one. */
     void value() const {
         if (!has_value()) detail::raise(error());
     }
+    /** The error of a call that failed. */
     const smolwf::error &error() const noexcept { return *std::get_if<1>(&why_); }
 
   private:
@@ -149,6 +158,7 @@ struct throwing {
 struct returning {
     template <class T> using of = result<T>;
 
+    /** Makes a result of what a C function returned. */
     template <class Make>
     static auto give(int32_t code, sw_error *err, Make make) -> result<decltype(make())> {
         if (code < 0) return error(code, err);
@@ -200,8 +210,10 @@ class text : public detail::handle<sw_text, sw_text_free> {
   public:
     using handle::handle;
 
+    /** What it holds, for as long as it lives. */
     std::string_view view() const noexcept { return detail::view(sw_text_data, get()); }
     operator std::string_view() const noexcept { return view(); }
+    /** A copy of it. */
     std::string str() const { return std::string(view()); }
 };
 
@@ -209,14 +221,18 @@ class text : public detail::handle<sw_text, sw_text_free> {
 struct id_text {
     char text[SW_ID_CAP] = {};
 
+    /** The id, ending with NUL. */
     const char *c_str() const noexcept { return text; }
+    /** The id, for as long as this lives. */
     std::string_view view() const noexcept { return text; }
     operator std::string_view() const noexcept { return view(); }
+    /** A copy of it. */
     std::string str() const { return text; }
 };
 
 /* ---- Options ------------------------------------------------------------------------------ */
 
+/** Options of store::open(); members as in sw_store_options. */
 struct store_options {
     uint32_t flags = 0;
     uint32_t busy_timeout_ms = 0;
@@ -238,6 +254,7 @@ struct store_options {
     }
 };
 
+/** Options of a submit; members as in sw_submit_options. */
 struct submit_options {
     uint32_t flags = 0;
     std::string_view queue = {};
@@ -278,6 +295,7 @@ struct submit_options {
     }
 };
 
+/** Options of a claim; members as in sw_claim_options. */
 struct claim_options {
     uint32_t flags = 0;
     int64_t wait_ms = 0;
@@ -301,6 +319,7 @@ struct claim_options {
     }
 };
 
+/** Options of a failure; members as in sw_fail_options. */
 struct fail_options {
     uint32_t flags = 0;
     int64_t retry_after_ms = 0;
@@ -314,6 +333,7 @@ struct fail_options {
     }
 };
 
+/** Options of a step; members as in sw_step_options. */
 struct step_options {
     uint32_t flags = 0;
     std::string_view kind = {};
@@ -500,10 +520,13 @@ class transaction {
         return end("attempt_complete", "result_from", std::to_string(item));
     }
 
+    /** How many items it has. */
     size_t size() const noexcept { return size_; }
     /** How many items complete the step; a script with two is refused. */
     size_t step_ends() const noexcept { return step_ends_; }
+    /** Whether an item completes the step. */
     bool ends_step() const noexcept { return step_ends_ != 0; }
+    /** Whether an item ends the attempt. */
     bool ends_attempt() const noexcept { return ends_attempt_; }
     /** The script. */
     std::string script() const { return "[" + items_ + "]"; }
@@ -589,6 +612,7 @@ template <class P> class basic_stop : public detail::handle<sw_stop, sw_stop_fre
     template <class T> using of = typename P::template of<T>;
     using handle::handle;
 
+    /** A stop that is not fired. */
     static of<basic_stop> make() {
         sw_stop *out = nullptr;
         sw_error *err = nullptr;
@@ -630,6 +654,7 @@ template <class P> class basic_step : public detail::handle<sw_step, sw_step_fre
     template <class T> using of = typename P::template of<T>;
     using handle::handle;
 
+    /** Records the result, a JSON text, once and for all: every later attempt replays it. */
     of<void> complete(std::string_view result = {}) {
         sw_error *err = nullptr;
         int32_t code = sw_step_complete(this->get(), result.data(), result.size(), &err);
@@ -642,12 +667,19 @@ template <class P> class basic_step : public detail::handle<sw_step, sw_step_fre
         int32_t code = sw_step_fail(this->get(), error.data(), error.size(), &c, &err);
         return P::give(code, err, [&] { return code; });
     }
+    /** The same in every attempt: an idempotency key for whoever the work calls. */
     std::string_view id() const noexcept { return detail::view(sw_step_id, c()); }
+    /** The name that it was begun under. */
     std::string_view name() const noexcept { return detail::view(sw_step_name, c()); }
+    /** The recorded result of a step that replays, JSON. */
     std::string_view result() const noexcept { return detail::view(sw_step_result, c()); }
+    /** The recorded failure of a step that begin answered with SW_FAILED, JSON. */
     std::string_view error() const noexcept { return detail::view(sw_step_error, c()); }
+    /** Which call of its name in the run it is, from 1. */
     uint32_t occurrence() const noexcept { return sw_step_occurrence(c()); }
+    /** How often its work was begun, as far as recorded, this time included. */
     uint32_t tries() const noexcept { return sw_step_tries(c()); }
+    /** When it may be begun again after a failure, in Unix milliseconds; else 0. */
     int64_t retry_at_ms() const noexcept { return sw_step_retry_at_ms(c()); }
     /** Also settles what the step reserved, with `{unit: amount}`. */
     of<void> complete_usage(std::string_view result, std::string_view usage) {
@@ -678,22 +710,33 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, detai
     template <class T> using of = typename P::template of<T>;
     using handle::handle;
 
+    /** The id of the attempt. */
     std::string_view id() const noexcept { return detail::view(sw_attempt_id, c()); }
+    /** The id of its run. */
     std::string_view run_id() const noexcept { return detail::view(sw_attempt_run_id, c()); }
+    /** The id of the topmost run of the tree: the run's own when it is no child. */
     std::string_view root_run_id() const noexcept {
         return detail::view(sw_attempt_root_run_id, c());
     }
+    /** The id of the run that submitted this one as a child; absent if none did. */
     std::string_view parent_run_id() const noexcept {
         return detail::view(sw_attempt_parent_run_id, c());
     }
+    /** The name of the workflow to run. */
     std::string_view workflow() const noexcept { return detail::view(sw_attempt_workflow, c()); }
+    /** The version of the code that the run was submitted for; absent if none. */
     std::string_view code_version() const noexcept {
         return detail::view(sw_attempt_code_version, c());
     }
+    /** The name of the queue that it was claimed from. */
     std::string_view queue() const noexcept { return detail::view(sw_attempt_queue, c()); }
+    /** The arguments of the run, JSON byte for byte; "null" when none were given. */
     std::string_view args() const noexcept { return detail::view(sw_attempt_args, c()); }
+    /** The metadata of the run, a JSON object; absent when there is none. */
     std::string_view metadata() const noexcept { return detail::view(sw_attempt_metadata, c()); }
+    /** The number of the attempt within its run, from 1: the fence. */
     uint32_t number() const noexcept { return sw_attempt_number(c()); }
+    /** When the lease lapses, in Unix milliseconds, as far as this handle knows. */
     int64_t lease_expires_at_ms() const noexcept { return sw_attempt_lease_expires_at_ms(c()); }
 
     /** 0 keeps the length of the lease. */
@@ -702,11 +745,13 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, detai
         int32_t code = sw_attempt_heartbeat(this->get(), lease_ms, &err);
         return P::give(code, err, detail::nothing);
     }
+    /** An error when the run was cancelled or taken over; writes nothing. */
     of<void> check() {
         sw_error *err = nullptr;
         int32_t code = sw_attempt_check(this->get(), &err);
         return P::give(code, err, detail::nothing);
     }
+    /** Ends the run with its result, a JSON text. */
     of<void> complete(std::string_view result = {}) {
         sw_error *err = nullptr;
         int32_t code = sw_attempt_complete(this->get(), result.data(), result.size(), &err);
@@ -767,6 +812,7 @@ template <class P> class basic_attempt : public detail::handle<sw_attempt, detai
                             args.data(), args.size(), &c, out.text, sizeof out.text, &err);
         return P::give(code, err, [&] { return answer<id_text>{code, out}; });
     }
+    /** Submits children, a JSON array, in one commit; an array with their ids. */
     of<text> child_submit_many(std::string_view items) {
         sw_text *out = nullptr;
         sw_error *err = nullptr;
@@ -843,6 +889,7 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_store_open(path.c_str(), &c, &out, &err);
         return P::give(code, err, [&] { return basic_store(out); });
     }
+    /** A store that is gone when it is closed. Call init() next. */
     static of<basic_store> open_in_memory(const store_options &options = {}) {
         sw_store *out = nullptr;
         sw_error *err = nullptr;
@@ -857,18 +904,21 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_store_init(this->get(), &out, &err);
         return P::give(code, err, [&] { return out; });
     }
+    /** Migrates up to a version; how many migrations it took. There is no way down. */
     of<uint32_t> migrate(int64_t target) {
         uint32_t out = 0;
         sw_error *err = nullptr;
         int32_t code = sw_store_migrate(this->get(), target, &out, &err);
         return P::give(code, err, [&] { return out; });
     }
+    /** The version in the file, and the newest that the library knows. */
     of<schema_versions> schema_version() {
         schema_versions out = {0, 0};
         sw_error *err = nullptr;
         int32_t code = sw_store_schema_version(this->get(), &out.current, &out.newest, &err);
         return P::give(code, err, [&] { return out; });
     }
+    /** What was applied to the file, a JSON array. */
     of<text> migrations() {
         sw_text *out = nullptr;
         sw_error *err = nullptr;
@@ -877,14 +927,17 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
     }
     /** Null for a store in memory. */
     const char *path() const noexcept { return sw_store_path(this->get()); }
+    /** Moves a manual clock on: what comes due by it is due at once. */
     of<void> advance_clock(int64_t ms) {
         sw_error *err = nullptr;
         int32_t code = sw_store_advance_clock(this->get(), ms, &err);
         return P::give(code, err, detail::nothing);
     }
+    /** The store's clock: the system's or the manual one, in Unix milliseconds. */
     int64_t now_ms() const noexcept { return sw_store_now_ms(this->get()); }
     /** From any thread: wakes every waiter. Closing is the destructor's, or close(). */
     void shutdown() noexcept { sw_store_shutdown(this->get()); }
+    /** Closes it now: waits for calls in flight, and gives open attempts back. */
     void close() noexcept { sw_store_close(this->release()); }
 
     /** SW_OK or SW_EXISTS, both with the run's id. */
@@ -955,6 +1008,7 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_store_wait(this->get(), seen, timeout_ms, stop, &out, &err);
         return P::give(code, err, [&] { return answer<uint64_t>{code, out}; });
     }
+    /** Changes as a descriptor, for an event loop to poll. */
     of<basic_watch<P>> watch_open() {
         sw_watch *out = nullptr;
         sw_error *err = nullptr;
@@ -1010,12 +1064,14 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
                                       idempotency_key.data(), idempotency_key.size(), &err);
         return P::give(code, err, [&] { return code; });
     }
+    /** The document of a run, JSON. */
     of<text> run_get(std::string_view run_id) {
         sw_text *out = nullptr;
         sw_error *err = nullptr;
         int32_t code = sw_run_get(this->get(), run_id.data(), run_id.size(), &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** A page of a run's attempts, steps, children and signals, JSON. */
     of<text> run_history(std::string_view run_id, std::string_view cursor = {},
                          uint32_t limit = 0) {
         sw_text *out = nullptr;
@@ -1109,35 +1165,41 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         return P::give(code, err, [&] { return text(out); });
     }
 
+    /** Makes a schedule, a JSON object, or changes it. */
     of<void> schedule_set(std::string_view name, std::string_view spec) {
         sw_error *err = nullptr;
         int32_t code =
             sw_schedule_set(this->get(), name.data(), name.size(), spec.data(), spec.size(), &err);
         return P::give(code, err, detail::nothing);
     }
+    /** Deletes a schedule; runs that it submitted go on. */
     of<void> schedule_delete(std::string_view name) {
         sw_error *err = nullptr;
         int32_t code = sw_schedule_delete(this->get(), name.data(), name.size(), &err);
         return P::give(code, err, detail::nothing);
     }
+    /** All schedules by name, a JSON array. */
     of<text> schedule_list() {
         sw_text *out = nullptr;
         sw_error *err = nullptr;
         int32_t code = sw_schedule_list(this->get(), &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
+    /** Says what a reservation came to, `{unit: amount}`; `{}` gives all of it back. */
     of<void> budget_settle(std::string_view reservation_id, std::string_view usage) {
         sw_error *err = nullptr;
         int32_t code = sw_budget_settle(this->get(), reservation_id.data(), reservation_id.size(),
                                         usage.data(), usage.size(), &err);
         return P::give(code, err, detail::nothing);
     }
+    /** Raises the limit of a unit; lowers it by a negative number. */
     of<void> budget_raise(std::string_view run_id, std::string_view unit, int64_t delta) {
         sw_error *err = nullptr;
         int32_t code = sw_budget_raise(this->get(), run_id.data(), run_id.size(), unit.data(),
                                        unit.size(), delta, &err);
         return P::give(code, err, detail::nothing);
     }
+    /** What the run's tree may spend, has reserved and has spent, JSON. */
     of<text> budget_get(std::string_view run_id) {
         sw_text *out = nullptr;
         sw_error *err = nullptr;
@@ -1170,6 +1232,7 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
     of<text> tx_run(std::string_view script, const basic_step<P> &step) {
         return tx_run(script, nullptr, step.get());
     }
+    /** Looks the whole file over; the faults that it found, JSON. */
     of<text> check() {
         sw_text *out = nullptr;
         sw_error *err = nullptr;

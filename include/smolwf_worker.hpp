@@ -74,8 +74,11 @@ class failure : public std::runtime_error {
     explicit failure(std::string json, bool terminal = false, int64_t retry_after_ms = 0)
         : runtime_error(json), json_(std::move(json)), terminal_(terminal),
           retry_after_ms_(retry_after_ms) {}
+    /** What is recorded. */
     const std::string &json() const noexcept { return json_; }
+    /** Whether it is not to be tried again. */
     bool terminal() const noexcept { return terminal_; }
+    /** Milliseconds until the next try; 0 is what the backoff says. */
     int64_t retry_after_ms() const noexcept { return retry_after_ms_; }
 
   private:
@@ -113,6 +116,7 @@ enum class why_told { nothing, cancelled, lost, stopped };
 
 /* ---- Events ------------------------------------------------------------------------------- */
 
+/** How much an event matters. */
 enum class severity { debug, info, warning, error };
 
 /** What happened to a run; docs/WORKERS.md lists the kinds. Views live as long as the call. */
@@ -159,6 +163,7 @@ inline std::function<void(const event &)> log_from(severity least) {
     };
 }
 
+/** Options of a worker. */
 struct worker_options {
     /** Absent is "default". */
     std::string queue = {};
@@ -551,7 +556,9 @@ class context {
   public:
     explicit context(std::shared_ptr<detail::room> room) : room_(std::move(room)) {}
 
+    /** The id of the run. */
     std::string_view run_id() const { return attempt().run_id(); }
+    /** The arguments of the run, JSON byte for byte; "null" when none were given. */
     std::string_view args() const { return attempt().args(); }
     /** The level below, for what is not here; the worker ends it. */
     smolwf::attempt &attempt() const { return room_->attempt(); }
@@ -611,6 +618,7 @@ class context {
         return run_step(name, input, options, carry_out, true);
     }
 
+    /** Waits so long from the first call of this name on; parks meanwhile. */
     void sleep(std::string_view name, int64_t duration_ms) {
         const std::string of = "sleep " + std::string(name);
         const int32_t code = call("sw_sleep", [&] { return attempt().sleep(name, duration_ms); });
@@ -662,6 +670,7 @@ class context {
         const auto append = [&] { return attempt().event_append(type, payload, key); };
         return call("sw_event_append", append) == SW_OK;
     }
+    /** Extends the lease, where it is one of milliseconds. */
     void heartbeat() {
         call("sw_attempt_heartbeat", [&] { return attempt().heartbeat(), SW_OK; });
     }
@@ -1261,6 +1270,7 @@ class worker {
         }
     }
 
+    /** Starts the threads; stop() and join() end them. */
     void start() {
         loop_->start();
         is_started_ = true;

@@ -528,7 +528,7 @@ fn dead_paths(source: &Source) -> Vec<String> {
     let mut faults = Vec::new();
     for (at, line) in source.text.lines().enumerate() {
         let links = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-        let links = links.filter(|link| !link.is_empty() && !link.contains(':'));
+        let links = links.filter(|link| !link.is_empty() && !link.contains([':', ',', '(']));
         let paths = quoted(line).filter(|path| roots.clone().any(|root| path.starts_with(root)));
         let paths = paths.filter(|path| !path.contains(['<', '{', '*', ' ']));
         let dead = links.filter(|link| !folder.join(link).exists());

@@ -153,3 +153,59 @@ fn an_export_that_a_client_lacks_is_found() {
     assert_eq!(find("sw_run_fly_off(); sw_step_id()"), ["a does not serve sw_run_fly"]);
     assert_eq!(find("sw_run_fly(); ask(`sw_step_${what}`)"), ["a does not serve sw_step_id"]);
 }
+
+/// Returns the name of the class that a line at the margin begins, and whether its members are public.
+fn class_begun(line: &str) -> Option<(&str, bool)> {
+    let (_, head) =
+        line.strip_suffix('{')?.rsplit_once("class ").or_else(|| line.rsplit_once("struct "))?;
+    let name = head
+        .trim_start_matches("[[nodiscard]] ")
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .next()?;
+    let is_begun = ["class ", "struct ", "template "].iter().any(|word| line.starts_with(word));
+    is_begun.then_some((name, line.contains("struct ")))
+}
+
+/// Returns the name of the method that a line of a class declares; what C++ itself calls is no method.
+fn method<'a>(line: &'a str, class: &str) -> Option<&'a str> {
+    let declared = line.strip_prefix("    ")?;
+    let (before, _) = declared.split_once('(')?;
+    let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+    let is_other = declared.starts_with([' ', '/', '}', ':']) || before.contains(['=', '~']);
+    let is_other = is_other || line.contains("operator") || line.contains("= delete");
+    let is_other =
+        is_other || ["using ", "friend ", "template "].iter().any(|it| declared.starts_with(it));
+    (!is_other && name != class && name != "c" && !name.is_empty()).then_some(name)
+}
+
+/// Finds public methods of a C++ header without a comment; of several forms the first needs one.
+fn silent_methods(source: &Source) -> Vec<String> {
+    let (mut class, mut is_public, mut is_detail) = ("", false, false);
+    let (mut faults, mut last, mut is_told) = (Vec::new(), "", false);
+    for (at, line) in source.text.lines().enumerate() {
+        is_detail =
+            (is_detail || line.starts_with("namespace detail")) && line != "} // namespace detail";
+        (class, is_public) = class_begun(line).unwrap_or((class, is_public));
+        is_public = (is_public || line == "  public:") && !["  private:", "};"].contains(&line);
+        if let Some(name) = method(line, class).filter(|_| is_public && !is_detail) {
+            if !is_told && name != last {
+                faults.push(source.fault(at, &format!("{class}::{name} has no comment")));
+            }
+            last = name;
+        }
+        is_told = line.ends_with("*/") || (is_told && line.starts_with("    template"));
+    }
+    faults
+}
+
+#[test]
+fn every_public_method_in_cpp_says_what_it_does() {
+    let headers = ["include/smolwf.hpp", "include/smolwf_worker.hpp"].map(read);
+    assert_none(&headers.iter().flat_map(silent_methods).collect::<Vec<_>>());
+    for (header, least) in headers.iter().zip([100, 20]) {
+        let bare: String =
+            header.text.lines().filter(|it| !it.ends_with("*/")).collect::<Vec<_>>().join("\n");
+        let found = silent_methods(&Source::new(&header.path, &bare)).len();
+        assert!(found > least, "{found} methods in {}", header.path);
+    }
+}
