@@ -42,7 +42,8 @@ musl() {
     chroot "$trixie" /bin/sh -c "$fetch" >"$room.log" 2>&1 ||
         fail "the packages musl and busybox-static cannot be had, see $room.log"
     for package in "$trixie"/tmp/*.deb; do dpkg-deb -x "$package" "$room.making"; done
-    rm "$trixie"/tmp/*.deb
+    # Debian's musl looks into folders of its own; elsewhere it looks where it was built to.
+    rm -r "$trixie"/tmp/*.deb "$room.making"/etc/ld-musl*
     chroot "$room.making" /bin/busybox --install -s /bin
 }
 

