@@ -6,7 +6,6 @@ package smolwf
 import "C"
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -90,19 +89,10 @@ func (s *Store) RaiseBudget(runID, unit string, delta int64) error {
 	})
 }
 
-// Budget returns what the run's tree may spend and has spent, by unit, and the whole document, a [Budget]
-// in JSON.
-func (s *Store) Budget(runID string) (map[string]Balance, json.RawMessage, error) {
-	raw, err := s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+// Budget returns what the run's tree may spend, has reserved and has spent, by unit.
+func (s *Store) Budget(runID string) (*Budget, error) {
+	return document[*Budget](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := str(runID)
 		return C.sw_budget_get(c, p, n, out, err)
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	var document struct {
-		Units map[string]Balance `json:"units"`
-	}
-	err = json.Unmarshal(raw, &document)
-	return document.Units, raw, err
+	}))
 }

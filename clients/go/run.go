@@ -282,13 +282,13 @@ func runOf(raw json.RawMessage) (*Run, error) {
 	return run, json.Unmarshal(raw, run)
 }
 
-// History returns a page of the history of a run, a [History] in JSON; limit 0 is 1000 items.
-func (s *Store) History(runID, cursor string, limit int) (json.RawMessage, error) {
-	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+// History returns a page of the history of a run; limit 0 is 1000 items.
+func (s *Store) History(runID, cursor string, limit int) (*History, error) {
+	return document[*History](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := str(runID)
 		cursorPtr, cursorLen := optional(cursor)
 		return C.sw_run_history(c, p, n, cursorPtr, cursorLen, upTo(limit), out, err)
-	})
+	}))
 }
 
 // Cancel cancels a run and everything below it.

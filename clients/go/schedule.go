@@ -5,8 +5,6 @@ package smolwf
 */
 import "C"
 
-import "encoding/json"
-
 // Schedule says what is submitted when: by Cron or by EveryMS.
 type Schedule struct {
 	// Workflow of the runs that it submits, with Args, to the Queue: "default".
@@ -47,9 +45,9 @@ func (s *Store) DeleteSchedule(name string) error {
 	})
 }
 
-// Schedules returns all schedules, a list of [ScheduleRecord] in JSON.
-func (s *Store) Schedules() (json.RawMessage, error) {
-	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+// Schedules returns all schedules, by name.
+func (s *Store) Schedules() ([]ScheduleRecord, error) {
+	return document[[]ScheduleRecord](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		return C.sw_schedule_list(c, out, err)
-	})
+	}))
 }

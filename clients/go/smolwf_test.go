@@ -314,8 +314,8 @@ func TestSchedulesFire(t *testing.T) {
 	must(t, store.SetSchedule("hourly", Schedule{Workflow: "w", EveryMS: 3_600_000}))
 	must(t, store.Advance(time.Hour))
 	claim(t, store)
-	if all, err := store.Schedules(); err != nil || !strings.Contains(string(all), `"hourly"`) {
-		t.Fatalf("%s %v", all, err)
+	if all, err := store.Schedules(); err != nil || len(all) != 1 || all[0].Name != "hourly" {
+		t.Fatalf("%+v %v", all, err)
 	}
 	must(t, store.DeleteSchedule("hourly"))
 	if err := store.DeleteSchedule("hourly"); !errors.Is(err, ErrNotFound) {
@@ -344,15 +344,15 @@ func TestBudgetsAreReservedAndSettled(t *testing.T) {
 	_, _, err = run.Reserve(step, Amounts{"tokens": 60}, "")
 	must(t, err)
 	must(t, step.CompleteUsage("done", Amounts{"tokens": 55}))
-	units, _, err := store.Budget(runID)
+	budget, err := store.Budget(runID)
 	must(t, err)
-	if b := units["tokens"]; b.Spent != 105 || b.Reserved != 0 || *b.Limit != 110 {
+	if b := budget.Units["tokens"]; b.Spent != 105 || b.Reserved != 0 || *b.Limit != 110 {
 		t.Fatalf("%+v", b)
 	}
 	checked, err := store.Check()
 	must(t, err)
-	if !strings.Contains(string(checked), `"ok":true`) {
-		t.Fatalf("%s", checked)
+	if !checked.Ok {
+		t.Fatalf("%+v", checked)
 	}
 }
 
@@ -413,7 +413,7 @@ func TestTheLibraryTellsOfItself(t *testing.T) {
 	if current != 1 || newest < 4 || store.Path() == "" || time.Since(store.Now()) > time.Hour {
 		t.Fatal(current, newest, store.Path(), store.Now())
 	}
-	if applied, err := store.Migrations(); err != nil || !strings.Contains(string(applied), `"id":1`) {
-		t.Fatalf("%s %v", applied, err)
+	if applied, err := store.Migrations(); err != nil || len(applied) == 0 || applied[0].ID != 1 {
+		t.Fatalf("%+v %v", applied, err)
 	}
 }

@@ -172,11 +172,11 @@ func (s *Store) SchemaVersion() (current, newest int64, _ error) {
 	return int64(now), int64(new), err
 }
 
-// Migrations returns what was applied when, a list of [Migration] in JSON.
-func (s *Store) Migrations() (json.RawMessage, error) {
-	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+// Migrations returns what was applied when, the oldest first.
+func (s *Store) Migrations() ([]Migration, error) {
+	return document[[]Migration](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		return C.sw_store_migrations(c, out, err)
-	})
+	}))
 }
 
 // Path returns the file's path, "" in memory.
@@ -196,11 +196,11 @@ func (s *Store) Now() time.Time {
 	return time.UnixMilli(ms)
 }
 
-// Check verifies the whole store and returns what it found, a [Check] in JSON.
-func (s *Store) Check() (json.RawMessage, error) {
-	return s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+// Check verifies the whole store and returns what it found.
+func (s *Store) Check() (*Check, error) {
+	return document[*Check](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
 		return C.sw_store_check(c, out, err)
-	})
+	}))
 }
 
 // Backup copies the store to a new file, as it is at one moment, while others write. The copy is a store

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -148,16 +147,8 @@ func untilParked(ctx context.Context, crew *smolwf.Worker, runID string) error {
 			return errors.Join(failure, ctx.Err())
 		}
 		time.Sleep(5 * time.Millisecond)
-		raw, err := crew.Store.History(runID, "", 0)
+		page, err := crew.Store.History(runID, "", 0)
 		if err != nil {
-			return err
-		}
-		var page struct {
-			Children []struct {
-				State string `json:"state"`
-			} `json:"children"`
-		}
-		if err := json.Unmarshal(raw, &page); err != nil {
 			return err
 		}
 		parked = 0
@@ -171,8 +162,11 @@ func untilParked(ctx context.Context, crew *smolwf.Worker, runID string) error {
 }
 
 func balance(store *smolwf.Store, runID string) (smolwf.Balance, error) {
-	units, _, err := store.Budget(runID)
-	return units["tokens"], err
+	budget, err := store.Budget(runID)
+	if err != nil {
+		return smolwf.Balance{}, err
+	}
+	return budget.Units["tokens"], nil
 }
 
 func report(store *smolwf.Store, runID string) error {
@@ -186,18 +180,12 @@ func report(store *smolwf.Store, runID string) error {
 		return fmt.Errorf("%d tokens above the limit", over)
 	}
 	fmt.Println("no reserve went above the limit")
-	raw, err := store.Check()
+	checked, err := store.Check()
 	if err != nil {
 		return err
 	}
-	var checked struct {
-		OK bool `json:"ok"`
-	}
-	if err := json.Unmarshal(raw, &checked); err != nil {
-		return err
-	}
-	if !checked.OK {
-		return fmt.Errorf("the store does not hold: %s", raw)
+	if !checked.Ok {
+		return fmt.Errorf("the store does not hold: %+v", checked.Faults)
 	}
 	fmt.Println("spent is the sum of the ledger")
 	fmt.Printf("# spent %d of %d\n", tokens.Spent, limit+raise)

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -195,24 +194,12 @@ func killSome(store *smolwf.Store, parentID string, g gang) error {
 	return nil
 }
 
-type child struct {
-	RunID string `json:"run_id"`
-	State string `json:"state"`
-}
-
 // each reads the parent's children, page by page.
-func each(store *smolwf.Store, parentID string, see func(child) error) error {
+func each(store *smolwf.Store, parentID string, see func(smolwf.ChildRecord) error) error {
 	cursor := ""
 	for {
-		raw, err := store.History(parentID, cursor, 0)
+		page, err := store.History(parentID, cursor, 0)
 		if err != nil {
-			return err
-		}
-		var page struct {
-			Children []child `json:"children"`
-			Next     *string `json:"next"`
-		}
-		if err := json.Unmarshal(raw, &page); err != nil {
 			return err
 		}
 		for _, c := range page.Children {
@@ -229,7 +216,7 @@ func each(store *smolwf.Store, parentID string, see func(child) error) error {
 
 func finished(store *smolwf.Store, parentID string) (int, error) {
 	n := 0
-	err := each(store, parentID, func(c child) error {
+	err := each(store, parentID, func(c smolwf.ChildRecord) error {
 		if c.State == "completed" {
 			n++
 		}
@@ -249,14 +236,14 @@ func report(store *smolwf.Store, runID string) error {
 	fmt.Println("the parent woke once")
 	fmt.Printf("the sum is %s\n", run.Result)
 	seen := 0
-	err = each(store, runID, func(c child) error {
+	err = each(store, runID, func(c smolwf.ChildRecord) error {
 		seen++
-		raw, err := store.History(c.RunID, "", 0)
+		history, err := store.History(c.RunID, "", 0)
 		if err != nil {
 			return err
 		}
-		if bytes.Count(raw, []byte(`"step_id"`)) != 1 || c.State != "completed" {
-			return fmt.Errorf("child %s: %s", c.RunID, raw)
+		if len(history.Steps) != 1 || c.State != "completed" {
+			return fmt.Errorf("child %s: %+v", c.RunID, history)
 		}
 		return nil
 	})
