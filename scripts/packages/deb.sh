@@ -27,11 +27,11 @@ document() { # <package>
     {
         cat LICENSE && echo && cat LICENSE-MIT
         printf '\nOn Debian systems the Apache License, Version 2.0, is in /usr/share/common-licenses/Apache-2.0.\n'
-        [ "$1" = libsmolwf-dev ] || printf '\nTHIRD-PARTY.txt.gz beside this has the licences of what is inside.\n'
+        printf '\nTHIRD-PARTY.txt.gz beside this has the licences of what is inside.\n'
     } >"$folder/copyright"
     printf 'smolwf (%s) unstable; urgency=medium\n\n  * As CHANGELOG.md of the sources says.\n\n -- %s  %s\n' "$version" \
         "$MAINTAINER" "$(date --rfc-email --date "@$SOURCE_DATE_EPOCH")" | gzip --best --no-name >"$folder/changelog.gz"
-    [ "$1" = libsmolwf-dev ] || gzip --best --no-name <"$stage/THIRD-PARTY.txt" >"$folder/THIRD-PARTY.txt.gz"
+    gzip --best --no-name <"$stage/THIRD-PARTY.txt" >"$folder/THIRD-PARTY.txt.gz"
 }
 
 control() { # <package> <architecture> <lines>
@@ -53,6 +53,7 @@ pack() { # <package> <architecture> <lines of its control file>
 
 library() { # <folder of libraries> <architecture>
     take libsmolwf0 "$1/libsmolwf.so.$version" "$1/libsmolwf.so.0"
+    chmod 644 "$scratch/libsmolwf0/$1/libsmolwf.so.$version"
     mkdir -p "$scratch/libsmolwf0/DEBIAN"
     echo "libsmolwf 0 libsmolwf0 (>= $version)" >"$scratch/libsmolwf0/DEBIAN/shlibs"
     echo 'activate-noawait ldconfig' >"$scratch/libsmolwf0/DEBIAN/triggers"

@@ -62,7 +62,8 @@ build_library() { # <triple>
 
 build_tool() { # <triple>
     local rust=${1%%-*}-unknown-linux-musl
-    CARGO_ENCODED_RUSTFLAGS=$(rust_flags -Ctarget-feature=+crt-static) zig_cargo --bin swctl \
+    RUSTC_WRAPPER=$PWD/scripts/packages/rustc.sh \
+        CARGO_ENCODED_RUSTFLAGS=$(rust_flags -Ctarget-feature=+crt-static) zig_cargo --bin swctl \
         --manifest-path tools/swctl/Cargo.toml --target "$rust" --target-dir "$target/packages/tool"
     install -D -m 755 "$target/packages/tool/$rust/release/swctl" "$stage/$1/bin/swctl"
 }
