@@ -32,7 +32,7 @@ from .async_store import AsyncStore
 from .async_worker import AsyncWorker
 from .attempt import Attempt
 from .codes import FOREVER, LEASE_WHILE_ALIVE, Answer, Code, Durability
-from .context import Context, StepScope, Used, current, on_child, on_signal, on_sleep
+from .context import Context, StepScope, Used, current, on_child, on_signal, on_sleep, step_id
 from .errors import *
 from .options import (
     Action,
@@ -203,6 +203,7 @@ __all__ = [
     "on_signal",
     "on_sleep",
     "step",
+    "step_id",
     "version",
     "version_number",
     "workflow",

@@ -57,6 +57,18 @@ def current() -> Any:
     return current_context.get()
 
 
+def step_id() -> str:
+    """The id of the step whose work this code is part of; LookupError outside of one.
+
+    It is the same in every attempt: an idempotency key for whoever the work calls.
+    """
+    around = steps_around.get()
+    if not around:
+        raise LookupError("this code is not part of the work of a step")
+    found: str = around[-1].id
+    return found
+
+
 class Used(NamedTuple):
     """What a step returns to settle its reservations along with its result."""
 

@@ -126,6 +126,37 @@ def test_a_worker_runs_workflows_as_tasks_and_is_woken_by_a_submit() -> None:
     run(main())
 
 
+def test_the_work_of_a_step_knows_its_id_in_a_task_and_in_a_thread() -> None:
+    told: dict[str, str] = {}
+
+    @smolwf.step
+    async def in_a_task() -> None:
+        await asyncio.sleep(0)
+        told["in_a_task"] = smolwf.step_id()
+
+    @smolwf.step
+    def in_a_thread() -> None:
+        told["in_a_thread"] = smolwf.step_id()
+
+    @smolwf.workflow
+    async def flow(context: AsyncContext, args: None) -> None:
+        in_thread: Any = in_a_thread()
+        await asyncio.gather(in_a_task(), in_thread)
+
+    async def main() -> dict[str, str]:
+        async with await AsyncStore.open_in_memory() as store:
+            run_id = await flow.submit_async(store)
+            worker = AsyncWorker(store, [flow])
+            working = asyncio.create_task(worker.run())
+            await run_id.result()
+            worker.stop()
+            await working
+            steps = (await store.history(run_id))["steps"]
+            return {step["name"]: step["step_id"] for step in steps}
+
+    assert run(main()) == told
+
+
 def test_a_workflow_parks_and_goes_on_when_its_signal_comes() -> None:
     @smolwf.workflow
     async def patient(context: AsyncContext, args: Any) -> Any:

@@ -68,6 +68,32 @@ def test_a_step_as_a_context_and_as_a_call(store: Store) -> None:
     assert store.run(run_id)["result"] == [{"receipt": 1}, [1, 2]]
 
 
+def test_the_work_of_a_step_knows_its_id(store: Store) -> None:
+    told: list[str] = []
+
+    @smolwf.step
+    def pay() -> None:
+        told.append(smolwf.step_id())
+        if len(told) == 1:
+            raise RuntimeError("again")
+
+    @smolwf.workflow
+    def flow(context: Context, args: None) -> None:
+        with pytest.raises(LookupError):
+            smolwf.step_id()
+        pay()
+        with context.step("by hand") as step:
+            told.append(smolwf.step_id())
+            step.complete()
+
+    run_id = flow.submit(store)
+    run_to_the_end(store, flow)
+    store.advance_clock(2_000)
+    run_to_the_end(store, flow)
+    ids = [step["step_id"] for step in store.history(run_id)["steps"]]
+    assert told == [ids[0], ids[0], ids[1]]
+
+
 def test_another_input_is_nondeterminism(store: Store) -> None:
     @smolwf.step(hash_args=True)
     def look(what: str) -> None: ...
