@@ -166,11 +166,16 @@ test("parallel calls under one name are asked in the order they were made", asyn
 
 test("a refused begin decides the run, though its caller caught it and threw another", async (t) => {
   const outcome = await outcomeOf(t, async (attempt) => {
-    const slow = attempt.step("same", () => pause(20));
+    let refused = (): void => {};
+    const other = new Promise<void>((resolve) => {
+      refused = resolve;
+    });
+    const slow = attempt.step("same", () => other);
     await assert.rejects(
       attempt.step("same", () => 1),
       ConflictError,
     );
+    refused();
     await slow;
     throw new Failure("of its own", { retryAfterMs: 1 });
   });
