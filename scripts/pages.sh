@@ -44,7 +44,6 @@ prepare_node() {
 }
 
 prepare_go() {
-    local id
     export GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=readonly
     link_library
     sed "s|\.\./\.\./clients|$root/clients|" examples/go/go.mod >"$room/go.mod"
