@@ -23,7 +23,8 @@ build() {
 # auditwheel names the oldest system that has all that the wheel asks for.
 hold() { # <platform, without other names of it>
     local said oldest
-    said=$("$bin/auditwheel" show "$wheel" | tr '\n' ' ')
+    said=$("$bin/auditwheel" show "$wheel" 2>&1 | tr '\n' ' ')
+    [[ $said != *ignoring:* ]] || fail "${wheel##*/}: auditwheel finds a file of another processor: $said"
     oldest=$(sed -n 's/.*following platform tag: *"\([^"]*\)".*/\1/p' <<<"$said")
     [ "${oldest%%_*}" = "${1%%_*}" ] && [ "$(printf '%s\n' "$1" "$oldest" | sort -V | tail -n 1)" = "$1" ] ||
         fail "${wheel##*/}: auditwheel finds that it needs '$oldest': $said"
