@@ -51,12 +51,27 @@ prepare_go() {
 
 prepare_c() { link_library; }
 
+# All in one program, each in a namespace of its own: most of the time goes to the code of the headers.
 prepare_cpp() {
+    local source id entries=
     link_library
-    grep -qs smolwf_worker "$room"/*.cpp || return 0
-    # shellcheck disable=SC2046
-    "${CXX:-c++}" -std=c++17 -O0 -pthread $(pkg-config --cflags smolwf) "$root/include/smolwf_worker.hpp" \
-        -o "$room/smolwf_worker.hpp.gch"
+    for source in "$room"/*.cpp; do grep '^#include' "$source" || true; done | sort -u >"$room/all.cc"
+    cat >>"$room/all.cc" <<'CPP'
+#include <string_view>
+template <class Main> int begin(Main main, int argc, char **argv) {
+    if constexpr (std::is_invocable_v<Main, int, char **>) return main(argc, argv);
+    else return main();
+}
+CPP
+    for source in "$room"/*.cpp; do
+        id=$(basename "$source" .cpp)
+        echo "namespace $id {"
+        sed -e '/^#include/d' -e 's/^int main(/int own_main(/' -e '$s/}$/return 0; }/' "$source"
+        echo "}"
+        entries+="    if (std::string_view(argv[1]) == \"$id\") return begin($id::own_main, argc - 1, argv + 1);"$'\n'
+    done >>"$room/all.cc"
+    printf 'int main(int argc, char **argv) {\n%s    return 2;\n}\n' "$entries" >>"$room/all.cc"
+    cpp "$room/all.cc" "$room/all" >"$room/all.log" 2>&1 || true
 }
 
 # Installed as a user has it: a folder with the library, which pkg-config leads to.
@@ -105,10 +120,15 @@ compile_c() {
         $(pkg-config --cflags --libs smolwf) -Wl,-rpath,"$room"
 }
 
-compile_cpp() {
+cpp() { # <source> <program>
     # shellcheck disable=SC2046
-    "${CXX:-c++}" -std=c++17 -O0 -Wall -Wextra -Wpedantic $(strict "${CXX:-c++}") -pthread -I "$room" "$room/$1.cpp" -o "$room/$1" \
+    "${CXX:-c++}" -std=c++17 -O0 -Wall -Wextra -Wpedantic $(strict "${CXX:-c++}") -pthread "$1" -o "$2" \
         $(pkg-config --cflags --libs smolwf) -Wl,-rpath,"$room"
+}
+
+# Alone where not all compile, to see which does not.
+compile_cpp() {
+    if [ -e "$room/all" ]; then start "$1" "$room/all $1"; else cpp "$room/$1.cpp" "$room/$1"; fi
 }
 
 # ---- One block ----------------------------------------------------------------------------------
@@ -158,7 +178,7 @@ block() { # <kind> <id> <what the kind has>...
         fault) echo "FAILED: the block $2: $3"; return 1 ;;
     esac
 }
-export -f block program file console compile fail start strict
+export -f block program file console compile fail start strict cpp
 for extension in py ts js go c cpp; do export -f "compile_$extension"; done
 
 # ---- All of a language --------------------------------------------------------------------------

@@ -10,9 +10,15 @@ import (
 	"smolwf.internal/smolwf"
 )
 
-var shown int
+var (
+	shown    int
+	ctx, end = context.WithCancel(context.Background())
+)
 
-func show(json.RawMessage) { shown++ }
+func show(json.RawMessage) {
+	shown++
+	end()
+}
 
 func look(ctx context.Context, store *smolwf.Store, runID string) error {
 	monthAgo := time.Now().UnixMilli()
@@ -33,8 +39,6 @@ func main() {
 	}
 	claimed.Tell("progress", 1, "")
 	claimed.Fail("503", smolwf.FailOptions{})
-	ctx, end := context.WithTimeout(context.Background(), 300*time.Millisecond)
-	defer end()
 	if err := look(ctx, store, runID); err != nil || shown != 1 {
 		fmt.Println(shown, err)
 		os.Exit(1)

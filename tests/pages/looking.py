@@ -1,6 +1,7 @@
 """A store with a run that failed, one that was cancelled, and an event."""
 
 import threading
+import time
 from datetime import timedelta
 
 import smolwf
@@ -13,7 +14,14 @@ with smolwf.Store.open_in_memory(manual_clock=True) as store:
     attempt.fail({"message": "refused"})
     store.cancel(store.submit("invoice"))
     after_seq, stop = 0, smolwf.Stop()
-    threading.Timer(0.2, stop.fire).start()
+
+    def end_the_tail() -> None:
+        while after_seq == 0:
+            # Until the loop below has seen the event; nothing tells of that.
+            time.sleep(0.01)
+        stop.fire()
+
+    threading.Thread(target=end_the_tail, daemon=True).start()
     # HERE
     assert after_seq == 1
     assert store.run(run_id)["metadata"] == {"case": 7}

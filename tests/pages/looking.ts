@@ -2,7 +2,11 @@ import { Store, workflow } from "smolwf";
 
 const greet = workflow("greet", () => "hello");
 const shown: unknown[] = [];
-const show = (payload: unknown): unknown => shown.push(payload);
+const ending = new AbortController();
+const show = (payload: unknown): void => {
+  shown.push(payload);
+  ending.abort(new Error("enough"));
+};
 const dayMs = 24 * 3_600_000;
 await using store = await Store.openInMemory();
 await store.init();
@@ -11,9 +15,7 @@ const claimed = await store.runs.claim();
 await claimed?.event("progress", 1);
 await claimed?.fail(new Error("503"));
 const monthAgo = Date.now() - 30 * dayMs;
-const ending = new AbortController();
 const signal = ending.signal;
-setTimeout(() => ending.abort(new Error("enough")), 200);
 try {
   // HERE
   console.log(open, reasons.length);
