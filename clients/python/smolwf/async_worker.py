@@ -8,6 +8,7 @@ import functools
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from types import TracebackType
 from typing import Any, Callable, Optional
 
 from .async_calls import Calls, LoopTeller, until_done
@@ -31,6 +32,8 @@ from .workflows import Workflow
 
 class AsyncWorker:
     """Claims runs and runs their async workflows as tasks, so many at once at most.
+
+    ``run`` until stopped, or use it as a context.
 
     A first ``stop``, or cancel of ``run``, ends claiming and lets attempts end, for ``grace_ms``;
     then, or at a second, they are told to end and cancelled, and their runs are given back.
@@ -102,6 +105,31 @@ class AsyncWorker:
         failure, self._error = self._error, None
         if failure is not None:
             raise failure
+
+    async def run_once(self) -> bool:
+        """Runs one attempt that can be claimed now to its end; False when there is none."""
+        teller = LoopTeller(self._store.loop(), self._hook)
+        claim = functools.partial(self._claims.now, self._stop)
+        attempt = await self._store.claim_now(claim)
+        if attempt is None:
+            return False
+        workflow = self._workflows.get(attempt.workflow)
+        await Running(self._store, Session(attempt, teller), workflow).run()
+        return True
+
+    async def __aenter__(self) -> AsyncWorker:
+        self._entered = asyncio.ensure_future(self.run(signals=False))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        if self._grace_ends_at is None:
+            self.stop()
+        await self._entered
 
     async def _work(self) -> None:
         listening: Optional[asyncio.Task[None]] = None

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,15 +147,29 @@ def test_the_work_of_a_step_knows_its_id_in_a_task_and_in_a_thread() -> None:
     async def main() -> dict[str, str]:
         async with await AsyncStore.open_in_memory() as store:
             run_id = await flow.submit_async(store)
-            worker = AsyncWorker(store, [flow])
-            working = asyncio.create_task(worker.run())
-            await run_id.result()
-            worker.stop()
-            await working
+            async with AsyncWorker(store, [flow]):
+                await run_id.result()
             steps = (await store.history(run_id))["steps"]
             return {step["name"]: step["step_id"] for step in steps}
 
     assert run(main()) == told
+
+
+def test_a_test_lets_a_month_pass_attempt_by_attempt() -> None:
+    @smolwf.workflow
+    async def trial(context: AsyncContext, customer: str) -> str:
+        await context.sleep("trial", timedelta(days=30))
+        return f"invoice for {customer}"
+
+    async def main() -> list[Any]:
+        async with await AsyncStore.open_in_memory(manual_clock=True) as store:
+            worker = AsyncWorker(store, [trial])
+            run_id = await trial.submit_async(store, "ada")
+            seen: list[Any] = [await worker.run_once(), await worker.run_once()]
+            await store.call(store.store.advance_clock, timedelta(days=30))
+            return [*seen, await worker.run_once(), await run_id.result(0)]
+
+    assert run(main()) == [True, False, True, "invoice for ada"]
 
 
 def test_a_workflow_parks_and_goes_on_when_its_signal_comes() -> None:
