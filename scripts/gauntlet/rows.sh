@@ -17,6 +17,7 @@ lacks=(
     'glibc 2.17 to 2.30: no root of it is to be had; the gate of make packages reads the names that are asked for'
     'Python on musl: the registries have no interpreter for it'
     'an aarch64 machine: qemu has another memory model, and the kernel is the one of x86-64'
+    'Rust: there is no crate; its programs link the C library'
     'macOS, Windows: there is no library for them'
 )
 
