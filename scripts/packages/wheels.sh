@@ -13,6 +13,18 @@ declare -A platforms=(
     [x86_64-linux-musl]=musllinux_1_2_x86_64
 )
 
+# Copies of a stage what wheels take. They name the libc of musl as Alpine does, which each musl knows as
+# itself: by that auditwheel knows them.
+take() { # <triple>
+    local taken=$scratch/stage/$1
+    mkdir -p "$taken/lib" "$taken/bin"
+    cp "$stage/THIRD-PARTY.txt" "$scratch/stage"
+    cp "$stage/$1/lib/libsmolwf.so" "$taken/lib"
+    cp "$stage/$1/bin/swctl" "$taken/bin"
+    [ "$1" != x86_64-linux-musl ] ||
+        "$bin/patchelf" --replace-needed libc.so libc.musl-x86_64.so.1 "$taken/lib/libsmolwf.so"
+}
+
 # Makes a wheel of the environment's SMOLWF_STAGE and SMOLWF_PLATFORM, or one without library.
 build() {
     rm -rf "$room"
@@ -23,7 +35,7 @@ build() {
 # auditwheel names the oldest system that has all that the wheel asks for.
 hold() { # <platform, without other names of it>
     local said oldest
-    said=$("$bin/auditwheel" show "$wheel" 2>&1 | tr '\n' ' ')
+    said=$("$bin/auditwheel" show "$wheel" 2>&1 | tr '\n' ' ') || fail "${wheel##*/}: auditwheel: $said"
     [[ $said != *ignoring:* ]] || fail "${wheel##*/}: auditwheel finds a file of another processor: $said"
     oldest=$(sed -n 's/.*following platform tag: *"\([^"]*\)".*/\1/p' <<<"$said")
     [ "${oldest%%_*}" = "${1%%_*}" ] && [ "$(printf '%s\n' "$1" "$oldest" | sort -V | tail -n 1)" = "$1" ] ||
@@ -45,7 +57,8 @@ for triple in "${triples[@]}"; do
         [ -e "$stage/$part" ] || fail "$stage/$part is missing"
     done
     platform=${platforms[$triple]}
-    SMOLWF_STAGE=$stage/$triple SMOLWF_PLATFORM=$platform build
+    take "$triple"
+    SMOLWF_STAGE=$scratch/stage/$triple SMOLWF_PLATFORM=$platform build
     hold "${platform%%.*}"
     put
 done
