@@ -9,6 +9,8 @@ cd "$(dirname "$0")/../.."
 . scripts/packages/settings.sh
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+# The musl that Rust is built for.
+MUSL_MIN=1.2.5
 passed=0 failed=0 skipped=0
 
 check() { # <what> <command...>
@@ -45,9 +47,16 @@ use_compilers() { # <triple>
         fi
         ;;
     x86_64-linux-musl)
-        [ -e /lib/ld-musl-x86_64.so.1 ] || { RUN=() && skip "musl is linked and not run: musl is missing"; }
+        has_musl || { RUN=() && skip "musl is linked and not run: musl is missing, or older than $MUSL_MIN"; }
         ;;
     esac
+}
+
+# Its loader tells the version to whoever calls it without a program.
+has_musl() {
+    local version
+    version=$({ /lib/ld-musl-x86_64.so.1 2>&1 || true; } | sed -n 's/^Version //p')
+    [ -n "$version" ] && [ "$(printf '%s\n' "$MUSL_MIN" "$version" | sort -V | head -n 1)" = "$MUSL_MIN" ]
 }
 
 # CMake wants a compiler to be one word.
