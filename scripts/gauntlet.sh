@@ -151,6 +151,9 @@ main() {
     scripts/tools.sh gauntlet
     trap forget_qemu EXIT
     mkdir -p "$room"
+    # A compiler of this machine links with its own unwinder, which may ask for glibc.
+    MUSL_CC="$(scripts/venv.sh packages)/python-zig cc -target x86_64-linux-musl -dynamic"
+    export MUSL_CC ZIG_GLOBAL_CACHE_DIR=$room/zig
     lay_out_programs
     fetch_others
     for wanted in "${ROWS[@]}"; do

@@ -16,7 +16,7 @@ php:php-cli ruby:ruby javac:default-jdk-headless
 prlimit:util-linux mkfs.ext4:e2fsprogs mkfs.btrfs:btrfs-progs tmux:tmux
 '
 GAUNTLET='
-debootstrap:debootstrap qemu-aarch64-static:qemu-user-static musl-gcc:musl-tools
+debootstrap:debootstrap qemu-aarch64-static:qemu-user-static
 unshare:util-linux ip:iproute2
 '
 FILES='

@@ -50,7 +50,7 @@ build_for_musl() { # <folder>
     mkdir -p "$1" "$musl"
     tar -xzf "$dist"/smolwf-*-x86_64-linux-musl.tar.gz -C "$musl" --strip-components 1
     for program in quickstart agent approval budget fanout transfer; do
-        musl-gcc -std=gnu11 -pthread -I "$musl/include" "examples/c/$program.c" -o "$1/$program" -L "$musl/lib" -lsmolwf
+        $MUSL_CC -std=gnu11 -pthread -I "$musl/include" "examples/c/$program.c" -o "$1/$program" -L "$musl/lib" -lsmolwf
     done
 }
 
@@ -60,7 +60,7 @@ build_go_for_musl() { # <folder>
         cd "$1/app"
         cp "$room/shown/programs/main.go" .
         export GOPROXY=file://$dist/goproxy GONOSUMDB=smolwf.internal GOFLAGS=-modcacherw GOMODCACHE=$room/musl/mod
-        go mod init example.com/app && go get smolwf.internal/smolwf && CC=musl-gcc go build -tags musl -o "$1/quickstart" .
+        go mod init example.com/app && go get smolwf.internal/smolwf && CC=$MUSL_CC CGO_LDFLAGS=-lunwind go build -tags musl -o "$1/quickstart" .
     )
 }
 
