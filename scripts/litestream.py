@@ -422,7 +422,8 @@ def hold(content: Content, facts: Sequence[Fact], synced_at: int) -> tuple[int, 
         kind = "step" if fact.kind == "replay" else fact.kind
         found = content.values.get((kind, fact.key, fact.name))
         if found == fact.value:
-            newest = max(newest, fact.began)
+            # What is replayed may have been committed at any time before.
+            newest = max(newest, fact.began if fact.kind != "replay" else 0)
         elif found is not None:
             raise Lost(f"there is {found} in place of {fact}")
         else:
