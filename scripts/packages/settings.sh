@@ -14,6 +14,7 @@
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export LC_ALL=C TZ=UTC
 umask 022
+mkdir -p "$dist"
 
 fail() { # <sentence>
     echo "$(basename "$0" .sh): failed: $1" >&2
