@@ -107,14 +107,23 @@ class AsyncWorker:
             raise failure
 
     async def run_once(self) -> bool:
-        """Runs one attempt that can be claimed now to its end; False when there is none."""
+        """Runs one attempt that can be claimed now to its end; False when there is none. Cancelled,
+        it gives the run back."""
         teller = LoopTeller(self._store.loop(), self._hook)
         claim = functools.partial(self._claims.now, self._stop)
         attempt = await self._store.claim_now(claim)
         if attempt is None:
             return False
         workflow = self._workflows.get(attempt.workflow)
-        await Running(self._store, Session(attempt, teller), workflow).run()
+        running = Running(self._store, Session(attempt, teller), workflow)
+        task = asyncio.ensure_future(running.run())
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await until_done(task)
+            raise
+        task.result()
         return True
 
     async def __aenter__(self) -> AsyncWorker:

@@ -254,6 +254,27 @@ def test_a_wait_in_a_group_cuts_off_no_step_that_is_being_begun(
     assert (ended["result"], ended["attempts"]) == ("sent by the step", 2)
 
 
+def test_a_cancel_of_one_attempt_gives_its_run_back_and_is_raised() -> None:
+    @smolwf.workflow
+    async def flow(context: AsyncContext, args: Any) -> Any:
+        if context.attempt.number == 1:
+            await asyncio.Event().wait()
+        return "done"
+
+    async def main() -> Any:
+        async with await AsyncStore.open_in_memory() as store:
+            run_id = await flow.submit_async(store)
+            worker = AsyncWorker(store, [flow])
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(worker.run_once(), 0.2)
+            assert await worker.run_once()
+            assert not await worker.run_once()
+            return await store.run(run_id)
+
+    ended = run(main())
+    assert (ended["result"], ended["attempts"], ended["tries"]) == ("done", 2, 0)
+
+
 def test_waits_inside_of_steps_do_not_wait_for_each_other() -> None:
     @smolwf.workflow
     async def flow(context: AsyncContext, args: Any) -> Any:
