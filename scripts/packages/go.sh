@@ -12,7 +12,7 @@ declare -A constraints=(
     [aarch64-linux-gnu]='linux && arm64 && !musl'
     [x86_64-linux-musl]='linux && amd64 && musl'
 )
-served='linux/amd64 and linux/arm64 with glibc 2.17 or newer, linux/amd64 with musl 1.2 (go build -tags musl)'
+served='linux/amd64 and linux/arm64 with glibc 2.17 or newer, linux/amd64 with musl 1.2.5 (go build -tags musl)'
 
 link() { # <triple>
     local archive=libsmolwf_${1//-/_}.a
