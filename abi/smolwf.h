@@ -51,6 +51,8 @@
 #define SW_LEASE_WHILE_ALIVE 4294967295u
 #define SW_DURABILITY_POWER 1
 #define SW_DURABILITY_PROCESS 2
+#define SW_KILL_BEFORE_COMMIT 1
+#define SW_KILL_AFTER_COMMIT 2
 #define SW_NAME_BYTES_MAX 255
 #define SW_KEY_BYTES_MAX 1024
 #define SW_PAYLOAD_BYTES_MAX 536870912
@@ -158,6 +160,7 @@ int32_t sw_store_schema_version(sw_store *store, int64_t *out_current, int64_t *
 int32_t sw_store_migrations(sw_store *store, sw_text **out, sw_error **err);
 const char *sw_store_path(const sw_store *store);
 int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
+int32_t sw_store_kill_at(sw_store *store, int64_t commit, int32_t when, sw_error **err);
 int64_t sw_store_now_ms(const sw_store *store);
 int32_t sw_store_wait(sw_store *store, uint64_t seen, int64_t timeout_ms, sw_stop *stop,
                       uint64_t *out_now, sw_error **err);
@@ -200,6 +203,8 @@ int32_t sw_run_submit_many(sw_store *store, const char *items, size_t items_len,
 int32_t sw_run_find(sw_store *store, const char *idempotency_scope, size_t idempotency_scope_len,
                     const char *idempotency_key, size_t idempotency_key_len, char *out_run_id,
                     size_t cap, sw_error **err);
+#define SW_CLAIM_STRICT 1
+#define SW_CLAIM_REPLAY_ONLY 2
 typedef struct sw_claim_options {
   uint32_t struct_size;
   uint32_t flags;

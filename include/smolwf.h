@@ -37,6 +37,9 @@
  * hear of changes in an event loop       sw_watch_open, sw_watch_fd; in a thread: sw_store_wait
  * end a wait from elsewhere              sw_stop_fire; all waits of a store: sw_store_shutdown
  * test thirty days in a millisecond      SW_OPEN_MANUAL_CLOCK, sw_store_advance_clock
+ * test what a crash does to a workflow   smolwf_testing.h; by hand: sw_store_kill_at
+ * test new code on recorded runs         sw_run_fork from the end, claimed with SW_CLAIM_STRICT and
+ *                                        SW_CLAIM_REPLAY_ONLY
  * keep a file from growing               sw_retention_set; by hand: sw_store_prune
  * make a file smaller                    sw_store_compact
  * know whether a file is sound           sw_store_check
@@ -64,8 +67,8 @@
  *     sw_text_data sw_text_free sw_new_id sw_json_quote
  * Store - open, migrate, clock, wait for changes, close
  *     sw_store_open sw_store_open_in_memory sw_store_init sw_store_migrate sw_store_schema_version
- *     sw_store_migrations sw_store_path sw_store_advance_clock sw_store_now_ms sw_store_wait
- *     sw_store_shutdown sw_store_close
+ *     sw_store_migrations sw_store_path sw_store_advance_clock sw_store_kill_at sw_store_now_ms
+ *     sw_store_wait sw_store_shutdown sw_store_close
  * Store: check, back up - is the file whole? A copy of it
  *     sw_store_check sw_store_backup
  * Runs: submit, claim, wait - where work comes from, who does it, its end
@@ -530,6 +533,14 @@
  * later call with SW_DURABILITY_POWER has answered. Saves a sync of the disk per call.
  */
 #define SW_DURABILITY_PROCESS 2
+
+/** For sw_store_kill_at: the process dies with its transaction, of which nothing is stored. */
+#define SW_KILL_BEFORE_COMMIT 1
+
+/**
+ * For sw_store_kill_at: the process dies once its transaction is stored, before anybody hears of it.
+ */
+#define SW_KILL_AFTER_COMMIT 2
 
 /* Limits ------------------------------------------------------------------------------------ */
 
@@ -1070,6 +1081,25 @@ const char *sw_store_path(const sw_store *store);
 int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
 
 /**
+ * Has this process die by SIGKILL at the commit-th commit that it makes on this file from now on, for a
+ * test of what a host does then: every write that a host waits for is one, whatever it is. A test
+ * kills a workflow at its first, its second, its third commit and so on until it runs to its end
+ * undisturbed, each time before and after, and looks what the next process makes of it;
+ * smolwf_testing.h does that. It holds for all handles of the file in this process, until it has struck
+ * or is asked for anew.
+ *
+ * May block: it waits for a write that is under way.
+ * \param store   any store
+ * \param commit  from 1, the next one; 0 is none, the process lives
+ * \param when    SW_KILL_BEFORE_COMMIT or SW_KILL_AFTER_COMMIT
+ * \retval SW_OK              it will, or, with 0, it will not
+ * \retval SW_ERR_INVALID     commit is below 0, or when is another number
+ * \retval SW_ERR_READONLY    the store was opened with SW_OPEN_READ_ONLY: it makes no commits
+ * Also what any call may answer: SHARED CODES.
+ */
+int32_t sw_store_kill_at(sw_store *store, int64_t commit, int32_t when, sw_error **err);
+
+/**
  * Returns the store's clock: the system's, or the manual one. Never blocks.
  * \return Unix milliseconds; 0 for what is no open store
  */
@@ -1344,11 +1374,26 @@ int32_t sw_run_find(sw_store *store, const char *idempotency_scope, size_t idemp
                     const char *idempotency_key, size_t idempotency_key_len, char *out_run_id,
                     size_t cap, sw_error **err);
 
+/**
+ * Flag of sw_claim_options: the attempt completes its run only after it has asked for all that the run
+ * has recorded: steps that ended, sleeps, awaits, children. Else sw_attempt_complete, and
+ * attempt_complete of sw_tx_run, are SW_ERR_NONDETERMINISM, name one that was not asked for, and store
+ * nothing. It finds code that took another way than the attempt before it.
+ */
+#define SW_CLAIM_STRICT 1
+
+/**
+ * Flag of sw_claim_options: no step is run. sw_step_begin of one whose end is not recorded is
+ * SW_ERR_NONDETERMINISM, and names it. For looking whether code replays what was recorded: on a copy,
+ * see sw_run_fork.
+ */
+#define SW_CLAIM_REPLAY_ONLY 2
+
 /** Options of sw_run_claim and sw_run_claim_many. Zero in a field is its default. */
 typedef struct sw_claim_options {
   /** sizeof(sw_claim_options). */
   uint32_t struct_size;
-  /** There are none yet: 0. */
+  /** SW_CLAIM_STRICT, SW_CLAIM_REPLAY_ONLY, or 0. */
   uint32_t flags;
   /** Milliseconds to wait for a run, to SW_DURATION_MS_MAX, or SW_FOREVER; 0 does not wait. */
   int64_t wait_ms;
@@ -2117,14 +2162,19 @@ int32_t sw_run_retry(sw_store *store, const char *run_id, size_t run_id_len, sw_
  * comes of it, but it stays the first run's child, and a cancel of the fork does not end it.
  * Messages that the first run has not taken stay with that.
  *
+ * To look whether code replays what other code has recorded: fork the run from its end, in a copy of
+ * the store or where sw_run_import brought it, and claim the fork with SW_CLAIM_STRICT and
+ * SW_CLAIM_REPLAY_ONLY. The first difference is SW_ERR_NONDETERMINISM, and no step is run.
+ *
  * May block. Durable when it returns.
  * \param run_id,run_id_len  from a submit or a claim
  * \param from_step,from_step_len  a step_id of the run, or a name for its first occurrence, a
  *                           step's before that of a sleep, an await or a child; absent is the
- *                           start
+ *                           start; empty, with a pointer that is not NULL, is the end: all that
+ *                           is recorded is replayed
  * \param out_run_id         receives the new run's id and its NUL
  * \retval SW_OK             the fork is submitted; its id is written
- * \retval SW_ERR_INVALID    run_id is absent, a text is empty, no UTF-8, or holds a NUL, or cap is
+ * \retval SW_ERR_INVALID    run_id is absent or empty, a text is no UTF-8, or holds a NUL, or cap is
  *                           below SW_ID_CAP
  * \retval SW_ERR_NOT_FOUND  no such run, or it has recorded no such step
  * \retval SW_ERR_TOO_BIG    from_step has more than SW_NAME_BYTES_MAX bytes

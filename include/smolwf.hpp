@@ -927,6 +927,12 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
     }
     /** Null for a store in memory. */
     const char *path() const noexcept { return sw_store_path(this->get()); }
+    /** For tests: this process dies at its commit-th commit from now on, SW_KILL_BEFORE_COMMIT or after. */
+    of<void> kill_at(int64_t commit, int32_t when) {
+        sw_error *err = nullptr;
+        int32_t code = sw_store_kill_at(this->get(), commit, when, &err);
+        return P::give(code, err, detail::nothing);
+    }
     /** Moves a manual clock on: what comes due by it is due at once. */
     of<void> advance_clock(int64_t ms) {
         sw_error *err = nullptr;

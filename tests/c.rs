@@ -46,6 +46,7 @@ const TOPICS: &[&str] = &[
     "query",
     "queue",
     "refuse",
+    "replay",
     "retention",
     "run",
     "schedule",
@@ -67,6 +68,11 @@ enum Flavour {
     Sanitized,
     Plain,
     Valgrind,
+}
+
+#[test]
+fn what_was_recorded_is_replayed_and_a_process_dies_where_it_was_asked_to() {
+    run("replay", Flavour::Sanitized);
 }
 
 #[test]

@@ -178,6 +178,11 @@ type ClaimOptions struct {
 	Worker string
 	// Workflows and CodeVersions: nil is all.
 	Workflows, CodeVersions []string
+	// Strict: the attempt completes only after it has asked for all that its run has recorded, else
+	// that is ErrNondeterminism.
+	Strict bool
+	// ReplayOnly: no step is run; one that is not recorded is ErrNondeterminism.
+	ReplayOnly bool
 }
 
 func (o *ClaimOptions) c(texts *arena) C.sw_claim_options {
@@ -187,6 +192,12 @@ func (o *ClaimOptions) c(texts *arena) C.sw_claim_options {
 		return c
 	}
 	c.lease_ms = leaseMS(o.Lease)
+	if o.Strict {
+		c.flags |= C.SW_CLAIM_STRICT
+	}
+	if o.ReplayOnly {
+		c.flags |= C.SW_CLAIM_REPLAY_ONLY
+	}
 	c.worker, c.worker_len = texts.text(o.Worker)
 	if o.Workflows != nil {
 		c.workflows, c.workflows_len, _ = texts.json(o.Workflows)
@@ -328,13 +339,19 @@ func (s *Store) Retry(runID string) error {
 	})
 }
 
-// Fork makes a new run that replays what another recorded before a step: its id, its name, or "" for
-// the start.
+// FromEnd has a fork replay all that is recorded.
+const FromEnd = "\x00"
+
+// Fork makes a new run that replays what another recorded before a step: its id, its name, "" for the
+// start, or FromEnd.
 func (s *Store) Fork(runID, fromStep string) (string, error) {
 	var room idRoom
 	err := s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
 		p, n := str(runID)
 		stepPtr, stepLen := optional(fromStep)
+		if fromStep == FromEnd {
+			stepLen = 0
+		}
 		return C.sw_run_fork(c, p, n, stepPtr, stepLen, &room[0], C.size_t(len(room)), err)
 	})
 	return room.text(), err

@@ -182,6 +182,18 @@ func (s *Store) Migrations() ([]Migration, error) {
 // Path returns the file's path, "" in memory.
 func (s *Store) Path() string { return s.path }
 
+// KillAt has this process die by SIGKILL at its commit-th commit from now on, before or after it; 0 has
+// it live. For tests of what a workflow does then; package smolwftest uses it.
+func (s *Store) KillAt(commit int64, after bool) error {
+	when := C.int32_t(C.SW_KILL_BEFORE_COMMIT)
+	if after {
+		when = C.SW_KILL_AFTER_COMMIT
+	}
+	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		return C.sw_store_kill_at(c, C.int64_t(commit), when, err)
+	})
+}
+
 // Advance moves a manual clock on.
 func (s *Store) Advance(d time.Duration) error {
 	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {

@@ -37,6 +37,10 @@ pub struct Claim {
     pub code_versions: Option<Vec<String>>,
     /// Ends the wait.
     pub stop: Option<Arc<Stop>>,
+    /// The attempt completes only after it has asked for all that is recorded.
+    pub is_strict: bool,
+    /// No step of the attempt is run.
+    pub is_replay_only: bool,
 }
 
 impl Claim {

@@ -16,7 +16,7 @@ use super::hold::{Lease, fenced, living};
 use super::input::{integer_in, object, present};
 use super::output::{Document, document, owned, to_text};
 use super::port::{Fence, OwnerKey, Port, SqlBounds, SqlStatement};
-use super::step::{self, Subject};
+use super::step::{self, AskedFor, Subject};
 use super::submit::{self, Submit};
 use super::{hold, signal};
 use crate::clock::Now;
@@ -96,6 +96,8 @@ pub struct Holder<'a> {
     pub fence: Fence,
     /// The step whose work it is; without one it is work of the attempt's own.
     pub step: Option<&'a Subject>,
+    /// What a strict attempt has asked for, if it is one.
+    pub asked: Option<&'a AskedFor>,
 }
 
 /// How far a script may go.
@@ -127,8 +129,8 @@ pub fn run(
 ) -> Result<Ran> {
     match holder {
         // As its end will: finished work is recorded on a cancelled run, too.
-        Some(Holder { fence, step: Some(_) }) => fenced(port, fence).map(|_| ())?,
-        Some(Holder { fence, step: None }) => living(port, fence, now).map(|_| ())?,
+        Some(Holder { fence, step: Some(_), .. }) => fenced(port, fence).map(|_| ())?,
+        Some(Holder { fence, step: None, .. }) => living(port, fence, now).map(|_| ())?,
         None => {}
     }
     port.sql_begin(bounds.timeout_ms);
@@ -251,11 +253,14 @@ impl Running<'_> {
     }
 
     fn complete_attempt(&mut self, outcome: &Outcome) -> Result<String> {
-        let Some(Holder { fence, .. }) = self.holder else {
+        let Some(Holder { fence, asked, .. }) = self.holder else {
             return Err(Error::invalid("attempt_complete needs an attempt, none is given"));
         };
         // A run that was told to end does so by an end of its own: nothing of the script may stay.
         hold::living(self.port, fence, self.now)?;
+        if let Some(asked) = asked {
+            step::may_complete(self.port, fence, asked, self.now)?;
+        }
         let end = End::Complete(self.result(outcome)?);
         attempt::finish(self.port, fence, &end, self.now)?;
         Ok(ENDED.into())

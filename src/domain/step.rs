@@ -96,12 +96,12 @@ fn hash_input(input: &str) -> Result<[u8; 16]> {
 ///
 /// An automatic begin means the lowest occurrence not passed. It is passed when its begin was
 /// answered from the record, or when this attempt finished it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Occurrences {
     names: HashMap<Box<str>, Name>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Name {
     /// 1 to this are passed.
     passed_to: u32,
@@ -157,6 +157,12 @@ impl Occurrences {
                 || entry.passed_beyond.contains(&occurrence)
                 || entry.touched.contains(&occurrence)
         })
+    }
+
+    /// Returns whether a call of this attempt has meant an occurrence, and was answered or is under way.
+    pub fn is_asked(&self, name: &str, occurrence: u32) -> bool {
+        let is_open = self.names.get(name).is_some_and(|entry| entry.open.contains(&occurrence));
+        is_open || self.is_touched(name, occurrence)
     }
 
     fn entry(&mut self, name: &str) -> &mut Name {
@@ -237,6 +243,47 @@ pub fn decide(found: Option<&StepFacts>, plan: &Plan, name: &str, now: Now) -> R
             _ => Decision::Run { tries: found.tries + 1 },
         },
     })
+}
+
+/// What an attempt has asked for, of steps, sleeps, awaits and children, by the number of their kind.
+pub type AskedFor = [Occurrences; 4];
+
+/// Refuses the end of a strict attempt that has not asked for all that its run has recorded. A run that
+/// was told to end does so however its attempt ends.
+pub fn may_complete(port: &mut dyn Port, fence: Fence, asked: &AskedFor, now: Now) -> Result<()> {
+    if fenced(port, fence)?.must_end(now.wall_ms).is_some() {
+        return Ok(());
+    }
+    for kind in StepKind::ALL {
+        let mut missing = None;
+        port.steps_walk(fence.run_key, kind, &mut |step| {
+            let is_missing = step.facts.state.is_final()
+                && !asked[kind as usize].is_asked(step.name, step.occurrence);
+            if is_missing {
+                missing = Some(unasked(kind, step.name, step.occurrence));
+            }
+            !is_missing
+        })?;
+        missing.map_or(Ok(()), Err)?;
+    }
+    Ok(())
+}
+
+fn unasked(kind: StepKind, name: &str, occurrence: u32) -> Error {
+    let noun = kind.noun();
+    Error::Nondeterminism(
+        format!(
+            "{noun} {name:?} occurrence {occurrence} is recorded, and this attempt ends without having asked for it"
+        )
+        .into(),
+    )
+}
+
+/// Refuses to run a step in an attempt that only replays.
+pub fn not_recorded(name: &str, occurrence: u32) -> Error {
+    Error::Nondeterminism(
+        format!("step {name:?} occurrence {occurrence} is begun, and no end of it is recorded: the attempt only replays").into(),
+    )
 }
 
 /// Returns whether a step that may be tried again at a moment has to wait for it.

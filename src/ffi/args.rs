@@ -56,6 +56,14 @@ impl Call {
         self.word(raw, limits::NAME_BYTES_MAX)
     }
 
+    /// Takes a name that may be absent, or empty, which no name is.
+    pub(super) fn optional_name_or_empty(&self, raw: Raw<'_>) -> Result<Option<&str>> {
+        match self.text(raw, limits::NAME_BYTES_MAX)? {
+            Some("") => Ok(Some("")),
+            _ => self.optional_name(raw),
+        }
+    }
+
     /// Takes a cursor that may be absent. A text too long for one is none of ours.
     pub(super) fn cursor(&self, raw: Raw<'_>) -> Result<Option<&str>> {
         match self.optional_key(raw) {

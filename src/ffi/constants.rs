@@ -59,9 +59,26 @@ pub const SW_OPEN_MANUAL_CLOCK: u32 = 4;
 /// file with a second hard link. Locks and syncs may then not hold what this header promises.
 pub const SW_OPEN_ALLOW_NETWORK_FS: u32 = 8;
 
+/// For sw_store_kill_at: the process dies with its transaction, of which nothing is stored.
+pub const SW_KILL_BEFORE_COMMIT: i32 = 1;
+
+/// For sw_store_kill_at: the process dies once its transaction is stored, before anybody hears of it.
+pub const SW_KILL_AFTER_COMMIT: i32 = 2;
+
 /// Flag of sw_submit_options: only the handle that submits the run may claim it, while that handle
 /// is open; any handle afterwards.
 pub const SW_SUBMIT_LOCAL: u32 = 1;
+
+/// Flag of sw_claim_options: the attempt completes its run only after it has asked for all that the run
+/// has recorded: steps that ended, sleeps, awaits, children. Else sw_attempt_complete, and
+/// attempt_complete of sw_tx_run, are SW_ERR_NONDETERMINISM, name one that was not asked for, and store
+/// nothing. It finds code that took another way than the attempt before it.
+pub const SW_CLAIM_STRICT: u32 = 1;
+
+/// Flag of sw_claim_options: no step is run. sw_step_begin of one whose end is not recorded is
+/// SW_ERR_NONDETERMINISM, and names it. For looking whether code replays what was recorded: on a copy,
+/// see sw_run_fork.
+pub const SW_CLAIM_REPLAY_ONLY: u32 = 2;
 
 /// Flag of sw_fail_options: this failure is final, whatever tries are left.
 pub const SW_FAIL_TERMINAL: u32 = 1;

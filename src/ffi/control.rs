@@ -145,14 +145,19 @@ pub unsafe extern "C" fn sw_run_retry(
 /// comes of it, but it stays the first run's child, and a cancel of the fork does not end it.
 /// Messages that the first run has not taken stay with that.
 ///
+/// To look whether code replays what other code has recorded: fork the run from its end, in a copy of
+/// the store or where sw_run_import brought it, and claim the fork with SW_CLAIM_STRICT and
+/// SW_CLAIM_REPLAY_ONLY. The first difference is SW_ERR_NONDETERMINISM, and no step is run.
+///
 /// May block. Durable when it returns.
 /// \param run_id,run_id_len  from a submit or a claim
 /// \param from_step,from_step_len  a step_id of the run, or a name for its first occurrence, a
 ///                           step's before that of a sleep, an await or a child; absent is the
-///                           start
+///                           start; empty, with a pointer that is not NULL, is the end: all that
+///                           is recorded is replayed
 /// \param out_run_id         receives the new run's id and its NUL
 /// \retval SW_OK             the fork is submitted; its id is written
-/// \retval SW_ERR_INVALID    run_id is absent, a text is empty, no UTF-8, or holds a NUL, or cap is
+/// \retval SW_ERR_INVALID    run_id is absent or empty, a text is no UTF-8, or holds a NUL, or cap is
 ///                           below SW_ID_CAP
 /// \retval SW_ERR_NOT_FOUND  no such run, or it has recorded no such step
 /// \retval SW_ERR_TOO_BIG    from_step has more than SW_NAME_BYTES_MAX bytes
@@ -174,7 +179,8 @@ pub unsafe extern "C" fn sw_run_fork(
             let out_run_id = call.out_id("out_run_id", out_run_id, cap)?;
             let store = call.store(store)?;
             let run_id = call.id(raw("run_id", run_id, run_id_len))?;
-            let from_step = call.optional_name(raw("from_step", from_step, from_step_len))?;
+            let from_step = raw("from_step", from_step, from_step_len);
+            let from_step = call.optional_name_or_empty(from_step)?;
             out_run_id.set(&store.fork(run_id, from_step)?)?;
             Ok(SW_OK)
         })

@@ -5,8 +5,9 @@ use std::mem::{MaybeUninit, offset_of};
 
 use super::call::Call;
 use super::constants::{
-    SW_FAIL_TERMINAL, SW_FAIL_TEXT, SW_OPEN_ALLOW_NETWORK_FS, SW_OPEN_MANUAL_CLOCK,
-    SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY, SW_STEP_CLEANUP, SW_STEP_TRACK, SW_SUBMIT_LOCAL,
+    SW_CLAIM_REPLAY_ONLY, SW_CLAIM_STRICT, SW_FAIL_TERMINAL, SW_FAIL_TEXT,
+    SW_OPEN_ALLOW_NETWORK_FS, SW_OPEN_MANUAL_CLOCK, SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY,
+    SW_STEP_CLEANUP, SW_STEP_TRACK, SW_SUBMIT_LOCAL,
 };
 use super::stop::sw_stop;
 use crate::error::{Error, Result};
@@ -103,7 +104,7 @@ pub struct sw_submit_options {
 pub struct sw_claim_options {
     /// sizeof(sw_claim_options).
     pub struct_size: u32,
-    /// There are none yet: 0.
+    /// SW_CLAIM_STRICT, SW_CLAIM_REPLAY_ONLY, or 0.
     pub flags: u32,
     /// Milliseconds to wait for a run, to SW_DURATION_MS_MAX, or SW_FOREVER; 0 does not wait.
     pub wait_ms: i64,
@@ -264,7 +265,7 @@ unsafe impl Options for sw_claim_options {
     const LAYOUT: Layout = layout!(sw_claim_options:
         struct_size flags wait_ms lease_ms reserved worker worker_len workflows workflows_len
         code_versions code_versions_len stop);
-    const FLAGS: u32 = 0;
+    const FLAGS: u32 = SW_CLAIM_STRICT | SW_CLAIM_REPLAY_ONLY;
 
     fn flags(&self) -> u32 {
         self.flags

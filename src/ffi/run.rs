@@ -7,7 +7,7 @@ use super::args::{Raw, absent, raw};
 use super::attempt::sw_attempt;
 use super::call::Call;
 use super::codes::{SW_EXISTS, SW_NONE, SW_OK, SW_TIMEOUT};
-use super::constants::SW_SUBMIT_LOCAL;
+use super::constants::{SW_CLAIM_REPLAY_ONLY, SW_CLAIM_STRICT, SW_SUBMIT_LOCAL};
 use super::guard::guard;
 use super::options::{sw_claim_options, sw_submit_options};
 use super::report::sw_error;
@@ -80,6 +80,8 @@ impl Call {
             workflows: names("workflows", o.workflows, o.workflows_len)?,
             code_versions: names("code_versions", o.code_versions, o.code_versions_len)?,
             stop: self.optional_stop(o.stop)?,
+            is_strict: o.flags & SW_CLAIM_STRICT != 0,
+            is_replay_only: o.flags & SW_CLAIM_REPLAY_ONLY != 0,
         })
     }
 

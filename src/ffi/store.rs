@@ -7,7 +7,8 @@ use std::sync::{Arc, RwLock};
 use super::call::Call;
 use super::codes::{SW_OK, SW_TIMEOUT};
 use super::constants::{
-    SW_OPEN_ALLOW_NETWORK_FS, SW_OPEN_MANUAL_CLOCK, SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY,
+    SW_KILL_AFTER_COMMIT, SW_KILL_BEFORE_COMMIT, SW_OPEN_ALLOW_NETWORK_FS, SW_OPEN_MANUAL_CLOCK,
+    SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY,
 };
 use super::guard::{guard, quiet};
 use super::handle::{Handle, Kind};
@@ -329,6 +330,47 @@ pub unsafe extern "C" fn sw_store_advance_clock(
     unsafe {
         guard(err, |call| {
             call.store(store)?.advance_clock(ms)?;
+            Ok(SW_OK)
+        })
+    }
+}
+
+/// Has this process die by SIGKILL at the commit-th commit that it makes on this file from now on, for a
+/// test of what a host does then: every write that a host waits for is one, whatever it is. A test
+/// kills a workflow at its first, its second, its third commit and so on until it runs to its end
+/// undisturbed, each time before and after, and looks what the next process makes of it;
+/// smolwf_testing.h does that. It holds for all handles of the file in this process, until it has struck
+/// or is asked for anew.
+///
+/// May block: it waits for a write that is under way.
+/// \param store   any store
+/// \param commit  from 1, the next one; 0 is none, the process lives
+/// \param when    SW_KILL_BEFORE_COMMIT or SW_KILL_AFTER_COMMIT
+/// \retval SW_OK              it will, or, with 0, it will not
+/// \retval SW_ERR_INVALID     commit is below 0, or when is another number
+/// \retval SW_ERR_READONLY    the store was opened with SW_OPEN_READ_ONLY: it makes no commits
+/// \codes any
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sw_store_kill_at(
+    store: *mut sw_store,
+    commit: i64,
+    when: i32,
+    err: *mut *mut sw_error,
+) -> i32 {
+    // SAFETY: the pointers are arguments, which the header binds.
+    unsafe {
+        guard(err, |call| {
+            let store = call.store(store)?;
+            let is_after = match when {
+                SW_KILL_BEFORE_COMMIT => false,
+                SW_KILL_AFTER_COMMIT => true,
+                other => {
+                    return Err(Error::invalid(format!(
+                        "when is {other}, it must be SW_KILL_BEFORE_COMMIT or SW_KILL_AFTER_COMMIT"
+                    )));
+                }
+            };
+            store.kill_at(commit, is_after)?;
             Ok(SW_OK)
         })
     }

@@ -10,7 +10,7 @@ use crate::domain::claim::Claimed;
 use crate::domain::hold::{self, Lease};
 use crate::domain::input::in_range;
 use crate::domain::port::{Fence, Hold, Port, StepKind};
-use crate::domain::step::Occurrences;
+use crate::domain::step::{self, AskedFor, Occurrences};
 use crate::domain::suspend::{self, Parking, Pending};
 use crate::domain::{AfterFail, FailOptions, query};
 use crate::error::{Error, Result};
@@ -35,6 +35,7 @@ pub struct Attempt {
     due_at_ms: i64,
     texts: Texts,
     has_history: bool,
+    manner: Manner,
     lease_expires_at_ms: AtomicI64,
     /// Of steps, sleeps, awaits and child submits, by the number of their kind.
     occurrences: [Mutex<Occurrences>; 4],
@@ -45,6 +46,15 @@ pub struct Attempt {
     history: OnceLock<History>,
     /// How it ended; an error where it was told to end.
     ended: Once<Result<Ended>>,
+}
+
+/// What the claim asked of its attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// It completes only after it has asked for all that is recorded.
+    pub is_strict: bool,
+    /// None of its steps is run.
+    pub is_replay_only: bool,
 }
 
 /// How an attempt ended.
@@ -81,7 +91,13 @@ struct Texts {
 
 impl Attempt {
     /// Makes the handle of a claim.
-    pub(crate) fn new(store: Arc<Store>, claimed: Claimed, queue: String, now: Now) -> Attempt {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        claimed: Claimed,
+        queue: String,
+        manner: Manner,
+        now: Now,
+    ) -> Attempt {
         let run = claimed.run;
         let texts = Texts {
             id: query::attempt_id(run.run_id, claimed.fence.number, claimed.claimed_at_ms).into(),
@@ -101,6 +117,7 @@ impl Attempt {
             run: run.run_id,
             texts,
             has_history: run.has_history,
+            manner,
             lease_expires_at_ms: AtomicI64::new(0),
             occurrences: Default::default(),
             waits: Mutex::default(),
@@ -232,7 +249,24 @@ impl Attempt {
     /// Ends the attempt, once: the same end again answers as the first did, another is a conflict.
     fn finish(&self, end: End) -> Result<Finish> {
         let (fence, call) = (self.fence, Call::of(name(&end)).of_bytes(end.bytes()));
-        self.end_once(question(&end), call, move |tx, now| attempt::finish(tx, fence, &end, now))
+        let asked = matches!(end, End::Complete(_)).then(|| self.asked()).flatten();
+        self.end_once(question(&end), call, move |tx, now| {
+            if let Some(asked) = &asked {
+                step::may_complete(tx, fence, asked, now)?;
+            }
+            attempt::finish(tx, fence, &end, now)
+        })
+    }
+
+    /// Returns what the attempt has asked for up to now, where it must have asked for all to complete.
+    pub(super) fn asked(&self) -> Option<AskedFor> {
+        let of = |kind| self.occurrences_of(kind).clone();
+        self.manner.is_strict.then(|| StepKind::ALL.map(of))
+    }
+
+    /// Returns whether no step of it is run.
+    pub(super) fn is_replay_only(&self) -> bool {
+        self.manner.is_replay_only
     }
 
     fn end_once(

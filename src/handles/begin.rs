@@ -118,6 +118,9 @@ impl Attempt {
                 held.note_wait(Some(Pending::Retry(retry_at_ms)));
                 Ok(Begun::Suspended)
             }
+            Decision::Run { .. } | Decision::Interrupted { .. } if self.is_replay_only() => {
+                Err(step::not_recorded(held.name(), held.occurrence()))
+            }
             Decision::Run { tries } => {
                 let subject = self.subject(&held, tries, plan, now);
                 self.start(entered, held, subject, seen.is_started())

@@ -71,10 +71,14 @@ impl Store {
         }
     }
 
-    /// Makes a new run that replays what another recorded before a step; returns its id.
+    /// Makes a new run that replays what another recorded before a step, or, with an empty name, all of
+    /// it; returns its id.
     pub fn fork(&self, run_id: &str, from_step: Option<&str>) -> Result<String> {
         let entered = self.enter()?;
-        let key_of = |step: &str| entered.read(|tx| control::step_of(tx, run_id, step));
+        let key_of = |step: &str| match step {
+            "" => Ok(i64::MAX),
+            step => entered.read(|tx| control::step_of(tx, run_id, step)),
+        };
         let before = from_step.map(key_of).transpose()?;
         let (run_id, fork_id) = (run_id.to_owned(), id::new_id());
         entered.write(Call::of("sw_run_fork"), move |tx, now| {

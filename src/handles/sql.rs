@@ -97,6 +97,7 @@ impl Store {
     fn carry(&self, entered: &Entered<'_>, asked: &Asked<'_>) -> Result<Arc<str>> {
         let (script, subject) = (asked.script.clone(), asked.subject.clone());
         let fence = asked.attempt.map(Attempt::fence);
+        let asked_for = asked.attempt.and_then(Attempt::asked);
         let bounds = Bounds {
             timeout_ms: self.terms.busy_timeout_ms.into(),
             payload_bytes_max: self.payload_bytes_max(),
@@ -104,7 +105,11 @@ impl Store {
         let not_before_ms = asked.attempt.map_or(0, Attempt::due_at_ms);
         let needs_owner = script.has_local();
         let work = move |tx: &mut dyn Port, owner_key, now: Now| {
-            let holder = fence.map(|fence| Holder { fence, step: subject.as_ref() });
+            let holder = fence.map(|fence| Holder {
+                fence,
+                step: subject.as_ref(),
+                asked: asked_for.as_ref(),
+            });
             sql::run(tx, &script, holder, owner_key, bounds, now.not_before(not_before_ms))
         };
         let Ran { results, lease } = self.write_owned(entered, asked.call, needs_owner, work)?;

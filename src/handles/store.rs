@@ -24,7 +24,7 @@ use crate::limits::{
 };
 use crate::lock::Unpoisoned;
 use crate::process;
-use crate::storage::{self, Backend, Call, Settings};
+use crate::storage::{self, Backend, Call, Death, Settings};
 
 /// How a store is opened; 0 and `false` are the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -195,6 +195,16 @@ impl Store {
     /// Returns the path of the file; `None` in memory.
     pub fn path(&self) -> Option<&CStr> {
         self.path.as_deref()
+    }
+
+    /// Has this process die at its `commit`-th commit on this file from now on, right before or right
+    /// after it; 0 has it live.
+    pub fn kill_at(&self, commit: i64, is_after: bool) -> Result<()> {
+        let commit = u64::try_from(commit)
+            .map_err(|_| Error::invalid(format!("commit is {commit}, it must be at least 0")))?;
+        let entered = self.enter()?;
+        let death = (commit > 0).then_some(Death { commit, is_after });
+        entered.backend()?.kill_at(death)
     }
 
     /// Moves a manual clock on and wakes whoever waits for what thereby comes due.

@@ -25,7 +25,7 @@ pub use self::futex::{
 };
 pub use self::locks::{is_locked_by_other, try_lock, try_lock_range, unlock};
 pub use self::page::{PAGE_BYTES, PAGE_WORDS, Page, populate};
-pub use self::signals::{SignalsBlocked, block_signals};
+pub use self::signals::{SignalsBlocked, block_signals, die};
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!(

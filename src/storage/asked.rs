@@ -50,6 +50,15 @@ impl Call {
     }
 }
 
+/// At which commit from now on the process is to die, for a test of what its host does then.
+#[derive(Debug, Clone, Copy)]
+pub struct Death {
+    /// From 1.
+    pub commit: u64,
+    /// Once the commit is there, or right before it.
+    pub is_after: bool,
+}
+
 /// How a job wants to be handled.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {

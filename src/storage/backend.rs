@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::asked::{Settings, WriteOptions};
+use super::asked::{Death, Settings, WriteOptions};
 use super::sqlite;
 use crate::clock::{LeaseClock, Now};
 use crate::domain::news::News;
@@ -67,6 +67,12 @@ impl Backend {
     pub fn backup(&self, target: &Path, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
         let Backend::Sqlite(backend) = self;
         backend.backup(target, go_on)
+    }
+
+    /// Has the process die at a commit of its own, or, with `None`, not any more.
+    pub fn kill_at(&self, death: Option<Death>) -> Result<()> {
+        let Backend::Sqlite(backend) = self;
+        backend.kill_at(death)
     }
 
     /// Moves what was written into the file, as far as nobody reads what it was before, so that the file has

@@ -8,5 +8,5 @@ mod backend;
 pub mod conformance;
 pub mod sqlite;
 
-pub use self::asked::{Call, Settings, WriteOptions};
+pub use self::asked::{Call, Death, Settings, WriteOptions};
 pub use self::backend::{Backend, in_memory, open};

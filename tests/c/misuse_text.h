@@ -13,7 +13,7 @@ extern sw_attempt *attempt;
 extern sw_step *step;
 
 /* A token is what the library gave out: an id, a cursor. */
-enum text_class { NAME, KEY, TOKEN, PREFIX, PAYLOAD };
+enum text_class { NAME, NAME_OR_EMPTY, KEY, TOKEN, PREFIX, PAYLOAD };
 
 /* One text parameter of one function; `call` hands it over, all else being right. */
 struct text_parameter {

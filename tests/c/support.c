@@ -438,8 +438,14 @@ void child_close_input(struct child *child) {
 }
 
 void child_kill(struct child *child) {
+    int status = 0;
     kill(child->pid, SIGKILL);
-    waitpid(child->pid, NULL, 0);
+    bool is_over = waitpid(child->pid, &status, 0) == child->pid;
+    /* One that had ended by itself did not do what it was to be killed in. */
+    if (!is_over || !WIFSIGNALED(status)) {
+        fail_at(__FILE__, __LINE__, "the child was to be killed, and had ended (wait status %d)",
+                status);
+    }
     child_close_input(child);
     fclose(child->from);
 }

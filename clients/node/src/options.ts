@@ -85,6 +85,13 @@ export interface ClaimOptions {
   workflows?: readonly string[];
   /** The code versions to take, beside runs without one; all if absent. */
   codeVersions?: readonly string[];
+  /**
+   * The attempt completes only after it has asked for all that its run has recorded; else that is
+   * SW_ERR_NONDETERMINISM.
+   */
+  strict?: boolean;
+  /** No step is run: one that is not recorded is SW_ERR_NONDETERMINISM. */
+  replayOnly?: boolean;
   /** Ends the wait when it is aborted; a run that was just claimed is given back. */
   signal?: AbortSignal | undefined;
 }
@@ -121,6 +128,7 @@ const OPEN_FLAGS: Flags = {
   allowNetworkFs: "SW_OPEN_ALLOW_NETWORK_FS",
 };
 const SUBMIT_FLAGS: Flags = { local: "SW_SUBMIT_LOCAL" };
+const CLAIM_FLAGS: Flags = { strict: "SW_CLAIM_STRICT", replayOnly: "SW_CLAIM_REPLAY_ONLY" };
 const STEP_FLAGS: Flags = { track: "SW_STEP_TRACK", cleanup: "SW_STEP_CLEANUP" };
 const FAIL_FLAGS: Flags = { terminal: "SW_FAIL_TERMINAL", text: "SW_FAIL_TEXT" };
 
@@ -195,7 +203,7 @@ export function leaseOf(library: Library, lease: number | "while-alive" | undefi
 export function claimFields(library: Library, options: ClaimOptions): Options {
   // The call itself never waits: it would hold a thread of the pool. See Changes.
   const { queue: _queue, signal: _signal, waitMs: _waitMs, leaseMs, ...rest } = options;
-  return pack(library, { ...rest, leaseMs: leaseOf(library, leaseMs) }, {});
+  return pack(library, { ...rest, leaseMs: leaseOf(library, leaseMs) }, CLAIM_FLAGS);
 }
 
 export function stepFields(library: Library, options: StepOptions): Options {

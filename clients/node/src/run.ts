@@ -213,7 +213,10 @@ export class Runs {
     await this.#later("sw_run_retry", runId);
   }
 
-  /** Submits a copy that has what was recorded before a step; resolves to its id. */
+  /**
+   * Submits a copy that has what was recorded before a step, or, with "", all of it; resolves to its
+   * id.
+   */
   async fork(runId: string, fromStep?: string): Promise<string> {
     return (await this.#later("sw_run_fork", runId, fromStep)).text ?? "";
   }

@@ -119,6 +119,15 @@ export class Store implements AsyncDisposable {
     return this.#library.ask("sw_store_now_ms", this.handle) as number;
   }
 
+  /**
+   * Has this process die by SIGKILL at its `commit`-th commit from now on, before or after it; 0 has it
+   * live. For tests of what a workflow does then; `smolwf/testing` uses it.
+   */
+  async killAt(commit: Integer, { after = false }: { after?: boolean } = {}): Promise<void> {
+    const when = after ? "SW_KILL_AFTER_COMMIT" : "SW_KILL_BEFORE_COMMIT";
+    await this.#later("sw_store_kill_at", commit, this.#library.constant(when));
+  }
+
   /** Moves a manual clock. */
   async advanceClock(ms: Integer): Promise<void> {
     await this.#later("sw_store_advance_clock", ms);

@@ -240,6 +240,8 @@ class AsyncStore(AsyncLooking):
         worker: Optional[str] = None,
         workflows: Optional[Sequence[str]] = None,
         code_versions: Optional[Sequence[str]] = None,
+        strict: bool = False,
+        replay_only: bool = False,
     ) -> Optional[Attempt]:
         """Claims the next run. The attempt's own calls may block: see :class:`AsyncContext`."""
         ask = functools.partial(
@@ -249,6 +251,8 @@ class AsyncStore(AsyncLooking):
             worker=worker,
             workflows=workflows,
             code_versions=code_versions,
+            strict=strict,
+            replay_only=replay_only,
         )
         return await self.until(functools.partial(self.claim_now, ask), wait_ms)
 

@@ -53,9 +53,16 @@ class StoreRuns(StoreTopic):
         workflows: Optional[Sequence[str]] = None,
         code_versions: Optional[Sequence[str]] = None,
         stop: Optional[Stop] = None,
+        strict: bool = False,
+        replay_only: bool = False,
     ) -> Optional[Attempt]:
-        """Claims the next run of a queue; None when there was none in time."""
+        """Claims the next run of a queue; None when there was none in time.
+
+        A ``strict`` attempt completes only after it has asked for all that its run has recorded; one
+        that is ``replay_only`` runs no step. Else it is ``NondeterminismError``.
+        """
         filled = _claim_options(lease_ms, worker, workflows, code_versions, stop)
+        filled.pointer.flags = _claim_flags(strict, replay_only)
 
         def ask(wait_ms: int) -> Optional[Attempt]:
             out = ffi.new("sw_attempt **")
@@ -76,9 +83,12 @@ class StoreRuns(StoreTopic):
         workflows: Optional[Sequence[str]] = None,
         code_versions: Optional[Sequence[str]] = None,
         stop: Optional[Stop] = None,
+        strict: bool = False,
+        replay_only: bool = False,
     ) -> list[Attempt]:
-        """Claims so many at most, in one commit."""
+        """Claims so many at most, in one commit; flags as in ``claim``."""
         filled = _claim_options(lease_ms, worker, workflows, code_versions, stop)
+        filled.pointer.flags = _claim_flags(strict, replay_only)
 
         def ask(wait_ms: int) -> Optional[list[Attempt]]:
             out, count = ffi.new("sw_attempt *[]", max), ffi.new("uint32_t *")
@@ -145,7 +155,8 @@ class StoreRuns(StoreTopic):
         call(lib.sw_run_retry, self.pointer, *text(run_id))
 
     def fork(self, run_id: str, from_step: Optional[str] = None) -> RunId:
-        """A new run with what was recorded before a step; all anew when none is named."""
+        """A new run with what was recorded before a step, all of it with ``""``; all anew when none is
+        named."""
         named = (*text(run_id), *text(from_step))
         return RunId(id_from(lib.sw_run_fork, self.pointer, *named)[1])
 
@@ -165,3 +176,8 @@ def _claim_options(
         "stop": pointer_of(stop),
     }
     return Options("sw_claim_options", chosen)
+
+
+def _claim_flags(strict: bool, replay_only: bool) -> int:
+    flags = lib.SW_CLAIM_STRICT if strict else 0
+    return cast(int, flags | (lib.SW_CLAIM_REPLAY_ONLY if replay_only else 0))

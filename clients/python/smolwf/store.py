@@ -156,6 +156,14 @@ class Store(
         """The store's clock, Unix milliseconds: the system's, or the manual one."""
         return int(lib.sw_store_now_ms(self.pointer))
 
+    def kill_at(self, commit: int, *, after: bool = False) -> None:
+        """Has this process die by SIGKILL at its ``commit``-th commit from now on, before or after it.
+
+        For tests of what a workflow does then; ``smolwf.testing`` uses it. 0 has it live.
+        """
+        when = lib.SW_KILL_AFTER_COMMIT if after else lib.SW_KILL_BEFORE_COMMIT
+        call(lib.sw_store_kill_at, self.pointer, commit, when)
+
     def advance_clock(self, duration_ms: Duration) -> None:
         """Moves a manual clock on."""
         call(lib.sw_store_advance_clock, self.pointer, milliseconds(duration_ms))

@@ -20,6 +20,16 @@ impl StepKind {
     /// All of them, in the order of their numbers.
     pub const ALL: [StepKind; 4] =
         [StepKind::Step, StepKind::Sleep, StepKind::Await, StepKind::Child];
+
+    /// Returns what one is called.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            StepKind::Step => "step",
+            StepKind::Sleep => "sleep",
+            StepKind::Await => "await",
+            StepKind::Child => "child",
+        }
+    }
 }
 
 /// Where a recorded step stands; the numbers stand in the file.

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;
 use crate::os;
 use crate::process::{PerProcess, Tracked};
-use crate::storage::WriteOptions;
+use crate::storage::{Death, WriteOptions};
 
 /// The files that are open, so that handles on one file share its writer.
 pub(super) static FILES: PerProcess<Mutex<Files>> = PerProcess::new();
@@ -105,11 +105,12 @@ impl Backend {
         T: Send + 'static,
         Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
     {
-        self.file
-            .writer
-            .as_ref()
-            .ok_or_else(|| Error::ReadOnly("the store was opened with SW_OPEN_READ_ONLY".into()))?
-            .run(options, work)
+        self.writer()?.run(options, work)
+    }
+
+    fn writer(&self) -> Result<&Writer> {
+        let refusal = || Error::ReadOnly("the store was opened with SW_OPEN_READ_ONLY".into());
+        self.file.writer.as_ref().ok_or_else(refusal)
     }
 
     /// Makes what was read up to now as safe as is asked, so that it may be confirmed. Costs two
@@ -132,6 +133,12 @@ impl Backend {
             Ok(copy)
         })?;
         copy.name()
+    }
+
+    /// Has the process die at a commit of its own, or, with `None`, not any more.
+    pub fn kill_at(&self, death: Option<Death>) -> Result<()> {
+        self.writer()?.connection().kill_at(death);
+        Ok(())
     }
 
     /// Moves what was written into the file, as far as no reader keeps it from that.

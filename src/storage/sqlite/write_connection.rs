@@ -18,6 +18,7 @@ use crate::domain::news::News;
 use crate::error::{Error, Result};
 use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_MS_MAX};
 use crate::os;
+use crate::storage::Death;
 
 /// How long a checkpoint waits for readers.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
@@ -49,6 +50,8 @@ pub struct WriteConnection {
     busy_timeout: Duration,
     /// What the last batch tells others.
     news: News,
+    /// At which commit the process is to die.
+    death: Option<Death>,
 }
 
 impl WriteConnection {
@@ -78,6 +81,7 @@ impl WriteConnection {
             tried_to_cut: None,
             busy_timeout,
             news: News::default(),
+            death: None,
         })
     }
 
@@ -181,11 +185,27 @@ impl WriteConnection {
         None
     }
 
+    /// Has the process die at a commit, or, with `None`, not any more.
+    pub fn kill_at(&mut self, death: Option<Death>) {
+        self.death = death;
+    }
+
+    /// Dies if this is the moment: before the commit that is about to be, or after it.
+    fn die_if_asked(&mut self, is_after: bool) {
+        match &mut self.death {
+            Some(death) if death.commit == 1 && death.is_after == is_after => os::die(),
+            Some(death) if is_after => death.commit -= 1,
+            Some(_) | None => {}
+        }
+    }
+
     /// Commits, and counts that, so that readers know what may not be on the disk yet.
-    fn end(&self) -> Result<()> {
+    fn end(&mut self) -> Result<()> {
+        self.die_if_asked(false);
         let number = self.side.begin_commit();
         // One that fails may have started the log over: nothing is known of its length.
         self.execute("COMMIT").inspect_err(|_| self.side.note_frames(0))?;
+        self.die_if_asked(true);
         self.side.end_commit(number);
         self.side.note_frames(u32::try_from(self.log_pages.load(Ordering::Relaxed)).unwrap_or(0));
         Ok(())

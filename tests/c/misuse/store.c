@@ -34,6 +34,8 @@ ON(STORE, sw_store_path) {
     return NO_CODE;
 }
 
+ON(STORE, sw_store_kill_at) { return sw_store_kill_at(object, 0, SW_KILL_AFTER_COMMIT, err); }
+
 ON(STORE, sw_store_advance_clock) { return sw_store_advance_clock(object, 1, err); }
 
 ON(STORE, sw_store_now_ms) {

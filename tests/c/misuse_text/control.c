@@ -22,7 +22,7 @@ TEXT_PARAMETER(run_id_of_a_fork, TOKEN, false) {
     return code;
 }
 
-TEXT_PARAMETER(from_step_of_a_fork, NAME, true) {
+TEXT_PARAMETER(from_step_of_a_fork, NAME_OR_EMPTY, true) {
     char id[SW_ID_CAP] = "untouched";
     const char *run_id = sw_attempt_run_id(attempt, NULL);
     int32_t code = sw_run_fork(store, NTS(run_id), text, len, id, sizeof id, ERR);
