@@ -1,0 +1,54 @@
+//! Power loss and bad disks, from outside: the shared library as it is shipped runs under a layer that
+//! stands between it and the C library (`tests/torture/layer.c`). Disks that a loss of power could leave
+//! are rebuilt from what it recorded and judged by fresh processes; see `scripts/torture.sh`.
+
+#![allow(clippy::print_stdout, reason = "what was counted is told")]
+
+use std::process::{Command, Output};
+
+#[path = "support/native.rs"]
+mod native;
+
+use native::{all_said, output, root, shared_library};
+
+/// Seconds of a sweep, of a debug library. Whole sweeps are `make sweep`.
+const SECONDS: &str = "20";
+
+/// What a cut leaves of that which was not synced; `tests/torture/disk.h` says more.
+const SURVIVORS: [&str; 8] =
+    ["nothing", "all", "random", "sectors", "pages", "but one", "sizes", "names"];
+
+fn torture(arguments: &[&str]) -> (Output, String) {
+    let library = std::env::var_os("SMOLWF_LIBRARY");
+    let library = library.unwrap_or_else(|| shared_library().into_os_string());
+    let mut sweep = Command::new(root("scripts/torture.sh"));
+    let output = output(sweep.args(arguments).env("SMOLWF_LIBRARY", library));
+    let said = all_said(&output);
+    println!("{said}");
+    (output, said)
+}
+
+/// Returns the number before some words in what was said.
+fn count(said: &str, before: &str) -> u64 {
+    let (_, rest) = said.split_once(before).unwrap_or_else(|| panic!("no {before}: {said}"));
+    let digits = rest.trim_start().split(|c: char| !c.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{before}: {said}"))
+}
+
+#[test]
+fn no_cut_of_the_power_loses_what_was_acknowledged_or_leaves_it_half_done() {
+    let (output, said) = torture(&["crash", SECONDS]);
+    assert!(output.status.success(), "{said}");
+    for survivors in SURVIVORS {
+        assert!(count(&said, &format!(" {survivors} ")) > 0, "{survivors}: {said}");
+    }
+    assert!(count(&said, "facts ") > 0, "{said}");
+}
+
+#[test]
+fn a_disk_that_lies_about_its_syncs_is_found() {
+    let (output, said) = torture(&["lie", "2", "power"]);
+    assert!(!output.status.success(), "{said}");
+    assert!(count(&said, "bad ") > 0, "{said}");
+    assert!(said.contains("again: "), "{said}");
+}

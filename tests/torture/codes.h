@@ -1,0 +1,17 @@
+/* What each function of the header may answer, as its documentation says. */
+
+#ifndef TORTURE_CODES_H
+#define TORTURE_CODES_H
+
+#include <stdint.h>
+
+/* Reads the documentation of all functions in a header. */
+void codes_read(const char *header);
+
+int codes_have(const char *function, int32_t code);
+
+/* Notes a call, and tells which of the writing and sweeping functions none was of. */
+void codes_note_called(const char *function);
+int codes_tell_called(void);
+
+#endif

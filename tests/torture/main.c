@@ -1,0 +1,104 @@
+/* Runs the sweeps. The library is the one that this program finds, the layer is preloaded.
+ *
+ *   torture FOLDER HEADER crash SEED SECONDS [WORK]     cuts the power; 0 seconds is every place
+ *   torture FOLDER HEADER lie SEED SECONDS [WORK]       on a disk that only says that it syncs
+ *   torture FOLDER HEADER one SEED WORK PLACE SURVIVORS SEED
+ */
+
+#define _GNU_SOURCE
+#include "codes.h"
+#include "sweep.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void control_reset(struct control *control) {
+    int is_lying = control->is_lying;
+    char folder[FOLDER_BYTES_MAX];
+    memcpy(folder, control->folder, sizeof folder);
+    pthread_mutex_t mutex = control->mutex;
+    memset(control, 0, sizeof *control - LOG_BYTES);
+    control->mutex = mutex;
+    control->is_lying = is_lying;
+    memcpy(control->folder, folder, sizeof folder);
+}
+
+static struct control *control_new(const char *folder) {
+    struct control *control = shared(sizeof *control);
+    pthread_mutexattr_t kind;
+    pthread_mutexattr_init(&kind);
+    pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&control->mutex, &kind);
+    snprintf(control->folder, sizeof control->folder, "%s/live", folder);
+    torture_attach_function *attach = NULL;
+    *(void **)&attach = dlsym(RTLD_DEFAULT, "torture_attach");
+    if (attach == NULL) {
+        fprintf(stderr, "torture: start it with the layer preloaded\n");
+        exit(2);
+    }
+    attach(control);
+    return control;
+}
+
+static void tell(const struct sweep *sweep) {
+    printf("operations recorded %llu, places %llu, disks judged %llu (worked on %llu), facts %llu, "
+           "bad %llu, undocumented codes %llu\n",
+           (unsigned long long)sweep->operations, (unsigned long long)sweep->places,
+           (unsigned long long)sweep->disks_judged, (unsigned long long)sweep->worked_on,
+           (unsigned long long)sweep->facts, (unsigned long long)sweep->bad,
+           (unsigned long long)sweep->undocumented);
+    for (int at = 0; at < SURVIVORS; at++) {
+        printf("%s%s %llu", at == 0 ? "survivors: " : ", ", survivors_names[at],
+               (unsigned long long)sweep->by_survivors[at]);
+    }
+    printf("\n");
+}
+
+static int crash(struct sweep *sweep, char **rest) {
+    uint64_t seed = strtoull(rest[0], NULL, 10);
+    double seconds = strtod(rest[1], NULL);
+    int count = 0;
+    for (const struct work *work = works; work->name != NULL; work++) count++;
+    for (const struct work *work = works; work->name != NULL; work++) {
+        if (rest[2] != NULL && strcmp(rest[2], work->name) != 0) continue;
+        sweep_crashes(sweep, work, seed, rest[2] != NULL ? seconds : seconds / count);
+    }
+    tell(sweep);
+    int is_all_called = rest[2] != NULL || codes_tell_called() == 0;
+    return sweep->bad == 0 && sweep->undocumented == 0 && is_all_called ? 0 : 1;
+}
+
+static int one(struct sweep *sweep, char **rest) {
+    int survivors = 0;
+    while (survivors < SURVIVORS && strcmp(survivors_names[survivors], rest[3]) != 0) survivors++;
+    const struct work *work = work_named(rest[1]);
+    if (work == NULL || survivors == SURVIVORS) return 2;
+    sweep_one(sweep, work, strtoull(rest[0], NULL, 10), atoi(rest[2]), survivors,
+              strtoull(rest[4], NULL, 10));
+    tell(sweep);
+    return sweep->bad == 0 ? 0 : 1;
+}
+
+int main(int count, char **arguments) {
+    if (count < 6) return 2;
+    struct sweep *sweep = calloc(1, sizeof *sweep);
+    sweep->control = control_new(arguments[1]);
+    sweep->verdict = shared(sizeof *sweep->verdict);
+    sweep->program = arguments[0];
+    sweep->seconds_a_disk = 0.02;
+    snprintf(sweep->disks, sizeof sweep->disks, "%s/disks", arguments[1]);
+    mkdir(sweep->control->folder, 0700);
+    mkdir(sweep->disks, 0700);
+    codes_read(arguments[2]);
+    char **rest = arguments + 4;
+    if (strcmp(arguments[3], "crash") == 0) return crash(sweep, rest);
+    if (strcmp(arguments[3], "one") == 0) return one(sweep, rest);
+    sweep->control->is_lying = 1;
+    return strcmp(arguments[3], "lie") == 0 ? crash(sweep, rest) : 2;
+}

@@ -1,0 +1,117 @@
+/* What the layer writes down about the files of one store, and how it is told what to do.
+ *
+ * Layer, workloads and judges are processes of one family: the control block is memory that all of them
+ * share. It begins empty, so that a process which runs no workload is let through everywhere. */
+
+#ifndef TORTURE_RECORD_H
+#define TORTURE_RECORD_H
+
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Files of one store by what they are; the folder is one of them. */
+enum file {
+    FILE_NONE,
+    FILE_FOLDER,
+    FILE_DATABASE,
+    FILE_LOG,
+    FILE_JOURNAL,
+    FILE_INDEX,
+    FILE_SIDE,
+    FILE_COPY,
+    FILES
+};
+
+/* What a process does with them, as far as it can fail. */
+enum operation {
+    OPERATION_OPEN,
+    OPERATION_MAKE,
+    OPERATION_READ,
+    OPERATION_WRITE,
+    OPERATION_SYNC,
+    OPERATION_SIZE,
+    OPERATION_ALLOCATE,
+    OPERATION_UNLINK,
+    OPERATION_RENAME,
+    OPERATION_LOCK,
+    OPERATION_LOOK,
+    OPERATION_MAP,
+    OPERATION_MODE,
+    OPERATIONS
+};
+
+/* Records. Those up to RECORD_FOLDER_SYNCED change what a disk may hold; the rest are said by the
+ * application. */
+enum kind {
+    RECORD_CREATE,
+    RECORD_UNLINK,
+    RECORD_RENAME,
+    RECORD_WRITE,
+    RECORD_SIZE,
+    RECORD_SYNCED,
+    RECORD_SYNC_FAILED,
+    RECORD_FOLDER_SYNCED,
+    RECORD_BEGIN,
+    RECORD_FACT,
+    RECORD_ANSWER,
+    RECORD_TOUCH,
+    KINDS
+};
+
+struct record {
+    uint32_t bytes; /* of the whole record, a multiple of 8 */
+    uint16_t kind;
+    uint16_t file;
+    uint32_t node; /* of a file; the number of a call */
+    int32_t code;  /* of an answer */
+    int64_t offset;
+    int64_t length; /* of the bytes that follow; of RECORD_SIZE the size is in offset */
+};
+
+/* The bytes that follow a record. */
+#define DATA(record) ((const char *)((record) + 1))
+
+struct name {
+    uint32_t node;
+    uint64_t inode;
+    char text[112];
+};
+
+enum { NAMES_MAX = 256, FOLDER_BYTES_MAX = 200 };
+
+#define LOG_BYTES ((uint64_t)1 << 30)
+
+/* fail_error of a write or read that does half of it. */
+#define HALF (-1)
+
+struct control {
+    pthread_mutex_t mutex; /* around what changes files, so that the record has its order */
+    char folder[FOLDER_BYTES_MAX];
+    int is_on;
+    int is_lying; /* syncs answer well and do nothing */
+  /* What is to fail: the operation that is the fail_at-th, from 1; 0 is none. */
+    uint64_t fail_at;
+    uint32_t fail_choice; /* which of the errors that it can have */
+    int fail_sync_alone;  /* count syncs alone */
+    uint64_t operations;
+    uint64_t met[OPERATIONS][FILES];
+    /* What came of it. */
+    int has_failed;
+    int failed_operation, failed_file, failed_error;
+    uint32_t failed_choices;
+    uint32_t calls;
+    uint32_t undocumented;
+    char last_words[400];
+    uint32_t nodes;
+    struct name names[NAMES_MAX];
+    uint64_t used;
+    char log[LOG_BYTES];
+};
+
+/* Given by the layer. */
+typedef void torture_attach_function(struct control *control);
+typedef void torture_note_function(int kind, uint32_t call, int32_t code, const char *text,
+                                   size_t len);
+
+#endif

@@ -1,0 +1,33 @@
+/* What the sweeps share: where they lay disks, and what they count. */
+
+#ifndef TORTURE_SWEEP_H
+#define TORTURE_SWEEP_H
+
+#include "disk.h"
+#include "judge.h"
+#include "work.h"
+
+struct sweep {
+    struct control *control;
+    struct verdict *verdict;
+    const char *program;
+    char disks[FOLDER_BYTES_MAX]; /* the folder where disks are laid */
+    double seconds_a_disk;
+    int is_undone; /* the last workload did not come to its end */
+    uint64_t operations, places, disks_judged, worked_on, facts, bad, undocumented;
+    uint64_t errors_injected, errors_met;
+    uint64_t by_survivors[SURVIVORS];
+    uint64_t failed[OPERATIONS][FILES];
+};
+
+double now(void);
+
+/* Forgets what was recorded and what was to fail. */
+void control_reset(struct control *control);
+
+struct story record_work(struct sweep *sweep, const struct work *work);
+void sweep_crashes(struct sweep *sweep, const struct work *work, uint64_t seed, double seconds);
+void sweep_one(struct sweep *sweep, const struct work *work, uint64_t pass_seed, int at,
+               int survivors, uint64_t seed);
+
+#endif
