@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 use crate::cli::Look;
 use crate::table::{Table, Tone};
+use crate::text;
 
 /// The form of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +27,7 @@ pub struct Out {
     pub color: bool,
     /// Cells of a line.
     pub width: usize,
+    is_terminal: bool,
     writer: BufWriter<Stdout>,
 }
 
@@ -57,6 +59,7 @@ impl Out {
             form,
             color: is_terminal && !no_color && !dumb,
             width,
+            is_terminal,
             writer: BufWriter::new(io::stdout()),
         }
     }
@@ -76,9 +79,13 @@ impl Out {
         writeln!(self.writer, "{line}")
     }
 
-    /// Writes a document and the end of its line.
+    /// Writes a document and the end of its line: byte for byte, but that a terminal is given no
+    /// character that would move it.
     pub fn document(&mut self, document: &str) -> io::Result<()> {
-        self.line(document)
+        match self.is_terminal {
+            true => self.line(&text::document_seen(document)),
+            false => self.line(document),
+        }
     }
 
     /// Writes a table in the form that was asked for.

@@ -32,9 +32,32 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether a character is not seen, or turns or moves what stands beside it.
+pub fn is_hidden(c: char) -> bool {
+    let has_no_shape = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}');
+    c.is_control() || has_no_shape
+}
+
+/// A document as a terminal may be given it: what is hidden is escaped as JSON has it, so that it says
+/// the same. Outside of its strings JSON has ASCII alone.
+pub fn document_seen(document: &str) -> Cow<'_, str> {
+    let is_moving = |c: char| is_hidden(c) && !matches!(c, '\n' | '\r' | '\t');
+    if !document.chars().any(is_moving) {
+        return Cow::Borrowed(document);
+    }
+    let mut out = String::with_capacity(document.len() + 8);
+    for c in document.chars() {
+        if !is_moving(c) {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            write!(out, "\\u{unit:04x}").expect("a String grows");
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// The beginning of a text that takes at most `cells`, with a mark where something was cut off.
@@ -62,6 +85,17 @@ mod tests {
     fn what_would_move_the_cursor_is_shown_as_an_escape() {
         assert_eq!(visible("a\x1b[31m\nb\u{202e}"), "a\\u001b[31m\\nb\\u202e");
         assert_eq!(visible("plain \u{e9}"), "plain \u{e9}");
+        assert_eq!(visible("\u{ad}\u{61c}\u{feff}\u{e0041}"), "\\u00ad\\u061c\\ufeff\\ue0041");
+    }
+
+    #[test]
+    fn a_document_on_a_terminal_says_the_same_and_moves_no_cursor() {
+        let document = "{\"k\u{9b}2J\": \"\u{7f}\u{202e}\u{e0041} \u{e9}\"}\n";
+        let seen = document_seen(document);
+        assert!(!seen.trim_end().chars().any(is_hidden), "{seen}");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(read(&seen), read(document));
+        assert_eq!(document_seen("{\"a\": 1}"), "{\"a\": 1}");
     }
 
     #[test]

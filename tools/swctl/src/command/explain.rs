@@ -142,14 +142,21 @@ fn commands(code: &str, evidence: &Map<String, Value>, of: &Run) -> Vec<String> 
     }
 }
 
-/// A word as a shell takes it.
+/// A word as a shell takes it; what would move the cursor, or is not seen, as bash and zsh write it.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
+        return word.to_string();
     }
+    if !word.chars().any(text::is_hidden) {
+        return format!("'{}'", word.replace('\'', "'\\''"));
+    }
+    let escaped = word.chars().map(|c| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if text::is_hidden(c) => format!("\\U{:08x}", u32::from(c)),
+        c => c.to_string(),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }
 
 /// Lines of at most so many cells, broken between words.
