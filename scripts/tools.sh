@@ -13,7 +13,7 @@ clang:clang clang++:clang g++:g++ readelf:binutils objcopy:binutils
 abidw:abigail-tools abidiff:abigail-tools swig:swig valgrind:valgrind
 cmake:cmake pkg-config:pkg-config luajit:luajit chromium:chromium
 php:php-cli ruby:ruby javac:default-jdk-headless
-prlimit:util-linux mkfs.ext4:e2fsprogs mkfs.btrfs:btrfs-progs tmux:tmux
+prlimit:util-linux mkfs.ext4:e2fsprogs mkfs.btrfs:btrfs-progs tmux:tmux fish:fish zsh:zsh
 '
 GAUNTLET='
 debootstrap:debootstrap qemu-aarch64-static:qemu-user-static

@@ -308,7 +308,7 @@ _swctl() {
 
     case "${cmd}" in
         swctl)
-            opts="-h --json --jsonl --table --busy --help ls list show why tree steps events stats queues owners schedules budget top serve wait backup check export bundle sql submit signal send cancel pause resume retry fork annotate queue prune compact import retention migrate completions man version help"
+            opts="-h -V --json --jsonl --table --busy --help --version ls list show why tree steps events stats queues owners schedules budget top serve wait backup check export bundle sql submit signal send cancel pause resume retry fork annotate queue prune compact import retention migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2342,8 +2342,33 @@ _swctl() {
     esac
 }
 
+# What is above, but for words that stand for others; files first, and then ids of runs.
+_swctl_beside_a_file() {
+    local word command="${COMP_WORDS[2]}" file="${COMP_WORDS[1]}" kept=()
+    _swctl "$@"
+    for word in "${COMPREPLY[@]}"; do
+        case "$COMP_CWORD,$word" in
+            *,\<* | *,\[*) ;;
+            1,-* | 1,completions | 1,help | 1,man | 1,version) kept+=("$word") ;;
+            1,*) ;;
+            *) kept+=("$word") ;;
+        esac
+    done
+    COMPREPLY=("${kept[@]}")
+    if [[ $COMP_CWORD -eq 1 && $2 != -* ]]; then
+        compopt -o filenames 2>/dev/null
+        while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "$2")
+    elif [[ $COMP_CWORD -gt 2 && $2 != -* && " show why tree steps events budget wait export bundle signal send cancel pause resume retry fork annotate " == *" $command "* ]]; then
+        if [[ " cancel pause resume retry " == *" $command "* || ${COMP_WORDS[*]:3:COMP_CWORD-3} != *run_* ]]; then
+            # As it was typed, with quotes or a tilde, it is no name yet; nothing of it is run.
+            file=${file//[\\\"\']/} file=${file/#\~\//$HOME/}
+            COMPREPLY+=($(compgen -W "latest $(swctl "$file" ls --limit 200 2>/dev/null | cut -f 1)" -- "$2"))
+        fi
+    fi
+}
+
 if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _swctl -o nosort -o bashdefault -o default swctl
+    complete -F _swctl_beside_a_file -o nosort -o bashdefault -o default swctl
 else
-    complete -F _swctl -o bashdefault -o default swctl
+    complete -F _swctl_beside_a_file -o bashdefault -o default swctl
 fi

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_swctl_global_optspecs
-    string join \n json jsonl table busy= h/help
+    string join \n json jsonl table busy= h/help V/version
 end
 
 function __fish_swctl_needs_command
@@ -9,6 +9,10 @@ function __fish_swctl_needs_command
     set -e cmd[1]
     argparse -s (__fish_swctl_global_optspecs) -- $cmd 2>/dev/null
     or return
+    # The file stands before the command, but for those that take none.
+    if set -q argv[1]; and not contains -- $argv[1] completions help man version
+        set -e argv[1]
+    end
     if set -q argv[1]
         # Also print the command, so this can be used to figure out what it is.
         echo $argv[1]
@@ -29,6 +33,7 @@ complete -c swctl -n "__fish_swctl_needs_command" -l json -d 'Give the library\'
 complete -c swctl -n "__fish_swctl_needs_command" -l jsonl -d 'Give one document a line'
 complete -c swctl -n "__fish_swctl_needs_command" -l table -d 'Give the terminal\'s table also into a pipe or a file'
 complete -c swctl -n "__fish_swctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c swctl -n "__fish_swctl_needs_command" -s V -l version -d 'Print version'
 complete -c swctl -n "__fish_swctl_needs_command" -a "ls" -d 'List runs, the newest first'
 complete -c swctl -n "__fish_swctl_needs_command" -a "list" -d 'List runs, the newest first'
 complete -c swctl -n "__fish_swctl_needs_command" -a "show" -d 'Tell the whole story of a run: state, attempts, steps, what it waits for'
@@ -543,3 +548,11 @@ complete -c swctl -n "__fish_swctl_using_subcommand help; and __fish_seen_subcom
 complete -c swctl -n "__fish_swctl_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "resume" -d 'Let it go on'
 complete -c swctl -n "__fish_swctl_using_subcommand help; and __fish_seen_subcommand_from retention" -f -a "set" -d 'Set what is named; the rest stays as it is'
 complete -c swctl -n "__fish_swctl_using_subcommand help; and __fish_seen_subcommand_from retention" -f -a "off" -d 'End it: what has ended stays until it is pruned'
+
+# The newest runs, each with its state and its workflow.
+function __fish_swctl_runs
+    set -l words (commandline -opc)
+    swctl (string replace -r '^~/' "$HOME/" -- $words[2]) ls --limit 200 2>/dev/null | string replace -r '^(\S+)\t(\S+)\t([^\t]*)\t.*' '$1\t$2 $3'
+end
+
+complete -c swctl -n "__fish_swctl_using_subcommand show why tree steps events budget wait export bundle signal send cancel pause resume retry fork annotate" -k -f -a "(__fish_swctl_runs)"

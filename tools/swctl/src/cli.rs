@@ -11,7 +11,9 @@ pub use crate::filter::Filter;
 /// Lookers open the file read-only and never make it. A table is for a terminal; in a pipe the same
 /// columns come tab-separated, whole and without headings, and --json gives the library's own document.
 #[derive(Parser, Debug)]
-#[command(name = "swctl", disable_version_flag = true, subcommand_value_name = "COMMAND")]
+#[command(name = "swctl", version = crate::version::words(), subcommand_value_name = "COMMAND")]
+// Of the commands alone: what is typed has the file before them.
+#[command(bin_name = "swctl FILE")]
 #[command(override_usage = "swctl FILE COMMAND [OPTIONS]", after_help = AFTER)]
 pub struct Cli {
     /// The store's file
@@ -529,6 +531,15 @@ pub enum Retention {
         #[command(flatten)]
         sure: Sure,
     },
+}
+
+impl Retention {
+    /// Whether to do it.
+    pub fn sure(&self) -> &Sure {
+        match self {
+            Retention::Set { sure, .. } | Retention::Off { sure } => sure,
+        }
+    }
 }
 
 /// A rule of the policy.

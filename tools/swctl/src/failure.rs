@@ -30,6 +30,8 @@ pub mod exit {
 
 /// What the library says of a file of an older schema.
 const INIT: &str = "call sw_store_init";
+/// What it says of one that has no schema at all: an empty file, a database of another program.
+const NO_SCHEMA: &str = "the file has schema version 0,";
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -87,6 +89,9 @@ impl Failure {
     /// One sentence for people; None where there is nothing to say.
     pub fn sentence(&self) -> Option<String> {
         match self {
+            Failure::Library(error) if error.message.starts_with(NO_SCHEMA) => {
+                Some("the file holds no store: swctl FILE migrate makes one in it".to_string())
+            }
             // The library names its function; here that is a command.
             Failure::Library(error) => Some(error.message.replace(INIT, "swctl FILE migrate")),
             Failure::Usage(message)

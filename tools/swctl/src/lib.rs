@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod completions;
 pub mod document;
 pub mod door;
 pub mod failure;
@@ -18,3 +19,4 @@ pub mod system;
 pub mod table;
 pub mod text;
 pub mod time;
+pub mod version;

@@ -2,12 +2,16 @@
 
 mod support;
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
 use support::stage::{self, Cast};
 use support::{Place, ask, swctl};
 use swctl::door::{Mode, Store};
+use swctl::text;
 
 fn filled() -> (Place, Cast) {
     let place = Place::new();
@@ -123,6 +127,43 @@ fn no_payload_writes_a_control_character_to_a_terminal() {
     }
 }
 
+#[test]
+fn a_name_that_moves_the_cursor_is_quoted_in_what_is_to_be_typed_next() {
+    let place = Place::new();
+    let stage = stage::Stage::open(&place.file);
+    let signal = "go\u{1b}[2J\u{9b}x\u{202e}'\\ \u{61c}";
+    let queue = "q\u{1b}]0;title\u{7}";
+    let item = serde_json::json!({"workflow": "w", "queue": queue}).to_string();
+    let id = stage.submit(&item);
+    stage.claim(queue).await_signal(signal);
+    stage.submit(&item);
+    let full = stage.submit(&item);
+    let _held = stage.claim(queue);
+    stage.queue_set(queue, r#"{"concurrency":1}"#);
+    for run in [&id, &full] {
+        let why = place.told(&["why", run, "--table"]);
+        assert!(!why.chars().any(|c| text::is_hidden(c) && c != '\n'), "{why:?}");
+    }
+    // What is to be typed is the name, to the shell that reads it.
+    let why = place.told(&["why", &id, "--table"]);
+    let word = why.lines().find_map(|line| line.split_once(&format!("signal {id} ")));
+    let word = word.expect("a command").1.strip_suffix(" JSON").expect("its payload");
+    let mut shell = std::process::Command::new("bash");
+    shell.env("LC_ALL", "C.UTF-8").args(["-c", &format!("printf %s {word}")]);
+    assert_eq!(String::from_utf8_lossy(&shell.output().expect("bash runs").stdout), signal);
+}
+
+#[test]
+fn the_version_is_told_by_command_and_by_option() {
+    let say = |args: &[&str]| support::Answer::from(swctl().args(args).output().expect("it runs"));
+    let told = say(&["version"]);
+    assert!(told.out.starts_with("swctl ") && told.out.contains("SQLite"), "{told:?}");
+    for option in ["--version", "-V"] {
+        let other = say(&[option]);
+        assert_eq!((other.code, other.out), (Some(0), told.out.clone()), "{option}");
+    }
+}
+
 // ---- Questions of an operator -------------------------------------------------------------------
 
 #[test]
@@ -200,101 +241,6 @@ fn the_beginning_of_an_id_and_latest_mean_a_run() {
     assert_eq!(several.code, Some(2), "{several:?}");
 }
 
-// ---- Exit codes ---------------------------------------------------------------------------------
-
-#[test]
-fn a_run_that_is_not_there_is_answered_with_the_nearest() {
-    let (place, cast) = filled();
-    let wrong = format!("{}zz", &cast.completed[..28]);
-    let answer = place.ask(&["show", &wrong]);
-    assert_eq!((answer.code, answer.out.as_str()), (Some(3), ""), "{answer:?}");
-    assert!(
-        answer.err.contains(&cast.completed) || answer.err.contains(&cast.failed),
-        "{answer:?}"
-    );
-    assert_eq!(place.ask(&["why", "no such thing"]).code, Some(3));
-}
-
-#[test]
-fn an_exit_code_says_what_came_of_it() {
-    let (place, cast) = filled();
-    assert_eq!(place.ask(&["wait", &cast.completed]).code, Some(0));
-    assert_eq!(place.ask(&["wait", &cast.failed]).code, Some(1));
-    assert_eq!(place.ask(&["ls", "--state", "gone"]).code, Some(2));
-    assert_eq!(place.ask(&["frobnicate"]).code, Some(2));
-    assert_eq!(place.ask(&["cancel", &cast.completed]).code, Some(4));
-    assert_eq!(place.ask(&["wait", &cast.waiting, "--timeout", "20ms"]).code, Some(5));
-    let missing = place.folder.path().join("none.db");
-    assert_eq!(ask(&missing, &["ls"]).code, Some(8));
-    let help = swctl().arg("--help").output().expect("it runs");
-    assert_eq!(help.status.code(), Some(0));
-}
-
-#[test]
-fn a_file_that_is_no_store_or_a_newer_one_is_refused_with_a_sentence() {
-    let place = Place::new();
-    let text = place.folder.path().join("notes.txt");
-    std::fs::write(&text, "no database ".repeat(1000)).expect("a file");
-    let answer = ask(&text, &["ls"]);
-    assert_eq!(answer.code, Some(7), "{answer:?}");
-    assert!(answer.err.starts_with("swctl: ") && answer.err.lines().count() == 1, "{answer:?}");
-    drop(stage::fill(&place.file));
-    let other = rusqlite::Connection::open(&place.file).expect("SQLite");
-    let newer = "INSERT INTO sw_migrations SELECT id + 1000, introduced_version, applied_time, checksum \
-                 FROM sw_migrations ORDER BY id DESC LIMIT 1";
-    other.execute(newer, []).expect("a row of the future");
-    drop(other);
-    let answer = place.ask(&["ls", "--json"]);
-    assert_eq!(answer.code, Some(7), "{answer:?}");
-    let error: serde_json::Value = serde_json::from_str(&answer.err).expect("one JSON object");
-    assert_eq!(
-        (error["code"].as_str(), error["exit"].as_i64()),
-        (Some("SW_ERR_SCHEMA_NEW"), Some(7))
-    );
-}
-
-#[test]
-fn a_file_that_others_hold_is_busy_after_the_time_that_was_given() {
-    let place = Place::new();
-    drop(stage::fill(&place.file));
-    let other = rusqlite::Connection::open(&place.file).expect("SQLite");
-    other.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
-    let answer = place.ask(&["submit", "w", "--busy", "50ms"]);
-    assert_eq!(answer.code, Some(6), "{answer:?}");
-    assert_eq!(place.ask(&["ls"]).code, Some(0), "a look waits for no writer");
-}
-
-#[test]
-fn a_reader_that_goes_early_ends_the_command_with_the_code_of_its_signal() {
-    let (place, _cast) = filled();
-    let mut command = swctl();
-    command.arg(&place.file).args(["ls", "--all"]).stderr(Stdio::piped());
-    let (reader, writer) = std::io::pipe().expect("a pipe");
-    drop(reader);
-    let answer: support::Answer = command.stdout(writer).output().expect("it runs").into();
-    assert_eq!(answer.code, Some(141), "{answer:?}");
-    assert_eq!(answer.err, "swctl: whoever read the output has gone\n");
-}
-
-#[test]
-fn a_look_makes_no_file_and_a_migration_only_when_told() {
-    let place = Place::new();
-    for command in ["ls", "stats", "top", "check", "submit w", "migrate"] {
-        let args: Vec<&str> = command.split(' ').collect();
-        assert_eq!(place.ask(&args).code, Some(8), "{command}");
-        assert!(!place.file.exists(), "{command}");
-    }
-    place.told(&["migrate", "--create", "--to", "8"]);
-    let old = place.ask(&["ls"]);
-    assert_eq!(old.code, Some(7), "{old:?}");
-    assert!(
-        old.err.contains("schema version 8") && old.err.contains("swctl FILE migrate"),
-        "{old:?}"
-    );
-    place.told(&["migrate"]);
-    assert_eq!(place.told(&["ls"]), "");
-}
-
 // ---- Acts ---------------------------------------------------------------------------------------
 
 #[test]
@@ -349,6 +295,55 @@ fn an_act_by_filter_wants_a_yes_where_nobody_can_be_asked_and_a_dry_run_does_not
     let states = place.ask(&["retry", "--state", "pending", "--yes"]);
     assert_eq!(states.code, Some(4), "{states:?}");
     assert_eq!(place.told(&["retry", "--workflow", "w", "--yes"]), "1200\t0\n");
+}
+
+/// The program as somebody who may read a place and write nothing in it.
+fn ask_as_a_reader(place: &Place, args: &[&str]) -> support::Answer {
+    let allow = |name: &str, mode: u32| {
+        let path = place.folder.path().join(name);
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+    };
+    // Where the program was built others may not look.
+    let program = place.folder.path().join("swctl");
+    if !program.exists() {
+        std::fs::copy(env!("CARGO_BIN_EXE_swctl"), &program).expect("a copy");
+    }
+    for file in ["app.db", "app.db-wal", "app.db-shm", "app.db-smolwf"] {
+        allow(file, 0o444);
+    }
+    allow("", 0o555);
+    let mut command = std::process::Command::new(program);
+    // To the owner of all files nothing is forbidden.
+    if rustix::process::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    let answer = command.arg(&place.file).args(args).output().expect("it runs");
+    allow("", 0o755);
+    answer.into()
+}
+
+#[test]
+fn a_rehearsal_is_for_whoever_may_read_the_file_and_an_act_is_not() {
+    let (place, cast) = filled();
+    let id = cast.full.as_str();
+    let rehearsals: &[&[&str]] = &[
+        &["cancel", id],
+        &["pause", "--queue", "mail"],
+        &["resume", "--where", "{}"],
+        &["retry", "--state", "failed"],
+        &["prune", "--all"],
+        &["retention", "set", "--completed", "7d"],
+        &["retention", "off"],
+        &["migrate"],
+    ];
+    for rehearsal in rehearsals {
+        let answer = ask_as_a_reader(&place, &[rehearsal, &["--dry-run"][..]].concat());
+        assert_eq!(answer.code, Some(0), "{rehearsal:?}: {answer:?}");
+    }
+    assert_eq!(ask_as_a_reader(&place, &["pause", id]).code, Some(8));
+    let none = place.folder.path().join("none.db");
+    assert_eq!(ask(&none, &["prune", "--all", "--dry-run"]).code, Some(8));
+    assert!(!none.exists());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::Place;
 use support::stage;
+use support::{Place, has, swctl};
 
 /// A terminal of its own.
 struct Terminal {
@@ -18,10 +18,7 @@ struct Terminal {
 impl Terminal {
     /// Opens one with a shell in it; None, told, where there is no tmux.
     fn open(columns: u16, rows: u16) -> Option<Terminal> {
-        if Command::new("tmux").arg("-V").output().is_err() {
-            assert!(std::env::var("SW_REQUIRE_ALL").as_deref() != Ok("1"), "tmux is missing");
-            use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "skipped: tmux is missing");
+        if !has("tmux") {
             return None;
         }
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -206,4 +203,29 @@ fn a_terminal_gets_colours_unless_it_does_not_want_them() {
     terminal.types(&format!("clear; NO_COLOR=1 {}", line(&place, "ls --limit 49")));
     terminal.shows("code=0");
     terminal.until("colours gone", |_| !colours());
+}
+
+#[test]
+fn zsh_completes_the_beginning_of_a_run() {
+    if !has("zsh") {
+        return;
+    }
+    let Some(terminal) = Terminal::open(120, 30) else { return };
+    let place = Place::new();
+    let cast = stage::fill(&place.file);
+    let script = place.folder.path().join("_swctl");
+    let made = swctl().args(["completions", "zsh"]).output().expect("it runs");
+    std::fs::write(&script, made.stdout).expect("it can be written");
+    let built = std::path::Path::new(env!("CARGO_BIN_EXE_swctl")).parent().expect("a folder");
+    terminal.types(&format!("clear; PATH={}:$PATH PS1='zsh> ' zsh -f", built.display()));
+    terminal.shows("zsh>");
+    terminal.types(&format!(
+        "autoload -U compinit; compinit -u -D; source {}; echo is-$?",
+        script.display()
+    ));
+    terminal.shows("is-0");
+    let typed = format!("swctl {} why {}", place.file.display(), &cast.full[..29]);
+    terminal.tmux(&["send-keys", "-l", &typed]);
+    terminal.key("Tab");
+    terminal.shows(&cast.full);
 }

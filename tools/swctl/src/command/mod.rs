@@ -7,7 +7,7 @@ mod explain;
 mod keep;
 mod list;
 mod log;
-pub mod own;
+mod own;
 mod places;
 mod retention;
 mod sql;
@@ -21,10 +21,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Acts, Cli, Command, Looks};
+use crate::cli::{Acts, Cli, Command, Looks, Sure, Which};
+use crate::completions;
 use crate::door::{Mode, Store};
 use crate::failure::{Failure, exit};
 use crate::out::{self, Out};
+use crate::text;
 
 /// An open store, and where answers go.
 pub struct Session {
@@ -73,14 +75,14 @@ fn tell(failure: &Failure, is_json: bool) -> ExitCode {
     if let (true, Some(document)) = (is_json, failure.document()) {
         out::say(&document);
     } else if let Some(sentence) = failure.sentence() {
-        out::say(&format!("swctl: {sentence}"));
+        out::say(&format!("swctl: {}", text::visible(&sentence)));
     }
     ExitCode::from(failure.exit())
 }
 
 fn run(cli: &Cli) -> Done {
     match &cli.command {
-        Command::Completions { shell } => own::print(&cli.look, &own::completions(*shell)),
+        Command::Completions { shell } => own::print(&cli.look, &completions::script(*shell)),
         Command::Man => own::print(&cli.look, &own::manual()?),
         Command::Version => own::version(&cli.look),
         Command::Look(command) => looked(cli, command),
@@ -128,22 +130,24 @@ fn acted(cli: &Cli, command: &Acts) -> Done {
         Acts::Signal { run, name, payload, key } => {
             write(cli, |it| submit::signal(it, run, name, payload.as_deref(), key.as_deref()))
         }
-        Acts::Cancel { which, reason } => {
-            write(cli, |it| act::act(it, act::Act::Cancel(reason.as_deref()), which))
-        }
-        Acts::Pause { which } => write(cli, |it| act::act(it, act::Act::Pause, which)),
-        Acts::Resume { which } => write(cli, |it| act::act(it, act::Act::Resume, which)),
-        Acts::Retry { which } => write(cli, |it| act::act(it, act::Act::Retry, which)),
+        Acts::Cancel { which, reason } => acted_on(cli, act::Act::Cancel(reason.as_deref()), which),
+        Acts::Pause { which } => acted_on(cli, act::Act::Pause, which),
+        Acts::Resume { which } => acted_on(cli, act::Act::Resume, which),
+        Acts::Retry { which } => acted_on(cli, act::Act::Retry, which),
         Acts::Fork { run, from } => write(cli, |it| submit::fork(it, run, from.as_deref())),
         Acts::Annotate { run, patch } => write(cli, |it| submit::annotate(it, run, patch)),
         Acts::Queue(asked) => write(cli, |it| places::set(it, asked)),
-        Acts::Prune { filter, all, sure } => write(cli, |it| keep::prune(it, filter, *all, sure)),
+        Acts::Prune { filter, all, sure } => {
+            unless_rehearsed(cli, sure, |it| keep::prune(it, filter, *all, sure))
+        }
         Acts::Compact { pages } => write(cli, |it| keep::compact(it, *pages)),
         Acts::Import { document, new_ids } => {
             write(cli, |it| carry::import(it, document, *new_ids))
         }
         Acts::Retention { asked: None } => look(cli, retention::show),
-        Acts::Retention { asked: Some(asked) } => write(cli, |it| retention::change(it, asked)),
+        Acts::Retention { asked: Some(asked) } => {
+            unless_rehearsed(cli, asked.sure(), |it| retention::change(it, asked))
+        }
         Acts::Migrate { create, dry_run, to } => {
             let mode = match (dry_run, create) {
                 (true, _) => Mode::Read,
@@ -163,6 +167,15 @@ fn look(cli: &Cli, command: impl FnOnce(&mut Session) -> Done) -> Done {
 /// Does what changes something: the file must be there.
 fn write(cli: &Cli, command: impl FnOnce(&mut Session) -> Done) -> Done {
     with(cli, Mode::Write, command)
+}
+
+/// Does what changes something, or what only says what would be done, which is to look.
+fn unless_rehearsed(cli: &Cli, sure: &Sure, command: impl FnOnce(&mut Session) -> Done) -> Done {
+    with(cli, if sure.dry_run { Mode::Read } else { Mode::Write }, command)
+}
+
+fn acted_on(cli: &Cli, act: act::Act, which: &Which) -> Done {
+    unless_rehearsed(cli, &which.sure, |it| act::act(it, act, which))
 }
 
 /// Opens its store itself, which its threads share.

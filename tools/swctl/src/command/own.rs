@@ -1,4 +1,4 @@
-//! What the tool says of itself: its version, its manual, completions for shells.
+//! What the tool says of itself: its version and its manual.
 
 use std::io;
 
@@ -8,42 +8,29 @@ use super::Done;
 use crate::cli::{Cli, Look};
 use crate::door::build_info;
 use crate::out::Out;
+use crate::version;
 
 pub(super) fn version(look: &Look) -> Done {
     let mut out = Out::new(look);
-    if out.is_json() {
-        out.document(build_info())?;
-        return Ok(out.flush()?);
+    match out.is_json() {
+        true => out.document(build_info())?,
+        false => out.line(&format!("swctl {}", version::words()))?,
     }
-    let info: serde_json::Value = serde_json::from_str(build_info())?;
-    let word = |key: &str| info[key].as_str().unwrap_or_default().to_string();
-    out.line(&format!(
-        "swctl {} with {} {} and SQLite {}",
-        env!("CARGO_PKG_VERSION"),
-        word("library"),
-        word("version"),
-        word("sqlite_version")
-    ))?;
     Ok(out.flush()?)
 }
 
-/// The completions for a shell.
-pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "swctl", &mut text);
-    text
-}
-
 /// The manual: one page, in which each command has a section.
-pub fn manual() -> io::Result<Vec<u8>> {
+pub(super) fn manual() -> io::Result<String> {
     let mut text = Vec::new();
-    let command = Cli::command().disable_help_subcommand(true);
+    let command = Cli::command().disable_help_subcommand(true).bin_name("swctl");
+    // Without that of SQLite, whose every step would be one of the manual.
+    let command = command.version(env!("CARGO_PKG_VERSION"));
     let page = clap_mangen::Man::new(command.clone()).date("");
     page.render(&mut text)?;
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         section(sub, "swctl FILE", &mut text)?;
     }
-    Ok(text)
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn section(command: &clap::Command, before: &str, text: &mut Vec<u8>) -> io::Result<()> {
@@ -69,8 +56,8 @@ fn section(command: &clap::Command, before: &str, text: &mut Vec<u8>) -> io::Res
 }
 
 /// Writes what was made to standard output.
-pub(super) fn print(look: &Look, text: &[u8]) -> Done {
+pub(super) fn print(look: &Look, text: &str) -> Done {
     let mut out = Out::new(look);
-    out.text(&String::from_utf8_lossy(text))?;
+    out.text(text)?;
     Ok(out.flush()?)
 }

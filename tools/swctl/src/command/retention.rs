@@ -50,16 +50,11 @@ fn row(name: &str, rule: &Map<String, Value>) -> Vec<Cell> {
 
 pub(super) fn change(session: &mut Session, asked: &Retention) -> Done {
     let mut policy: Map<String, Value> = serde_json::from_str(&session.store.retention_get()?)?;
-    let sure = match asked {
-        Retention::Set { rule, workflow, sure } => {
-            apply(&mut policy, rule, workflow.as_deref())?;
-            sure
-        }
-        Retention::Off { sure } => {
-            policy.clear();
-            sure
-        }
-    };
+    match asked {
+        Retention::Set { rule, workflow, .. } => apply(&mut policy, rule, workflow.as_deref())?,
+        Retention::Off { .. } => policy.clear(),
+    }
+    let sure = asked.sure();
     let text = Value::Object(policy.clone()).to_string();
     if sure.dry_run {
         let count = past(&session.store, &policy)?;

@@ -4,6 +4,7 @@
 
 pub mod stage;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -12,6 +13,20 @@ use tempfile::TempDir;
 /// The built program.
 pub fn swctl() -> Command {
     Command::new(env!("CARGO_BIN_EXE_swctl"))
+}
+
+/// Whether this machine has a program; where it has not, that is told, and a failure where all is wanted.
+pub fn has(program: &str) -> bool {
+    let found = Command::new(program)
+        .arg("--version")
+        .output()
+        .or(Command::new(program).arg("-V").output());
+    if found.is_ok() {
+        return true;
+    }
+    assert!(std::env::var("SW_REQUIRE_ALL").as_deref() != Ok("1"), "{program} is missing");
+    let _ = writeln!(std::io::stderr(), "skipped: {program} is missing");
+    false
 }
 
 /// A folder with a store that `stage::fill` has filled.
