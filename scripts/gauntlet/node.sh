@@ -5,5 +5,5 @@ folder() {
 }
 install='npm install smolwf'
 build() { :; }
-look() { echo completed; }
+look() { npx --no-install swctl quickstart.db ls; }
 start() { node quickstart.mjs quickstart.db "$@"; }

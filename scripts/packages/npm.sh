@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the packages of npm: smolwf, which is the client, and one with the library for each triple of the
-# stage, which npm installs where it fits.
+# Makes the packages of npm: smolwf, which is the client and the command swctl, and one with the library and
+# the program for each triple of the stage, which npm installs where it fits.
 #   scripts/packages/npm.sh      STAGE, DIST, TRIPLES: see settings.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -32,12 +32,13 @@ pack_platform() { # <triple>
     read -r name cpu libc <<<"${platforms[$1]}"
     mkdir "$folder"
     cp "$stage/$1/lib/libsmolwf.so" "$folder/libsmolwf.so.0"
+    cp "$stage/$1/bin/swctl" "$folder"
     cp "$stage/THIRD-PARTY.txt" "$folder"
     cat >"$folder/package.json" <<JSON
 {
   "name": "@smolwf/$name",
   "version": "$version",
-  "description": "The library of smolwf for $name; smolwf, the package, installs it",
+  "description": "The library of smolwf and swctl for $name; smolwf, the package, installs it",
   "license": "MIT OR Apache-2.0",
   "os": ["linux"],
   "cpu": ["$cpu"],
@@ -52,10 +53,13 @@ pack_client() {
     mkdir -p "$room/client/dist"
     mv "$room/dist/src" "$room/client/dist"
     cp clients/node/README.md "$room/client"
+    install -D -m 755 scripts/packages/swctl.js "$room/client/bin/swctl.js"
     node - "$version" "${platforms[@]%% *}" >"$room/client/package.json" <<'JS'
 const [version, ...names] = process.argv.slice(2);
 const own = JSON.parse(require("node:fs").readFileSync("clients/node/package.json", "utf8"));
 const { name, private: _, scripts: _s, devDependencies: _d, ...rest } = own;
+rest.files.push("bin");
+rest.bin = { swctl: "bin/swctl.js" };
 const optionalDependencies = Object.fromEntries(names.sort().map((it) => [`@smolwf/${it}`, version]));
 console.log(JSON.stringify({ name, version, ...rest, optionalDependencies }, null, 2));
 JS
@@ -66,7 +70,7 @@ room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 mkdir -p "$dist"
 for triple in "${triples[@]}"; do
-    for part in "$triple/lib/libsmolwf.so" THIRD-PARTY.txt; do
+    for part in "$triple/lib/libsmolwf.so" "$triple/bin/swctl" THIRD-PARTY.txt; do
         [ -e "$stage/$part" ] || fail "$stage/$part is missing"
     done
     pack_platform "$triple"
