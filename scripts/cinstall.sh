@@ -29,6 +29,7 @@ has_soname() {
 has_committed_headers() {
     cmp include/smolwf.h "$scratch/include/smolwf.h" &&
         cmp include/smolwf.hpp "$scratch/include/smolwf.hpp" &&
+        cmp include/smolwf_testing.h "$scratch/include/smolwf_testing.h" &&
         cmp include/smolwf_worker.hpp "$scratch/include/smolwf_worker.hpp" &&
         cmp include/smolwf.cdef "$scratch/share/smolwf/smolwf.cdef" &&
         diff -r docs/schemas "$scratch/share/smolwf/schemas"

@@ -109,7 +109,8 @@ put() {
     check_built
     "$INSTALL" -d "$stage$libdir/pkgconfig" "$stage$cmake" "$stage$includedir" "$stage$datadir/smolwf/schemas"
     put_libraries
-    "$INSTALL" -m 644 include/smolwf.h include/smolwf.hpp include/smolwf_worker.hpp "$stage$includedir"
+    "$INSTALL" -m 644 include/smolwf.h include/smolwf.hpp include/smolwf_testing.h include/smolwf_worker.hpp \
+        "$stage$includedir"
     "$INSTALL" -m 644 include/smolwf.cdef "$stage$datadir/smolwf"
     "$INSTALL" -m 644 docs/schemas/*.json "$stage$datadir/smolwf/schemas"
     fill_in smolwf.pc.in "$libdir/pkgconfig/smolwf.pc"
@@ -123,7 +124,7 @@ take_away() {
     local pair
     rm -f "$stage$libdir/libsmolwf.so"{,".$abi",".$version"} "$stage$libdir/libsmolwf.a" \
         "$stage$libdir/pkgconfig/smolwf.pc" "$stage$cmake/"smolwfConfig{,Version}.cmake \
-        "$stage$includedir/"{smolwf.h,smolwf.hpp,smolwf_worker.hpp} "$stage$datadir/smolwf/smolwf.cdef"
+        "$stage$includedir/"{smolwf.h,smolwf.hpp,smolwf_testing.h,smolwf_worker.hpp} "$stage$datadir/smolwf/smolwf.cdef"
     (cd docs/schemas && printf '%s\0' *.json) | (cd "$stage$datadir/smolwf/schemas" 2>/dev/null && xargs -0 rm -f) || true
     rm -f "$stage$bindir/swctl"
     for pair in $tool_files; do rm -f "$stage$datadir/${pair#*:}"; done

@@ -56,6 +56,7 @@ const TOPICS: &[&str] = &[
     "step",
     "step_failure",
     "store",
+    "testing",
     "threads",
     "timeout",
     "version",
@@ -73,6 +74,11 @@ enum Flavour {
 #[test]
 fn what_was_recorded_is_replayed_and_a_process_dies_where_it_was_asked_to() {
     run("replay", Flavour::Sanitized);
+}
+
+#[test]
+fn what_a_crash_does_to_a_workflow_is_found_by_the_kit() {
+    run("testing", Flavour::Sanitized);
 }
 
 #[test]

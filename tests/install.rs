@@ -349,9 +349,10 @@ fn pkg_config_tells_the_version_of_the_package() {
 }
 
 /// What is put down beside the shapes of documents.
-const BESIDE_SHAPES: [&str; 11] = [
+const BESIDE_SHAPES: [&str; 12] = [
     "include/smolwf.h",
     "include/smolwf.hpp",
+    "include/smolwf_testing.h",
     "include/smolwf_worker.hpp",
     "lib/cmake/smolwf/smolwfConfig.cmake",
     "lib/cmake/smolwf/smolwfConfigVersion.cmake",
