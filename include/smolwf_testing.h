@@ -71,21 +71,21 @@ typedef struct sw_testing_finding {
     /* At how many kill points. */
     int cases;
     /*
-     * The first of them: which commit, from 1, and "before" or "after" it; 0 and "" in the undisturbed
-     * run and in a replay.
+     * The first of them: which commit, from 1, and "before" or "after" it; 0 and "clean" in
+     * the clean run and in a replay.
      */
     int commit;
     const char *moment;
     /* The effect, step, wait, or run that it is about. */
     char name[SW_TESTING_NAME_CAP];
     /* A sentence. */
-    char text[512];
+    char text[768];
 } sw_testing_finding;
 
 typedef struct sw_testing_report {
-    /* Commits of the undisturbed run. */
+    /* Commits that the clean run makes. */
     int commits;
-    /* Kill points that were tried, two a commit; of a replay: runs. */
+    /* The clean run, and two kill points a commit; of a replay: runs. */
     int cases;
     /* How many kinds and names; those above SW_TESTING_FINDINGS_MAX are not kept. */
     int findings;
@@ -249,20 +249,25 @@ static inline void sw_testing_find(const sw_testing_place *place, const char *ki
 }
 
 /* Writes what was found, a line each. */
-static inline void sw_testing_print(FILE *to, const sw_testing_report *report) {
-    fprintf(to, "%d findings", report->findings);
-    if (report->commits > 0)
-        fprintf(to, " at %d kill points, around %d commits", report->cases, report->commits);
-    fprintf(to, "\n");
-    for (int i = 0; i < report->findings && i < SW_TESTING_FINDINGS_MAX; i++) {
+static inline void sw_testing_print(FILE *to, const char *of, const sw_testing_report *report) {
+    int kept =
+        report->findings < SW_TESTING_FINDINGS_MAX ? report->findings : SW_TESTING_FINDINGS_MAX;
+    fprintf(to, "%s: ", of);
+    if (report->commits > 0) fprintf(to, "%d commits, ", report->commits);
+    fprintf(to, "%d %s, ", report->cases, report->cases == 1 ? "case" : "cases");
+    if (report->findings == 0) fprintf(to, "no findings\n");
+    if (report->findings > 0)
+        fprintf(to, "%d finding%s\n", report->findings, &"s"[report->findings == 1]);
+    for (int i = 0; i < kept; i++) {
         const sw_testing_finding *found = &report->finding[i];
-        fprintf(to, "%s %s: %s", found->kind, found->name, found->text);
+        fprintf(to, "%s %s", found->kind, found->name);
         if (found->commit > 0) {
-            fprintf(to, " (killed %s commit %d; at %d of the kill points)", found->moment,
-                    found->commit, found->cases);
+            fprintf(to, ", at %d of %d kill points, first %s commit %d", found->cases,
+                    report->cases - 1, found->moment, found->commit);
         }
-        fprintf(to, "\n");
+        fprintf(to, ": %s\n", found->text);
     }
+    if (report->findings > kept) fprintf(to, "and %d more\n", report->findings - kept);
 }
 
 /* Takes a sentence about a step or a wait apart: its name stands between the first two quotes. */
@@ -455,7 +460,7 @@ static inline void sw_testing_state(const sw_testing_life *life, char *state, si
     sw_store *store = sw_testing_open(life->path);
     sw_text *run = sw_testing_document(store, life->run_id);
     const char *is = sw_testing_member(sw_text_data(run, NULL), "state");
-    snprintf(state, cap, "%.*s", *is ? (int)(sw_testing_skip(is) - is) : 0, is);
+    snprintf(state, cap, "%.*s", *is ? (int)(sw_testing_skip(is) - is) - 2 : 0, is + (*is != 0));
     sw_text_free(run);
     sw_store_close(store);
 }
@@ -475,21 +480,46 @@ static inline void sw_testing_refusal(const char *told, const char *kind, char *
 
 /* ---- What a kill changed ------------------------------------------------------------------------- */
 
+/* "never", "once", "2 times". */
+static inline const char *sw_testing_times(int count, char *room, size_t cap) {
+    snprintf(room, cap, "%d times", count);
+    return count == 0 ? "never" : count == 1 ? "once" : room;
+}
+
+/* Whether an effect was told of without a key; `name` is `len` bytes. */
+static inline int sw_testing_is_bare(const char *told, const char *name, size_t len) {
+    for (const char *at = told, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        const char *tab = strchr(at, '\t');
+        int is_it = tab != NULL && strncmp(tab + 1, name, len) == 0 && tab[1 + len] == '\t';
+        if (is_it && strncmp(at, "bare", 4) == 0) return 1;
+    }
+    return 0;
+}
+
 /* Compares how often one effect happened with how often it does undisturbed. */
 static inline void sw_testing_compare_effect(const sw_testing_place *place, const char *clean,
                                              const char *told, const char *name, size_t len) {
-    char text[SW_TESTING_NAME_CAP];
+    char text[SW_TESTING_NAME_CAP], times[2][24];
     int before = sw_testing_count(clean, name, len), now = sw_testing_count(told, name, len);
+    const char *had = sw_testing_times(before, times[0], sizeof times[0]);
+    const char *has = sw_testing_times(now, times[1], sizeof times[1]);
     snprintf(text, sizeof text, "%.*s", (int)len, name);
-    if (now > before) {
+    if (now < before) {
+        sw_testing_find(place, "effect_missing", text,
+                        "effect \"%s\" happened %s, and %s in the clean run", text, has, had);
+    } else if (now > before && sw_testing_is_bare(told, name, len)) {
         sw_testing_find(
             place, "effect_twice", text,
-            "happens %d times, undisturbed %d: give the call an idempotency key, such as"
-            " the step's id, or have its step tracked with one try",
-            now, before);
-    } else if (now < before) {
-        sw_testing_find(place, "effect_missing", text, "happens %d times, undisturbed %d", now,
-                        before);
+            "effect \"%s\" happened %s, and %s in the clean run: hand whoever does it an"
+            " idempotency key, such as the step's id, or record its start: a tracked step"
+            " with max_tries 1",
+            text, has, had);
+    } else if (now > before) {
+        sw_testing_find(
+            place, "effect_twice", text,
+            "effect \"%s\" happened under %d keys, and under %d in the clean run: the key"
+            " must be the same in every attempt, as the step's id is",
+            text, now, before);
     }
 }
 
@@ -525,28 +555,58 @@ static inline void sw_testing_compare_effects(const sw_testing_place *place, con
 typedef struct sw_testing_clean {
     char *told;
     char state[32];
+    const char *workflow;
 } sw_testing_clean;
+
+/* What an attempt was refused for: it differs from what is recorded. */
+static inline void sw_testing_find_refusal(const sw_testing_place *place, const char *sentence) {
+    const char *kind = sw_testing_kind_of(sentence);
+    const char *why =
+        strcmp(kind, "input_changed") == 0
+            ? "an input must follow from the args and from what is recorded"
+            : "what a workflow does must follow from its args and from what is recorded; what"
+              " is random, the time or a global variable belongs into a step";
+    char name[SW_TESTING_NAME_CAP];
+    sw_testing_name_in(sentence, name);
+    sw_testing_find(place, kind, name, "%s: %s", sentence, why);
+}
+
+/* Says how a process ended that did not come to the end of the run. */
+static inline void sw_testing_find_stuck(const sw_testing_place *place, const char *workflow,
+                                         const char *state, int status) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SW_TESTING_STUCK) {
+        sw_testing_find(place, "stuck", workflow,
+                        "the run did not end: it is %s, and nothing comes due", state);
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+        sw_testing_find(place, "stuck", workflow,
+                        "the run did not end: its process was at work for more than its seconds");
+    } else {
+        sw_testing_find(place, "outcome", workflow,
+                        "the run did not end: its process ended with %s %d",
+                        WIFEXITED(status) ? "exit status" : "signal",
+                        WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    }
+}
 
 /* Holds a life that was killed, and gone on with by another process, against the undisturbed one. */
 static inline void sw_testing_judge(const sw_testing_place *place, const sw_testing_clean *clean,
                                     const sw_testing_life *life, const char *told, int status) {
-    char sentence[512], name[SW_TESTING_NAME_CAP], state[32];
+    char sentence[512], state[32];
     sw_testing_refusal(told, "differs", sentence, sizeof sentence);
     if (sentence[0] != '\0') {
-        sw_testing_name_in(sentence, name);
-        sw_testing_find(place, sw_testing_kind_of(sentence), name, "%s", sentence);
+        sw_testing_find_refusal(place, sentence);
         return;
     }
     sw_testing_refusal(told, "error", sentence, sizeof sentence);
     sw_testing_state(life, state, sizeof state);
     if (sentence[0] != '\0') {
-        sw_testing_find(place, "outcome", life->run_id, "the work answers an error: %s", sentence);
+        sw_testing_find(place, "outcome", clean->workflow, "the work answers an error: %s",
+                        sentence);
     } else if (status != 0) {
-        sw_testing_find(place, "stuck", "", "the run is %s and does not end (wait status %d)",
-                        state, status);
+        sw_testing_find_stuck(place, clean->workflow, state, status);
     } else if (strcmp(state, clean->state) != 0) {
-        sw_testing_find(place, "outcome", "", "the run ends as %s, undisturbed as %s", state,
-                        clean->state);
+        sw_testing_find(place, "outcome", clean->workflow, "the run is %s, and %s in the clean run",
+                        state, clean->state);
     }
     sw_testing_compare_effects(place, clean->told, told);
 }
@@ -559,8 +619,9 @@ static inline int sw_testing_undisturbed(const sw_testing_case *test, sw_testing
                                          sw_testing_clean *clean) {
     sw_testing_place place = {report, 0, SW_KILL_BEFORE_COMMIT};
     sw_testing_life life;
-    char sentence[512], name[SW_TESTING_NAME_CAP];
+    char sentence[512];
     memset(&life, 0, sizeof life);
+    clean->workflow = test->workflow;
     life.when = SW_KILL_BEFORE_COMMIT;
     sw_testing_begin(test, &life);
     int status = sw_testing_process(test, &life, 0);
@@ -569,8 +630,7 @@ static inline int sw_testing_undisturbed(const sw_testing_case *test, sw_testing
     if (status == 0) return 1;
     sw_testing_refusal(clean->told, "differs", sentence, sizeof sentence);
     if (sentence[0] != '\0') {
-        sw_testing_name_in(sentence, name);
-        sw_testing_find(&place, sw_testing_kind_of(sentence), name, "%s", sentence);
+        sw_testing_find_refusal(&place, sentence);
         return 0;
     }
     sw_testing_refusal(clean->told, "error", sentence, sizeof sentence);
@@ -610,10 +670,13 @@ static inline int sw_testing_crash(const sw_testing_case *test, sw_testing_repor
     if (report == NULL) report = &own;
     memset(report, 0, sizeof *report);
     is_over = !sw_testing_undisturbed(test, report, &clean);
+    report->cases = 1;
     for (int commit = 1; !is_over; commit++) {
         if (commit > commits_max) {
-            fprintf(stderr, "smolwf_testing: more than %d commits: raise commits_max\n",
-                    commits_max);
+            fprintf(stderr,
+                    "smolwf_testing: %s makes more than %d commits: raise commits_max, or test a"
+                    " smaller part of it\n",
+                    test->workflow, commits_max);
             exit(70);
         }
         for (int when = SW_KILL_BEFORE_COMMIT; when <= SW_KILL_AFTER_COMMIT && !is_over; when++) {
@@ -624,7 +687,7 @@ static inline int sw_testing_crash(const sw_testing_case *test, sw_testing_repor
         report->commits += !is_over;
     }
     free(clean.told);
-    sw_testing_print(stdout, report);
+    sw_testing_print(stdout, test->workflow, report);
     return report->findings;
 }
 
@@ -638,7 +701,7 @@ typedef struct sw_testing_pair {
 
 static inline int sw_testing_is_in(sw_text *run, const char *state) {
     const char *is = sw_testing_member(sw_text_data(run, NULL), "state");
-    return strncmp(is + 1, state, strlen(state)) == 0;
+    return *is && strncmp(is + 1, state, strlen(state)) == 0;
 }
 
 static inline int sw_testing_has_same(const sw_testing_pair *pair, const char *key) {
@@ -707,7 +770,7 @@ static inline void sw_testing_replay_run(const sw_testing_case *test, sw_store *
     sw_run_cancel(store, fork_id, SW_NTS, NULL, 0, NULL);
 }
 
-/* Ids of runs, each 30 bytes and a NUL. */
+/* Ids of runs, of 30 bytes each. */
 typedef struct sw_testing_ids {
     char (*id)[SW_ID_CAP];
     size_t count;
@@ -717,7 +780,7 @@ static inline void sw_testing_keep(sw_testing_ids *ids, const char *id) {
     void *more = realloc(ids->id, (ids->count + 1) * sizeof *ids->id);
     if (more == NULL) sw_testing_die("memory", NULL);
     ids->id = (char (*)[SW_ID_CAP])more;
-    snprintf(ids->id[ids->count++], SW_ID_CAP, "%.30s", id);
+    snprintf(ids->id[ids->count++], SW_ID_CAP, "%.30s", id + (*id != 0));
 }
 
 /* Keeps the runs of a page that are of the workflow; `cursor` becomes that of the next, "" at the end. */
@@ -730,10 +793,12 @@ static inline void sw_testing_list(const char *workflow, sw_store *store, char *
     int32_t code = sw_run_list(store, NULL, 0, from, from ? SW_NTS : 0, 0, &page, &err);
     sw_testing_ok("list", code, err);
     const char *document = sw_text_data(page, NULL), *next = sw_testing_member(document, "next");
-    for (const char *at = sw_testing_member(document, "items") + 1; *at == '{'; at += *at == ',') {
-        const char *name = sw_testing_member(at, "workflow") + 1;
-        int is_it = strncmp(name, workflow, name_len) == 0 && name[name_len] == '"';
-        if (is_it) sw_testing_keep(ids, sw_testing_member(at, "run_id") + 1);
+    const char *items = sw_testing_member(document, "items");
+    for (const char *at = items + (*items != 0); *at == '{'; at += *at == ',') {
+        const char *name = sw_testing_member(at, "workflow");
+        int is_it =
+            *name && strncmp(name + 1, workflow, name_len) == 0 && name[name_len + 1] == '"';
+        if (is_it) sw_testing_keep(ids, sw_testing_member(at, "run_id"));
         at = sw_testing_skip(at);
     }
     int len = *next == '"' ? (int)(sw_testing_skip(next) - next) - 2 : 0;
@@ -778,7 +843,7 @@ static inline int sw_testing_replay(const sw_testing_case *test, const char *doc
     sw_store_close(store);
     rmdir(folder);
     sw_testing_witness[0] = '\0';
-    sw_testing_print(stdout, report);
+    sw_testing_print(stdout, test->workflow, report);
     return report->findings;
 }
 
