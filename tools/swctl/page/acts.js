@@ -4,7 +4,7 @@
 
 import { fetchDocument, post } from "./live.js";
 import { useEffect, useRef, useState } from "./vendor/hooks.js";
-import { html, Name, plural, raw } from "./words.js";
+import { html, Name, plain, plural, raw } from "./words.js";
 
 const listeners = { ask: null, say: null };
 
@@ -65,7 +65,7 @@ function Question({ question, done }) {
       ${
         state.error
           ? html`<p class="fault" role="alert">
-              ${state.error.message} ${state.error.code ? html`<code>${state.error.code}</code>` : null}
+              ${plain(state.error.message)} ${state.error.code ? html`<code>${state.error.code}</code>` : null}
             </p>`
           : null
       }
@@ -97,7 +97,7 @@ export function Acts() {
     const timer = said && setTimeout(() => setSaid(""), 8000);
     return () => clearTimeout(timer);
   }, [said]);
-  return html`<div class="said" role="status">${said ? html`<p>${said}</p>` : null}</div>
+  return html`<div class="said" role="status">${said ? html`<p>${plain(said)}</p>` : null}</div>
     ${question ? html`<${Question} question=${question} done=${() => setQuestion(null)} />` : null}`;
 }
 

@@ -2,7 +2,7 @@
 // owners that are dead; runs that wait for somebody.
 
 import { askForRuns, askForSignal } from "./acts.js";
-import { fetchDocument, useDocument, useLoaded } from "./live.js";
+import { fetchPages, useDocument, useLoaded } from "./live.js";
 import { Setup } from "./payload.js";
 import { useContext } from "./vendor/hooks.js";
 import {
@@ -18,8 +18,9 @@ import {
   Time,
 } from "./words.js";
 
-const LOOKED_AT = 1000;
 const PAGE = 250;
+// As many runs as one act may name.
+const PAGES_MAX = 4;
 
 function listPath(filter, limit, cursor) {
   const query = new URLSearchParams({ filter: JSON.stringify(filter), limit });
@@ -28,17 +29,11 @@ function listPath(filter, limit, cursor) {
 }
 
 // The newest failed runs with their errors, some pages of them.
-async function fetchFailed() {
-  const runs = [];
-  let cursor = null;
-  do {
-    const page = await fetchDocument(
-      listPath({ state: "failed", include: ["error"] }, PAGE, cursor),
-    );
-    runs.push(...page.items);
-    cursor = page.next;
-  } while (cursor && runs.length < LOOKED_AT);
-  return { runs, isAll: cursor === null };
+function fetchFailed(before) {
+  const pathOf = (cursor) => listPath({ state: "failed", include: ["error"] }, PAGE, cursor);
+  return fetchPages(pathOf, PAGES_MAX, before, (pages) => ({
+    runs: pages.flatMap(({ said }) => said.items),
+  }));
 }
 
 // Errors of one kind differ in numbers, ids and quoted names alone.
@@ -113,7 +108,7 @@ function Failed() {
   const groups = grouped(value.runs);
   const workflows = new Set(value.runs.map((run) => run.workflow)).size;
   return html`<p class="quiet">
-      ${plural(value.runs.length, "failed run")}${value.isAll ? "" : ", the newest,"} of
+      ${plural(value.runs.length, "failed run")}${value.isCut ? ", the newest," : ""} of
       ${" "}${plural(workflows, "workflow")}, by what they failed with
     </p>
     <ul class="groups">
@@ -141,7 +136,7 @@ function Waiting() {
         ${
           write
             ? html`<button class="small" onClick=${() => askForSignal(run, name)}>
-                Send<span class="unseen"> ${name} to ${run.run_id}</span>
+                Send<span class="unseen"> ${plain(name)} to ${run.run_id}</span>
               </button>`
             : null
         }

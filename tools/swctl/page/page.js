@@ -8,8 +8,8 @@ import { Run } from "./run.js";
 import { Runs } from "./runs.js";
 import { Budgets, Events, File, Owners, Queues, Schedules } from "./store.js";
 import { useEffect, useRef, useState } from "./vendor/hooks.js";
-import { render } from "./vendor/preact.js";
-import { html, Missing, plain, STATES, stateWord } from "./words.js";
+import { Component, render } from "./vendor/preact.js";
+import { Fault, html, Missing, plain, STATES, stateWord } from "./words.js";
 
 const VIEWS = [
   ["/", "Failures"],
@@ -24,7 +24,7 @@ const VIEWS = [
 function View({ address, stats }) {
   const { pathname, searchParams } = address;
   const run = pathname.match(/^\/runs\/([^/]+)$/);
-  if (run) return html`<${Run} key=${run[1]} id=${decodeURIComponent(run[1])} />`;
+  if (run) return html`<${Run} key=${run[1]} id=${decoded(run[1])} />`;
   switch (pathname) {
     case "/":
       return html`<${Failures} stats=${stats} />`;
@@ -42,6 +42,31 @@ function View({ address, stats }) {
       return html`<${Events} query=${searchParams} />`;
     default:
       return html`<h1>Not there</h1><p>This page has no view of that name.</p>`;
+  }
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// What is drawn in the place of a view that breaks; another address is another try.
+class Guard extends Component {
+  state = {};
+
+  static getDerivedStateFromError(error) {
+    return { error };
+  }
+
+  componentDidCatch(error) {
+    console.error(error);
+  }
+
+  render({ children }, { error }) {
+    return error ? html`<${Fault} error=${error} what="this view" />` : children;
   }
 }
 
@@ -135,8 +160,8 @@ function Page() {
   return html`<${Setup.Provider} value=${known}>
     <${Head} address=${address} setup=${known} stats=${stats} live=${live} />
     <main id="view" tabindex="-1">
-      ${setup.error ? html`<p class="fault" role="alert">${setup.error.message}</p>` : null}
-      <${View} address=${address} stats=${stats} />
+      ${setup.error ? html`<p class="fault" role="alert">${plain(setup.error.message)}</p>` : null}
+      <${Guard} key=${address.pathname}><${View} address=${address} stats=${stats} /><//>
     </main>
     <footer>${stats.value ? html`<${File} stats=${stats.value} />` : null}<p class="foot">smolwf ${known.version}</p></footer>
     <${Acts} />

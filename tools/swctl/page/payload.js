@@ -34,7 +34,7 @@ function Fetched({ path, size }) {
       setState({ error });
     }
   };
-  if (state.error) return html`<p class="fault" role="alert">${state.error.message}</p>`;
+  if (state.error) return html`<p class="fault" role="alert">${plain(state.error.message)}</p>`;
   if (state.text === undefined) {
     return html`<button class="small" onClick=${fetchFirst} disabled=${state.busy}>
       Show ${bytes(size)}

@@ -416,7 +416,7 @@ export function Run({ id }) {
   const asked = run.cancel_asked ? "told to end" : run.pause_asked ? "told to pause" : null;
   const isOpen = run.finished_at_ms === null;
   return html`<h1 class="run-head"><${Name} of=${run.workflow} /> <${State} of=${run.state} more=${asked} /></h1>
-    ${error ? html`<p class="fault" role="alert">${error.message}</p>` : null}
+    ${error ? html`<p class="fault" role="alert">${plain(error.message)}</p>` : null}
     <${Facts} run=${run} />
     ${write ? html`<${Actions} run=${run} />` : null}
     <section>

@@ -243,7 +243,7 @@ function Table({ runs, chosen, setChosen }) {
   const all = runs.every((run) => chosen.has(run.run_id));
   const chooseAll = () => setChosen(all ? new Set() : new Set(runs.map((run) => run.run_id)));
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Runs">
-    <table class="runs">
+    <table class="runs cards">
       <thead>
         <tr>
           ${
@@ -293,7 +293,7 @@ function Listed({ query, filter }) {
   if (value.items.length === 0 && !value.next) {
     return html`<${Nothing}>${query.size > 0 ? "No run is as the filter says." : "No run was submitted yet."}<//>`;
   }
-  return html`${error ? html`<p class="fault" role="alert">${error.message}</p>` : null}
+  return html`${error ? html`<p class="fault" role="alert">${plain(error.message)}</p>` : null}
     ${write ? html`<${Bulk} runs=${value.items} chosen=${chosen} filter=${filter} />` : null}
     <${Table} runs=${value.items} chosen=${chosen} setChosen=${setChosen} />
     <nav class="pages" aria-label="Pages">

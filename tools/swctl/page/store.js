@@ -3,7 +3,7 @@
 import { askForQueue, askForRaise } from "./acts.js";
 import { fetchDocument, useDocument, useLoaded } from "./live.js";
 import { Payload, Setup } from "./payload.js";
-import { useContext } from "./vendor/hooks.js";
+import { useContext, useLayoutEffect, useRef } from "./vendor/hooks.js";
 import {
   Amount,
   bytes,
@@ -22,15 +22,25 @@ import {
   Time,
 } from "./words.js";
 
+// In a narrow window each row is a card, whose cells bear the headings themselves.
 function Table({ label, heads, children }) {
+  const body = useRef(null);
+  useLayoutEffect(() => {
+    for (const { cells } of body.current.rows) {
+      for (const [at, cell] of [...cells].entries()) {
+        const head = heads[at]?.replace("#", "").toLowerCase();
+        if (head) cell.dataset.label = head;
+      }
+    }
+  });
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
-    <table>
+    <table class="cards">
       <thead>
         <tr>
           ${heads.map((head) => html`<th key=${head} class=${head.startsWith("#") ? "number" : ""}>${head.replace("#", "")}</th>`)}
         </tr>
       </thead>
-      <tbody>
+      <tbody ref=${body}>
         ${children}
       </tbody>
     </table>
@@ -67,7 +77,7 @@ function QueueRow({ queue, max, write }) {
       write
         ? html`<td>
             <button class="small" onClick=${() => askForQueue(queue)}>
-              ${queue.paused ? "Resume" : "Pause"}<span class="unseen"> ${queue.queue}</span>
+              ${queue.paused ? "Resume" : "Pause"}<span class="unseen"> ${plain(queue.queue)}</span>
             </button>
           </td>`
         : null
@@ -139,7 +149,7 @@ function nextFiring(schedule) {
     return html`<span class="tag bad">cannot fire</span> <small>${plain(schedule.error)}</small>`;
   if (schedule.paused) return html`<${State} of="paused" />`;
   if (schedule.next_at_ms === null) return html`<span class="quiet">fires no more</span>`;
-  return html`<${Time} at=${schedule.next_at_ms} />
+  return html`<${Time} at=${schedule.next_at_ms} />${" "}
     <small class="quiet">${instant(schedule.next_at_ms)}</small>`;
 }
 
@@ -225,7 +235,7 @@ export function BudgetUnits({ budget }) {
                   unit.limit === null
                     ? null
                     : html`<button class="small" onClick=${() => askForRaise(budget.root_run_id, name, unit.remaining)}>
-                        Raise<span class="unseen"> ${name}</span>
+                        Raise<span class="unseen"> ${plain(name)}</span>
                       </button>`
                 }
               </td>`

@@ -122,17 +122,23 @@ function scaleOf(start, end, attempts, even) {
   return { place, stretches };
 }
 
+const TICK_PX = 70;
+
+// So far apart that their labels do not touch, those at the edges that grow inwards either.
 function ticksOf(scale, start) {
   const ticks = [{ x: 0, label: "0" }];
+  const apart = Math.max(11, (100 * TICK_PX) / pictureWidth());
   for (const { x, width, from, to } of scale.stretches) {
-    const parts = Math.max(1, Math.floor(width / 22));
+    const parts = Math.max(1, Math.floor(width / (2 * apart)));
     for (let part = 1; part <= parts; part++) {
       const at = from + ((to - from) * part) / parts;
-      const place = x + (width * part) / parts;
-      if (place - ticks.at(-1).x >= 11 && place <= 100)
-        ticks.push({ x: place, label: lasting(at - start) });
+      const place = Math.min(100, x + (width * part) / parts);
+      if (place - ticks.at(-1).x >= apart) ticks.push({ x: place, label: lasting(at - start) });
     }
   }
+  const last = ticks.at(-1);
+  if (last.x > 96 && last.x - (ticks.at(-2)?.x ?? 0) < 1.5 * apart && ticks.length > 2)
+    ticks.splice(-2, 1);
   return ticks;
 }
 
@@ -279,14 +285,26 @@ export function Picture({ run, layout, signals, events }) {
   </svg>`;
 }
 
-// Tries before the newest are known by their number alone: they lay after the step before.
+// Of tries before the newest their number alone is stored: they lay after the step before. A try that
+// failed and backs off parks its attempt, so where as many attempts ended there, they tell the tries.
 function EarlierTries({ step, before, layout }) {
   const from = before?.ended_at_ms ?? before?.started_at_ms ?? layout.start;
   if (step.tries < 2 || from >= step.started_at_ms) return null;
-  const box = span(layout, from, step.started_at_ms);
+  const ended = layout.attempts.filter(
+    ({ ended_at_ms: at }) => at !== null && at > from && at <= step.started_at_ms,
+  );
+  const tries = ended.length === step.tries - 1 ? ended : [];
+  const box = span(layout, tries[0]?.ended_at_ms ?? from, step.started_at_ms);
   return html`<g>
     <title>${`${step.tries - 1} tries before, with their backoffs`}</title>
     <rect class="gap h-backoff" x=${box.x} width=${box.width} y="6" height="8" fill="url(#hatch-backoff)" />
+    ${tries.map((attempt, index) => {
+      const began = Math.max(from, attempt.started_at_ms);
+      const bar = span(layout, began, attempt.ended_at_ms);
+      return html`<rect key=${attempt.number} class="step b-failed" x=${bar.x} width=${bar.width} y="3" height="14" rx="1">
+        <title>${`try ${index + 1}, in attempt ${attempt.number}: failed, about ${lasting(attempt.ended_at_ms - began)}`}</title>
+      </rect>`;
+    })}
   </g>`;
 }
 

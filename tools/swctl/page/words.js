@@ -176,7 +176,7 @@ export function Fault({ error, what }) {
   }
   return html`<div class="fault" role="alert">
     <h2>${error.status === 404 ? "Not there" : `Cannot show ${what}`}</h2>
-    <p>${error.message}${error.code ? html` <code>${error.code}</code>` : null}</p>
+    <p>${plain(error.message)}${error.code ? html` <code>${error.code}</code>` : null}</p>
   </div>`;
 }
 

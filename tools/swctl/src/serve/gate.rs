@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderMap, ORIGIN};
+use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
 use hyper::{Method, Request, StatusCode, Uri};
 
 /// By which names this server may be asked.
@@ -81,7 +81,7 @@ fn host_of<'a>(headers: &'a HeaderMap, uri: &Uri) -> Option<&'a str> {
     }
 }
 
-fn only(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<&str> {
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut all = headers.get_all(name).iter();
     let first = all.next()?.to_str().ok()?;
     all.next().is_none().then_some(first)
@@ -99,7 +99,12 @@ fn is_foreign<B>(request: &Request<B>, host: &str) -> bool {
             return true;
         }
     }
-    let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    // What stands there twice no browser has said.
+    let said = |name: &'static str| {
+        headers
+            .contains_key(name)
+            .then(|| only(headers, HeaderName::from_static(name)).unwrap_or(""))
+    };
     match said("sec-fetch-site") {
         None | Some("same-origin" | "none") => false,
         Some(_) => !is_visit(request, said("sec-fetch-mode"), said("sec-fetch-dest")),
@@ -203,8 +208,10 @@ mod tests {
         }
         assert_eq!(get(&[HERE, ("sec-fetch-site", "same-origin")]), Ok(()));
         assert_eq!(get(&[HERE, ("sec-fetch-site", "none")]), Ok(()));
-        for site in ["cross-site", "same-site", "whatever"] {
+        for site in ["cross-site", "same-site", "whatever", ""] {
             assert_eq!(get(&[HERE, ("sec-fetch-site", site)]), Err(403), "{site}");
+            let twice = [HERE, ("sec-fetch-site", "same-origin"), ("sec-fetch-site", site)];
+            assert_eq!(get(&twice), Err(403), "same-origin and {site}");
         }
     }
 

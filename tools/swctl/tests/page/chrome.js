@@ -200,6 +200,20 @@ export class Page {
     await this.send("Input.insertText", { text });
   }
 
+  // Lets a server that does not exist yet, or is broken, answer: what it says at addresses that hold a
+  // text is replaced. Gives what ends that.
+  async falsify(address, from, to) {
+    const source = `{ const real = fetch;
+      fetch = async (path, ...rest) => {
+        const answer = await real(path, ...rest);
+        if (!String(path).includes(${JSON.stringify(address)}) || !answer.ok) return answer;
+        const said = (await answer.text()).replaceAll(${JSON.stringify(from)}, ${JSON.stringify(to)});
+        return new Response(said, { headers: answer.headers });
+      }; }`;
+    const { identifier } = await this.send("Page.addScriptToEvaluateOnNewDocument", { source });
+    return () => this.send("Page.removeScriptToEvaluateOnNewDocument", { identifier });
+  }
+
   async picture(isWhole = false) {
     const asked = { format: "png", captureBeyondViewport: isWhole };
     const { data } = await this.send("Page.captureScreenshot", asked);

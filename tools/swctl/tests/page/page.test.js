@@ -8,7 +8,7 @@ import { after, afterEach, before, test } from "node:test";
 import { Chrome } from "./chrome.js";
 import { CHROMIUM, Folder, SWCTL } from "./place.js";
 import { Served } from "./served.js";
-import { LONG_NAME, MARKUP, RIGHT_TO_LEFT, World } from "./world.js";
+import { CONTROLS, LONG_NAME, MARKUP, RIGHT_TO_LEFT, World } from "./world.js";
 
 // The largest amount there is; binary64 would round it.
 const HUGE = 9_223_372_036_854_775_807n;
@@ -133,6 +133,9 @@ test(
       `/backing off: charge card .*; waits: let the dust settle .*; waits: approval/.test(${label})`,
     );
     await page.sees("try 2");
+    // The try that failed is drawn where its attempt was.
+    const tried = `[...document.querySelectorAll(".step-bar .b-failed title")].map((one) => one.textContent)`;
+    assert.match((await page.value(tried)).join(), /^try 1, in attempt 1: failed, about \d+ ms$/);
     await page.click(".reasons button", "Send it");
     await page.until(`document.querySelector("dialog [name=name]").value === "approval"`);
     await page.value(`document.querySelector("dialog textarea").value = '{"cents": ${HUGE}}'`);
@@ -251,6 +254,86 @@ test("names of any length and direction stay in their place", options, async () 
   assert.equal(await page.value(`document.documentElement.scrollWidth <= innerWidth`), true);
 });
 
+test("characters that are not seen are shown by their numbers", options, async () => {
+  const name = CONTROLS.replace("\0", "");
+  const run = await world.submit(name, CONTROLS, { queue: name, metadata: { [name]: CONTROLS } });
+  const hidden = `document.body.innerText.match(/(?![\\n\\t])[\\p{Cc}\\p{Cf}]/u)?.[0].codePointAt(0)`;
+  for (const path of ["/queues", "/runs", `/runs/${run}`]) {
+    await open(path);
+    await page.sees("\\u001b[2J\\u0007\\u009b \\u00ad\\u061c\\ufeff\\ue0041");
+    if (path.endsWith(run))
+      for (const part of ["args", "metadata"]) await page.click("summary", part);
+    assert.equal(await page.value(hidden), undefined, path);
+  }
+});
+
+test(
+  "a state that is not known yet is shown by its name, and breaks nothing",
+  options,
+  async () => {
+    const run = await world.submit(
+      "later",
+      {},
+      { runAtMs: Date.now() + 3_600_000, queue: "dreams" },
+    );
+    const end = await page.falsify("/api/runs", '"state":"pending"', '"state":"dreaming"');
+    await open("/runs?queue=dreams");
+    await page.until(`document.querySelector("tbody .s-dreaming")?.innerText.includes("dreaming")`);
+    await open(`/runs/${run}`);
+    await page.until(`document.querySelector(".run-head .s-dreaming")`);
+    await page.sees("Timeline");
+    await end();
+  },
+);
+
+test("a view that breaks says so, and the others go on", options, async () => {
+  const end = await page.falsify("/api/queues", '"at_least":', '"at_most":');
+  await open("/queues");
+  await page.sees("Cannot show this view");
+  await page.until(`document.querySelector("header .counts")`);
+  await page.click("nav a", "Owners");
+  await page.sees(String(process.pid));
+  await end();
+  page.faults.splice(0);
+  await open("/runs/%");
+  await page.sees("Not there");
+  await open("/owners");
+  page.faults.splice(0);
+});
+
+test(
+  "ten thousand runs are listed a hundred at a time, those that failed by a thousand",
+  options,
+  async (t) => {
+    const many = await World.open(folder.file("many.db"));
+    t.after(() => many.close());
+    const items = Array.from({ length: 1000 }, (_, order) => ({
+      workflow: "settle",
+      args: { order },
+    }));
+    for (let n = 0; n < 10; n++) await many.store.runs.submitMany(items);
+    many.work({ concurrency: 64 });
+    const other = await Served.start(SWCTL, folder.file("many.db"));
+    t.after(() => other.end("SIGKILL"));
+    const tab = await chrome.page();
+    await tab.open(other.address);
+    await tab.until(`document.querySelector(".counts .s-failed strong")?.textContent > 1100`);
+    await tab.until(`document.querySelector(".group .count")?.textContent === "1000"`);
+    await tab.sees("1\u2009000 failed runs, the newest, of 1 workflow");
+    assert.equal(await tab.value(`document.querySelectorAll(".group").length`), 1);
+    await tab.open(`${other.origin}/runs`);
+    for (let page = 0; page < 3; page++) {
+      await tab.until(`document.querySelectorAll("tbody tr").length === 100`);
+      const first = await tab.value(`document.querySelector("tbody a.id").title`);
+      await tab.click(".pages a", "Next 100");
+      await tab.until(
+        `document.querySelector("tbody a.id") && document.querySelector("tbody a.id").title !== "${first}"`,
+      );
+    }
+    await tab.close();
+  },
+);
+
 test(
   "a payload of 16 MiB is fetched when it is asked for, and no more of it than fits",
   options,
@@ -317,6 +400,7 @@ test("a narrow window has no need to be moved sideways, light or dark", options,
   t.after(() => page.size(1240, 900));
   await page.size(380, 800);
   const run = await world.submit("invoice", { order: 9 });
+  await world.submit("agent", { spends: [5] }, { budget: { narrow: 4 } });
   await world.untilSignal(run);
   for (const scheme of ["light", "dark"]) {
     await page.scheme(scheme);
@@ -328,6 +412,9 @@ test("a narrow window has no need to be moved sideways, light or dark", options,
         380,
         `${path} ${scheme}`,
       );
+      // Nor has a table: its rows are cards.
+      const cut = `[...document.querySelectorAll(".scroll")].filter((one) => one.scrollWidth > one.clientWidth).length`;
+      assert.equal(await page.value(cut), 0, `${path} ${scheme}`);
     }
   }
   await page.scheme("light");

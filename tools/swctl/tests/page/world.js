@@ -5,6 +5,8 @@ import { Failure, Store, workflow } from "../../../../clients/node/dist/src/inde
 export const MARKUP = `<img src=x onerror="window.taken=1"><script>window.taken=1</script>`;
 export const LONG_NAME = "n".repeat(255);
 export const RIGHT_TO_LEFT = "\u05ea\u05e9\u05dc\u05d5\u05dd \u202eabc";
+// What a terminal would obey, and what nobody sees.
+export const CONTROLS = "\u001b[2J\u0007\u009b \u00ad\u061c\ufeff\u{e0041}\u0000";
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
