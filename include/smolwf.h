@@ -375,7 +375,7 @@
 #define SW_FAILED 6
 
 /**
- * A pointer that cannot be meant: NULL, a handle of another kind or a freed one, NULL text with a
+ * A pointer that cannot be meant: NULL, a handle of another kind, NULL text with a
  * length; or a call without the flag it needs. The calling program is wrong.
  */
 #define SW_ERR_MISUSE -1
@@ -407,7 +407,10 @@
 /** The run was cancelled. At the end of an attempt, that end was stored all the same. */
 #define SW_ERR_CANCELLED -21
 
-/** A step was begun with another input than the one recorded, or an await as another kind. */
+/**
+ * The code is another than the one that recorded: a step was begun with another input, an await as
+ * another kind, or a claim's SW_CLAIM_STRICT or SW_CLAIM_REPLAY_ONLY found a difference.
+ */
 #define SW_ERR_NONDETERMINISM -22
 
 /** The state of the thing forbids the call, such as finishing twice with different bytes. */
@@ -2408,13 +2411,15 @@ int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
  * May block. Durable when it returns.
  * \param attempt            from sw_run_claim; still to be freed
  * \param result,result_len  JSON; absent is null
- * \retval SW_OK              the run is completed
- * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
- * \retval SW_ERR_TOO_BIG     result is above the store's limit
- * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
- * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
- *                            stored, and the run ends as cancelled or failed
- * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
+ * \retval SW_OK                  the run is completed
+ * \retval SW_ERR_INVALID         result is no JSON, or has the key "$smolwf"
+ * \retval SW_ERR_TOO_BIG         result is above the store's limit
+ * \retval SW_ERR_LEASE_LOST      another attempt took over; nothing is stored
+ * \retval SW_ERR_CANCELLED       the run was cancelled or timed out; this end of the attempt is
+ *                                stored, and the run ends as cancelled or failed
+ * \retval SW_ERR_NONDETERMINISM  it was claimed with SW_CLAIM_STRICT, and has not asked for something
+ *                                that is recorded, which is named; nothing is stored
+ * \retval SW_ERR_CONFLICT        this handle has ended the attempt otherwise
  * Also what any writing call may answer: SHARED CODES.
  */
 int32_t sw_attempt_complete(sw_attempt *attempt, const char *result, size_t result_len,
@@ -2589,7 +2594,8 @@ typedef struct sw_step_options {
  * \retval SW_ERR_UNSUPPORTED     an unknown option or flag
  * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out, and this is no cleanup
- * \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named
+ * \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named. Or no end
+ *                                of it is recorded, and the claim said SW_CLAIM_REPLAY_ONLY
  * \retval SW_ERR_CONFLICT        the step is open in this attempt
  * Also what any writing call may answer: SHARED CODES.
  */
@@ -3384,19 +3390,21 @@ int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
  * \param step               whose work it is; may be NULL; still to be freed
  * \param script,script_len  JSON, to the store's payload limit; must be given
  * \param out                receives the document, freed by sw_text_free; NULL on failure
- * \retval SW_OK              it is committed, the results are in out
- * \retval SW_ERR_MISUSE      also for a step of another attempt, or an attempt of another store
- * \retval SW_ERR_INVALID     script is out of its form, or an item cannot be done or may not be: the
- *                            sentence begins with script[N] and says what SQLite said
- * \retval SW_ERR_TOO_BIG     a text, a result or what all rows come to is above its limit, or it ran for
- *                            longer than busy_timeout_ms
- * \retval SW_ERR_NOT_FOUND   a signal's run is not there
- * \retval SW_ERR_CONFLICT    a constraint failed, expect_changes is not met, a signal's run has ended,
- *                            an idempotency key is another workflow's; the step was finished otherwise,
- *                            or was replayed; the attempt ended otherwise
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
- * \retval SW_ERR_CANCELLED   no step is given, or it ends the attempt, and the run was cancelled or timed
- *                            out
+ * \retval SW_OK                  it is committed, the results are in out
+ * \retval SW_ERR_MISUSE          also for a step of another attempt, or an attempt of another store
+ * \retval SW_ERR_INVALID         script is out of its form, or an item cannot be done or may not be: the
+ *                                sentence begins with script[N] and says what SQLite said
+ * \retval SW_ERR_TOO_BIG         a text, a result or what all rows come to is above its limit, or it ran for
+ *                                longer than busy_timeout_ms
+ * \retval SW_ERR_NOT_FOUND       a signal's run is not there
+ * \retval SW_ERR_CONFLICT        a constraint failed, expect_changes is not met, a signal's run has ended,
+ *                                an idempotency key is another workflow's; the step was finished otherwise,
+ *                                or was replayed; the attempt ended otherwise
+ * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_CANCELLED       no step is given, or it ends the attempt, and the run was cancelled or timed
+ *                                out
+ * \retval SW_ERR_NONDETERMINISM  it ends an attempt that was claimed with SW_CLAIM_STRICT, as for
+ *                                sw_attempt_complete
  * Also what any writing call may answer: SHARED CODES.
  */
 int32_t sw_tx_run(sw_store *store, sw_attempt *attempt, sw_step *step,

@@ -266,13 +266,15 @@ pub unsafe extern "C" fn sw_attempt_check(
 /// May block. Durable when it returns.
 /// \param attempt            from sw_run_claim; still to be freed
 /// \param result,result_len  JSON; absent is null
-/// \retval SW_OK              the run is completed
-/// \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
-/// \retval SW_ERR_TOO_BIG     result is above the store's limit
-/// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
-/// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
-///                            stored, and the run ends as cancelled or failed
-/// \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
+/// \retval SW_OK                  the run is completed
+/// \retval SW_ERR_INVALID         result is no JSON, or has the key "$smolwf"
+/// \retval SW_ERR_TOO_BIG         result is above the store's limit
+/// \retval SW_ERR_LEASE_LOST      another attempt took over; nothing is stored
+/// \retval SW_ERR_CANCELLED       the run was cancelled or timed out; this end of the attempt is
+///                                stored, and the run ends as cancelled or failed
+/// \retval SW_ERR_NONDETERMINISM  it was claimed with SW_CLAIM_STRICT, and has not asked for something
+///                                that is recorded, which is named; nothing is stored
+/// \retval SW_ERR_CONFLICT        this handle has ended the attempt otherwise
 /// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_attempt_complete(

@@ -26,7 +26,7 @@ pub const SW_SUSPEND: i32 = 5;
 /// A memoised failure, a failed child or a final failure. The call itself succeeded.
 pub const SW_FAILED: i32 = 6;
 
-/// A pointer that cannot be meant: NULL, a handle of another kind or a freed one, NULL text with a
+/// A pointer that cannot be meant: NULL, a handle of another kind, NULL text with a
 /// length; or a call without the flag it needs. The calling program is wrong.
 pub const SW_ERR_MISUSE: i32 = -1;
 
@@ -57,7 +57,8 @@ pub const SW_ERR_LEASE_LOST: i32 = -20;
 /// The run was cancelled. At the end of an attempt, that end was stored all the same.
 pub const SW_ERR_CANCELLED: i32 = -21;
 
-/// A step was begun with another input than the one recorded, or an await as another kind.
+/// The code is another than the one that recorded: a step was begun with another input, an await as
+/// another kind, or a claim's SW_CLAIM_STRICT or SW_CLAIM_REPLAY_ONLY found a difference.
 pub const SW_ERR_NONDETERMINISM: i32 = -22;
 
 /// The state of the thing forbids the call, such as finishing twice with different bytes.

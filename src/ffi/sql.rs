@@ -132,19 +132,21 @@ pub unsafe extern "C" fn sw_query(
 /// \param step               whose work it is; may be NULL; still to be freed
 /// \param script,script_len  JSON, to the store's payload limit; must be given
 /// \param out                receives the document, freed by sw_text_free; NULL on failure
-/// \retval SW_OK              it is committed, the results are in out
-/// \retval SW_ERR_MISUSE      also for a step of another attempt, or an attempt of another store
-/// \retval SW_ERR_INVALID     script is out of its form, or an item cannot be done or may not be: the
-///                            sentence begins with script[N] and says what SQLite said
-/// \retval SW_ERR_TOO_BIG     a text, a result or what all rows come to is above its limit, or it ran for
-///                            longer than busy_timeout_ms
-/// \retval SW_ERR_NOT_FOUND   a signal's run is not there
-/// \retval SW_ERR_CONFLICT    a constraint failed, expect_changes is not met, a signal's run has ended,
-///                            an idempotency key is another workflow's; the step was finished otherwise,
-///                            or was replayed; the attempt ended otherwise
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
-/// \retval SW_ERR_CANCELLED   no step is given, or it ends the attempt, and the run was cancelled or timed
-///                            out
+/// \retval SW_OK                  it is committed, the results are in out
+/// \retval SW_ERR_MISUSE          also for a step of another attempt, or an attempt of another store
+/// \retval SW_ERR_INVALID         script is out of its form, or an item cannot be done or may not be: the
+///                                sentence begins with script[N] and says what SQLite said
+/// \retval SW_ERR_TOO_BIG         a text, a result or what all rows come to is above its limit, or it ran for
+///                                longer than busy_timeout_ms
+/// \retval SW_ERR_NOT_FOUND       a signal's run is not there
+/// \retval SW_ERR_CONFLICT        a constraint failed, expect_changes is not met, a signal's run has ended,
+///                                an idempotency key is another workflow's; the step was finished otherwise,
+///                                or was replayed; the attempt ended otherwise
+/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended; nothing is stored
+/// \retval SW_ERR_CANCELLED       no step is given, or it ends the attempt, and the run was cancelled or timed
+///                                out
+/// \retval SW_ERR_NONDETERMINISM  it ends an attempt that was claimed with SW_CLAIM_STRICT, as for
+///                                sw_attempt_complete
 /// \codes writing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_tx_run(

@@ -98,7 +98,8 @@ impl Call {
 /// \retval SW_ERR_UNSUPPORTED     an unknown option or flag
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out, and this is no cleanup
-/// \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named
+/// \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named. Or no end
+///                                of it is recorded, and the claim said SW_CLAIM_REPLAY_ONLY
 /// \retval SW_ERR_CONFLICT        the step is open in this attempt
 /// \codes writing
 #[unsafe(no_mangle)]
