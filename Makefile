@@ -17,7 +17,7 @@ CLIPPY = $(CARGO) clippy --locked --all-targets
 STRICT = scripts/strict.sh rust "$$($(CARGO) --version | cut -d ' ' -f 2)"
 DENY = deny=$$($(STRICT) >&2 && echo '-D warnings' || echo '--cap-lints warn')
 # What `make check` runs, in this order, whatever fails.
-PARTS = lint test swctl python node go polyglot other litestream
+PARTS = lint test swctl python node go polyglot other litestream torture
 # <tool> <command>: a tool that is missing is named and skipped, unless SW_REQUIRE_ALL=1.
 if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
@@ -29,7 +29,7 @@ PACKAGES = libraries archives deb wheels npm go sums
 TOOL = tools/swctl/Cargo.toml
 
 .PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot other gauntlet litestream swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
+	python polyglot other gauntlet litestream torture swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
 	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
@@ -79,6 +79,9 @@ suites:
 
 faults:
 	$(if $(FAULT_SUITES),$(CARGO) test --locked --no-fail-fast --features fault $(FAULT_SUITES))
+
+torture: ## workers in five languages are killed, stopped and given trouble, and a judge looks on; MINUTES=60
+	@scripts/torture-workers.sh "$(if $(MINUTES),$$(($(MINUTES) * 60)),40)"
 
 swctl: ## tests of the command-line tool, some on a terminal that tmux is, some in a browser
 	$(CARGO) test --locked --no-fail-fast --manifest-path $(TOOL); tool=$$?; scripts/page.sh && exit $$tool

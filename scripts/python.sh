@@ -32,7 +32,7 @@ check() {
     if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 sources=(. ../../scripts/documents.py ../../scripts/litestream.py ../../scripts/pictures.py ../../scripts/gauntlet
-    ../../examples/python ../../examples/polyglot)
+    ../../scripts/torture ../../tests/torture_workers ../../examples/python ../../examples/polyglot)
 check "$bin/ruff" format --config pyproject.toml --quiet --check --diff --no-cache "${sources[@]}"
 check "$bin/ruff" check --config pyproject.toml --quiet --no-cache --output-format concise "${sources[@]}"
 check "$bin/mypy" --no-error-summary --cache-dir "$room/mypy"

@@ -1,0 +1,56 @@
+"""Threads that wait at the queue "crowd", for scripts/torture-workers.sh.
+
+usage: crowd.py store witness threads
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import Callable, TypeVar
+
+import smolwf
+
+T = TypeVar("T")
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """The answer of a call that is made again while one that is stopped holds the store."""
+    while True:
+        try:
+            return call()
+        except smolwf.Error as error:
+            if not error.retryable:
+                raise
+
+
+def claim(store: smolwf.Store, witness: int) -> None:
+    while True:
+        attempt = patiently(lambda: store.claim("crowd", workflows=["crowd"], wait_ms=None))
+        if attempt is not None:
+            with attempt:
+                words = [
+                    "taken",
+                    attempt.run_id,
+                    "",
+                    str(attempt.number),
+                    "",
+                    f"crowd.{os.getpid()}",
+                ]
+                os.write(witness, ("\n" + "\t".join([*words, "."])).encode())
+                patiently(attempt.complete)
+
+
+def main(path: str, facts: str, count: str) -> None:
+    witness = os.open(facts, os.O_WRONLY | os.O_APPEND)
+    with smolwf.Store.open(path, no_create=True) as store:
+        threads = [threading.Thread(target=claim, args=[store, witness]) for _ in range(int(count))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,321 @@
+"""Holds what the witness says against what the store holds. Each rule says in a sentence what is
+wrong.
+
+A rule that is asked between troubles tells of facts that are missing or doubled; one that is asked
+at the end, of a store whose runs have all been carried to their ends, of what was lost on the way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
+
+from content import Content
+from witness import CONCURRENCY, Fact, Op, ops_of, spent_by
+
+Faults = Iterator["Fault"]
+
+
+class Fault(NamedTuple):
+    """What is wrong, by which rule, and with which run; "" where it is about none."""
+
+    rule: str
+    run: str
+    sentence: str
+
+
+class Seen(NamedTuple):
+    """What the judge is given beside the facts: what was seen and done while workers worked."""
+
+    #: runs of the queue "narrow" that were held at once, at most
+    peak: int
+    #: by run, what was added to its budget
+    raises: dict[str, int]
+    #: what a checkpoint before has seen
+    before: Optional[Content]
+
+
+# ---- what was acknowledged is there ----------------------------------------------------------
+
+
+def submitted(facts: list[Fact], content: Content, _: Seen) -> Faults:
+    for fact in facts:
+        if fact.kind == "submit":
+            found = content.runs.get(fact.run)
+            if found is None or not found["args"].startswith(f"{fact.name} "):
+                yield Fault("submitted", fact.run, f"run {fact.name} was acknowledged, and is not")
+    keys = Counter(document["args"].split(" ")[0] for document in content.runs.values())
+    for run, document in content.runs.items():
+        key = document["args"].split(" ")[0]
+        if keys[key] > 1 and not document["metadata"]:
+            yield Fault("submitted", run, f"key {key} has {keys[key]} runs")
+
+
+def recorded(facts: list[Fact], content: Content, _: Seen) -> Faults:
+    """What somebody was given as a recorded result is the one that is recorded."""
+    for fact in facts:
+        if fact.kind == "seen":
+            name = "go" if fact.name.endswith("g") else fact.name
+            found = content.result(fact.run, name)
+            if found != fact.value:
+                said = (
+                    f"{fact.name} came to {fact.value} for {fact.who}, and is {found or 'absent'}"
+                )
+                yield Fault("recorded", fact.run, said)
+
+
+def ended(facts: list[Fact], content: Content, _: Seen) -> Faults:
+    for fact in facts:
+        document = content.runs.get(fact.run)
+        if fact.kind in ("end", "child") and document is not None:
+            state = fact.name or "completed"
+            if document["state"] != state or (document["result"] or "") != fact.value:
+                found = f"{document['state']} with {document['result']}"
+                yield Fault(
+                    "ended", fact.run, f"it ended {state} with {fact.value}, and is {found}"
+                )
+        elif fact.kind in ("end", "child"):
+            yield Fault("ended", fact.run, "its end was told, and it is not there")
+
+
+def cancelled(facts: list[Fact], content: Content, _: Seen) -> Faults:
+    """An acknowledged cancel ends the run, and nobody claims it afterwards."""
+    for fact in facts:
+        if fact.kind == "cancel" and fact.run in content.runs:
+            count = len(content.attempts[fact.run])
+            if count != fact.attempt:
+                said = f"claimed after its cancel: {fact.attempt} attempts then, {count} now"
+                yield Fault("cancelled", fact.run, said)
+            if content.state(fact.run) not in ("cancelled", "running"):
+                yield Fault("cancelled", fact.run, f"cancelled, and is {content.state(fact.run)}")
+
+
+def signalled(facts: list[Fact], content: Content, _: Seen) -> Faults:
+    for fact in facts:
+        if fact.kind == "signal":
+            sent = [each for each in content.signals.get(fact.run, []) if each["name"] == "go"]
+            if len(sent) != 1 or sent[0]["payload"] != fact.value:
+                yield Fault("signalled", fact.run, f"one message was sent, {len(sent)} are there")
+
+
+def logged(facts: list[Fact], content: Content, of: Seen) -> Faults:
+    """Events have no gaps, one for each key, and stay what they were."""
+    for at, event in enumerate(content.events):
+        if event["seq"] != content.events[0]["seq"] + at:
+            yield Fault("logged", event["run_id"], f"event {event['seq']} stands at place {at}")
+            break
+    noted = Counter((e["run_id"], e["payload"]) for e in content.events if e["type"] == "noted")
+    for (run, name), count in noted.items():
+        if count > 1:
+            yield Fault("logged", run, f"event {name} stands {count} times")
+    for fact in facts:
+        if fact.kind == "event" and (fact.run, fact.name) not in noted:
+            yield Fault("logged", fact.run, f"event {fact.name} was acknowledged, and is not")
+    before = of.before.events if of.before else []
+    for old, new in zip(before, content.events):
+        if old != new:
+            yield Fault("logged", old["run_id"], f"event {old['seq']} has changed")
+
+
+def kept(_: list[Fact], content: Content, of: Seen) -> Faults:
+    """What was recorded at an earlier checkpoint is the same now."""
+    for run, steps in (of.before.steps if of.before else {}).items():
+        now = {each["step_id"]: each for each in content.steps.get(run, [])}
+        for step in steps:
+            if step["state"] == "completed" and now.get(step["step_id"]) != step:
+                yield Fault("kept", run, f"step {step['name']} was recorded, and has changed")
+
+
+def whole(_: list[Fact], content: Content, __: Seen) -> Faults:
+    if content.faults:
+        yield Fault("whole", "", f"sw_store_check found {content.faults[:3]}")
+
+
+# ---- what is done is done once ---------------------------------------------------------------
+
+
+def effects(facts: list[Fact], content: Content, _: Seen) -> Faults:
+    """One effect per step, attempt and try; another only after an attempt that was lost between
+    its work and its record, and none by an attempt that began after the record."""
+    known: dict[tuple[str, str], list[Fact]] = defaultdict(list)
+    recorded_by: dict[tuple[str, str], int] = {}
+    for fact in facts:
+        step = (fact.run, fact.name)
+        if fact.kind == "seen":
+            recorded_by[step] = min(fact.attempt, recorded_by.get(step, fact.attempt))
+        if fact.kind != "effect":
+            continue
+        if fact.attempt >= recorded_by.get(step, fact.attempt + 1):
+            said = f"{fact.name} was done again by attempt {fact.attempt}, after it was recorded"
+            yield Fault("effects", fact.run, said)
+        for before in known[step]:
+            yield from repeated(before, fact, content)
+        known[step].append(fact)
+    yield from causeless(facts, known)
+
+
+def repeated(before: Fact, fact: Fact, content: Content) -> Faults:
+    if before.attempt == fact.attempt and before.value == fact.value:
+        said = f"{fact.name} was done twice by attempt {fact.attempt}, in try {fact.value}"
+        yield Fault("effects", fact.run, said)
+    elif before.attempt != fact.attempt and not fact.name.endswith("f"):
+        ends = {each["number"]: each["state"] for each in content.attempts.get(fact.run, [])}
+        first, second = sorted([before.attempt, fact.attempt])
+        if ends.get(first) != "lost":
+            said = f"{fact.name} was done by attempts {first} and {second}, of which the first"
+            yield Fault("effects", fact.run, f"{said} was {ends.get(first)}, and not lost")
+
+
+def causeless(facts: list[Fact], known: dict[tuple[str, str], list[Fact]]) -> Faults:
+    """A result that is recorded was worked for by whoever wrote it."""
+    for fact in facts:
+        if fact.kind == "seen" and fact.name[-1] in "swfhb":
+            author = fact.value.rsplit(".", 1)[0]
+            if all(each.who != author for each in known[fact.run, fact.name]):
+                yield Fault("effects", fact.run, f"{fact.name} has a result of {author}, no effect")
+
+
+def steps_once(_: list[Fact], content: Content, __: Seen) -> Faults:
+    for run, steps in content.steps.items():
+        names = Counter((each["kind"], each["name"], each["occurrence"]) for each in steps)
+        for (kind, name, occurrence), count in names.items():
+            if count > 1 or occurrence != 1:
+                yield Fault("steps_once", run, f"{kind} {name} is recorded {count} times")
+
+
+def host_sum(_: list[Fact], content: Content, __: Seen) -> Faults:
+    """What steps did to the host's tables is done if and only if the step is recorded."""
+    rows = Counter((run, name) for run, name, _ in content.entries)
+    for (run, name), count in rows.items():
+        if count > 1 or not content.result(run, name):
+            yield Fault("host_sum", run, f"{name} has {count} rows of the host's")
+    for run, document in content.runs.items():
+        for op in ops_of(document["args"]):
+            if op.what == "x" and content.result(run, op.name) and rows[run, op.name] != 1:
+                yield Fault("host_sum", run, f"{op.name} is recorded, and has no row of the host's")
+    summed = sum(amount for _, _, amount in content.entries)
+    if summed != content.total:
+        yield Fault("host_sum", "", f"the host's rows come to {summed}, its sum is {content.total}")
+
+
+def budgets(_: list[Fact], content: Content, of: Seen) -> Faults:
+    for root, budget in content.budgets.items():
+        coins = budget["units"].get("coins")
+        if coins is None:
+            continue  # of a schedule: it has none
+        limit, spent, reserved = coins["limit"], coins["spent"], coins["reserved"]
+        paid = sum(paid_of(content, run) for run in tree_of(content, root))
+        if limit != 20 + of.raises.get(root, 0):
+            yield Fault(
+                "budgets", root, f"its limit is {limit}, raised by {of.raises.get(root, 0)}"
+            )
+        if spent + reserved > limit:
+            yield Fault("budgets", root, f"{spent} spent and {reserved} reserved, of {limit}")
+        if sum(total["spent"] for total in budget["totals"]) != spent:
+            yield Fault("budgets", root, f"{spent} spent, which is not the sum of its ledger")
+        if paid > spent:
+            yield Fault("budgets", root, f"its steps settled {paid}, and {spent} are spent")
+
+
+def paid_of(content: Content, run: str) -> int:
+    ops = ops_of(content.runs[run]["args"])
+    return sum(spent_by(op) for op in ops if content.result(run, op.name))
+
+
+def tree_of(content: Content, root: str) -> list[str]:
+    return [root, *(each for child in content.children[root] for each in tree_of(content, child))]
+
+
+def narrow(_: list[Fact], __: Content, of: Seen) -> Faults:
+    if of.peak > CONCURRENCY:
+        yield Fault("narrow", "", f"{of.peak} runs were held at once, of {CONCURRENCY}")
+
+
+def fired(_: list[Fact], content: Content, __: Seen) -> Faults:
+    whens = Counter(
+        document["metadata"]["scheduled_at_ms"]
+        for document in content.runs.values()
+        if document["metadata"]
+    )
+    for when, count in whens.items():
+        if count > 1:
+            yield Fault("fired", "", f"the schedule fired {count} times for {when}")
+
+
+# ---- at the end ------------------------------------------------------------------------------
+
+
+def all_ended(_: list[Fact], content: Content, __: Seen) -> Faults:
+    for run in content.runs:
+        state = content.state(run)
+        if state not in ("completed", "cancelled"):
+            yield Fault("all_ended", run, f"it is {state}")
+
+
+def all_done(_: list[Fact], content: Content, __: Seen) -> Faults:
+    """A run that completed has done all of its plan, and its children."""
+    for run, document in content.runs.items():
+        if document["state"] == "completed":
+            for op in ops_of(document["args"]):
+                if not is_done(content, run, op):
+                    yield Fault("all_done", run, f"it completed without {op.name}")
+
+
+def is_done(content: Content, run: str, op: Op) -> bool:
+    if op.what in "swfhbx":
+        return content.result(run, op.name) != ""
+    if op.what == "g":
+        return content.result(run, "go") != ""
+    if op.what == "e":
+        return any(e["run_id"] == run and e["payload"] == op.name for e in content.events)
+    mine = [each for each in content.steps[run] if each["name"] == op.name]
+    if op.what == "z":
+        return [each["state"] for each in mine] == ["completed"]
+    if op.what == "c":
+        args = f"{document_key(content, run)}.{op.name}"
+        made = [each for each in content.children[run] if is_child(content, each, args)]
+        done = [each for each in made if content.state(each) == "completed"]
+        return len(made) == len(done) == op.size and [each["state"] for each in mine] == [
+            "completed"
+        ]
+    return True
+
+
+def document_key(content: Content, run: str) -> str:
+    return str(content.runs[run]["args"].split(" ")[0])
+
+
+def is_child(content: Content, child: str, args: str) -> bool:
+    return child in content.runs and str(content.runs[child]["args"]).startswith(args)
+
+
+def given_back(_: list[Fact], content: Content, __: Seen) -> Faults:
+    for root, budget in content.budgets.items():
+        reserved = budget["units"].get("coins", {"reserved": 0})["reserved"]
+        if reserved:
+            yield Fault("given_back", root, f"all is over, and {reserved} are reserved")
+
+
+ALWAYS = [
+    whole,
+    submitted,
+    recorded,
+    ended,
+    cancelled,
+    signalled,
+    logged,
+    kept,
+    effects,
+    steps_once,
+    host_sum,
+    budgets,
+    narrow,
+    fired,
+]
+AT_THE_END = [all_ended, all_done, given_back]
+
+
+def judge(facts: list[Fact], content: Content, of: Seen, is_over: bool) -> list[Fault]:
+    rules = [*ALWAYS, *(AT_THE_END if is_over else [])]
+    return [fault for rule in rules for fault in rule(facts, content, of)]

@@ -1,0 +1,272 @@
+"""Shows that the judge can find what it looks for: a round is played in which nothing is wrong,
+then the witness or the store is doctored, a thing at a time, and the rule must say so."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+import round as rounds
+from content import Content, read_content
+from gang import Ended
+from judge import ALWAYS, AT_THE_END, Seen, judge
+from round import Broken, Round
+from trouble import calm
+from witness import CONCURRENCY, Fact
+
+import smolwf
+
+SECONDS = 6.0
+
+
+class Case(NamedTuple):
+    """What the judge is given; a doctor changes it."""
+
+    facts: list[Fact]
+    content: Content
+    seen: Seen
+
+
+Doctor = Callable[[Case], object]
+
+
+def of_kind(case: Case, kind: str, ending: str = "") -> tuple[int, Fact]:
+    """The first fact of a kind about a run that completed, and where it stands."""
+    for at, fact in enumerate(case.facts):
+        is_done = kind == "cancel" or case.content.state(fact.run) == "completed"
+        if fact.kind == kind and fact.name.endswith(ending) and is_done:
+            return at, fact
+    raise LookupError(f"the round has no fact {kind} {ending}")
+
+
+def changed(kind: str, ending: str = "", **fields: Any) -> Doctor:
+    """A doctor that changes a fact."""
+
+    def doctor(case: Case) -> None:
+        at, fact = of_kind(case, kind, ending)
+        case.facts[at] = fact._replace(**fields)
+
+    return doctor
+
+
+def effect_twice(case: Case) -> None:
+    at, fact = of_kind(case, "effect", "s")
+    case.facts.insert(at, fact)
+
+
+def effect_after_its_record(case: Case) -> None:
+    _, fact = of_kind(case, "seen", "s")
+    case.facts.append(fact._replace(kind="effect", attempt=fact.attempt + 1, value="1"))
+
+
+def effect_by_two_attempts(case: Case) -> None:
+    """Of which the first ended in order, as none of them does that leaves work without a record."""
+    at, fact = of_kind(case, "effect", "s")
+    case.facts.insert(at, fact._replace(attempt=fact.attempt + 1))
+    attempts = case.content.attempts[fact.run]
+    attempts[fact.attempt - 1] = {**attempts[fact.attempt - 1], "state": "released"}
+
+
+def no_effect(case: Case) -> None:
+    _, fact = of_kind(case, "effect", "s")
+    case.facts[:] = [each for each in case.facts if each.kind != "effect" or each.run != fact.run]
+
+
+def step_doubled(case: Case) -> None:
+    _, fact = of_kind(case, "seen", "s")
+    steps = case.content.steps[fact.run]
+    steps.append(steps[0])
+
+
+def step_changed(case: Case) -> Case:
+    before = copy.deepcopy(case.content)
+    _, fact = of_kind(case, "seen", "s")
+    before.steps[fact.run][0]["result"] = "another"
+    return case._replace(seen=case.seen._replace(before=before))
+
+
+def event_changed(case: Case) -> Case:
+    before = copy.deepcopy(case.content)
+    before.events[0]["payload"] = "another"
+    return case._replace(seen=case.seen._replace(before=before))
+
+
+def step_lost(case: Case) -> None:
+    _, fact = of_kind(case, "seen", "s")
+    steps = case.content.steps[fact.run]
+    steps[:] = [step for step in steps if step["name"] != fact.name]
+
+
+def child_lost(case: Case) -> None:
+    _, fact = of_kind(case, "child")
+    parent = case.content.runs[fact.run]["parent_run_id"]
+    case.content.children[parent].remove(fact.run)
+
+
+def budget_changed(name: str, change: int) -> Doctor:
+    def doctor(case: Case) -> None:
+        _, fact = of_kind(case, "effect", "b")
+        root = case.content.runs[fact.run]["root_run_id"]
+        case.content.budgets[root]["units"]["coins"][name] += change
+
+    return doctor
+
+
+def fired_twice(case: Case) -> None:
+    runs = case.content.runs
+    run = next(run for run, document in runs.items() if document["metadata"])
+    for each in (case.content.steps, case.content.attempts, case.content.children):
+        each["run_twice"] = each[run]
+    runs["run_twice"] = runs[run]
+
+
+def left_open(case: Case) -> None:
+    _, fact = of_kind(case, "end")
+    case.content.runs[fact.run]["state"] = "waiting"
+
+
+def reserved(case: Case) -> None:
+    budget_changed("reserved", 1)(case)
+
+
+def swapped(case: Case) -> None:
+    events = case.content.events
+    events[0], events[1] = events[1], events[0]
+
+
+#: the rule that must speak, what is doctored, and how
+DOCTORS: list[tuple[str, str, Doctor]] = [
+    ("submitted", "a run that is not there", changed("submit", run="run_gone")),
+    ("recorded", "another result of a step", changed("seen", "s", value="another")),
+    ("ended", "another result of a run", changed("end", value="another")),
+    ("cancelled", "a claim after a cancel", changed("cancel", attempt=99)),
+    (
+        "cancelled",
+        "a cancel that did not hold",
+        lambda case: case.facts.append(
+            of_kind(case, "end")[1]._replace(kind="cancel", name="", attempt=1)
+        ),
+    ),
+    ("signalled", "another message", changed("signal", value="another")),
+    ("logged", "an event that is not there", changed("event", name="99e")),
+    ("logged", "events that changed places", swapped),
+    ("logged", "an event that changed", event_changed),
+    ("kept", "a step that changed", step_changed),
+    ("whole", "a fault of sw_store_check", lambda case: case.content.faults.append("a fault")),
+    ("effects", "an effect done twice", effect_twice),
+    ("effects", "an effect done after its record", effect_after_its_record),
+    ("effects", "an effect of two attempts, none lost", effect_by_two_attempts),
+    ("effects", "a record of work that nobody did", no_effect),
+    ("steps_once", "a step recorded twice", step_doubled),
+    (
+        "host_sum",
+        "a row of the host's twice",
+        lambda case: case.content.entries.append(case.content.entries[0]),
+    ),
+    ("host_sum", "a row of the host's lost", lambda case: case.content.entries.pop()),
+    ("budgets", "a budget overspent", budget_changed("spent", 30)),
+    ("budgets", "a settle that was lost", budget_changed("spent", -20)),
+    ("budgets", "a raise that nobody made", budget_changed("limit", 5)),
+    (
+        "narrow",
+        "one run more than the limit",
+        lambda case: case._replace(seen=case.seen._replace(peak=CONCURRENCY + 1)),
+    ),
+    ("fired", "a schedule that fired twice", fired_twice),
+    ("all_ended", "a run left open", left_open),
+    ("all_done", "a run that lost a step", step_lost),
+    ("all_done", "a run that lost a child", child_lost),
+    ("given_back", "a reservation left", reserved),
+]
+
+#: the rule that must speak, and what is done to the file, without this library
+STATEMENTS: list[tuple[str, str]] = [
+    ("recorded", "DELETE FROM sw_workflow_steps"),
+    ("whole", "DELETE FROM sw_workflow_runs"),
+    ("logged", "DELETE FROM sw_workflow_events WHERE seq = 2"),
+    ("host_sum", "INSERT INTO torture_entries SELECT * FROM torture_entries LIMIT 1"),
+    ("host_sum", "UPDATE torture_total SET amount = amount - 1"),
+]
+
+
+def proofs(case: Case, store: Path) -> Iterator[tuple[str, str, bool]]:
+    """What was doctored, the rule that is to speak, and whether it did."""
+    yield "nothing", "no rule", not judge(*case, True)
+    for rule, what, doctor in DOCTORS:
+        doctored = copy.deepcopy(case)
+        answer = doctor(doctored)
+        doctored = answer if isinstance(answer, Case) else doctored
+        yield what, rule, rule in {fault.rule for fault in judge(*doctored, True)}
+    for rule, statement in STATEMENTS:
+        yield statement, rule, rule in doctored_file(case, store, statement)
+    spoken = {rule for rule, _, _ in DOCTORS}
+    for each in [*ALWAYS, *AT_THE_END]:
+        yield f"each rule has a doctor, {each.__name__}", each.__name__, each.__name__ in spoken
+
+
+def doctored_file(case: Case, store: Path, statement: str) -> set[str]:
+    """The rules that speak of a copy of the file to which something was done."""
+    doctored = store.with_name("doctored.db")
+    for path in store.parent.glob("doctored.db*"):
+        path.unlink()
+    with sqlite3.connect(store) as source, sqlite3.connect(doctored) as target:
+        source.backup(target)
+        target.execute("PRAGMA foreign_keys = OFF")
+        target.execute(statement)
+    target.close()
+    with smolwf.Store.open(doctored, no_create=True) as opened:
+        try:
+            content = read_content(opened)
+        except smolwf.CorruptError:
+            return {"whole"}
+    return {fault.rule for fault in judge(case.facts, content, case.seen, True)}
+
+
+def is_told(work: Callable[[], object], kind: type[Exception], what: str) -> bool:
+    try:
+        work()
+    except kind as error:
+        return what in str(error)
+    return False
+
+
+def of_the_round(commands: dict[str, list[str]], clock: str, folder: Path) -> Iterator[Any]:
+    """What is told by others than the rules."""
+    disk = folder / "other"
+    disk.mkdir()
+    played = Round({"false": ["false"]}, "", folder, disk, "prove")
+    try:
+        gone = is_told(lambda: played.gang.play(2), Ended, "ended with 1")
+        yield "a worker that ends by itself", "Ended", gone
+        played.gang.workers.clear()
+        played.store.submit("torture", "alone s", queue="nobody")
+        rounds.PATIENCE_SECONDS = 2
+        yield "a run that nobody does", "stuck", is_told(played.drain, Broken, "stuck")
+    finally:
+        played.end()
+
+
+def prove(commands: dict[str, list[str]], clock: str) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="torture"))
+    disk = folder / "disk"
+    disk.mkdir()
+    played = Round(commands, clock, folder, disk, "prove")
+    try:
+        content = played.play([calm], SECONDS)
+        case = Case(played.facts(), content, Seen(played.peak, played.raises, None))
+        found = list(proofs(case, played.paths.store))
+    finally:
+        played.end()
+    shutil.rmtree(folder / "logs")
+    found += of_the_round(commands, clock, folder)
+    missed = [f"{what}: {rule} says nothing" for what, rule, is_found in found if not is_found]
+    print("\n".join(f"torture: failed: {each}" for each in missed) or "the judge finds all of it")
+    print(f"torture: {len(found) - len(missed)} passed, {len(missed)} failed")
+    if not missed:
+        shutil.rmtree(folder)
+    return len(missed)

@@ -1,0 +1,205 @@
+"""One store, from its first run to the end of its last, and what is known of it outside."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from content import Content, read_content
+from gang import PLANS, Gang, Paths
+from judge import Fault, Seen, judge
+from trouble import Trouble, sqlite_says
+from witness import CONCURRENCY, Fact, draw_plans, read_facts
+
+import smolwf
+
+OPEN: list[Any] = ["pending", "running", "waiting", "paused"]
+#: how long no run may come to its end, when nothing is in its way
+PATIENCE_SECONDS = 120
+SCHEDULE_MS = 700
+
+
+class Broken(Exception):
+    """What the judge found."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+
+class Round:
+    """A store that is worked at."""
+
+    def __init__(
+        self, commands: dict[str, list[str]], clock: str, folder: Path, disk: Path, seed: str
+    ) -> None:
+        self.folder, self.disk, self.draws = folder, disk, random.Random(seed)
+        logs = folder / "logs"
+        logs.mkdir()
+        self.paths = Paths(
+            disk / "app.db", folder / "witness", folder / "plans", folder / "offset", logs
+        )
+        self.paths.witness.touch()
+        self.paths.plans.write_text("\n".join(draw_plans(self.draws, PLANS)) + "\n")
+        self.set_clock(0)
+        self.gang = Gang(commands, self.paths, self.draws)
+        self.gang.preload = clock
+        self.raises: dict[str, int] = {}
+        self.before: Optional[Content] = None
+        self.peak = 0
+        self.max_offset = 0
+        self.counts: Counter[str] = Counter()
+        self.is_open = False
+        self.open()
+        self.prepare()
+
+    # ---- its store
+
+    def open(self) -> None:
+        self.store = smolwf.Store.open(self.paths.store)
+        self.is_open = True
+        self.watcher = threading.Thread(target=self.watch)
+        self.watcher.start()
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            self.watcher.join()
+            self.store.close()
+
+    def watch(self) -> None:
+        """Looks again and again how many runs of the narrow queue are held."""
+        while self.is_open:
+            for queue in self.store.queues():
+                if queue["queue"] == "narrow":
+                    self.peak = max(self.peak, queue["running"])
+            self.count("looks")
+            time.sleep(0.01)
+
+    def prepare(self) -> None:
+        with self.store.transaction() as tx:
+            # Nothing in it forbids to do a step twice.
+            tx.execute("CREATE TABLE torture_entries (run TEXT, step TEXT, amount INTEGER) STRICT")
+            tx.execute("CREATE TABLE torture_total (amount INTEGER NOT NULL) STRICT")
+            tx.execute("INSERT INTO torture_total VALUES (0)")
+        self.store.queue_set("narrow", concurrency=CONCURRENCY)
+        self.store.schedule_set(
+            "tick",
+            {
+                "workflow": "torture",
+                "args": "tick s x3 w5",
+                "queue": "work",
+                "every_ms": SCHEDULE_MS,
+            },
+        )
+
+    def set_clock(self, offset: int) -> None:
+        """Of all workers, in nanoseconds."""
+        self.max_offset = max(getattr(self, "max_offset", 0), offset)
+        with self.paths.offset.open("r+b" if self.paths.offset.exists() else "wb") as file:
+            file.write(offset.to_bytes(8, "little", signed=True))
+
+    def count(self, what: str) -> None:
+        self.counts[what] += 1
+
+    # ---- its judge
+
+    def seen(self) -> Seen:
+        return Seen(self.peak, dict(self.raises), self.before)
+
+    def facts(self) -> list[Fact]:
+        return read_facts(self.paths.witness)
+
+    def hold(self, faults: Sequence[Fault]) -> None:
+        if faults:
+            raise Broken(faults)
+
+    def check(self, is_over: bool = False) -> Content:
+        """All workers are gone: what the store holds now must be what they were told."""
+        content = read_content(self.store)
+        self.hold(judge(self.facts(), content, self.seen(), is_over))
+        self.before = content
+        self.count("checkpoints")
+        return content
+
+    # ---- its life
+
+    def play(self, troubles: Sequence[Trouble], seconds: float) -> Content:
+        for trouble in troubles:
+            trouble(self, seconds)
+            self.gang.kill_all()
+            self.check()
+        return self.drain()
+
+    def drain(self) -> Content:
+        """Carries all runs to their ends, by workers that nobody kills, and asks these to end."""
+        # Deadlines were set by clocks that were ahead.
+        self.set_clock(self.max_offset)
+        self.store.schedule_delete("tick")
+        for worker in self.gang.workers:
+            self.gang.start(worker, submits=False)
+        left, until = -1, time.monotonic() + PATIENCE_SECONDS
+        while True:
+            opened = list(self.store.list_runs(workflow="torture", state=OPEN))
+            if not opened:
+                break
+            if len(opened) != left:
+                left, until = len(opened), time.monotonic() + PATIENCE_SECONDS
+            if time.monotonic() > until:
+                self.hold([self.stuck(str(run["run_id"])) for run in opened])
+            self.unblock()
+            time.sleep(0.2)
+            for worker in self.gang.workers:
+                self.gang.look(worker)
+        self.gang.end_all()
+        content = self.check(is_over=True)
+        self.close()
+        said = sqlite_says(self.paths.store)
+        self.hold([] if said == "ok" else [Fault("whole", "", f"SQLite says {said}")])
+        return content
+
+    def unblock(self) -> None:
+        """Gives parked runs what they wait for: the message that a killed worker did not send, the
+        money that their plan needs."""
+        chosen: Any = {
+            "workflow": "torture",
+            "state": "waiting",
+            "include": ["args", "waiting_for"],
+        }
+        for run in list(self.store.list_runs(**chosen)):
+            told = json.dumps(run["waiting_for"])
+            key = run["args"].split(" ")[0]
+            if '"go"' in told:
+                self.store.signal(run["run_id"], "go", key, idempotency_key=key)
+            elif "budget" in told:
+                root = run["root_run_id"]
+                self.store.budget_raise(root, "coins", 10)
+                self.raises[root] = self.raises.get(root, 0) + 10
+
+    def stuck(self, run: str) -> Fault:
+        why = json.dumps(self.store.explain(run))
+        return Fault("stuck", run, f"nothing happened for {PATIENCE_SECONDS} s: {why}")
+
+    def end(self) -> None:
+        """Leaves nothing behind but files."""
+        self.gang.abandon()
+        self.close()
+
+    # ---- its figures
+
+    def figures(self, content: Content) -> Counter[str]:
+        counts = self.counts + self.gang.counts
+        counts["facts"] = len(self.facts())
+        counts["runs"] = len(content.runs)
+        counts["attempts"] = sum(map(len, content.attempts.values()))
+        counts["lost attempts"] = sum(
+            attempt["state"] == "lost" for each in content.attempts.values() for attempt in each
+        )
+        counts["steps"] = sum(map(len, content.steps.values()))
+        return counts

@@ -1,0 +1,279 @@
+// A worker of scripts/torture-workers.sh, in C++: as worker.py, in the client's own ways.
+//   worker store plans from lease_ms
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <smolwf_worker.hpp>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+using text = const std::string &;
+
+static const std::string who = "cpp." + std::to_string(::getpid());
+static std::atomic<long> tokens{0};
+static volatile std::sig_atomic_t is_stopping = 0;
+static int witness = -1;
+
+static void pause_ms(long ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+
+static std::string token() { return who + "." + std::to_string(++tokens); }
+static std::string quoted(text plain) { return "\"" + plain + "\""; }
+
+// What stands behind a key of a document, up to the end of it: all texts here are plain.
+static std::string behind(std::string_view document, text key, std::size_t from = 0) {
+    std::size_t at = document.find("\"" + key + "\":", from);
+    if (at == std::string_view::npos) return "";
+    at += key.size() + 3;
+    if (document[at] == '"') at++;
+    return std::string(document.substr(at, document.find_first_of("\",}", at) - at));
+}
+
+// A JSON text without its quotes, and without what makes it long.
+static std::string plain(std::string_view json) {
+    if (json.empty() || json[0] != '"') return "";
+    json = json.substr(1, json.find_first_of("\"/", 1) - 1);
+    return std::string(json);
+}
+
+static void note(text kind, text run, text name, unsigned attempt, text value) {
+    const std::string fact = "\n" + kind + "\t" + run + "\t" + name + "\t" +
+                             std::to_string(attempt) + "\t" + value + "\t" + who + "\t.";
+    // The disk may be full: it will have room again.
+    while (::write(witness, fact.data(), fact.size()) != static_cast<ssize_t>(fact.size()))
+        pause_ms(10);
+}
+
+// The answer of a call that is made again while the store is locked or has no room.
+template <class Call> static auto patiently(Call call) -> decltype(call()) {
+    for (;;) {
+        try {
+            return call();
+        } catch (const smolwf::error &why) {
+            if (!why.is_retryable()) throw;
+            pause_ms(20);
+        }
+    }
+}
+
+// One attempt at a plan.
+class plan {
+  public:
+    plan(smolwf::context &context, std::string key)
+        : context_(context), key_(std::move(key)), run_(context.run_id()),
+          attempt_(context.attempt().number()) {}
+
+    void perform(text name, char what, int count) {
+        switch (what) {
+        case 's':
+        case 'w':
+        case 'f':
+        case 'h':
+            seen(name, step(name, what, count));
+            break;
+        case 'b':
+            seen(name, spend(name, count));
+            break;
+        case 'x':
+            seen(name, transaction(name, count));
+            break;
+        case 'z':
+            context_.sleep(name, count);
+            break;
+        case 'g':
+            seen(name, context_.signal("go"));
+            break;
+        case 'c':
+            children(name, count);
+            break;
+        case 'e':
+            context_.event("noted", quoted(name), name);
+            note("event", run_, name, 0, "");
+            break;
+        case 'r':
+            if (attempt_ % 2 == 1) throw std::runtime_error("an odd attempt");
+            break;
+        default:
+            break;
+        }
+    }
+
+  private:
+    void effect(text name, const smolwf::step &of) {
+        note("effect", run_, name, attempt_, std::to_string(of.tries()));
+    }
+    void seen(text name, text value) { note("seen", run_, name, attempt_, plain(value)); }
+
+    static smolwf::step_options patient() {
+        smolwf::step_options options;
+        options.max_tries = 1000;
+        options.backoff_initial_ms = 5;
+        options.backoff_max_ms = 20;
+        return options;
+    }
+
+    std::string step(text name, char what, int count) {
+        const auto work = [&](smolwf::step &of) {
+            effect(name, of);
+            if (what == 'w') pause_ms(count);
+            if (what == 'f' && static_cast<int>(of.tries()) < count)
+                throw std::runtime_error("an early try");
+            return quoted(token() + (what == 'h' ? std::string(20'000, '/') : ""));
+        };
+        const std::string_view input =
+            what == 's' ? R"({ "op": "s", "at": 1 })" : std::string_view();
+        return context_.step(name, work, patient(), input);
+    }
+
+    std::string spend(text name, int count) {
+        auto [code, of] =
+            patiently([&] { return context_.attempt().step_begin(name, {}, patient()); });
+        if (code == SW_SUSPEND) throw smolwf::suspended(name);
+        if (code == SW_REPLAYED) return std::string(of.result());
+        context_.reserve("{\"coins\":" + std::to_string(count) + "}", {}, of.get());
+        effect(name, of);
+        const std::string value = quoted(token());
+        const std::string used = "{\"coins\":" + std::to_string(count - count / 3) + "}";
+        smolwf::step &begun = of;
+        patiently([&] { begun.complete_usage(value, used); });
+        return value;
+    }
+
+    std::string transaction(text name, int count) {
+        const auto work = [&](smolwf::transaction &tx) {
+            const std::string many = std::to_string(count);
+            tx.sql("INSERT INTO torture_entries VALUES (?, ?, ?)",
+                   "[" + quoted(run_) + "," + quoted(name) + "," + many + "]", 1);
+            tx.sql("UPDATE torture_total SET amount = amount + ?", "[" + many + "]", 1);
+            return quoted(token());
+        };
+        return context_.transaction(name, work, patient());
+    }
+
+    void children(text name, int count) {
+        smolwf::submit_options options;
+        options.queue = "work";
+        options.max_tries = 1000;
+        options.backoff_initial_ms = 5;
+        options.backoff_max_ms = 20;
+        std::vector<std::string> ids;
+        std::string waits;
+        for (int at = 0; at < count; at++) {
+            const std::string one = name + std::to_string(at);
+            const std::string args = quoted(key_ + "." + one + " s w5 b1 x1");
+            ids.push_back(context_.child(one, "torture", args, options));
+            waits += (at == 0 ? "[" : ",") + std::string("{\"child\":") + quoted(ids.back()) + "}";
+        }
+        const std::string came = context_.wait_all(name, waits + "]");
+        std::size_t from = 0;
+        for (text child : ids) {
+            note("child", child, "", 0, behind(came, "value", from));
+            from = came.find("\"value\":", from) + 1;
+        }
+    }
+
+    smolwf::context &context_;
+    std::string key_, run_;
+    unsigned attempt_;
+};
+
+static std::string torture(smolwf::context &context) {
+    std::istringstream words(std::string(context.args().substr(1, context.args().size() - 2)));
+    std::string key, op;
+    words >> key;
+    plan of(context, key);
+    for (int at = 0; words >> op; at++)
+        of.perform(std::to_string(at) + op[0], op[0], std::atoi(op.c_str() + 1));
+    return quoted(token());
+}
+
+// ---- The runs that it submits ------------------------------------------------------------------
+
+static void cancel(smolwf::store &store, text run) {
+    pause_ms(30);
+    try {
+        patiently([&] { store.run_cancel(run); });
+    } catch (const smolwf::error &why) {
+        if (why.code() != SW_ERR_CONFLICT) throw;
+        return; // it has ended before
+    }
+    const smolwf::text document = patiently([&] { return store.run_get(run); });
+    note("cancel", run, "",
+         static_cast<unsigned>(std::atoi(behind(document.str(), "attempts").c_str())), "");
+}
+
+static void submit(smolwf::store &store, text line) {
+    std::istringstream parts(line);
+    std::string key, queue, act, args;
+    std::getline(parts, key, '\t'), std::getline(parts, queue, '\t');
+    std::getline(parts, act, '\t'), std::getline(parts, args, '\t');
+    smolwf::submit_options options;
+    options.idempotency_key = key, options.idempotency_scope = "torture";
+    options.queue = queue, options.budget = "{\"coins\":20}";
+    options.max_tries = 1000, options.backoff_initial_ms = 5, options.backoff_max_ms = 20;
+    const std::string run =
+        patiently([&] { return store.run_submit("torture", quoted(args), options).value.str(); });
+    note("submit", run, key, 0, "");
+    if (act == "cancel") cancel(store, run);
+    if (act == "signal") {
+        patiently([&] { return store.signal_send(run, "go", quoted(key), key); });
+        note("signal", run, "", 0, key);
+    }
+    const auto ended = patiently([&] { return store.run_wait(run, 1500); });
+    if (ended.code == SW_OK)
+        note("end", run, behind(ended.value, "state"), 0,
+             behind(ended.value, "state") == "completed" ? behind(ended.value, "result") : "");
+}
+
+static void submit_all(smolwf::store &store, const char *plans, int from) {
+    try {
+        std::ifstream lines(plans);
+        std::string line;
+        for (int at = 0; is_stopping == 0 && std::getline(lines, line); at++)
+            if (at >= from) submit(store, line);
+    } catch (const std::exception &why) {
+        if (is_stopping != 0) return;
+        std::fprintf(stderr, "%s: no more submits: %s\n", who.c_str(), why.what());
+        std::_Exit(3);
+    }
+}
+
+static void work(char **args) {
+    smolwf::store_options choice;
+    choice.flags = SW_OPEN_NO_CREATE;
+    smolwf::store store = smolwf::store::open(args[1], choice);
+    store.init();
+    smolwf::worker_options options;
+    options.name = who;
+    if (const int lease = std::atoi(args[4])) options.lease_ms = static_cast<uint32_t>(lease);
+    options.queue = "work", options.threads = 3;
+    smolwf::worker wide(store, {{"torture", torture}}, options);
+    options.queue = "narrow", options.threads = 2;
+    smolwf::worker narrow(store, {{"torture", torture}}, options);
+    wide.start(), narrow.start();
+    std::thread submitter([&] { submit_all(store, args[2], std::atoi(args[3])); });
+    while (is_stopping == 0) pause_ms(100);
+    wide.stop(), narrow.stop();
+    submitter.join();
+    wide.join(), narrow.join();
+}
+
+int main(int argc, char **argv) {
+    if (argc != 5) return 2;
+    witness = ::open(std::getenv("TORTURE_WITNESS"), O_WRONLY | O_APPEND | O_CLOEXEC);
+    std::signal(SIGTERM, [](int) { is_stopping = 1; });
+    try {
+        work(argv);
+        return 0;
+    } catch (const std::exception &why) {
+        std::fprintf(stderr, "%s: %s\n", who.c_str(), why.what());
+        return 1;
+    }
+}

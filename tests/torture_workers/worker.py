@@ -1,0 +1,189 @@
+"""A worker of scripts/torture-workers.sh, in Python: does the plan of each run, and submits runs.
+
+usage: worker.py store plans from lease_ms
+
+README.md says what a plan is, and which facts are noted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Callable
+
+import smolwf
+
+WHO = f"python.{os.getpid()}"
+THREADS = {"work": 3, "narrow": 2}
+PATIENT: dict[str, Any] = {"max_tries": 1000, "backoff_initial_ms": 5, "backoff_max_ms": 20}
+
+tokens = itertools.count(1)
+witness = os.open(os.environ["TORTURE_WITNESS"], os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+stopping = threading.Event()
+
+
+def token() -> str:
+    return f"{WHO}.{next(tokens)}"
+
+
+def note(kind: str, run: str, name: str = "", attempt: int = 0, value: object = "") -> None:
+    fact = "\n" + "\t".join([kind, run, name, str(attempt), str(value), WHO, "."])
+    while True:
+        try:
+            if os.write(witness, fact.encode()) == len(fact):
+                return
+        except OSError:
+            time.sleep(0.01)  # the disk is full: it will have room again
+
+
+class Plan:
+    """One attempt at a plan."""
+
+    def __init__(self, context: smolwf.Context, key: str) -> None:
+        self.context, self.key = context, key
+        self.run, self.attempt = context.run_id, context.attempt.number
+
+    def effect(self, name: str, tries: int) -> None:
+        note("effect", self.run, name, self.attempt, tries)
+
+    def seen(self, name: str, value: str) -> None:
+        note("seen", self.run, name, self.attempt, value)
+
+    def do(self, name: str, what: str, count: int) -> None:
+        if what in "swfhb":
+            self.step(name, what, count)
+        elif what == "x":
+            self.transaction(name, count)
+        elif what == "z":
+            self.context.sleep(name, count)
+        elif what == "g":
+            self.seen(name, self.context.signal("go"))
+        elif what == "c":
+            self.children(name, count)
+        elif what == "e":
+            self.context.event("noted", name, key=name)
+            note("event", self.run, name)
+        elif what == "r" and self.attempt % 2 == 1:
+            raise RuntimeError("an odd attempt")
+
+    def step(self, name: str, what: str, count: int) -> None:
+        said = {"op": what, "at": 1.0} if what == "s" else None
+        with self.context.step(name, said, **PATIENT) as step:
+            if step.is_todo:
+                if what == "b":
+                    self.context.reserve({"coins": count}, step)
+                self.effect(name, step.step.tries)
+                if what == "w":
+                    time.sleep(count / 1000)
+                if what == "f" and step.step.tries < count:
+                    raise RuntimeError("an early try")
+                value = token() + ("/" * 20_000 if what == "h" else "")
+                used = {"coins": count - count // 3} if what == "b" else None
+                step.complete(value, usage=used)
+            self.seen(name, step.result.rstrip("/"))
+
+    def transaction(self, name: str, count: int) -> None:
+        with self.context.transaction(name, **PATIENT) as tx:
+            sql = "INSERT INTO torture_entries VALUES (?, ?, ?)"
+            tx.execute(sql, [self.run, name, count], expect_changes=1)
+            sql = "UPDATE torture_total SET amount = amount + ?"
+            tx.execute(sql, [count], expect_changes=1)
+            tx.result(token())
+        self.seen(name, str(tx.value))
+
+    def children(self, name: str, count: int) -> None:
+        options = {"workflow": "torture", "queue": "work", **PATIENT}
+        items = [
+            {"name": f"{name}{at}", "args": f"{self.key}.{name}{at} s w5 b1 x1", **options}
+            for at in range(count)
+        ]
+        ids = self.context.children(items)
+        came = self.context.wait_all(name, [smolwf.on_child(each) for each in ids])
+        for child, answer in zip(ids, came):
+            note("child", child, "", 0, answer["value"])
+
+
+@smolwf.workflow
+def torture(context: smolwf.Context, args: str) -> str:
+    key, *ops = args.split(" ")
+    plan = Plan(context, key)
+    for at, op in enumerate(ops):
+        plan.do(f"{at}{op[0]}", op[0], int(op[1:] or 0))
+    return token()
+
+
+# ---- the runs that it submits ----------------------------------------------------------------
+
+
+def patiently(call: Callable[[], Any]) -> Any:
+    """The answer of a call that is made again while the store is locked or has no room."""
+    while True:
+        try:
+            return call()
+        except smolwf.Error as error:
+            if not error.retryable:
+                raise
+            time.sleep(0.02)
+
+
+def submit(store: smolwf.Store, line: str) -> None:
+    key, queue, act, args = line.rstrip("\n").split("\t")
+    options: dict[str, Any] = {"idempotency_key": key, "queue": queue, "budget": {"coins": 20}}
+    run = patiently(lambda: store.submit("torture", args, **options, **PATIENT))
+    note("submit", run, key)
+    if act == "cancel":
+        time.sleep(0.03)
+        try:
+            patiently(lambda: store.cancel(run))
+            note("cancel", run, "", patiently(lambda: store.run(run))["attempts"])
+        except smolwf.ConflictError:
+            pass  # it has ended before
+    elif act == "signal":
+        patiently(lambda: store.signal(run, "go", key, idempotency_key=key))
+        note("signal", run, "", 0, key)
+    ended = patiently(lambda: store.wait_run(run, 1500))
+    if ended is not None:
+        note("end", run, ended["state"], 0, ended["result"] or "")
+
+
+def submit_all(store: smolwf.Store, plans: Iterator[str]) -> None:
+    try:
+        for line in plans:
+            if stopping.is_set():
+                return
+            submit(store, line)
+    except smolwf.Error as error:
+        if not stopping.is_set():
+            print(f"{WHO}: no more submits: {error}", file=sys.stderr, flush=True)
+            os._exit(3)
+
+
+def work(path: str, plans: str, first: str, lease_ms: str) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    with open(plans, encoding="ascii") as lines:
+        mine = itertools.islice(lines.readlines(), int(first), None)
+    lease: Any = {"lease_ms": int(lease_ms)} if lease_ms != "0" else {}
+    with smolwf.Store.open(path, no_create=True) as store:
+        workers = [
+            smolwf.Worker(store, [torture], queue=queue, threads=threads, name=WHO, **lease)
+            for queue, threads in THREADS.items()
+        ]
+        for worker in workers:
+            worker.start()
+        submitter = threading.Thread(target=submit_all, args=[store, mine], daemon=True)
+        submitter.start()
+        while not stopping.wait(0.2):
+            pass
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.join()
+
+
+if __name__ == "__main__":
+    work(*sys.argv[1:])
