@@ -29,7 +29,7 @@ PACKAGES = libraries archives deb wheels npm go sums
 TOOL = tools/swctl/Cargo.toml
 
 .PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot other gauntlet litestream torture swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
+	python polyglot other gauntlet litestream torture sweep swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
 	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
@@ -108,6 +108,11 @@ other: ## bindings of other languages, killed half-way: LuaJIT, PHP, Ruby, Java
 
 gauntlet: ## each language, from a root that has nothing: install, kill, go on; after `make packages`, as root
 	@scripts/gauntlet.sh
+
+sweep: ## cut the power and fail each operation, of the release library; SECONDS=600 of each sweep, 0 is all of it
+	$(CARGO) library --locked
+	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh crash "$(or $(SECONDS),600)"
+	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh errors "$(or $(SECONDS),600)"
 
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"

@@ -205,6 +205,21 @@ impl Error {
         Error::Internal(sentence.into())
     }
 
+    /// Returns the error of a write whose commit may stand: one of those that leave that open (P7). The
+    /// others say that nothing is stored.
+    pub fn of_a_commit(self) -> Error {
+        match self {
+            Error::NoMem | Error::Busy(_) | Error::CannotOpen { .. } => {
+                let engine_code = match self {
+                    Error::NoMem => -libc::ENOMEM,
+                    _ => self.engine_code(),
+                };
+                Error::Io { engine_code, sentence: self.to_string().into() }
+            }
+            error => error,
+        }
+    }
+
     /// Makes an error from a failed system call: of what lacks, or else an `Io`.
     pub fn from_os(what: &str, error: &std::io::Error) -> Error {
         let engine_code = error.raw_os_error().map_or(0, |errno| -errno);

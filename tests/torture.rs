@@ -28,10 +28,13 @@ fn torture(arguments: &[&str]) -> (Output, String) {
     (output, said)
 }
 
-/// Returns the number before some words in what was said.
+/// Returns the number behind some words in what was said.
 fn count(said: &str, before: &str) -> u64 {
     let (_, rest) = said.split_once(before).unwrap_or_else(|| panic!("no {before}: {said}"));
-    let digits = rest.trim_start().split(|c: char| !c.is_ascii_digit()).next();
+    let digits = rest
+        .trim_start_matches(|c: char| !c.is_ascii_digit())
+        .split(|c: char| !c.is_ascii_digit())
+        .next();
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{before}: {said}"))
 }
 
@@ -43,6 +46,15 @@ fn no_cut_of_the_power_loses_what_was_acknowledged_or_leaves_it_half_done() {
         assert!(count(&said, &format!(" {survivors} ")) > 0, "{survivors}: {said}");
     }
     assert!(count(&said, "facts ") > 0, "{said}");
+}
+
+#[test]
+fn no_operation_that_fails_loses_anything_or_ends_otherwise_than_is_documented() {
+    let (output, said) = torture(&["errors", SECONDS]);
+    assert!(output.status.success(), "{said}");
+    for operation in ["sync log", "write log", "lock", "look", "read"] {
+        assert!(count(&said, &format!(" {operation} ")) > 0, "{operation}: {said}");
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ static void tell_bad(const struct pass *pass, int at, int survivors, uint64_t se
 }
 
 /* Judges one disk; answers whether there was anything in doubt. */
-int judge_disk(struct pass *pass, int at, int survivors, uint64_t seed) {
+static int judge_disk(struct pass *pass, int at, int survivors, uint64_t seed) {
     struct sweep *sweep = pass->sweep;
     folder_empty(sweep->disks);
     int in_doubt = disk_lay(pass->disk, (enum survivors)survivors, seed, sweep->disks);
@@ -156,7 +156,6 @@ static void sweep_record(struct pass *pass, double one_of, double until) {
 
 struct story record_work(struct sweep *sweep, const struct work *work) {
     struct control *control = sweep->control;
-    control_reset(control);
     folder_empty(control->folder);
     sweep->is_undone = work_do(work, control) < 0;
     sweep->undocumented += control->undocumented;
@@ -180,6 +179,7 @@ static void pass_over(struct sweep *sweep, const struct work *work, const struct
 
 /* Records a workload and sweeps it for some seconds, or over each place when those are not limited. */
 void sweep_crashes(struct sweep *sweep, const struct work *work, uint64_t seed, double seconds) {
+    control_reset(sweep->control);
     struct story story = record_work(sweep, work);
     double began = now(), one_of = 1;
     uint64_t before = sweep->disks_judged;
@@ -197,12 +197,21 @@ void sweep_crashes(struct sweep *sweep, const struct work *work, uint64_t seed, 
     story_free(&story);
 }
 
+void judge_cut(struct sweep *sweep, const struct work *work, const struct story *story,
+               uint64_t pass_seed, int at, enum survivors survivors, uint64_t seed) {
+    struct pass pass = {.sweep = sweep, .work = work, .story = story, .seed = pass_seed};
+    pass.whole = calloc((size_t)story->len + 1, sizeof *pass.whole);
+    pass.disk = disk_at(&pass, at);
+    judge_disk(&pass, at, survivors, seed);
+    disk_free(pass.disk);
+    free(pass.whole);
+}
+
 /* Judges the one disk that a sweep told of. */
 void sweep_one(struct sweep *sweep, const struct work *work, uint64_t pass_seed, int at,
                int survivors, uint64_t seed) {
+    control_reset(sweep->control);
     struct story story = record_work(sweep, work);
-    struct pass pass = {.sweep = sweep, .work = work, .story = &story, .seed = pass_seed};
-    pass.whole = calloc((size_t)story.len + 1, sizeof *pass.whole);
-    pass.disk = disk_at(&pass, at);
-    judge_disk(&pass, at, survivors, seed);
+    judge_cut(sweep, work, &story, pass_seed, at, (enum survivors)survivors, seed);
+    story_free(&story);
 }

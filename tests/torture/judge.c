@@ -161,7 +161,8 @@ static int is_met(const struct question *question, int fact, const char *found) 
     for (int at = fact; at < story->facts_len; at++) {
         const struct fact *it = &story->facts[at];
         int is_allowed = at == fact || may_be_done(&story->calls[it->call], question->at);
-        if (strcmp(it->sql, sql) == 0 && is_allowed && strcmp(it->value, found) == 0) return 1;
+        int is_found = strcmp(it->value, found) == 0 || strcmp(it->value, "[[*]]") == 0;
+        if (strcmp(it->sql, sql) == 0 && is_allowed && is_found) return 1;
     }
     return 0;
 }

@@ -163,6 +163,13 @@ static const int errors[OPERATIONS][CHOICES_MAX + 1] = {
     [OPERATION_MODE] = {EIO},
 };
 
+static int can_have(int operation, int error) {
+    for (const int *at = errors[operation]; *at != 0; at++) {
+        if (*at == error) return 1;
+    }
+    return 0;
+}
+
 static int choose(int operation, int file) {
     uint32_t count = 0;
     while (errors[operation][count] != 0) count++;
@@ -171,15 +178,19 @@ static int choose(int operation, int file) {
     control->failed_file = file;
     control->failed_error = errors[operation][control->fail_choice];
     control->failed_choices = count;
+    control->failed_place = control->used;
+    /* Who is interrupted goes on until it is not. */
+    int passes = control->failed_error == EINTR || control->failed_error == HALF;
+    control->is_failing_on = control->fails_on && !passes;
     __atomic_store_n(&control->has_failed, 1, __ATOMIC_SEQ_CST);
     return control->failed_error;
 }
 
-/* Counts an operation; returns the error that it is to have, or 0. */
 int meet(int operation, int file) {
     if (file == FILE_NONE) return 0;
-    __atomic_add_fetch(&control->met[operation][file], 1, __ATOMIC_SEQ_CST);
-    if (control->fail_sync_alone && operation != OPERATION_SYNC) return 0;
     uint64_t number = __atomic_add_fetch(&control->operations, 1, __ATOMIC_SEQ_CST);
-    return number == control->fail_at ? choose(operation, file) : 0;
+    if (number < OPERATIONS_KEPT) control->operation_was[number] = (unsigned char)operation;
+    if (number == control->fail_at) return choose(operation, file);
+    int fails = control->is_failing_on && can_have(operation, control->failed_error);
+    return fails ? control->failed_error : 0;
 }

@@ -15,16 +15,18 @@
 /* ---------------------------------------------------------------------------------------------- */
 /* Locks */
 
-static int is_lock(int command) {
-    return command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK ||
-           command == F_OFD_SETLKW || command == F_GETLK || command == F_OFD_GETLK;
+/* Freeing is none that fails: the kernel needs nothing for it, of locks that do not overlap. */
+static int is_lock(int command, const void *argument) {
+    int is_one = command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK ||
+                 command == F_OFD_SETLKW || command == F_GETLK || command == F_OFD_GETLK;
+    return is_one && ((const struct flock *)argument)->l_type != F_UNLCK;
 }
 
 typedef int controlling(int fd, int command, ...);
 
 static int control_with(controlling *real, int fd, int command, void *argument) {
     int file = file_open_on(fd);
-    if (file != FILE_NONE && is_lock(command)) MEET(OPERATION_LOCK, file);
+    if (file != FILE_NONE && is_lock(command, argument)) MEET(OPERATION_LOCK, file);
     int code = real(fd, command, argument);
     int is_copy = command == F_DUPFD || command == F_DUPFD_CLOEXEC;
     if (file != FILE_NONE && is_copy && code >= 0 && code < DESCRIPTORS_MAX) {

@@ -24,22 +24,46 @@ int descriptors_left(void) {
 /* ---------------------------------------------------------------------------------------------- */
 /* Calls */
 
-static __thread char expected[16][1400];
-static __thread size_t expected_len[16];
+enum { EXPECTED_MAX = HELD_MAX + 8 };
+static __thread char expected[EXPECTED_MAX][1400];
+static __thread size_t expected_len[EXPECTED_MAX];
 static __thread int expected_count;
+
+static const char *expect_this(const char *value, const char *sql, va_list rest) {
+    if (expected_count == EXPECTED_MAX) abort();
+    char *into = expected[expected_count];
+    size_t len = (size_t)vsnprintf(into, sizeof *expected, sql, rest) + 1;
+    if (len + 128 > sizeof *expected) abort();
+    const char *form = value == NULL ? "[]" : "[[%s]]";
+    len += (size_t)snprintf(into + len, sizeof *expected - len, form, value) + 1;
+    expected_len[expected_count++] = len;
+    return into;
+}
 
 void expect(struct life *life, const char *value, const char *sql, ...) {
     (void)life;
-    if (expected_count == 16) abort();
-    char *into = expected[expected_count];
     va_list rest;
     va_start(rest, sql);
-    int len = vsnprintf(into, sizeof *expected, sql, rest);
+    expect_this(value, sql, rest);
     va_end(rest);
-    const char *form = value == NULL ? "[]" : "[[%s]]";
-    int all = len + 1 + snprintf(into + len + 1, sizeof *expected - (size_t)len - 1, form, value);
-    if (all >= (int)sizeof *expected) abort();
-    expected_len[expected_count++] = (size_t)all + 1;
+}
+
+void expect_while_open(struct life *life, const char *value, const char *sql, ...) {
+    va_list rest;
+    va_start(rest, sql);
+    const char *text = expect_this(value, sql, rest);
+    va_end(rest);
+    if (life->open_facts_len == HELD_MAX) abort();
+    life->open_facts[life->open_facts_len++] = strdup(text);
+}
+
+/* Whatever may be there from now on. */
+static void forget_open_facts(struct life *life) {
+    for (int at = 0; at < life->open_facts_len; at++) {
+        expect(life, "*", "%s", life->open_facts[at]);
+        free(life->open_facts[at]);
+    }
+    life->open_facts_len = 0;
 }
 
 void expect_copy(struct life *life, const char *name) { expect(life, "copy", "%s", name); }
@@ -55,10 +79,20 @@ void life_begin(struct life *life, const char *function) {
     expected_count = 0;
 }
 
+/* The first answer that tells of what was made to fail. */
+static void note_first(struct life *life, const char *function, int32_t code) {
+    struct control *control = life->control;
+    if (!control->has_failed || control->first_code != 0 || code > SW_ERR_BUSY) return;
+    control->first_code = code;
+    snprintf(control->first_function, sizeof control->first_function, "%s", function);
+    snprintf(control->first_words, sizeof control->first_words, "%s", said(life));
+}
+
 int32_t life_answer(struct life *life, const char *function, int32_t code) {
     note(RECORD_ANSWER, life->call, code, NULL, 0);
     life->is_process = life->durability == SW_DURABILITY_PROCESS;
     if (code == SW_ERR_POISONED || code == SW_ERR_WAL_LOST) life->must_reopen = 1;
+    note_first(life, function, code);
     if (!codes_have(function, code)) {
         fprintf(stderr, "undocumented: %s answers %s: %s\n", function, sw_code_name(code),
                 said(life));
@@ -106,6 +140,7 @@ int life_open(struct life *life) {
 
 void life_close(struct life *life) {
     life_free_held(life);
+    forget_open_facts(life);
     life_begin(life, "sw_store_close");
     sw_store_close(life->store);
     life->store = NULL;

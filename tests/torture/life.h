@@ -30,6 +30,8 @@ struct life {
     sw_step *steps[HELD_MAX];
     sw_text *texts[HELD_MAX];
     int attempts_len, steps_len, texts_len;
+    char *open_facts[HELD_MAX];
+    int open_facts_len;
 };
 
 /* A chapter answers 0, or -1 when a call answered what it should not; what an injected error explains is
@@ -67,6 +69,10 @@ int life_disappointed(struct life *life, const char *function, int line, int32_t
 
 /* Says what a query of one value must find once the next call has answered; NULL is no row at all. */
 void expect(struct life *life, const char *value, const char *sql, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same of what the close of the handle may change, which gives back what attempts hold. */
+void expect_while_open(struct life *life, const char *value, const char *sql, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Says that a copy of the store of that name must be there, and whole, once the next call has answered. */

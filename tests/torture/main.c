@@ -2,6 +2,8 @@
  *
  *   torture FOLDER HEADER crash SEED SECONDS [WORK]     cuts the power; 0 seconds is every place
  *   torture FOLDER HEADER lie SEED SECONDS [WORK]       on a disk that only says that it syncs
+ *   torture FOLDER HEADER errors SEED SECONDS [WORK]    has operations fail
+ *   torture FOLDER HEADER fault SEED WORK CHAPTER OPERATION ERROR ON
  *   torture FOLDER HEADER one SEED WORK PLACE SURVIVORS SEED
  */
 
@@ -85,6 +87,24 @@ static int one(struct sweep *sweep, char **rest) {
     return sweep->bad == 0 ? 0 : 1;
 }
 
+static int errors(struct sweep *sweep, char **rest) {
+    const char *name = rest[2] == NULL ? "power" : rest[2];
+    const struct work *work = work_named(name);
+    if (work == NULL) return 2;
+    sweep_errors(sweep, work, strtoull(rest[0], NULL, 10), strtod(rest[1], NULL));
+    tell_errors(sweep);
+    tell(sweep);
+    return sweep->bad == 0 && sweep->undocumented == 0 ? 0 : 1;
+}
+
+static int fault(struct sweep *sweep, char **rest) {
+    const struct work *work = work_named(rest[1]);
+    if (work == NULL) return 2;
+    sweep_fault(sweep, work, strtoull(rest[0], NULL, 10), rest + 2);
+    tell(sweep);
+    return sweep->bad == 0 ? 0 : 1;
+}
+
 int main(int count, char **arguments) {
     if (count < 6) return 2;
     struct sweep *sweep = calloc(1, sizeof *sweep);
@@ -98,7 +118,9 @@ int main(int count, char **arguments) {
     codes_read(arguments[2]);
     char **rest = arguments + 4;
     if (strcmp(arguments[3], "crash") == 0) return crash(sweep, rest);
-    if (strcmp(arguments[3], "one") == 0) return one(sweep, rest);
+    if (strcmp(arguments[3], "errors") == 0) return errors(sweep, rest);
+    if (strcmp(arguments[3], "fault") == 0 && count > 9) return fault(sweep, rest);
+    if (strcmp(arguments[3], "one") == 0 && count > 8) return one(sweep, rest);
     sweep->control->is_lying = 1;
     return strcmp(arguments[3], "lie") == 0 ? crash(sweep, rest) : 2;
 }

@@ -26,7 +26,8 @@ static int play_sleep(struct life *life) {
     PART(advance(life, 1001));
     /* What is due is made ready first, in a commit of its own. */
     expect(life, "1", "SELECT state FROM sw_workflow_tasks WHERE task_key =" OF_RUN, key);
-    expect(life, "2", "SELECT state FROM sw_workflow_tasks WHERE task_key =" OF_RUN, key);
+    expect_while_open(life, "2", "SELECT state FROM sw_workflow_tasks WHERE task_key =" OF_RUN,
+                      key);
     if ((attempt = claim(life, queue)) == NULL) return -1;
     expect(life, "2", "SELECT state FROM sw_workflow_steps WHERE kind = 1 AND run_key =" OF_RUN,
            key);
@@ -51,7 +52,8 @@ static int play_messages(struct life *life) {
          SW_NTS, &life->err);
     MUST(life, SW_EXISTS, sw_signal_send, life->store, id, SW_NTS, "ok", SW_NTS, "true", SW_NTS,
          "k", SW_NTS, &life->err);
-    expect(life, "2", "SELECT state FROM sw_workflow_tasks WHERE task_key =" OF_RUN, key);
+    expect_while_open(life, "2", "SELECT state FROM sw_workflow_tasks WHERE task_key =" OF_RUN,
+                      key);
     if ((attempt = claim(life, queue)) == NULL) return -1;
     expect(
         life, "1",
@@ -126,7 +128,7 @@ static int submit_with_budget(struct life *life, const char *key, const char *qu
 
 static int spend(struct life *life, sw_attempt *attempt, const char *key) {
     char first[SW_ID_CAP], second[SW_ID_CAP];
-    expect(life, "60", BALANCE, "reserved", key);
+    expect_while_open(life, "60", BALANCE, "reserved", key);
     MUST(life, SW_OK, sw_budget_reserve, attempt, NULL, "{\"tokens\":60}", SW_NTS, "a", SW_NTS,
          first, sizeof first, &life->err);
     MUST(life, SW_EXISTS, sw_budget_reserve, attempt, NULL, "{\"tokens\":60}", SW_NTS, "a", SW_NTS,
@@ -137,7 +139,7 @@ static int spend(struct life *life, sw_attempt *attempt, const char *key) {
          &life->err);
     sw_step *step = begin(life, attempt, "paid", SW_OK);
     if (step == NULL) return -1;
-    expect(life, "40", BALANCE, "reserved", key);
+    expect_while_open(life, "40", BALANCE, "reserved", key);
     MUST(life, SW_OK, sw_budget_reserve, attempt, step, "{\"tokens\":40}", SW_NTS, NULL, 0, second,
          sizeof second, &life->err);
     expect(life, "90", BALANCE, "spent", key);
@@ -160,7 +162,7 @@ static int play_budget(struct life *life) {
     MUST(life, SW_OK, sw_budget_raise, life->store, id, SW_NTS, "tokens", SW_NTS, 100, &life->err);
     if ((attempt = claim(life, queue)) == NULL) return -1;
     char open[SW_ID_CAP];
-    expect(life, "20", BALANCE, "reserved", key);
+    expect_while_open(life, "20", BALANCE, "reserved", key);
     MUST(life, SW_OK, sw_budget_reserve, attempt, NULL, "{\"tokens\":20}", SW_NTS, NULL, 0, open,
          sizeof open, &life->err);
     /* What is open at an orderly end is given back. */

@@ -80,6 +80,8 @@ struct name {
 
 enum { NAMES_MAX = 256, FOLDER_BYTES_MAX = 200 };
 
+enum { OPERATIONS_KEPT = 1 << 16 };
+
 #define LOG_BYTES ((uint64_t)1 << 30)
 
 /* fail_error of a write or read that does half of it. */
@@ -90,16 +92,25 @@ struct control {
     char folder[FOLDER_BYTES_MAX];
     int is_on;
     int is_lying; /* syncs answer well and do nothing */
-  /* What is to fail: the operation that is the fail_at-th, from 1; 0 is none. */
+
+    /* What is to fail: the operation that is the fail_at-th, from 1; 0 is none. */
     uint64_t fail_at;
     uint32_t fail_choice; /* which of the errors that it can have */
-    int fail_sync_alone;  /* count syncs alone */
+    int fails_on;         /* all that can have the error has it, until it is tried anew */
     uint64_t operations;
-    uint64_t met[OPERATIONS][FILES];
+    unsigned char operation_was[OPERATIONS_KEPT]; /* by their numbers, from 1 */
+
     /* What came of it. */
     int has_failed;
+    int is_failing_on;
     int failed_operation, failed_file, failed_error;
     uint32_t failed_choices;
+    uint64_t failed_place; /* in the record */
+    int32_t first_code;    /* of the environment or the library that was answered after it */
+    char first_function[64], first_words[300];
+
+    char only[32];           /* the one chapter to be played; "" is all */
+    uint64_t chapters_begin; /* operations before the first chapter */
     uint32_t calls;
     uint32_t undocumented;
     char last_words[400];

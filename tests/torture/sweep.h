@@ -30,4 +30,12 @@ void sweep_crashes(struct sweep *sweep, const struct work *work, uint64_t seed, 
 void sweep_one(struct sweep *sweep, const struct work *work, uint64_t pass_seed, int at,
                int survivors, uint64_t seed);
 
+/* Judges what a cut at one place of a record leaves. */
+void judge_cut(struct sweep *sweep, const struct work *work, const struct story *story,
+               uint64_t pass_seed, int at, enum survivors survivors, uint64_t seed);
+
+void sweep_errors(struct sweep *sweep, const struct work *work, uint64_t seed, double seconds);
+void sweep_fault(struct sweep *sweep, const struct work *work, uint64_t seed, char **rest);
+void tell_errors(const struct sweep *sweep);
+
 #endif

@@ -64,14 +64,18 @@ static int play(struct life *life, const struct chapter *chapter, const char *wh
         if (life->store != NULL) life_free_held(life);
         if (done) return 0;
         if (!life->control->has_failed) break;
+        life->control->is_failing_on = 0;
     }
     fprintf(stderr, "torture: %s is not done: %s\n", life->name, life->control->last_words);
     return -1;
 }
 
 static int play_all(struct life *life, const struct work *work, const char *who) {
+    const char *only = life->control->only;
+    life->control->chapters_begin = life->control->operations;
     for (const struct chapter *const *list = work->chapters; *list != NULL; list++) {
         for (const struct chapter *chapter = *list; chapter->name != NULL; chapter++) {
+            if (only[0] != '\0' && strcmp(only, chapter->name) != 0) continue;
             if (play(life, chapter, who) < 0) return -1;
         }
     }
@@ -99,6 +103,7 @@ static int begin_work(const struct work *work, struct life *life) {
         if (work->begin(life) == 0) return 0;
         if (life->store != NULL) life_close(life);
         if (!life->control->has_failed) break;
+        life->control->is_failing_on = 0;
     }
     fprintf(stderr, "torture: the store is not opened: %s\n", life->control->last_words);
     return -1;

@@ -45,7 +45,7 @@ pub(super) fn a_script_records_its_step_beside_the_hosts_rows(bed: &mut dyn Bed)
     let subject = subject(fence, "pay", Begin::default(), at(7));
     let text = r#"[{"sql":"UPDATE accounts SET balance = 70 WHERE id = 1","expect_changes":1},
         {"submit":{"workflow":"mail"}},{"step_complete":{"result_from":0}}]"#;
-    run(bed, text, Some(Holder { fence, step: Some(&subject) })).unwrap();
+    run(bed, text, Some(Holder { fence, step: Some(&subject), asked: None })).unwrap();
     assert!(asked(bed, "SELECT balance FROM accounts WHERE id = 1").contains("[[70]]"));
     let step = bed.tx(|port| port.step(run_key, StepKind::Step, "pay", 1).unwrap().unwrap());
     assert_eq!(step.result.as_deref(), Some(r#"{"changes":1}"#));
@@ -60,7 +60,7 @@ pub(super) fn a_script_of_a_lost_attempt_does_nothing(bed: &mut dyn Bed) {
     let fence = bed.claimed(at(6)).fence;
     let stale = Fence { number: 7, ..fence };
     let text = script(r#"[{"sql":"UPDATE accounts SET balance = 70 WHERE id = 1"}]"#);
-    let holder = Some(Holder { fence: stale, step: None });
+    let holder = Some(Holder { fence: stale, step: None, asked: None });
     bed.refused(-20, |port| sql::run(port, &text, holder, 0, BOUNDS, at(10)));
 }
 

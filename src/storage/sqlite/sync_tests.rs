@@ -333,7 +333,9 @@ fn what_cannot_be_read_any_more_is_said_and_what_was_acknowledged_with_power_sta
 
 #[test]
 fn a_folder_that_cannot_be_synced_is_a_failed_sync() {
-    for (errno, code) in [(libc::EIO, -41), (libc::ENOSPC, -42), (libc::EDQUOT, -42)] {
+    for (errno, code) in
+        [(libc::EIO, -41), (libc::ENOMEM, -41), (libc::ENOSPC, -42), (libc::EDQUOT, -42)]
+    {
         let mut bed = Bed::closed();
         fault::arm(&bed.path, Fault { errno, ..failing(FileKind::Folder, 0) });
         assert_eq!(bed.open().unwrap_err().code(), code);
@@ -393,18 +395,21 @@ fn nothing_is_moved_into_the_database_before_the_log_has_its_name() {
     }
 }
 
-/// A look that fails proves nothing.
+/// A look that fails proves nothing. It comes after the commit, so that no memory for it is an error of
+/// those that leave open whether anything is stored: NOMEM says that nothing is.
 #[test]
 fn a_log_that_cannot_be_looked_at_is_an_error_of_the_moment() {
-    let mut bed = Bed::new();
-    bed.submit(10).unwrap();
-    let fault = Fault::new(Operation::Look, FileKind::Wal, 0);
-    fault::arm(&bed.path, Fault { errno: libc::EMFILE, ..fault });
-    let error = bed.submit(10).unwrap_err();
-    assert_eq!((error.code(), error.engine_code()), (-41, -libc::EMFILE));
-    assert!(error.is_retryable());
-    bed.submit(10).unwrap();
-    bed.assert_safe("after a look failed");
+    for errno in [libc::EMFILE, libc::ENOMEM] {
+        let mut bed = Bed::new();
+        bed.submit(10).unwrap();
+        let fault = Fault::new(Operation::Look, FileKind::Wal, 0);
+        fault::arm(&bed.path, Fault { errno, ..fault });
+        let error = bed.submit(10).unwrap_err();
+        assert_eq!((error.code(), error.engine_code()), (-41, -errno));
+        assert!(error.is_retryable());
+        bed.submit(10).unwrap();
+        bed.assert_safe("after a look failed");
+    }
 }
 
 // ---------------------------------------------------------------------------------------------

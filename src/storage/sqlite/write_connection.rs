@@ -204,7 +204,9 @@ impl WriteConnection {
         self.die_if_asked(false);
         let number = self.side.begin_commit();
         // One that fails may have started the log over: nothing is known of its length.
-        self.execute("COMMIT").inspect_err(|_| self.side.note_frames(0))?;
+        // And its last frame may have been written.
+        let committed = self.execute("COMMIT").inspect_err(|_| self.side.note_frames(0));
+        committed.map_err(Error::of_a_commit)?;
         self.die_if_asked(true);
         self.side.end_commit(number);
         self.side.note_frames(u32::try_from(self.log_pages.load(Ordering::Relaxed)).unwrap_or(0));

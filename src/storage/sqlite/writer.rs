@@ -255,6 +255,7 @@ impl Writer {
             if matches!(unseen, Error::WalLost(_)) {
                 self.side.poison();
             }
+            let unseen = unseen.of_a_commit();
             failures.iter_mut().filter(|f| f.is_none()).for_each(|f| *f = Some(unseen.clone()));
         }
         self.answer(&mut connection, number, &batch, failures);
@@ -287,7 +288,7 @@ impl Writer {
             is_shared = false;
             connection.sync()
         };
-        let failure = self.side.sync_once(number, sync).err();
+        let failure = self.side.sync_once(number, sync).map_err(Error::of_a_commit).err();
         if failure.is_none() {
             self.tally.synced(is_shared);
         }
