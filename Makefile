@@ -113,6 +113,7 @@ sweep: ## cut the power and fail each operation, of the release library; SECONDS
 	$(CARGO) library --locked
 	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh crash "$(or $(SECONDS),600)"
 	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh errors "$(or $(SECONDS),600)"
+	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh syncs "$(or $(SECONDS),600)"
 
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"

@@ -2,6 +2,8 @@
 # Tortures a shared library as it is shipped: cuts the power after the operations of workloads that
 # together call every writing function, and has operations fail. Ends with 0 when nothing is lost.
 #   scripts/torture.sh crash 60          a sample of the places, for a minute; 0 is every place
+#   scripts/torture.sh errors 60         operations fail, by lot; 0 is each with each of its errors
+#   scripts/torture.sh syncs 60          syncs alone, after which the power goes
 #   scripts/torture.sh lie 5             on a disk that does not sync: must find what is lost, and end with 1
 #   scripts/torture.sh crash 0 process   one workload of those in tests/torture/work.c
 # SMOLWF_LIBRARY names the library, the release one if absent; SMOLWF_SEED repeats what was drawn.

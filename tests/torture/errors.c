@@ -78,7 +78,8 @@ static void judge_cuts(struct sweep *sweep, const struct fault *fault, const str
     int first = 0;
     const char *failed = sweep->control->log + sweep->control->failed_place;
     while (first < story->len && (const char *)story->records[first] < failed) first++;
-    for (int cut = 0; cut < CUTS && first < story->len; cut++) {
+    int cuts = sweep->syncs_alone ? 3 * CUTS : CUTS;
+    for (int cut = 0; cut < cuts && first < story->len; cut++) {
         int at = first + (int)(draw_next(&draw) % (uint64_t)(story->len - first));
         for (size_t which = 0; which < sizeof left / sizeof *left && sweep->bad == 0; which++) {
             judge_cut(sweep, fault->work, story, fault->seed, at, left[which], draw_next(&draw));
@@ -138,10 +139,11 @@ static void try_operation(struct sweep *sweep, struct fault *fault, uint64_t *dr
 }
 
 /* Draws what kind of operation is to fail, and then which of that kind, so that none is too rare. */
-static uint64_t draw_operation(const unsigned char *was, uint64_t first, uint64_t end,
-                               uint64_t *draw) {
+static uint64_t draw_operation(const struct sweep *sweep, const unsigned char *was, uint64_t first,
+                               uint64_t end, uint64_t *draw) {
     for (;;) {
         unsigned char operation = (unsigned char)(draw_next(draw) % OPERATIONS);
+        if (sweep->syncs_alone) operation = OPERATION_SYNC;
         uint64_t from = draw_next(draw) % (end - first + 1), count = end - first + 1;
         for (uint64_t at = 0; at < count; at++) {
             uint64_t number = first + (from + at) % count;
@@ -157,14 +159,16 @@ static void sweep_chapter(struct sweep *sweep, const struct work *work, const ch
     uint64_t end, draw = seed, first = count_operations(sweep, work, chapter, &end);
     double until = now() + seconds;
     sweep->operations += end - first + 1;
-    if (seconds == 0) {
-        for (fault.at = first; fault.at <= end; fault.at++) try_operation(sweep, &fault, &draw);
-        return;
-    }
     unsigned char was[OPERATIONS_KEPT];
     memcpy(was, sweep->control->operation_was, sizeof was);
+    for (fault.at = first; fault.at <= end && seconds == 0; fault.at++) {
+        if (!sweep->syncs_alone || was[fault.at] == OPERATION_SYNC) {
+            try_operation(sweep, &fault, &draw);
+        }
+    }
+    if (seconds == 0) return;
     do {
-        fault.at = draw_operation(was, first, end, &draw);
+        fault.at = draw_operation(sweep, was, first, end, &draw);
         fault.choice = draw_next(&draw) % 5;
         fault.goes_on = draw_next(&draw) % 4 == 0;
         fault.seed = draw_next(&draw);

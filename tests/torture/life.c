@@ -28,6 +28,7 @@ enum { EXPECTED_MAX = HELD_MAX + 8 };
 static __thread char expected[EXPECTED_MAX][1400];
 static __thread size_t expected_len[EXPECTED_MAX];
 static __thread int expected_count;
+static __thread int told_count; /* of the last call, should it be repeated */
 
 static const char *expect_this(const char *value, const char *sql, va_list rest) {
     if (expected_count == EXPECTED_MAX) abort();
@@ -76,6 +77,7 @@ void life_begin(struct life *life, const char *function) {
     for (int at = 0; at < expected_count; at++) {
         note(RECORD_FACT, life->call, 0, expected[at], expected_len[at]);
     }
+    told_count = expected_count;
     expected_count = 0;
 }
 
@@ -99,6 +101,26 @@ int32_t life_answer(struct life *life, const char *function, int32_t code) {
         __atomic_add_fetch(&life->control->undocumented, 1, __ATOMIC_SEQ_CST);
     }
     return code;
+}
+
+/* What is the same twice as once. */
+static int is_repeatable(const char *function) {
+    static const char *const functions[] = {
+        "sw_step_begin",   "sw_step_complete",     "sw_step_complete_usage", "sw_sleep",
+        "sw_signal_await", "sw_await_any",         "sw_await_all",           "sw_child_await",
+        "sw_child_submit", "sw_child_submit_many", "sw_budget_settle",       "sw_attempt_complete",
+        "sw_run_cancel",   "sw_attempt_heartbeat", "sw_schedule_set",        "sw_run_annotate"};
+    for (size_t at = 0; at < sizeof functions / sizeof *functions; at++) {
+        if (strcmp(functions[at], function) == 0) return 1;
+    }
+    return 0;
+}
+
+int life_repeats(struct life *life, const char *function, int32_t code, int *repeats) {
+    int may_be = code == SW_ERR_IO || code == SW_ERR_FULL || code == SW_ERR_NOMEM;
+    if (!may_be || !life->control->has_failed || !is_repeatable(function)) return 0;
+    expected_count = told_count;
+    return (*repeats)-- > 0;
 }
 
 int life_disappointed(struct life *life, const char *function, int line, int32_t wanted,

@@ -46,9 +46,21 @@ struct chapter {
 void life_begin(struct life *life, const char *function);
 int32_t life_answer(struct life *life, const char *function, int32_t code);
 
+/* Whether a call is made once more, as a host does that was answered an error which leaves open whether
+ * it was done, or says that it may be repeated. */
+int life_repeats(struct life *life, const char *function, int32_t code, int *repeats);
+
 /* Calls a function of the library and answers its code. */
 #define DO(life, function, ...)                                                                    \
-    (life_begin(life, #function), life_answer(life, #function, function(__VA_ARGS__)))
+    ({                                                                                             \
+        int repeats_left = 1;                                                                      \
+        int32_t answered;                                                                          \
+        do {                                                                                       \
+            life_begin(life, #function);                                                           \
+            answered = life_answer(life, #function, function(__VA_ARGS__));                        \
+        } while (life_repeats(life, #function, answered, &repeats_left));                          \
+        answered;                                                                                  \
+    })
 
 /* Ends the chapter unless the call answers a code. */
 #define MUST(life, wanted, function, ...)                                                          \

@@ -3,6 +3,7 @@
  *   torture FOLDER HEADER crash SEED SECONDS [WORK]     cuts the power; 0 seconds is every place
  *   torture FOLDER HEADER lie SEED SECONDS [WORK]       on a disk that only says that it syncs
  *   torture FOLDER HEADER errors SEED SECONDS [WORK]    has operations fail
+ *   torture FOLDER HEADER syncs SEED SECONDS [WORK]     has syncs fail, and then the power
  *   torture FOLDER HEADER fault SEED WORK CHAPTER OPERATION ERROR ON
  *   torture FOLDER HEADER one SEED WORK PLACE SURVIVORS SEED
  */
@@ -49,12 +50,13 @@ static struct control *control_new(const char *folder) {
 }
 
 static void tell(const struct sweep *sweep) {
-    printf("operations recorded %llu, places %llu, disks judged %llu (worked on %llu), facts %llu, "
-           "bad %llu, undocumented codes %llu\n",
-           (unsigned long long)sweep->operations, (unsigned long long)sweep->places,
-           (unsigned long long)sweep->disks_judged, (unsigned long long)sweep->worked_on,
-           (unsigned long long)sweep->facts, (unsigned long long)sweep->bad,
-           (unsigned long long)sweep->undocumented);
+    printf(
+        "operations recorded %llu, places %llu, disks judged %llu (worked on %llu), cut again %llu, facts %llu, "
+        "bad %llu, undocumented codes %llu\n",
+        (unsigned long long)sweep->operations, (unsigned long long)sweep->places,
+        (unsigned long long)sweep->disks_judged, (unsigned long long)sweep->worked_on,
+        (unsigned long long)sweep->cut_again, (unsigned long long)sweep->facts,
+        (unsigned long long)sweep->bad, (unsigned long long)sweep->undocumented);
     for (int at = 0; at < SURVIVORS; at++) {
         printf("%s%s %llu", at == 0 ? "survivors: " : ", ", survivors_names[at],
                (unsigned long long)sweep->by_survivors[at]);
@@ -118,7 +120,8 @@ int main(int count, char **arguments) {
     codes_read(arguments[2]);
     char **rest = arguments + 4;
     if (strcmp(arguments[3], "crash") == 0) return crash(sweep, rest);
-    if (strcmp(arguments[3], "errors") == 0) return errors(sweep, rest);
+    sweep->syncs_alone = strcmp(arguments[3], "syncs") == 0;
+    if (strcmp(arguments[3], "errors") == 0 || sweep->syncs_alone) return errors(sweep, rest);
     if (strcmp(arguments[3], "fault") == 0 && count > 9) return fault(sweep, rest);
     if (strcmp(arguments[3], "one") == 0 && count > 8) return one(sweep, rest);
     sweep->control->is_lying = 1;

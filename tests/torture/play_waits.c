@@ -174,7 +174,7 @@ static int play_budget(struct life *life) {
 static int play_timeouts(struct life *life) {
     const char *queue = own(life, 0, "q"), *key = own(life, 1, "run"),
                *local = own(life, 2, "local");
-    char id[SW_ID_CAP];
+    char id[SW_ID_CAP], here[SW_ID_CAP];
     sw_submit_options late = {.struct_size = sizeof late,
                               .queue = queue,
                               .queue_len = SW_NTS,
@@ -186,12 +186,13 @@ static int play_timeouts(struct life *life) {
     late.flags = SW_SUBMIT_LOCAL;
     late.timeout_ms = 0;
     late.idempotency_key = local;
-    MUST(life, SW_OK, sw_run_submit, life->store, "here", SW_NTS, NULL, 0, &late, id, sizeof id,
+    MUST(life, SW_OK, sw_run_submit, life->store, "here", SW_NTS, NULL, 0, &late, here, sizeof here,
          &life->err);
     PART(advance(life, 60));
     uint64_t now;
-    expect(life, "2", "SELECT outcome FROM sw_workflow_runs WHERE idem_key = '%s'", key);
     DO(life, sw_store_wait, life->store, 0, 0, NULL, &now, &life->err);
+    expect(life, "2", "SELECT outcome FROM sw_workflow_runs WHERE idem_key = '%s'", key);
+    MUST(life, SW_OK, sw_run_wait, life->store, id, SW_NTS, 0, NULL, text_of(life), &life->err);
     sw_attempt *attempt = claim(life, queue);
     if (attempt == NULL) return -1;
     return finish(life, attempt, local, NULL);

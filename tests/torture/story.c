@@ -26,17 +26,17 @@ static void tell(struct story *story, const struct record *record, int at) {
     }
 }
 
-struct story story_read(const struct control *control) {
+struct story story_read(const struct control *control, uint64_t from) {
     struct story story = {0};
     size_t count = 0;
-    for (uint64_t at = 0; at < control->used; count++) {
+    for (uint64_t at = from; at < control->used; count++) {
         at += ((const struct record *)(control->log + at))->bytes;
     }
     story.records = zeroed(count, sizeof *story.records);
     story.facts = zeroed(count, sizeof *story.facts);
     story.calls_len = control->calls;
     story.calls = zeroed(control->calls, sizeof *story.calls);
-    for (uint64_t at = 0; at < control->used;) {
+    for (uint64_t at = from; at < control->used;) {
         const struct record *record = (const struct record *)(control->log + at);
         story.records[story.len] = record;
         tell(&story, record, story.len);

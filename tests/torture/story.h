@@ -27,7 +27,8 @@ struct story {
     int has_threads; /* whether calls run side by side */
 };
 
-struct story story_read(const struct control *control);
+/* Reads a record from some byte of it on. */
+struct story story_read(const struct control *control, uint64_t from);
 void story_free(struct story *story);
 
 /* Whether a call was answered well before a place. */

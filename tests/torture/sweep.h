@@ -13,9 +13,10 @@ struct sweep {
     const char *program;
     char disks[FOLDER_BYTES_MAX]; /* the folder where disks are laid */
     double seconds_a_disk;
+    int syncs_alone; /* are made to fail */
     int is_undone; /* the last workload did not come to its end */
     uint64_t operations, places, disks_judged, worked_on, facts, bad, undocumented;
-    uint64_t errors_injected, errors_met;
+    uint64_t cut_again, errors_injected;
     uint64_t by_survivors[SURVIVORS];
     uint64_t failed[OPERATIONS][FILES];
 };
@@ -33,6 +34,11 @@ void sweep_one(struct sweep *sweep, const struct work *work, uint64_t pass_seed,
 /* Judges what a cut at one place of a record leaves. */
 void judge_cut(struct sweep *sweep, const struct work *work, const struct story *story,
                uint64_t pass_seed, int at, enum survivors survivors, uint64_t seed);
+
+/* Lays a disk where the library works, records how a process makes it whole, and judges what a second
+ * loss of the power in the midst of that leaves. The verdict is the sweep's. */
+void cut_again(struct sweep *sweep, const struct disk *disk, const struct question *first,
+               enum survivors survivors, uint64_t draw);
 
 void sweep_errors(struct sweep *sweep, const struct work *work, uint64_t seed, double seconds);
 void sweep_fault(struct sweep *sweep, const struct work *work, uint64_t seed, char **rest);

@@ -39,6 +39,7 @@ const struct work works[] = {
     {"migrate", CLOCK, SW_DURABILITY_POWER, 1, 1, chapters_at_once, begin_with_migrations},
     {"threads", 0, SW_DURABILITY_POWER, 3, 1, chapters_at_once, life_open},
     {"processes", 0, SW_DURABILITY_POWER, 1, 2, chapters_at_once, life_open},
+    {"mixed", 0, SW_DURABILITY_PROCESS, 2, 2, chapters_at_once, life_open},
     {0},
 };
 
@@ -85,7 +86,7 @@ static int play_all(struct life *life, const struct work *work, const char *who)
 struct part {
     const struct work *work;
     struct life life;
-    char who[16];
+    char who[32];
     int code;
 };
 
@@ -116,7 +117,7 @@ static int do_alone(const struct work *work, struct life *life, const char *who)
 }
 
 /* Threads share one handle; it is opened and closed here. */
-static int do_in_threads(const struct work *work, struct life *life) {
+static int do_in_threads(const struct work *work, struct life *life, const char *process) {
     static struct part parts[THREADS_MAX];
     pthread_t threads[THREADS_MAX];
     if (begin_work(work, life) < 0) return -1;
@@ -124,7 +125,7 @@ static int do_in_threads(const struct work *work, struct life *life) {
     for (int at = 0; at < work->threads; at++) {
         parts[at] = (struct part){.work = work, .life = *life};
         parts[at].life.err = NULL;
-        snprintf(parts[at].who, sizeof parts[at].who, "t%d", at);
+        snprintf(parts[at].who, sizeof parts[at].who, "%s.t%d", process, at);
         if (pthread_create(&threads[at], NULL, part_of, &parts[at]) != 0) abort();
     }
     for (int at = 0; at < work->threads; at++) {
@@ -142,7 +143,7 @@ static int do_here(const struct work *work, struct control *control, const char 
                         .durability = work->durability,
                         .flags = work->flags};
     snprintf(life.path, sizeof life.path, "%s/store.db", control->folder);
-    int code = work->threads > 1 ? do_in_threads(work, &life) : do_alone(work, &life, who);
+    int code = work->threads > 1 ? do_in_threads(work, &life, who) : do_alone(work, &life, who);
     sw_error_free(life.err);
     return code;
 }
