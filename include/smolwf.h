@@ -1072,13 +1072,19 @@ const char *sw_store_path(const sw_store *store);
  * waits that they end return. A host tests thirty days in a millisecond. On an error the clock has
  * not moved.
  *
+ * SW_FOREVER moves it to the next moment at which something comes due, a sleep, a backoff, a time-out, a
+ * lease or a schedule; it stays where something is due already. With a claim after each move a host runs
+ * to its end whatever waits for time alone.
+ *
  * May block. What it moves to survives the death of the process. Without tables of ours, or with
  * SW_OPEN_READ_ONLY, the clock moves for this handle alone.
  * \param store  a store opened with SW_OPEN_MANUAL_CLOCK
- * \param ms     milliseconds to go forward, from 0
+ * \param ms     milliseconds to go forward, from 0, or SW_FOREVER
  * \retval SW_OK           the clock has moved
+ * \retval SW_NONE         ms is SW_FOREVER and nothing will come due: the clock has not moved
  * \retval SW_ERR_MISUSE   also: the store was opened without SW_OPEN_MANUAL_CLOCK
- * \retval SW_ERR_INVALID  ms is below 0, or would pass SW_INSTANT_MS_MAX
+ * \retval SW_ERR_INVALID  ms is below -1, or would pass SW_INSTANT_MS_MAX
+ * \retval SW_ERR_SCHEMA_OLD  ms is SW_FOREVER, and the file has an older schema, or none yet
  * Also what any writing call may answer but SW_ERR_SCHEMA_OLD, SW_ERR_READONLY: SHARED CODES.
  */
 int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);

@@ -933,11 +933,14 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_store_kill_at(this->get(), commit, when, &err);
         return P::give(code, err, detail::nothing);
     }
-    /** Moves a manual clock on: what comes due by it is due at once. */
-    of<void> advance_clock(int64_t ms) {
+    /**
+     * Moves a manual clock on: what comes due by it is due at once. SW_FOREVER moves it to where something
+     * comes due next; false when nothing does.
+     */
+    of<bool> advance_clock(int64_t ms) {
         sw_error *err = nullptr;
         int32_t code = sw_store_advance_clock(this->get(), ms, &err);
-        return P::give(code, err, detail::nothing);
+        return P::give(code, err, [&] { return code == SW_OK; });
     }
     /** The store's clock: the system's or the manual one, in Unix milliseconds. */
     int64_t now_ms() const noexcept { return sw_store_now_ms(this->get()); }

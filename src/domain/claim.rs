@@ -105,6 +105,14 @@ pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Out
     Ok(Outlook { is_promising, ..seen })
 }
 
+/// Returns in how many milliseconds time moves a run, or a schedule, next; `None` when it never does.
+pub fn moves_in_ms(port: &mut dyn Port, now: Now) -> Result<Option<i64>> {
+    let (standing, _) = port.outlook(&LaneFilter::default())?;
+    let due = next_due_at_ms(&standing).map(|at| at.saturating_sub(now.wall_ms));
+    let lapse = standing.next_lapse_ms.map(|at| at.saturating_sub(now.lease_ms));
+    Ok([due, lapse].into_iter().flatten().min().map(|ms| ms.max(0)))
+}
+
 /// Returns when the next task, schedule or budget comes due by itself.
 pub(super) fn next_due_at_ms(standing: &Standing) -> Option<i64> {
     let next = [

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
 use super::call::Call;
-use super::codes::{SW_OK, SW_TIMEOUT};
+use super::codes::{SW_NONE, SW_OK, SW_TIMEOUT};
 use super::constants::{
-    SW_KILL_AFTER_COMMIT, SW_KILL_BEFORE_COMMIT, SW_OPEN_ALLOW_NETWORK_FS, SW_OPEN_MANUAL_CLOCK,
-    SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY,
+    SW_FOREVER, SW_KILL_AFTER_COMMIT, SW_KILL_BEFORE_COMMIT, SW_OPEN_ALLOW_NETWORK_FS,
+    SW_OPEN_MANUAL_CLOCK, SW_OPEN_NO_CREATE, SW_OPEN_READ_ONLY,
 };
 use super::guard::{guard, quiet};
 use super::handle::{Handle, Kind};
@@ -312,13 +312,19 @@ pub unsafe extern "C" fn sw_store_path(store: *const sw_store) -> *const c_char 
 /// waits that they end return. A host tests thirty days in a millisecond. On an error the clock has
 /// not moved.
 ///
+/// SW_FOREVER moves it to the next moment at which something comes due, a sleep, a backoff, a time-out, a
+/// lease or a schedule; it stays where something is due already. With a claim after each move a host runs
+/// to its end whatever waits for time alone.
+///
 /// May block. What it moves to survives the death of the process. Without tables of ours, or with
 /// SW_OPEN_READ_ONLY, the clock moves for this handle alone.
 /// \param store  a store opened with SW_OPEN_MANUAL_CLOCK
-/// \param ms     milliseconds to go forward, from 0
+/// \param ms     milliseconds to go forward, from 0, or SW_FOREVER
 /// \retval SW_OK           the clock has moved
+/// \retval SW_NONE         ms is SW_FOREVER and nothing will come due: the clock has not moved
 /// \retval SW_ERR_MISUSE   also: the store was opened without SW_OPEN_MANUAL_CLOCK
-/// \retval SW_ERR_INVALID  ms is below 0, or would pass SW_INSTANT_MS_MAX
+/// \retval SW_ERR_INVALID  ms is below -1, or would pass SW_INSTANT_MS_MAX
+/// \retval SW_ERR_SCHEMA_OLD  ms is SW_FOREVER, and the file has an older schema, or none yet
 /// \codes writing but SW_ERR_SCHEMA_OLD, SW_ERR_READONLY
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_advance_clock(
@@ -329,7 +335,12 @@ pub unsafe extern "C" fn sw_store_advance_clock(
     // SAFETY: the pointers are arguments, which the header binds.
     unsafe {
         guard(err, |call| {
-            call.store(store)?.advance_clock(ms)?;
+            let store = call.store(store)?;
+            if ms != SW_FOREVER {
+                store.advance_clock(ms)?;
+            } else if !store.advance_clock_to_due()? {
+                return Ok(SW_NONE);
+            }
             Ok(SW_OK)
         })
     }

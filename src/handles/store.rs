@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use super::entered::{Entered, Terms};
 use crate::clock::{Clock, Now, system_ms};
 use crate::domain::check;
+use crate::domain::claim;
 use crate::domain::news::{News, Queues};
 use crate::domain::port::OwnerId;
 use crate::domain::submit::{self, Submit};
@@ -226,6 +227,16 @@ impl Store {
         let due = News { is_recalled: true, ..News::due_earlier(Queues::ALL) };
         entered.backend()?.publish(due);
         Ok(())
+    }
+
+    /// Moves a manual clock to where something comes due next; `false` when nothing ever does.
+    pub fn advance_clock_to_due(&self) -> Result<bool> {
+        let entered = self.enter()?;
+        let now = self.terms.clock.now();
+        self.terms.clock.advance(0)?;
+        let Some(ms) = entered.read(|tx| claim::moves_in_ms(tx, now))? else { return Ok(false) };
+        drop(entered);
+        self.advance_clock(ms).map(|()| true)
     }
 
     /// Returns the store's time, Unix milliseconds.

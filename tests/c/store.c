@@ -314,7 +314,7 @@ TEST(the_manual_clock_starts_at_system_time_and_moves_only_when_told) {
     CHECK_INT(start + 1234, sw_store_now_ms(store));
     CHECK_CODE(SW_OK, sw_store_advance_clock(store, 0, ERR));
     CHECK_INT(start + 1234, sw_store_now_ms(store));
-    CHECK_CODE(SW_ERR_INVALID, sw_store_advance_clock(store, -1, ERR));
+    CHECK_CODE(SW_ERR_INVALID, sw_store_advance_clock(store, -2, ERR));
     CHECK_CODE(SW_ERR_INVALID, sw_store_advance_clock(store, INT64_MAX, ERR));
     CHECK_INT(start + 1234, sw_store_now_ms(store));
     sw_store_close(store);
@@ -323,7 +323,41 @@ TEST(the_manual_clock_starts_at_system_time_and_moves_only_when_told) {
 TEST(the_system_clock_cannot_be_advanced) {
     sw_store *store = store_open(temp_path("new.db"), 0);
     CHECK_CODE(SW_ERR_MISUSE, sw_store_advance_clock(store, 1, ERR));
+    CHECK_CODE(SW_ERR_MISUSE, sw_store_advance_clock(store, SW_FOREVER, ERR));
     CHECK_BETWEEN(system_ms() - 5000, system_ms(), sw_store_now_ms(store));
+    sw_store_close(store);
+}
+
+TEST(the_manual_clock_moves_to_what_comes_due_next) {
+    sw_store *store = store_in_memory();
+    int64_t start = sw_store_now_ms(store);
+    CHECK_CODE(SW_NONE, sw_store_advance_clock(store, SW_FOREVER, ERR));
+    sw_submit_options later = submit_options();
+    later.run_at_ms = start + 5000;
+    later.timeout_ms = 60000;
+    submit_with(store, "w", &later);
+    CHECK_CODE(SW_OK, sw_store_advance_clock(store, SW_FOREVER, ERR));
+    CHECK_INT(start + 5000, sw_store_now_ms(store));
+    CHECK_CODE(SW_OK, sw_store_advance_clock(store, SW_FOREVER, ERR)); /* it is due already */
+    CHECK_INT(start + 5000, sw_store_now_ms(store));
+    sw_attempt *attempt = claim(store);
+    CHECK_CODE(SW_SUSPEND, sw_sleep(attempt, NTS("pause"), 700, ERR));
+    CHECK_CODE(SW_OK, sw_attempt_suspend(attempt, ERR));
+    sw_attempt_free(attempt);
+    CHECK_CODE(SW_OK, sw_store_advance_clock(store, SW_FOREVER, ERR));
+    CHECK_INT(start + 5700, sw_store_now_ms(store));
+    attempt = claim(store);
+    CHECK_CODE(SW_OK, sw_sleep(attempt, NTS("pause"), 700, ERR));
+    sw_text *message = NULL;
+    CHECK_CODE(SW_SUSPEND, sw_signal_await(attempt, NTS("go"), SW_FOREVER, &message, ERR));
+    CHECK_CODE(SW_OK, sw_attempt_suspend(attempt, ERR));
+    sw_attempt_free(attempt);
+    CHECK_CODE(SW_OK, sw_store_advance_clock(store, SW_FOREVER, ERR)); /* its time-out */
+    CHECK_INT(start + 65000, sw_store_now_ms(store));
+    sw_attempt *none = NULL;
+    CHECK_CODE(SW_NONE, sw_run_claim(store, ABSENT, NULL, &none, ERR));
+    CHECK_CODE(SW_NONE, sw_store_advance_clock(store, SW_FOREVER, ERR));
+    CHECK_INT(start + 65000, sw_store_now_ms(store));
     sw_store_close(store);
 }
 

@@ -58,8 +58,8 @@ class StoreRuns(StoreTopic):
     ) -> Optional[Attempt]:
         """Claims the next run of a queue; None when there was none in time.
 
-        A ``strict`` attempt completes only after it has asked for all that its run has recorded; one
-        that is ``replay_only`` runs no step. Else it is ``NondeterminismError``.
+        A ``strict`` attempt completes only after it has asked for all that its run has recorded;
+        one that is ``replay_only`` runs no step. Else it is ``NondeterminismError``.
         """
         filled = _claim_options(lease_ms, worker, workflows, code_versions, stop)
         filled.pointer.flags = _claim_flags(strict, replay_only)
@@ -155,8 +155,8 @@ class StoreRuns(StoreTopic):
         call(lib.sw_run_retry, self.pointer, *text(run_id))
 
     def fork(self, run_id: str, from_step: Optional[str] = None) -> RunId:
-        """A new run with what was recorded before a step, all of it with ``""``; all anew when none is
-        named."""
+        """A new run with what was recorded before a step, all of it with ``""``; all anew when
+        none is named."""
         named = (*text(run_id), *text(from_step))
         return RunId(id_from(lib.sw_run_fork, self.pointer, *named)[1])
 

@@ -11,11 +11,12 @@ from . import documents
 from ._library import NULL, call, ffi, lib
 from .budget import StoreBudgets
 from .carrying import StoreCarrying
+from .codes import Code
 from .errors import ClosedError, InvalidError
 from .event import StoreEvents
 from .explain import StoreReasons
 from .listing import StoreLists
-from .options import Duration, OpenOptions, Options, milliseconds
+from .options import Duration, OpenOptions, Options, timeout
 from .payload import JSON, Codec
 from .queue import StoreQueues
 from .retention import StoreRetention
@@ -157,16 +158,21 @@ class Store(
         return int(lib.sw_store_now_ms(self.pointer))
 
     def kill_at(self, commit: int, *, after: bool = False) -> None:
-        """Has this process die by SIGKILL at its ``commit``-th commit from now on, before or after it.
+        """Has this process die by SIGKILL at its ``commit``-th commit from now on, before or
+        after it.
 
         For tests of what a workflow does then; ``smolwf.testing`` uses it. 0 has it live.
         """
         when = lib.SW_KILL_AFTER_COMMIT if after else lib.SW_KILL_BEFORE_COMMIT
         call(lib.sw_store_kill_at, self.pointer, commit, when)
 
-    def advance_clock(self, duration_ms: Duration) -> None:
-        """Moves a manual clock on."""
-        call(lib.sw_store_advance_clock, self.pointer, milliseconds(duration_ms))
+    def advance_clock(self, duration_ms: Optional[Duration]) -> bool:
+        """Moves a manual clock on; with None, to the next moment at which something comes due.
+
+        False when nothing ever does: then it stands where it stood.
+        """
+        answer = call(lib.sw_store_advance_clock, self.pointer, timeout(duration_ms))
+        return answer == Code.OK
 
     def check(self) -> documents.Check:
         """Looks whether the file is whole."""
