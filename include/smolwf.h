@@ -422,7 +422,10 @@
 /** The file, or the target asked for, is newer than this library. Nothing was written. */
 #define SW_ERR_SCHEMA_NEW -25
 
-/** The file has sw_* tables that are not of this library. Nothing was written. */
+/**
+ * The file has sw_* tables that are not of this library, or something was added to its own: a column,
+ * an index, a trigger, a foreign key that refers to them. Nothing was written.
+ */
 #define SW_ERR_SCHEMA_FOREIGN -26
 
 /** The target of a migration is below the version of the file; there is no way back. */
@@ -977,7 +980,8 @@ typedef struct sw_store_options {
  * \retval SW_ERR_FORKED          the file was open in the parent when this process was forked
  * \retval SW_ERR_SECOND_COPY     another copy of this library in this process has the file open
  * \retval SW_ERR_SCHEMA_NEW      the file is of a newer library
- * \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library
+ * \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library, or something
+ *                                was added to its own
  * \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
  * \retval SW_ERR_BUSY            another process held a lock for the whole time-out
  * \retval SW_ERR_IO              reading, writing or locking failed, or there are too few

@@ -276,7 +276,7 @@ pub(super) fn assume(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
     let (root_key, lane_key) = port.root_and_lane(first.run_key)?;
     close(port, &units, ReservationState::Assumed)?;
     // What settled above its reservation may have left less than what is to be charged below 2^63.
-    let left = |(unit, balance): (String, Balance)| (unit, i64::MAX - balance.spent);
+    let left = |(unit, balance): (String, Balance)| (unit, i64::MAX.saturating_sub(balance.spent));
     let mut left: Amounts = port.balances(root_key)?.into_iter().map(left).collect();
     let mut meter = Meter::new(port, root_key, now);
     meter.free(&units);
@@ -284,7 +284,7 @@ pub(super) fn assume(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
         let mut entry = entry_of(unit, SourceKind::Assumed, lane_key, now);
         let left = left.entry(unit.unit.clone()).or_default();
         entry.amount = unit.amount.min(*left);
-        *left -= entry.amount;
+        *left = left.saturating_sub(entry.amount);
         meter.enter(entry)?;
     }
     meter.save()

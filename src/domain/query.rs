@@ -519,7 +519,7 @@ fn step_document(
             .transpose()?,
         error: row.error.as_deref().map(stored).transpose()?,
         started_at_ms: row.started_at_ms,
-        ended_at_ms: has_ended.then_some(row.started_at_ms + row.took_ms),
+        ended_at_ms: has_ended.then_some(row.started_at_ms.saturating_add(row.took_ms)),
     })
 }
 

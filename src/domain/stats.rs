@@ -177,7 +177,7 @@ pub fn stats(
         at_ms: now.wall_ms,
         runs: runs(port, &queues)?,
         oldest_ready_at_ms: oldest,
-        oldest_ready_for_ms: oldest.map(|at| (now.wall_ms - at).max(0)),
+        oldest_ready_for_ms: oldest.map(|at| now.wall_ms.saturating_sub(at).max(0)),
         next_due_at_ms: super::claim::next_due_at_ms(&port.standing(QUEUE_DEFAULT)?),
         full: full(port, &queues, &lanes, &held)?,
         queues,

@@ -237,10 +237,10 @@ pub fn decide(found: Option<&StepFacts>, plan: &Plan, name: &str, now: Now) -> R
         StepState::Started if found.tries >= plan.max_tries => {
             Decision::Interrupted { tries: found.tries }
         }
-        StepState::Started => Decision::Run { tries: found.tries + 1 },
+        StepState::Started => Decision::Run { tries: found.tries.saturating_add(1) },
         StepState::BacksOff => match found.retry_at_ms {
             Some(retry_at_ms) if backs_off(retry_at_ms, now) => Decision::Wait { retry_at_ms },
-            _ => Decision::Run { tries: found.tries + 1 },
+            _ => Decision::Run { tries: found.tries.saturating_add(1) },
         },
     })
 }

@@ -70,7 +70,8 @@ pub const SW_ERR_SCHEMA_OLD: i32 = -24;
 /// The file, or the target asked for, is newer than this library. Nothing was written.
 pub const SW_ERR_SCHEMA_NEW: i32 = -25;
 
-/// The file has sw_* tables that are not of this library. Nothing was written.
+/// The file has sw_* tables that are not of this library, or something was added to its own: a column,
+/// an index, a trigger, a foreign key that refers to them. Nothing was written.
 pub const SW_ERR_SCHEMA_FOREIGN: i32 = -26;
 
 /// The target of a migration is below the version of the file; there is no way back.

@@ -127,7 +127,8 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 /// \retval SW_ERR_FORKED          the file was open in the parent when this process was forked
 /// \retval SW_ERR_SECOND_COPY     another copy of this library in this process has the file open
 /// \retval SW_ERR_SCHEMA_NEW      the file is of a newer library
-/// \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library
+/// \retval SW_ERR_SCHEMA_FOREIGN  the file has sw_* tables that are not of this library, or something
+///                                was added to its own
 /// \retval SW_ERR_SCHEMA_EDITED   a migration applied to the file differs from this library's
 /// \retval SW_ERR_BUSY            another process held a lock for the whole time-out
 /// \retval SW_ERR_IO              reading, writing or locking failed, or there are too few

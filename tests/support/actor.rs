@@ -107,14 +107,21 @@ impl Actor {
 
     /// Returns the next line that it says.
     pub fn hear(&mut self) -> String {
+        self.hear_any().unwrap_or_else(|| {
+            panic!("the other process ended without a word: {:?}", self.child.wait())
+        })
+    }
+
+    /// Returns the next line that it says; `None` when it has ended without one.
+    pub fn hear_any(&mut self) -> Option<String> {
         let mut line = String::new();
         while self.lines.read_line(&mut line).unwrap() > 0 {
             if let Some((_, said)) = line.split_once(MARK) {
-                return said.trim_end_matches('\n').to_owned();
+                return Some(said.trim_end_matches('\n').to_owned());
             }
             line.clear();
         }
-        panic!("the other process ended without a word: {:?}", self.child.wait());
+        None
     }
 
     /// Says a line to it.

@@ -120,10 +120,14 @@ pub struct Guard(Option<Sender<()>>);
 
 impl Guard {
     pub fn new(who: &str) -> Guard {
+        Guard::of(who, PATIENCE)
+    }
+
+    pub fn of(who: &str, patience: Duration) -> Guard {
         let (alive, watched) = channel();
         let who = who.to_owned();
         std::thread::spawn(move || {
-            if watched.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            if watched.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
                 eprintln!("hung: {who}");
                 std::process::abort();
             }

@@ -68,7 +68,7 @@ pub(super) fn wake(
         if woken.len() == BUDGET_WAKE_MAX as usize || *amount > left {
             break;
         }
-        left -= amount;
+        left = left.saturating_sub(*amount);
         woken.push(*run_key);
     }
     wake_tasks(port, &woken, WokenFor::Room, now)?;
@@ -114,7 +114,8 @@ impl<'port> Meter<'port> {
     /// Takes open reservations off what is reserved.
     pub(super) fn free(&mut self, units: &[Reservation]) {
         for unit in units {
-            self.changes.entry(unit.unit.clone()).or_default().reserved -= unit.amount;
+            let change = self.changes.entry(unit.unit.clone()).or_default();
+            change.reserved = change.reserved.saturating_sub(unit.amount);
         }
     }
 

@@ -281,7 +281,7 @@ fn end(run: &Run) -> Result<()> {
 
 /// The living attempt has the number above those that have ended.
 fn attempts(run: &Run) -> Result<()> {
-    let most = run.fence() - u32::from(run.is_running());
+    let most = run.fence().saturating_sub(u32::from(run.is_running()));
     let mut before = 0;
     for (place, attempt) in run.attempts.iter().enumerate() {
         let named = |error: Error| error.within(&format!("attempts[{place}]"));

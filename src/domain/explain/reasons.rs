@@ -83,7 +83,8 @@ fn of_held(held: &Held, now: Now) -> Result<Vec<Reason>> {
         list.push(dead.with_owner(&held.owner)?.hint(hint));
     } else if let Some(lapsed_for_ms) = held.lapsed_for_ms {
         let text = format!("{process} lives and has let its lease lapse for {lapsed_for_ms} ms");
-        let silent = Reason::new("owner_silent", text).since(Some(now.wall_ms - lapsed_for_ms));
+        let silent = Reason::new("owner_silent", text)
+            .since(Some(now.wall_ms.saturating_sub(lapsed_for_ms)));
         let hint =
             "the next claim or wait of any process takes it back; heartbeat, or a longer lease";
         list.push(

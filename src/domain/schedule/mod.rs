@@ -173,7 +173,8 @@ fn fire(
     for at_ms in &due.firings[..made] {
         make_run(port, &mut schedule, &spec, *at_ms, seed, now)?;
     }
-    schedule.skipped += i64::try_from(due.firings.len() - made).unwrap_or(i64::MAX);
+    let skipped = i64::try_from(due.firings.len() - made).unwrap_or(i64::MAX);
+    schedule.skipped = schedule.skipped.saturating_add(skipped);
     let next_at_ms = table.next_after(due.seen_at_ms);
     let has_more = next_at_ms.is_some_and(|at_ms| at_ms <= now.wall_ms);
     let seen_at_ms = due.seen_at_ms;

@@ -77,7 +77,7 @@ impl Timetable {
         };
         // Never before the first: each look at a schedule that is due takes it a step on.
         let last_ms = self.last_until(now_ms).map_or(first_ms, |last_ms| last_ms.max(first_ms));
-        let is_late = now_ms - last_ms > SCHEDULE_GRACE_MS;
+        let is_late = now_ms.saturating_sub(last_ms) > SCHEDULE_GRACE_MS;
         let firings = match catch_up {
             CatchUp::None if is_late => Vec::new(),
             CatchUp::None | CatchUp::Last => vec![last_ms],
@@ -114,7 +114,7 @@ impl Timetable {
             Timetable::Cron { .. } => {
                 let mut floor_ms = last_ms;
                 for _ in 0..SCHEDULE_CATCH_UP_MAX {
-                    match self.last_until(floor_ms - 1) {
+                    match self.last_until(floor_ms.saturating_sub(1)) {
                         Some(before_ms) => floor_ms = before_ms,
                         None => return 0,
                     }

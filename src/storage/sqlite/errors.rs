@@ -53,6 +53,9 @@ pub fn map_code(code: i32, text: &str) -> Error {
         ffi::SQLITE_CANTOPEN => Error::CannotOpen { engine_code, sentence: sentence() },
         ffi::SQLITE_IOERR if code == ffi::SQLITE_IOERR_NOMEM => Error::NoMem,
         ffi::SQLITE_IOERR => Error::Io { engine_code, sentence: sentence() },
+        ffi::SQLITE_ERROR if text.contains("unsupported file format") => {
+            Error::Unsupported("the file is of a format that this SQLite does not know".into())
+        }
         ffi::SQLITE_ERROR if text.contains("no such ") => {
             Error::Corrupt(format!("the file lacks a part of its schema: {text}").into())
         }

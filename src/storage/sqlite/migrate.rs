@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::map;
+use super::shape;
 use crate::error::{Error, Result};
 
 /// One schema step, embedded from `migrations/`.
@@ -35,12 +36,10 @@ pub const NEWEST: i64 = MIGRATIONS.len() as i64;
 /// "smol" in the header of a file that was nobody's before.
 const APPLICATION_ID: i64 = 0x736d_6f6c;
 
-const TABLES_OURS: &str = "
-SELECT name
+const HAS_RECORDS: &str = "
+SELECT 1
 FROM sqlite_schema
-WHERE type = 'table' AND name LIKE 'sw!_%' ESCAPE '!'
-ORDER BY name
-LIMIT 100";
+WHERE type = 'table' AND name = 'sw_migrations'";
 
 const RECORDS: &str = "
 SELECT id, checksum
@@ -132,27 +131,24 @@ fn cookie(conn: &Connection) -> Result<i64> {
 
 /// Reads what schema a file has, without trusting that its tables are ours.
 pub fn inspect(conn: &Connection) -> Result<Schema> {
-    let tables = tables_ours(conn).map_err(map)?;
-    if tables.is_empty() {
-        return Ok(Schema::Ours(0));
+    let parts = shape::parts(conn).map_err(map)?;
+    let Some(first) = parts.first() else { return Ok(Schema::Ours(0)) };
+    // What is read must be a table: a view could run without end.
+    if !shape::has_records(&parts, MIGRATIONS[0].sql) {
+        return Ok(Schema::Foreign(shape::without_records(first)));
     }
-    if !tables.iter().any(|table| table.eq_ignore_ascii_case("sw_migrations")) {
-        return Ok(Schema::Foreign(format!("it has a table {}, but no sw_migrations", tables[0])));
-    }
-    match records(conn) {
-        Ok(records) => Ok(compare(&records)),
-        Err(rusqlite::Error::SqlInputError { .. }) => {
-            Ok(Schema::Foreign("its sw_migrations has other columns".into()))
-        }
+    let records = match records(conn) {
+        Ok(records) => records,
         Err(rusqlite::Error::InvalidColumnType(..)) => {
-            Ok(Schema::Foreign("its sw_migrations has columns of another type".into()))
+            return Ok(Schema::Foreign("its sw_migrations has columns of another type".into()));
         }
-        Err(error) => Err(map(error)),
-    }
-}
-
-fn tables_ours(conn: &Connection) -> rusqlite::Result<Vec<String>> {
-    conn.prepare(TABLES_OURS)?.query_map([], |row| row.get(0))?.collect()
+        Err(error) => return Err(map(error)),
+    };
+    let schema = compare(&records);
+    let Schema::Ours(version) = schema else { return Ok(schema) };
+    let steps: Vec<&str> =
+        MIGRATIONS.iter().filter(|step| step.id <= version).map(|step| step.sql).collect();
+    Ok(shape::stranger(conn, &parts, &steps)?.map_or(schema, Schema::Foreign))
 }
 
 fn records(conn: &Connection) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
@@ -240,7 +236,7 @@ pub fn version(conn: &Connection) -> Result<i64> {
 
 /// Returns the applied steps as JSON: `[{"id","introduced_version","applied_time"}]`, ascending.
 pub fn list(conn: &Connection) -> Result<String> {
-    let has_any = conn.query_row(TABLES_OURS, [], |_| Ok(())).optional().map_err(map)?.is_some();
+    let has_any = conn.query_row(HAS_RECORDS, [], |_| Ok(())).optional().map_err(map)?.is_some();
     if !has_any {
         return Ok("[]".into());
     }

@@ -47,6 +47,7 @@ mod queue;
 mod retention;
 mod run;
 mod schedule;
+mod shape;
 mod sources;
 mod sql;
 #[cfg(test)]
@@ -85,6 +86,7 @@ pub fn statements() -> Vec<&'static str> {
         retention::STATEMENTS,
         run::STATEMENTS,
         schedule::STATEMENTS,
+        shape::STATEMENTS,
         sources::STATEMENTS,
         sql::STATEMENTS,
         stats::STATEMENTS,

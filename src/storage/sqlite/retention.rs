@@ -381,7 +381,7 @@ impl RetentionPort for Tx<'_> {
         for run_key in run_keys {
             let bytes: Option<i64> = self.one(RUN_BYTES, [run_key], |row| row.get(0))?;
             weight.runs += 1;
-            weight.bytes += bytes.unwrap_or(0).unsigned_abs();
+            weight.bytes = weight.bytes.saturating_add(bytes.unwrap_or(0).unsigned_abs());
         }
         Ok(weight)
     }
@@ -507,7 +507,7 @@ impl Tx<'_> {
         for (key, bytes, ended_at_ms, payload_key) in &rows {
             self.execute(part.delete, (owner_key, key))?;
             payload_key.iter().try_for_each(|key| self.payload_release(*key))?;
-            removal.removed.bytes += bytes.unsigned_abs();
+            removal.removed.bytes = removal.removed.bytes.saturating_add(bytes.unsigned_abs());
             // What was retried has ended more than once.
             ended_at_ms.iter().for_each(|at_ms| removal.traces.ended(owner_key, *at_ms));
         }
@@ -521,7 +521,7 @@ impl Removal<'_> {
     /// Counts a run that is gone, and notes what found it.
     fn note(&mut self, run_key: RunKey, facts: Facts) -> Result<()> {
         self.removed.runs += 1;
-        self.removed.bytes += facts.bytes;
+        self.removed.bytes = self.removed.bytes.saturating_add(facts.bytes);
         self.room.runs = self.room.runs.saturating_sub(1);
         let Facts { lane, finished_at_ms, metadata, .. } = facts;
         self.traces.was(run_key, lane, metadata.as_deref())?;

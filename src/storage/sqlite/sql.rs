@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
-use rusqlite::{OptionalExtension, Row, Statement};
+use rusqlite::{Row, Statement};
 
 use super::errors::map;
 use super::host::{self, Visit};
 use super::tx::Tx;
-use super::vfs;
+use super::{shape, vfs};
 use crate::domain::port::{SqlAnswer, SqlBounds, SqlParams, SqlPort, SqlStatement, SqlValue};
 use crate::error::{Error, Result};
 use crate::limits::SQL_BYTES;
@@ -21,15 +21,8 @@ FROM sqlite_schema
 WHERE name LIKE 'sw!_%' ESCAPE '!' OR name LIKE 'pragma!_%' ESCAPE '!'
     OR name LIKE 'json!_each' ESCAPE '!' OR name LIKE 'json!_tree' ESCAPE '!'";
 
-/// A table that refers to one of ours.
-const REFERRER: &str = r#"
-SELECT sqlite_schema.name
-FROM sqlite_schema, pragma_foreign_key_list(sqlite_schema.name) AS k
-WHERE sqlite_schema.type = 'table' AND k."table" LIKE 'sw!_%' ESCAPE '!'
-LIMIT 1"#;
-
-/// What is run here beside the host's own; they walk the schema, after a statement that changes it.
-pub const STATEMENTS: &[&str] = &[OURS_COUNT, REFERRER];
+/// What is run here beside the host's own; it walks the schema, after a statement that changes it.
+pub const STATEMENTS: &[&str] = &[OURS_COUNT];
 
 impl SqlPort for Tx<'_> {
     fn sql_begin(&mut self, timeout_ms: u64) {
@@ -97,9 +90,7 @@ impl Tx<'_> {
             let sentence = "sql may not name a table sw_..., pragma_..., json_each or json_tree: such names are taken";
             return Err(Error::invalid(sentence));
         }
-        let referrer: Option<String> =
-            self.conn.query_row(REFERRER, [], |row| row.get(0)).optional().map_err(map)?;
-        match referrer {
+        match shape::referrer(self.conn)? {
             None => Ok(()),
             Some(table) => Err(Error::invalid(format!(
                 "sql may not refer from {table} to a table of the library's by a foreign key: keep the id"

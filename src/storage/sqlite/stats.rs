@@ -206,7 +206,7 @@ impl StatsPort for Tx<'_> {
     fn run_span(&mut self) -> Result<u64> {
         let first: Option<i64> = self.one(RUN_FIRST, [], |row| row.get(0))?;
         let last: Option<i64> = self.one(RUN_LAST, [], |row| row.get(0))?;
-        Ok(first.zip(last).map_or(0, |(first, last)| (last - first + 1).unsigned_abs()))
+        Ok(first.zip(last).map_or(0, |(first, last)| last.abs_diff(first).saturating_add(1)))
     }
 
     fn owner_rows(&mut self) -> Result<Vec<OwnerRow>> {
