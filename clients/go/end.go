@@ -72,6 +72,10 @@ func (c *carried) complete() {
 	raw, err := encode(c.value)
 	if err == nil {
 		err = c.end("sw_attempt_complete", func() error { return c.run.complete(raw) })
+		if code, _ := codeOf(err); code == ErrNondeterminism {
+			c.fail(judged(err, 0)) // a strict attempt: as if a begin had been refused
+			return
+		}
 		if !isRefused(err) {
 			c.ended(err, WorkerEvent{Kind: EventCompleted})
 			return

@@ -41,8 +41,16 @@ type Worker struct {
 	Concurrency int
 	// Lease is LeaseWhileAlive when 0; else 1 s to 1 h, and extended while the attempt lives.
 	Lease time.Duration
+	// Strict has a run complete only after its attempt has asked for all that the run has recorded; else the
+	// attempt has failed with ErrNondeterminism, which names what was left out, and is tried again. It costs
+	// a read of the history per run, and finds code that took another way than what it goes on from, where
+	// a run would complete with a result of the one and effects of the other.
+	Strict bool
 	// Grace is how long a stop lets attempts go on: 25 s. Negative ends them at once.
 	Grace time.Duration
+	// NoWatch lets Carry open no watch of the store: a cancel or a takeover is then heard by the next call of
+	// the attempt, and not while a step runs. For tests that count commits: a watch moves what is due, too.
+	NoWatch bool
 	// Logger is told of each WorkerEvent; nil is slog.Default, for warnings and errors.
 	Logger *slog.Logger
 	// Hook is told of each WorkerEvent too, by any goroutine. The context that it returns, derived from
@@ -138,7 +146,9 @@ func (w *Worker) Carry(ctx context.Context, run *Attempt) error {
 	} else {
 		listening, listened := context.WithCancel(context.Background())
 		defer listened()
-		go w.Store.listen(listening, func() []*carried { return []*carried{c} })
+		if !w.NoWatch {
+			go w.Store.listen(listening, func() []*carried { return []*carried{c} })
+		}
 		c.carry(work)
 	}
 	once.Do(func() {})
@@ -231,7 +241,7 @@ func (w *Worker) filters() []*ClaimOptions {
 		version := w.CodeVersions[name]
 		filter := byVersion[version]
 		if filter == nil {
-			filter = &ClaimOptions{Lease: lease, Worker: w.Name}
+			filter = &ClaimOptions{Lease: lease, Worker: w.Name, Strict: w.Strict}
 			if version != "" {
 				filter.CodeVersions = []string{version}
 			}
