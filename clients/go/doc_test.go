@@ -70,19 +70,21 @@ func parse(t *testing.T, set *token.FileSet, name string, text any) *ast.File {
 }
 
 func TestWhateverIsExportedSaysWhatItIs(t *testing.T) {
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := token.NewFileSet()
-	var files []*ast.File
-	for _, name := range names {
-		if !strings.HasSuffix(name, "_test.go") {
-			files = append(files, parse(t, set, name, nil))
+	for _, folder := range []string{".", "smolwftest"} {
+		names, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil || len(names) == 0 {
+			t.Fatal(names, err)
 		}
-	}
-	if found := undocumented(t, set, files...); len(found) > 0 {
-		t.Error("without a comment:", strings.Join(found, " "))
+		set := token.NewFileSet()
+		var files []*ast.File
+		for _, name := range names {
+			if !strings.HasSuffix(name, "_test.go") {
+				files = append(files, parse(t, set, name, nil))
+			}
+		}
+		if found := undocumented(t, set, files...); len(found) > 0 {
+			t.Error("without a comment:", folder, strings.Join(found, " "))
+		}
 	}
 }
 

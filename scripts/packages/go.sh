@@ -52,8 +52,8 @@ from pathlib import Path
 room, module, base, epoch = sys.argv[1:]
 moment = time.gmtime(int(epoch))
 with zipfile.ZipFile(f"{base}.zip", "w") as packed:
-    for file in sorted(Path(room).iterdir()):
-        entry = zipfile.ZipInfo(f"{module}/{file.name}", moment[:6])
+    for file in sorted(file for file in Path(room).rglob("*") if file.is_file()):
+        entry = zipfile.ZipInfo(f"{module}/{file.relative_to(room).as_posix()}", moment[:6])
         entry.external_attr = 0o644 << 16
         packed.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, 9)
 told = {"Version": Path(base).name, "Time": time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)}
@@ -70,9 +70,9 @@ module=$(sed -n 's/^module //p' clients/go/go.mod)
 proxy=$dist/goproxy/$module/@v
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
-mkdir -p "$proxy"
-for file in clients/go/*.go; do
-    case $file in *_test.go | */link.go) ;; *) cp "$file" "$room" ;; esac
+mkdir -p "$proxy" "$room/smolwftest"
+for file in clients/go/{,smolwftest/}*.go; do
+    case $file in *_test.go | */link.go) ;; *) cp "$file" "$room/${file#clients/go/}" ;; esac
 done
 cp clients/go/{go.mod,README.md} include/smolwf.h LICENSE LICENSE-MIT LICENSE-APACHE "$stage/THIRD-PARTY.txt" "$room"
 for triple in "${triples[@]}"; do link "$triple"; done

@@ -1,0 +1,163 @@
+package smolwftest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+)
+
+// judge compares a case with the clean one. What ended early is not held to what it did not come to.
+func (s *sweeper) judge(r *ran) []Finding {
+	var found []Finding
+	isEarly := true
+	switch e := r.end; {
+	case e.Refused != "":
+		found = append(found, refusal(e.Refused))
+	case e.Stuck != "":
+		found = append(found, Finding{Kind: Stuck, Name: s.Workflow, Text: "the run did not end: " + e.Stuck})
+	case e.Exit != "":
+		found = append(found, Finding{Kind: Outcome, Name: s.Workflow, Text: e.Exit})
+	default:
+		isEarly = false
+		found = append(found, s.outcome(e)...)
+	}
+	return append(found, s.effects(r.effects, isEarly)...)
+}
+
+func (s *sweeper) outcome(e *end) []Finding {
+	text := ""
+	switch {
+	case e.State != s.clean.end.State:
+		text = fmt.Sprintf("the run is %s, and %s in the clean run: %s", e.State, s.clean.end.State, said(e.Error, e.Result))
+	case s.CompareResult && !isSame(e.Result, s.clean.end.Result):
+		text = fmt.Sprintf("the result is %s, and %s in the clean run", cut(e.Result), cut(s.clean.end.Result))
+	default:
+		return nil
+	}
+	return []Finding{{Kind: Outcome, Name: s.Workflow, Text: text}}
+}
+
+// effects compares what happened outside.
+func (s *sweeper) effects(got *effects, isEarly bool) (found []Finding) {
+	names := append([]string(nil), s.clean.effects.names...)
+	for _, name := range got.names {
+		if s.clean.effects.byName[name] == nil {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		now, once := got.byName[name], s.clean.effects.byName[name]
+		switch {
+		case now.count() > once.count():
+			found = append(found, Finding{Kind: EffectTwice, Name: name, Text: twice(name, now, once)})
+		case now.count() < once.count() && !isEarly:
+			found = append(found, Finding{Kind: EffectMissing, Name: name, Text: fmt.Sprintf(
+				"effect %s happened %s, and %s in the clean run", quote(name), times(now.count()), times(once.count()))})
+		}
+	}
+	return found
+}
+
+func twice(name string, now, once *happened) string {
+	if now.bare > 0 {
+		return fmt.Sprintf("effect %s happened %s, and %s in the clean run: hand whoever does it an idempotency key, such as "+
+			"the step's id, or record its start: a tracked step with MaxTries 1", quote(name), times(now.count()), times(once.count()))
+	}
+	var shown []string
+	for _, key := range now.keys[:min(3, len(now.keys))] {
+		shown = append(shown, quote(key))
+	}
+	return fmt.Sprintf("effect %s happened under %d keys (%s), and under %d in the clean run: the key must be the same in "+
+		"every attempt, as the step's id is", quote(name), len(now.keys), strings.Join(shown, ", "), once.count())
+}
+
+func times(n int) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// named is how a nondeterminism of the library begins, or the sentence of an await.
+var named = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"`)
+
+// kindOf says what a nondeterminism of the library is, and what it names.
+func kindOf(sentence string) (kind Kind, name string) {
+	if found := named.FindStringSubmatch(sentence); found != nil {
+		name = found[1]
+	}
+	switch {
+	case strings.Contains(sentence, "input hash"):
+		return InputChanged, name
+	case strings.Contains(sentence, "only replays"):
+		return NotRecorded, name
+	}
+	return NotReplayed, name
+}
+
+func refusal(sentence string) Finding {
+	kind, name := kindOf(sentence)
+	advice := ": what a workflow does must follow from its args and from what is recorded; what is random, the time or a " +
+		"global variable belongs into a step"
+	if kind == InputChanged {
+		advice = ": an input must follow from the args and from what is recorded"
+	}
+	return Finding{Kind: kind, Name: name, Text: sentence + advice}
+}
+
+// said is what a recorded error says: its message, if it has one.
+func said(failure, result json.RawMessage) string {
+	var form struct {
+		Message string `json:"message"`
+	}
+	if json.Unmarshal(failure, &form) == nil && form.Message != "" {
+		return form.Message
+	}
+	if len(failure) == 0 || string(failure) == "null" {
+		return cut(result)
+	}
+	return cut(failure)
+}
+
+// cut shows the beginning of a value.
+func cut(raw json.RawMessage) string {
+	const most = 200
+	if len(raw) == 0 {
+		return "null"
+	}
+	if len(raw) > most {
+		return strings.ToValidUTF8(string(raw[:most]), "") + "..."
+	}
+	return string(raw)
+}
+
+// isSame compares two values as JSON.
+func isSame(one, other json.RawMessage) bool {
+	read := func(raw json.RawMessage) (value any) {
+		if len(raw) == 0 {
+			return nil
+		}
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.UseNumber()
+		if decoder.Decode(&value) != nil {
+			return string(raw)
+		}
+		return value
+	}
+	return bytes.Equal(one, other) || reflect.DeepEqual(read(one), read(other))
+}
+
+// quote writes a name as JSON.
+func quote(name string) string {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(name) // a text has a form
+	return strings.TrimSpace(text.String())
+}
