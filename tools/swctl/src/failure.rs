@@ -153,3 +153,37 @@ fn of_code(code: i32) -> u8 {
         _ => exit::DEFECT,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODES: &str = include_str!("../../../tests/vectors/codes.json");
+
+    #[test]
+    fn every_code_of_the_library_has_an_exit_code_and_only_defects_that_of_a_defect() {
+        let codes: serde_json::Value = serde_json::from_str(CODES).expect("JSON");
+        let codes = codes["codes"].as_array().expect("an array").iter();
+        let number = |code: &serde_json::Value| code["code"].as_i64().expect("a number") as i32;
+        let errors: Vec<_> = codes.filter(|code| number(code) < 0).collect();
+        let defects: Vec<&str> = errors
+            .iter()
+            .filter(|code| of_code(number(code)) == exit::DEFECT)
+            .map(|code| code["name"].as_str().expect("a name"))
+            .collect();
+        let wanted = ["MISUSE", "FORKED", "SECOND_COPY", "NONDETERMINISM", "INTERNAL", "PANIC"];
+        assert_eq!(defects, wanted.map(|name| format!("SW_ERR_{name}")));
+        assert!(errors.len() > 25);
+    }
+
+    #[test]
+    fn what_ended_it_says_the_exit_code() {
+        let library = |code| Failure::Library(door::Error::new(code, "")).exit();
+        let broken = Failure::Output(io::Error::from(io::ErrorKind::BrokenPipe)).exit();
+        assert_eq!((Failure::Signal(2).exit(), broken), (130, exit::PIPE));
+        assert_eq!(library(code::SW_ERR_BUSY), 6);
+        assert_eq!(library(code::SW_ERR_SCHEMA_NEW), 7);
+        assert_eq!(library(code::SW_ERR_FULL), 8);
+        assert_eq!(Failure::TimedOut(String::new()).exit(), 5);
+    }
+}

@@ -79,6 +79,12 @@ impl Out {
         writeln!(self.writer, "{line}")
     }
 
+    /// Writes a sentence, broken between words where the line ends.
+    pub fn sentence(&mut self, sentence: &str) -> io::Result<()> {
+        let room = self.room(0);
+        text::wrapped(sentence, room).iter().try_for_each(|line| self.line(line))
+    }
+
     /// Writes a document and the end of its line: byte for byte, but that a terminal is given no
     /// character that would move it.
     pub fn document(&mut self, document: &str) -> io::Result<()> {

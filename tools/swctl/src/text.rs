@@ -77,6 +77,21 @@ pub fn cut(text: &str, cells: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}{CUT}", &text[..end]))
 }
 
+/// Lines of at most so many cells, broken between words.
+pub fn wrapped(sentence: &str, cells: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in sentence.split(' ') {
+        let line = lines.last_mut().expect("there is one line at least");
+        if !line.is_empty() && width(line) + 1 + width(word) > cells {
+            lines.push(word.to_string());
+        } else {
+            let space = if line.is_empty() { "" } else { " " };
+            *line += &format!("{space}{word}");
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -360,7 +360,9 @@ fn named_runs_are_paused_resumed_cancelled_retried_forked_signalled_and_annotate
     assert!(fork.starts_with("run_") && fork.trim() != cast.completed, "{fork}");
     assert_eq!(place.ask(&["fork", &cast.completed, "--from", "nothing"]).code, Some(3));
     place.told(&["signal", &cast.waiting, "decision", "{\"yes\":true}", "--key", "d1"]);
-    assert_eq!(place.told(&["why", &cast.waiting]).split('\t').next(), Some("behind_others"));
+    // Whether somebody claims there is a matter of time; that it waits no more is not.
+    let why = place.told(&["why", &cast.waiting]);
+    assert!(why.starts_with("behind_others\t") || why.starts_with("queue_unclaimed\t"), "{why}");
     let annotated = place.told(&["annotate", id, "case=7", "seen=true"]);
     assert_eq!(annotated, format!("{id}\t{{\"case\":7,\"seen\":true}}\n"));
     assert!(place.told(&["ls", "--meta", "case=7"]).starts_with(id));

@@ -141,8 +141,32 @@ fn a_narrow_terminal_is_written_no_line_that_it_would_break() {
         let lines = screen.lines().filter(|line| !line.trim().is_empty()).count();
         assert_eq!(lines, rows + 3, "{command}:\n{screen}");
     }
-    terminal.types(&format!("clear; {}", line(&place, &format!("why {}", cast.waiting))));
-    terminal.shows("code=0");
+    let stories = [
+        format!("show {}", cast.waiting),
+        format!("why {}", cast.full),
+        format!("tree {}", cast.child),
+        format!("steps {}", cast.completed),
+        format!("budget {}", cast.running.id()),
+        "stats".to_string(),
+        "owners".to_string(),
+        "events".to_string(),
+        "retention".to_string(),
+        "check".to_string(),
+    ];
+    for command in stories {
+        // What is above the screen is not looked at: the head of a long story.
+        terminal.tmux(&["clear-history"]);
+        terminal.types(&format!("clear; {}", line(&place, &command)));
+        terminal.until("end", |screen| {
+            screen.contains("code=0") && screen.trim_end().ends_with("ready>")
+        });
+        let joined = terminal.tmux(&["capture-pane", "-p", "-J"]);
+        // What is there to be copied is whole.
+        let is_whole = |line: &&str| line.trim().starts_with("run_") || line.contains("swctl ");
+        let mut lines = joined.lines().filter(|line| !is_whole(line));
+        let broken = lines.find(|line| line.trim_end().chars().count() > 20);
+        assert_eq!(broken, None, "{command}:\n{joined}");
+    }
 }
 
 #[test]

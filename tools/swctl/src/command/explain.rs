@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Done, Session};
+use super::{Done, Session, fact};
 use crate::document::{Explanation, Reason, Run};
 use crate::out::Form;
 use crate::run_id;
@@ -51,7 +51,7 @@ pub(super) fn sentence(session: &mut Session, reason: &Reason) -> Done {
     let now = session.store.now_ms();
     let since = reason.since_ms.map(|at| format!(", since {}", time::relative(at, now)));
     let sentence = format!("{}{}", text::visible(&reason.text), since.unwrap_or_default());
-    for line in wrapped(&capital(&sentence), session.out.room(2).min(100)) {
+    for line in text::wrapped(&capital(&sentence), session.out.room(2).min(100)) {
         session.out.line(&format!("  {line}"))?;
     }
     Ok(())
@@ -67,12 +67,9 @@ fn advice(session: &mut Session, reason: &Reason, run: &Run) -> Done {
     let evidence: Map<String, Value> = serde_json::from_str(reason.evidence.get())?;
     let now = session.store.now_ms();
     for (name, value) in &evidence {
-        let Some(fact) = fact(name, value, now) else { continue };
-        let name = session
-            .out
-            .paint(Tone::Dim, &format!("{:<18}", name.trim_end_matches("_ms").replace('_', " ")));
-        let room = session.out.room(22);
-        session.out.line(&format!("    {name}{}", text::cut(&text::visible(&fact), room)))?;
+        let Some(fact) = known(name, value, now) else { continue };
+        let name = name.trim_end_matches("_ms").replace('_', " ");
+        fact::line(session, (4, 18), &name, &fact)?;
     }
     let file = session.file.display().to_string();
     for command in commands(reason.code, &evidence, run) {
@@ -84,7 +81,7 @@ fn advice(session: &mut Session, reason: &Reason, run: &Run) -> Done {
 }
 
 /// A member of the evidence as people read it; None where it says nothing.
-fn fact(name: &str, value: &Value, now_ms: i64) -> Option<String> {
+fn known(name: &str, value: &Value, now_ms: i64) -> Option<String> {
     match value {
         Value::Null | Value::Bool(false) => None,
         Value::Number(number) if name.ends_with("_at_ms") || name == "until_ms" => {
@@ -157,19 +154,4 @@ pub(super) fn quoted(word: &str) -> String {
         c => c.to_string(),
     });
     format!("$'{}'", escaped.collect::<String>())
-}
-
-/// Lines of at most so many cells, broken between words.
-fn wrapped(sentence: &str, cells: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in sentence.split(' ') {
-        let line = lines.last_mut().expect("there is one line at least");
-        if !line.is_empty() && text::width(line) + 1 + text::width(word) > cells {
-            lines.push(word.to_string());
-        } else {
-            let space = if line.is_empty() { "" } else { " " };
-            *line += &format!("{space}{word}");
-        }
-    }
-    lines
 }

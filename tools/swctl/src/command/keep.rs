@@ -86,7 +86,8 @@ fn rehearsed(session: &mut Session, filter: &Object, document: &str) -> Done {
         if !roots.has("state") {
             roots.json("state", r#"["completed","failed","cancelled"]"#);
         }
-        session.out.line("\nthe first that are meant; a tree stays while a run in it lives")?;
+        session.out.line("")?;
+        session.out.sentence("the first that are meant; a tree stays while a run in it lives")?;
         super::list::first(session, &roots, 10)?;
     }
     session.out.flush()?;

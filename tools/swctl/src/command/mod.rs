@@ -4,6 +4,7 @@ mod act;
 mod bundle;
 mod carry;
 mod explain;
+mod fact;
 mod keep;
 mod list;
 mod log;

@@ -36,7 +36,7 @@ pub(super) fn show(session: &mut Session) -> Done {
     if table.is_empty() && session.out.form == out::Form::Table {
         return Ok(session
             .out
-            .line("there is no policy: what has ended stays until it is pruned")?);
+            .sentence("there is no policy: what has ended stays until it is pruned")?);
     }
     Ok(session.out.table(&table, session.store.now_ms())?)
 }

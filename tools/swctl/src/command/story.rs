@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::list::{self, tries};
-use super::{Done, Session, explain};
+use super::{Done, Session, explain, fact};
 use crate::document::{
     Attempt, Child, Event, Explanation, History, Page, Run, Signal, Step, brief,
 };
@@ -108,9 +108,7 @@ fn facts(session: &mut Session, run: &Run) -> Done {
         }
     }
     for (name, fact) in facts {
-        let name = session.out.paint(Tone::Dim, &format!("{name:<13}"));
-        let room = session.out.room(15);
-        session.out.line(&format!("  {name}{}", text::cut(&text::visible(&fact), room)))?;
+        fact::line(session, (2, 13), name, &fact)?;
     }
     Ok(())
 }

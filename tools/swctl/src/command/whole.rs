@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::places::{OWNERS, Owner, Queue, new_queues};
-use super::{Done, Session};
+use super::{Done, Session, fact};
 use crate::out::Form;
 use crate::run_id;
 use crate::table::{Cell, Table, Tone, Value, size};
@@ -129,7 +129,8 @@ fn rows(session: &mut Session, table: &Table, now_ms: i64) -> Done {
 fn counts(session: &mut Session, stats: &Stats) -> Done {
     for (name, count, bound) in stats.runs.counts() {
         let tone = if count == 0 { Tone::Dim } else { Tone::of_state(name) };
-        let count = session.out.paint(tone, &format!("{count:>10}{bound}"));
+        let cells = session.out.room(14).min(10);
+        let count = session.out.paint(tone, &format!("{count:>cells$}{bound}"));
         session.out.line(&format!("{name:<14}{count}"))?;
     }
     let File { bytes, free_bytes, log_bytes } = &stats.file;
@@ -138,11 +139,11 @@ fn counts(session: &mut Session, stats: &Stats) -> Done {
     });
     let due =
         stats.next_due_at_ms.map_or("nothing".to_string(), |at| time::relative(at, stats.at_ms));
-    session.out.line(&format!("{:<14}{oldest}", "oldest"))?;
-    session.out.line(&format!("{:<14}{due}", "next due"))?;
+    fact::line(session, (0, 14), "oldest", &oldest)?;
+    fact::line(session, (0, 14), "next due", &due)?;
     let file =
         format!("{}, {} of it free, log {}", size(*bytes), size(*free_bytes), size(*log_bytes));
-    Ok(session.out.line(&format!("{:<14}{file}", "file"))?)
+    fact::line(session, (0, 14), "file", &file)
 }
 
 /// Names and numbers, a line each.
@@ -184,7 +185,7 @@ pub(super) fn budget(session: &mut Session, typed: &str) -> Done {
     let budget: Budget = serde_json::from_str(&document)?;
     if session.out.form == Form::Table && budget.units.is_empty() {
         let root = text::visible(&budget.root_run_id).into_owned();
-        return Ok(session.out.line(&format!("the tree of {root} meters nothing"))?);
+        return Ok(session.out.sentence(&format!("the tree of {root} meters nothing"))?);
     }
     let mut table = Table::new(&["UNIT", "LIMIT", "WARNS AT", "RESERVED", "SPENT", "REMAINING"]);
     for (name, unit) in &budget.units {
