@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -68,6 +69,8 @@ class Gang:
         self.lives = 0
         self.is_excused = False
         self.preload = ""
+        self.heard: set[int] = set()
+        self.heard_up_to = 0
 
     # ---- one worker
 
@@ -75,7 +78,7 @@ class Gang:
         self.lives += 1
         self.counts[f"lives {worker.language}"] += 1
         first = min(self.lives * PLANS_PER_LIFE, PLANS) if submits else PLANS
-        lease = self.draws.choice([0, SHORT_LEASE_MS])
+        lease = self.draws.choice([0, SHORT_LEASE_MS, SHORT_LEASE_MS])
         words = [*worker.command, self.paths.store, self.paths.plans, first, lease]
         worker.log = self.paths.logs / f"{self.lives}-{worker.language}.log"
         environment = {
@@ -140,19 +143,27 @@ class Gang:
             if worker.process is None:
                 self.start(worker)
 
-    @staticmethod
-    def weight(worker: Worker) -> int:
-        """Who is slow to begin would be killed before anything is done."""
-        return 1 if worker.language in ("node", "python") else 3
+    def hear(self) -> None:
+        """Takes down who has noted a fact."""
+        with self.paths.witness.open("rb") as facts:
+            facts.seek(self.heard_up_to)
+            new = facts.read()
+        self.heard_up_to += len(new)
+        self.heard.update(int(pid) for pid in re.findall(rb"\.([0-9]+)\t\.", new))
+
+    def weight(self, worker: Worker) -> int:
+        """Who has hardly begun would be killed again and again before anything is done."""
+        return 8 if worker.process is not None and worker.process.pid in self.heard else 1
 
     def disturb(self, long: bool) -> None:
         """Does something to one of them, now and then to all."""
-        how = self.draws.choices(["kill", "stop", "end", "all"], [50, 35, 12, 3])[0]
+        how = self.draws.choices(["kill", "stop", "end", "all"], [48, 40, 9, 3])[0]
+        self.hear()
         worker = self.draws.choices(self.workers, [self.weight(each) for each in self.workers])[0]
         if how == "kill":
             self.kill(worker)
         elif how == "stop":
-            self.stop(worker, self.draws.choice([0.05, 0.5, 2.5, 7.0 if long else 1.5]))
+            self.stop(worker, self.draws.choice([0.05, 1.6, 2.5, 7.0 if long else 1.6]))
         elif how == "end":
             self.end(worker)
         else:

@@ -167,10 +167,22 @@ def repeated(before: Fact, fact: Fact, content: Content) -> Faults:
             yield Fault("effects", fact.run, f"{said} was {ends.get(first)}, and not lost")
 
 
+def tracked(facts: list[Fact], _: Content, __: Seen) -> Faults:
+    """Work whose start is recorded, with one try, is begun once, whatever is killed."""
+    begun = Counter((fact.run, fact.name) for fact in facts if fact.kind == "effect")
+    for (run, name), count in begun.items():
+        if name.endswith("t") and count > 1:
+            yield Fault("tracked", run, f"{name} was begun {count} times, of one")
+    done = {(fact.run, fact.name) for fact in facts if fact.kind == "seen"}
+    for fact in facts:
+        if fact.kind == "interrupted" and (fact.run, fact.name) in done:
+            yield Fault("tracked", fact.run, f"{fact.name} was done, and then interrupted")
+
+
 def causeless(facts: list[Fact], known: dict[tuple[str, str], list[Fact]]) -> Faults:
     """A result that is recorded was worked for by whoever wrote it."""
     for fact in facts:
-        if fact.kind == "seen" and fact.name[-1] in "swfhb":
+        if fact.kind == "seen" and fact.name[-1] in "swfhbt":
             author = fact.value.rsplit(".", 1)[0]
             if all(each.who != author for each in known[fact.run, fact.name]):
                 yield Fault("effects", fact.run, f"{fact.name} has a result of {author}, no effect")
@@ -265,6 +277,8 @@ def all_done(_: list[Fact], content: Content, __: Seen) -> Faults:
 def is_done(content: Content, run: str, op: Op) -> bool:
     if op.what in "swfhbx":
         return content.result(run, op.name) != ""
+    if op.what == "t":
+        return any(each["name"] == op.name for each in content.steps[run])
     if op.what == "g":
         return content.result(run, "go") != ""
     if op.what == "e":
@@ -307,6 +321,7 @@ ALWAYS = [
     logged,
     kept,
     effects,
+    tracked,
     steps_once,
     host_sum,
     budgets,

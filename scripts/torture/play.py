@@ -24,7 +24,7 @@ from gang import Ended
 from prove import prove
 from round import Broken, Round
 from trouble import ROOT_ONLY, TROUBLES, Trouble, own_disk
-from witness import languages, shared_runs
+from witness import languages, shared_runs, stale_facts
 
 import smolwf
 
@@ -105,6 +105,7 @@ def play_round(
         facts = played.facts()
         counts = played.figures(content)
     counts["runs of many languages"] = shared_runs(facts)
+    counts["facts of stale attempts"] = stale_facts(facts)
     for language, count in languages(facts).items():
         counts[f"facts {language}"] = count
     took = time.monotonic() - began

@@ -72,6 +72,11 @@ def effect_by_two_attempts(case: Case) -> None:
     attempts[fact.attempt - 1] = {**attempts[fact.attempt - 1], "state": "released"}
 
 
+def tracked_twice(case: Case) -> None:
+    _, fact = of_kind(case, "effect", "t")
+    case.facts.append(fact._replace(attempt=fact.attempt + 1))
+
+
 def no_effect(case: Case) -> None:
     _, fact = of_kind(case, "effect", "s")
     case.facts[:] = [each for each in case.facts if each.kind != "effect" or each.run != fact.run]
@@ -162,6 +167,7 @@ DOCTORS: list[tuple[str, str, Doctor]] = [
     ("effects", "an effect done after its record", effect_after_its_record),
     ("effects", "an effect of two attempts, none lost", effect_by_two_attempts),
     ("effects", "a record of work that nobody did", no_effect),
+    ("tracked", "a step begun twice that may be begun once", tracked_twice),
     ("steps_once", "a step recorded twice", step_doubled),
     (
         "host_sum",

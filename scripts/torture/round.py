@@ -166,7 +166,9 @@ class Round:
 
     def unblock(self) -> None:
         """Gives parked runs what they wait for: the message that a killed worker did not send, the
-        money that their plan needs."""
+        money that their plan needs, the word of who paused them and is gone."""
+        for paused in list(self.store.list_runs(workflow="torture", state="paused")):
+            self.store.resume(paused["run_id"])
         chosen: Any = {
             "workflow": "torture",
             "state": "waiting",
@@ -177,7 +179,7 @@ class Round:
             key = run["args"].split(" ")[0]
             if '"go"' in told:
                 self.store.signal(run["run_id"], "go", key, idempotency_key=key)
-            elif "budget" in told:
+            elif '"budget"' in told:
                 root = run["root_run_id"]
                 self.store.budget_raise(root, "coins", 10)
                 self.raises[root] = self.raises.get(root, 0) + 10

@@ -60,7 +60,7 @@ def draw_plan(draws: random.Random) -> str:
     """A plan of two to eight parts; it takes one signal at most."""
     parts, has_signal = [], False
     for _ in range(draws.randint(2, 8)):
-        what = draws.choice("sssswwfhbbxxzgcer")
+        what = draws.choice("ssswwfhttbbxxzgcer")
         if what == "g" and has_signal:
             what = "s"
         has_signal = has_signal or what == "g"
@@ -79,9 +79,22 @@ def draw_plans(draws: random.Random, count: int) -> list[str]:
     for at in range(count):
         plan, key = draw_plan(draws), f"k{at}"
         queue = draws.choice(["work", "work", "narrow"])
-        act = "cancel" if draws.random() < 0.12 else "signal" if "g" in plan else "-"
+        act = draws.choices(["cancel", "pause", "-"], [12, 8, 80])[0]
+        if act == "-" and "g" in plan:
+            act = "signal"
         lines.append(f"{key}\t{queue}\t{act}\t{key} {plan}")
     return lines
+
+
+def stale_facts(facts: list[Fact]) -> int:
+    """How often an attempt did something after a later one had begun to."""
+    newest: dict[str, int] = {}
+    stale = 0
+    for fact in facts:
+        if fact.kind in ("effect", "seen"):
+            stale += fact.attempt < newest.get(fact.run, 0)
+            newest[fact.run] = max(fact.attempt, newest.get(fact.run, 0))
+    return stale
 
 
 def languages(facts: list[Fact]) -> Counter[str]:

@@ -194,6 +194,7 @@ static enum turn step(struct plan *plan, const char *name, char what, int count)
                                .max_tries = 1000,
                                .backoff_initial_ms = 5,
                                .backoff_max_ms = 20};
+    if (what == 't') options.flags = SW_STEP_TRACK, options.max_tries = 1;
     const char *input = what == 's' ? "{\"op\":\"s\",\"at\":1}" : NULL;
     sw_step *begun = NULL;
     int32_t code;
@@ -202,6 +203,7 @@ static enum turn step(struct plan *plan, const char *name, char what, int count)
     if (code == SW_REPLAYED) seen(plan, name, sw_step_result(begun, NULL));
     if (code == SW_OK) code = do_step(plan, begun, name, what, count);
     sw_step_free(begun);
+    if (code == SW_FAILED && what == 't') note("interrupted", plan->run, name, plan->number, "");
     return turn_of(code, name);
 }
 
@@ -277,6 +279,7 @@ static enum turn perform(struct plan *plan, const char *name, char what, int cou
     case 'w':
     case 'f':
     case 'h':
+    case 't':
     case 'b':
     case 'x':
         return step(plan, name, what, count);
@@ -384,6 +387,20 @@ static void cancel(const char *run) {
     sw_text_free(text);
 }
 
+static void pause_run(const char *run) {
+    int32_t code;
+    PATIENTLY(code, sw_run_pause(store, run, SW_NTS, &err));
+    if (code >= 0) {
+        pause_ms(30);
+        PATIENTLY(code, sw_run_resume(store, run, SW_NTS, &err));
+    }
+    if (code < 0 && code != SW_ERR_CONFLICT) fail("pause");
+    if (code < 0) { /* it has ended before */
+        sw_error_free(err);
+        err = NULL;
+    }
+}
+
 static void await(const char *run) {
     char state[VALUE_CAP], result[VALUE_CAP];
     sw_text *text = NULL;
@@ -422,6 +439,7 @@ static void submit(char *line) {
     if (code < 0) fail("submit");
     note("submit", run, key, 0, "");
     if (strcmp(act, "cancel") == 0) cancel(run);
+    if (strcmp(act, "pause") == 0) pause_run(run);
     if (strcmp(act, "signal") == 0) {
         print(message, sizeof message, "\"%s\"", key);
         PATIENTLY(code, sw_signal_send(store, run, SW_NTS, "go", SW_NTS, message, SW_NTS, key,

@@ -78,6 +78,9 @@ class plan {
         case 'h':
             seen(name, step(name, what, count));
             break;
+        case 't':
+            once(name);
+            break;
         case 'b':
             seen(name, spend(name, count));
             break;
@@ -130,6 +133,21 @@ class plan {
         const std::string_view input =
             what == 's' ? R"({ "op": "s", "at": 1 })" : std::string_view();
         return context_.step(name, work, patient(), input);
+    }
+
+    // A step whose work never runs twice: interrupted, it has failed.
+    void once(text name) {
+        smolwf::step_options options;
+        options.flags = SW_STEP_TRACK, options.max_tries = 1;
+        const auto work = [&](smolwf::step &of) {
+            effect(name, of);
+            return quoted(token());
+        };
+        try {
+            seen(name, context_.step(name, work, options));
+        } catch (const smolwf::recorded_failure &) {
+            note("interrupted", run_, name, attempt_, "");
+        }
     }
 
     std::string spend(text name, int count) {
@@ -209,6 +227,16 @@ static void cancel(smolwf::store &store, text run) {
          static_cast<unsigned>(std::atoi(behind(document.str(), "attempts").c_str())), "");
 }
 
+static void pause(smolwf::store &store, text run) {
+    try {
+        patiently([&] { store.run_pause(run); });
+        pause_ms(30);
+        patiently([&] { store.run_resume(run); });
+    } catch (const smolwf::error &why) {
+        if (why.code() != SW_ERR_CONFLICT) throw; // it has ended before
+    }
+}
+
 static void submit(smolwf::store &store, text line) {
     std::istringstream parts(line);
     std::string key, queue, act, args;
@@ -222,6 +250,7 @@ static void submit(smolwf::store &store, text line) {
         patiently([&] { return store.run_submit("torture", quoted(args), options).value.str(); });
     note("submit", run, key, 0, "");
     if (act == "cancel") cancel(store, run);
+    if (act == "pause") pause(store, run);
     if (act == "signal") {
         patiently([&] { return store.signal_send(run, "go", quoted(key), key); });
         note("signal", run, "", 0, key);

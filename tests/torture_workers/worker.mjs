@@ -3,7 +3,7 @@
 import { openSync, readFileSync, writeSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 
-const { ConflictError, Store } = await import(process.env.TORTURE_NODE);
+const { ConflictError, RecordedFailure, Store } = await import(process.env.TORTURE_NODE);
 const WHO = `node.${process.pid}`;
 const RUNS = { work: 3, narrow: 2 };
 const PATIENT = { maxTries: 1000, backoffInitialMs: 5, backoffMaxMs: 20 };
@@ -39,6 +39,21 @@ async function step(attempt, name, what, count) {
   await note("seen", attempt.runId, name, attempt.number, value.replace(/\/+$/, ""));
 }
 
+/** A step whose work never runs twice: interrupted, it has failed. */
+async function once(attempt, name) {
+  const work = async (step) => {
+    await note("effect", attempt.runId, name, attempt.number, step.tries);
+    return token();
+  };
+  try {
+    const value = await attempt.step(name, work, { track: true, maxTries: 1 });
+    await note("seen", attempt.runId, name, attempt.number, value);
+  } catch (error) {
+    if (!(error instanceof RecordedFailure)) throw error;
+    await note("interrupted", attempt.runId, name, attempt.number);
+  }
+}
+
 async function transaction(attempt, name, count) {
   const one = { expectChanges: 1 };
   const work = (tx) => {
@@ -67,6 +82,7 @@ async function children(attempt, key, name, count) {
 
 async function perform(attempt, key, name, what, count) {
   if ("swfhb".includes(what)) await step(attempt, name, what, count);
+  else if (what === "t") await once(attempt, name);
   else if (what === "x") await transaction(attempt, name, count);
   else if (what === "z") await attempt.sleep(name, count);
   else if (what === "c") await children(attempt, key, name, count);
@@ -111,12 +127,23 @@ async function cancel(store, runId) {
   await note("cancel", runId, "", run.attempts);
 }
 
+async function pauseRun(store, runId) {
+  try {
+    await patiently(() => store.runs.pause(runId));
+    await pause(30);
+    await patiently(() => store.runs.resume(runId));
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error; // it has ended before
+  }
+}
+
 async function submit(store, line) {
   const [key, queue, act, args] = line.split("\t");
   const options = { ...PATIENT, idempotencyKey: key, queue, budget: { coins: 20 } };
   const { runId } = await patiently(() => store.runs.submit("torture", args, options));
   await note("submit", runId, key);
   if (act === "cancel") await cancel(store, runId);
+  if (act === "pause") await pauseRun(store, runId);
   if (act === "signal") {
     await patiently(() => store.signals.send(runId, "go", key, key));
     await note("signal", runId, "", 0, key);

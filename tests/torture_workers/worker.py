@@ -57,6 +57,8 @@ class Plan:
     def do(self, name: str, what: str, count: int) -> None:
         if what in "swfhb":
             self.step(name, what, count)
+        elif what == "t":
+            self.once(name)
         elif what == "x":
             self.transaction(name, count)
         elif what == "z":
@@ -86,6 +88,17 @@ class Plan:
                 used = {"coins": count - count // 3} if what == "b" else None
                 step.complete(value, usage=used)
             self.seen(name, step.result.rstrip("/"))
+
+    def once(self, name: str) -> None:
+        """A step whose work never runs twice: interrupted, it has failed."""
+        try:
+            with self.context.step(name, track=True, max_tries=1) as step:
+                if step.is_todo:
+                    self.effect(name, step.step.tries)
+                    step.complete(token())
+                self.seen(name, step.result)
+        except smolwf.StepFailed:
+            note("interrupted", self.run, name, self.attempt)
 
     def transaction(self, name: str, count: int) -> None:
         with self.context.transaction(name, **PATIENT) as tx:
@@ -131,6 +144,15 @@ def patiently(call: Callable[[], Any]) -> Any:
             time.sleep(0.02)
 
 
+def pause(store: smolwf.Store, run: str) -> None:
+    try:
+        patiently(lambda: store.pause(run))
+        time.sleep(0.03)
+        patiently(lambda: store.resume(run))
+    except smolwf.ConflictError:
+        pass  # it has ended before
+
+
 def submit(store: smolwf.Store, line: str) -> None:
     key, queue, act, args = line.rstrip("\n").split("\t")
     options: dict[str, Any] = {"idempotency_key": key, "queue": queue, "budget": {"coins": 20}}
@@ -143,6 +165,8 @@ def submit(store: smolwf.Store, line: str) -> None:
             note("cancel", run, "", patiently(lambda: store.run(run))["attempts"])
         except smolwf.ConflictError:
             pass  # it has ended before
+    elif act == "pause":
+        pause(store, run)
     elif act == "signal":
         patiently(lambda: store.signal(run, "go", key, idempotency_key=key))
         note("signal", run, "", 0, key)

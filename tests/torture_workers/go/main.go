@@ -61,6 +61,8 @@ func (p *plan) do(name string, what byte, count int) error {
 	switch what {
 	case 's', 'w', 'f', 'h':
 		return p.step(name, what, count)
+	case 't':
+		return p.once(name)
 	case 'b':
 		return p.spend(name, count)
 	case 'x':
@@ -112,6 +114,24 @@ func (p *plan) step(name string, what byte, count int) error {
 		return token(), nil
 	})
 	if err == nil {
+		p.seen(name, value)
+	}
+	return err
+}
+
+// once is a step whose work never runs twice: interrupted, it has failed.
+func (p *plan) once(name string) error {
+	options := smolwf.StepOptions{Track: true, MaxTries: 1}
+	value, err := smolwf.DoWith(p.ctx, p.run, name, options, func(ctx context.Context) (string, error) {
+		p.effect(name, smolwf.CurrentStep(ctx).Tries())
+		return token(), nil
+	})
+	var failed *smolwf.Failed
+	switch {
+	case errors.As(err, &failed):
+		note("interrupted", p.run.RunID(), name, p.run.Number(), "")
+		return nil
+	case err == nil:
 		p.seen(name, value)
 	}
 	return err
@@ -222,6 +242,18 @@ func cancel(store *smolwf.Store, runID string) error {
 	return err
 }
 
+func pause(store *smolwf.Store, runID string) error {
+	err := patiently(func() error { return store.Pause(runID) })
+	if err == nil {
+		time.Sleep(30 * time.Millisecond)
+		err = patiently(func() error { return store.Resume(runID) })
+	}
+	if errors.Is(err, smolwf.ErrConflict) {
+		return nil // it has ended before
+	}
+	return err
+}
+
 func submit(store *smolwf.Store, line string) error {
 	parts := strings.Split(line, "\t")
 	key, queue, act, args := parts[0], parts[1], parts[2], parts[3]
@@ -236,6 +268,8 @@ func submit(store *smolwf.Store, line string) error {
 	switch act {
 	case "cancel":
 		err = cancel(store, runID)
+	case "pause":
+		err = pause(store, runID)
 	case "signal":
 		if err = patiently(func() error { _, err := store.Signal(runID, "go", key, key); return err }); err == nil {
 			note("signal", runID, "", 0, key)
