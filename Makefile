@@ -28,7 +28,7 @@ PACKAGES = libraries archives deb wheels npm go sums
 # The command-line tool is a workspace of its own.
 TOOL = tools/swctl/Cargo.toml
 
-.PHONY: help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
+.PHONY: plants help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
 	python polyglot other gauntlet litestream torture sweep swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
 	install uninstall packages packages-try packages-twice clean
 
@@ -72,7 +72,7 @@ tools: # those of other makers
 cinstall: # cargo-c puts down what `make install` does
 	@scripts/cinstall.sh
 
-test: suites faults ## every test suite
+test: suites faults plants ## every test suite
 
 suites:
 	$(CARGO) test --locked --no-fail-fast
@@ -82,6 +82,9 @@ faults:
 
 torture: ## workers in five languages are killed, stopped and given trouble, and a judge looks on; MINUTES=60
 	@scripts/torture-workers.sh "$(if $(MINUTES),$$(($(MINUTES) * 60)),40)"
+
+plants: ## faults that are planted in the library are found, each by a suite
+	$(CARGO) test --locked --no-fail-fast --features plant --test model plants::
 
 swctl: ## tests of the command-line tool, some on a terminal that tmux is, some in a browser
 	$(CARGO) test --locked --no-fail-fast --manifest-path $(TOOL); tool=$$?; scripts/page.sh && exit $$tool
@@ -130,7 +133,7 @@ clippy:
 	@$(DENY); $(call if_has,clippy,$(CLIPPY) -- $$deny)
 
 clippy-faults:
-	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features fault -- $$deny)
+	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features plant -- $$deny)
 
 clippy-tool:
 	@$(DENY); $(call if_has,clippy,$(CLIPPY) --manifest-path $(TOOL) -- $$deny)

@@ -13,7 +13,7 @@
 //!
 //! Calls travel host -> ffi -> handles -> domain <- storage. What every floor may use and what imports
 //! none of them: [`error`], [`limits`], [`clock`], [`id`], [`json`], [`text`], [`stop`], [`lock`],
-//! [`process`], [`os`].
+//! [`process`], [`os`], and [`plant`], which is for tests.
 //!
 //! The C header is the product. The Rust items are public for the tests and benches beside them, follow
 //! the inside of the library, and change with it: a program in Rust links the C library, as `swctl` does.
@@ -28,6 +28,7 @@ pub mod json;
 pub mod limits;
 pub mod lock;
 pub mod os;
+pub mod plant;
 pub mod process;
 #[cfg(test)]
 #[path = "../tests/support/schemas.rs"]

@@ -13,18 +13,28 @@
 
 #[path = "model/attempt.rs"]
 mod attempt;
+#[path = "model/budget.rs"]
+mod budget;
 #[path = "model/calls.rs"]
 mod calls;
 #[path = "model/carry.rs"]
 mod carry;
 #[path = "model/clocks.rs"]
 mod clocks;
+#[path = "model/door.rs"]
+mod door;
 #[path = "model/drive.rs"]
 mod drive;
+#[path = "model/event.rs"]
+mod event;
 #[path = "model/explain.rs"]
 mod explain;
+#[path = "model/keep.rs"]
+mod keep;
 #[path = "model/list.rs"]
 mod list;
+#[path = "model/looks.rs"]
+mod looks;
 #[path = "model/nouns.rs"]
 mod nouns;
 #[path = "model/oracle.rs"]
@@ -37,44 +47,57 @@ mod owner;
 mod page;
 #[path = "model/place.rs"]
 mod place;
+#[cfg(feature = "plant")]
+#[path = "model/plants.rs"]
+mod plants;
 #[path = "model/retention.rs"]
 mod retention;
+#[path = "model/schedule.rs"]
+mod schedule;
+#[path = "model/script.rs"]
+mod script;
+#[path = "model/sql.rs"]
+mod sql;
 mod support;
 #[path = "model/waiting.rs"]
 mod waiting;
+#[path = "model/walks.rs"]
+mod walks;
+#[path = "model/whole.rs"]
+mod whole;
 #[path = "model/world.rs"]
 mod world;
 
-use std::collections::BTreeMap;
-
-use drive::Drive;
+use walks::Seen;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
+/// Walks the seeds that the environment names, else so many from 1 and those of `found`.
+fn walk(kind: &str, (rounds, steps): (u64, u64), found: &[u64]) -> Seen {
+    let named = number("SW_MODEL_SEED");
+    let first = named.unwrap_or(1);
+    let rounds = number("SW_MODEL_ROUNDS").unwrap_or(if named.is_some() { 1 } else { rounds });
+    let steps = number("SW_MODEL_STEPS").unwrap_or(steps);
+    let found = if named.is_none() { found } else { &[] };
+    let seeds = (first..first + rounds).chain(found.iter().copied());
+    let seen = walks::walk(kind, seeds, steps as usize);
+    let (answers, reasons) = (&seen.answers, &seen.reasons);
+    println!("{kind}: {} deeds {answers:?} {reasons:?} {} pruned", seen.deeds, seen.pruned);
+    seen
+}
+
 /// P8 to P11, P13 to P20, P22 to P26, and what documents show of them.
 #[test]
 fn the_core_answers_as_the_model_does_whatever_is_asked_in_which_order() {
-    let (first, rounds) = match number("SW_MODEL_SEED") {
-        Some(seed) => (seed, number("SW_MODEL_ROUNDS").unwrap_or(1)),
-        None => (1, number("SW_MODEL_ROUNDS").unwrap_or(16)),
-    };
-    let steps = number("SW_MODEL_STEPS").unwrap_or(500) as usize;
-    let (mut seen, mut explained) = (BTreeMap::new(), BTreeMap::<_, u32>::new());
-    let found = if number("SW_MODEL_SEED").is_none() { &FOUND[..] } else { &[] };
-    for seed in (first..first + rounds).chain(found.iter().copied()) {
-        let mut drive = Drive::new(seed);
-        drive.run(steps, &mut seen);
-        drive.explained.into_iter().for_each(|(code, n)| *explained.entry(code).or_default() += n);
-    }
-    println!("{seen:?} {explained:?}");
+    let seen = walk("plain", (16, 500), &FOUND);
     if number("SW_MODEL_SEED").is_none() {
         let missing: Vec<_> =
-            TO_BE_SEEN.iter().filter(|seldom| !seen.contains_key(seldom)).collect();
+            TO_BE_SEEN.iter().filter(|seldom| !seen.answers.contains_key(seldom)).collect();
         assert!(missing.is_empty(), "never answered, so never compared: {missing:?}");
         let missing: Vec<_> =
-            REASONS.iter().filter(|code| !explained.contains_key(*code)).collect();
+            REASONS.iter().filter(|code| !seen.reasons.contains_key(*code)).collect();
         assert!(missing.is_empty(), "never a first reason, so never compared: {missing:?}");
     }
 }
@@ -82,15 +105,8 @@ fn the_core_answers_as_the_model_does_whatever_is_asked_in_which_order() {
 /// What is done to many runs at once is what is done to each.
 #[test]
 fn an_act_on_many_is_as_many_acts_on_one() {
-    let first = number("SW_MODEL_SEED").unwrap_or(1);
-    let rounds = number("SW_MODEL_ROUNDS").unwrap_or(6);
-    let steps = number("SW_MODEL_STEPS").unwrap_or(500) as usize;
-    let mut seen = BTreeMap::new();
-    for seed in first..first + rounds {
-        Drive::with_acts_on_many(seed).run(steps, &mut seen);
-    }
-    println!("{seen:?}");
-    assert!(seen.contains_key(&("act_many", 0)), "nothing was acted on");
+    let seen = walk("acts", (6, 500), &[]);
+    assert!(seen.answers.contains_key(&("act_many", 0)), "nothing was acted on");
 }
 
 /// P12, P13.
@@ -99,50 +115,49 @@ fn runs_whose_owners_die_say_so_and_are_taken_back() {
     if let Some(role) = support::Role::mine() {
         return owner::play(&role);
     }
-    let first = number("SW_MODEL_SEED").unwrap_or(1);
-    let rounds = number("SW_MODEL_ROUNDS").unwrap_or(4);
-    let steps = number("SW_MODEL_STEPS").unwrap_or(150) as usize;
-    let (mut seen, mut explained) = (BTreeMap::new(), BTreeMap::<_, u32>::new());
-    for seed in first..first + rounds {
-        let mut drive = Drive::with_deaths(seed);
-        drive.run(steps, &mut seen);
-        drive.explained.into_iter().for_each(|(code, n)| *explained.entry(code).or_default() += n);
-    }
-    println!("{seen:?} {explained:?}");
-    assert!(seen.contains_key(&("die", 0)), "nobody who had claimed was killed");
-    assert!(explained.contains_key("owner_dead"), "no death was told");
+    let seen = walk("deaths", (4, 150), &[]);
+    assert!(seen.answers.contains_key(&("die", 0)), "nobody who had claimed was killed");
+    assert!(seen.reasons.contains_key("owner_dead"), "no death was told");
 }
 
 /// P34: what has ended goes whole, whatever was asked before and is asked after.
 #[test]
 fn what_was_pruned_is_gone_for_every_call_and_nothing_else_is() {
-    let first = number("SW_MODEL_SEED").unwrap_or(1);
-    let rounds = number("SW_MODEL_ROUNDS").unwrap_or(6);
-    let steps = number("SW_MODEL_STEPS").unwrap_or(500) as usize;
-    let mut seen = BTreeMap::new();
-    let mut pruned = 0;
-    for seed in first..first + rounds {
-        let mut drive = Drive::with_prunes(seed);
-        drive.run(steps, &mut seen);
-        pruned += drive.oracle.runs.iter().filter(|run| run.is_gone).count();
-    }
-    println!("{seen:?} {pruned} pruned");
-    assert!(pruned > 5 * rounds as usize, "{pruned} pruned runs show nothing");
+    let seen = walk("prunes", (6, 500), &[]);
+    assert!(seen.pruned > 5 * seen.walks, "{} pruned runs show nothing", seen.pruned);
 }
 
 /// What is exported and imported goes on as its original would, and comes back as it was.
 #[test]
 fn what_is_carried_goes_on_where_it_stood() {
-    let first = number("SW_MODEL_SEED").unwrap_or(1);
-    let rounds = number("SW_MODEL_ROUNDS").unwrap_or(8);
-    let steps = number("SW_MODEL_STEPS").unwrap_or(500) as usize;
-    let mut seen = BTreeMap::new();
-    for seed in first..first + rounds {
-        Drive::with_carrying(seed).run(steps, &mut seen);
-    }
-    println!("{seen:?}");
+    let seen = walk("carrying", (8, 500), &[]);
     for told in [("copy", 0), ("copy", -23), ("bring_back", 0), ("bring_back", -23)] {
-        assert!(seen.contains_key(&told), "never answered, so never compared: {told:?}");
+        assert!(seen.answers.contains_key(&told), "never answered, so never compared: {told:?}");
+    }
+}
+
+/// All promises that the model knows of, through every function, in files and in memory.
+#[test]
+fn whatever_is_called_in_which_order_the_model_knows_the_answer() {
+    walk("whole", (6, 500), &[]);
+    walk("memory", (2, 300), &[]);
+    let exports = include_str!("exports.txt");
+    let called = door::called();
+    let missing: Vec<&str> = exports.lines().filter(|name| !called.contains(name)).collect();
+    let count = exports.lines().count();
+    println!("{} of {count} functions are called", count - missing.len());
+    assert!(missing.is_empty(), "never called: {missing:?}");
+}
+
+/// What walks have found once, in the fewest deeds that showed it.
+#[test]
+fn what_a_walk_has_found_once_stays_mended() {
+    let scripts = walks::found();
+    for (name, script) in &scripts {
+        println!("{name}");
+        if let (_, Some(failure)) = walks::play(script, false) {
+            panic!("{name}: {failure}");
+        }
     }
 }
 

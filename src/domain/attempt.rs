@@ -12,6 +12,7 @@ use super::{budget, queue};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::limits::{DURATION_MS_MAX, INSTANT_MS_MAX};
+use crate::plant::{Plant, stands};
 
 /// How a failure is to be taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -147,7 +148,8 @@ pub fn lose(port: &mut dyn Port, task: &Task, why: &str, now: Now) -> Result<()>
         close_attempt(port, task, ended, Some(error), now)?;
         return stop_run(port, task, ended, now);
     }
-    let task = Task { losses: task.losses.saturating_add(1), ..task.clone() };
+    let lost = u32::from(!stands(Plant::ForgetLoss));
+    let task = Task { losses: task.losses.saturating_add(lost), ..task.clone() };
     close_attempt(port, &task, Ended::Lost, Some(error), now)?;
     if task.tries() >= port.run_policy(task.run_key)?.max_tries {
         let message = format!(

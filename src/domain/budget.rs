@@ -18,6 +18,7 @@ use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::limits::{BUDGET_TOTALS_MAX, SWEEP_BUDGETS_MAX};
+use crate::plant::{Plant, stands};
 
 mod document;
 mod meter;
@@ -69,6 +70,12 @@ pub fn reserve(port: &mut dyn Port, ask: &Ask, now: Now) -> Result<Reserved> {
     check_open_count(port, ask)?;
     let mut made = new_reservation(ask, root_key, now);
     made.key = port.reservation_insert(&made, &ask.amounts, ask.source.as_deref())?;
+    if stands(Plant::ReserveTwice) {
+        let again = |(unit, amount): (&String, &i64)| {
+            (unit.clone(), Change { reserved: *amount, spent: 0 })
+        };
+        port.balances_add(root_key, &ask.amounts.iter().map(again).collect())?;
+    }
     for ((unit, amount), balance) in ask.amounts.iter().zip(balances) {
         let change = Change { reserved: *amount, spent: 0 };
         changed(port, root_key, (unit, change), balance, now)?;
@@ -135,7 +142,8 @@ fn find(port: &mut dyn Port, text: &str) -> Result<Vec<Reservation>> {
 pub fn settle(port: &mut dyn Port, id: &str, usage: &Amounts, now: Now) -> Result<()> {
     let units = find(port, id)?;
     let first = units.first().ok_or_else(|| Error::internal("a reservation of nothing"))?;
-    match first.state {
+    let settles_again = stands(Plant::SettleTwice) && first.state == ReservationState::Settled;
+    match if settles_again { ReservationState::Open } else { first.state } {
         ReservationState::Open => {
             port.reservation_set(first.key, ReservationState::Settled)?;
             let mut meter = Meter::new(port, first.root_key, now);
@@ -260,7 +268,7 @@ fn close(port: &mut dyn Port, units: &[Reservation], state: ReservationState) ->
 /// that it was woken for and did not take.
 pub(super) fn give_back(port: &mut dyn Port, task: &Task, now: Now) -> Result<()> {
     let units = port.reservations_open(task.run_key)?;
-    if let Some(first) = units.first() {
+    if let Some(first) = units.first().filter(|_| !stands(Plant::ForgetReserve)) {
         close(port, &units, ReservationState::GivenBack)?;
         let mut meter = Meter::new(port, first.root_key, now);
         meter.free(&units);

@@ -10,6 +10,7 @@ use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::{self, Id};
 use crate::limits::{ANCESTORS_MAX, PAGE_LEN_DEFAULT, SWEEP_CASCADE_MAX};
+use crate::plant::{Plant, stands};
 
 /// Cancels a run: at once, or when its running attempt next ends, and all below it (P26). Again is the
 /// same for the run.
@@ -51,7 +52,7 @@ pub fn sweep_cascades(port: &mut dyn Port, now: Now) -> Result<Swept> {
     for (child, is_open) in &children {
         // One that was cancelled before may have made room for this one: it is looked at now.
         match if *is_open { port.task(*child)? } else { None } {
-            Some(task) if !task.is_cancel_asked => {
+            Some(task) if !task.is_cancel_asked && !stands(Plant::SpareChildren) => {
                 cancel_task(port, &task, &cancel_error(None)?, now)?;
             }
             Some(_) | None => passed_on.push(*child),

@@ -5,6 +5,7 @@ use super::port::{Port, Target};
 use super::wake::wake;
 use crate::clock::Now;
 use crate::error::{Error, Result};
+use crate::plant::{Plant, stands};
 
 /// Sends a signal to an open run, once per idempotency key (P23); returns whether that was used before.
 pub fn send(
@@ -16,6 +17,7 @@ pub fn send(
     now: Now,
 ) -> Result<bool> {
     let run_key = find(port, run_id)?;
+    let key = key.filter(|_| !stands(Plant::DoubleMessage));
     if port.task(run_key)?.is_none() {
         return match key {
             Some(key) if port.signal_exists(run_key, name, key)? => Ok(true),

@@ -5,10 +5,14 @@ use super::port::{Port, RunKey, Target, Waiter, WokenFor};
 use super::queue::wake_tasks;
 use crate::clock::Now;
 use crate::error::Result;
+use crate::plant::{Plant, stands};
 
 /// Wakes whoever waits for something that has come. Who waits for all of many is only counted down until
 /// the last of them (P25).
 pub fn wake(port: &mut dyn Port, run_key: RunKey, target: &Target, now: Now) -> Result<()> {
+    if stands(Plant::ForgetWake) && matches!(target, Target::Signal(_)) {
+        return Ok(());
+    }
     let mut ready = Vec::new();
     for waiter in port.waiters(run_key, target)? {
         if waiter.left > 0 {

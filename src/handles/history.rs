@@ -9,6 +9,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::domain::port::{StepFacts, StepView};
 use crate::limits::PRELOAD_BYTES_MAX;
+use crate::plant::{Plant, stands};
 use crate::text::TextRef;
 
 /// The recorded steps of a run.
@@ -82,6 +83,7 @@ impl History {
 
     /// Returns which record is of this step.
     pub fn find(&self, name: &str, occurrence: u32) -> Option<u32> {
+        let occurrence = if stands(Plant::WrongOccurrence) { 1 } else { occurrence };
         let hash = self.hasher.hash_one((name, occurrence));
         let is_it = |at: &u32| {
             let record = &self.records[*at as usize];

@@ -1,6 +1,6 @@
 //! The model's side of an attempt: steps, waiting, children, and the ways to end.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::oracle::{
     CANCELLED, CLOSED, CONFLICT, FAILED, Key, LEASE_LOST, Mark, NONDETERMINISM, OK, Oracle,
@@ -9,7 +9,7 @@ use super::oracle::{
 use super::waiting::Pending;
 
 /// What the holder of an attempt knows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Attempt {
     pub run: Key,
     pub number: u32,
@@ -17,11 +17,13 @@ pub struct Attempt {
     passed: HashMap<(Space, String), BTreeSet<u32>>,
     open: BTreeSet<(String, u32)>,
     pub waits: HashMap<(Space, String, u32), Pending>,
+    /// Reserves that found no room, by what makes them one.
+    pub rooms: BTreeMap<String, Pending>,
     ended: Option<(String, Said)>,
 }
 
 /// A step that is to be run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Step {
     pub name: String,
     pub occurrence: u32,
@@ -84,6 +86,11 @@ impl Attempt {
         !self.open.is_empty()
     }
 
+    /// A script that ended it is answered with its results, again as well.
+    pub fn answer_as(&mut self, results: &str) {
+        self.ended.as_mut().expect("it was ended").1.1 = results.into();
+    }
+
     /// A step that was not finished was freed.
     pub fn free(&mut self, step: &Step) {
         if step.finished.is_none() {
@@ -95,6 +102,16 @@ impl Attempt {
 impl Step {
     pub fn is_finished(&self) -> bool {
         self.finished.is_some()
+    }
+
+    /// A script that ended it is answered with its results, again as well.
+    pub fn answer_as(&mut self, results: &str) {
+        self.finished.as_mut().expect("it was ended").1.1 = results.into();
+    }
+
+    /// The host's label, or what stands for one.
+    pub fn label(&self) -> String {
+        self.begin.label.clone().unwrap_or_else(|| "step".into())
     }
 }
 
@@ -233,7 +250,7 @@ impl Oracle {
     }
 
     /// A finish of a step that was finished before is the same answer, or a conflict.
-    fn finish_again(&self, attempt: &Attempt, step: &Step, asked: &str) -> Option<Said> {
+    pub fn finish_again(&self, attempt: &Attempt, step: &Step, asked: &str) -> Option<Said> {
         if !self.handles.contains(&attempt.handle) {
             return Some(said(CLOSED));
         }
@@ -244,7 +261,17 @@ impl Oracle {
     }
 
     pub fn complete_step(&mut self, attempt: &mut Attempt, step: &mut Step, result: &str) -> Said {
-        let asked = format!("complete {result}");
+        self.complete_step_as(attempt, step, result, format!("complete {result}"))
+    }
+
+    /// Completes a step by whichever call; `asked` is what makes it the same again.
+    pub fn complete_step_as(
+        &mut self,
+        attempt: &mut Attempt,
+        step: &mut Step,
+        result: &str,
+        asked: String,
+    ) -> Said {
         if let Some(said) = self.finish_again(attempt, step, &asked) {
             return said;
         }
@@ -303,7 +330,7 @@ impl Oracle {
         at
     }
 
-    fn end_again(&self, attempt: &Attempt, asked: &str) -> Option<Said> {
+    pub fn end_again(&self, attempt: &Attempt, asked: &str) -> Option<Said> {
         if !self.handles.contains(&attempt.handle) {
             return Some(said(CLOSED));
         }
@@ -323,7 +350,11 @@ impl Oracle {
     }
 
     pub fn complete(&mut self, attempt: &mut Attempt, result: &str) -> Said {
-        let asked = format!("complete {result}");
+        self.complete_as(attempt, result, format!("complete {result}"))
+    }
+
+    /// Completes an attempt by whichever call; `asked` is what makes it the same again.
+    pub fn complete_as(&mut self, attempt: &mut Attempt, result: &str, asked: String) -> Said {
         if let Some(said) = self.end_again(attempt, &asked) {
             return said;
         }
@@ -381,12 +412,15 @@ impl Oracle {
         if let Some(said) = self.end_again(attempt, "suspend") {
             return said;
         }
-        let may_park = attempt.open.is_empty() && !attempt.waits.is_empty();
+        let waits_for_none = attempt.waits.is_empty() && attempt.rooms.is_empty();
+        let may_park = attempt.open.is_empty() && !waits_for_none;
         if self.must_end(attempt.run).is_none() && !may_park {
             return said(CONFLICT);
         }
         let answer = self.end_stopped(attempt, None).unwrap_or_else(|| {
-            let asked: Vec<_> = attempt.waits.clone().into_iter().collect();
+            let rooms = attempt.rooms.values().cloned();
+            let rooms = rooms.map(|room| ((Space::Await, String::new(), 0), room));
+            let asked: Vec<_> = attempt.waits.clone().into_iter().chain(rooms).collect();
             self.park(attempt.run, &asked);
             said(OK)
         });

@@ -1,6 +1,7 @@
 //! The calls of attempts and from outside, each drawn and made on both sides.
 
 use super::attempt::{Begin, Begun};
+use super::door::{Result, Store};
 use super::drive::{Drive, HeldStep};
 use super::oracle::{
     FAILED, Key, LEASE_LOST, Limits, NONDETERMINISM, OK, Oracle, REPLAYED, SUSPEND, Said, Space,
@@ -82,12 +83,15 @@ impl Drive {
         if model.0 == OK && is_first {
             self.check_lease(id);
         }
+        if model.0 == OK && self.is_whole {
+            self.compare_step(&self.steps[at].core, self.held[&id].model.run);
+        }
         self.forget_finished(at);
         Some((core, model))
     }
 
     /// Most steps are let go of once they are finished; the others are finished again.
-    fn forget_finished(&mut self, at: usize) {
+    pub fn forget_finished(&mut self, at: usize) {
         if self.steps[at].model.is_finished() && self.draws.below(4) > 0 {
             self.steps.swap_remove(at);
         }
@@ -313,7 +317,7 @@ impl Drive {
     fn outside(
         &mut self,
         (what, states): (&str, &[State]),
-        core: impl Fn(&smolwf::handles::store::Store, &str) -> smolwf::error::Result<()>,
+        core: impl Fn(&Store, &str) -> Result<()>,
         model: impl Fn(&mut Oracle, &str) -> Said,
     ) -> Option<(Said, Said)> {
         let apt: Vec<Key> = (0..self.oracle.runs.len())

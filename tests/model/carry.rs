@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::budget::Budget;
 use super::drive::Drive;
+use super::event::Event;
 use super::oracle::{CONFLICT, Key, NOT_FOUND, OK, Oracle, Run, Said, Space, State, Target, said};
 use super::waiting::Member;
 use super::world::answer;
@@ -19,6 +21,8 @@ pub struct Carried {
     /// The id of the run that the topmost was forked from.
     origin: Option<String>,
     is_cascading: Vec<Key>,
+    budget: Budget,
+    events: Vec<Event>,
 }
 
 impl Oracle {
@@ -45,6 +49,8 @@ impl Oracle {
             document: document.into(),
             runs: tree.iter().map(|key| (*key, self.runs[*key].clone())).collect(),
             origin: origin.map(|origin| self.runs[origin].id.clone()),
+            budget: self.budgets.get(&root).cloned().unwrap_or_default(),
+            events: self.events.iter().filter(|event| tree.contains(&event.run)).cloned().collect(),
             is_cascading: tree.into_iter().filter(|key| self.cascades.contains(key)).collect(),
         }
     }
@@ -67,6 +73,14 @@ impl Oracle {
             let run = Run { origin: run.origin.and(origin), ..renamed(run, &keys, ids) };
             self.add(run);
         }
+        let mut budget = carried.budget.carried(&keys);
+        for (_, run) in carried.runs.iter().filter(|(_, run)| run.state == State::Waiting) {
+            for name in run.rooms.keys() {
+                budget.units.entry(name.clone()).or_default().wake = Some(self.now);
+            }
+        }
+        self.budgets.insert(first, budget);
+        carried.events.iter().for_each(|event| self.append_again(event, keys[&event.run]));
         carried.is_cascading.iter().for_each(|old| self.cascade(keys[old]));
         for key in keys.values().copied() {
             if self.runs[key].state == State::Running {

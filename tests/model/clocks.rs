@@ -9,12 +9,9 @@ use std::sync::Arc;
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
 use smolwf::domain::{Durability, FailOptions};
-use smolwf::error::Result;
-use smolwf::handles::attempt::Attempt;
-use smolwf::handles::begin::Begun;
-use smolwf::handles::store::{Store, StoreOptions};
-use smolwf::handles::wait::Waited;
 
+use crate::door::waits::Waited;
+use crate::door::{Attempt, Begun, Result, Store, StoreOptions};
 use crate::place::Place;
 use crate::support::{Draws, named};
 
@@ -195,7 +192,7 @@ impl Clocks {
     }
 
     fn work(&mut self, at: usize, attempt: &Arc<Attempt>) {
-        let id = attempt.run_id().as_str().to_owned();
+        let id = attempt.run_id().to_owned();
         let place = self.runs.iter().position(|run| run.id == id).expect("it was submitted");
         self.log.push(format!("attempt {} of {place} by {at}", attempt.number()));
         let run = &mut self.runs[place];

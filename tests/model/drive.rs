@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use smolwf::handles::attempt::Attempt as CoreAttempt;
-use smolwf::handles::step::Step as CoreStep;
 use smolwf::limits::PAYLOAD_INLINE_BYTES_MAX;
 
 use super::attempt::{Attempt, Step};
 use super::carry::Carried;
-use super::oracle::{CONFLICT, Filter, Key, NONE, NOT_FOUND, OK, Oracle, Said, Submit, said};
+use super::door::{Attempt as CoreAttempt, Step as CoreStep};
+use super::oracle::{
+    CONFLICT, Filter, Key, Limit, NONE, NOT_FOUND, OK, Oracle, Said, Submit, said,
+};
 use super::page;
+use super::script::{Deed, Tape};
 use super::waiting::Member;
 use super::world::{TICK_MS, World, answer, core_claim, core_submit, submitted, tidy};
-use crate::support::Draws;
 
 /// An attempt on both sides.
 pub struct Held {
@@ -30,9 +31,9 @@ pub struct HeldStep {
 
 pub struct Drive {
     pub seed: u64,
-    pub draws: Draws,
+    pub draws: Tape,
     /// What is looked for and noted beside the walk, which goes the same way with and without.
-    beside: Draws,
+    beside: Tape,
     pub operations: Vec<(u64, &'static str, Operation)>,
     pub oracle: Oracle,
     pub world: World,
@@ -45,11 +46,18 @@ pub struct Drive {
     pub origins: HashMap<Key, Key>,
     /// Trees that were exported when they had ended.
     pub kept: Vec<Carried>,
+    /// Ids of reservations.
+    pub reserved: Vec<String>,
+    /// Everything is drawn, also what older walks do not know.
+    pub is_whole: bool,
     pub touched: Option<Key>,
     pub payloads: u64,
     /// Which first reasons were compared, and how often.
     pub explained: BTreeMap<&'static str, u32>,
     pub log: Vec<String>,
+    done: Vec<Deed>,
+    /// What is being done, and how much was noted before.
+    doing: Option<(&'static str, usize)>,
 }
 
 /// Open runs above which none is submitted.
@@ -98,8 +106,8 @@ impl Drive {
         let world = World::new(seed, &mut oracle);
         Drive {
             seed,
-            draws: Draws::of(seed),
-            beside: Draws::of(!seed),
+            draws: Tape::of(seed),
+            beside: Tape::of(!seed),
             operations: OPERATIONS.to_vec(),
             oracle,
             world,
@@ -109,10 +117,14 @@ impl Drive {
             recipes: HashMap::new(),
             origins: HashMap::new(),
             kept: Vec::new(),
+            reserved: Vec::new(),
+            is_whole: false,
             touched: None,
             payloads: 0,
             explained: BTreeMap::new(),
             log: Vec::new(),
+            done: Vec::new(),
+            doing: None,
         }
     }
 
@@ -163,12 +175,52 @@ impl Drive {
             std::mem::swap(&mut self.draws, &mut self.beside);
             self.touched = touched;
             if step % 16 == 15 || step + 1 == steps {
-                (0..self.oracle.runs.len()).for_each(|key| self.compare(key));
-                self.check_store();
+                self.make("look", Drive::look, seen);
             } else if let Some(key) = self.touched {
                 self.compare(key);
             }
         }
+    }
+
+    /// Does what a script says.
+    pub fn play(&mut self, deeds: &[Deed]) {
+        let beside: [Operation; 3] = [Drive::list, Drive::annotate, Drive::look];
+        let beside = ["list", "annotate", "look"].into_iter().zip(beside);
+        let known: Vec<(&'static str, Operation)> =
+            self.operations.iter().map(|(_, name, does)| (*name, *does)).chain(beside).collect();
+        for deed in deeds {
+            let (name, operation) =
+                *known.iter().find(|(name, _)| *name == deed.name).expect("a deed of this walk");
+            self.touched = None;
+            self.draws.give(deed.numbers.clone());
+            self.make(name, operation, &mut BTreeMap::new());
+            if let Some(key) = self.touched {
+                self.compare(key);
+            }
+        }
+    }
+
+    /// What was done so far, the last of it perhaps in part.
+    pub fn so_far(&mut self) -> Vec<Deed> {
+        self.note_deed();
+        self.done.clone()
+    }
+
+    fn note_deed(&mut self) {
+        let Some((name, from)) = self.doing.take() else { return };
+        let told = self.log[from..].join("; ");
+        self.done.push(Deed { name: name.into(), numbers: self.draws.take(), told });
+    }
+
+    /// Compares all that there is.
+    pub fn look(&mut self) -> Option<(Said, Said)> {
+        (0..self.oracle.runs.len()).for_each(|key| self.compare(key));
+        if self.is_whole {
+            self.compare_budgets();
+            self.compare_schedules();
+        }
+        self.check_store();
+        None
     }
 
     fn make(
@@ -177,11 +229,15 @@ impl Drive {
         operation: Operation,
         seen: &mut BTreeMap<(&'static str, i32), u32>,
     ) {
-        let Some((core, model)) = operation(self) else { return };
+        self.draws.take();
+        self.doing = Some((name, self.log.len()));
+        let answers = operation(self);
+        let Some((core, model)) = answers else { return self.note_deed() };
         *seen.entry((name, core.0)).or_default() += 1;
         if tidy(core.clone()) != tidy(model.clone()) {
             self.refuse(&format!("{name}: the core answers {core:?}, the model {model:?}"));
         }
+        self.note_deed();
     }
 
     pub fn refuse(&self, what: &str) -> ! {
@@ -336,6 +392,18 @@ impl Drive {
             version: self.maybe(4, &["v1", "v2"]).map(str::to_owned),
             metadata: self.maybe(5, &["{\"m\":1}".to_owned()]),
             is_local: !is_child && self.draws.below(8) == 0,
+            budget: if self.is_whole && !is_child { self.some_budget() } else { Vec::new() },
+        }
+    }
+
+    fn some_budget(&mut self) -> Vec<Limit> {
+        let warn = self.maybe(2, &[2, 4]);
+        let t = Limit { unit: "t", limit: self.pick(&[4, 8, 30]), warn };
+        let u = Limit { unit: "u", limit: self.pick(&[3, 9]), warn: None };
+        match self.draws.below(4) {
+            0 => Vec::new(),
+            1 => vec![t, u],
+            _ => vec![t],
         }
     }
 
@@ -403,6 +471,15 @@ impl Drive {
             let swept = self.world.handles[at].store.claim(core_claim(&nobody)).unwrap();
             assert!(swept.is_none());
         }
+        self.fire_schedules(at);
+    }
+
+    /// Moves what has come due on both sides: for calls that may do it, and need not.
+    pub fn sweep_both(&mut self, at: usize) {
+        self.oracle.sweep();
+        let nobody = Filter { queue: "nobody".into(), lease_ms: 20_500, ..Filter::default() };
+        assert!(self.world.handles[at].store.claim(core_claim(&nobody)).unwrap().is_none());
+        self.name_runs();
     }
 
     pub fn claim(&mut self) -> Option<(Said, Said)> {
@@ -459,15 +536,14 @@ impl Drive {
     }
 
     pub fn hold_unclaimed(&mut self, core: Arc<CoreAttempt>, handle: u64) -> Said {
-        let facts = [
-            core.root_run_id().as_str(),
-            core.parent_run_id().map_or("", |parent| parent.as_str()),
-            core.workflow().as_str(),
-            core.queue().as_str(),
-        ];
-        let (id, number) = (core.run_id().as_str().to_owned(), core.number());
-        let said = (OK, format!("{id} {number} {facts:?} {}", core.args().as_str()));
+        let facts =
+            [core.root_run_id(), core.parent_run_id().unwrap_or(""), core.workflow(), core.queue()];
+        let (id, number) = (core.run_id().to_owned(), core.number());
+        let said = (OK, format!("{id} {number} {facts:?} {}", core.args()));
         let run = self.oracle.find(&id).expect("a run that was submitted");
+        if self.is_whole {
+            self.compare_claimed(&core, run);
+        }
         self.held.insert(self.next_held, Held { core, model: Attempt::new(run, number, handle) });
         self.next_held += 1;
         while self.held.len() > HELD_MAX {

@@ -107,6 +107,9 @@ fn waits(run: &Run) -> &'static str {
     if targets.any(|target| matches!(target, Target::Child(_))) {
         return "waits_child";
     }
+    if !run.rooms.is_empty() {
+        return "waits_budget";
+    }
     let backs_off = |record: &Record| {
         let is_it = record.space == Space::Step && record.mark == Mark::BacksOff;
         is_it && Some(record.retry_at) == run.wake

@@ -166,7 +166,16 @@ pub struct Submit {
     pub gate: Option<String>,
     pub version: Option<String>,
     pub metadata: Option<String>,
+    pub budget: Vec<Limit>,
     pub is_local: bool,
+}
+
+/// What a tree may spend of a unit.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    pub unit: &'static str,
+    pub limit: i64,
+    pub warn: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -203,6 +212,9 @@ pub struct Run {
     pub plain: BTreeSet<Target>,
     pub counted: BTreeMap<Target, usize>,
     pub after: Option<i64>,
+    /// Of each unit of its budget: how much must have room.
+    pub rooms: BTreeMap<String, i64>,
+    pub is_woken_for_room: bool,
     pub result: Option<String>,
     pub error: Option<String>,
     pub finished_at: Option<i64>,
@@ -261,6 +273,7 @@ impl Run {
         (self.due, self.wake, self.after) = (due, None, None);
         self.plain.clear();
         self.counted.clear();
+        self.rooms.clear();
     }
 
     pub fn record(&self, space: Space, name: &str, occurrence: u32) -> Option<&Record> {

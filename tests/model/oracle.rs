@@ -5,8 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::budget::Budget;
+use super::event::Event;
 use super::explain::Lane;
 pub use super::nouns::*;
+use super::schedule::Schedule;
 
 #[derive(Default, Clone)]
 pub struct Oracle {
@@ -22,6 +25,15 @@ pub struct Oracle {
     pub claimed: BTreeMap<Lane, i64>,
     /// Runs that are gone for every look and whose rows the next prune takes away.
     pub unfinished: u32,
+    /// By the root of their tree.
+    pub budgets: BTreeMap<Key, Budget>,
+    pub events: Vec<Event>,
+    pub last_seq: i64,
+    pub schedules: BTreeMap<String, Schedule>,
+    /// Runs of schedules that have not yet the ids that they have in the core.
+    pub unnamed: Vec<Key>,
+    /// The host's own table.
+    pub host: BTreeMap<&'static str, i64>,
 }
 
 impl Oracle {
@@ -61,6 +73,7 @@ impl Oracle {
         }
         let queue = submit.queue.clone().unwrap_or_else(|| "default".into());
         let local = submit.is_local.then_some(handle);
+        self.budgets.insert(self.runs.len(), Budget::of(&submit.budget));
         self.add(Run { key, local, ..self.new_run(submit, queue, None, id) });
         (OK, id.into())
     }
@@ -112,6 +125,8 @@ impl Oracle {
             plain: BTreeSet::new(),
             counted: BTreeMap::new(),
             after: None,
+            rooms: BTreeMap::new(),
+            is_woken_for_room: false,
             origin: None,
             result: None,
             error: None,
@@ -128,6 +143,8 @@ impl Oracle {
             self.sweep_due();
             self.sweep_overdue();
             has_cascaded |= self.sweep_cascade();
+            self.sweep_schedules();
+            self.sweep_rooms();
             self.sweep_lapsed();
             if self.cascades.is_empty() {
                 return has_cascaded;
@@ -180,6 +197,8 @@ impl Oracle {
                 self.lose(key);
             }
         }
+        let handles = &self.handles;
+        self.owners.retain(|owner| handles.contains(owner));
     }
 
     /// The runs that a handle holds with leases that end by `until`, first end first.
@@ -266,6 +285,7 @@ impl Oracle {
 
     /// A lease lapsed (P13).
     pub fn lose(&mut self, key: Key) {
+        self.assume(key);
         if let Some(stop) = self.must_end(key) {
             self.close_attempt(key, stopped(stop), Some(engine("lapsed")));
             return self.stop(key, stop);
@@ -280,6 +300,7 @@ impl Oracle {
     }
 
     pub fn close_attempt(&mut self, key: Key, state: &'static str, error: Option<String>) {
+        self.give_room_back(key);
         let (now, run) = (self.now, &mut self.runs[key]);
         let lease = run.lease.take().expect("an attempt that ends was running");
         run.past.push(Past {
@@ -298,7 +319,7 @@ impl Oracle {
         run.due = now + wait;
         run.wake = (wait > 0 && !run.is_pause_asked).then_some(run.due);
         run.state = if run.is_pause_asked { State::Paused } else { State::Pending };
-        run.is_pause_asked = false;
+        (run.is_pause_asked, run.is_woken_for_room) = (false, false);
     }
 
     /// Ends a run that was cancelled or timed out, and what is below it.
@@ -321,7 +342,7 @@ impl Oracle {
 
     pub fn end(&mut self, key: Key, state: State, result: Option<String>, error: Option<String>) {
         let (now, run) = (self.now, &mut self.runs[key]);
-        run.state = state;
+        let ran = std::mem::replace(&mut run.state, state) == State::Running;
         run.finished_at = Some(now);
         run.result = result;
         run.error = error;
@@ -329,6 +350,11 @@ impl Oracle {
         run.lease = None;
         run.plain.clear();
         run.counted.clear();
+        run.rooms.clear();
+        if !ran {
+            self.pass_on(key);
+        }
+        self.runs[key].is_woken_for_room = false;
         for other in 0..self.runs.len() {
             self.arrive(other, &Target::Child(key));
         }
@@ -363,6 +389,11 @@ impl Oracle {
         } else {
             self.stop(key, Stop::Cancelled);
         }
+    }
+
+    /// A handle dies with its process: its runs are lost with the next sweep.
+    pub fn forget(&mut self, handle: u64) {
+        self.handles.remove(&handle);
     }
 
     /// An orderly close gives back what the handle holds and charges nothing (P13).

@@ -1,5 +1,6 @@
 //! The model's side of what acts on runs from outside: cancel, pause, resume, retry, fork, signals.
 
+use super::budget::Budget;
 use super::oracle::{
     CONFLICT, EXISTS, Key, Mark, NOT_FOUND, OK, Oracle, Record, Run, Said, Signal, State, Submit,
     Target, engine, said,
@@ -51,6 +52,7 @@ impl Oracle {
             run.wake = None;
             run.plain.clear();
             run.counted.clear();
+            run.rooms.clear();
         }
         said(OK)
     }
@@ -87,6 +89,7 @@ impl Oracle {
         let (now, run) = (self.now, &mut self.runs[key]);
         run.state = State::Pending;
         (run.due, run.wake, run.local) = (now, None, None);
+        run.is_woken_for_room = false;
         run.deadline = (run.submit.timeout > 0).then_some(now + run.submit.timeout);
         (run.failures, run.losses) = (0, 0);
         (run.is_cancel_asked, run.is_timed_out, run.is_pause_asked) = (false, false, false);
@@ -119,6 +122,8 @@ impl Oracle {
         let submit = Submit { run_at: 0, key: None, ..run.submit.clone() };
         let (queue, origin) = (run.queue.clone(), Some(key));
         let fork = Run { records, origin, ..self.new_run(&submit, queue, None, new_id) };
+        let budget = self.budgets.get(&self.runs[key].root).map(Budget::forked);
+        self.budgets.insert(self.runs.len(), budget.unwrap_or_default());
         self.add(fork);
         said(OK)
     }

@@ -19,8 +19,8 @@ pub fn play(role: &Role) {
     let lease_ms = words[2].parse().unwrap();
     let filter = Filter { queue: words[1].into(), lease_ms, ..Filter::default() };
     let claimed = store.claim(core_claim(&filter)).unwrap();
-    let name = |claimed: &std::sync::Arc<smolwf::handles::attempt::Attempt>| {
-        format!("{} {}", claimed.run_id().as_str(), claimed.number())
+    let name = |claimed: &std::sync::Arc<super::door::Attempt>| {
+        format!("{} {}", claimed.run_id(), claimed.number())
     };
     say(&claimed.as_ref().map(name).unwrap_or_default());
     listen();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::event::Event;
 use super::oracle::{Key, Mark, Oracle, Past, Record, Run, Signal, Space, State, Target};
 
 /// What a run's document and history must show, ids of attempts and steps aside.
@@ -15,7 +16,7 @@ pub fn history(oracle: &Oracle, key: Key) -> Value {
             "started_at_ms": lease.claimed_at, "ended_at_ms": null, "error": null}));
     }
     let signal = |signal: &Signal| {
-        json!({"name": signal.name, "payload": parse(Some(signal.payload.as_str()).filter(|_| signal.is_shown)),
+        json!({"name": signal.name, "payload": parse(signal.is_shown.then_some(signal.payload.as_str())),
             "sent_at_ms": signal.sent_at, "consumed": signal.is_taken})
     };
     let child = |child: Key| {
@@ -29,7 +30,7 @@ pub fn history(oracle: &Oracle, key: Key) -> Value {
         "steps": run.records.iter().map(record).collect::<Vec<_>>(),
         "signals": run.signals.iter().map(signal).collect::<Vec<_>>(),
         "children": oracle.children(key).into_iter().map(child).collect::<Vec<_>>(),
-        "events": [],
+        "events": oracle.events.iter().filter(|event| event.run == key).map(Event::document).collect::<Vec<_>>(),
         "next": null,
     })
 }
@@ -76,6 +77,10 @@ fn waiting_for(oracle: &Oracle, run: &Run) -> Vec<Value> {
             Target::Child(child) => json!({"child": oracle.runs[*child].id}),
             Target::Signal(name) => json!({"signal": name}),
         };
+        list.insert(entry.to_string(), entry);
+    }
+    for (unit, amount) in &run.rooms {
+        let entry = json!({"budget": unit, "amount": amount});
         list.insert(entry.to_string(), entry);
     }
     if let Some(wake) = run.wake {

@@ -54,6 +54,8 @@ pub enum Pending {
     Ask(Ask),
     /// A step that backs off until then.
     Retry(i64),
+    /// A reserve: of each unit so much must have room.
+    Room(Vec<(String, i64)>),
 }
 
 /// A member that has come: when, and what it is.
@@ -67,19 +69,22 @@ enum Source {
 impl Oracle {
     /// Asks everything once more: messages that were there may have been taken since.
     pub fn park(&mut self, key: Key, asked: &[((Space, String, u32), Pending)]) {
+        // Before what the attempt holds of its budget is given back.
+        let left: Option<Vec<Wait>> = asked
+            .iter()
+            .map(|((_, _, occurrence), one)| self.wait(key, one, *occurrence))
+            .collect();
         self.close_attempt(key, "suspended", None);
         let now = self.now;
+        self.runs[key].is_woken_for_room = false;
         if self.runs[key].is_pause_asked {
             self.runs[key].state = State::Paused;
             self.runs[key].is_pause_asked = false;
             self.runs[key].due = now;
             return;
         }
-        let left: Option<Vec<Wait>> = asked
-            .iter()
-            .map(|((_, _, occurrence), one)| self.wait(key, one, *occurrence))
-            .collect();
         let Some(waits) = left else { return self.runs[key].make_ready(now) };
+        let (rooms, ask_at) = self.rooms(key, asked);
         // With two awaits of all, each member wakes the run, which asks again: legal (P24).
         let is_counted = waits.iter().filter(|wait| wait.needs_all).count() == 1;
         let (mut plain, mut counted) = (BTreeSet::new(), BTreeMap::new());
@@ -95,17 +100,43 @@ impl Oracle {
             }
             after = after.or(wait.after.filter(|_| is_counted));
         }
-        let wake = waits.iter().filter_map(|wait| wait.at).min();
+        let wake = waits.iter().filter_map(|wait| wait.at).chain(ask_at).min();
         let run = &mut self.runs[key];
+        run.rooms = rooms;
         run.state = State::Waiting;
         run.wake = wake;
         (run.plain, run.counted, run.after) = (plain, counted, after);
+    }
+
+    /// What the run waits for of its budget, and when it asks again where what it gave back itself has
+    /// made the room.
+    fn rooms(
+        &self,
+        key: Key,
+        asked: &[((Space, String, u32), Pending)],
+    ) -> (BTreeMap<String, i64>, Option<i64>) {
+        let (mut rooms, mut ask_at) = (BTreeMap::new(), None);
+        for (_, pending) in asked {
+            let Pending::Room(room) = pending else { continue };
+            match self.short(key, room) {
+                Some((unit, amount)) => {
+                    let least = rooms.entry(unit).or_insert(amount);
+                    *least = amount.min(*least);
+                }
+                None => {
+                    let pause = 100 * i64::from(self.runs[key].fence);
+                    ask_at = Some(self.now + pause.min(60_000));
+                }
+            }
+        }
+        (rooms, ask_at)
     }
 
     /// What is left to wait for; `None` when it would be answered now.
     fn wait(&self, key: Key, pending: &Pending, occurrence: u32) -> Option<Wait> {
         let ask = match pending {
             Pending::Ask(ask) => ask,
+            Pending::Room(room) => return self.short(key, room).map(|_| Wait::default()),
             Pending::Retry(at) => {
                 let wait = Wait { at: Some(*at), ..Wait::default() };
                 return (*at > self.now).then_some(wait);

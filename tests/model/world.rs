@@ -2,22 +2,21 @@
 //! answer in the model's form.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 use smolwf::domain::claim::Claim;
 use smolwf::domain::{AfterFail, Durability, FailOptions, step};
-use smolwf::error::{Error, Result};
-use smolwf::handles::attempt::Attempt;
-use smolwf::handles::begin::Begun;
-use smolwf::handles::step::Step;
-use smolwf::handles::store::{Store, StoreOptions};
-use smolwf::handles::wait::Waited;
+use tempfile::TempDir;
 
 use super::attempt::Begin;
+use super::door::attempt::SubmittedChild;
+use super::door::store::Submitted;
+use super::door::waits::Waited;
+use super::door::{Attempt, Begun, Result, Step, Store, StoreOptions};
 use super::oracle::{
-    EXISTS, FAILED, Filter, OK, Oracle, REPLAYED, SUSPEND, Said, Submit, TIMEOUT, said,
+    EXISTS, FAILED, Filter, Limit, OK, Oracle, REPLAYED, SUSPEND, Said, Submit, TIMEOUT, said,
 };
 use super::page::{comparable, strip};
 use super::place::Place;
@@ -38,21 +37,71 @@ pub struct World {
     pub handles: Vec<Handle>,
     next_number: u64,
     base_ms: i64,
+    /// The only handle is a store in memory.
+    in_memory: bool,
+    durability: Durability,
+    /// Where the files are, after crashes.
+    moved: Option<(TempDir, PathBuf)>,
 }
 
 impl World {
     pub fn new(seed: u64, oracle: &mut Oracle) -> World {
-        let place = Place::of("model", seed);
-        let mut world = World { place, handles: Vec::new(), next_number: 1, base_ms: 0 };
+        World::promising(Durability::Process, Place::of("model", seed), oracle)
+    }
+
+    /// A world whose answers outlive the loss of power, or of processes alone.
+    pub fn promising(durability: Durability, place: Place, oracle: &mut Oracle) -> World {
+        let mut world = World { durability, ..World::empty(place) };
         for _ in 0..3 {
             world.open(oracle);
         }
         world
     }
 
+    fn empty(place: Place) -> World {
+        World {
+            place,
+            handles: Vec::new(),
+            next_number: 1,
+            base_ms: 0,
+            in_memory: false,
+            durability: Durability::Process,
+            moved: None,
+        }
+    }
+
+    pub fn in_memory(seed: u64, oracle: &mut Oracle) -> World {
+        let mut world = World { in_memory: true, ..World::empty(Place::of("memory", seed)) };
+        world.open(oracle);
+        world
+    }
+
+    pub fn is_in_memory(&self) -> bool {
+        self.in_memory
+    }
+
+    /// Leaves the handles as if they were of processes that were killed, and opens others on what those
+    /// leave; returns the numbers of the dead.
+    pub fn crash(&mut self, oracle: &mut Oracle, rest: &dyn Fn(&Path, &Path)) -> Vec<u64> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        rest(self.path(), &path);
+        let dead = std::mem::take(&mut self.handles);
+        // They write on into files that nobody reads any more.
+        dead.iter().for_each(|handle| handle.store.close());
+        self.moved = Some((folder, path));
+        for _ in 0..3 {
+            self.open(oracle);
+        }
+        dead.iter().map(|handle| handle.number).collect()
+    }
+
     /// Opens one more handle and brings all to one time.
     pub fn open(&mut self, oracle: &mut Oracle) {
-        let store = open(self.place.name());
+        let store = match self.in_memory {
+            true => open_in_memory(),
+            false => open_promising(self.path(), self.durability),
+        };
         if self.base_ms == 0 {
             self.base_ms = store.now_ms();
         }
@@ -69,7 +118,7 @@ impl World {
     }
 
     pub fn path(&self) -> &Path {
-        self.place.name()
+        self.moved.as_ref().map_or_else(|| self.place.name(), |(_, path)| path)
     }
 
     /// Brings all to one time, where one of another process stands so far.
@@ -106,7 +155,7 @@ impl World {
         let mut whole = page(None);
         while let Some(next) = whole["next"].as_str().map(str::to_owned) {
             let mut more = page(Some(&next));
-            for part in ["attempts", "steps", "signals", "children"] {
+            for part in ["attempts", "steps", "signals", "children", "events"] {
                 let rows = std::mem::take(more[part].as_array_mut().unwrap());
                 whole[part].as_array_mut().unwrap().extend(rows);
             }
@@ -116,25 +165,41 @@ impl World {
     }
 
     pub fn document(&self, run_id: &str) -> Value {
-        let mut document: Value =
-            serde_json::from_str(&self.store().run_get(run_id).unwrap()).unwrap();
-        strip(&mut document);
-        if let Some(list) = document["waiting_for"].as_array_mut() {
-            list.sort_by_key(Value::to_string);
-        }
-        document
+        strip_document(serde_json::from_str(&self.store().run_get(run_id).unwrap()).unwrap())
     }
 }
 
-pub fn open(path: &Path) -> Arc<Store> {
-    let options = StoreOptions {
+/// Makes the document of a run comparable.
+pub fn strip_document(mut document: Value) -> Value {
+    strip(&mut document);
+    if let Some(list) = document["waiting_for"].as_array_mut() {
+        list.sort_by_key(Value::to_string);
+    }
+    document
+}
+
+fn options() -> StoreOptions {
+    StoreOptions {
         create: true,
         manual_clock: true,
         durability: Durability::Process,
         lease_default_ms: 20_500,
         ..StoreOptions::default()
-    };
-    let store = Store::open(path, &options).unwrap();
+    }
+}
+
+pub fn open(path: &Path) -> Arc<Store> {
+    open_promising(path, Durability::Process)
+}
+
+fn open_promising(path: &Path, durability: Durability) -> Arc<Store> {
+    let store = Store::open(path, &StoreOptions { durability, ..options() }).unwrap();
+    store.init().unwrap();
+    store
+}
+
+fn open_in_memory() -> Arc<Store> {
+    let store = Store::open_in_memory(&options()).unwrap();
     store.init().unwrap();
     store
 }
@@ -172,13 +237,24 @@ pub fn core_submit(submit: &Submit) -> smolwf::domain::submit::Submit {
         priority: submit.priority,
         max_tries: submit.max_tries,
         idempotency_key: key,
-        idempotency_scope: scope,
+        // An empty one is none, and through the door it is refused.
+        idempotency_scope: scope.filter(|scope| !scope.is_empty()),
         concurrency_key: submit.gate.clone(),
         code_version: submit.version.clone(),
         metadata: submit.metadata.clone(),
+        budget: budget(&submit.budget),
         is_local: submit.is_local,
         ..smolwf::domain::submit::Submit::default()
     }
+}
+
+fn budget(limits: &[Limit]) -> Option<String> {
+    let limit = |limit: &Limit| match limit.warn {
+        Some(warn) => format!("\"{}\":{{\"limit\":{},\"warn\":{warn}}}", limit.unit, limit.limit),
+        None => format!("\"{}\":{}", limit.unit, limit.limit),
+    };
+    let limits: Vec<String> = limits.iter().map(limit).collect();
+    (!limits.is_empty()).then(|| format!("{{{}}}", limits.join(",")))
 }
 
 pub fn core_claim(filter: &Filter) -> Claim {
@@ -205,7 +281,7 @@ pub fn core_begin(begin: &Begin) -> step::Begin {
     }
 }
 
-pub fn submitted(result: Result<smolwf::handles::store::Submitted>) -> Said {
+pub fn submitted(result: Result<Submitted>) -> Said {
     answer(&result, |s| (if s.existed { EXISTS } else { OK }, s.run_id.clone()))
 }
 
@@ -220,8 +296,8 @@ pub fn begun(result: Result<Begun>) -> (Said, Option<Step>) {
     }
 }
 
-fn lent(text: Option<smolwf::text::TextRef<'_>>) -> String {
-    text.map(|text| text.as_str().to_owned()).unwrap_or_default()
+fn lent(text: Option<&str>) -> String {
+    text.map(str::to_owned).unwrap_or_default()
 }
 
 pub fn fail_options(is_terminal: bool, retry_after_ms: i64) -> FailOptions {
@@ -263,9 +339,7 @@ fn list(members: &[Member]) -> String {
 }
 
 /// The code of an answer, and each child's id with whether it was there.
-pub fn children(
-    result: std::result::Result<Vec<smolwf::handles::wait::SubmittedChild>, Error>,
-) -> (i32, Vec<(String, bool)>) {
+pub fn children(result: Result<Vec<SubmittedChild>>) -> (i32, Vec<(String, bool)>) {
     match result {
         Err(error) => (error.code(), Vec::new()),
         Ok(children) => {

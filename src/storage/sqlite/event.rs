@@ -7,6 +7,7 @@ use super::lane::names_json;
 use super::tx::Tx;
 use crate::domain::port::{EventFilter, EventPort, EventRow, Numbered, RunKey};
 use crate::error::Result;
+use crate::plant::{Plant, stands};
 
 // The key is max + 1 within the writer's transaction: commit order, without gaps (P32).
 const EVENT_INSERT: &str = "
@@ -61,6 +62,11 @@ FROM sw_workflow_events
 ORDER BY seq DESC
 LIMIT 1";
 
+// Of a planted fault.
+const EVENT_FORGET: &str = "
+DELETE FROM sw_workflow_events
+WHERE seq = (SELECT max(seq) FROM sw_workflow_events)";
+
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     EVENT_INSERT,
@@ -70,6 +76,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     EVENT_AHEAD_IN_RUN,
     EVENT_FIRST,
     EVENT_LAST,
+    EVENT_FORGET,
 ];
 
 impl EventPort for Tx<'_> {
@@ -81,6 +88,9 @@ impl EventPort for Tx<'_> {
         payload: &str,
         at_ms: i64,
     ) -> Result<bool> {
+        if stands(Plant::EventTwice) {
+            self.execute(EVENT_FORGET, [])?;
+        }
         let payload = self.payload_write(payload)?;
         let row = (run_key, event_type, key, at_ms, &payload);
         let is_new = self.execute(EVENT_INSERT, row)? > 0;

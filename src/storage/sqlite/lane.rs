@@ -20,6 +20,7 @@ use super::tx::{Place, Tx};
 use crate::domain::port::{LaneFilter, LaneKey, OwnerKey, RunKey, Task, TaskState};
 use crate::error::Result;
 use crate::limits::{LANES_LOOSE_MAX, LANES_PASSED_MAX};
+use crate::plant::{Plant, stands};
 
 // All lanes that have a place. The head of one is looked up only where the names are asked for.
 const LANES: &str = "
@@ -364,7 +365,7 @@ impl Tx<'_> {
 
     /// Notes that a task was written, if it is ready.
     pub(super) fn lane_enter(&self, task: &Task) -> Result<()> {
-        if task.state != TaskState::Ready {
+        if task.state != TaskState::Ready || stands(Plant::ForgetLane) {
             return Ok(());
         }
         self.lane_reach(task.lane_key, (task.priority.into(), task.due_at_ms, task.run_key))

@@ -18,6 +18,7 @@ use crate::domain::news::News;
 use crate::error::{Error, Result};
 use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_MS_MAX};
 use crate::os;
+use crate::plant::{self, Plant, stands};
 use crate::storage::Death;
 
 /// How long a checkpoint waits for readers.
@@ -156,7 +157,7 @@ impl WriteConnection {
                 continue;
             }
             let verdict = self.run(&**job, jobs.len() > 1);
-            has_work |= verdict.is_ok();
+            has_work |= verdict.is_ok() || stands(Plant::KeepFailed);
             match verdict {
                 Ok(told) => news = news.and(told),
                 Err(error) => failures[at] = Some(error),
@@ -171,6 +172,11 @@ impl WriteConnection {
                 failures.truncate(at + 1);
                 break;
             }
+        }
+        if stands(Plant::AnswerEarly) {
+            let good = jobs.iter().zip(failures.iter()).filter(|(_, failure)| failure.is_none());
+            good.for_each(|(job, _)| job.finish(None));
+            plant::linger();
         }
         match if has_work { self.end() } else { self.execute("ROLLBACK") } {
             // Of what is not committed nobody is told.
@@ -225,7 +231,8 @@ impl WriteConnection {
         if !is_shared || self.conn.is_autocommit() {
             return verdict;
         }
-        if verdict.is_err() && self.execute("ROLLBACK TO job").is_err() {
+        let is_undone = verdict.is_err() && !stands(Plant::KeepFailed);
+        if is_undone && self.execute("ROLLBACK TO job").is_err() {
             // Nothing of it may stay: the others run again without it.
             self.roll_back();
             return verdict;

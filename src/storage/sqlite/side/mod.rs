@@ -28,6 +28,7 @@ pub use self::turnstile::Pass;
 use crate::domain::news::News;
 use crate::error::{Error, Result};
 use crate::os::{self, Page};
+use crate::plant::{Plant, stands};
 use crate::process::{self, Tracked};
 use crate::stop::Stop;
 use crate::storage::sqlite::errors::cannot_open;
@@ -182,6 +183,9 @@ impl Side {
 
     /// Tells every process what has changed: to be called after the commit and before the answer.
     pub fn publish(&self, news: News) {
+        if stands(Plant::ForgetBell) {
+            return;
+        }
         if news.is_recalled {
             self.recall();
         }
