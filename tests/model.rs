@@ -117,6 +117,7 @@ fn runs_whose_owners_die_say_so_and_are_taken_back() {
     }
     let seen = walk("deaths", (4, 150), &[]);
     assert!(seen.answers.contains_key(&("die", 0)), "nobody who had claimed was killed");
+    assert!(seen.answers.contains_key(&("die_at_commit", 0)), "nobody died at a commit");
     assert!(seen.reasons.contains_key("owner_dead"), "no death was told");
 }
 

@@ -163,6 +163,9 @@ impl Drive {
         let migrations = parsed(&store.migrations().unwrap());
         assert_eq!((current, migrations.as_array().unwrap().len() as i64), (newest, newest));
         assert_eq!((store.init().unwrap(), store.migrate(newest).unwrap()), (0, 0));
+        // It would strike after more commits than a walk makes, and is taken back.
+        store.kill_at(1_000_000, 1).and_then(|()| store.kill_at(0, 1)).unwrap();
+        assert_eq!(store.kill_at(-1, 1).err().map(|error| error.code()), Some(-2));
         let older = store.migrate(newest - 1).err().map(|error| error.code());
         Some((said(older.unwrap_or(OK)), said(-27)))
     }

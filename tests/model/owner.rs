@@ -1,7 +1,7 @@
 //! Owners that die: another process opens the store, claims a run, and is killed.
 
 use super::drive::Drive;
-use super::oracle::{Filter, NONE, OK, Said, State};
+use super::oracle::{Filter, NONE, OK, Said, State, said};
 use super::world::{TICK_MS, core_claim, open};
 use crate::support::actor::listen;
 use crate::support::{Actor, Role, say};
@@ -18,6 +18,10 @@ pub fn play(role: &Role) {
     store.advance_clock(words[0].parse::<i64>().unwrap() - store.now_ms()).unwrap();
     let lease_ms = words[2].parse().unwrap();
     let filter = Filter { queue: words[1].into(), lease_ms, ..Filter::default() };
+    match words[3].parse().unwrap() {
+        0 => {}
+        when => store.kill_at(1, when).unwrap(),
+    }
     let claimed = store.claim(core_claim(&filter)).unwrap();
     let name = |claimed: &std::sync::Arc<super::door::Attempt>| {
         format!("{} {}", claimed.run_id(), claimed.number())
@@ -31,6 +35,7 @@ impl Drive {
     pub fn with_deaths(seed: u64) -> Drive {
         let mut drive = Drive::new(seed);
         drive.operations.push((8, "die", Drive::die));
+        drive.operations.push((5, "die_at_commit", Drive::die_at_commit));
         drive
     }
 
@@ -42,7 +47,7 @@ impl Drive {
         self.world.meet(owner.hear().parse().unwrap(), &mut self.oracle);
         self.note(format!("claim by one that dies: {filter:?}"));
         self.sweep(at);
-        owner.tell(&format!("{} {} {}", self.oracle.now, filter.queue, filter.lease_ms));
+        owner.tell(&format!("{} {} {} 0", self.oracle.now, filter.queue, filter.lease_ms));
         let core = owner.hear();
         let claimed = self.oracle.claim(&filter, self.world.number());
         self.touched = claimed;
@@ -53,6 +58,33 @@ impl Drive {
         self.bury(at);
         let code = |said: &str| if said.is_empty() { NONE } else { OK };
         Some(((code(&core), core), (code(&model), model)))
+    }
+
+    /// Another process dies right before or right after the commit of its claim: there is nothing of it,
+    /// or all.
+    fn die_at_commit(&mut self) -> Option<(Said, Said)> {
+        let (at, filter, when) = (self.some_handle(), self.some_filter(), self.pick(&[1, 2]));
+        let filter = Filter { workflows: None, versions: None, worker: None, ..filter };
+        let mut owner = Actor::start(TEST, "owner", self.world.path(), "");
+        self.world.meet(owner.hear().parse().unwrap(), &mut self.oracle);
+        self.note(format!("claim by one that dies at its commit, {when}: {filter:?}"));
+        self.sweep_both(at);
+        owner.tell(&format!("{} {} {} {when}", self.oracle.now, filter.queue, filter.lease_ms));
+        let mut after = self.oracle.clone();
+        let claimed = after.claim(&filter, self.world.number());
+        let said_of = |is_none: bool| said(if is_none { NONE } else { OK });
+        // Without a run to claim there is no commit.
+        let heard = owner.hear_any();
+        let model = said_of(claimed.is_none());
+        if heard.is_some() {
+            owner.kill();
+        }
+        if claimed.is_none() || when == 2 {
+            (self.oracle, self.touched) = (after, claimed);
+        }
+        self.compare_held();
+        self.bury(at);
+        Some((said_of(heard.is_some()), model))
     }
 
     /// Whoever finds nothing to claim looks for the dead, and else one who has not done so for a while.

@@ -65,7 +65,7 @@ LIMIT 1";
 // Of a planted fault.
 const EVENT_FORGET: &str = "
 DELETE FROM sw_workflow_events
-WHERE seq = (SELECT max(seq) FROM sw_workflow_events)";
+WHERE seq = ?1";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
@@ -89,7 +89,8 @@ impl EventPort for Tx<'_> {
         at_ms: i64,
     ) -> Result<bool> {
         if stands(Plant::EventTwice) {
-            self.execute(EVENT_FORGET, [])?;
+            let last: Option<i64> = self.one(EVENT_LAST, [], |row| row.get(0))?;
+            self.execute(EVENT_FORGET, [last])?;
         }
         let payload = self.payload_write(payload)?;
         let row = (run_key, event_type, key, at_ms, &payload);

@@ -17,8 +17,8 @@ use smolwf::ffi::sql::{sw_query, sw_tx_run};
 use smolwf::ffi::stats::{sw_owner_list, sw_queue_list, sw_store_stats};
 use smolwf::ffi::stop::{sw_stop, sw_stop_fire, sw_stop_free, sw_stop_new};
 use smolwf::ffi::store::{
-    sw_store_migrate, sw_store_migrations, sw_store_path, sw_store_schema_version,
-    sw_store_shutdown, sw_store_wait,
+    sw_store_kill_at, sw_store_migrate, sw_store_migrations, sw_store_path,
+    sw_store_schema_version, sw_store_shutdown, sw_store_wait,
 };
 use smolwf::ffi::text::{sw_json_quote, sw_new_id};
 use smolwf::ffi::version::{
@@ -182,6 +182,11 @@ impl Store {
     pub fn migrate(&self, target: i64) -> Result<u32> {
         let mut applied = 0;
         ask!(sw_store_migrate(self.raw, target, &raw mut applied)).map(|_| applied)
+    }
+
+    /// Has the process die at a commit.
+    pub fn kill_at(&self, commit: i64, when: i32) -> Result<()> {
+        ask!(sw_store_kill_at(self.raw, commit, when)).map(drop)
     }
 
     pub fn migrations(&self) -> Result<String> {
