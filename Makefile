@@ -117,6 +117,7 @@ sweep: ## cut the power and fail each operation, of the release library; SECONDS
 	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh crash "$(or $(SECONDS),600)"
 	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh errors "$(or $(SECONDS),600)"
 	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh syncs "$(or $(SECONDS),600)"
+	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh memory "$(or $(filter-out 0,$(SECONDS)),600)"
 
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"

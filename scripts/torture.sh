@@ -4,6 +4,7 @@
 #   scripts/torture.sh crash 60          a sample of the places, for a minute; 0 is every place
 #   scripts/torture.sh errors 60         operations fail, by lot; 0 is each with each of its errors
 #   scripts/torture.sh syncs 60          syncs alone, after which the power goes
+#   scripts/torture.sh memory 60         SQLite gets no memory
 #   scripts/torture.sh lie 5             on a disk that does not sync: must find what is lost, and end with 1
 #   scripts/torture.sh crash 0 process   one workload of those in tests/torture/work.c
 # SMOLWF_LIBRARY names the library, the release one if absent; SMOLWF_SEED repeats what was drawn.

@@ -157,6 +157,11 @@ int codes_have(const char *name, int32_t code) {
     return function != NULL && codes_find(&function->codes, code) >= 0;
 }
 
+int codes_is_of_writing(const char *name) {
+    const struct function *function = find(name);
+    return function != NULL && strcmp(function->class, "writing") == 0;
+}
+
 void codes_note_called(const char *name) {
     struct function *function = find(name);
     if (function != NULL) function->is_called = 1;

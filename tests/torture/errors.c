@@ -12,19 +12,13 @@
 
 static const char *const operation_names[OPERATIONS] = {
     "open",   "make",   "read", "write", "sync", "set the size", "allocate",
-    "unlink", "rename", "lock", "look",  "map",  "set the mode"};
+    "unlink", "rename", "lock", "look",  "map",  "set the mode", "memory"};
 static const char *const file_names[FILES] = {"none",    "folder", "database",  "log",
                                               "journal", "index",  "side file", "copy"};
 
-/* What fails in one trial. */
-struct fault {
-    const struct work *work;
-    const char *chapter;
-    uint64_t at, choice, seed;
-    int goes_on;
-};
+enum { TOLD_MAX = 12, CUTS = 3, CHAPTERS_MAX = 64 };
 
-enum { TOLD_MAX = 12, CUTS = 3 };
+static int is_over(const struct sweep *sweep) { return sweep->until > 0 && now() > sweep->until; }
 
 static void tell_bad(struct sweep *sweep, const struct fault *fault, const char *words) {
     const struct control *control = sweep->control;
@@ -33,9 +27,10 @@ static void tell_bad(struct sweep *sweep, const struct fault *fault, const char 
            fault->chapter, operation_names[control->failed_operation],
            file_names[control->failed_file], fault->goes_on ? " and goes on failing" : "",
            control->failed_error == HALF ? "a part done" : strerror(control->failed_error), words);
-    printf("  again: SMOLWF_SEED=%llu scripts/torture.sh fault %s %s %llu %llu %d\n",
+    printf("  again: SMOLWF_SEED=%llu scripts/torture.sh fault %s %s %llu %llu %d %llu\n",
            (unsigned long long)fault->seed, fault->work->name, fault->chapter,
-           (unsigned long long)fault->at, (unsigned long long)fault->choice, fault->goes_on);
+           (unsigned long long)fault->at, (unsigned long long)fault->choice, fault->goes_on,
+           (unsigned long long)fault->memory_at);
     fflush(stdout);
 }
 
@@ -79,7 +74,7 @@ static void judge_cuts(struct sweep *sweep, const struct fault *fault, const str
     const char *failed = sweep->control->log + sweep->control->failed_place;
     while (first < story->len && (const char *)story->records[first] < failed) first++;
     int cuts = sweep->syncs_alone ? 3 * CUTS : CUTS;
-    for (int cut = 0; cut < cuts && first < story->len; cut++) {
+    for (int cut = 0; cut < cuts && first < story->len && (cut == 0 || !is_over(sweep)); cut++) {
         int at = first + (int)(draw_next(&draw) % (uint64_t)(story->len - first));
         for (size_t which = 0; which < sizeof left / sizeof *left && sweep->bad == 0; which++) {
             judge_cut(sweep, fault->work, story, fault->seed, at, left[which], draw_next(&draw));
@@ -87,13 +82,15 @@ static void judge_cuts(struct sweep *sweep, const struct fault *fault, const str
     }
 }
 
-static void judge_trial(struct sweep *sweep, const struct fault *fault, int has_cuts) {
+void judge_trial(struct sweep *sweep, const struct fault *fault, int has_cuts) {
     struct control *control = sweep->control;
     control_reset(control);
     snprintf(control->only, sizeof control->only, "%s", fault->chapter);
     control->fail_at = fault->at;
     control->fail_choice = (uint32_t)fault->choice;
     control->fails_on = fault->goes_on;
+    control->memory_fails = fault->memory_at > 0;
+    control->memory_fails_at = fault->memory_at;
     struct story story = record_work(sweep, fault->work);
     sweep->errors_injected += (uint64_t)control->has_failed;
     sweep->failed[control->failed_operation][control->failed_file] += (uint64_t)control->has_failed;
@@ -177,19 +174,36 @@ static void sweep_chapter(struct sweep *sweep, const struct work *work, const ch
     } while (now() < until);
 }
 
-void sweep_errors(struct sweep *sweep, const struct work *work, uint64_t seed, double seconds) {
+/* Lists the chapters of a workload; answers how many. */
+static int chapters_of(const struct work *work, const char **names) {
     int count = 0;
     for (const struct chapter *const *list = work->chapters; *list != NULL; list++) {
-        for (const struct chapter *chapter = *list; chapter->name != NULL; chapter++) count++;
-    }
-    for (const struct chapter *const *list = work->chapters; *list != NULL; list++) {
         for (const struct chapter *chapter = *list; chapter->name != NULL; chapter++) {
-            uint64_t before = sweep->errors_injected;
-            sweep_chapter(sweep, work, chapter->name, seed++, seconds / count);
-            printf("errors %s %s: %llu injected\n", work->name, chapter->name,
-                   (unsigned long long)(sweep->errors_injected - before));
-            fflush(stdout);
+            if (count == CHAPTERS_MAX) abort();
+            names[count++] = chapter->name;
         }
+    }
+    return count;
+}
+
+/* The chapters have the same time each, the first of them by lot: time that is over too soon leaves out
+ * others the next time. */
+void sweep_errors(struct sweep *sweep, const struct work *work, uint64_t seed, double seconds) {
+    const char *names[CHAPTERS_MAX];
+    int count = chapters_of(work, names), first = (int)(seed % (uint64_t)count);
+    sweep->until = seconds > 0 ? now() + seconds : 0;
+    for (int at = 0; at < count && !is_over(sweep); at++) {
+        const char *chapter = names[(first + at) % count];
+        uint64_t before = sweep->errors_injected;
+        double share = seconds / count;
+        if (sweep->memory_alone) {
+            sweep_memory(sweep, work, chapter, seed + (uint64_t)at, share);
+        } else {
+            sweep_chapter(sweep, work, chapter, seed + (uint64_t)at, share);
+        }
+        printf("errors %s %s: %llu injected\n", work->name, chapter,
+               (unsigned long long)(sweep->errors_injected - before));
+        fflush(stdout);
     }
 }
 
@@ -199,6 +213,7 @@ void sweep_fault(struct sweep *sweep, const struct work *work, uint64_t seed, ch
                           .at = strtoull(rest[1], NULL, 10),
                           .choice = strtoull(rest[2], NULL, 10),
                           .goes_on = atoi(rest[3]),
+                          .memory_at = strtoull(rest[4], NULL, 10),
                           .seed = seed};
     judge_trial(sweep, &fault, 1);
     printf("first answer: %s: %s\n", sw_code_name(sweep->control->first_code),

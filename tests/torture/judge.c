@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "judge.h"
 
+#include "codes.h"
 #include "smolwf.h"
 
 #include <dirent.h>
@@ -194,6 +195,39 @@ static void look_for_copy(const struct question *question, const struct fact *fa
     sw_store_close(copy);
 }
 
+/* Whether what is found is what a call said that it has not done, and no other call. */
+static int is_done_after_all(const struct question *question, int fact, const char *found) {
+    const struct story *story = question->story;
+    const struct fact *it = &story->facts[fact];
+    const struct call *call = &story->calls[it->call];
+    int is_telling = strcmp(found, "[]") != 0 && strcmp(found, "[[0]]") != 0;
+    int is_refused = call->answer >= 0 && call->answer <= question->at &&
+                     call->code <= SW_ERR_BUSY && !may_be_done(call, question->at) &&
+                     codes_is_of_writing(call->function);
+    if (!is_refused || !is_telling || strcmp(it->value, found) != 0) return 0;
+    for (int at = 0; at < story->facts_len; at++) {
+        const struct fact *other = &story->facts[at];
+        if (at != fact && strcmp(other->sql, it->sql) == 0) return 0;
+    }
+    return 1;
+}
+
+static void look_for_undone(const struct question *question, sw_store *store,
+                            struct verdict *verdict) {
+    const struct story *story = question->story;
+    for (int at = 0; at < story->facts_len && !verdict->is_bad; at++) {
+        const struct fact *fact = &story->facts[at];
+        const struct call *call = &story->calls[fact->call];
+        if (call->code > SW_ERR_BUSY || strcmp(fact->value, "[[copy]]") == 0) continue;
+        char *found = rows_of(store, fact->sql, verdict);
+        if (found != NULL && is_done_after_all(question, at, found)) {
+            bad(verdict, "%s answered %s, but %s finds %s", call->function,
+                sw_code_name(call->code), fact->sql, found);
+        }
+        free(found);
+    }
+}
+
 static void look_for_facts(const struct question *question, sw_store *store,
                            struct verdict *verdict) {
     const struct story *story = question->story;
@@ -271,6 +305,7 @@ static void judge_here(const struct question *question, struct verdict *verdict)
     if (init(store, verdict)) {
         look_through(store, "the check", verdict);
         look_for_facts(question, store, verdict);
+        look_for_undone(question, store, verdict);
         if (question->is_worked_on && !verdict->is_bad) {
             work_on(store, verdict);
             look_through(store, "the check after more work", verdict);

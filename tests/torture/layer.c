@@ -173,10 +173,10 @@ static int can_have(int operation, int error) {
 static int choose(int operation, int file) {
     uint32_t count = 0;
     while (errors[operation][count] != 0) count++;
-    if (control->fail_choice >= count) return 0;
+    if (count == 0) return 0;
     control->failed_operation = operation;
     control->failed_file = file;
-    control->failed_error = errors[operation][control->fail_choice];
+    control->failed_error = errors[operation][control->fail_choice % count];
     control->failed_choices = count;
     control->failed_place = control->used;
     /* Who is interrupted goes on until it is not. */

@@ -4,7 +4,8 @@
  *   torture FOLDER HEADER lie SEED SECONDS [WORK]       on a disk that only says that it syncs
  *   torture FOLDER HEADER errors SEED SECONDS [WORK]    has operations fail
  *   torture FOLDER HEADER syncs SEED SECONDS [WORK]     has syncs fail, and then the power
- *   torture FOLDER HEADER fault SEED WORK CHAPTER OPERATION ERROR ON
+ *   torture FOLDER HEADER memory SEED SECONDS [WORK]    has SQLite get no memory
+ *   torture FOLDER HEADER fault SEED WORK CHAPTER OPERATION ERROR ON MEMORY
  *   torture FOLDER HEADER one SEED WORK PLACE SURVIVORS SEED
  */
 
@@ -25,8 +26,10 @@ void control_reset(struct control *control) {
     char folder[FOLDER_BYTES_MAX];
     memcpy(folder, control->folder, sizeof folder);
     pthread_mutex_t mutex = control->mutex;
+    const void *sqlite_asks_from = control->sqlite_asks_from;
     memset(control, 0, sizeof *control - LOG_BYTES);
     control->mutex = mutex;
+    control->sqlite_asks_from = sqlite_asks_from;
     control->is_lying = is_lying;
     memcpy(control->folder, folder, sizeof folder);
 }
@@ -121,8 +124,12 @@ int main(int count, char **arguments) {
     char **rest = arguments + 4;
     if (strcmp(arguments[3], "crash") == 0) return crash(sweep, rest);
     sweep->syncs_alone = strcmp(arguments[3], "syncs") == 0;
-    if (strcmp(arguments[3], "errors") == 0 || sweep->syncs_alone) return errors(sweep, rest);
-    if (strcmp(arguments[3], "fault") == 0 && count > 9) return fault(sweep, rest);
+    sweep->memory_alone = strcmp(arguments[3], "memory") == 0;
+    if (sweep->memory_alone && !memory_is_known(sweep->control)) return 2;
+    int has_errors = strcmp(arguments[3], "errors") == 0;
+    if (has_errors || sweep->syncs_alone || sweep->memory_alone) return errors(sweep, rest);
+    if (strcmp(arguments[3], "fault") == 0 && count > 10 && memory_is_known(sweep->control))
+        return fault(sweep, rest);
     if (strcmp(arguments[3], "one") == 0 && count > 8) return one(sweep, rest);
     sweep->control->is_lying = 1;
     return strcmp(arguments[3], "lie") == 0 ? crash(sweep, rest) : 2;

@@ -38,6 +38,7 @@ enum operation {
     OPERATION_LOOK,
     OPERATION_MAP,
     OPERATION_MODE,
+    OPERATION_MEMORY,
     OPERATIONS
 };
 
@@ -82,6 +83,9 @@ enum { NAMES_MAX = 256, FOLDER_BYTES_MAX = 200 };
 
 enum { OPERATIONS_KEPT = 1 << 16 };
 
+/* Bytes that SQLite is made to ask for, and nobody else, so that it is known by them. */
+enum { MEMORY_KNOWN_BY = 777216 };
+
 #define LOG_BYTES ((uint64_t)1 << 30)
 
 /* fail_error of a write or read that does half of it. */
@@ -108,6 +112,10 @@ struct control {
     uint64_t failed_place; /* in the record */
     int32_t first_code;    /* of the environment or the library that was answered after it */
     char first_function[64], first_words[300];
+
+    int memory_fails; /* SQLite's memory is counted */
+    uint64_t memory_asked, memory_fails_at;
+    const void *sqlite_asks_from;
 
     char only[32];           /* the one chapter to be played; "" is all */
     uint64_t chapters_begin; /* operations before the first chapter */
