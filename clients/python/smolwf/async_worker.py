@@ -37,7 +37,8 @@ class AsyncWorker:
 
     A first ``stop``, or cancel of ``run``, ends claiming and lets attempts end, for ``grace_ms``;
     then, or at a second, they are told to end and cancelled, and their runs are given back.
-    ``hook`` is called with each :class:`Event`, which are also logged, by the logger ``smolwf``.
+    ``hook`` is called with each :class:`Event`, which are also logged, by the logger ``smolwf``;
+    ``strict`` is as for :class:`Worker`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class AsyncWorker:
         code_versions: Optional[Sequence[str]] = None,
         grace_ms: Duration = GRACE_MS,
         hook: Optional[Hook] = None,
+        strict: bool = False,
     ) -> None:
         for workflow in workflows:
             if not workflow.is_async:
@@ -61,7 +63,7 @@ class AsyncWorker:
         self._store = store
         self._workflows = by_name(workflows)
         groups = groups_of(workflows, code_versions)
-        self._claims = Claims(store.store, groups, queue, lease_ms, name)
+        self._claims = Claims(store.store, groups, queue, lease_ms, name, strict)
         self._concurrency = concurrency
         self._grace_s = milliseconds(grace_ms) / 1000
         self._hook = hook

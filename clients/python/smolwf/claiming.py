@@ -55,11 +55,17 @@ class Claims:
         queue: Optional[str],
         lease_ms: Duration,
         name: Optional[str],
+        strict: bool,
     ) -> None:
         self._store = store
         self._groups = groups
         self._turn = 0
-        self._chosen: dict[str, Any] = {"queue": queue, "lease_ms": lease_ms, "worker": name}
+        self._chosen: dict[str, Any] = {
+            "queue": queue,
+            "lease_ms": lease_ms,
+            "worker": name,
+            "strict": strict,
+        }
 
     def now(self, stop: Stop) -> Optional[Attempt]:
         """A run of any group, if there is one now and the stop has not fired."""

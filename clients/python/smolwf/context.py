@@ -24,7 +24,6 @@ from .errors import (
     Failure,
     InvalidError,
     LeaseLostError,
-    NondeterminismError,
     NotJson,
     StepFailed,
     StepUnfinished,
@@ -174,9 +173,6 @@ class StepScope:
             refused = name_conflict("step", self._name)
             session.refuse(refused)
             raise refused from error
-        except NondeterminismError as error:
-            session.refuse(error, is_terminal=False)
-            raise
         if step.code is Code.SUSPEND:
             session.waits[f"step {self._name}"] = None
             raise Suspended(f"step {self._name} backs off")

@@ -17,6 +17,7 @@ from .errors import (
     Failure,
     InvalidError,
     LeaseLostError,
+    NondeterminismError,
     NotJson,
     TooBigError,
 )
@@ -89,6 +90,8 @@ def _returned(session: Session, result: Any) -> Optional[Code]:
         session.patiently("complete", lambda: attempt.complete(written))
     except (NotJson, InvalidError, TooBigError) as error:
         return _fail(session, NotJson("the result of the run", str(error)), True)
+    except NondeterminismError as error:
+        return _fail(session, error, False)  # strict, and it has not asked for all
     session.tell("completed")
     return Code.OK
 

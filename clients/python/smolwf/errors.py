@@ -109,7 +109,8 @@ class CancelledError(StateError):
 
 
 class NondeterminismError(StateError):
-    """A step was recorded with another input."""
+    """The code does not fit what is recorded: a step had another input, a wait was of another
+    kind; or, of a strict attempt, something that is recorded was not asked for."""
 
     CODE = -22
 

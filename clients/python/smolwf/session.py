@@ -13,6 +13,7 @@ from .errors import (
     Error,
     FullError,
     LeaseLostError,
+    NondeterminismError,
     Stopping,
 )
 from .telling import Facts, Teller
@@ -137,10 +138,17 @@ class Session:
             return self.patiently(name, function)
 
     def patiently(self, name: str, function: Callable[[], T]) -> T:
+        """Makes a call until it is stored. That the code does not fit what is recorded sticks to
+        the attempt, whichever call says so and whatever catches it."""
+
         def delayed(error: Error) -> None:
             self.tell("delayed", call=name, error=error)
 
-        return patiently(function, self.told.hurry, delayed)
+        try:
+            return patiently(function, self.told.hurry, delayed)
+        except NondeterminismError as error:
+            self.refuse(error, is_terminal=False)
+            raise
 
     @contextmanager
     def busy(self, records: bool = False) -> Iterator[None]:

@@ -40,7 +40,9 @@ class Worker:
     ``stop``, they are told to end, and their runs are given back. By default a lease holds for as
     long as this process lives. Name ``lease_ms`` to have runs taken over from a process that
     hangs; long steps must then call ``context.heartbeat``. ``hook`` is called with each
-    :class:`Event`, which are also logged, by the logger ``smolwf``.
+    :class:`Event`, which are also logged, by the logger ``smolwf``. ``strict`` fails an attempt
+    that returns without having asked for all that its run has recorded: its code has changed, or
+    does not go the same way twice.
     """
 
     def __init__(
@@ -55,13 +57,16 @@ class Worker:
         code_versions: Optional[Sequence[str]] = None,
         grace_ms: Duration = GRACE_MS,
         hook: Optional[Hook] = None,
+        strict: bool = False,
     ) -> None:
         for workflow in workflows:
             if workflow.is_async:
                 raise TypeError(f"workflow {workflow.name} is async: it needs an AsyncWorker")
         self._store = store
         self._workflows = by_name(workflows)
-        self._claims = Claims(store, groups_of(workflows, code_versions), queue, lease_ms, name)
+        self._claims = Claims(
+            store, groups_of(workflows, code_versions), queue, lease_ms, name, strict
+        )
         self._count = threads
         self._grace_s = milliseconds(grace_ms) / 1000
         self._teller = Teller(hook)
