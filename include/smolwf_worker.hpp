@@ -462,12 +462,18 @@ class room {
         return doom_.get();
     }
 
-    /** Makes a call, and makes it again while the store answers what may pass (W10). */
+    /**
+     * Makes a call, and makes it again while the store answers what may pass (W10). That the code does not
+     * fit what is recorded sticks, whichever call says so (W5).
+     */
     template <class Call> auto again(std::string_view name, Call call) -> decltype(call()) {
         for (int64_t pause_ms = 50;; pause_ms = std::min<int64_t>(pause_ms * 2, 2000)) {
             try {
                 return call();
             } catch (const error &why) {
+                if (why.code() == SW_ERR_NONDETERMINISM) {
+                    doom({form_of(std::current_exception()), {}});
+                }
                 if (!may_pass(why.code()) || is_vain()) throw;
                 if (pause_ms == 50) delayed(name, why);
             }
@@ -749,8 +755,6 @@ class context {
                     detail::final_failure("step " + std::string(name) +
                                           " is open in this attempt: steps side by side need "
                                           "distinct names or an occurrence"));
-            } else if (why.code() == SW_ERR_NONDETERMINISM) {
-                room_->doom({detail::form_of(std::current_exception()), {}});
             }
             throw;
         }

@@ -579,4 +579,19 @@ TEST(a_failure_with_a_wait_out_of_range_fails_its_run_and_no_worker) {
     worker.join();
 }
 
+TEST(a_wait_that_is_refused_sticks_though_it_is_swallowed) {
+    smolwf::store store = store_in_memory();
+    const std::string id = store.run_submit("w").value.str();
+    const auto swallow = [](smolwf::context &run) {
+        const bool is_first = run.attempt().number() == 1;
+        try {
+            is_first ? run.wait_any("go", R"([{"signal":"go"}])", 0) : run.signal("go", 0);
+        } catch (const std::exception &) {}
+        if (is_first) throw std::runtime_error("again");
+    };
+    smolwf::worker worker(store, {{"w", swallow}});
+    CHECK(worker.run_once() && store.advance_clock(SW_FOREVER) && worker.run_once());
+    CHECK(contains(store.run_get(id).view(), "\"pending\""));
+}
+
 int main() { return run_all_tests(); }
