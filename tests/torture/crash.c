@@ -187,7 +187,8 @@ void sweep_crashes(struct sweep *sweep, const struct work *work, uint64_t seed, 
     struct story story = record_work(sweep, work);
     double began = now(), one_of = 1;
     uint64_t before = sweep->disks_judged;
-    sweep->operations += sweep->control->operations;
+    uint64_t operations = sweep->control->operations;
+    sweep->operations += operations;
     if (sweep->is_undone) sweep->bad++;
     /* As many places as there is time for, all over the record. */
     if (seconds > 0) one_of = (double)story.len * SURVIVORS * sweep->seconds_a_disk / seconds;
@@ -195,8 +196,8 @@ void sweep_crashes(struct sweep *sweep, const struct work *work, uint64_t seed, 
     pass_over(sweep, work, &story, seed, one_of > 1 ? one_of : 1, until);
     uint64_t disks = sweep->disks_judged - before;
     printf("crash %s: %llu operations, %d records, %u calls, %d facts, %llu disks in %.0f s\n",
-           work->name, (unsigned long long)sweep->control->operations, story.len, story.calls_len,
-           story.facts_len, (unsigned long long)disks, now() - began);
+           work->name, (unsigned long long)operations, story.len, story.calls_len, story.facts_len,
+           (unsigned long long)disks, now() - began);
     fflush(stdout);
     story_free(&story);
 }

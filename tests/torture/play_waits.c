@@ -35,6 +35,17 @@ static int play_sleep(struct life *life) {
     return finish(life, attempt, key, NULL);
 }
 
+static int pass_gates(struct life *life, sw_attempt *attempt) {
+    MUST(life, SW_SUSPEND, sw_await_any, attempt, "gate", SW_NTS,
+         "[{\"signal\":\"b\"},{\"sleep_ms\":4000}]", SW_NTS, SW_FOREVER, text_of(life), &life->err);
+    PART(advance(life, 4001));
+    MUST(life, SW_OK, sw_await_any, attempt, "gate", SW_NTS,
+         "[{\"signal\":\"b\"},{\"sleep_ms\":4000}]", SW_NTS, SW_FOREVER, text_of(life), &life->err);
+    MUST(life, SW_TIMEOUT, sw_await_all, attempt, "late", SW_NTS, "[{\"signal\":\"c\"}]", SW_NTS, 0,
+         text_of(life), &life->err);
+    return 0;
+}
+
 static int play_messages(struct life *life) {
     const char *queue = own(life, 0, "q"), *key = own(life, 1, "run");
     char id[SW_ID_CAP];
@@ -60,13 +71,7 @@ static int play_messages(struct life *life) {
         "SELECT count(*) FROM sw_workflow_signals WHERE consumed_by IS NOT NULL AND run_key =" OF_RUN,
         key);
     MUST(life, SW_OK, sw_signal_await, attempt, "ok", SW_NTS, 500000, text_of(life), &life->err);
-    MUST(life, SW_SUSPEND, sw_await_any, attempt, "gate", SW_NTS,
-         "[{\"signal\":\"b\"},{\"sleep_ms\":4000}]", SW_NTS, SW_FOREVER, text_of(life), &life->err);
-    PART(advance(life, 4001));
-    MUST(life, SW_OK, sw_await_any, attempt, "gate", SW_NTS,
-         "[{\"signal\":\"b\"},{\"sleep_ms\":4000}]", SW_NTS, SW_FOREVER, text_of(life), &life->err);
-    MUST(life, SW_TIMEOUT, sw_await_all, attempt, "late", SW_NTS, "[{\"signal\":\"c\"}]", SW_NTS, 0,
-         text_of(life), &life->err);
+    PART(pass_gates(life, attempt));
     return finish(life, attempt, key, NULL);
 }
 
