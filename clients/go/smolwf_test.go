@@ -417,3 +417,28 @@ func TestTheLibraryTellsOfItself(t *testing.T) {
 		t.Fatalf("%+v %v", applied, err)
 	}
 }
+
+func TestAManualClockGoesToWhatComesDueNext(t *testing.T) {
+	store, err := OpenInMemory(&Options{ManualClock: true})
+	must(t, err)
+	defer store.Close()
+	began := store.Now()
+	expect := func(want bool, after time.Duration) {
+		t.Helper()
+		isDue, err := store.AdvanceToDue()
+		must(t, err)
+		if passed := store.Now().Sub(began); isDue != want || passed != after {
+			t.Errorf("%v after %v", isDue, passed)
+		}
+	}
+	expect(false, 0)
+	submit(t, store, &SubmitOptions{RunAtMS: began.Add(time.Hour).UnixMilli()})
+	submit(t, store, &SubmitOptions{RunAtMS: began.Add(30 * time.Hour).UnixMilli()})
+	expect(true, time.Hour)
+	expect(true, time.Hour) // the first one is due
+	must(t, claim(t, store).Complete(nil))
+	expect(true, 30*time.Hour)
+	if _, err := file(t).AdvanceToDue(); !errors.Is(err, ErrMisuse) {
+		t.Error(err)
+	}
+}

@@ -201,6 +201,15 @@ func (s *Store) Advance(d time.Duration) error {
 	})
 }
 
+// AdvanceToDue moves a manual clock to the next moment at which something comes due: a sleep, a backoff, a
+// time-out, a lease or a schedule. It stays where something is due already; false is that nothing will be.
+func (s *Store) AdvanceToDue() (bool, error) {
+	code, err := s.handle.call(func(c *C.sw_store, err **C.sw_error) C.int32_t {
+		return C.sw_store_advance_clock(c, C.SW_FOREVER, err)
+	})
+	return code == C.SW_OK, err
+}
+
 // Now returns the store's time; 1970 after Close.
 func (s *Store) Now() time.Time {
 	var ms int64

@@ -223,6 +223,17 @@ var planted = map[string]struct {
 		}),
 		kind: Stuck, name: "w", says: `the run did not end: `, first: Finding{Commit: 2, Moment: after},
 	},
+	"a panic of a goroutine that is started by go": {
+		work: twoSteps(func(context.Context, *smolwf.Attempt) (any, error) {
+			if !lost.isFast {
+				go func() { panic("there is no cart") }()
+				select {}
+			}
+			return 1, nil
+		}),
+		kind: Outcome, name: "w", first: Finding{Commit: 2, Moment: after},
+		says: "the run did not end: its process ended with exit status 2, and said: panic: there is no cart",
+	},
 	"an exit": {
 		work: twoSteps(func(context.Context, *smolwf.Attempt) (any, error) {
 			if !lost.isFast {

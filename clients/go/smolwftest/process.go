@@ -1,11 +1,13 @@
 package smolwftest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -24,7 +26,8 @@ const (
 	witnessFile = "witness"
 	taskFile    = "task.json"
 	endFile     = "end.json"
-	outputFile  = "output"
+	stdoutFile  = "stdout"
+	stderrFile  = "stderr"
 	scratch     = "tmp"
 )
 
@@ -76,12 +79,7 @@ func (s *sweeper) work(folder string, commit int, moment string) (*end, error) {
 }
 
 // start runs the test binary up to this call of Crash, and returns how the process ended.
-func (s *sweeper) start(folder string) (_ *os.ProcessState, isLate bool, _ error) {
-	output, err := os.Create(filepath.Join(folder, outputFile))
-	if err != nil {
-		return nil, false, err
-	}
-	defer output.Close()
+func (s *sweeper) start(folder string) (_ *os.ProcessState, isLate bool, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, false, err
@@ -89,10 +87,15 @@ func (s *sweeper) start(folder string) (_ *os.ProcessState, isLate bool, _ error
 	ctx, cancel := context.WithTimeout(context.Background(), s.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, arguments(s.call.Test)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = startedIn, output, output
-	cmd.Env = append(os.Environ(), taskVariable+"="+filepath.Join(folder, taskFile),
-		witnessVariable+"="+filepath.Join(folder, witnessFile), "TMPDIR="+filepath.Join(folder, scratch),
-		"GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0") // else each sleeps a second before it ends
+	cmd.Dir, cmd.Env = startedIn, environment(folder)
+	for name, to := range map[string]*io.Writer{stdoutFile: &cmd.Stdout, stderrFile: &cmd.Stderr} {
+		file, err := os.Create(filepath.Join(folder, name))
+		if err != nil {
+			return nil, false, err
+		}
+		defer file.Close()
+		*to = file
+	}
 	// It ends with this process. The system means the thread that started it, so that has to stay.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	runtime.LockOSThread()
@@ -102,6 +105,16 @@ func (s *sweeper) start(folder string) (_ *os.ProcessState, isLate bool, _ error
 		return nil, false, err
 	}
 	return cmd.ProcessState, ctx.Err() != nil, nil
+}
+
+// environment is that of this process, and what one that works on a case has to know.
+func environment(folder string) []string {
+	return append(os.Environ(),
+		taskVariable+"="+filepath.Join(folder, taskFile),
+		witnessVariable+"="+filepath.Join(folder, witnessFile),
+		"TMPDIR="+filepath.Join(folder, scratch),
+		"GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0", // else each sleeps a second before it ends
+	)
 }
 
 // told reads how the work ended.
@@ -122,22 +135,38 @@ func (s *sweeper) told(folder string, status *os.ProcessState, isLate bool) (*en
 	case wait.Signaled() && wait.Signal() == syscall.SIGKILL:
 		return nil, nil
 	}
-	output, _ := os.ReadFile(filepath.Join(folder, outputFile))
-	if _, err := os.Stat(filepath.Join(folder, runFile)); err != nil {
-		return nil, fmt.Errorf("a process of the test %s did not come to call %d of Crash (%s); it printed:\n%s",
-			s.call.Test, s.call.Which, status, output)
-	}
-	return &end{Exit: fmt.Sprintf("the run did not end: its process ended with %s, and said: %s", status, tail(output))}, nil
+	return s.exited(folder, status, err == nil)
 }
 
-// tail is the end of what a process printed.
-func tail(output []byte) string {
-	const most = 2000
-	text := strings.ToValidUTF8(string(output), "?")
-	if len(text) > most {
-		text = "... " + strings.ToValidUTF8(text[len(text)-most:], "")
+// exited is how a process ended that ended by itself.
+func (s *sweeper) exited(folder string, status *os.ProcessState, hasEnded bool) (*end, error) {
+	stdout, _ := os.ReadFile(filepath.Join(folder, stdoutFile))
+	stderr, _ := os.ReadFile(filepath.Join(folder, stderrFile))
+	if _, err := os.Stat(filepath.Join(folder, runFile)); err != nil {
+		return nil, fmt.Errorf("a process of the test %s did not come to call %d of Crash (%s); it printed:\n%s%s",
+			s.call.Test, s.call.Which, status, stdout, stderr)
 	}
-	return strings.TrimSpace(text)
+	what := "the run did not end: its process"
+	if hasEnded { // as the race detector does
+		what = "the process of the run"
+	}
+	return &end{Exit: fmt.Sprintf("%s ended with %s, and said: %s", what, status, last(stderr))}, nil
+}
+
+// dying is how what a process says begins when the runtime of Go ends it, or the race detector.
+var dying = regexp.MustCompile(`(?m)^(panic: |fatal error: |WARNING: DATA RACE)`)
+
+// last is what a process said last: the beginning of a trace, or a line.
+func last(said []byte) string {
+	const most = 2000
+	if at := dying.FindIndex(said); at != nil {
+		said = said[at[0]:min(len(said), at[0]+most)]
+	} else {
+		said = bytes.TrimSpace(said)
+		said = said[bytes.LastIndexByte(said, '\n')+1:]
+		said = said[:min(len(said), most)]
+	}
+	return strings.ToValidUTF8(strings.TrimSpace(string(said)), "?")
 }
 
 // arguments are those of a process that runs one test: the test binary's own but for what the testing

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +29,9 @@ func recordedBy(t *testing.T, workflows map[string]smolwf.Workflow, o *smolwf.Su
 		}
 	}
 	if err == nil {
-		_, err = newWork(store, runID, &Case{Workflows: workflows}).all()
+		work := newWork(store, runID, &Case{Workflows: workflows})
+		work.worker.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		_, err = work.all()
 	}
 	var document json.RawMessage
 	if err == nil {

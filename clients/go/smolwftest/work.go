@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// A run that a dead process had is looked for so often and so long before it counts as stuck.
+	// What is due, and a run that a dead process had, is looked for so often and so long.
 	lookAgain = 5 * time.Millisecond
 	lookFor   = 10 * time.Second
 )
@@ -71,17 +71,18 @@ func (w *work) all() (*end, error) {
 		if err != nil || len(open) == 0 {
 			return w.ended(err)
 		}
+		isDue := false
 		if !isBusy {
-			isBusy, err = w.moveOn()
+			isBusy, isDue, err = w.moveOn()
 		}
 		switch {
 		case err != nil:
 			return nil, err
 		case isBusy:
 			idle = 0
-		case idle >= lookFor || !slices.ContainsFunc(open, isRunning):
+		case idle >= lookFor || !isDue && !slices.ContainsFunc(open, isRunning):
 			return w.stays(open)
-		default: // its process is dead, and that may be noticed a little later
+		default: // what is due is moved by claims, and that a process is dead may be noticed a little later
 			idle += lookAgain
 			time.Sleep(lookAgain)
 		}
@@ -90,17 +91,11 @@ func (w *work) all() (*end, error) {
 
 func isRunning(run *smolwf.Run) bool { return run.State == "running" }
 
-// moveOn moves the clock to when something comes due next; false when nothing will.
-func (w *work) moveOn() (bool, error) {
-	stats, err := w.store.Stats()
-	if err != nil || stats.NextDueAtMS == nil {
-		return false, err
-	}
-	ahead := *stats.NextDueAtMS - w.store.Now().UnixMilli()
-	if ahead <= 0 {
-		return false, nil
-	}
-	return true, w.store.Advance(time.Duration(ahead) * time.Millisecond)
+// moveOn moves the clock to when something comes due next, if nothing is due already.
+func (w *work) moveOn() (isMoved, isDue bool, _ error) {
+	from := w.store.Now()
+	isDue, err := w.store.AdvanceToDue()
+	return w.store.Now().After(from), isDue, err
 }
 
 // attempts makes an attempt in each queue that has something to do.
