@@ -44,9 +44,11 @@ class Worker:
         self.log = Path()
         #: when a process that is stopped goes on
         self.stopped_until = 0.0
-        #: until when it may end by itself: there is trouble that it cannot outlast
+        #: it may end by itself: begun while there was trouble, it may not have opened the store
         self.is_excused = False
         self.is_ending = False
+        #: its runs are its own for as long as it lives
+        self.holds_on = False
 
     def poll(self) -> Optional[int]:
         return None if self.process is None else self.process.poll()
@@ -67,10 +69,13 @@ class Gang:
         self.paths, self.draws = paths, draws
         self.counts: Counter[str] = Counter()
         self.lives = 0
+        #: those that are begun now are excused
         self.is_excused = False
         self.preload = ""
         self.heard: set[int] = set()
         self.heard_up_to = 0
+        #: workers that lived with such leases until they ended in order
+        self.held_on: set[str] = set()
 
     # ---- one worker
 
@@ -79,6 +84,7 @@ class Gang:
         self.counts[f"lives {worker.language}"] += 1
         first = min(self.lives * PLANS_PER_LIFE, PLANS) if submits else PLANS
         lease = self.draws.choice([0, SHORT_LEASE_MS, SHORT_LEASE_MS])
+        worker.holds_on = lease == 0
         words = [*worker.command, self.paths.store, self.paths.plans, first, lease]
         worker.log = self.paths.logs / f"{self.lives}-{worker.language}.log"
         environment = {
@@ -92,6 +98,7 @@ class Gang:
                 [str(word) for word in words], stdout=log, stderr=log, env=environment
             )
         worker.is_ending, worker.stopped_until = False, 0.0
+        worker.is_excused = self.is_excused
 
     def kill(self, worker: Worker) -> None:
         """At any instant, also while it is stopped."""
@@ -125,8 +132,11 @@ class Gang:
         status = worker.poll()
         if status is None:
             return
+        name = f"{worker.language}.{worker.process.pid}" if worker.process else ""
         worker.process = None
-        if self.is_excused or worker.is_excused:
+        if worker.is_ending and worker.holds_on and status == 0:
+            self.held_on.add(name)
+        if worker.is_excused:
             self.counts["gave up"] += status != 0
         # One that has hardly begun does not listen yet.
         elif not worker.is_ending or status not in (0, -signal.SIGTERM):

@@ -34,6 +34,8 @@ class Seen(NamedTuple):
     raises: dict[str, int]
     #: what a checkpoint before has seen
     before: Optional[Content]
+    #: workers whose leases held as long as they lived, and that ended in order
+    held_on: frozenset[str]
 
 
 # ---- what was acknowledged is there ----------------------------------------------------------
@@ -180,12 +182,38 @@ def tracked(facts: list[Fact], _: Content, __: Seen) -> Faults:
 
 
 def causeless(facts: list[Fact], known: dict[tuple[str, str], list[Fact]]) -> Faults:
-    """A result that is recorded was worked for by whoever wrote it."""
+    """What is recorded was worked for by whoever wrote it, and by no attempt after his: that would
+    have been given it, or he would have been refused."""
     for fact in facts:
         if fact.kind == "seen" and fact.name[-1] in "swfhbt":
             author = fact.value.rsplit(".", 1)[0]
-            if all(each.who != author for each in known[fact.run, fact.name]):
+            work = known[fact.run, fact.name]
+            by_author = [each.attempt for each in work if each.who == author]
+            if not by_author:
                 yield Fault("effects", fact.run, f"{fact.name} has a result of {author}, no effect")
+            elif max(each.attempt for each in work) > max(by_author):
+                said = f"{fact.name} was done by an attempt after that of {author}, who recorded it"
+                yield Fault("effects", fact.run, said)
+
+
+def fenced(_: list[Fact], content: Content, __: Seen) -> Faults:
+    """Only the newest attempt of a run holds it, or has completed it."""
+    for run, attempts in content.attempts.items():
+        for at, each in enumerate(attempts):
+            is_older = at < len(attempts) - 1
+            holds = each["state"] in ("running", "completed")
+            if each["number"] != at + 1 or (holds and is_older):
+                said = f"attempt {each['number']} of {len(attempts)} is {each['state']}"
+                yield Fault("fenced", run, said)
+
+
+def held(_: list[Fact], content: Content, of: Seen) -> Faults:
+    """Nothing is taken from a worker that lives, is its lease so, however long it is stopped."""
+    for run, attempts in content.attempts.items():
+        for each in attempts:
+            if each["state"] == "lost" and each["worker"] in of.held_on:
+                said = f"attempt {each['number']} was taken from {each['worker']}, which lived"
+                yield Fault("held", run, said)
 
 
 def steps_once(_: list[Fact], content: Content, __: Seen) -> Faults:
@@ -322,6 +350,8 @@ ALWAYS = [
     kept,
     effects,
     tracked,
+    fenced,
+    held,
     steps_once,
     host_sum,
     budgets,

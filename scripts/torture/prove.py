@@ -77,6 +77,26 @@ def tracked_twice(case: Case) -> None:
     case.facts.append(fact._replace(attempt=fact.attempt + 1))
 
 
+def taken_from_the_living(case: Case) -> Case:
+    _, fact = of_kind(case, "effect", "s")
+    attempt = case.content.attempts[fact.run][fact.attempt - 1]
+    attempt["state"] = "lost"
+    return case._replace(seen=case.seen._replace(held_on=frozenset([attempt["worker"]])))
+
+
+def effect_of_who_came_after(case: Case) -> None:
+    """The attempt that recorded it was lost, to one that had begun the same work."""
+    at, fact = of_kind(case, "effect", "s")
+    case.content.attempts[fact.run][fact.attempt - 1]["state"] = "lost"
+    case.facts.insert(at, fact._replace(attempt=fact.attempt + 1, who="another.1"))
+
+
+def two_completed(case: Case) -> None:
+    _, fact = of_kind(case, "end")
+    attempts = case.content.attempts[fact.run]
+    attempts.append({**attempts[-1], "number": len(attempts) + 1})
+
+
 def no_effect(case: Case) -> None:
     _, fact = of_kind(case, "effect", "s")
     case.facts[:] = [each for each in case.facts if each.kind != "effect" or each.run != fact.run]
@@ -167,7 +187,10 @@ DOCTORS: list[tuple[str, str, Doctor]] = [
     ("effects", "an effect done after its record", effect_after_its_record),
     ("effects", "an effect of two attempts, none lost", effect_by_two_attempts),
     ("effects", "a record of work that nobody did", no_effect),
+    ("effects", "an effect of an attempt that came after the record's", effect_of_who_came_after),
+    ("fenced", "a run that two attempts completed", two_completed),
     ("tracked", "a step begun twice that may be begun once", tracked_twice),
+    ("held", "a run taken from a worker that lives", taken_from_the_living),
     ("steps_once", "a step recorded twice", step_doubled),
     (
         "host_sum",
@@ -264,7 +287,7 @@ def prove(commands: dict[str, list[str]], clock: str) -> int:
     played = Round(commands, clock, folder, disk, "prove")
     try:
         content = played.play([calm], SECONDS)
-        case = Case(played.facts(), content, Seen(played.peak, played.raises, None))
+        case = Case(played.facts(), content, played.seen()._replace(before=None))
         found = list(proofs(case, played.paths.store))
     finally:
         played.end()

@@ -111,7 +111,7 @@ class Round:
     # ---- its judge
 
     def seen(self) -> Seen:
-        return Seen(self.peak, dict(self.raises), self.before)
+        return Seen(self.peak, dict(self.raises), self.before, frozenset(self.gang.held_on))
 
     def facts(self) -> list[Fact]:
         return read_facts(self.paths.witness)
@@ -198,6 +198,8 @@ class Round:
     def figures(self, content: Content) -> Counter[str]:
         counts = self.counts + self.gang.counts
         counts["facts"] = len(self.facts())
+        logs = (path.read_text(errors="replace") for path in self.paths.logs.glob("*.log"))
+        counts["calls made again"] = sum(log.count("delayed") for log in logs)
         counts["runs"] = len(content.runs)
         counts["attempts"] = sum(map(len, content.attempts.values()))
         counts["lost attempts"] = sum(

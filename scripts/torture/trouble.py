@@ -50,7 +50,7 @@ def long_stops(of: Round, seconds: float) -> None:
 
 @contextmanager
 def excused(of: Round) -> Iterator[None]:
-    """Meanwhile workers may end by themselves; those that live at its end have outlasted it."""
+    """Workers that begin meanwhile may end by themselves, as they open once; others outlast it."""
     of.gang.is_excused = True
     try:
         yield

@@ -75,13 +75,13 @@ static void note(const char *kind, const char *run, const char *name, unsigned a
 /* Whether a call that answered so is to be made again: the store is locked, or has no room. */
 static bool is_delayed(int32_t code) {
     if (code >= 0) return false;
-    bool is_retryable = sw_error_is_retryable(err) != 0;
-    if (is_retryable) {
+    bool may_pass = sw_error_is_retryable(err) != 0 || code == SW_ERR_FULL;
+    if (may_pass) {
         sw_error_free(err);
         err = NULL;
         pause_ms(20);
     }
-    return is_retryable;
+    return may_pass;
 }
 
 #define PATIENTLY(code, call)                                                                      \

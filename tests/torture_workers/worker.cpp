@@ -57,7 +57,7 @@ template <class Call> static auto patiently(Call call) -> decltype(call()) {
         try {
             return call();
         } catch (const smolwf::error &why) {
-            if (!why.is_retryable()) throw;
+            if (!why.is_retryable() && why.code() != SW_ERR_FULL) throw;
             pause_ms(20);
         }
     }

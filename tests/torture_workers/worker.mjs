@@ -109,7 +109,7 @@ async function patiently(call) {
     try {
       return await call();
     } catch (error) {
-      if (!error.retryable) throw error;
+      if (!error.retryable && error.name !== "SW_ERR_FULL") throw error;
       await pause(20);
     }
   }

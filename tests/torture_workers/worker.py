@@ -139,7 +139,7 @@ def patiently(call: Callable[[], Any]) -> Any:
         try:
             return call()
         except smolwf.Error as error:
-            if not error.retryable:
+            if not error.retryable and not isinstance(error, smolwf.FullError):
                 raise
             time.sleep(0.02)
 

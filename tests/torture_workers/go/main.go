@@ -219,7 +219,7 @@ func patiently(call func() error) error {
 	for {
 		err := call()
 		var of *smolwf.Error
-		if !errors.As(err, &of) || !of.Retryable {
+		if !errors.As(err, &of) || (!of.Retryable && of.Code != smolwf.ErrFull) {
 			return err
 		}
 		time.Sleep(20 * time.Millisecond)
