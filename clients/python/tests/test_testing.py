@@ -302,6 +302,18 @@ def test_a_child_that_hangs_is_stuck_and_ends_the_sweep() -> None:
     )
 
 
+def test_a_process_that_ends_by_itself_is_told() -> None:
+    @workflow
+    def leaves(context: Context, args: None) -> None:
+        context.call("first", lambda: MEMORY.update(first=True))
+        if "first" not in MEMORY:
+            os._exit(3)
+
+    report = crash(leaves)
+    assert kinds(report) == {("stuck", "leaves")}
+    assert report.findings[0].text == "the run did not end: its process ended with status 3"
+
+
 # ---- How a test is told that it cannot be done ----------------------------------------------
 
 

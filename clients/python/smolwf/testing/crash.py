@@ -17,7 +17,7 @@ from ..workflows import Workflow
 from .effects import NEVER, WITNESS, Seen, seen_in
 from .nondeterminism import Refusal
 from .play import Ended, Kill, Scene, play, warm_up
-from .process import Hung, Killed, in_child
+from .process import Died, Hung, Killed, in_child
 from .report import SHOWN, Finding, Report, quoted, times, written
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Nobody is killed.
 CLEAN = Kill(0, "clean")
-KILLED_BY_OTHERS = Ended("running", None, None, "its process was killed by somebody else")
+KILLED_BY_OTHERS = Ended("running", None, None, "its process was killed by another than the test")
 
 
 class CleanRunFailed(Exception):
@@ -152,6 +152,8 @@ class _Crash:
             ended: Ended = in_child(work, self._hang_s, folder)
         except Killed:
             return None
+        except Died as died:
+            return Ended("running", None, None, str(died))
         except Hung:
             why = f"its process was at work for more than {self._hang_s:g} s"
             return Ended("running", None, None, why, has_hung=True)

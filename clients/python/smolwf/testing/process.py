@@ -24,8 +24,13 @@ class Hung(Exception):
     """The child did not end in time, and was killed."""
 
 
+class Died(Exception):
+    """The child ended in another way, and has said nothing."""
+
+
 def in_child(function: Callable[[], Any], hang_s: float, folder: Path) -> Any:
-    """What a function comes to in a forked child; raises :class:`Killed` and :class:`Hung`.
+    """What a function comes to in a forked child; raises :class:`Killed`, :class:`Hung` and
+    :class:`Died`.
 
     An error of the function is raised here, with its trace as a text.
     """
@@ -43,7 +48,7 @@ def in_child(function: Callable[[], Any], hang_s: float, folder: Path) -> Any:
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         raise Killed("the child process was killed")
     if not answer.exists():
-        raise RuntimeError(f"the child process ended with {_named(status)}")
+        raise Died(f"its process ended with {_named(status)}")
     is_error, value = pickle.loads(answer.read_bytes())
     if is_error:
         raise RuntimeError(f"the child process failed:\n{value}")
@@ -86,4 +91,4 @@ def _end_of(child: int, hang_s: float) -> int:
 def _named(status: int) -> str:
     if os.WIFSIGNALED(status):
         return f"the signal {signal.Signals(os.WTERMSIG(status)).name}"
-    return f"status {os.WEXITSTATUS(status)}, and without an answer"
+    return f"status {os.WEXITSTATUS(status)}"
