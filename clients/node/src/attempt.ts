@@ -2,7 +2,7 @@ import { reserve } from "./budget.js";
 import { Calls } from "./calls.js";
 import { type ChildItem, type ChildOptions, submitChild, submitChildren } from "./child.js";
 import type { RunDocument } from "./documents.js";
-import { BudgetError, ConflictError, NondeterminismError, RecordedFailure } from "./errors.js";
+import { BudgetError, ConflictError, RecordedFailure } from "./errors.js";
 import { Handle } from "./handle.js";
 import type { Hearing } from "./hearing.js";
 import { fromJson, type Json, type RawJson, rawJson, toJson } from "./json.js";
@@ -378,9 +378,8 @@ export class Attempt implements AsyncDisposable {
     return new Step(this.#library, this.calls, answer.pointer, state);
   }
 
-  /** Two steps under one name, or another input: the attempt cannot succeed, whoever catches it. */
+  /** Two steps under one name: the attempt cannot succeed, whoever catches it. */
   #refused(label: string, error: unknown): unknown {
-    if (error instanceof NondeterminismError) this.calls.refuse(error);
     if (!(error instanceof ConflictError)) return error;
     const sentence = `${label} is under way: steps side by side need distinct names or an occurrence`;
     const refusal = this.#library.error("SW_ERR_CONFLICT", `${sentence} (${error.message})`);

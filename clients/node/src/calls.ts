@@ -1,7 +1,14 @@
 import { setMaxListeners } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { again } from "./again.js";
-import { ForgottenAwaitError, isFatal, isOver, type SmolwfError, Suspended } from "./errors.js";
+import {
+  ForgottenAwaitError,
+  isFatal,
+  isOver,
+  NondeterminismError,
+  type SmolwfError,
+  Suspended,
+} from "./errors.js";
 import type { Handle } from "./handle.js";
 import type { Answer, Library } from "./library.js";
 import { carriesControl, messageOf, recorded } from "./thrown.js";
@@ -138,6 +145,8 @@ export class Calls {
     } catch (error) {
       if (isFatal(error)) this.#fail(error);
       if (isOver(error)) this.abandon(error);
+      // The code is not what was recorded, whichever call says so and whoever catches it.
+      if (error instanceof NondeterminismError) this.refuse(error);
       throw error;
     }
   }

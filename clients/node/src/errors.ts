@@ -24,7 +24,7 @@ export class CancelledError extends SmolwfError {}
 export class LeaseLostError extends SmolwfError {}
 /** The budget does not hold the amount; nothing was taken. */
 export class BudgetError extends SmolwfError {}
-/** A step was begun with another input than the recorded one. */
+/** The code is not what was recorded: another input, another kind of wait, and strictly another way. */
 export class NondeterminismError extends SmolwfError {}
 /** The state of the object forbids the call. */
 export class ConflictError extends SmolwfError {}

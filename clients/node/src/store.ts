@@ -35,6 +35,8 @@ import { Changes } from "./watch.js";
 import { Worker, type WorkOptions } from "./worker.js";
 import type { Workflows } from "./workflow.js";
 
+/** SW_FOREVER */
+const FOREVER = -1;
 /** The library's lease when none is asked for, in milliseconds. */
 const LEASE_MS = 30_000;
 
@@ -128,9 +130,12 @@ export class Store implements AsyncDisposable {
     await this.#later("sw_store_kill_at", commit, this.#library.constant(when));
   }
 
-  /** Moves a manual clock. */
-  async advanceClock(ms: Integer): Promise<void> {
-    await this.#later("sw_store_advance_clock", ms);
+  /**
+   * Moves a manual clock; null moves it to the next moment at which something comes due. Resolves to
+   * whether it has, or may have: not when nothing will come due.
+   */
+  async advanceClock(ms: Integer | null): Promise<boolean> {
+    return (await this.#later("sw_store_advance_clock", ms ?? FOREVER)).code === "SW_OK";
   }
 
   /**

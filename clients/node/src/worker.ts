@@ -22,6 +22,11 @@ export interface WorkOptions extends TellOptions {
   leaseMs?: number | "while-alive";
   /** Name of the worker, shown in the history. */
   worker?: string;
+  /**
+   * A run completes only once its attempt has asked for all that is recorded of it; else that attempt
+   * has failed, with a {@link NondeterminismError} that names what was left out, and is tried again.
+   */
+  strict?: boolean;
   /** Runs worked on side by side in this thread; 1 is the default. */
   concurrency?: number;
   /** The first stop: aborted, it ends claiming, and lets attempts end. */
@@ -133,7 +138,7 @@ export class Worker implements AsyncDisposable {
 
   async #claimAll(): Promise<void> {
     const { signal } = this.#claiming;
-    const claims = this.#claims();
+    const claims = claimsOf(this.#workflows, this.#options);
     while (!signal.aborted) {
       const room = (this.#options.concurrency ?? 1) - this.#running.size;
       if (room <= 0) await this.#room();
@@ -155,22 +160,6 @@ export class Worker implements AsyncDisposable {
       if (error instanceof ClosedError) this.#endAll(error);
       else if (!signal.aborted) this.#fail(error);
     }
-  }
-
-  /** One claim for the workflows without a version, and one for those of each version. */
-  #claims(): ClaimOptions[] {
-    const { queue, worker, leaseMs = LEASE } = this.#options;
-    const byVersion = new Map<string | undefined, string[]>();
-    for (const [name, { codeVersion }] of this.#workflows) {
-      byVersion.set(codeVersion, [...(byVersion.get(codeVersion) ?? []), name]);
-    }
-    return [...byVersion].map(([version, workflows]) => ({
-      workflows,
-      ...(leaseMs === undefined ? {} : { leaseMs }),
-      ...(queue === undefined ? {} : { queue }),
-      ...(worker === undefined ? {} : { worker }),
-      ...(version === undefined ? {} : { codeVersions: [version] }),
-    }));
   }
 
   #start(attempt: Attempt): void {
@@ -204,6 +193,26 @@ export class Worker implements AsyncDisposable {
     const details = { call: "sw_run_claim_many", error: recorded(error) };
     this.#teller.tell("delayed", undefined, () => details);
   }
+}
+
+/** One claim for the workflows without a version, and one for those of each version. */
+export function claimsOf(
+  workflows: ReadonlyMap<string, WorkflowEntry>,
+  options: WorkOptions,
+): ClaimOptions[] {
+  const { queue, worker, strict, leaseMs = LEASE } = options;
+  const byVersion = new Map<string | undefined, string[]>();
+  for (const [name, { codeVersion }] of workflows) {
+    byVersion.set(codeVersion, [...(byVersion.get(codeVersion) ?? []), name]);
+  }
+  return [...byVersion].map(([version, workflows]) => ({
+    workflows,
+    ...(leaseMs === undefined ? {} : { leaseMs }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(worker === undefined ? {} : { worker }),
+    ...(strict === undefined ? {} : { strict }),
+    ...(version === undefined ? {} : { codeVersions: [version] }),
+  }));
 }
 
 /** Runs in one claim at most. */

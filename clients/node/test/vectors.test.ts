@@ -138,7 +138,7 @@ async function play(
   act: Act,
 ): Promise<void> {
   known(act, ACT_KEYS);
-  if (act.advance_ms !== undefined) return store.advanceClock(act.advance_ms);
+  if (act.advance_ms !== undefined) return void (await store.advanceClock(act.advance_ms));
   if (act.complete !== undefined) {
     assert.equal(act.answers, "SW_OK");
     await kept.get(act.complete)?.complete(rawJson(act.result ?? "null"));
