@@ -124,7 +124,7 @@ test("a package and a library that do not fit are told by both versions", (t) =>
   assert.equal(load("SW_VERSION_NUMBER", patch).trim(), named.SMOLWF_LIBRARY);
 });
 
-/** What scripts/packages/npm.sh makes of a stage whose libraries are empty files. */
+/** What scripts/packages/npm.sh makes of a stage whose libraries and programs are empty files. */
 let packed: Promise<string> | undefined;
 
 const scratch = mkdtempSync(join(tmpdir(), "smolwf-node-"));
@@ -138,8 +138,11 @@ function packages(): Promise<string> {
 
 async function make(): Promise<string> {
   for (const triple of ["x86_64-linux-gnu", "aarch64-linux-gnu", "x86_64-linux-musl"]) {
-    mkdirSync(join(scratch, "stage", triple, "lib"), { recursive: true });
-    writeFileSync(join(scratch, "stage", triple, "lib/libsmolwf.so"), "");
+    for (const part of ["lib/libsmolwf.so", "bin/swctl"]) {
+      const path = join(scratch, "stage", triple, part);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, "");
+    }
   }
   writeFileSync(join(scratch, "stage/THIRD-PARTY.txt"), "");
   const { TRIPLES: _triples, ...rest } = process.env;
@@ -214,11 +217,30 @@ test("the packages have all that a program needs, and each names what it is for"
   assert.equal(optionalDependencies?.[PLATFORM], version);
   assert.equal(Object.keys(optionalDependencies ?? {}).length, 3);
   assert.deepEqual([os, cpu, libc], [["linux"], [process.arch], ["glibc"]]);
-  const parts = ["LICENSE", "README.md", "dist", "package.json", "smolwf.cdef"];
+  const parts = ["LICENSE", "README.md", "bin", "dist", "package.json", "smolwf.cdef"];
   assert.deepEqual(
     readdirSync(client).filter((name) => !name.startsWith("LICENSE-")),
     parts,
   );
+});
+
+const ORDERS = `
+import { effect } from "smolwf/testing";
+export const order = (attempt) => attempt.step("charge", (step) => effect("charge", step.id));
+`;
+
+const CRASH = `
+import { crash } from "smolwf/testing";
+const orders = new URL("./orders.mjs", import.meta.url);
+console.log(String(await crash(orders, { workflow: "order" })));
+`;
+
+test("the package has what tests of workflows need", async (t) => {
+  const host = await installed(t);
+  writeFileSync(join(host, "orders.mjs"), ORDERS);
+  writeFileSync(join(host, "crash.mjs"), CRASH);
+  const { said } = node(host, "crash.mjs");
+  assert.equal(said, "order: 3 commits, 7 cases, no findings\n");
 });
 
 for (const [format, file] of [
@@ -282,6 +304,7 @@ const STRICTEST = {
 
 const HOST = `
 import { type Attempt, Store, type WorkerEvent, workflow } from "smolwf";
+import { crash, effect, type Finding, replay } from "smolwf/testing";
 
 const store = await Store.open("app.db");
 await store.init();
@@ -316,6 +339,10 @@ for await (const { payload } of store.events.tail({ type: "said", signal: stop.s
 const { runs, writer } = await store.stats();
 console.log(runs.total, writer?.commits, (await store.owners()).length);
 await store.close();
+effect("said");
+const { findings } = await crash(new URL("./main.ts", import.meta.url), { workflow: count, maxTries: 2 });
+console.log(findings.map(({ kind, text }: Finding): string => kind + text));
+(await replay("{}", [count])).check();
 `;
 
 /** Compiles a host that has the package in node_modules, and the programs of examples/node as its own. */
