@@ -134,10 +134,16 @@ fn judge_crafted(db: &Path, _: &File, answers: &Answers) {
 // ---------------------------------------------------------------------------------------------
 // Values and bytes
 
-/// How much of a list is played through: all of it by `SMOLWF_HOSTILE=all`, else so many of it.
+/// How much of a list is played through: all of it by `SMOLWF_HOSTILE=all`, by another text the files
+/// that have it in their names, else so many of it.
 fn some_of(mut files: Vec<File>, seed: u64, count: usize) -> Vec<File> {
-    if std::env::var("SMOLWF_HOSTILE").is_ok_and(|all| all == "all") {
-        return files;
+    match std::env::var("SMOLWF_HOSTILE") {
+        Ok(all) if all == "all" => return files,
+        Ok(part) => {
+            files.retain(|file| file.name.contains(&part));
+            return files;
+        }
+        Err(_) => {}
     }
     let mut draws = Draws::of(seed);
     while files.len() > count {

@@ -310,7 +310,7 @@ fn exports(source: &Source) -> Vec<(usize, String)> {
 
 fn is_called(name: &str, code: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
-        !code[..at].ends_with(is_word) && code[at + name.len()..].trim_start().starts_with('(')
+        !code[..at].ends_with(is_word) && code[at + name.len()..].starts_with(['(', ','])
     })
 }
 
@@ -647,7 +647,7 @@ mod samples {
             let c = [Source::new("tests/c/a.c", c)];
             careless_exports(&[Source::new("src/ffi/a.rs", export)], &c, changelog)
         };
-        assert_none(&find("sw_a (1);", "- `sw_a`"));
+        assert_none(&find("sw_a(1);", "- `sw_a`"));
         assert_finds(&find("/* sw_a(1) */ sw_a_b(1); f(sw_a);", "- `sw_a`"), 1);
         assert_finds(&find("sw_a(1);", "- `sw_ab`"), 1);
     }

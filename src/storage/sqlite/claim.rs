@@ -256,7 +256,11 @@ impl ClaimPort for Tx<'_> {
     }
 
     fn lane_delete(&mut self, lane_key: LaneKey) -> Result<()> {
-        self.execute(LANE_DELETE, [lane_key]).map(|_| ())
+        // Else an index that lists it for ever would be swept for ever.
+        match self.execute(LANE_DELETE, [lane_key])? {
+            0 => Err(Error::Corrupt(format!("lane {lane_key} is listed and not there").into())),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -409,6 +413,19 @@ mod tests {
     }
 
     /// P14. Counted, not timed: what a claim does is the same, whatever lies about.
+    /// The index of a damaged file listed a lane that was not in its table: the close of a handle, which
+    /// sweeps its own lanes until there are none, went on for ever.
+    #[test]
+    fn what_is_listed_and_not_there_ends_a_sweep() {
+        let conn = Connection::open_in_memory().unwrap();
+        migrate::apply(&conn, None, 8).unwrap();
+        let lane = Tx::new(&conn).lane_delete(9);
+        let cancel = crate::domain::port::ControlPort::cascade_set(&mut Tx::new(&conn), 9, None);
+        for answer in [lane, cancel] {
+            assert!(matches!(answer, Err(crate::error::Error::Corrupt(_))), "{answer:?}");
+        }
+    }
+
     #[test]
     fn a_claim_does_no_more_however_many_runs_are_pending_or_not_to_be_claimed() {
         let all = LaneFilter::default();

@@ -192,10 +192,15 @@ impl ControlPort for Tx<'_> {
 
     fn cascade_set(&mut self, run_key: RunKey, after_key: Option<RunKey>) -> Result<()> {
         match after_key {
-            Some(after_key) => self.execute(CASCADE_SET, (run_key, after_key)),
-            None => self.execute(CASCADE_DELETE, [run_key]),
+            Some(after_key) => self.execute(CASCADE_SET, (run_key, after_key)).map(|_| ()),
+            // Else one that is found and cannot be taken away would be gone on with for ever.
+            None => match self.execute(CASCADE_DELETE, [run_key])? {
+                0 => {
+                    Err(Error::Corrupt(format!("the cancel of run {run_key} is not there").into()))
+                }
+                _ => Ok(()),
+            },
         }
-        .map(|_| ())
     }
 
     fn children_after(
