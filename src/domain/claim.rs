@@ -109,7 +109,9 @@ pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Out
 pub fn moves_in_ms(port: &mut dyn Port, now: Now) -> Result<Option<i64>> {
     let (standing, _) = port.outlook(&LaneFilter::default())?;
     let due = next_due_at_ms(&standing).map(|at| at.saturating_sub(now.wall_ms));
-    let lapse = standing.next_lapse_ms.map(|at| at.saturating_sub(now.lease_ms));
+    // The lease of an owner that lives has no end.
+    let lapse = standing.next_lapse_ms.filter(|at| *at != i64::MAX);
+    let lapse = lapse.map(|at| at.saturating_sub(now.lease_ms));
     Ok([due, lapse].into_iter().flatten().min().map(|ms| ms.max(0)))
 }
 

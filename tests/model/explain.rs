@@ -55,8 +55,13 @@ impl Oracle {
     fn in_line(&self, key: Key) -> &'static str {
         let run = &self.runs[key];
         let lane = self.lane(run);
+        // The lane of a handle that is gone is part of the one that is open to all.
+        let open = |(queue, workflow, version, owner): &Lane| {
+            let owner = owner.filter(|owner| self.handles.contains(owner));
+            (queue.clone(), workflow.clone(), version.clone(), owner)
+        };
         let last = |of: &dyn Fn(&Lane) -> bool| {
-            self.claimed.iter().filter(|(lane, _)| of(lane)).map(|(_, at)| *at).max()
+            self.claimed.iter().filter(|(lane, _)| of(&open(lane))).map(|(_, at)| *at).max()
         };
         let is_since = |at: Option<i64>| at.is_some_and(|at| at + 1_000 > run.due);
         let queue = last(&|other| other.0 == lane.0);

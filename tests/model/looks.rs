@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use super::door::beside::{Fired, Watch, code_name, json_quote, new_id, version};
 use super::door::{Attempt as CoreAttempt, Step as CoreStep};
 use super::drive::Drive;
-use super::oracle::{CLOSED, Key, NOT_FOUND, OK, Oracle, Run, Said, State, Submit, TIMEOUT, said};
+use super::oracle::{
+    CLOSED, Key, NONE, NOT_FOUND, OK, Oracle, Run, Said, State, Submit, TIMEOUT, said,
+};
+use super::schedule::Schedule;
 use super::world::{core_submit, open, text};
 use crate::support::PATIENCE;
 
@@ -16,6 +19,20 @@ fn parsed(text: &str) -> Value {
 }
 
 impl Oracle {
+    /// When time moves a run or a schedule next.
+    fn moves_next(&self) -> Option<i64> {
+        let of_run = |run: &Run| {
+            let deadline = run.deadline.filter(|_| !run.is_timed_out);
+            let lapse = run.lease.as_ref().map(|lease| lease.until).filter(|at| *at != i64::MAX);
+            [run.wake, deadline, lapse]
+        };
+        let open = self.runs.iter().filter(|run| !run.state.is_ended());
+        let rooms = self.budgets.values().flat_map(|budget| budget.units.values());
+        let rooms = rooms.filter_map(|unit| unit.wake);
+        let schedules = self.schedules.values().filter_map(Schedule::next);
+        open.flat_map(of_run).flatten().chain(rooms).chain(schedules).min()
+    }
+
     fn count(&self, is_counted: impl Fn(&Run) -> bool) -> u64 {
         self.runs.iter().filter(|run| !run.is_gone && is_counted(run)).count() as u64
     }
@@ -168,6 +185,28 @@ impl Drive {
         assert_eq!(store.kill_at(-1, 1).err().map(|error| error.code()), Some(-2));
         let older = store.migrate(newest - 1).err().map(|error| error.code());
         Some((said(older.unwrap_or(OK)), said(-27)))
+    }
+
+    /// Moves the clock to the moment at which time moves something next.
+    pub fn advance_to_due(&mut self) -> Option<(Said, Said)> {
+        let at = self.some_handle();
+        self.sweep_both(at);
+        self.note("advance to what comes due".into());
+        let store = self.world.handles[at].store.clone();
+        let core = store.advance_to_due().unwrap();
+        let model = self.oracle.moves_next();
+        if let Some(due) = model {
+            // A lease ends by the time awake, which may be a millisecond off.
+            let now = store.now_ms();
+            if now.abs_diff(due.max(self.oracle.now)) > 5 {
+                self.refuse(&format!(
+                    "the clock stands at {now}, in the model something is due at {due}"
+                ));
+            }
+            self.world.meet(now, &mut self.oracle);
+            self.compare_held();
+        }
+        Some((said(if core { OK } else { NONE }), said(if model.is_some() { OK } else { NONE })))
     }
 
     fn pick_text(&mut self) -> String {

@@ -30,6 +30,10 @@ struct Spec {
 const GRACE_MS: i64 = 60_000;
 
 impl Schedule {
+    pub fn next(&self) -> Option<i64> {
+        self.next
+    }
+
     fn after(&self, at: i64) -> i64 {
         let passed = (at - self.anchor).div_euclid(self.spec.every).max(0);
         self.anchor + (passed + 1) * self.spec.every

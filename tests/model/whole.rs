@@ -4,7 +4,7 @@ use super::drive::{Drive, Operation};
 use super::oracle::Oracle;
 use super::world::World;
 
-const MORE: [(u64, &str, Operation); 20] = [
+const MORE: [(u64, &str, Operation); 21] = [
     (12, "reserve", Drive::reserve),
     (6, "settle", Drive::settle),
     (4, "complete_usage", Drive::complete_usage),
@@ -25,6 +25,7 @@ const MORE: [(u64, &str, Operation); 20] = [
     (3, "hear", Drive::hear),
     (4, "run_wait", Drive::run_wait),
     (1, "ask_host", Drive::ask_host),
+    (2, "advance_to_due", Drive::advance_to_due),
 ];
 
 /// What wants a file.

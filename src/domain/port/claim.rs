@@ -156,7 +156,7 @@ pub trait ClaimPort {
     /// Returns up to `limit` lanes that are for this owner alone.
     fn lanes_of(&mut self, owner_key: OwnerKey, limit: u32) -> Result<Vec<LaneKey>>;
     /// Returns the lane of the same names that is open to every claimer. Runs name it: where there is none,
-    /// nothing stands in the lane.
+    /// nothing stands in the lane. That one then knows when this one was last claimed from.
     fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<Option<LaneKey>>;
     /// Deletes a lane of one owner, in which nothing stands any more.
     fn lane_delete(&mut self, lane_key: LaneKey) -> Result<()>;

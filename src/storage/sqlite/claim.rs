@@ -100,12 +100,17 @@ WHERE owner_key = ?1 AND owner_key <> 0
 ORDER BY lane_key
 LIMIT ?2";
 
+// What was claimed from a lane that goes was claimed from its queue all the same.
 const LANE_OPEN_TO_ALL: &str = "
-SELECT o.lane_key
+UPDATE sw_workflow_lanes AS o
+SET claimed_at_ms = max(
+    coalesce(o.claimed_at_ms, l.claimed_at_ms), coalesce(l.claimed_at_ms, o.claimed_at_ms)
+)
 FROM sw_workflow_lanes AS l
-JOIN sw_workflow_lanes AS o ON o.queue = l.queue AND o.workflow = l.workflow
-    AND o.code_version = l.code_version AND o.owner_key = 0
-WHERE l.lane_key = ?1";
+WHERE l.lane_key = ?1
+    AND o.queue = l.queue AND o.workflow = l.workflow AND o.code_version = l.code_version
+    AND o.owner_key = 0
+RETURNING lane_key";
 
 const LANE_DELETE: &str = "
 DELETE FROM sw_workflow_lanes

@@ -101,6 +101,11 @@ impl Store {
         tell!(sw_store_now_ms(self.raw))
     }
 
+    /// Moves the clock to what comes due next; `false` when nothing does.
+    pub fn advance_to_due(&self) -> Result<bool> {
+        ask!(sw_store_advance_clock(self.raw, -1)).map(|code| code == 0)
+    }
+
     pub fn advance_clock(&self, ms: i64) -> Result<()> {
         ask!(sw_store_advance_clock(self.raw, ms)).map(drop)
     }
