@@ -2,6 +2,7 @@ package smolwftest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand"
@@ -360,7 +361,7 @@ func TestACleanRunThatDoesNotEndAsItHasToIsAnError(t *testing.T) {
 	}{
 		{Case{Workflows: of(fails)}, "the clean run of w is failed: refused"},
 		{Case{Workflows: of(waits)}, "the clean run of w did not end: "},
-		{Case{Workflows: of(many), State: "failed"}, "the clean run of w is completed: null"},
+		{Case{Workflows: of(many), State: "failed"}, "the clean run of w is completed"},
 		{Case{Workflows: of(many), MaxCommits: 4}, "w makes more than 4 commits: raise MaxCommits, or test a smaller part of it"},
 		{Case{Workflows: of(many), Setup: func(*smolwf.Store) error { return errors.New("no table") }}, "Setup: no table"},
 		{Case{Workflows: of(many), Workflow: "v"}, `"v" is none of the workflows of the case`},
@@ -390,5 +391,25 @@ func TestAnEffectDoesNothingWhereNoCrashTestRuns(t *testing.T) {
 	Effect("charge", "a")
 	if all, err := readEffects(path); err != nil || all.byName["charge"].count() != 2 {
 		t.Error(all, err)
+	}
+}
+
+func TestSentencesOfTheLibraryAreRead(t *testing.T) {
+	for sentence, want := range map[string]Finding{
+		`step "a" was recorded with input hash 1, it is begun with 2`:                           {Kind: InputChanged, Name: "a"},
+		`step "a \"b\" \\ \n\u{1b}\0" occurrence 1 is begun: the attempt only replays`:          {Kind: NotRecorded, Name: "a \"b\" \\ \n\x1b\x00"},
+		`await "a" occurrence 1 was recorded as "sleep", it is asked as "any"`:                  {Kind: NotReplayed, Name: "a"},
+		`child "a" occurrence 2 is recorded, and this attempt ends without having asked for it`: {Kind: NotReplayed, Name: "a"},
+	} {
+		if kind, name := kindOf(sentence); kind != want.Kind || name != want.Name {
+			t.Errorf("%s: %s %q", sentence, kind, name)
+		}
+	}
+	for failure, want := range map[string]string{
+		`{"type":"t","message":"no stock"}`: "no stock", `"no stock"`: "no stock", `{"declined":5000}`: `{"declined":5000}`, ``: "null",
+	} {
+		if got := said(json.RawMessage(failure)); got != want {
+			t.Errorf("%s: %s", failure, got)
+		}
 	}
 }

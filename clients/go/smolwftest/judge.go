@@ -6,32 +6,31 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
 // judge compares a case with the clean one. What ended early is not held to what it did not come to.
 func (s *sweeper) judge(r *ran) []Finding {
-	var found []Finding
-	isEarly := true
-	switch e := r.end; {
+	e := r.end
+	isEarly := e.Refused != "" || e.Stuck != "" || e.Exit != ""
+	found := s.effects(r.effects, isEarly)
+	switch {
 	case e.Refused != "":
-		found = append(found, refusal(e.Refused))
+		return append(found, refusal(e.Refused))
 	case e.Stuck != "":
-		found = append(found, Finding{Kind: Stuck, Name: s.Workflow, Text: "the run did not end: " + e.Stuck})
+		return append(found, Finding{Kind: Stuck, Name: s.Workflow, Text: "the run did not end: " + e.Stuck})
 	case e.Exit != "":
-		found = append(found, Finding{Kind: Outcome, Name: s.Workflow, Text: e.Exit})
-	default:
-		isEarly = false
-		found = append(found, s.outcome(e)...)
+		return append(found, Finding{Kind: Outcome, Name: s.Workflow, Text: e.Exit})
 	}
-	return append(found, s.effects(r.effects, isEarly)...)
+	return append(found, s.outcome(e)...)
 }
 
 func (s *sweeper) outcome(e *end) []Finding {
 	text := ""
 	switch {
 	case e.State != s.clean.end.State:
-		text = fmt.Sprintf("the run is %s, and %s in the clean run: %s", e.State, s.clean.end.State, said(e.Error, e.Result))
+		text = fmt.Sprintf("the run is %s, and %s in the clean run%s", e.State, s.clean.end.State, why(e))
 	case s.CompareResult && !isSame(e.Result, s.clean.end.Result):
 		text = fmt.Sprintf("the result is %s, and %s in the clean run", cut(e.Result), cut(s.clean.end.Result))
 	default:
@@ -84,13 +83,36 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// named is how a nondeterminism of the library begins, or the sentence of an await.
-var named = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"`)
+// named is a name in a sentence of the library, and escaped what stands in it for a character.
+var (
+	named   = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"`)
+	escaped = regexp.MustCompile(`\\(?:u\{[0-9a-f]+\}|.)`)
+)
+
+// unescape reads one character as the library writes it.
+func unescape(text string) string {
+	if hex, isHex := strings.CutPrefix(text, `\u{`); isHex {
+		if code, err := strconv.ParseUint(strings.TrimSuffix(hex, "}"), 16, 32); err == nil {
+			return string(rune(code))
+		}
+	}
+	switch text[1] {
+	case 'n':
+		return "\n"
+	case 'r':
+		return "\r"
+	case 't':
+		return "\t"
+	case '0':
+		return "\x00"
+	}
+	return text[1:]
+}
 
 // kindOf says what a nondeterminism of the library is, and what it names.
 func kindOf(sentence string) (kind Kind, name string) {
 	if found := named.FindStringSubmatch(sentence); found != nil {
-		name = found[1]
+		name = escaped.ReplaceAllStringFunc(found[1], unescape)
 	}
 	switch {
 	case strings.Contains(sentence, "input hash"):
@@ -112,17 +134,26 @@ func refusal(sentence string) Finding {
 }
 
 // said is what a recorded error says: its message, if it has one.
-func said(failure, result json.RawMessage) string {
+func said(failure json.RawMessage) string {
 	var form struct {
 		Message string `json:"message"`
 	}
-	if json.Unmarshal(failure, &form) == nil && form.Message != "" {
+	var text string
+	switch {
+	case json.Unmarshal(failure, &form) == nil && form.Message != "":
 		return form.Message
-	}
-	if len(failure) == 0 || string(failure) == "null" {
-		return cut(result)
+	case json.Unmarshal(failure, &text) == nil && text != "":
+		return text
 	}
 	return cut(failure)
+}
+
+// why adds what the error of a run says, if it has one.
+func why(e *end) string {
+	if len(e.Error) == 0 || string(e.Error) == "null" {
+		return ""
+	}
+	return ": " + said(e.Error)
 }
 
 // cut shows the beginning of a value.
@@ -132,7 +163,7 @@ func cut(raw json.RawMessage) string {
 		return "null"
 	}
 	if len(raw) > most {
-		return strings.ToValidUTF8(string(raw[:most]), "") + "..."
+		return strings.ToValidUTF8(string(raw[:most]), "")
 	}
 	return string(raw)
 }

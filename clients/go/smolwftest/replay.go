@@ -289,7 +289,7 @@ func (r *replay) play(work smolwf.Workflow) (*played, error) {
 		if p.run.FinishedAtMS == nil {
 			failure = p.run.LastError
 		}
-		p.failure = said(failure, nil)
+		p.failure = said(failure)
 	}
 	if p.child, err = r.newChild(fork); err != nil {
 		return nil, err

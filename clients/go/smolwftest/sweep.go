@@ -74,7 +74,7 @@ func (s *sweeper) undisturbed() (isClean bool, _ error) {
 	case e.Exit != "":
 		return false, fmt.Errorf("the clean run of %s: %s", s.Workflow, e.Exit)
 	case e.State != s.State:
-		return false, fmt.Errorf("the clean run of %s is %s: %s", s.Workflow, e.State, said(e.Error, e.Result))
+		return false, fmt.Errorf("the clean run of %s is %s%s", s.Workflow, e.State, why(e))
 	}
 	return true, nil
 }
