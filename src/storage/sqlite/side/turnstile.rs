@@ -60,21 +60,14 @@ impl Side {
 
     /// Queues at NEXT for the right to wait for WRITE.
     fn take_in_order(&self, file: BorrowedFd<'_>, deadline: Instant) -> Result<Held<'_>> {
-        let started = Instant::now();
-        let _next = self.take(file, NEXT, started, deadline)?;
+        let _next = self.take(file, NEXT, deadline)?;
         // Dropped before NEXT is free, so that it never clears the mark of the one who comes after.
         let _waited = Waited::new(self.waited());
-        self.take(file, WRITE, started, deadline)
+        self.take(file, WRITE, deadline)
     }
 
     /// Takes one lock of the turnstile, sleeping on its word in between.
-    fn take<'a>(
-        &'a self,
-        file: BorrowedFd<'_>,
-        turn: Turn,
-        started: Instant,
-        deadline: Instant,
-    ) -> Result<Held<'a>> {
+    fn take<'a>(&'a self, file: BorrowedFd<'_>, turn: Turn, deadline: Instant) -> Result<Held<'a>> {
         let bell = self.turn_bell(turn);
         let mut has_slept = false;
         loop {
@@ -89,7 +82,7 @@ impl Side {
             }
             let now = Instant::now();
             if now >= deadline {
-                return Err(self.busy(now - started));
+                return Err(self.busy());
             }
             bell.sleep(seen, TURN_SLICE.min(deadline - now), None);
             has_slept = true;
@@ -100,10 +93,11 @@ impl Side {
         &self.page.words()[WAITED_WORD]
     }
 
-    fn busy(&self, waited: Duration) -> Error {
-        let (path, waited_ms) = (show(&self.path), waited.as_millis());
+    /// Names no span: whose time is over has waited for other writes of this process before.
+    fn busy(&self) -> Error {
+        let path = show(&self.path);
         Error::Busy(
-            format!("another process kept the turn to write for {waited_ms} ms (lock in {path})")
+            format!("another process kept the turn to write until time was over (lock in {path})")
                 .into(),
         )
     }
