@@ -227,6 +227,43 @@ test("a run that waits has to have asked for what is recorded by then", async (t
   assert.deepEqual(await differences(text, ordering(thrown)), open);
 });
 
+test("whenever a history is taken, the code that makes it has no difference", async (t) => {
+  const store = await memory(t);
+  const histories: string[] = [];
+  const take = async (attempt: Attempt): Promise<void> => {
+    histories.push(await store.runs.export(attempt.rootRunId));
+  };
+  const code = ordering({
+    charge: async (attempt, args) => {
+      const came = await changes.charge(attempt, args);
+      await take(attempt);
+      return came;
+    },
+    address: async (attempt) => {
+      await take(attempt);
+      const came = await changes.address(attempt);
+      await take(attempt);
+      return came;
+    },
+    ship: async (attempt) => {
+      await take(attempt);
+      const came = await changes.ship(attempt);
+      await take(attempt);
+      return came;
+    },
+  });
+  const { runId } = await store.runs.submit("order", { cents: 5 });
+  await store.signals.send(runId, "address", "Ada");
+  do {
+    for (let one = await store.runs.claim(); one; one = await store.runs.claim()) {
+      await one.perform(code[one.workflow] as Some);
+      histories.push(await store.runs.export(runId));
+    }
+  } while (await store.advanceClock(null));
+  assert.ok(histories.length > 10, `${histories.length} histories`);
+  for (const history of histories) assert.deepEqual(await differences(history, ordering()), []);
+});
+
 test("a run that was cancelled or timed out has a history, and no end of its own", async (t) => {
   const cancel = (store: Store, runId: string): Promise<void> => store.runs.cancel(runId);
   const cancelled = await recorded(t, ordering(), { signals: [], last: cancel });
