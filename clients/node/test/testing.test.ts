@@ -38,6 +38,7 @@ test("a run that does not end as it should where nobody is killed is an error", 
   await assert.rejects(run("strays"), { name: "CleanRunFailed", message: strays });
   const absent = crash(new URL("./absent.js", import.meta.url), { workflow: "order" });
   await assert.rejects(absent, /did not end: its process ended with exit status 1.*Cannot find/);
+  await assert.rejects(run("repeats", { atOnce: 0 }), /^RangeError: atOnce is 0: /);
   const many = /^repeats makes more than 2 commits: raise maxCommits, or test a smaller part/;
   await assert.rejects(run("repeats", { maxCommits: 2 }), { name: "RangeError", message: many });
 });

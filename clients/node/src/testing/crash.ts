@@ -52,9 +52,9 @@ export class CleanRunFailed extends Error {
  * then otherwise: what the outside world was done twice or not at all, as {@link effect} tells, code that
  * does not replay, another end.
  *
- * The module has the workflow, and those of its children, as exports; it is imported by each process, so
- * it is to be one that does no tests itself. What it exports as `setup` is called with the store in each
- * process before that works: make tables there, and set fakes.
+ * The module, a URL or a path, has the workflow and those of its children as exports; it is imported by
+ * each process, so it is to be one that does no tests itself. What it exports as `setup` is called with
+ * the store in each process before that works: make tables there, and set fakes.
  */
 export async function crash(module: URL | string, options: CrashOptions): Promise<CrashReport> {
   if (process.env[WITNESS]) {
@@ -85,6 +85,9 @@ function planOf(module: URL | string, options: CrashOptions): Plan {
   const { workflow, args, signals = [], state = "completed", ...more } = options;
   const { compareResult = false, maxCommits = 200, hangMs = 60_000, ...rest } = more;
   const { atOnce = availableParallelism(), execArgv = sharedExecArgv(), ...submit } = rest;
+  if (!Number.isInteger(atOnce) || atOnce < 1) {
+    throw new RangeError(`atOnce is ${atOnce}: it is a number of kill points, 1 or more`);
+  }
   return {
     ...{ module: moduleUrl(module), workflow: nameOf(workflow), args, signals, state },
     ...{ compareResult, maxCommits, hangMs, atOnce, execArgv, submit },
