@@ -36,6 +36,8 @@ type carried struct {
 	// halt is closed when the attempt is to end at once; fatal takes what the worker must end with.
 	halt  <-chan struct{}
 	fatal func(error)
+	// claims is closed when its worker claims no more; nil where it was claimed by hand.
+	claims <-chan struct{}
 
 	// life ends when nothing can be stored any more, or is to be; ctx is a child of it that ends with a
 	// cancel of the run too.
@@ -111,7 +113,7 @@ func (c *carried) carry(work Workflow) {
 		case <-c.idle:
 		case <-time.After(patience):
 			if c.abandon() {
-				c.release("the worker stops", 0)
+				c.stop()
 				return
 			}
 		}

@@ -24,7 +24,7 @@ func (c *carried) finish() {
 	case code == ErrCancelled:
 		c.release("the run was cancelled", 0)
 	case told == ErrStopped:
-		c.release("the worker stops", 0)
+		c.stop()
 	case told != nil: // the store is closed or cannot go on: nothing is stored
 	case c.doomed != nil:
 		v := judged(c.doomed, 0)
@@ -130,6 +130,15 @@ func (c *carried) retryAt() time.Time {
 func (c *carried) release(reason string, delay time.Duration) {
 	err := c.end("sw_attempt_release", func() error { return c.run.release(delay) })
 	c.ended(err, WorkerEvent{Kind: EventReleased, Reason: reason})
+}
+
+// stop gives the run back at the end of its worker. A claim that was under way when that stopped would take it
+// once more: so that comes first. It waits for the lock alone, as this does.
+func (c *carried) stop() {
+	if c.claims != nil {
+		<-c.claims
+	}
+	c.release("the worker stops", 0)
 }
 
 func (c *carried) end(name string, call func() error) error {

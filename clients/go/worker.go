@@ -80,7 +80,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { w.stop(r) })()
 	listening, listened := context.WithCancel(context.Background())
 	go w.Store.listen(listening, r.all)
-	if err := r.claims(); err != nil {
+	err = r.claims()
+	close(r.claimed)
+	if err != nil {
 		r.fail(err)
 	}
 	r.attempts.Wait()
@@ -165,6 +167,8 @@ type running struct {
 	stopNow, halt context.CancelFunc
 	// filters say what to claim, in turn.
 	filters []*ClaimOptions
+	// claimed is closed when nothing is claimed any more.
+	claimed chan struct{}
 	// slots has a place for each run that is carried or about to be claimed.
 	slots    chan struct{}
 	attempts sync.WaitGroup
@@ -181,6 +185,7 @@ func (w *Worker) start(ctx context.Context) (*running, error) {
 	r := &running{
 		worker: w, ctx: context.WithoutCancel(ctx), filters: w.filters(),
 		slots: make(chan struct{}, max(w.Concurrency, 1)), carried: map[*carried]struct{}{},
+		claimed: make(chan struct{}),
 	}
 	r.halted, r.halt = context.WithCancel(context.Background())
 	r.stopped, r.stopNow = context.WithCancel(r.halted)
@@ -367,6 +372,7 @@ func (r *running) look(most int) (runs []*Attempt, _ error) {
 // claimed while a stop came is given back: nothing has begun.
 func (r *running) take(run *Attempt) {
 	c := r.worker.carries(r.ctx, run, r.halted.Done(), r.fail)
+	c.claims = r.claimed
 	r.mu.Lock()
 	r.carried[c] = struct{}{}
 	r.mu.Unlock()
