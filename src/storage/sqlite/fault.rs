@@ -13,6 +13,7 @@
 #![allow(unsafe_code, reason = "a file layer is a table of C functions")]
 
 mod disk;
+mod panics;
 mod plan;
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
@@ -27,6 +28,7 @@ use rusqlite::ffi;
 
 pub use self::disk::Keep;
 use self::disk::{Image, Inode};
+pub use self::panics::{meet_statement, panic_at, panics, rehearse};
 pub use self::plan::{
     Counts, Fault, FileKind, Operation, arm, count, counts, cut_power, disarm, drop_clean,
     is_run_again, meet, record, run_again,

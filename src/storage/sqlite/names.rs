@@ -142,6 +142,11 @@ fn c_path(path: &Path) -> Result<CString> {
 
 #[cfg(any(test, feature = "fault"))]
 impl Names {
+    /// Runs a job that is then undone.
+    pub fn rehearse(&self, work: impl FnOnce()) {
+        super::fault::rehearse(&self.db, work);
+    }
+
     /// Returns whether tests have each job run, undone and run again.
     pub fn are_run_again(&self) -> bool {
         super::fault::is_run_again(&self.db)

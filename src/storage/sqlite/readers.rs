@@ -76,9 +76,7 @@ impl Readers {
             let Some(reader) = lent.reader.as_mut() else {
                 return Err(Error::internal("a reader was lent without a connection"));
             };
-            if is_read_again(&self.path) {
-                let _ = reader.read(is_schema_free, work);
-            }
+            rehearse(&self.path, || drop(reader.read(is_schema_free, work)));
             let answer = reader.read(is_schema_free, work);
             if !is_there(&self.path, reader.alone_until)? {
                 return answer;
@@ -217,16 +215,16 @@ impl Drop for Transaction<'_> {
     }
 }
 
-/// Returns whether tests have each look given up and taken again.
+/// Takes a look that is given up, for tests that have each taken again.
 #[cfg(any(test, feature = "fault"))]
-fn is_read_again(path: &Path) -> bool {
-    super::fault::is_run_again(path)
+fn rehearse(path: &Path, look: impl FnOnce()) {
+    if super::fault::is_run_again(path) {
+        super::fault::rehearse(path, look);
+    }
 }
 
 #[cfg(not(any(test, feature = "fault")))]
-const fn is_read_again(_path: &Path) -> bool {
-    false
-}
+fn rehearse(_path: &Path, _look: impl FnOnce()) {}
 
 /// Returns whether the file has come that a connection reads without.
 pub fn is_there(path: &Path, suffix: Option<&str>) -> Result<bool> {

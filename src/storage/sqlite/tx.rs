@@ -71,6 +71,8 @@ impl<'conn> Tx<'conn> {
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'conn>> {
         #[cfg(test)]
         self.statements.set(self.statements.get() + 1);
+        #[cfg(any(test, feature = "fault"))]
+        super::fault::meet_statement();
         self.conn.prepare_cached(sql).map_err(map)
     }
 

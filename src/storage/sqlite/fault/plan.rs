@@ -187,6 +187,9 @@ pub struct Plan {
     faults: AtomicU32,
     disk: Mutex<Option<Disk>>,
     is_run_again: AtomicBool,
+    /// Before which statement each first run panics; 0 is none.
+    pub(super) panics_at: AtomicU32,
+    pub(super) panics: AtomicU32,
 }
 
 impl Plan {
