@@ -44,7 +44,9 @@ pub(super) fn prune(session: &mut Session, filter: &Filter, all: bool, sure: &Su
     let filter = filter.object(&session.store)?;
     let mut rehearsal = filter.clone();
     rehearsal.json("dry_run", "true");
-    let document = session.store.prune(&rehearsal.to_string(), code::SW_PRUNE_LEN_MAX as u32)?;
+    let most = code::SW_PRUNE_LEN_MAX as u32;
+    let document = Progress::new("prune, looking", None)
+        .beside(|| None, || session.store.prune(&rehearsal.to_string(), most))?;
     if sure.dry_run {
         return rehearsed(session, &filter, &document);
     }

@@ -7,6 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
 use hyper::{Method, Request, StatusCode, Uri};
 
+/// The port of an address that names none.
+const HTTP_PORT: u16 = 80;
+
 /// By which names this server may be asked.
 pub struct Names {
     hosts: Vec<String>,
@@ -41,6 +44,11 @@ impl Names {
             hosts.push(format!("localhost:{port}"));
             hosts.push(format!("127.0.0.1:{port}"));
             hosts.push(format!("[::1]:{port}"));
+        }
+        if port == HTTP_PORT {
+            // A browser leaves it out.
+            let bare = |host: &String| host.strip_suffix(":80").map(str::to_string);
+            hosts.extend(hosts.iter().filter_map(bare).collect::<Vec<_>>());
         }
         hosts.extend(others.iter().map(|name| name.to_ascii_lowercase()));
         Names { hosts }
@@ -196,6 +204,15 @@ mod tests {
         {
             assert_eq!(names.contain(host), is_good, "{host}");
         }
+    }
+
+    #[test]
+    fn the_port_that_browsers_leave_out_may_be_left_out_and_no_other() {
+        let of = |port: u16| Names::new(SocketAddr::from(([127, 0, 0, 1], port)), &[]);
+        for host in ["127.0.0.1", "localhost", "[::1]", "127.0.0.1:80"] {
+            assert!(of(80).contain(host), "{host}");
+        }
+        assert!(!of(8080).contain("127.0.0.1") && !of(8080).contain("127.0.0.1:80"));
     }
 
     #[test]
