@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -320,22 +320,16 @@ async fn aside<T: Send + 'static>(
 }
 
 async fn body_of(request: Request<Incoming>) -> Result<Bytes, Refused> {
-    // One that says so at once need not be sent.
-    if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
-        return Err(too_large());
-    }
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
     match timeout(BODY_PATIENCE, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let message = format!("the body has more than {BODY_BYTES_MAX} bytes");
+            Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, message))
+        }
         Ok(Err(_)) => Err(Refused::bad("the body broke off")),
         Err(_) => Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
     }
-}
-
-fn too_large() -> Refused {
-    let message = format!("the body has more than {BODY_BYTES_MAX} bytes");
-    Refused::new(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
 fn asset(request: &Request<Incoming>, path: &str) -> Result<Reply, Refused> {
