@@ -16,12 +16,17 @@ from content import Content, read_content
 from gang import Ended
 from judge import ALWAYS, AT_THE_END, Seen, judge
 from round import Broken, Round
-from trouble import calm
+from trouble import Trouble, calm
 from witness import CONCURRENCY, Fact
 
 import smolwf
 
-SECONDS = 6.0
+#: of one trouble; and how many there are at most, until each fact that is doctored was noted
+SECONDS, TIMES_MAX = 3.0, 20
+NEEDED = {
+    *[("submit", "k"), ("cancel", ""), ("signal", ""), ("event", "e"), ("end", "d"), ("child", "")],
+    *[("seen", "s"), ("effect", "s"), ("effect", "b"), ("effect", "t")],
+}
 
 
 class Case(NamedTuple):
@@ -280,13 +285,23 @@ def of_the_round(commands: dict[str, list[str]], clock: str, folder: Path) -> It
         played.end()
 
 
+def enough(played: Round) -> Iterator[Trouble]:
+    """Calm, until there is something of each kind that can be doctored."""
+    for _ in range(TIMES_MAX):
+        yield calm
+        facts = [fact for fact in played.facts() if fact.name != "cancelled"]
+        noted = {(fact.kind, fact.name.rstrip("0123456789")[-1:]) for fact in facts}
+        if noted >= NEEDED:
+            return
+
+
 def prove(commands: dict[str, list[str]], clock: str) -> int:
     folder = Path(tempfile.mkdtemp(prefix="torture"))
     disk = folder / "disk"
     disk.mkdir()
     played = Round(commands, clock, folder, disk, "prove")
     try:
-        content = played.play([calm], SECONDS)
+        content = played.play(enough(played), SECONDS)
         case = Case(played.facts(), content, played.seen()._replace(before=None))
         found = list(proofs(case, played.paths.store))
     finally:

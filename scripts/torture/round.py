@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -130,7 +130,7 @@ class Round:
 
     # ---- its life
 
-    def play(self, troubles: Sequence[Trouble], seconds: float) -> Content:
+    def play(self, troubles: Iterable[Trouble], seconds: float) -> Content:
         for trouble in troubles:
             trouble(self, seconds)
             self.gang.kill_all()
