@@ -35,14 +35,14 @@ impl Progress {
     ) -> T {
         let is_done = AtomicBool::new(false);
         thread::scope(|scope| {
-            let done = Done(&is_done);
-            scope.spawn(|| {
-                while !is_done.load(Ordering::Relaxed) {
+            let shown = scope.spawn(|| {
+                while !is_done.load(Ordering::Acquire) {
                     self.draw(look());
-                    // The library tells nothing of one call until it is done.
-                    thread::sleep(Duration::from_millis(20));
+                    // The library tells nothing of one call until it is done, which ends this too.
+                    thread::park_timeout(Duration::from_millis(20));
                 }
             });
+            let done = Done(&is_done, shown.thread().clone());
             let answer = work();
             drop(done);
             answer
@@ -70,11 +70,12 @@ impl Progress {
 }
 
 /// Work that ends when it is dropped, however it ends.
-struct Done<'work>(&'work AtomicBool);
+struct Done<'work>(&'work AtomicBool, thread::Thread);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(true, Ordering::Release);
+        self.1.unpark();
     }
 }
 
