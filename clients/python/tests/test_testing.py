@@ -310,8 +310,8 @@ def test_a_process_that_ends_by_itself_is_told() -> None:
             os._exit(3)
 
     report = crash(leaves)
-    assert kinds(report) == {("stuck", "leaves")}
-    assert report.findings[0].text == "the run did not end: its process ended with status 3"
+    assert kinds(report) == {("outcome", "leaves")}
+    assert report.findings[0].text == "the run did not end: its process ended with exit status 3"
 
 
 # ---- How a test is told that it cannot be done ----------------------------------------------

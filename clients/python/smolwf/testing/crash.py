@@ -153,7 +153,7 @@ class _Crash:
         except Killed:
             return None
         except Died as died:
-            return Ended("running", None, None, str(died))
+            return Ended("running", None, None, str(died), has_left=True)
         except Hung:
             why = f"its process was at work for more than {self._hang_s:g} s"
             return Ended("running", None, None, why, has_hung=True)
@@ -174,7 +174,8 @@ class _Crash:
             yield _refused(ended.refusal, kill)
         elif ended.stuck is not None:
             text = f"the run did not end: {ended.stuck}"
-            yield found(kind="stuck", name=self._name, text=text)
+            kind = "outcome" if ended.has_left else "stuck"
+            yield found(kind=kind, name=self._name, text=text)
         else:
             other = self._other_outcome(ended, clean.ended)
             if other is not None:

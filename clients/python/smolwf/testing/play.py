@@ -50,6 +50,8 @@ class Ended(NamedTuple):
     refusal: Optional[Refusal] = None
     #: its process was at work for too long
     has_hung: bool = False
+    #: its process ended, and nobody had killed it
+    has_left: bool = False
 
 
 class Kill(NamedTuple):

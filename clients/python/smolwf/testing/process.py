@@ -91,4 +91,4 @@ def _end_of(child: int, hang_s: float) -> int:
 def _named(status: int) -> str:
     if os.WIFSIGNALED(status):
         return f"the signal {signal.Signals(os.WTERMSIG(status)).name}"
-    return f"status {os.WEXITSTATUS(status)}"
+    return f"exit status {os.WEXITSTATUS(status)}"
