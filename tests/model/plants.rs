@@ -112,7 +112,7 @@ fn what_was_found_of_a_plant_is_found_again_in_few_deeds() {
         println!("{name} is found in {} deeds", script.deeds.len());
         count += 1;
     }
-    assert!(count >= 8, "{count} scripts show little");
+    assert!(count >= 14, "{count} scripts show little");
 }
 
 /// A walk of hundreds of deeds that fails is made a script of a few, which is a test.
