@@ -554,6 +554,14 @@ class inside_transaction {
 
 /* ---- What a workflow does durably --------------------------------------------------------- */
 
+/** What the work of a step returns to settle what it has reserved along with its result. */
+struct used {
+    /** JSON. */
+    std::string result;
+    /** JSON, `{unit: amount}`, as for sw_step_complete_usage. */
+    std::string usage;
+};
+
 /**
  * One attempt at a run, as its function sees it. Results, inputs and payloads are JSON texts. Waits
  * throw suspended until they are over. Copies are one attempt; any thread may use them.
@@ -578,22 +586,17 @@ class context {
      * Does the work once and records its result, a JSON text, or null of work that returns nothing;
      * ever after gives what was recorded. The work takes nothing, or the smolwf::step, whose id() is
      * an idempotency key for whom it calls. It may be done again after a crash between its end and
-     * the record. Throws recorded_failure when it failed for good, suspended while it backs off.
+     * the record. Work that has reserved returns used, and its usage is settled in the same commit.
+     * Throws recorded_failure when it failed for good, suspended while it backs off.
      */
     template <class Work>
     std::string step(std::string_view name, Work work, const step_options &options = {},
                      std::string_view input = {}) {
-        return run_step(name, input, options, [&work](smolwf::step &durable) -> std::string {
+        return run_step(name, input, options, [&work](smolwf::step &durable) {
             if constexpr (std::is_invocable_v<Work, smolwf::step &>) {
-                if constexpr (std::is_void_v<std::invoke_result_t<Work, smolwf::step &>>) {
-                    return work(durable), std::string("null");
-                } else {
-                    return std::string(work(durable));
-                }
-            } else if constexpr (std::is_void_v<std::invoke_result_t<Work>>) {
-                return work(), std::string("null");
+                return made_by([&] { return work(durable); });
             } else {
-                return std::string(work());
+                return made_by(work);
             }
         });
     }
@@ -619,7 +622,7 @@ class context {
                 const std::string result(work(tx));
                 tx.step_complete(result.empty() ? "null" : result);
             }
-            return commit(durable, tx);
+            return used{commit(durable, tx), {}};
         };
         return run_step(name, input, options, carry_out, true);
     }
@@ -705,8 +708,18 @@ class context {
         return found.value.str();
     }
 
+    template <class Work> static used made_by(Work &&work) {
+        if constexpr (std::is_void_v<decltype(work())>) {
+            return work(), used{"null", {}};
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(work())>, used>) {
+            return work();
+        } else {
+            return used{std::string(work()), {}};
+        }
+    }
+
     std::string run_step(std::string_view name, std::string_view input, const step_options &options,
-                         const std::function<std::string(smolwf::step &)> &work,
+                         const std::function<used(smolwf::step &)> &work,
                          bool is_recorded_by_work = false) {
         detail::room::inside open(*room_);
         auto [code, begun_step] = begin(name, input, options);
@@ -717,19 +730,19 @@ class context {
         if (code == SW_FAILED) throw recorded_failure(of, std::string(durable.error()));
         tell_step("step_run", severity::debug, durable);
         const detail::clock::time_point begun = detail::clock::now();
-        std::string result;
+        used made;
         try {
-            result = work(durable);
+            made = work(durable);
         } catch (...) {
             const std::exception_ptr thrown = std::current_exception();
             /* Work that stops because it was told to has not failed. */
             if (detail::is_of_the_run(thrown) || room_->told() != why_told::nothing) throw;
             fail_step(durable, of, detail::record_of(thrown), begun);
         }
-        if (result.empty()) result = "null";
-        if (!is_recorded_by_work) complete_step(durable, of, result, begun);
+        if (made.result.empty()) made.result = "null";
+        if (!is_recorded_by_work) complete_step(durable, of, made, begun);
         tell_step("step_done", severity::debug, durable, begun);
-        return result;
+        return made.result;
     }
 
     std::string commit(const smolwf::step &durable, const smolwf::transaction &tx) {
@@ -760,10 +773,19 @@ class context {
         }
     }
 
-    void complete_step(smolwf::step &durable, const std::string &of, const std::string &result,
+    void complete_step(smolwf::step &durable, const std::string &of, const used &made,
                        detail::clock::time_point begun) {
+        const auto complete = [&] {
+            if (made.usage.empty()) {
+                durable.complete(made.result);
+            } else {
+                durable.complete_usage(made.result, made.usage);
+            }
+            return SW_OK;
+        };
         try {
-            room_->again("sw_step_complete", [&] { return durable.complete(result), SW_OK; });
+            room_->again(made.usage.empty() ? "sw_step_complete" : "sw_step_complete_usage",
+                         complete);
         } catch (const error &why) {
             if (!detail::is_refusal(why)) throw;
             /* Done and paid for: doing it again would give the same (W6). */

@@ -476,3 +476,21 @@ TEST(work_that_outlives_its_worker_commits_nothing) {
 }
 
 int main() { return run_all_tests(); }
+
+/* ---- What a step has used ------------------------------------------------------------------ */
+
+TEST(a_step_settles_what_it_reserved_in_the_commit_of_its_result) {
+    smolwf::store store = bank();
+    smolwf::submit_options options;
+    options.budget = "{\"tokens\":10}";
+    const std::string run_id = store.run_submit("flow", {}, options).value.str();
+    play(store, [](smolwf::context &run) {
+        return run.step("ask", [&](smolwf::step &step) {
+            run.reserve("{\"tokens\":8}", {}, step.get());
+            return smolwf::used{"\"told\"", "{\"tokens\":3}"};
+        });
+    });
+    CHECK(result_of(store, run_id) == "\"told\"");
+    const json tokens = json::read(store.budget_get(run_id))["units"]["tokens"];
+    CHECK(tokens["spent"].number() == 3 && tokens["reserved"].number() == 0);
+}
