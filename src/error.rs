@@ -208,16 +208,14 @@ impl Error {
     /// Returns the error of a write whose commit may stand: one of those that leave that open (P7). The
     /// others say that nothing is stored.
     pub fn of_a_commit(self) -> Error {
-        match self {
-            Error::NoMem | Error::Busy(_) | Error::CannotOpen { .. } => {
-                let engine_code = match self {
-                    Error::NoMem => -libc::ENOMEM,
-                    _ => self.engine_code(),
-                };
-                Error::Io { engine_code, sentence: self.to_string().into() }
-            }
-            error => error,
+        let leaves_it_open =
+            !matches!(self, Error::NoMem | Error::Busy(_) | Error::CannotOpen { .. });
+        if leaves_it_open {
+            return self;
         }
+        let is_memory = matches!(self, Error::NoMem);
+        let engine_code = if is_memory { -libc::ENOMEM } else { self.engine_code() };
+        Error::Io { engine_code, sentence: self.to_string().into() }
     }
 
     /// Makes an error from a failed system call: of what lacks, or else an `Io`.
