@@ -465,7 +465,7 @@ mod tests {
     #[test]
     fn an_unknown_flag_and_a_reserved_value_are_unsupported() {
         let own = size_of::<sw_claim_options>() as u64;
-        assert_eq!(read_claim(&claim(own, 1, &[])).unwrap_err().code(), -6);
+        assert_eq!(read_claim(&claim(own, 4, &[])).unwrap_err().code(), -6);
         assert_eq!(read_claim(&claim(own, 0, &[0, 1 << 32])).unwrap_err().code(), -6);
         let fail = [16u64 | 4 << 32, 0];
         let error = read::<sw_fail_options>(fail.as_ptr().cast()).unwrap_err();
