@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::domain::news::Swept;
 use crate::domain::port::{Port, QueueLimits};
 use crate::domain::{Durability, control, query, queue};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handles::entered::{Entered, wait_end};
 use crate::handles::store::Store;
 use crate::handles::wait::check_timeout;
@@ -96,7 +96,9 @@ impl Store {
         let mut after = Some(String::new());
         while let Some(at) = after {
             let queue = name.to_owned();
-            after = entered.write(call, move |tx, _| queue::let_in(tx, &queue, &at))?;
+            let let_in = entered.write(call, move |tx, _| queue::let_in(tx, &queue, &at));
+            // The limits hold already, which a lack of memory would deny.
+            after = let_in.map_err(Error::of_a_commit)?;
         }
         Ok(())
     }
