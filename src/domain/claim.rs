@@ -37,9 +37,16 @@ pub struct Claim {
     pub code_versions: Option<Vec<String>>,
     /// Ends the wait.
     pub stop: Option<Arc<Stop>>,
-    /// The attempt completes only after it has asked for all that is recorded.
+    /// What is asked of its attempts.
+    pub manner: Manner,
+}
+
+/// What a claim asks of its attempts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// One completes only after it has asked for all that is recorded.
     pub is_strict: bool,
-    /// No step of the attempt is run.
+    /// None of its steps is run.
     pub is_replay_only: bool,
 }
 

@@ -14,7 +14,7 @@ use super::report::sw_error;
 use super::stop::sw_stop;
 use super::store::sw_store;
 use super::text::sw_text;
-use crate::domain::claim::Claim;
+use crate::domain::claim::{Claim, Manner};
 use crate::domain::items;
 use crate::domain::submit::Submit;
 use crate::error::{Error, Result};
@@ -80,8 +80,10 @@ impl Call {
             workflows: names("workflows", o.workflows, o.workflows_len)?,
             code_versions: names("code_versions", o.code_versions, o.code_versions_len)?,
             stop: self.optional_stop(o.stop)?,
-            is_strict: o.flags & SW_CLAIM_STRICT != 0,
-            is_replay_only: o.flags & SW_CLAIM_REPLAY_ONLY != 0,
+            manner: Manner {
+                is_strict: o.flags & SW_CLAIM_STRICT != 0,
+                is_replay_only: o.flags & SW_CLAIM_REPLAY_ONLY != 0,
+            },
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::clock::Now;
 use crate::domain::attempt::{self, End, Finish};
-use crate::domain::claim::Claimed;
+use crate::domain::claim::{Claimed, Manner};
 use crate::domain::hold::{self, Lease};
 use crate::domain::input::in_range;
 use crate::domain::port::{Fence, Hold, Port, StepKind};
@@ -46,15 +46,6 @@ pub struct Attempt {
     history: OnceLock<History>,
     /// How it ended; an error where it was told to end.
     ended: Once<Result<Ended>>,
-}
-
-/// What the claim asked of its attempt.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Manner {
-    /// It completes only after it has asked for all that is recorded.
-    pub is_strict: bool,
-    /// None of its steps is run.
-    pub is_replay_only: bool,
 }
 
 /// How an attempt ended.

@@ -10,7 +10,7 @@ use crate::domain::news::bell;
 use crate::domain::port::{LaneFilter, Owner, OwnerKey, Port};
 use crate::domain::{hold, sweep};
 use crate::error::{Error, Result};
-use crate::handles::attempt::{Attempt, Manner};
+use crate::handles::attempt::Attempt;
 use crate::handles::entered::{Entered, wait_end};
 use crate::handles::store::Store;
 use crate::id;
@@ -85,10 +85,9 @@ impl Store {
         let Some(first) = picked.first() else { return Ok(Look::Nothing(outlook)) };
         self.owner.key.store(first.owner_key, Ordering::Relaxed);
         let (queue, now) = (claimer.filter.queue, self.terms.clock.now());
-        let Claim { is_strict, is_replay_only, .. } = *claim;
-        let manner = Manner { is_strict, is_replay_only };
-        let attempt =
-            |claimed| Arc::new(Attempt::new(Arc::clone(self), claimed, queue.clone(), manner, now));
+        let attempt = |claimed| {
+            Arc::new(Attempt::new(Arc::clone(self), claimed, queue.clone(), claim.manner, now))
+        };
         Ok(Look::Got(picked.into_iter().map(attempt).collect()))
     }
 

@@ -66,6 +66,26 @@ TEST(a_strict_attempt_completes_once_it_has_asked_for_all_that_is_recorded) {
     sw_store_close(store);
 }
 
+TEST(a_strict_attempt_that_lost_its_run_is_told_that_and_nothing_of_what_is_recorded) {
+    sw_store *store = store_manual(temp_path("db"));
+    recorded(store);
+    sw_claim_options options = claim_options();
+    options.flags = SW_CLAIM_STRICT;
+    options.lease_ms = SW_LEASE_MS_MIN;
+    options.workflows = "[\"w\"]";
+    options.workflows_len = SW_NTS;
+    sw_attempt *stale = claim_with(store, NULL, &options);
+    advance(store, SW_LEASE_MS_MIN + 1);
+    sw_attempt *attempt = claim_of_w(store, 0);
+    const char *end = "[{\"attempt_complete\":{\"result\":1}}]";
+    sw_text *out = NULL;
+    CHECK_CODE(SW_ERR_LEASE_LOST, sw_tx_run(store, stale, NULL, NTS(end), &out, ERR));
+    CHECK_CODE(SW_ERR_LEASE_LOST, sw_attempt_complete(stale, NTS("1"), ERR));
+    sw_attempt_free(stale);
+    finish(attempt, "1");
+    sw_store_close(store);
+}
+
 TEST(a_script_ends_a_strict_attempt_by_the_same_rule) {
     sw_store *store = store_manual(temp_path("db"));
     recorded(store);

@@ -417,7 +417,6 @@ mod tests {
         assert!(many <= few + few / 10, "{what}: {few} instructions among few, {many} among many");
     }
 
-    /// P14. Counted, not timed: what a claim does is the same, whatever lies about.
     /// The index of a damaged file listed a lane that was not in its table: the close of a handle, which
     /// sweeps its own lanes until there are none, went on for ever.
     #[test]
@@ -431,6 +430,7 @@ mod tests {
         }
     }
 
+    /// P14. Counted, not timed: what a claim does is the same, whatever lies about.
     #[test]
     fn a_claim_does_no_more_however_many_runs_are_pending_or_not_to_be_claimed() {
         let all = LaneFilter::default();
