@@ -58,13 +58,17 @@ void expect_while_open(struct life *life, const char *value, const char *sql, ..
     life->open_facts[life->open_facts_len++] = strdup(text);
 }
 
+void settle_open_facts(struct life *life, int from) {
+    for (int at = from; at < life->open_facts_len; at++) free(life->open_facts[at]);
+    life->open_facts_len = from;
+}
+
 /* Whatever may be there from now on. */
 static void forget_open_facts(struct life *life) {
     for (int at = 0; at < life->open_facts_len; at++) {
         expect(life, "*", "%s", life->open_facts[at]);
-        free(life->open_facts[at]);
     }
-    life->open_facts_len = 0;
+    settle_open_facts(life, 0);
 }
 
 void expect_copy(struct life *life, const char *name) { expect(life, "copy", "%s", name); }

@@ -87,6 +87,9 @@ void expect(struct life *life, const char *value, const char *sql, ...)
 void expect_while_open(struct life *life, const char *value, const char *sql, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Those from one on hold for good: the attempts that they are of have ended. */
+void settle_open_facts(struct life *life, int from);
+
 /* Says that a copy of the store of that name must be there, and whole, once the next call has answered. */
 void expect_copy(struct life *life, const char *name);
 

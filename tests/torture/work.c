@@ -61,8 +61,10 @@ static int play(struct life *life, const struct chapter *chapter, const char *wh
         if (life->must_reopen && life->store != NULL) life_close(life);
         life->must_reopen = 0;
         int is_open = life->store != NULL || life_open(life) == 0;
+        int open_before = life->open_facts_len;
         int done = is_open && chapter->play(life) == 0;
         if (life->store != NULL) life_free_held(life);
+        if (done) settle_open_facts(life, open_before);
         if (done) return 0;
         if (!life->control->has_failed) break;
         life->control->is_failing_on = 0;
