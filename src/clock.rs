@@ -33,12 +33,18 @@ impl Now {
 pub trait LeaseClock: Debug + Send + Sync {
     /// Returns where it stands, milliseconds.
     fn lease_ms(&self) -> i64;
+
+    /// Returns the Unix milliseconds that due times and records follow: the machine's own, unless the
+    /// backend has a clock for all who share the store.
+    fn wall_ms(&self) -> i64 {
+        system_ms()
+    }
 }
 
 /// A source of readings.
 #[derive(Debug)]
 pub enum Clock {
-    /// The machine's wall clock and the backend's lease clock.
+    /// The backend's clocks, of which the wall clock is the machine's unless it says otherwise.
     System(Arc<dyn LeaseClock>),
     /// Frozen at a reading plus what the host has advanced since, in milliseconds.
     Manual {
@@ -58,7 +64,7 @@ impl Clock {
     /// Reads the clock.
     pub fn now(&self) -> Now {
         match self {
-            Clock::System(lease) => Now { wall_ms: system_ms(), lease_ms: lease.lease_ms() },
+            Clock::System(lease) => Now { wall_ms: lease.wall_ms(), lease_ms: lease.lease_ms() },
             Clock::Manual { start, advanced_ms } => {
                 let advanced_ms = advanced_ms.load(Ordering::SeqCst);
                 Now { wall_ms: start.wall_ms + advanced_ms, lease_ms: start.lease_ms + advanced_ms }

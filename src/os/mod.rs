@@ -9,9 +9,13 @@ mod clock;
 mod files;
 mod forks;
 mod futex;
+#[cfg(feature = "postgres")]
+mod library;
 mod locks;
 mod page;
 mod signals;
+#[cfg(feature = "postgres")]
+mod sockets;
 
 pub use self::clock::{boot_id, pid_space, uptime_ms};
 pub use self::files::{
@@ -23,9 +27,13 @@ pub use self::forks::{ForkHandler, at_fork, close_copied, this_thread};
 pub use self::futex::{
     futex_wait, futex_wait_private, futex_wait_two, futex_wake, futex_wake_private,
 };
+#[cfg(feature = "postgres")]
+pub use self::library::Library;
 pub use self::locks::{is_locked_by_other, try_lock, try_lock_range, unlock};
 pub use self::page::{PAGE_BYTES, PAGE_WORDS, Page, populate};
 pub use self::signals::{SignalsBlocked, block_signals, die};
+#[cfg(feature = "postgres")]
+pub use self::sockets::wait_for_socket;
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!(

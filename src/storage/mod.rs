@@ -6,6 +6,8 @@
 mod asked;
 mod backend;
 pub mod conformance;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod sqlite;
 
 pub use self::asked::{Call, Death, Settings, WriteOptions};

@@ -1,0 +1,242 @@
+//! Connections, all alike, and the statements that are prepared on each.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::{Keys, ServerClock};
+use super::errors;
+use super::pq::{Answer, Fault, Link};
+use super::url::Place;
+use super::value::{Param, Row};
+use crate::clock::LeaseClock;
+use crate::error::{Error, Result};
+use crate::os;
+
+/// What every connection has, whatever the server, the database or the role would have it be. Plans hang
+/// on no value, names on no path, and what is read on no setting.
+const SETTINGS: &str = "
+SET search_path = pg_catalog;
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off;
+SET jit = off;
+SET standard_conforming_strings = on;
+SET bytea_output = hex;
+SET extra_float_digits = 1;
+SET timezone = 'UTC';
+SET datestyle = ISO;
+SET statement_timeout = 0;
+SET default_transaction_isolation = 'read committed';
+SET default_transaction_read_only = off;
+SET idle_in_transaction_session_timeout = '10s'";
+
+const FACTS: &str = "
+SELECT current_setting('server_encoding'), current_setting('fsync'),
+    current_setting('synchronous_commit'), pg_is_in_recovery(),
+    (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint";
+
+const CLOCK: &str = "
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// What a server is, as a connection was told when it was made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    /// It forgets what it acknowledged when the power goes.
+    pub(super) is_without_fsync: bool,
+    /// It follows another one.
+    pub(super) is_standby: bool,
+    /// When it was started, microseconds: what was locked before is not any more.
+    pub(super) started_us: i64,
+}
+
+/// What all connections to one store share.
+#[derive(Debug, Default)]
+pub(super) struct Common {
+    pub(super) clock: Arc<ServerClock>,
+    pub(super) keys: Keys,
+}
+
+/// A connection to a store.
+pub(super) struct Connection {
+    link: Link,
+    schema: String,
+    common: Arc<Common>,
+    facts: Facts,
+    prepared: HashMap<String, CString>,
+    /// The state of what went wrong first in the transaction that is open.
+    fault: Option<String>,
+}
+
+impl Connection {
+    /// Connects and refuses a server that cannot be worked with.
+    pub(super) fn open(
+        place: &Place,
+        common: &Arc<Common>,
+        timeout: Duration,
+    ) -> Result<Connection> {
+        let connected = Link::connect(&place.params(), timeout)?;
+        let link = connected.map_err(|fault| unreachable(place, &fault))?;
+        let version = link.server_version();
+        if version < 140_000 {
+            let major = version / 10_000;
+            return Err(Error::Unsupported(
+                format!("the server is PostgreSQL {major}: 14 or newer is needed").into(),
+            ));
+        }
+        let mut conn = Connection {
+            link,
+            schema: format!("\"{}\"", place.schema),
+            common: Arc::clone(common),
+            facts: Facts { is_without_fsync: false, is_standby: false, started_us: 0 },
+            prepared: HashMap::new(),
+            fault: None,
+        };
+        conn.command(SETTINGS)?;
+        conn.learn_facts()?;
+        conn.learn_time()?;
+        Ok(conn)
+    }
+
+    fn learn_facts(&mut self) -> Result<()> {
+        let answer = self.run(FACTS, &[])?;
+        let row = Row::new(&answer, 0);
+        let encoding: String = row.get(0)?;
+        if encoding != "UTF8" {
+            return Err(Error::Unsupported(
+                format!("the database is encoded in {encoding}: UTF8 is needed").into(),
+            ));
+        }
+        self.facts = Facts {
+            is_without_fsync: row.text(1)? == Some("off"),
+            is_standby: row.get(3)?,
+            started_us: row.get(4)?,
+        };
+        if row.text(2)? == Some("off") {
+            self.command("SET synchronous_commit = on")?;
+        }
+        Ok(())
+    }
+
+    /// Reads the server's clock.
+    pub(super) fn learn_time(&mut self) -> Result<()> {
+        let asked_ms = os::uptime_ms();
+        let answer = self.run(CLOCK, &[])?;
+        let server_ms = Row::new(&answer, 0).get(0)?;
+        self.common.clock.learn(server_ms, asked_ms, os::uptime_ms());
+        Ok(())
+    }
+
+    /// Returns what the server is.
+    pub(super) fn facts(&self) -> Facts {
+        self.facts
+    }
+
+    /// Returns the schema's name as a statement has it.
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Returns the first of so many new keys in a row.
+    pub(super) fn new_keys(&self, count: usize) -> i64 {
+        self.common.keys.make(self.common.clock.lease_ms(), count)
+    }
+
+    /// Runs a statement of ours, prepared when it is first run.
+    pub(super) fn run(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Answer> {
+        let answer = self.prepare(sql).and_then(|name| {
+            let params = sent(params)?;
+            self.link.run_prepared(&name, &params)
+        });
+        answer.map_err(|fault| self.failed(&fault))
+    }
+
+    fn prepare(&mut self, sql: &str) -> std::result::Result<CString, Fault> {
+        if let Some(name) = self.prepared.get(sql) {
+            return Ok(name.clone());
+        }
+        let name = CString::new(format!("s{}", self.prepared.len())).unwrap_or_default();
+        self.link.prepare(&name, &sql.replace("$schema", &self.schema))?;
+        self.prepared.insert(sql.to_owned(), name.clone());
+        Ok(name)
+    }
+
+    /// Runs a statement that is not kept.
+    pub(super) fn run_once(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Answer> {
+        let sql = sql.replace("$schema", &self.schema);
+        let answer = sent(params).and_then(|params| self.link.run_once(&sql, &params));
+        answer.map_err(|fault| self.failed(&fault))
+    }
+
+    /// Runs statements without parameters, and returns what the last of them did, in a word.
+    pub(super) fn command(&mut self, sql: &str) -> Result<String> {
+        let answer = self.link.run(&sql.replace("$schema", &self.schema));
+        answer.map(|answer| answer.done()).map_err(|fault| self.failed(&fault))
+    }
+
+    /// Takes what has come of notifications.
+    pub(super) fn notifications(&mut self) -> Result<Vec<String>> {
+        self.link.notifications().map_err(|fault| self.failed(&fault))
+    }
+
+    /// Begins a transaction by these statements.
+    pub(super) fn begin(&mut self, sql: &str) -> Result<()> {
+        self.fault = None;
+        self.command(sql).map(|_| ())
+    }
+
+    /// Commits; what the server undid in its place is an error.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        let done = self.command("COMMIT")?;
+        if done == "COMMIT" {
+            return Ok(());
+        }
+        Err(Error::internal(format!("the server answered a COMMIT with {done}")))
+    }
+
+    /// Undoes the transaction. What cannot be undone is a connection that is of no more use.
+    pub(super) fn roll_back(&mut self) {
+        let kept = self.fault.take();
+        let _ = self.command("ROLLBACK");
+        self.fault = kept.or(self.fault.take());
+    }
+
+    /// Returns the state of what went wrong first in the last transaction, if anything did.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// Returns whether it can be used by whoever comes next.
+    pub(super) fn is_good(&self) -> bool {
+        self.link.is_idle()
+    }
+
+    fn failed(&mut self, fault: &Fault) -> Error {
+        self.fault.get_or_insert_with(|| fault.state.clone());
+        errors::map(fault)
+    }
+}
+
+fn sent(params: &[&dyn Param]) -> std::result::Result<Vec<Option<CString>>, Fault> {
+    let of = |param: &&dyn Param| {
+        let nul = |_| Fault { state: "22021".into(), text: "a NUL".into() };
+        param.text().map(|text| CString::new(text).map_err(nul)).transpose()
+    };
+    params.iter().map(of).collect()
+}
+
+/// Says why a store cannot be reached, without what is secret.
+fn unreachable(place: &Place, fault: &Fault) -> Error {
+    let text = place.without_secrets(&fault.text);
+    let shown = &place.shown;
+    match fault.state.as_str() {
+        "53300" => {
+            Error::Busy(format!("{shown} has no connection left to give: {text}").into())
+        }
+        "57P03" => Error::Busy(format!("{shown} is starting or stopping: {text}").into()),
+        state => Error::CannotOpen {
+            engine_code: errors::engine_code(state),
+            sentence: format!("{shown} cannot be reached: {text}").into(),
+        },
+    }
+}

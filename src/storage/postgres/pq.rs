@@ -1,0 +1,491 @@
+//! libpq behind safe types: loaded when first needed, so that whoever opens no store of PostgreSQL needs
+//! none of it.
+//!
+//! A [`Link`] is one connection; it is used by one thread at a time. What it answers is an [`Answer`],
+//! which stays readable when the link is gone.
+
+#![allow(unsafe_code, reason = "calls of a C library")]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::os::fd::RawFd;
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::os::{self, Library};
+use crate::process;
+
+/// libpq 14 was the first with pipelines; below it the names of some parameters differ, too.
+const VERSION_MIN: c_int = 140_000;
+
+const CONNECTION_OK: c_int = 0;
+const POLLING_READING: c_int = 1;
+const POLLING_WRITING: c_int = 2;
+const POLLING_OK: c_int = 3;
+const COMMAND_OK: c_int = 1;
+const TUPLES_OK: c_int = 2;
+const EMPTY_QUERY: c_int = 0;
+const TRANSACTION_IDLE: c_int = 0;
+const VERBOSE: c_int = 2;
+const DIAG_STATE: c_int = b'C' as c_int;
+const DIAG_MESSAGE: c_int = b'M' as c_int;
+
+#[repr(C)]
+struct PgConn {
+    _opaque: [u8; 0],
+}
+
+#[repr(C)]
+struct PgResult {
+    _opaque: [u8; 0],
+}
+
+#[repr(C)]
+struct PgNotify {
+    channel: *mut c_char,
+    sender: c_int,
+    payload: *mut c_char,
+    _next: *mut PgNotify,
+}
+
+type Silence = unsafe extern "C" fn(*mut c_void, *const PgResult);
+
+/// Declares the functions that are used, and loads them all.
+macro_rules! functions {
+    ($($name:ident: fn($($type:ty),*) $(-> $answer:ty)?;)*) => {
+        #[allow(non_snake_case, reason = "the names are libpq's")]
+        struct Functions {
+            $($name: unsafe extern "C" fn($($type),*) $(-> $answer)?,)*
+        }
+
+        impl Functions {
+            fn of(library: &Library) -> Option<Functions> {
+                $(let $name = library.symbol(cstr(concat!(stringify!($name), "\0")))?;)*
+                Some(Functions {
+                    $($name: {
+                        let at = $name.as_ptr();
+                        // SAFETY: libpq's function of this name has this type since version 14 and before.
+                        unsafe {
+                            std::mem::transmute::<
+                                *mut c_void,
+                                unsafe extern "C" fn($($type),*) $(-> $answer)?,
+                            >(at)
+                        }
+                    },)*
+                })
+            }
+        }
+    };
+}
+
+functions! {
+    PQlibVersion: fn() -> c_int;
+    PQconnectStartParams: fn(*const *const c_char, *const *const c_char, c_int) -> *mut PgConn;
+    PQconnectPoll: fn(*mut PgConn) -> c_int;
+    PQstatus: fn(*const PgConn) -> c_int;
+    PQsocket: fn(*const PgConn) -> c_int;
+    PQerrorMessage: fn(*const PgConn) -> *const c_char;
+    PQserverVersion: fn(*const PgConn) -> c_int;
+    PQtransactionStatus: fn(*const PgConn) -> c_int;
+    PQsetErrorVerbosity: fn(*mut PgConn, c_int) -> c_int;
+    PQsetNoticeReceiver: fn(*mut PgConn, Silence, *mut c_void) -> *const c_void;
+    PQfinish: fn(*mut PgConn);
+    PQexec: fn(*mut PgConn, *const c_char) -> *mut PgResult;
+    PQexecParams: fn(*mut PgConn, *const c_char, c_int, *const c_uint, *const *const c_char, *const c_int, *const c_int, c_int) -> *mut PgResult;
+    PQprepare: fn(*mut PgConn, *const c_char, *const c_char, c_int, *const c_uint) -> *mut PgResult;
+    PQexecPrepared: fn(*mut PgConn, *const c_char, c_int, *const *const c_char, *const c_int, *const c_int, c_int) -> *mut PgResult;
+    PQresultStatus: fn(*const PgResult) -> c_int;
+    PQresultErrorField: fn(*const PgResult, c_int) -> *const c_char;
+    PQntuples: fn(*const PgResult) -> c_int;
+    PQnfields: fn(*const PgResult) -> c_int;
+    PQfname: fn(*const PgResult, c_int) -> *const c_char;
+    PQftype: fn(*const PgResult, c_int) -> c_uint;
+    PQgetisnull: fn(*const PgResult, c_int, c_int) -> c_int;
+    PQgetvalue: fn(*const PgResult, c_int, c_int) -> *const c_char;
+    PQgetlength: fn(*const PgResult, c_int, c_int) -> c_int;
+    PQcmdStatus: fn(*mut PgResult) -> *const c_char;
+    PQcmdTuples: fn(*mut PgResult) -> *const c_char;
+    PQclear: fn(*mut PgResult);
+    PQconsumeInput: fn(*mut PgConn) -> c_int;
+    PQnotifies: fn(*mut PgConn) -> *mut PgNotify;
+    PQfreemem: fn(*mut c_void);
+}
+
+fn cstr(text: &'static str) -> &'static CStr {
+    CStr::from_bytes_with_nul(text.as_bytes()).unwrap_or_default()
+}
+
+/// Returns libpq, loaded now if it is not yet.
+fn pq() -> Result<&'static Functions> {
+    static LOADED: OnceLock<Result<Functions>> = OnceLock::new();
+    LOADED.get_or_init(|| load(&[c"libpq.so.5", c"libpq.so"])).as_ref().map_err(Error::clone)
+}
+
+fn load(names: &[&CStr]) -> Result<Functions> {
+    let missing = || {
+        Error::Unsupported(
+            "libpq, which stores of PostgreSQL need, is not installed: Debian's package is libpq5, Fedora's libpq, Alpine's libpq".into(),
+        )
+    };
+    let library = names.iter().find_map(|name| Library::load(name)).ok_or_else(missing)?;
+    let functions = Functions::of(&library).ok_or_else(|| {
+        Error::Unsupported("the libpq that is installed lacks functions: 14 or newer is needed".into())
+    })?;
+    // SAFETY: takes nothing.
+    let version = unsafe { (functions.PQlibVersion)() };
+    if version < VERSION_MIN { Err(too_old(version)) } else { Ok(functions) }
+}
+
+fn too_old(version: c_int) -> Error {
+    let (major, minor) = (version / 10_000, version % 10_000);
+    Error::Unsupported(
+        format!("the libpq that is installed is {major}.{minor}: 14 or newer is needed").into(),
+    )
+}
+
+/// What went wrong: a state of SQL, empty where none was told, and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Five characters, or none.
+    pub(super) state: String,
+    /// What the server or libpq says.
+    pub(super) text: String,
+}
+
+/// What is told where the connection ended in the midst of a call.
+fn fault_of(text: &str) -> Fault {
+    Fault { state: String::new(), text: text.trim_end().to_owned() }
+}
+
+/// Reads what a connection that came to nothing says: a state stands behind the severity.
+fn fault_of_connecting(text: &str) -> Fault {
+    let line = text.lines().next().unwrap_or_default();
+    let found = line.split(":  ").find_map(|part| part.split_once(": "));
+    match found.filter(|(state, _)| is_state(state)) {
+        Some((state, sentence)) => Fault { state: state.into(), text: sentence.into() },
+        None => fault_of(&text.trim_end().replace('\n', " ")),
+    }
+}
+
+fn is_state(text: &str) -> bool {
+    text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+}
+
+unsafe extern "C" fn silence(_: *mut c_void, _: *const PgResult) {}
+
+/// A connection to a server.
+pub(super) struct Link {
+    pq: &'static Functions,
+    conn: NonNull<PgConn>,
+    generation: u32,
+}
+
+// SAFETY: libpq keeps what it knows of a connection in that connection; one thread at a time has it.
+unsafe impl Send for Link {}
+
+impl Link {
+    /// Connects, within a time; `params` are libpq's, in its order.
+    pub(super) fn connect(
+        params: &[(&CStr, CString)],
+        timeout: Duration,
+    ) -> Result<std::result::Result<Link, Fault>> {
+        let pq = pq()?;
+        let mut names: Vec<*const c_char> = params.iter().map(|(name, _)| name.as_ptr()).collect();
+        let mut values: Vec<*const c_char> = params.iter().map(|(_, it)| it.as_ptr()).collect();
+        names.push(ptr::null());
+        values.push(ptr::null());
+        // SAFETY: both lists end with NULL and stand until the call returns.
+        let conn = unsafe { (pq.PQconnectStartParams)(names.as_ptr(), values.as_ptr(), 1) };
+        let conn = NonNull::new(conn).ok_or(Error::NoMem)?;
+        let link = Link { pq, conn, generation: process::generation() };
+        // SAFETY: the connection is there.
+        unsafe { (pq.PQsetErrorVerbosity)(conn.as_ptr(), VERBOSE) };
+        // SAFETY: as above; the function takes nothing of what it is given.
+        unsafe { (pq.PQsetNoticeReceiver)(conn.as_ptr(), silence, ptr::null_mut()) };
+        match link.shake_hands(Instant::now() + timeout)? {
+            None => Ok(Ok(link)),
+            Some(fault) => Ok(Err(fault)),
+        }
+    }
+
+    /// Carries the connection on until it stands; the fault if it does not.
+    fn shake_hands(&self, deadline: Instant) -> Result<Option<Fault>> {
+        // As libpq says: at first one waits until it can be written.
+        let mut stage = POLLING_WRITING;
+        loop {
+            // SAFETY: the connection is there.
+            if unsafe { (self.pq.PQstatus)(self.conn.as_ptr()) } == 1 {
+                return Ok(Some(fault_of_connecting(&self.message())));
+            }
+            match stage {
+                POLLING_OK => return Ok(None),
+                POLLING_READING | POLLING_WRITING => {}
+                _ => return Ok(Some(fault_of_connecting(&self.message()))),
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Some(fault_of("it did not answer within the time-out")));
+            }
+            let is_to_write = stage == POLLING_WRITING;
+            let waited = os::wait_for_socket(self.socket(), is_to_write, left);
+            if !waited.map_err(|error| Error::from_os("wait for a socket", &error))? {
+                continue;
+            }
+            // SAFETY: the connection is there and being made.
+            stage = unsafe { (self.pq.PQconnectPoll)(self.conn.as_ptr()) };
+        }
+    }
+
+    fn message(&self) -> String {
+        // SAFETY: the connection is there.
+        let text = unsafe { (self.pq.PQerrorMessage)(self.conn.as_ptr()) };
+        shown(text)
+    }
+
+    /// Returns the descriptor of its socket.
+    pub(super) fn socket(&self) -> RawFd {
+        // SAFETY: the connection is there.
+        unsafe { (self.pq.PQsocket)(self.conn.as_ptr()) }
+    }
+
+    /// Returns the version of the server, as in 150018.
+    pub(super) fn server_version(&self) -> i32 {
+        // SAFETY: the connection is there.
+        unsafe { (self.pq.PQserverVersion)(self.conn.as_ptr()) }
+    }
+
+    /// Returns whether it stands and no transaction is open on it.
+    pub(super) fn is_idle(&self) -> bool {
+        // SAFETY: the connection is there.
+        let status = unsafe { (self.pq.PQstatus)(self.conn.as_ptr()) };
+        // SAFETY: as above.
+        let transaction = unsafe { (self.pq.PQtransactionStatus)(self.conn.as_ptr()) };
+        status == CONNECTION_OK && transaction == TRANSACTION_IDLE
+    }
+
+    /// Runs statements that take no parameters.
+    pub(super) fn run(&mut self, sql: &str) -> std::result::Result<Answer, Fault> {
+        let sql = c_string(sql)?;
+        // SAFETY: the connection is there, the text stands until the call returns.
+        let answer = unsafe { (self.pq.PQexec)(self.conn.as_ptr(), sql.as_ptr()) };
+        self.answer(answer)
+    }
+
+    /// Runs one statement that is prepared under no name.
+    pub(super) fn run_once(
+        &mut self,
+        sql: &str,
+        params: &[Option<CString>],
+    ) -> std::result::Result<Answer, Fault> {
+        let sql = c_string(sql)?;
+        let values = values(params);
+        // SAFETY: the connection is there; the text and the values stand until the call returns.
+        let answer = unsafe {
+            (self.pq.PQexecParams)(
+                self.conn.as_ptr(),
+                sql.as_ptr(),
+                count(params),
+                ptr::null(),
+                values.as_ptr(),
+                ptr::null(),
+                ptr::null(),
+                0,
+            )
+        };
+        self.answer(answer)
+    }
+
+    /// Prepares a statement under a name.
+    pub(super) fn prepare(&mut self, name: &CStr, sql: &str) -> std::result::Result<(), Fault> {
+        let sql = c_string(sql)?;
+        // SAFETY: the connection is there; both texts stand until the call returns.
+        let answer = unsafe {
+            (self.pq.PQprepare)(self.conn.as_ptr(), name.as_ptr(), sql.as_ptr(), 0, ptr::null())
+        };
+        self.answer(answer).map(|_| ())
+    }
+
+    /// Runs a statement that was prepared under a name.
+    pub(super) fn run_prepared(
+        &mut self,
+        name: &CStr,
+        params: &[Option<CString>],
+    ) -> std::result::Result<Answer, Fault> {
+        let values = values(params);
+        // SAFETY: the connection is there; the name and the values stand until the call returns.
+        let answer = unsafe {
+            (self.pq.PQexecPrepared)(
+                self.conn.as_ptr(),
+                name.as_ptr(),
+                count(params),
+                values.as_ptr(),
+                ptr::null(),
+                ptr::null(),
+                0,
+            )
+        };
+        self.answer(answer)
+    }
+
+    fn answer(&mut self, answer: *mut PgResult) -> std::result::Result<Answer, Fault> {
+        let Some(result) = NonNull::new(answer) else { return Err(fault_of(&self.message())) };
+        let answer = Answer { pq: self.pq, result };
+        // SAFETY: the answer is there.
+        match unsafe { (self.pq.PQresultStatus)(result.as_ptr()) } {
+            EMPTY_QUERY | COMMAND_OK | TUPLES_OK => Ok(answer),
+            _ => Err(Fault {
+                state: answer.diagnosis(DIAG_STATE),
+                text: match answer.diagnosis(DIAG_MESSAGE) {
+                    text if text.is_empty() => self.message().trim_end().to_owned(),
+                    text => text,
+                },
+            }),
+        }
+    }
+
+    /// Takes what has come of notifications, without waiting; the fault if the connection is gone.
+    pub(super) fn notifications(&mut self) -> std::result::Result<Vec<String>, Fault> {
+        // SAFETY: the connection is there.
+        if unsafe { (self.pq.PQconsumeInput)(self.conn.as_ptr()) } == 0 {
+            return Err(fault_of(&self.message()));
+        }
+        let mut payloads = Vec::new();
+        // SAFETY: as above.
+        while let Some(note) = NonNull::new(unsafe { (self.pq.PQnotifies)(self.conn.as_ptr()) }) {
+            // SAFETY: libpq made the notification and gave it away.
+            payloads.push(shown(unsafe { note.as_ref() }.payload));
+            // SAFETY: it is freed once, by what made it.
+            unsafe { (self.pq.PQfreemem)(note.as_ptr().cast()) };
+        }
+        Ok(payloads)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // A child of a fork would say goodbye on its parent's socket.
+        if self.generation == process::generation() {
+            // SAFETY: it was there until now, and nobody uses it after.
+            unsafe { (self.pq.PQfinish)(self.conn.as_ptr()) };
+        }
+    }
+}
+
+fn c_string(text: &str) -> std::result::Result<CString, Fault> {
+    // As the server would say it: a text of its own holds no NUL.
+    CString::new(text).map_err(|_| Fault { state: "22021".into(), text: "a NUL in a text".into() })
+}
+
+fn values(params: &[Option<CString>]) -> Vec<*const c_char> {
+    let of = |param: &Option<CString>| param.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+    params.iter().map(of).collect()
+}
+
+fn count(params: &[Option<CString>]) -> c_int {
+    c_int::try_from(params.len()).unwrap_or(c_int::MAX)
+}
+
+fn shown(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: libpq's texts end with a NUL and stand until its next call, which comes after.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// What a statement answered.
+pub(super) struct Answer {
+    pq: &'static Functions,
+    result: NonNull<PgResult>,
+}
+
+impl Answer {
+    /// Returns how many rows it has.
+    pub(super) fn rows(&self) -> usize {
+        // SAFETY: the answer is there.
+        unsafe { (self.pq.PQntuples)(self.result.as_ptr()) as usize }
+    }
+
+    /// Returns how many columns they have.
+    pub(super) fn columns(&self) -> usize {
+        // SAFETY: the answer is there.
+        unsafe { (self.pq.PQnfields)(self.result.as_ptr()) as usize }
+    }
+
+    /// Returns the name of a column, and the number of its type.
+    pub(super) fn column(&self, at: usize) -> (String, u32) {
+        let at = c_int::try_from(at).unwrap_or(c_int::MAX);
+        // SAFETY: the answer is there; a column that is not has no name.
+        let name = shown(unsafe { (self.pq.PQfname)(self.result.as_ptr(), at) });
+        // SAFETY: as above, and no type.
+        (name, unsafe { (self.pq.PQftype)(self.result.as_ptr(), at) })
+    }
+
+    /// Returns a value as text; `None` for NULL, and for what is not there.
+    pub(super) fn value(&self, row: usize, column: usize) -> Option<&[u8]> {
+        if row >= self.rows() || column >= self.columns() {
+            return None;
+        }
+        let (row, column) = (row as c_int, column as c_int);
+        // SAFETY: the answer is there, and has this place.
+        if unsafe { (self.pq.PQgetisnull)(self.result.as_ptr(), row, column) } != 0 {
+            return None;
+        }
+        // SAFETY: as above.
+        let at = unsafe { (self.pq.PQgetvalue)(self.result.as_ptr(), row, column) };
+        // SAFETY: as above.
+        let len = unsafe { (self.pq.PQgetlength)(self.result.as_ptr(), row, column) } as usize;
+        // SAFETY: so many bytes stand there as long as the answer does.
+        Some(unsafe { std::slice::from_raw_parts(at.cast(), len) })
+    }
+
+    /// Returns how many rows the statement changed, or else gave.
+    pub(super) fn changed(&self) -> usize {
+        // SAFETY: the answer is there.
+        let text = shown(unsafe { (self.pq.PQcmdTuples)(self.result.as_ptr()) });
+        text.parse().unwrap_or(0)
+    }
+
+    /// Returns what was done, in a word.
+    pub(super) fn done(&self) -> String {
+        // SAFETY: the answer is there.
+        shown(unsafe { (self.pq.PQcmdStatus)(self.result.as_ptr()) })
+    }
+
+    fn diagnosis(&self, field: c_int) -> String {
+        // SAFETY: the answer is there.
+        shown(unsafe { (self.pq.PQresultErrorField)(self.result.as_ptr(), field) })
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // SAFETY: it was there until now, and nobody uses it after.
+        unsafe { (self.pq.PQclear)(self.result.as_ptr()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_libpq_that_is_not_there_and_one_that_is_too_old_are_named() {
+        let refused = load(&[c"libno_such_pq.so.0"]).err().unwrap();
+        assert_eq!(refused.code(), -6);
+        assert!(refused.to_string().contains("libpq5"), "{refused}");
+        let refused = load(&[c"libc.so.6"]).err().unwrap();
+        assert_eq!(refused.code(), -6);
+        assert_eq!(too_old(130_004).to_string().split(':').next(), Some("the libpq that is installed is 13.4"));
+    }
+
+    #[test]
+    fn what_a_connection_failed_of_is_read_with_its_state() {
+        let told = "connection to server on socket \"/x/.s.PGSQL.5432\" failed: FATAL:  53300: sorry, too many clients already\nLOCATION:  x\n";
+        let fault = fault_of_connecting(told);
+        assert_eq!(fault, Fault { state: "53300".into(), text: "sorry, too many clients already".into() });
+        let told = "connection to server at \"no.such\" failed: nobody\n\tIs it there?\n";
+        assert_eq!(fault_of_connecting(told).state, "");
+    }
+}

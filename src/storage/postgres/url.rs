@@ -1,0 +1,175 @@
+//! What names a store of PostgreSQL: a URL, with the schema as a parameter of our own.
+
+use std::ffi::{CStr, CString};
+
+use crate::error::{Error, Result};
+
+/// What a URL begins with, either way.
+const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
+
+/// The schema of a store whose URL names none.
+const SCHEMA_DEFAULT: &str = "smolwf";
+
+/// Bytes of a name on the server at most: it would cut a longer one off.
+const NAME_BYTES_MAX: usize = 63;
+
+/// Names of parameters that hold a secret.
+const SECRETS: [&str; 2] = ["password", "sslpassword"];
+
+/// Returns whether a path is such a URL.
+pub(in crate::storage) fn is_url(path: &[u8]) -> bool {
+    SCHEMES.iter().any(|scheme| path.starts_with(scheme.as_bytes()))
+}
+
+/// Where a store is.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// The URL as libpq takes it.
+    url: CString,
+    /// Name of the schema, of characters that need no escape.
+    pub(super) schema: String,
+    /// The URL without what is secret in it.
+    pub(super) shown: String,
+    secrets: Vec<String>,
+}
+
+impl Place {
+    /// Reads a URL.
+    pub(super) fn read(url: &str) -> Result<Place> {
+        let (start, query) = url.split_once('?').unwrap_or((url, ""));
+        let (start_shown, mut secrets) = without_password(start);
+        let mut schema = SCHEMA_DEFAULT.to_owned();
+        let (mut sent, mut shown) = (Vec::new(), Vec::new());
+        for part in query.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            if name.starts_with("sw_") {
+                schema = own(name, value)?;
+                continue;
+            }
+            sent.push(part);
+            if SECRETS.contains(&name) {
+                secrets.push(value.to_owned());
+            } else {
+                shown.push(part);
+            }
+        }
+        let of_schema = format!("sw_schema={schema}");
+        if schema != SCHEMA_DEFAULT {
+            shown.push(&of_schema);
+        }
+        let decoded: Vec<String> = secrets.iter().filter_map(|secret| decoded(secret)).collect();
+        secrets.extend(decoded);
+        secrets.retain(|secret| !secret.is_empty());
+        let url = CString::new(joined(start, &sent));
+        let url = url.map_err(|_| Error::invalid("path holds a NUL"))?;
+        Ok(Place { url, shown: joined(&start_shown, &shown), schema, secrets })
+    }
+
+    /// Returns what libpq is told. What stands before the URL gives way to what it says.
+    pub(super) fn params(&self) -> Vec<(&'static CStr, CString)> {
+        vec![
+            (c"keepalives_idle", c"2".to_owned()),
+            (c"keepalives_interval", c"1".to_owned()),
+            (c"keepalives_count", c"3".to_owned()),
+            (c"fallback_application_name", c"smolwf".to_owned()),
+            (c"dbname", self.url.clone()),
+            (c"client_encoding", c"UTF8".to_owned()),
+        ]
+    }
+
+    /// Returns a sentence without what is secret.
+    pub(super) fn without_secrets(&self, sentence: &str) -> String {
+        self.secrets.iter().fold(sentence.to_owned(), |text, secret| text.replace(secret, "***"))
+    }
+}
+
+/// Reads a parameter of our own, of which there is one.
+fn own(name: &str, value: &str) -> Result<String> {
+    if name != "sw_schema" {
+        return Err(Error::Unsupported(
+            format!("{name} is no parameter of a URL that this library knows: sw_schema is").into(),
+        ));
+    }
+    let value = decoded(value).unwrap_or_default();
+    let first = value.bytes().next().unwrap_or(b'0');
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if first.is_ascii_digit() || value.len() > NAME_BYTES_MAX || !value.bytes().all(is_plain) {
+        return Err(Error::invalid(format!(
+            "sw_schema is {value:?}, it must be of a-z, 0-9 and _, begin with no digit, and have 1 to {NAME_BYTES_MAX} characters"
+        )));
+    }
+    if value.starts_with("pg_") {
+        return Err(Error::invalid(format!("sw_schema is {value:?}, pg_ is the server's own")));
+    }
+    Ok(value)
+}
+
+/// Takes the password out of what stands before the parameters; returns it beside the rest.
+fn without_password(start: &str) -> (String, Vec<String>) {
+    let found = start.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find('/').unwrap_or(rest.len());
+        // A password that should have been encoded may hold any of these.
+        let at = rest[..end].rfind('@').or_else(|| rest.rfind('@'))?;
+        let (user, password) = rest[..at].split_once(':')?;
+        Some((format!("{scheme}://{user}{}", &rest[at..]), password.to_owned()))
+    });
+    found.map_or_else(|| (start.to_owned(), Vec::new()), |(shown, secret)| (shown, vec![secret]))
+}
+
+fn joined(start: &str, parts: &[&str]) -> String {
+    if parts.is_empty() { start.to_owned() } else { format!("{start}?{}", parts.join("&")) }
+}
+
+/// Returns a text with its percent signs read; `None` where one is not followed by two digits.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut half = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+                u8::try_from(half()? << 4 | half()?).ok()?
+            }
+            plain => plain,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_both_schemes_are_told_from_paths() {
+        assert!(is_url(b"postgresql://x") && is_url(b"postgres:///x"));
+        assert!(!is_url(b"/tmp/postgresql://x") && !is_url(b"postgres.db"));
+    }
+
+    #[test]
+    fn a_schema_is_taken_out_and_no_secret_is_shown() {
+        let url = "postgresql://me:s%40cret@host:5432/db?sslmode=require&sw_schema=own&password=other";
+        let place = Place::read(url).unwrap();
+        assert_eq!(place.schema, "own");
+        assert_eq!(place.shown, "postgresql://me@host:5432/db?sslmode=require&sw_schema=own");
+        assert_eq!(
+            place.url.to_str().unwrap(),
+            "postgresql://me:s%40cret@host:5432/db?sslmode=require&password=other"
+        );
+        let told = place.without_secrets("of s%40cret, s@cret and other");
+        assert_eq!(told, "of ***, *** and ***");
+        let place = Place::read("postgres://me:a/b@host").unwrap();
+        assert_eq!(place.shown, "postgres://me@host");
+        assert_eq!(Place::read("postgresql:///").unwrap().schema, "smolwf");
+    }
+
+    #[test]
+    fn a_name_that_would_have_to_be_quoted_is_refused() {
+        for name in ["a%22b", "a'b", "A", "1a", "", "pg_a", "a b", "%C3%A4", &"a".repeat(64)] {
+            let refused = Place::read(&format!("postgresql:///?sw_schema={name}")).err().unwrap();
+            assert_eq!(refused.code(), -2, "{name}");
+        }
+        let refused = Place::read("postgresql:///?sw_schemes=a").err().unwrap();
+        assert_eq!(refused.code(), -6);
+    }
+}
