@@ -230,9 +230,7 @@ fn unreachable(place: &Place, fault: &Fault) -> Error {
     let text = place.without_secrets(&fault.text);
     let shown = &place.shown;
     match fault.state.as_str() {
-        "53300" => {
-            Error::Busy(format!("{shown} has no connection left to give: {text}").into())
-        }
+        "53300" => Error::Busy(format!("{shown} has no connection left to give: {text}").into()),
         "57P03" => Error::Busy(format!("{shown} is starting or stopping: {text}").into()),
         state => Error::CannotOpen {
             engine_code: errors::engine_code(state),

@@ -130,7 +130,9 @@ fn load(names: &[&CStr]) -> Result<Functions> {
     };
     let library = names.iter().find_map(|name| Library::load(name)).ok_or_else(missing)?;
     let functions = Functions::of(&library).ok_or_else(|| {
-        Error::Unsupported("the libpq that is installed lacks functions: 14 or newer is needed".into())
+        Error::Unsupported(
+            "the libpq that is installed lacks functions: 14 or newer is needed".into(),
+        )
     })?;
     // SAFETY: takes nothing.
     let version = unsafe { (functions.PQlibVersion)() };
@@ -477,14 +479,20 @@ mod tests {
         assert!(refused.to_string().contains("libpq5"), "{refused}");
         let refused = load(&[c"libc.so.6"]).err().unwrap();
         assert_eq!(refused.code(), -6);
-        assert_eq!(too_old(130_004).to_string().split(':').next(), Some("the libpq that is installed is 13.4"));
+        assert_eq!(
+            too_old(130_004).to_string().split(':').next(),
+            Some("the libpq that is installed is 13.4")
+        );
     }
 
     #[test]
     fn what_a_connection_failed_of_is_read_with_its_state() {
         let told = "connection to server on socket \"/x/.s.PGSQL.5432\" failed: FATAL:  53300: sorry, too many clients already\nLOCATION:  x\n";
         let fault = fault_of_connecting(told);
-        assert_eq!(fault, Fault { state: "53300".into(), text: "sorry, too many clients already".into() });
+        assert_eq!(
+            fault,
+            Fault { state: "53300".into(), text: "sorry, too many clients already".into() }
+        );
         let told = "connection to server at \"no.such\" failed: nobody\n\tIs it there?\n";
         assert_eq!(fault_of_connecting(told).state, "");
     }

@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_schema_is_taken_out_and_no_secret_is_shown() {
-        let url = "postgresql://me:s%40cret@host:5432/db?sslmode=require&sw_schema=own&password=other";
+        let url =
+            "postgresql://me:s%40cret@host:5432/db?sslmode=require&sw_schema=own&password=other";
         let place = Place::read(url).unwrap();
         assert_eq!(place.schema, "own");
         assert_eq!(place.shown, "postgresql://me@host:5432/db?sslmode=require&sw_schema=own");

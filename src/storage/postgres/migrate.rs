@@ -1,0 +1,293 @@
+//! The schema's numbered steps, by the numbers of SQLite's: which of them the schema has seen, whether
+//! they are ours, applying the rest.
+
+use super::connect::Connection;
+use super::value::Row;
+use crate::error::{Error, Result};
+
+/// One step, embedded from `migrations/postgres/`.
+#[derive(Debug)]
+struct Migration {
+    id: i64,
+    sql: &'static str,
+}
+
+/// All steps in order.
+const MIGRATIONS: [Migration; 11] = [
+    Migration { id: 1, sql: include_str!("../../../migrations/postgres/0001_store.sql") },
+    Migration { id: 2, sql: include_str!("../../../migrations/postgres/0002_runs.sql") },
+    Migration { id: 3, sql: include_str!("../../../migrations/postgres/0003_steps.sql") },
+    Migration { id: 4, sql: include_str!("../../../migrations/postgres/0004_budgets.sql") },
+    Migration { id: 5, sql: include_str!("../../../migrations/postgres/0005_queues.sql") },
+    Migration { id: 6, sql: include_str!("../../../migrations/postgres/0006_lists.sql") },
+    Migration { id: 7, sql: include_str!("../../../migrations/postgres/0007_looks.sql") },
+    Migration { id: 8, sql: include_str!("../../../migrations/postgres/0008_retention.sql") },
+    Migration { id: 9, sql: include_str!("../../../migrations/postgres/0009_policy.sql") },
+    Migration { id: 10, sql: include_str!("../../../migrations/postgres/0010_payloads.sql") },
+    Migration { id: 11, sql: include_str!("../../../migrations/postgres/0011_lanes.sql") },
+];
+
+/// Number of the newest step.
+pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
+
+// What stands before the name of a table that a step makes.
+const CREATES: &str = "CREATE TABLE $schema.";
+
+const HAS_SCHEMA: &str = "
+SELECT 1
+FROM pg_namespace
+WHERE '\"' || nspname || '\"' = $1";
+
+// Of every kind, so that a view in the place of a table is seen.
+const PARTS: &str = "
+SELECT c.relname, c.relkind = 'r'
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE '\"' || n.nspname || '\"' = $1 AND c.relname LIKE 'sw\\_%' AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+ORDER BY c.relname
+LIMIT 1000";
+
+const HAS_RECORDS: &str = "
+SELECT 1
+FROM pg_attribute AS a
+JOIN pg_class AS c ON c.oid = a.attrelid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE '\"' || n.nspname || '\"' = $1 AND c.relname = 'sw_migrations' AND c.relkind = 'r'
+    AND (a.attname, a.atttypid::regtype::text) IN (
+        ('id', 'bigint'), ('introduced_version', 'text'), ('applied_time', 'bigint'), ('checksum', 'bytea')
+    )";
+
+const RECORDS: &str = "
+SELECT id, checksum
+FROM $schema.sw_migrations
+ORDER BY id";
+
+const RECORDS_AS_ONE: &str = "
+SELECT string_agg(id || ':' || encode(checksum, 'hex'), ',' ORDER BY id)
+FROM $schema.sw_migrations";
+
+const RECORD_INSERT: &str = "
+INSERT INTO $schema.sw_migrations (id, introduced_version, applied_time, checksum)
+VALUES ($1, $2, $3, $4)";
+
+const RECORDS_FULL: &str = "
+SELECT id, introduced_version, applied_time
+FROM $schema.sw_migrations
+ORDER BY id";
+
+const STORE_INSERT: &str = "
+INSERT INTO $schema.sw_store (one, store_id, lineage, created_at_ms, clock_ms)
+VALUES (1, $1, 1, $2, 0)
+ON CONFLICT DO NOTHING";
+
+/// Every statement of this file that names our tables, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] =
+    &[RECORDS, RECORDS_AS_ONE, RECORD_INSERT, RECORDS_FULL, STORE_INSERT];
+
+impl Migration {
+    /// Returns the library version that brought the step: its first line names it.
+    fn introduced_version(&self) -> &'static str {
+        let first = self.sql.lines().next().unwrap_or_default();
+        first.strip_prefix("-- introduced_version: ").unwrap_or("unknown").trim()
+    }
+
+    /// Returns what the schema records to know the step again.
+    fn checksum(&self) -> [u8; 32] {
+        *blake3::hash(self.sql.as_bytes()).as_bytes()
+    }
+
+    /// Returns the names of the tables that it makes.
+    fn tables(&self) -> impl Iterator<Item = &'static str> {
+        let rest = self.sql.lines().filter_map(|line| line.strip_prefix(CREATES));
+        rest.filter_map(|rest| rest.split_whitespace().next())
+    }
+}
+
+/// What a schema is to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Schema {
+    /// Steps 1 to this are applied, and are ours; 0 is one without tables of ours, or none.
+    Ours(i64),
+    /// It goes beyond what this library knows.
+    New(i64),
+    /// It has `sw_*` tables that are not ours.
+    Foreign(String),
+    /// This step was applied from another text.
+    Edited(i64),
+}
+
+impl Schema {
+    /// Returns the error that a call must answer on such a schema; a schema-free call needs only that it
+    /// can be migrated.
+    pub(super) fn refusal(&self, is_schema_free: bool) -> Option<Error> {
+        match self {
+            Schema::Ours(NEWEST) => None,
+            Schema::Ours(_) if is_schema_free => None,
+            Schema::Ours(current) => Some(Error::SchemaOld { current: *current, newest: NEWEST }),
+            Schema::New(found) => Some(Error::SchemaNew { found: *found, newest: NEWEST }),
+            Schema::Foreign(why) => Some(Error::SchemaForeign(why.clone().into())),
+            Schema::Edited(id) => Some(Error::SchemaEdited { id: *id }),
+        }
+    }
+}
+
+/// Returns whether the schema is there at all.
+pub(super) fn is_there(conn: &mut Connection) -> Result<bool> {
+    let name = conn.schema().to_owned();
+    Ok(conn.run(HAS_SCHEMA, &[&name])?.rows() > 0)
+}
+
+/// Returns whether the schema is the newest, as a transaction asks that is to work with it. Where it may
+/// not be, the transaction is of no more use.
+pub(super) fn is_newest(conn: &mut Connection) -> Result<bool> {
+    let ours = |step: &Migration| format!("{}:{}", step.id, blake3::Hash::from(step.checksum()));
+    let newest: Vec<String> = MIGRATIONS.iter().map(ours).collect();
+    let answer = conn.run(RECORDS_AS_ONE, &[])?;
+    Ok(Row::new(&answer, 0).text(0)? == Some(newest.join(",").as_str()))
+}
+
+/// Reads what a schema is, without trusting that its tables are ours.
+pub(super) fn inspect(conn: &mut Connection) -> Result<Schema> {
+    let name = conn.schema().to_owned();
+    let parts = conn.run(PARTS, &[&name])?;
+    let parts: Vec<(String, bool)> = (0..parts.rows())
+        .map(|at| Row::new(&parts, at))
+        .map(|row| Ok((row.get(0)?, row.get(1)?)))
+        .collect::<Result<_>>()?;
+    let Some((first, _)) = parts.first() else { return Ok(Schema::Ours(0)) };
+    if conn.run(HAS_RECORDS, &[&name])?.rows() != 4 {
+        let why = format!("it has {first}, and no sw_migrations of ours");
+        return Ok(Schema::Foreign(why));
+    }
+    let records = conn.run(RECORDS, &[])?;
+    let records: Vec<(i64, Vec<u8>)> = (0..records.rows())
+        .map(|at| Row::new(&records, at))
+        .map(|row| Ok((row.get(0)?, row.get(1)?)))
+        .collect::<Result<_>>()?;
+    let schema = compare(&records);
+    let Schema::Ours(version) = schema else { return Ok(schema) };
+    Ok(stranger(&parts, version).map_or(schema, Schema::Foreign))
+}
+
+fn compare(records: &[(i64, Vec<u8>)]) -> Schema {
+    for ((id, checksum), ours) in records.iter().zip(&MIGRATIONS) {
+        if *id != ours.id {
+            return Schema::Foreign(format!("its sw_migrations lacks step {}", ours.id));
+        }
+        if checksum != &ours.checksum() {
+            return Schema::Edited(*id);
+        }
+    }
+    match records.last() {
+        None => Schema::Foreign("its sw_migrations is empty".into()),
+        Some((last, _)) if *last > NEWEST => Schema::New(*last),
+        Some((last, _)) => Schema::Ours(*last),
+    }
+}
+
+/// Says what of a schema of this version is not ours, or is not there.
+fn stranger(parts: &[(String, bool)], version: i64) -> Option<String> {
+    let steps = MIGRATIONS.iter().filter(|step| step.id <= version);
+    let ours: Vec<&str> = steps.flat_map(Migration::tables).collect();
+    let is_ours = |(name, is_table): &(String, bool)| *is_table && ours.contains(&name.as_str());
+    if let Some((name, _)) = parts.iter().find(|part| !is_ours(part)) {
+        return Some(format!("it has {name}, which is not ours"));
+    }
+    let is_there = |name: &&str| parts.iter().any(|(part, _)| part == name);
+    let missing = ours.iter().find(|name| !is_there(name))?;
+    Some(format!("it lacks {missing}"))
+}
+
+/// Applies the steps up to `target`, the newest if `None`, inside the transaction that is open.
+/// Returns how many were applied now.
+pub(super) fn apply(conn: &mut Connection, target: Option<i64>, now_ms: i64) -> Result<u32> {
+    let schema = inspect(conn)?;
+    if let Some(refusal) = schema.refusal(true) {
+        return Err(refusal);
+    }
+    let Schema::Ours(current) = schema else {
+        return Err(Error::internal("a schema that is not ours passed"));
+    };
+    let target = checked(target, current)?;
+    if current == 0 && target > 0 && !is_there(conn)? {
+        conn.command("CREATE SCHEMA $schema")?;
+    }
+    let mut applied = 0;
+    for migration in MIGRATIONS.iter().filter(|m| m.id > current && m.id <= target) {
+        conn.command(migration.sql)?;
+        let (version, checksum) = (migration.introduced_version(), migration.checksum());
+        conn.run_once(RECORD_INSERT, &[&migration.id, &version, &now_ms, &checksum])?;
+        applied += 1;
+    }
+    if current == 0 && applied > 0 {
+        conn.run_once(STORE_INSERT, &[&crate::id::new_id().to_bytes(), &now_ms])?;
+    }
+    Ok(applied)
+}
+
+/// Returns the step to go to, or why it cannot be.
+fn checked(target: Option<i64>, current: i64) -> Result<i64> {
+    match target {
+        None => Ok(NEWEST),
+        Some(target) if target < 0 => {
+            Err(Error::invalid(format!("target is {target}, it must be 0 to {NEWEST}")))
+        }
+        Some(target) if target > NEWEST => Err(Error::SchemaNew { found: target, newest: NEWEST }),
+        Some(target) if target < current => Err(Error::TargetOlder { current, target }),
+        Some(target) => Ok(target),
+    }
+}
+
+/// Returns how many steps are applied; 0 for a schema without our tables.
+pub(super) fn version(conn: &mut Connection) -> Result<i64> {
+    match inspect(conn)? {
+        Schema::Ours(current) => Ok(current),
+        refused @ (Schema::New(_) | Schema::Foreign(_) | Schema::Edited(_)) => {
+            Err(refused.refusal(true).unwrap_or_else(|| Error::internal("a schema is in doubt")))
+        }
+    }
+}
+
+/// Returns the applied steps as JSON: `[{"id","introduced_version","applied_time"}]`, ascending.
+pub(super) fn list(conn: &mut Connection) -> Result<String> {
+    let name = conn.schema().to_owned();
+    if conn.run(HAS_RECORDS, &[&name])?.rows() != 4 {
+        return Ok("[]".into());
+    }
+    let rows = conn.run(RECORDS_FULL, &[])?;
+    let shown = |at| {
+        let row = Row::new(&rows, at);
+        let (id, version, at): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let version = crate::json::quote(&version);
+        Ok(format!(r#"{{"id":{id},"introduced_version":{version},"applied_time":{at}}}"#))
+    };
+    let rows = (0..rows.rows()).map(shown).collect::<Result<Vec<String>>>()?;
+    Ok(format!("[{}]", rows.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_have_the_numbers_and_the_names_of_those_of_sqlite() {
+        use crate::storage::sqlite::migrate;
+        let of = |sql: &str| sql.lines().next().unwrap().to_owned();
+        let theirs = migrate::MIGRATIONS.iter().map(|step| (step.id, of(step.sql)));
+        let ours = MIGRATIONS.iter().map(|step| (step.id, of(step.sql)));
+        assert!(ours.eq(theirs));
+    }
+
+    #[test]
+    fn tables_that_are_missing_or_strange_are_named() {
+        let ours: Vec<&str> = MIGRATIONS.iter().flat_map(Migration::tables).collect();
+        let mut parts: Vec<(String, bool)> =
+            ours.iter().map(|name| ((*name).to_owned(), true)).collect();
+        assert_eq!(stranger(&parts, NEWEST), None);
+        assert!(stranger(&parts, 7).unwrap().contains("sw_workflow_gone"));
+        parts[0].1 = false;
+        assert!(stranger(&parts, NEWEST).unwrap().contains("sw_migrations"));
+        parts.remove(0);
+        assert_eq!(stranger(&parts, NEWEST).unwrap(), "it lacks sw_migrations");
+    }
+}
