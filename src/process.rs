@@ -141,6 +141,36 @@ pub fn track(
     Ok(Tracked { file, slot, generation })
 }
 
+/// A descriptor that another library opened and closes, and that must not outlive a fork either: a server
+/// takes its client for alive as long as any process has it.
+///
+/// To be dropped before that library closes it.
+#[cfg(feature = "postgres")]
+#[derive(Debug)]
+pub struct Lent {
+    slot: &'static Slot,
+    generation: u32,
+}
+
+#[cfg(feature = "postgres")]
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // In a child the handler has closed it.
+        if self.generation == generation() {
+            self.slot.descriptor.store(FREE, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Notes a descriptor of another library, so that a child closes it.
+#[cfg(feature = "postgres")]
+pub fn track_lent(descriptor: i32) -> Lent {
+    let generation = generation();
+    let slot = Slot::take(0, 0);
+    slot.descriptor.store(descriptor, Ordering::SeqCst);
+    Lent { slot, generation }
+}
+
 /// Returns whether this process is a child, and the file was in use by its parent at the fork.
 ///
 /// Such a file must not be opened: SQLite's table of locks was inherited, and the locks were not.

@@ -13,6 +13,11 @@ impl Queues {
     /// All of them.
     pub const ALL: Queues = Queues(u64::MAX);
 
+    /// Those whose bells these bits are.
+    pub const fn of_bits(bits: u64) -> Queues {
+        Queues(bits)
+    }
+
     /// The queue of this name.
     pub fn named(queue: &str) -> Queues {
         Queues(1 << bell(queue))

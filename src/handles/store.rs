@@ -414,6 +414,7 @@ fn settings(options: &StoreOptions) -> Result<Settings> {
         allows_network_fs: options.allow_network_fs,
         busy_timeout_ms: default(options.busy_timeout_ms, BUSY_TIMEOUT_MS_DEFAULT),
         max_readers: default(options.max_readers, READERS_DEFAULT),
+        durability: options.durability.or(Durability::Power),
     })
 }
 

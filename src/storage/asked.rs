@@ -18,6 +18,8 @@ pub struct Settings {
     pub busy_timeout_ms: u32,
     /// Read connections at most.
     pub max_readers: u32,
+    /// What answers promise that name nothing else.
+    pub durability: Durability,
 }
 
 /// A call that writes, as its backend is told of it.

@@ -3,27 +3,64 @@
 //!
 //! A backend that joins is a variant here and a folder beside `sqlite`; nothing above changes.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::asked::{Death, Settings, WriteOptions};
+#[cfg(feature = "postgres")]
+use super::postgres;
 use super::sqlite;
 use crate::clock::{LeaseClock, Now};
 use crate::domain::news::News;
 use crate::domain::port::{OwnerId, Port, WriterFacts};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::stop::Stop;
 
 /// The backends.
 pub enum Backend {
     /// One SQLite file, or one in memory.
     Sqlite(sqlite::backend::Backend),
+    /// A schema on a server of PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::backend::Backend),
 }
 
-/// Opens the store that a path names.
+/// What a path that names a server's store begins with, either way.
+const SCHEMES: [&[u8]; 2] = [b"postgresql://", b"postgres://"];
+
+/// Asks the backend, whichever it is.
+macro_rules! ask {
+    ($self:ident, $backend:ident => $answer:expr) => {
+        match $self {
+            Backend::Sqlite($backend) => $answer,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres($backend) => $answer,
+        }
+    };
+}
+
+/// Opens the store that a path names: a file, or with `postgresql://` in front a server's.
 pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
+    let bytes = path.as_os_str().as_bytes();
+    if SCHEMES.iter().any(|scheme| bytes.starts_with(scheme)) {
+        return open_url(bytes, settings);
+    }
     sqlite::open::open(path, settings).map(Backend::Sqlite)
+}
+
+#[cfg(feature = "postgres")]
+fn open_url(url: &[u8], settings: &Settings) -> Result<Backend> {
+    let url = std::str::from_utf8(url).map_err(|_| Error::invalid("a URL must be UTF-8"))?;
+    postgres::backend::open(url, settings).map(Backend::Postgres)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn open_url(_url: &[u8], _settings: &Settings) -> Result<Backend> {
+    Err(Error::Unsupported(
+        "this library was built without stores in PostgreSQL: its feature postgres adds them".into(),
+    ))
 }
 
 /// Makes a store in memory.
@@ -36,14 +73,12 @@ impl Backend {
     /// Runs `work` on the committed state, in one read transaction that waits for no writer (P31).
     /// `work` may run more than once; an answer that was given up is nobody's.
     pub fn read<T>(&self, mut work: impl FnMut(&mut dyn Port) -> Result<T>) -> Result<T> {
-        let Backend::Sqlite(backend) = self;
-        backend.read(|tx| work(tx))
+        ask!(self, backend => backend.read(|tx| work(tx)))
     }
 
     /// Runs `work` as [`Backend::read`] does, on a store of any schema of ours.
     pub fn read_any<T>(&self, mut work: impl FnMut(&mut dyn Port) -> Result<T>) -> Result<T> {
-        let Backend::Sqlite(backend) = self;
-        backend.read_any(|tx| work(tx))
+        ask!(self, backend => backend.read_any(|tx| work(tx)))
     }
 
     /// Runs `work` in a transaction, and returns once its answer is as durable as asked. `work` may run
@@ -53,64 +88,58 @@ impl Backend {
         T: Send + 'static,
         Work: FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
     {
-        let Backend::Sqlite(backend) = self;
-        backend.write(options, move |tx, now| work(tx, now))
+        ask!(self, backend => backend.write(options, move |tx, now| work(tx, now)))
     }
 
     /// Makes what was read up to now as safe as is asked, so that it may be confirmed.
     pub fn confirm(&self, options: WriteOptions) -> Result<()> {
-        let Backend::Sqlite(backend) = self;
-        backend.confirm(options)
+        ask!(self, backend => backend.confirm(options))
     }
 
     /// Copies the store as it is now to a new file, while others write; `go_on` is asked now and then.
     pub fn backup(&self, target: &Path, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
-        let Backend::Sqlite(backend) = self;
-        backend.backup(target, go_on)
+        ask!(self, backend => backend.backup(target, go_on))
     }
 
     /// Has the process die at a commit of its own, or, with `None`, not any more.
     pub fn kill_at(&self, death: Option<Death>) -> Result<()> {
-        let Backend::Sqlite(backend) = self;
-        backend.kill_at(death)
+        ask!(self, backend => backend.kill_at(death))
     }
 
     /// Moves what was written into the file, as far as nobody reads what it was before, so that the file has
     /// the size that it says. Waits for nobody.
     pub fn settle(&self) {
-        let Backend::Sqlite(backend) = self;
-        backend.settle();
+        ask!(self, backend => backend.settle())
     }
 
     /// Returns the newest version of the schema that this library knows.
     pub fn schema_newest(&self) -> i64 {
-        let Backend::Sqlite(_) = self;
-        sqlite::migrate::NEWEST
+        match self {
+            Backend::Sqlite(_) => sqlite::migrate::NEWEST,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => postgres::backend::SCHEMA_NEWEST,
+        }
     }
 
     /// Returns the path that names the store for good; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
-        let Backend::Sqlite(backend) = self;
-        backend.path()
+        ask!(self, backend => backend.path())
     }
 
     /// Returns the clock that leases go by.
     pub fn lease_clock(&self) -> Arc<dyn LeaseClock> {
-        let Backend::Sqlite(backend) = self;
-        backend.lease_clock()
+        ask!(self, backend => backend.lease_clock())
     }
 
     /// Returns what was written in this process since the store was opened; `None` for a handle that only
     /// reads.
     pub fn writer_facts(&self) -> Option<WriterFacts> {
-        let Backend::Sqlite(backend) = self;
-        backend.writer_facts()
+        ask!(self, backend => backend.writer_facts())
     }
 
     /// Lets go of the store.
     pub fn close(self) {
-        let Backend::Sqlite(backend) = self;
-        backend.close();
+        ask!(self, backend => backend.close())
     }
 }
 
@@ -118,46 +147,39 @@ impl Backend {
 impl Backend {
     /// Tells whoever shares the store what has changed.
     pub fn publish(&self, news: News) {
-        let Backend::Sqlite(backend) = self;
-        backend.side().publish(news);
+        ask!(self, backend => backend.publish(news))
     }
 
     /// Returns the count of a queue's bell, to be taken before the look that a sleep follows.
     pub fn bell_seen(&self, bell: usize) -> u32 {
-        let Backend::Sqlite(backend) = self;
-        backend.side().seen(bell)
+        ask!(self, backend => backend.bell_seen(bell))
     }
 
     /// Sleeps until the bell's count is another than `seen`, the stop fires, or the time is over.
     pub fn bell_wait(&self, bell: usize, seen: u32, timeout: Duration, stop: Option<&Stop>) {
-        let Backend::Sqlite(backend) = self;
-        backend.side().wait(bell, seen, timeout, stop);
+        ask!(self, backend => backend.bell_wait(bell, seen, timeout, stop))
     }
 
     /// Returns the count of the bell of changes, to be taken before the look that a sleep follows.
     pub fn change_seen(&self) -> u32 {
-        let Backend::Sqlite(backend) = self;
-        backend.side().change_seen()
+        ask!(self, backend => backend.change_seen())
     }
 
     /// Sleeps until the bell of changes is rung after `seen`, the stop fires, or the time is over.
     pub fn change_wait(&self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
-        let Backend::Sqlite(backend) = self;
-        backend.side().wait_for_change(seen, timeout, stop);
+        ask!(self, backend => backend.change_wait(seen, timeout, stop))
     }
 
     /// Returns the number of changes told of so far. Never goes back while the store is open.
     /// A handle that may not hear of changes is told why.
     pub fn changes(&self) -> Result<u64> {
-        let Backend::Sqlite(backend) = self;
-        backend.side().heard_changes()
+        ask!(self, backend => backend.changes())
     }
 
     /// Returns the number of recalls told of so far. While it stands still, an attempt that has looked
     /// need not look again whether it was told to end.
     pub fn recalls(&self) -> u32 {
-        let Backend::Sqlite(backend) = self;
-        backend.side().recalls()
+        ask!(self, backend => backend.recalls())
     }
 }
 
@@ -165,31 +187,26 @@ impl Backend {
 impl Backend {
     /// Returns the id of a new owner in this process.
     pub fn owner_new(&self) -> Result<OwnerId> {
-        let Backend::Sqlite(backend) = self;
-        backend.owner_new()
+        ask!(self, backend => backend.owner_new())
     }
 
     /// Shows everybody that this owner lives, until it is let go or this process ends.
     pub fn owner_hold(&self, id: OwnerId) -> Result<()> {
-        let Backend::Sqlite(backend) = self;
-        backend.owner_hold(id)
+        ask!(self, backend => backend.owner_hold(id))
     }
 
     /// Shows it no more.
     pub fn owner_let_go(&self, id: OwnerId) {
-        let Backend::Sqlite(backend) = self;
-        backend.owner_let_go(id);
+        ask!(self, backend => backend.owner_let_go(id))
     }
 
     /// Returns whether an owner lives, in this process or elsewhere.
     pub fn owner_is_alive(&self, id: OwnerId) -> Result<bool> {
-        let Backend::Sqlite(backend) = self;
-        backend.owner_is_alive(id)
+        ask!(self, backend => backend.owner_is_alive(id))
     }
 
     /// Returns the same; `None` where a handle that only reads may not look.
     pub fn owner_life(&self, id: OwnerId) -> Result<Option<bool>> {
-        let Backend::Sqlite(backend) = self;
-        backend.owner_life(id)
+        ask!(self, backend => backend.owner_life(id))
     }
 }

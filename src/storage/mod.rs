@@ -9,6 +9,7 @@ pub mod conformance;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod sqlite;
+mod tally;
 
 pub use self::asked::{Call, Death, Settings, WriteOptions};
 pub use self::backend::{Backend, in_memory, open};

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::os::{self, Library};
-use crate::process;
+use crate::process::{self, Lent};
 
 /// libpq 14 was the first with pipelines; below it the names of some parameters differ, too.
 const VERSION_MIN: c_int = 140_000;
@@ -181,6 +181,8 @@ pub(super) struct Link {
     pq: &'static Functions,
     conn: NonNull<PgConn>,
     generation: u32,
+    /// Its socket, which a child of a fork closes.
+    socket: Option<Lent>,
 }
 
 // SAFETY: libpq keeps what it knows of a connection in that connection; one thread at a time has it.
@@ -200,13 +202,16 @@ impl Link {
         // SAFETY: both lists end with NULL and stand until the call returns.
         let conn = unsafe { (pq.PQconnectStartParams)(names.as_ptr(), values.as_ptr(), 1) };
         let conn = NonNull::new(conn).ok_or(Error::NoMem)?;
-        let link = Link { pq, conn, generation: process::generation() };
+        let mut link = Link { pq, conn, generation: process::generation(), socket: None };
         // SAFETY: the connection is there.
         unsafe { (pq.PQsetErrorVerbosity)(conn.as_ptr(), VERBOSE) };
         // SAFETY: as above; the function takes nothing of what it is given.
         unsafe { (pq.PQsetNoticeReceiver)(conn.as_ptr(), silence, ptr::null_mut()) };
         match link.shake_hands(Instant::now() + timeout)? {
-            None => Ok(Ok(link)),
+            None => {
+                link.socket = Some(process::track_lent(link.socket()));
+                Ok(Ok(link))
+            }
             Some(fault) => Ok(Err(fault)),
         }
     }
@@ -366,6 +371,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
+        self.socket = None;
         // A child of a fork would say goodbye on its parent's socket.
         if self.generation == process::generation() {
             // SAFETY: it was there until now, and nobody uses it after.

@@ -4,9 +4,6 @@ use std::ffi::{CStr, CString};
 
 use crate::error::{Error, Result};
 
-/// What a URL begins with, either way.
-const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
-
 /// The schema of a store whose URL names none.
 const SCHEMA_DEFAULT: &str = "smolwf";
 
@@ -15,11 +12,6 @@ const NAME_BYTES_MAX: usize = 63;
 
 /// Names of parameters that hold a secret.
 const SECRETS: [&str; 2] = ["password", "sslpassword"];
-
-/// Returns whether a path is such a URL.
-pub(in crate::storage) fn is_url(path: &[u8]) -> bool {
-    SCHEMES.iter().any(|scheme| path.starts_with(scheme.as_bytes()))
-}
 
 /// Where a store is.
 #[derive(Clone)]
@@ -139,12 +131,6 @@ fn decoded(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_of_both_schemes_are_told_from_paths() {
-        assert!(is_url(b"postgresql://x") && is_url(b"postgres:///x"));
-        assert!(!is_url(b"/tmp/postgresql://x") && !is_url(b"postgres.db"));
-    }
 
     #[test]
     fn a_schema_is_taken_out_and_no_secret_is_shown() {

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::backup::Copy;
 use super::owner::Mark;
@@ -17,11 +18,13 @@ use super::tx::Tx;
 use super::writer::Writer;
 use crate::clock::{LeaseClock, Now};
 use crate::domain::Durability;
+use crate::domain::news::News;
 use crate::domain::port::{OwnerId, WriterFacts};
 use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;
 use crate::os;
 use crate::process::{PerProcess, Tracked};
+use crate::stop::Stop;
 use crate::storage::{Death, WriteOptions};
 
 /// The files that are open, so that handles on one file share its writer.
@@ -156,6 +159,41 @@ impl Backend {
         &self.file.side
     }
 
+    /// Tells whoever shares the file what has changed.
+    pub fn publish(&self, news: News) {
+        self.side().publish(news);
+    }
+
+    /// Returns the count of a queue's bell.
+    pub fn bell_seen(&self, bell: usize) -> u32 {
+        self.side().seen(bell)
+    }
+
+    /// Sleeps until the bell's count is another than `seen`, the stop fires, or the time is over.
+    pub fn bell_wait(&self, bell: usize, seen: u32, timeout: Duration, stop: Option<&Stop>) {
+        self.side().wait(bell, seen, timeout, stop);
+    }
+
+    /// Returns the count of the bell of changes.
+    pub fn change_seen(&self) -> u32 {
+        self.side().change_seen()
+    }
+
+    /// Sleeps until the bell of changes is rung after `seen`, the stop fires, or the time is over.
+    pub fn change_wait(&self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
+        self.side().wait_for_change(seen, timeout, stop);
+    }
+
+    /// Returns the number of changes told of so far.
+    pub fn changes(&self) -> Result<u64> {
+        self.side().heard_changes()
+    }
+
+    /// Returns the number of recalls told of so far.
+    pub fn recalls(&self) -> u32 {
+        self.side().recalls()
+    }
+
     /// Returns the path that names the file for good; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
         self.file.path.as_deref()
@@ -248,6 +286,7 @@ mod tests {
             allows_network_fs: false,
             busy_timeout_ms: 1_000,
             max_readers: 1,
+        durability: crate::domain::Durability::Power,
         };
         let backend = in_memory(&settings).unwrap();
         let id = backend.owner_new().unwrap();

@@ -57,7 +57,6 @@ mod step;
 mod store;
 #[cfg(test)]
 mod sync_tests;
-mod tally;
 mod task;
 mod traces;
 mod wait;

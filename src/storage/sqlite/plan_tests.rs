@@ -137,6 +137,7 @@ fn no_statement_is_compiled_again_when_other_values_are_bound() {
         allows_network_fs: false,
         busy_timeout_ms: 1_000,
         max_readers: 1,
+        durability: crate::domain::Durability::Power,
     };
     let backend = open::in_memory(&settings).unwrap();
     let writer = backend.file.writer.as_ref().unwrap();

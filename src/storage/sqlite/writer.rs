@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::job::{Call, Job, Seat};
 use super::side::Side;
-use super::tally::Tally;
+use crate::storage::tally::Tally;
 use super::tx::Tx;
 use super::write_connection::WriteConnection;
 use crate::clock::Now;

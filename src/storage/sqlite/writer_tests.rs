@@ -56,6 +56,7 @@ fn settings() -> Settings {
         allows_network_fs: false,
         busy_timeout_ms: 60_000,
         max_readers: 4,
+        durability: Durability::Power,
     }
 }
 

@@ -1,0 +1,469 @@
+//! One handle's access to one store: reads and writes row by row, each a transaction on a connection of
+//! the caller's own thread.
+//!
+//! A write begins with the lock of the store, so that its script sees no other writer, as scripts may
+//! expect (`src/domain`): what it reads afterwards stays as it is until its commit.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use super::bells::Bells;
+use super::connect::{Common, Connection};
+use super::ear::Ear;
+use super::errors;
+use super::migrate;
+use super::owner::Mark;
+use super::pool::Pool;
+use super::tx::Tx;
+use super::url::Place;
+use crate::clock::{LeaseClock, Now};
+use crate::domain::Durability;
+use crate::domain::news::News;
+use crate::domain::port::{OwnerId, WriterFacts};
+use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
+use crate::os;
+use crate::process::PerProcess;
+use crate::stop::Stop;
+use crate::storage::tally::Tally;
+use crate::storage::{Death, Settings, WriteOptions};
+
+/// The stores that are open in this process, so that its handles on one share its bells.
+static STORES: PerProcess<Mutex<HashMap<String, Weak<Store>>>> = PerProcess::new();
+
+// One statement, so that what comes after sees all that was committed before the lock was given.
+const LOCK: &str = "
+SELECT pg_advisory_xact_lock($1)";
+
+/// The newest version of the schema.
+pub const SCHEMA_NEWEST: i64 = migrate::NEWEST;
+
+/// What the handles on one store share in this process.
+struct Store {
+    common: Arc<Common>,
+    bells: Bells,
+    ear: Ear,
+    tally: Tally,
+    death: Mutex<Option<Death>>,
+    /// The number that is locked by whoever writes.
+    lock: i64,
+}
+
+/// One handle's access to a store.
+pub struct Backend {
+    store: Arc<Store>,
+    pool: Pool,
+    shown: PathBuf,
+    busy_timeout: Duration,
+    is_read_only: bool,
+    server_started_us: i64,
+}
+
+/// Opens the store that a URL names.
+pub fn open(url: &str, settings: &Settings) -> Result<Backend> {
+    let place = Place::read(url)?;
+    let busy_timeout = Duration::from_millis(settings.busy_timeout_ms.into());
+    let store = shared(url, &place)?;
+    let mut conn = Connection::open(&place, &store.common, busy_timeout)?;
+    refuse(&mut conn, &place, settings)?;
+    let server_started_us = conn.facts().started_us;
+    let max = usize::try_from(settings.max_readers).unwrap_or(1) + 1;
+    Ok(Backend {
+        shown: PathBuf::from(&place.shown),
+        pool: Pool::new(place, Arc::clone(&store.common), max, conn),
+        store,
+        busy_timeout,
+        is_read_only: settings.is_read_only,
+        server_started_us,
+    })
+}
+
+/// Returns what the handles of this process on a store share.
+fn shared(url: &str, place: &Place) -> Result<Arc<Store>> {
+    let mut stores = STORES.get().lock().unpoisoned();
+    stores.retain(|_, store| store.strong_count() > 0);
+    if let Some(store) = stores.get(url).and_then(Weak::upgrade) {
+        return Ok(store);
+    }
+    let common = Arc::new(Common::default());
+    let hash = blake3::hash(format!("smolwf writes {}", place.schema).as_bytes());
+    let mut lock = [0; 8];
+    lock.copy_from_slice(&hash.as_bytes()[..8]);
+    let store = Arc::new(Store {
+        ear: Ear::new(place, &common),
+        common,
+        bells: Bells::new()?,
+        tally: Tally::default(),
+        death: Mutex::default(),
+        lock: i64::from_le_bytes(lock),
+    });
+    stores.insert(url.to_owned(), Arc::downgrade(&store));
+    Ok(store)
+}
+
+/// Refuses a store that cannot be worked with, before anything is written.
+fn refuse(conn: &mut Connection, place: &Place, settings: &Settings) -> Result<()> {
+    let facts = conn.facts();
+    let shown = &place.shown;
+    if facts.is_standby && !settings.is_read_only {
+        return Err(Error::ReadOnly(
+            format!("{shown} is a standby, which only reads: open it with SW_OPEN_READ_ONLY, or name its primary")
+                .into(),
+        ));
+    }
+    if facts.is_without_fsync && !settings.is_read_only && settings.durability == Durability::Power
+    {
+        return Err(no_fsync());
+    }
+    if !migrate::is_there(conn)? {
+        if settings.can_create && !settings.is_read_only {
+            return Ok(());
+        }
+        let sentence = format!("{shown} has no schema {}", place.schema).into();
+        return Err(Error::CannotOpen { engine_code: errors::engine_code("3F000"), sentence });
+    }
+    match migrate::inspect(conn)? {
+        migrate::Schema::Ours(_) => Ok(()),
+        other => other.refusal(true).map_or(Ok(()), Err),
+    }
+}
+
+fn no_fsync() -> Error {
+    Error::Unsupported(
+        "the server runs with fsync off and loses what it acknowledged when the power goes: only SW_DURABILITY_PROCESS can be promised".into(),
+    )
+}
+
+/// What came of a try.
+enum Tried<T> {
+    /// The answer.
+    Done(Result<T>),
+    /// Nothing is stored, and another try may do better than this error.
+    Again(Error),
+}
+
+impl Backend {
+    /// Runs `work` on the committed state, in one read transaction that waits for no writer (P31).
+    pub fn read<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        self.read_of(false, work)
+    }
+
+    /// Runs `work` as [`Backend::read`] does, on any schema of ours.
+    pub fn read_any<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        self.read_of(true, work)
+    }
+
+    fn read_of<T>(
+        &self,
+        is_schema_free: bool,
+        mut work: impl FnMut(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.until_done(self.busy_timeout, |conn, _| {
+            let begun = conn.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+            let answer = begun.and_then(|()| {
+                check_schema(conn, is_schema_free)?;
+                work(&mut Tx::new(conn))
+            });
+            conn.roll_back();
+            match answer {
+                Err(error) if is_worth_another(conn) => Tried::Again(error),
+                answer => Tried::Done(answer),
+            }
+        })
+    }
+
+    /// Runs `work` in a transaction, and returns once its answer is as durable as asked.
+    pub fn write<T, Work>(&self, options: WriteOptions, mut work: Work) -> Result<T>
+    where
+        T: Send + 'static,
+        Work: FnMut(&mut Tx<'_>, Now) -> Result<T> + Send + 'static,
+    {
+        if self.is_read_only {
+            return Err(Error::ReadOnly("the store was opened with SW_OPEN_READ_ONLY".into()));
+        }
+        let timeout = Duration::from_millis(options.busy_timeout_ms.into());
+        let mut now = None;
+        self.until_done(timeout, |conn, left| {
+            self.write_once(conn, &options, left, &mut |tx| {
+                work(tx, *now.get_or_insert_with(|| options.clock.now()))
+            })
+        })
+    }
+
+    /// Tries until it is done or the time is over. A connection that was cut is let go, and those that
+    /// lay beside it.
+    fn until_done<T>(
+        &self,
+        timeout: Duration,
+        mut attempt: impl FnMut(&mut Connection, Duration) -> Tried<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let mut lent = self.pool.lend(deadline)?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let error = match attempt(lent.conn()?, left) {
+                Tried::Done(answer) => return answer,
+                Tried::Again(error) => error,
+            };
+            let is_cut = !lent.conn()?.is_good();
+            drop(lent);
+            if is_cut {
+                self.pool.forget_idle();
+            }
+            if Instant::now() >= deadline {
+                return Err(error);
+            }
+        }
+    }
+
+    fn write_once<T>(
+        &self,
+        conn: &mut Connection,
+        options: &WriteOptions,
+        left: Duration,
+        work: &mut dyn FnMut(&mut Tx<'_>) -> Result<T>,
+    ) -> Tried<T> {
+        let started = Instant::now();
+        let done = self.begin(conn, options, left).and_then(|()| {
+            let mut tx = Tx::new(conn);
+            let value = catch_unwind(AssertUnwindSafe(|| work(&mut tx)))
+                .unwrap_or_else(|panic| Err(Error::of_panic(panic)))?;
+            Ok((value, tx.news()))
+        });
+        let (value, news) = match done {
+            Ok(done) => done,
+            Err(error) => {
+                conn.roll_back();
+                let is_again = is_worth_another(conn);
+                return if is_again { Tried::Again(error) } else { Tried::Done(Err(error)) };
+            }
+        };
+        if let Err(error) = self.commit(conn) {
+            conn.roll_back();
+            return match conn.fault() {
+                Some(state) if errors::may_pass_again(state) => Tried::Again(error),
+                Some(state) if errors::is_cut(state) => Tried::Done(Err(in_doubt(&error))),
+                _ => Tried::Done(Err(error)),
+            };
+        }
+        let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.store.tally.batch([(options.call.name, took_us)].into_iter());
+        if options.call.durability != Durability::Process {
+            self.store.tally.synced(false);
+        }
+        self.tell(conn, news);
+        Tried::Done(Ok(value))
+    }
+
+    /// Begins a transaction that sees no other writer until its commit.
+    fn begin(
+        &self,
+        conn: &mut Connection,
+        options: &WriteOptions,
+        left: Duration,
+    ) -> Result<()> {
+        let is_process = options.call.durability == Durability::Process;
+        // A migration may be asked for power by who promises less: see `refuse`.
+        if conn.facts().is_without_fsync && !is_process && !options.is_schema_free {
+            return Err(no_fsync());
+        }
+        let lock_ms = left.as_millis().clamp(1, 86_400_000);
+        let sync = if is_process { "; SET LOCAL synchronous_commit = off" } else { "" };
+        conn.begin(&format!("BEGIN; SET LOCAL lock_timeout = {lock_ms}{sync}"))?;
+        conn.run(LOCK, &[&self.store.lock])?;
+        check_schema(conn, options.is_schema_free)
+    }
+
+    /// Commits, where a test has the process die at this commit, too.
+    fn commit(&self, conn: &mut Connection) -> Result<()> {
+        self.meet_death(false);
+        conn.commit()?;
+        self.meet_death(true);
+        Ok(())
+    }
+
+    fn meet_death(&self, is_after: bool) {
+        let mut death = self.store.death.lock().unpoisoned();
+        match &mut *death {
+            Some(death) if death.commit == 1 && death.is_after == is_after => os::die(),
+            Some(death) if is_after => death.commit -= 1,
+            Some(_) | None => {}
+        }
+    }
+
+    /// Tells of what a commit has changed: here at once, elsewhere as soon as it is sent. What cannot be
+    /// sent is found by those who look.
+    fn tell(&self, conn: &mut Connection, news: News) {
+        if news == News::default() {
+            return;
+        }
+        self.store.bells.ring(news);
+        let _ = self.store.bells.send(conn);
+    }
+
+    /// Makes what was read up to now as safe as is asked, so that it may be confirmed: what others have
+    /// committed without a sync is synced.
+    pub fn confirm(&self, options: WriteOptions) -> Result<()> {
+        let is_safe = self.is_read_only || options.call.durability == Durability::Process;
+        if is_safe { Ok(()) } else { self.write(options, |tx, _| tx.leave_a_trace()) }
+    }
+
+    /// Has the process die at a commit of its own, or, with `None`, not any more.
+    pub fn kill_at(&self, death: Option<Death>) -> Result<()> {
+        *self.store.death.lock().unpoisoned() = death;
+        Ok(())
+    }
+
+    /// Refuses: a copy of a server's store is the server's to make.
+    pub fn backup(&self, _target: &Path, _go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        Err(Error::Unsupported(
+            "a store in PostgreSQL is copied by pg_dump or pg_basebackup, not by this library".into(),
+        ))
+    }
+
+    /// Does nothing: the server gives room back by itself.
+    pub fn settle(&self) {}
+
+    /// Returns the URL that names the store, without what is secret.
+    pub fn path(&self) -> Option<&Path> {
+        Some(&self.shown)
+    }
+
+    /// Returns the server's clock.
+    pub fn lease_clock(&self) -> Arc<dyn LeaseClock> {
+        Arc::clone(&self.store.common.clock) as Arc<dyn LeaseClock>
+    }
+
+    /// Returns what was written in this process; `None` for a handle that only reads.
+    pub fn writer_facts(&self) -> Option<WriterFacts> {
+        (!self.is_read_only).then(|| self.store.tally.facts())
+    }
+
+    /// Lets go of the store.
+    pub fn close(self) {}
+}
+
+/// Bells.
+impl Backend {
+    fn listen(&self) -> bool {
+        self.store.ear.listen(&self.store.bells)
+    }
+
+    /// Tells whoever shares the store what has changed.
+    pub fn publish(&self, news: News) {
+        let sent = self.pool.lend(Instant::now() + self.busy_timeout).and_then(|mut lent| {
+            self.store.bells.ring(news);
+            self.store.bells.send(lent.conn()?)
+        });
+        // Here it is heard all the same.
+        if sent.is_err() {
+            self.store.bells.own().publish(news);
+        }
+    }
+
+    /// Returns the count of a queue's bell, to be taken before the look that a sleep follows.
+    pub fn bell_seen(&self, bell: usize) -> u32 {
+        self.listen();
+        self.store.bells.own().seen(bell)
+    }
+
+    /// Sleeps until the bell's count is another than `seen`, the stop fires, or the time is over.
+    pub fn bell_wait(&self, bell: usize, seen: u32, timeout: Duration, stop: Option<&Stop>) {
+        let own = self.store.bells.own();
+        let is_over = || own.seen(bell) != seen;
+        let sleep = |left| drop(own.wait(bell, seen, left, stop));
+        Bells::wait(timeout, stop, is_over, sleep, || drop(self.listen()));
+    }
+
+    /// Returns the count of the bell of changes, to be taken before the look that a sleep follows.
+    pub fn change_seen(&self) -> u32 {
+        self.listen();
+        self.store.bells.own().change_seen()
+    }
+
+    /// Sleeps until the bell of changes is rung after `seen`, the stop fires, or the time is over.
+    pub fn change_wait(&self, seen: u32, timeout: Duration, stop: Option<&Stop>) {
+        let own = self.store.bells.own();
+        let is_over = || own.change_seen() != seen;
+        let sleep = |left| own.wait_for_change(seen, left, stop);
+        Bells::wait(timeout, stop, is_over, sleep, || drop(self.listen()));
+    }
+
+    /// Returns the number of changes told of so far; why none is heard, if that is so.
+    pub fn changes(&self) -> Result<u64> {
+        self.store.ear.check(&self.store.bells)?;
+        self.listen();
+        Ok(self.store.bells.own().changes())
+    }
+
+    /// Returns the number of recalls told of so far. Where nothing is heard each answer is another, so that
+    /// every attempt looks.
+    pub fn recalls(&self) -> u32 {
+        if !self.listen() {
+            self.store.bells.own().recall();
+        }
+        self.store.bells.own().recalls()
+    }
+}
+
+/// Owners.
+impl Backend {
+    /// Returns the id of a new owner in this process.
+    pub fn owner_new(&self) -> Result<OwnerId> {
+        Ok(Mark::new(self.server_started_us).id())
+    }
+
+    /// Holds an owner's lock, which the server frees when this process is gone.
+    pub fn owner_hold(&self, id: OwnerId) -> Result<()> {
+        self.store.ear.hold(Mark::of(id), &self.store.bells)
+    }
+
+    /// Lets go of an owner's lock.
+    pub fn owner_let_go(&self, id: OwnerId) {
+        self.store.ear.let_go(Mark::of(id));
+    }
+
+    /// Returns whether an owner lives, in this process or elsewhere.
+    pub fn owner_is_alive(&self, id: OwnerId) -> Result<bool> {
+        self.store.ear.is_alive(Mark::of(id), &self.store.bells)
+    }
+
+    /// Returns the same: who may read may look.
+    pub fn owner_life(&self, id: OwnerId) -> Result<Option<bool>> {
+        self.owner_is_alive(id).map(Some)
+    }
+}
+
+/// Refuses a schema that is not the newest, inside the transaction that is open.
+fn check_schema(conn: &mut Connection, is_schema_free: bool) -> Result<()> {
+    if !is_schema_free && migrate::is_newest(conn).is_ok_and(|is_newest| is_newest) {
+        return Ok(());
+    }
+    // What was asked in vain has ended the transaction; the look below is one of its own.
+    if conn.fault().is_some_and(|state| !errors::is_cut(state)) {
+        conn.roll_back();
+        conn.begin("BEGIN")?;
+    }
+    match migrate::inspect(conn)?.refusal(is_schema_free) {
+        Some(refusal) => Err(refusal),
+        None if is_schema_free => Ok(()),
+        None => Err(Error::Busy("the schema was migrated at this moment".into())),
+    }
+}
+
+/// Returns whether a transaction that failed may do better, on this connection or on another.
+fn is_worth_another(conn: &Connection) -> bool {
+    conn.fault().is_some_and(|state| errors::may_pass_again(state) || errors::is_cut(state))
+}
+
+/// Says that the connection was cut in the midst of a commit.
+fn in_doubt(error: &Error) -> Error {
+    let Error::Io { engine_code, sentence } = error.clone().of_a_commit() else {
+        return error.clone();
+    };
+    let sentence = format!("what was written may or may not be stored: {sentence}").into();
+    Error::Io { engine_code, sentence }
+}

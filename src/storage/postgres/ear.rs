@@ -1,0 +1,173 @@
+//! The connection that a process keeps to a store whatever else it does: by it the server knows that its
+//! owners live, and it hears what others tell.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::bells::Bells;
+use super::connect::{Common, Connection};
+use super::owner::Mark;
+use super::url::Place;
+use super::value::Row;
+use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
+
+/// How long a lost connection is left alone before the next try.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How long it may take to be made.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+const HOLD: &str = "
+SELECT pg_try_advisory_lock($1)";
+
+const LET_GO: &str = "
+SELECT pg_advisory_unlock($1)";
+
+// Of locks with one number the server shows the halves.
+const IS_HELD: &str = "
+SELECT 1
+FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND classid::bigint = ($1::bigint >> 32) & 4294967295
+    AND objid::bigint = $1::bigint & 4294967295
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+LIMIT 1";
+
+// A server that was started a while ago has its living owners' locks again.
+const HAS_SETTLED: &str = "
+SELECT clock_timestamp() > pg_postmaster_start_time() + interval '60 s',
+    (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint";
+
+/// The ear of one store in this process.
+pub(super) struct Ear {
+    place: Place,
+    common: Arc<Common>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    conn: Option<Connection>,
+    tried: Option<Instant>,
+    /// Owners of this process, whose locks it holds.
+    owners: Vec<Mark>,
+}
+
+impl Ear {
+    /// Makes an ear that is not connected yet.
+    pub(super) fn new(place: &Place, common: &Arc<Common>) -> Ear {
+        let state = Mutex::default();
+        Ear { place: place.clone(), common: Arc::clone(common), state }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unpoisoned()
+    }
+
+    /// Takes what others have told, and returns whether they are heard.
+    pub(super) fn listen(&self, bells: &Bells) -> bool {
+        // Whoever finds another listening is told by the same bells.
+        let Ok(mut state) = self.state.try_lock() else { return true };
+        let Ok(conn) = self.connected(&mut state, bells) else { return false };
+        match conn.notifications() {
+            Ok(payloads) => {
+                payloads.iter().for_each(|payload| bells.hear(payload));
+                true
+            }
+            Err(_) => {
+                state.conn = None;
+                false
+            }
+        }
+    }
+
+    /// Returns why nothing of others is heard, if that is so.
+    pub(super) fn check(&self, bells: &Bells) -> Result<()> {
+        self.connected(&mut self.state(), bells).map(|_| ())
+    }
+
+    /// Returns the connection, made anew where it was lost: then all that it held is held again.
+    fn connected<'state>(
+        &self,
+        state: &'state mut State,
+        bells: &Bells,
+    ) -> Result<&'state mut Connection> {
+        if state.conn.is_none() {
+            if state.tried.is_some_and(|tried| tried.elapsed() < AGAIN_AFTER) {
+                let sentence = "the server is gone, and is asked again in a second".into();
+                return Err(Error::Io { engine_code: 0, sentence });
+            }
+            state.tried = Some(Instant::now());
+            let mut conn = Connection::open(&self.place, &self.common, CONNECT_WITHIN)?;
+            if !conn.facts().is_standby {
+                conn.command("LISTEN $schema")?;
+            }
+            for owner in &state.owners {
+                hold(&mut conn, *owner)?;
+            }
+            state.conn = Some(conn);
+            bells.ring_all();
+        }
+        state.conn.as_mut().ok_or_else(|| Error::internal("an ear was made and is not there"))
+    }
+
+    /// Holds the lock of an owner of this process.
+    pub(super) fn hold(&self, owner: Mark, bells: &Bells) -> Result<()> {
+        let mut state = self.state();
+        if state.owners.contains(&owner) {
+            return Ok(());
+        }
+        state.tried = None;
+        let conn = self.connected(&mut state, bells)?;
+        if !hold(conn, owner)? {
+            return Err(Error::internal("another owner has this owner's mark"));
+        }
+        state.owners.push(owner);
+        Ok(())
+    }
+
+    /// Lets go of it.
+    pub(super) fn let_go(&self, owner: Mark) {
+        let mut state = self.state();
+        let before = state.owners.len();
+        state.owners.retain(|held| *held != owner);
+        if state.owners.len() < before
+            && let Some(conn) = &mut state.conn
+            && conn.run(LET_GO, &[&owner.lock]).is_err()
+        {
+            // With its connection the lock is gone, too.
+            state.conn = None;
+        }
+    }
+
+    /// Returns whether an owner lives. After a start of the server its locks are gone although it may live:
+    /// for a while it is taken to, so that its leases decide.
+    pub(super) fn is_alive(&self, owner: Mark, bells: &Bells) -> Result<bool> {
+        let mut state = self.state();
+        if state.owners.contains(&owner) {
+            return Ok(true);
+        }
+        let conn = self.connected(&mut state, bells)?;
+        let answer = is_alive(conn, owner);
+        if !conn.is_good() {
+            state.conn = None;
+        }
+        answer
+    }
+}
+
+fn hold(conn: &mut Connection, owner: Mark) -> Result<bool> {
+    let answer = conn.run(HOLD, &[&owner.lock])?;
+    Row::new(&answer, 0).get(0)
+}
+
+fn is_alive(conn: &mut Connection, owner: Mark) -> Result<bool> {
+    if conn.run(IS_HELD, &[&owner.lock])?.rows() > 0 {
+        return Ok(true);
+    }
+    let answer = conn.run(HAS_SETTLED, &[])?;
+    let row = Row::new(&answer, 0);
+    let (has_settled, started_us): (bool, i64) = (row.get(0)?, row.get(1)?);
+    Ok(owner.server_started_us != started_us && !has_settled)
+}
