@@ -6,6 +6,7 @@
 mod asked;
 mod backend;
 pub mod conformance;
+mod heads;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod sqlite;

@@ -53,6 +53,16 @@ pub enum Value {
     Child(RunEnd),
 }
 
+impl Value {
+    /// Returns how many bytes it takes, about.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Value::Signal(payload) => payload.len(),
+            Value::Child(end) => end.result.as_ref().or(end.error.as_ref()).map_or(4, String::len),
+        }
+    }
+}
+
 /// A task that waited for something that has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiter {

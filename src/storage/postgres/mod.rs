@@ -1,18 +1,34 @@
 //! The backend over PostgreSQL: libpq, loaded when a store of it is first opened.
 
+mod attempt;
 pub(in crate::storage) mod backend;
 #[cfg(test)]
 pub(super) mod bed_tests;
 mod bells;
+mod budget;
+mod carry;
+mod claim;
 mod clock;
 mod connect;
+mod control;
 mod ear;
 mod errors;
+mod event;
+mod list;
 mod migrate;
 mod owner;
+mod policy;
 mod pool;
 mod pq;
+mod query;
+mod queue;
+mod retention;
+mod run;
+mod schedule;
+mod step;
 mod store;
+mod task;
 mod tx;
 mod url;
 mod value;
+mod wait;

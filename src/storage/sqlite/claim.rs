@@ -11,6 +11,7 @@ use crate::domain::port::{
     Share, Standing, Woken,
 };
 use crate::error::{Error, Result};
+use crate::storage::heads::Heads;
 
 // One statement, as a claim begins with it: a row for each owner, with the end of its first lease. Each of
 // the moments is the head of an index, looked up once.
@@ -146,26 +147,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     CLAIMED_RUN,
 ];
 
-/// Runs that a claim has taken, and what is left of its share.
-struct Heads {
-    taken: Vec<Head>,
-    share: Share,
-    is_at_gate: bool,
-}
-
-impl Heads {
-    fn take(&mut self, head: Head) {
-        self.share.runs = self.share.runs.saturating_sub(1);
-        self.share.bytes = self.share.bytes.saturating_sub(head.run.args.len());
-        self.is_at_gate = head.taken.gate.is_some();
-        self.taken.push(head);
-    }
-
-    fn are_enough(&self) -> bool {
-        self.share.runs == 0 || self.share.bytes == 0 || self.is_at_gate
-    }
-}
-
 impl ClaimPort for Tx<'_> {
     fn standing(&mut self, queue: &str) -> Result<Standing> {
         let mut statement = self.prepare(STANDING)?;
@@ -190,11 +171,11 @@ impl ClaimPort for Tx<'_> {
         lease: &NewLease,
         share: Share,
     ) -> Result<Vec<Head>> {
-        let mut heads = Heads { taken: Vec::new(), share, is_at_gate: false };
+        let mut heads = Heads::of(share);
         let mut lanes_min = 1;
         while !heads.are_enough() {
             let mut walk = self.walk(filter, lanes_min)?;
-            let before = heads.taken.len();
+            let before = heads.len();
             while let Some((run_key, lane_key)) = walk.take_next() {
                 let taken = self.task_claim(run_key, lease)?;
                 let run = self.claimed_run(run_key, lane_key)?;
@@ -202,16 +183,16 @@ impl ClaimPort for Tx<'_> {
                 if heads.are_enough() {
                     break;
                 }
-                self.walk_on(&mut walk, lane_key, heads.share.runs)?;
+                self.walk_on(&mut walk, lane_key, heads.left())?;
             }
             self.walk_end(walk)?;
-            if heads.taken.len() == before {
+            if heads.len() == before {
                 break;
             }
             // Who takes turns with others is looked at together with them, and one busy lane alone.
-            lanes_min = (lanes_min * 2).min(heads.share.runs);
+            lanes_min = (lanes_min * 2).min(heads.left());
         }
-        Ok(heads.taken)
+        Ok(heads.taken())
     }
 
     fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>> {

@@ -169,12 +169,7 @@ impl WaitPort for Tx<'_> {
         let mut sum = 0;
         for came in came {
             let value = self.value(*came)?;
-            sum += match &value {
-                Value::Signal(payload) => payload.len(),
-                Value::Child(end) => {
-                    end.result.as_ref().or(end.error.as_ref()).map_or(4, String::len)
-                }
-            };
+            sum += value.bytes();
             values.push(value);
             if sum > bytes {
                 break;

@@ -1,0 +1,260 @@
+//! What a claim reads and writes: heads of lanes, what is due, owners and their leases.
+
+use super::queue::read_limits;
+use super::tx::Tx;
+use super::value::{Many, Param, Row};
+use crate::domain::port::{
+    ClaimPort, ClaimedRun, Head, LaneFilter, LaneKey, Lost, NewLease, Owner, OwnerId, OwnerKey,
+    RunKey, Share, Standing, Woken,
+};
+use crate::error::{Error, Result};
+use crate::storage::heads::Heads;
+
+// Each of the moments is the head of an index.
+const STANDING: &str = "
+SELECT
+    (SELECT min(wake_at_ms) FROM $schema.sw_workflow_tasks WHERE wake_at_ms IS NOT NULL),
+    (SELECT min(deadline_at_ms) FROM $schema.sw_workflow_tasks WHERE deadline_at_ms IS NOT NULL),
+    (SELECT min(next_at_ms) FROM $schema.sw_workflow_schedules WHERE next_at_ms IS NOT NULL),
+    (SELECT min(wake_at_ms) FROM $schema.sw_budget_balances WHERE wake_at_ms IS NOT NULL),
+    s.retention_next_ms,
+    (SELECT min(lease_until_ms) FROM $schema.sw_workflow_tasks WHERE owner_key IS NOT NULL),
+    EXISTS (SELECT 1 FROM $schema.sw_workflow_cascades),
+    q.concurrency, q.concurrency_per_key, q.paused, q.running
+FROM $schema.sw_store AS s
+LEFT JOIN $schema.sw_workflow_queues AS q ON q.queue = $1
+WHERE s.one = 1";
+
+const OWNERS: &str = "
+SELECT owner_key, owner_id
+FROM $schema.sw_workflow_owners
+ORDER BY owner_key
+LIMIT 10000";
+
+// Of each lane that matches the first ready runs, and of those the first of all.
+const READY: &str = "
+SELECT h.task_key, l.lane_key
+FROM $schema.sw_workflow_lanes AS l
+CROSS JOIN LATERAL (
+    SELECT t.priority, t.due_at_ms, t.task_key
+    FROM $schema.sw_workflow_tasks AS t
+    WHERE t.lane_key = l.lane_key AND t.state = 1
+    ORDER BY t.priority, t.due_at_ms, t.task_key
+    LIMIT $5
+) AS h
+WHERE l.queue = $1 AND l.owner_key IN (0, $2)
+    AND ($3::text[] IS NULL OR l.workflow = ANY ($3::text[]))
+    AND ($4::text[] IS NULL OR l.code_version = '' OR l.code_version = ANY ($4::text[]))
+ORDER BY h.priority, h.due_at_ms, h.task_key
+LIMIT $5";
+
+const OVERDUE: &str = "
+SELECT task_key
+FROM $schema.sw_workflow_tasks
+WHERE deadline_at_ms <= $1
+ORDER BY deadline_at_ms, task_key
+LIMIT $2";
+
+const LOST: &str = "
+SELECT task_key, owner_key
+FROM $schema.sw_workflow_tasks
+WHERE owner_key IS NOT NULL
+    AND (lease_until_ms <= $1 OR owner_key = ANY ($2::bigint[]))
+ORDER BY owner_key, lease_until_ms, task_key
+LIMIT $3";
+
+const OWNER: &str = "
+SELECT owner_key
+FROM $schema.sw_workflow_owners
+WHERE owner_id = $1";
+
+const OWNER_INSERT: &str = "
+INSERT INTO $schema.sw_workflow_owners (owner_key, owner_id, opened_at_ms)
+VALUES ($1, $2, $3)";
+
+const OWNER_DELETE: &str = "
+DELETE FROM $schema.sw_workflow_owners
+WHERE owner_key = $1";
+
+const LANES_OF: &str = "
+SELECT lane_key
+FROM $schema.sw_workflow_lanes
+WHERE owner_key = $1 AND owner_key <> 0
+ORDER BY lane_key
+LIMIT $2";
+
+// What was claimed from a lane that goes was claimed from its queue all the same.
+const LANE_OPEN_TO_ALL: &str = "
+UPDATE $schema.sw_workflow_lanes AS o
+SET claimed_at_ms = greatest(o.claimed_at_ms, l.claimed_at_ms)
+FROM $schema.sw_workflow_lanes AS l
+WHERE l.lane_key = $1
+    AND o.queue = l.queue AND o.workflow = l.workflow AND o.code_version = l.code_version
+    AND o.owner_key = 0
+RETURNING o.lane_key";
+
+const LANE_DELETE: &str = "
+DELETE FROM $schema.sw_workflow_lanes
+WHERE lane_key = $1 AND owner_key <> 0";
+
+// A run of one owner stands in another lane than it names.
+const CLAIMED_RUN: &str = "
+SELECT r.run_id, t.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
+    coalesce(r.args, 'null'), r.metadata,
+    EXISTS (SELECT 1 FROM $schema.sw_workflow_steps AS s WHERE s.run_key = r.run_key),
+    (SELECT o.claimed_at_ms FROM $schema.sw_workflow_lanes AS o WHERE o.lane_key = $2)
+FROM $schema.sw_workflow_runs AS r
+JOIN $schema.sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+LEFT JOIN $schema.sw_workflow_runs AS t ON t.run_key = coalesce(r.root_key, r.run_key)
+LEFT JOIN $schema.sw_workflow_runs AS p ON p.run_key = r.parent_key
+WHERE r.run_key = $1";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[
+    STANDING,
+    OWNERS,
+    READY,
+    OVERDUE,
+    LOST,
+    OWNER,
+    OWNER_INSERT,
+    OWNER_DELETE,
+    LANES_OF,
+    LANE_OPEN_TO_ALL,
+    LANE_DELETE,
+    CLAIMED_RUN,
+];
+
+impl ClaimPort for Tx<'_> {
+    fn standing(&mut self, queue: &str) -> Result<Standing> {
+        let standing = self.row_opt(STANDING, &[&queue], read_standing)?;
+        let standing = standing.ok_or_else(|| Error::Corrupt("sw_store has no row".into()))?;
+        let owners = self.rows(OWNERS, &[], read_owner)?;
+        Ok(Standing { owners, ..standing })
+    }
+
+    fn outlook(&mut self, filter: &LaneFilter) -> Result<(Standing, bool)> {
+        Ok((self.standing(&filter.queue)?, self.ready_head(filter)?.is_some()))
+    }
+
+    fn claim_heads(
+        &mut self,
+        filter: &LaneFilter,
+        lease: &NewLease,
+        share: Share,
+    ) -> Result<Vec<Head>> {
+        let mut heads = Heads::of(share);
+        for (run_key, lane_key) in self.ready(filter, share.runs)? {
+            if heads.are_enough() {
+                break;
+            }
+            let taken = self.task_claim(run_key, lease)?;
+            let run = self.claimed_run(run_key, lane_key)?;
+            heads.take(Head { run_key, taken, run });
+        }
+        Ok(heads.taken())
+    }
+
+    fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>> {
+        Ok(self.ready(filter, 1)?.first().map(|(run_key, _)| *run_key))
+    }
+
+    fn claim_one(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Head> {
+        let taken = self.task_claim(run_key, lease)?;
+        let run = self.claimed_run(run_key, taken.lane_key)?;
+        Ok(Head { run_key, taken, run })
+    }
+
+    fn wake_due(&mut self, now_ms: i64, limit: u32) -> Result<Woken> {
+        self.tasks_wake_due(now_ms, limit)
+    }
+
+    fn overdue(&mut self, now_ms: i64, limit: u32) -> Result<Vec<RunKey>> {
+        self.rows(OVERDUE, &[&now_ms, &limit], |row| row.get(0))
+    }
+
+    fn lost(&mut self, now_lease_ms: i64, dead: &[OwnerKey], limit: u32) -> Result<Vec<Lost>> {
+        self.rows(LOST, &[&now_lease_ms, &Many(dead), &limit], |row| {
+            Ok(Lost { run_key: row.get(0)?, owner_key: row.get(1)? })
+        })
+    }
+
+    fn owner_make(&mut self, owner: &Owner, opened_at_ms: i64) -> Result<OwnerKey> {
+        let owner_id = owner.id.to_bytes();
+        if let Some(owner_key) = self.row_opt(OWNER, &[&owner_id], |row| row.get(0))? {
+            return Ok(owner_key);
+        }
+        let owner_key = self.new_key();
+        self.exec(OWNER_INSERT, &[&owner_key, &owner_id, &opened_at_ms])?;
+        Ok(owner_key)
+    }
+
+    fn owner_delete(&mut self, owner_key: OwnerKey) -> Result<()> {
+        self.exec(OWNER_DELETE, &[&owner_key]).map(|_| ())
+    }
+
+    fn lanes_of(&mut self, owner_key: OwnerKey, limit: u32) -> Result<Vec<LaneKey>> {
+        self.rows(LANES_OF, &[&owner_key, &limit], |row| row.get(0))
+    }
+
+    fn lane_open_to_all(&mut self, lane_key: LaneKey) -> Result<Option<LaneKey>> {
+        self.row_opt(LANE_OPEN_TO_ALL, &[&lane_key], |row| row.get(0))
+    }
+
+    fn lane_delete(&mut self, lane_key: LaneKey) -> Result<()> {
+        match self.exec(LANE_DELETE, &[&lane_key])? {
+            0 => Err(Error::Corrupt(format!("lane {lane_key} is listed and not there").into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Returns the first ready runs of the lanes that match, in the order of claims.
+    fn ready(&mut self, filter: &LaneFilter, limit: usize) -> Result<Vec<(RunKey, LaneKey)>> {
+        let LaneFilter { queue, owner_key, workflows, code_versions } = filter;
+        let workflows = workflows.as_deref().map(Many);
+        let versions = code_versions.as_deref().map(Many);
+        let asked: [&dyn Param; 5] = [queue, owner_key, &workflows, &versions, &limit];
+        self.rows(READY, &asked, |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    fn claimed_run(&mut self, run_key: RunKey, lane_key: LaneKey) -> Result<ClaimedRun> {
+        let run = self.row_opt(CLAIMED_RUN, &[&run_key, &lane_key], |row| {
+            Ok(ClaimedRun {
+                run_id: row.get(0)?,
+                root_run_id: row.get(1)?,
+                parent_run_id: row.maybe(2)?,
+                workflow: row.get(3)?,
+                code_version: row.maybe(4)?,
+                args: row.get(5)?,
+                metadata: row.maybe(6)?,
+                has_history: row.get(7)?,
+                lane_claimed_at_ms: row.maybe(8)?,
+            })
+        })?;
+        run.ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
+    }
+}
+
+fn read_standing(row: Row<'_>) -> Result<Standing> {
+    Ok(Standing {
+        next_wake_at_ms: row.maybe(0)?,
+        next_deadline_at_ms: row.maybe(1)?,
+        next_schedule_at_ms: row.maybe(2)?,
+        next_room_at_ms: row.maybe(3)?,
+        next_retention_at_ms: row.maybe(4)?,
+        next_lapse_ms: row.maybe(5)?,
+        has_cascades: row.get(6)?,
+        owners: Vec::new(),
+        limits: match row.maybe(10)? {
+            Some(running) => Some((read_limits(row, 7)?, running)),
+            None => None,
+        },
+    })
+}
+
+/// Reads key and id of an owner.
+pub(super) fn read_owner(row: Row<'_>) -> Result<Owner> {
+    Ok(Owner { owner_key: row.get(0)?, id: OwnerId::from_bytes(row.get(1)?) })
+}
