@@ -12,10 +12,11 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::connect::connect;
-use super::errors::{cannot_open, map, map_system};
+use super::errors::{cannot_open, map};
 use super::path;
 use crate::error::{Error, Result};
 use crate::os;
+use crate::storage::system::map_system;
 
 /// Pages between two looks whether to go on: four megabytes.
 const PAGES_A_STEP: i32 = 1_024;

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::ffi;
 
 use crate::error::Error;
+use crate::storage::system::map_system;
 
 /// Where a code keeps the errno that caused it; SQLite's own extended codes end below.
 pub(super) const ERRNO_SHIFT: u32 = 16;
@@ -77,31 +78,6 @@ fn map_readonly(engine_code: i32) -> Error {
     }
 }
 
-/// Returns whether a call of the system failed for want of something that may be there the next time.
-pub fn is_lack(error: &std::io::Error) -> bool {
-    let lacks = [
-        libc::EMFILE,
-        libc::ENFILE,
-        libc::ENOMEM,
-        libc::EIO,
-        libc::EINTR,
-        libc::EAGAIN,
-        libc::ENOLCK,
-    ];
-    error.raw_os_error().is_some_and(|errno| lacks.contains(&errno))
-}
-
-/// Reads a failed call of the system on a file as an error of ours; `what` says which call.
-pub fn map_system(what: &str, error: &std::io::Error) -> Error {
-    let told = Error::from_os(what, error);
-    let Error::Io { engine_code, sentence } = told else { return told };
-    match -engine_code {
-        libc::EROFS => Error::ReadOnly(sentence),
-        _ if is_lack(error) => Error::Io { engine_code, sentence },
-        _ => Error::CannotOpen { engine_code, sentence },
-    }
-}
-
 /// Reads a failed call on a file as an error that names it.
 pub fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
     map_system(&format!("{} cannot be opened", path.display()), error)
@@ -110,28 +86,6 @@ pub fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn failed_calls_of_the_system_read_as_errors_of_ours() {
-        for (errno, code) in [
-            (libc::ENOSPC, -42),
-            (libc::EDQUOT, -42),
-            (libc::EFBIG, -42),
-            (libc::EROFS, -43),
-            (libc::ENOMEM, -45),
-            (libc::EMFILE, -41),
-            (libc::ENFILE, -41),
-            (libc::EIO, -41),
-            (libc::EINTR, -41),
-            (libc::EAGAIN, -41),
-            (libc::ENOLCK, -41),
-            (libc::EACCES, -47),
-            (libc::ENOENT, -47),
-        ] {
-            let error = map_system("open", &std::io::Error::from_raw_os_error(errno));
-            assert_eq!(error.code(), code, "{errno}");
-        }
-    }
 
     #[test]
     fn faults_of_sqlite_read_as_errors_of_ours() {

@@ -62,7 +62,6 @@ mod traces;
 mod wait;
 #[cfg(test)]
 mod writer_tests;
-mod zone;
 
 /// Every statement of the topics, so that one test prepares each and refuses a scan in its plan.
 pub fn statements() -> Vec<&'static str> {

@@ -3,9 +3,9 @@
 use rusqlite::{Row, named_params};
 
 use super::tx::Tx;
-use super::zone;
 use crate::domain::port::{Schedule, SchedulePort, Zone};
 use crate::error::Result;
+use crate::storage::zone;
 
 const SCHEDULE: &str = "
 SELECT name, next_at_ms, seen_at_ms, anchor_ms, last_run_id, last_at_ms, skipped, error, spec

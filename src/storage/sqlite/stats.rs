@@ -2,7 +2,6 @@
 
 use rusqlite::Row;
 
-use super::errors::map_system;
 use super::owner::Mark;
 use super::tx::{Tx, list};
 use crate::domain::port::{
@@ -12,6 +11,7 @@ use crate::domain::port::{
 use crate::error::Result;
 use crate::id::Id;
 use crate::os;
+use crate::storage::system::map_system;
 
 const LANE_ROWS: &str = "
 SELECT lane_key, queue, workflow, code_version, owner_key, claimed_at_ms, first_task_key IS NOT NULL

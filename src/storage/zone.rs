@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::errors::{is_lack, map_system};
+use super::system::{is_lack, map_system};
 use crate::domain::port::Zone;
 use crate::error::Result;
 use crate::limits::ZONE_BYTES_MAX;
