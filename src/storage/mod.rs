@@ -10,12 +10,9 @@ mod heads;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod sqlite;
-<<<<<<< HEAD
-mod tally;
-=======
 mod system;
+mod tally;
 mod zone;
->>>>>>> db3515f3 (postgres: schedules, explanations, statistics; what both backends share moves up)
 
 pub use self::asked::{Call, Death, Settings, WriteOptions};
 pub use self::backend::{Backend, in_memory, open};
