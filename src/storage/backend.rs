@@ -59,7 +59,8 @@ fn open_url(url: &[u8], settings: &Settings) -> Result<Backend> {
 #[cfg(not(feature = "postgres"))]
 fn open_url(_url: &[u8], _settings: &Settings) -> Result<Backend> {
     Err(Error::Unsupported(
-        "this library was built without stores in PostgreSQL: its feature postgres adds them".into(),
+        "this library was built without stores in PostgreSQL: its feature postgres adds them"
+            .into(),
     ))
 }
 

@@ -259,12 +259,7 @@ impl Backend {
     }
 
     /// Begins a transaction that sees no other writer until its commit.
-    fn begin(
-        &self,
-        conn: &mut Connection,
-        options: &WriteOptions,
-        left: Duration,
-    ) -> Result<()> {
+    fn begin(&self, conn: &mut Connection, options: &WriteOptions, left: Duration) -> Result<()> {
         let is_process = options.call.durability == Durability::Process;
         // A migration may be asked for power by who promises less: see `refuse`.
         if conn.facts().is_without_fsync && !is_process && !options.is_schema_free {
@@ -320,7 +315,8 @@ impl Backend {
     /// Refuses: a copy of a server's store is the server's to make.
     pub fn backup(&self, _target: &Path, _go_on: &dyn Fn() -> Result<()>) -> Result<()> {
         Err(Error::Unsupported(
-            "a store in PostgreSQL is copied by pg_dump or pg_basebackup, not by this library".into(),
+            "a store in PostgreSQL is copied by pg_dump or pg_basebackup, not by this library"
+                .into(),
         ))
     }
 

@@ -32,7 +32,9 @@ pub(in crate::storage) fn server() -> Option<String> {
 pub(super) fn own_url(url: &str) -> (String, String) {
     let schema = format!("sw_test_{:x}", crate::id::new_id().token());
     let sign = if url.contains('?') { '&' } else { '?' };
-    (format!("{url}{sign}sw_schema={schema}"), schema)
+    // The host's own tables, too, stand in a place of their own.
+    let path = format!("options=-csearch_path%3D{schema}");
+    (format!("{url}{sign}sw_schema={schema}&{path}"), schema)
 }
 
 /// A store on a connection of its own.
@@ -50,8 +52,6 @@ pub(in crate::storage) fn in_a_schema() -> Option<Box<dyn Bed>> {
     conn.begin("BEGIN").unwrap();
     migrate::apply(&mut conn, None, 1).unwrap();
     conn.commit().unwrap();
-    // The host's own tables, too, stand in a place of their own.
-    conn.command("SET search_path = $schema, pg_catalog").unwrap();
     conn.command("SET synchronous_commit = off").unwrap();
     Some(Box::new(PostgresBed { conn, news: News::default() }))
 }

@@ -36,6 +36,9 @@ SELECT current_setting('server_encoding'), current_setting('fsync'),
     current_setting('synchronous_commit'), pg_is_in_recovery(),
     (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint";
 
+const HOST_PATH: &str = "
+SELECT pg_catalog.current_setting('search_path')";
+
 const CLOCK: &str = "
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
@@ -63,6 +66,9 @@ pub(super) struct Connection {
     schema: String,
     common: Arc<Common>,
     facts: Facts,
+    /// Where statements of the host's find their tables, as the server, the database, the role or the
+    /// URL would have it.
+    host_path: String,
     prepared: HashMap<String, CString>,
     /// The state of what went wrong first in the transaction that is open.
     fault: Option<String>,
@@ -89,9 +95,11 @@ impl Connection {
             schema: format!("\"{}\"", place.schema),
             common: Arc::clone(common),
             facts: Facts { is_without_fsync: false, is_standby: false, started_us: 0 },
+            host_path: String::new(),
             prepared: HashMap::new(),
             fault: None,
         };
+        conn.host_path = Row::new(&conn.run_once(HOST_PATH, &[])?, 0).get(0)?;
         conn.command(SETTINGS)?;
         conn.learn_facts()?;
         conn.learn_time()?;
@@ -166,6 +174,28 @@ impl Connection {
         let sql = sql.replace("$schema", &self.schema);
         let answer = sent(params).and_then(|params| self.link.run_once(&sql, &params));
         answer.map_err(|fault| self.failed(&fault))
+    }
+
+    /// Runs a statement of the host's, without parameters by the simple way. Its fault is the host's, and no
+    /// reason to run the transaction again, unless it says so or the connection is gone.
+    pub(super) fn guest(
+        &mut self,
+        sql: &str,
+        params: Option<&[&dyn Param]>,
+    ) -> Result<std::result::Result<Answer, Fault>> {
+        let answer = match params {
+            Some(params) => sent(params).and_then(|params| self.link.run_once(sql, &params)),
+            None => self.link.run(sql),
+        };
+        match answer {
+            Err(fault) if errors::is_of_the_way(&fault.state) => Err(self.failed(&fault)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Returns the path that statements of the host's have.
+    pub(super) fn host_path(&self) -> &str {
+        &self.host_path
     }
 
     /// Runs statements without parameters, and returns what the last of them did, in a word.

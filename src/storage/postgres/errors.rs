@@ -23,6 +23,13 @@ pub(super) fn is_cut(state: &str) -> bool {
     state.is_empty() || state.starts_with("08") || state.starts_with("57P")
 }
 
+/// Returns whether a fault of a statement of the host's is none of its own: the transaction lost to another,
+/// or the connection is gone.
+pub(super) fn is_of_the_way(state: &str) -> bool {
+    let is_protocol = state == "08P01";
+    [state::SERIALIZATION, state::DEADLOCK].contains(&state) || is_cut(state) && !is_protocol
+}
+
 /// Reads a state of five characters as a number: base 36.
 pub(super) fn engine_code(state: &str) -> i32 {
     i32::from_str_radix(state, 36).unwrap_or(0)

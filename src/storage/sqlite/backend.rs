@@ -286,7 +286,7 @@ mod tests {
             allows_network_fs: false,
             busy_timeout_ms: 1_000,
             max_readers: 1,
-        durability: crate::domain::Durability::Power,
+            durability: crate::domain::Durability::Power,
         };
         let backend = in_memory(&settings).unwrap();
         let id = backend.owner_new().unwrap();

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use super::job::{Call, Job, Seat};
 use super::side::Side;
-use crate::storage::tally::Tally;
 use super::tx::Tx;
 use super::write_connection::WriteConnection;
 use crate::clock::Now;
@@ -25,6 +24,7 @@ use crate::limits::{WRITE_BATCH_BYTES_MAX, WRITE_BATCH_LEN_MAX, WRITE_QUEUE_LEN_
 use crate::lock::Unpoisoned;
 use crate::plant::{Plant, stands};
 use crate::storage::WriteOptions;
+use crate::storage::tally::Tally;
 
 /// How long a close waits for the turn to write. Other opens of this process wait meanwhile.
 const CLOSE_WAIT: Duration = Duration::from_millis(100);
