@@ -370,8 +370,12 @@ impl Backend {
     pub fn bell_wait(&self, bell: usize, seen: u32, timeout: Duration, stop: Option<&Stop>) {
         let own = self.store.bells.own();
         let is_over = || own.seen(bell) != seen;
-        let sleep = |left| drop(own.wait(bell, seen, left, stop));
-        Bells::wait(timeout, stop, is_over, sleep, || drop(self.listen()));
+        let sleep = |left| {
+            own.wait(bell, seen, left, stop);
+        };
+        Bells::wait(timeout, stop, is_over, sleep, || {
+            self.listen();
+        });
     }
 
     /// Returns the count of the bell of changes, to be taken before the look that a sleep follows.
@@ -385,7 +389,9 @@ impl Backend {
         let own = self.store.bells.own();
         let is_over = || own.change_seen() != seen;
         let sleep = |left| own.wait_for_change(seen, left, stop);
-        Bells::wait(timeout, stop, is_over, sleep, || drop(self.listen()));
+        Bells::wait(timeout, stop, is_over, sleep, || {
+            self.listen();
+        });
     }
 
     /// Returns the number of changes told of so far; why none is heard, if that is so.

@@ -224,8 +224,7 @@ impl CarryPort for Tx<'_> {
     fn signal_restore(&mut self, run_key: RunKey, signal: &CarriedSignal) -> Result<()> {
         let CarriedSignal { name, key, sent_at_ms, payload, taker } = signal;
         let (taker, occurrence) = taker.as_ref().map(|(name, at)| (name, *at)).unzip();
-        let row: [&dyn Param; 7] =
-            [&run_key, name, key, sent_at_ms, payload, &taker, &occurrence];
+        let row: [&dyn Param; 7] = [&run_key, name, key, sent_at_ms, payload, &taker, &occurrence];
         self.exec(SIGNAL_RESTORE, &row).map(|_| ())
     }
 }

@@ -300,7 +300,8 @@ enum Of {
 impl Of {
     /// Returns which pages look at the fewest runs in vain.
     fn filter(filter: &RunFilter) -> Of {
-        let within = |states: &[RunState]| filter.states.both(RunStates::of(states)) == filter.states;
+        let within =
+            |states: &[RunState]| filter.states.both(RunStates::of(states)) == filter.states;
         let is_named =
             filter.queue.is_some() || filter.workflow.is_some() || filter.code_version.is_some();
         if filter.idempotency_scope.is_some() {

@@ -4,7 +4,7 @@
 //! A [`Link`] is one connection; it is used by one thread at a time. What it answers is an [`Answer`],
 //! which stays readable when the link is gone.
 
-#![allow(unsafe_code, reason = "calls of a C library")]
+#![allow(unsafe_code, non_snake_case, reason = "calls of a C library, by its names")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::os::fd::RawFd;
@@ -54,7 +54,6 @@ type Silence = unsafe extern "C" fn(*mut c_void, *const PgResult);
 /// Declares the functions that are used, and loads them all.
 macro_rules! functions {
     ($($name:ident: fn($($type:ty),*) $(-> $answer:ty)?;)*) => {
-        #[allow(non_snake_case, reason = "the names are libpq's")]
         struct Functions {
             $($name: unsafe extern "C" fn($($type),*) $(-> $answer)?,)*
         }

@@ -346,7 +346,8 @@ impl Tx<'_> {
     ) -> Result<bool> {
         let room = removal.room.rows;
         let bytes: Vec<u64> = self.rows(sql, &[&owner_key, &room], |row| row.get(0))?;
-        removal.removed.bytes = bytes.iter().fold(removal.removed.bytes, |a, b| a.saturating_add(*b));
+        removal.removed.bytes =
+            bytes.iter().fold(removal.removed.bytes, |a, b| a.saturating_add(*b));
         let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         removal.room.rows = room.saturating_sub(count);
         Ok(count < room)

@@ -181,9 +181,8 @@ impl StatsPort for Tx<'_> {
         let (mut since, mut after) = (None, i64::MIN);
         for _ in 0..limit {
             let asked: [&dyn Param; 2] = [&lane_key, &after];
-            let next: Option<(i64, i64)> = self.row_opt(READY_OF_NEXT_PRIORITY, &asked, |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
+            let next: Option<(i64, i64)> =
+                self.row_opt(READY_OF_NEXT_PRIORITY, &asked, |row| Ok((row.get(0)?, row.get(1)?)))?;
             let Some((priority, due_at_ms)) = next else { break };
             since = [since, Some(due_at_ms)].into_iter().flatten().min();
             after = priority;

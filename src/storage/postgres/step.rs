@@ -2,9 +2,7 @@
 
 use super::tx::Tx;
 use super::value::{Param, Row};
-use crate::domain::port::{
-    Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepView,
-};
+use crate::domain::port::{Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepView};
 use crate::error::{Error, Result};
 
 const STEP: &str = "

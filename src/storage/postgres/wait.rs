@@ -229,8 +229,7 @@ impl Tx<'_> {
             return Ok(waiter);
         }
         let counted = self.row_opt(WAIT_COUNT_DOWN, &[&run_key], |row| {
-            let (left, wake_at_ms, sleeps_until_ms) =
-                (row.get(0)?, row.maybe(1)?, row.maybe(2)?);
+            let (left, wake_at_ms, sleeps_until_ms) = (row.get(0)?, row.maybe(1)?, row.maybe(2)?);
             Ok(Waiter { run_key, left, sleeps_until_ms, wake_at_ms })
         })?;
         Ok(counted.unwrap_or(waiter))
