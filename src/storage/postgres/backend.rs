@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::bells::Bells;
-use super::connect::{Common, Connection};
+use super::connect::{Common, Connection, Facts};
 use super::ear::Ear;
 use super::errors;
 use super::migrate;
@@ -106,18 +106,8 @@ fn shared(url: &str, place: &Place) -> Result<Arc<Store>> {
 
 /// Refuses a store that cannot be worked with, before anything is written.
 fn refuse(conn: &mut Connection, place: &Place, settings: &Settings) -> Result<()> {
-    let facts = conn.facts();
+    refuse_server(conn.facts(), &place.shown, settings)?;
     let shown = &place.shown;
-    if facts.is_standby && !settings.is_read_only {
-        return Err(Error::ReadOnly(
-            format!("{shown} is a standby, which only reads: open it with SW_OPEN_READ_ONLY, or name its primary")
-                .into(),
-        ));
-    }
-    if facts.is_without_fsync && !settings.is_read_only && settings.durability == Durability::Power
-    {
-        return Err(no_fsync());
-    }
     if !migrate::is_there(conn)? {
         if settings.can_create && !settings.is_read_only {
             return Ok(());
@@ -129,6 +119,23 @@ fn refuse(conn: &mut Connection, place: &Place, settings: &Settings) -> Result<(
         migrate::Schema::Ours(_) => Ok(()),
         other => other.refusal(true).map_or(Ok(()), Err),
     }
+}
+
+/// Refuses a server that cannot keep what is asked of it.
+fn refuse_server(facts: Facts, shown: &str, settings: &Settings) -> Result<()> {
+    if settings.is_read_only {
+        return Ok(());
+    }
+    if facts.is_standby {
+        return Err(Error::ReadOnly(
+            format!("{shown} is a standby, which only reads: open it with SW_OPEN_READ_ONLY, or name its primary")
+                .into(),
+        ));
+    }
+    if facts.is_without_fsync && settings.durability == Durability::Power {
+        return Err(no_fsync());
+    }
+    Ok(())
 }
 
 fn no_fsync() -> Error {
@@ -468,4 +475,34 @@ fn in_doubt(error: &Error) -> Error {
     };
     let sentence = format!("what was written may or may not be stored: {sentence}").into();
     Error::Io { engine_code, sentence }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standby_and_a_server_without_fsync_are_refused_to_whom_they_cannot_serve() {
+        let mut settings = Settings {
+            can_create: true,
+            is_read_only: false,
+            allows_network_fs: false,
+            busy_timeout_ms: 1_000,
+            max_readers: 1,
+            durability: Durability::Power,
+        };
+        let whole = Facts { is_without_fsync: false, is_standby: false, started_us: 1 };
+        let standby = Facts { is_standby: true, ..whole };
+        let forgetful = Facts { is_without_fsync: true, ..whole };
+        let code = |facts, settings: &Settings| {
+            refuse_server(facts, "x", settings).err().map(|error| error.code())
+        };
+        assert_eq!(code(whole, &settings), None);
+        assert_eq!(code(standby, &settings), Some(-43));
+        assert_eq!(code(forgetful, &settings), Some(-6));
+        settings.durability = Durability::Process;
+        assert_eq!(code(forgetful, &settings), None);
+        settings.is_read_only = true;
+        assert_eq!(code(standby, &settings), None);
+    }
 }

@@ -14,6 +14,9 @@ use crate::clock::LeaseClock;
 use crate::error::{Error, Result};
 use crate::os;
 
+/// The first version whose statements and settings are these.
+const VERSION_MIN: i32 = 140_000;
+
 /// What every connection has, whatever the server, the database or the role would have it be. Plans hang
 /// on no value, names on no path, and what is read on no setting.
 const SETTINGS: &str = "
@@ -83,13 +86,7 @@ impl Connection {
     ) -> Result<Connection> {
         let connected = Link::connect(&place.params(), timeout)?;
         let link = connected.map_err(|fault| unreachable(place, &fault))?;
-        let version = link.server_version();
-        if version < 140_000 {
-            let major = version / 10_000;
-            return Err(Error::Unsupported(
-                format!("the server is PostgreSQL {major}: 14 or newer is needed").into(),
-            ));
-        }
+        check_version(link.server_version())?;
         let mut conn = Connection {
             link,
             schema: format!("\"{}\"", place.schema),
@@ -236,6 +233,12 @@ impl Connection {
         self.fault.as_deref()
     }
 
+    /// Returns the descriptor of its socket.
+    #[cfg(test)]
+    pub(super) fn socket(&self) -> std::os::fd::RawFd {
+        self.link.socket()
+    }
+
     /// Returns whether it can be used by whoever comes next.
     pub(super) fn is_good(&self) -> bool {
         self.link.is_idle()
@@ -245,6 +248,16 @@ impl Connection {
         self.fault.get_or_insert_with(|| fault.state.clone());
         errors::map(fault)
     }
+}
+
+fn check_version(version: i32) -> Result<()> {
+    if version >= VERSION_MIN {
+        return Ok(());
+    }
+    let major = version / 10_000;
+    Err(Error::Unsupported(
+        format!("the server is PostgreSQL {major}: 14 or newer is needed").into(),
+    ))
 }
 
 fn sent(params: &[&dyn Param]) -> std::result::Result<Vec<Option<CString>>, Fault> {
@@ -266,5 +279,34 @@ fn unreachable(place: &Place, fault: &Fault) -> Error {
             engine_code: errors::engine_code(state),
             sentence: format!("{shown} cannot be reached: {text}").into(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_below_14_is_refused_by_its_version() {
+        assert_eq!(check_version(140_000), Ok(()));
+        let refused = check_version(130_014).unwrap_err();
+        assert_eq!(refused.code(), -6);
+        assert!(refused.to_string().contains("PostgreSQL 13"), "{refused}");
+    }
+
+    #[test]
+    fn what_a_connection_fails_of_is_told_without_what_is_secret() {
+        let place = Place::read("postgresql://me:hush@host/db").unwrap();
+        let told = |state: &str, text: &str| {
+            unreachable(&place, &Fault { state: state.into(), text: text.into() })
+        };
+        for (state, code) in
+            [("28P01", -47), ("3D000", -47), ("53300", -40), ("57P03", -40), ("", -47)]
+        {
+            let error = told(state, "it says \"hush\"");
+            assert_eq!(error.code(), code, "{state}");
+            assert!(!error.to_string().contains("hush"), "{error}");
+            assert!(error.to_string().contains("postgresql://me@host/db"), "{error}");
+        }
     }
 }

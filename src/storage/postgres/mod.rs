@@ -3,6 +3,8 @@
 mod attempt;
 pub(in crate::storage) mod backend;
 #[cfg(test)]
+mod backend_tests;
+#[cfg(test)]
 pub(super) mod bed_tests;
 mod bells;
 mod budget;
@@ -18,6 +20,8 @@ mod event;
 mod explain;
 mod list;
 mod migrate;
+#[cfg(test)]
+mod open_tests;
 mod owner;
 mod policy;
 mod pool;
