@@ -12,7 +12,17 @@ use crate::storage::WriteOptions;
 
 /// The same store as another process sees it: nothing is shared but the server.
 fn elsewhere(own: &Own) -> Backend {
-    open(&format!("{}&application_name=elsewhere", own.url), &settings()).unwrap()
+    far_from(&own.url)
+}
+
+fn far_from(url: &str) -> Backend {
+    open(&format!("{url}&application_name={}", name_of(url)), &settings()).unwrap()
+}
+
+/// What the server knows the connections of that process by: the name of the schema.
+fn name_of(url: &str) -> &str {
+    let (_, name) = url.split_once("sw_schema=").unwrap();
+    name.split('&').next().unwrap()
 }
 
 fn set(backend: &Backend, ms: i64) -> crate::error::Result<()> {
@@ -70,10 +80,11 @@ fn writers_exclude_each_other_wherever_they_are() {
                 .unwrap();
         }
     };
+    let url = own.url.as_str();
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| add_one(&own.open()));
-            scope.spawn(|| add_one(&elsewhere(&own)));
+            scope.spawn(|| add_one(&open(url, &settings()).unwrap()));
+            scope.spawn(|| add_one(&far_from(url)));
         }
     });
     assert_eq!(read(&own.open()), 80);
@@ -98,9 +109,13 @@ fn a_connection_that_was_cut_is_replaced() {
     set(&backend, 3).unwrap();
     let owner = backend.owner_new().unwrap();
     backend.owner_hold(owner).unwrap();
-    own.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'elsewhere'");
+    let cut = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
+        name_of(&own.url)
+    );
+    own.run(&cut);
     assert_eq!(read(&backend), 3);
-    own.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'elsewhere'");
+    own.run(&cut);
     set(&backend, 4).unwrap();
     assert_eq!(read(&backend), 4);
 }
@@ -122,8 +137,9 @@ fn an_owner_lives_from_when_it_is_held_until_it_is_let_go_or_its_connection_ends
     other.owner_hold(id).unwrap();
     assert_eq!(backend.owner_is_alive(id), Ok(true));
     drop(other);
-    let is_gone = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'elsewhere'";
-    while own.admin.run_once(is_gone, &[]).unwrap().rows() > 0 {
+    let name = name_of(&own.url).to_owned();
+    let is_there = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1";
+    while own.admin.run_once(is_there, &[&name]).unwrap().rows() > 0 {
         std::thread::yield_now();
     }
     assert_eq!(backend.owner_is_alive(id), Ok(false));
@@ -192,11 +208,13 @@ fn a_forked_child_has_no_socket_of_its_parents_and_says_no_goodbye() {
     let Some(mut own) = Own::made() else { return };
     let socket = format!("/proc/self/fd/{}", own.admin.socket());
     assert!(std::fs::read_link(&socket).is_ok());
+    own.run("SELECT 1");
+    let mut kept = Some(own);
     let child = crate::process::forking::fork(|| {
         let is_closed = std::fs::read_link(&socket).is_err();
-        drop(own);
+        drop(kept.take());
         i32::from(!is_closed)
     });
     assert_eq!(child.exit_code(), 0);
-    own.run("SELECT 1");
+    kept.as_mut().unwrap().run("SELECT 1");
 }

@@ -132,7 +132,9 @@ fn a_store_is_there_once_it_was_made_and_says_so_before() {
 fn those_who_make_a_store_at_once_make_one() {
     let Some(own) = Own::new() else { return };
     let applied: u32 = std::thread::scope(|scope| {
-        let makers: Vec<_> = (0..4).map(|_| scope.spawn(|| init(&own.open()).unwrap())).collect();
+        let url = &own.url;
+        let make = move || init(&open(url, &settings()).unwrap()).unwrap();
+        let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
         makers.into_iter().map(|maker| maker.join().unwrap()).sum()
     });
     assert_eq!(applied, NEWEST as u32);

@@ -203,7 +203,8 @@ fn a_sync_that_fails_when_the_log_starts_over_poisons() {
 
 fn side_of(store: &Store) -> Arc<Side> {
     let entered = store.enter().unwrap();
-    let Backend::Sqlite(backend) = entered.backend().unwrap();
+    #[allow(irrefutable_let_patterns, reason = "there may be other backends")]
+    let Backend::Sqlite(backend) = entered.backend().unwrap() else { panic!("it is a file") };
     Arc::clone(backend.side())
 }
 
