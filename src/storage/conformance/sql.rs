@@ -24,7 +24,7 @@ fn asked(bed: &mut dyn Bed, sql: &str) -> String {
 }
 
 fn with_accounts(bed: &mut dyn Bed) {
-    let made = r#"[{"sql":"CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER)"},
+    let made = r#"[{"sql":"CREATE TABLE accounts (id BIGINT PRIMARY KEY, balance BIGINT)"},
         {"sql":"INSERT INTO accounts VALUES (1, 100), (2, 9223372036854775807)","expect_changes":2}]"#;
     run(bed, made, None).unwrap();
 }

@@ -82,6 +82,14 @@ impl Bed for PostgresBed {
         self.news
     }
 
+    fn keeps_newest(&self) -> bool {
+        false
+    }
+
+    fn shares_payloads(&self) -> bool {
+        false
+    }
+
     fn dump(&mut self) -> String {
         let mut text = String::new();
         let tables = self.conn.run_once(TABLES, &[]).unwrap();

@@ -23,19 +23,19 @@ struct SqliteBed {
 }
 
 /// Makes a store in memory.
-pub(in crate::storage) fn in_memory() -> Box<dyn Bed> {
+pub(in crate::storage) fn in_memory() -> Option<Box<dyn Bed>> {
     let conn = Connection::open_in_memory().unwrap();
     make_compactable(&conn).unwrap();
-    SqliteBed::boxed(conn, None)
+    Some(SqliteBed::boxed(conn, None))
 }
 
 /// Makes a store in a file, with a log as every one of ours.
-pub(in crate::storage) fn in_a_file() -> Box<dyn Bed> {
+pub(in crate::storage) fn in_a_file() -> Option<Box<dyn Bed>> {
     let folder = tempfile::tempdir().unwrap();
     let conn = Connection::open(folder.path().join("db")).unwrap();
     make_compactable(&conn).unwrap();
     conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF").unwrap();
-    SqliteBed::boxed(conn, Some(folder))
+    Some(SqliteBed::boxed(conn, Some(folder)))
 }
 
 impl SqliteBed {
@@ -64,6 +64,14 @@ impl Bed for SqliteBed {
 
     fn news(&self) -> News {
         self.news
+    }
+
+    fn keeps_newest(&self) -> bool {
+        true
+    }
+
+    fn shares_payloads(&self) -> bool {
+        true
     }
 
     fn dump(&mut self) -> String {
