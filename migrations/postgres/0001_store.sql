@@ -4,8 +4,8 @@
 -- What differs:
 --
 -- * One schema per store; a statement names it, nothing trusts search_path. `$schema` stands for it.
--- * Keys of runs, lanes, owners, entries and reservations are made by whoever writes the row (milliseconds
---   of the server and a counter); step_key, signal_key and event_key, whose order counts, by the server.
+-- * Keys of runs, lanes and owners are made by whoever writes the row (milliseconds of the server and a
+--   counter); those of steps and signals, whose order counts, and of reservations and entries by the server.
 -- * Names and keys are text COLLATE "C": SQLite's order, and no index that a new C library breaks.
 -- * Payloads are text where they are: the server keeps long ones apart and packs them itself.
 -- * An owner is known by its 32 bytes, of which the backend knows the meaning.

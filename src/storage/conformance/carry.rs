@@ -9,7 +9,7 @@ use crate::domain::control;
 use crate::domain::news::{News, Queues};
 use crate::domain::port::{
     CarriedEvent, CarriedSignal, CarriedTarget, Fence, IdStanding, Owner, QueueLimits, Room,
-    RunKey, SourceKind, StepKind, Target, Task, TaskState,
+    SourceKind, StepKind, Target, Task, TaskState,
 };
 use crate::domain::step::{self, Begin};
 use crate::domain::submit::Submit;
@@ -52,10 +52,6 @@ fn assert_whole(bed: &mut dyn Bed) {
 fn begun(bed: &mut dyn Bed, number: u8, submit: &Submit, now_ms: i64) -> Fence {
     bed.submit(number, submit, at(now_ms));
     bed.claimed(at(now_ms)).fence
-}
-
-fn key_of(bed: &mut dyn Bed, number: u8) -> RunKey {
-    bed.tx(|port| port.run_by_id(run_id(number))).unwrap().unwrap()
 }
 
 fn complete(bed: &mut dyn Bed, fence: Fence, now_ms: i64) {
@@ -105,15 +101,15 @@ pub(super) fn a_tree_that_comes_back_is_what_it_was(bed: &mut dyn Bed) {
         carry::bring(port, &tree, run_id(0xAB), at(2_000))
     });
     assert!(refused.contains(&text(1)), "{refused}");
-    let root = key_of(bed, 1);
+    let root = bed.key(1);
     let mut room = Room { runs: 9, rows: 900 };
     bed.tx(|port| port.trees_remove(&[root], &mut room)).unwrap();
     import(bed, &document, Ids::Keep, 2_000).unwrap();
     assert_eq!(export(bed, 1), document);
-    assert!(key_of(bed, 1) > root, "a key was given again");
+    assert!(bed.key(1) > root, "a key was given again");
     let known = bed.tx(|port| port.run_by_idempotency("", "k")).unwrap().unwrap();
     assert_eq!(known.0, run_id(1));
-    let root = key_of(bed, 1);
+    let root = bed.key(1);
     let totals = bed.tx(|port| port.totals(root, 9)).unwrap();
     assert_eq!((totals[0].label.as_str(), totals[0].spent, totals[0].entries), ("llm", 3, 1));
 }
@@ -121,7 +117,7 @@ pub(super) fn a_tree_that_comes_back_is_what_it_was(bed: &mut dyn Bed) {
 /// The rows that are carried are told as they stand, in their order and up to a bound.
 pub(super) fn rows_are_told_as_they_stand(bed: &mut dyn Bed) {
     ended_tree(bed);
-    let root = key_of(bed, 1);
+    let root = bed.key(1);
     let store_id = bed.tx(|port| port.store_id()).unwrap();
     assert!(!store_id.is_empty());
     let members = bed.tx(|port| [9, 1].map(|limit| port.members(root, limit).unwrap().len()));
@@ -176,7 +172,7 @@ pub(super) fn an_id_is_given_once(bed: &mut dyn Bed) {
     };
     assert_eq!(standing(bed, 9), IdStanding::Free);
     assert_eq!((standing(bed, 1), standing(bed, 3)), (IdStanding::Taken, IdStanding::Taken));
-    let root = key_of(bed, 1);
+    let root = bed.key(1);
     bed.tx(|port| port.trees_remove(&[root], &mut Room { runs: 1, rows: 900 })).unwrap();
     assert_eq!((standing(bed, 1), standing(bed, 3)), (IdStanding::Pruned, IdStanding::Pruned));
     bed.tx(|port| port.trees_remove(&[root], &mut Room { runs: 9, rows: 900 })).unwrap();
@@ -221,7 +217,7 @@ pub(super) fn an_attempt_that_ran_comes_in_as_lost(bed: &mut dyn Bed) {
     begun(bed, 1, &Submit { max_tries: 2, ..plain() }, 5);
     let document = export(bed, 1);
     import(bed, &document, Ids::New, 50).unwrap();
-    let copy = key_of(bed, 101);
+    let copy = bed.key(101);
     let task = bed.task(copy).unwrap();
     assert_eq!((task.state, task.fence, task.losses, task.due_at_ms), (TaskState::Ready, 1, 1, 50));
     let (_, running) = bed.tx(|port| port.queue("default")).unwrap().unwrap();
@@ -232,7 +228,7 @@ pub(super) fn an_attempt_that_ran_comes_in_as_lost(bed: &mut dyn Bed) {
     assert_ne!(again, document);
     let again = again.replace(&text(1), &text(4));
     import(bed, &again, Ids::Keep, 60).unwrap();
-    let failed = key_of(bed, 4);
+    let failed = bed.key(4);
     let end = bed.tx(|port| port.run_end(failed)).unwrap().unwrap();
     assert!(end.error.unwrap().contains("it ran when its run was exported"));
 }
@@ -256,11 +252,11 @@ pub(super) fn children_wake_their_parents_in_their_own_tree(bed: &mut dyn Bed) {
     bed.tx(|port| suspend(port, root, &parking, at(7))).unwrap();
     let document = export(bed, 1);
     import(bed, &document, Ids::New, 50).unwrap();
-    let copy = key_of(bed, 101);
+    let copy = bed.key(101);
     let mut other = claimer(9, bed.owner_key(9));
     other.filter.queue = "c".into();
     let first = bed.claim(&other, at(51)).unwrap().fence;
-    assert_eq!(first.run_key, root.run_key + 1);
+    assert_eq!(first.run_key, bed.key(2));
     let second = bed.claim(&other, at(52)).unwrap().fence;
     complete(bed, second, 53);
     let states = [root.run_key, copy].map(|key| bed.task(key).unwrap().state);
@@ -304,7 +300,7 @@ pub(super) fn a_cancel_under_way_is_carried(bed: &mut dyn Bed) {
     bed.tx(|port| port.owner_make(&owner, 1)).unwrap();
     while bed.tx(|port| control::sweep_cascades(port, at(60))).unwrap().has_more {}
     for number in [2, 102] {
-        let key = key_of(bed, number);
+        let key = bed.key(number);
         assert!(bed.task(key).is_none(), "run {number} lives");
     }
 }

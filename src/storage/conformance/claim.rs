@@ -56,13 +56,13 @@ pub(super) fn a_claimed_run_is_claimed_by_nobody_else(bed: &mut dyn Bed) {
 
 /// P13.
 pub(super) fn each_claim_raises_the_attempt_number(bed: &mut dyn Bed) {
-    bed.run(1, at(5));
+    let key = bed.run(1, at(5));
     for number in 1..=5 {
         let claimed = bed.claimed(at(6));
         assert_eq!(claimed.fence.number, number);
         bed.finish(claimed.fence, &End::Release(0), at(7)).unwrap();
     }
-    let ended = bed.tx(|port| port.attempts_after(1, 0, 100).unwrap());
+    let ended = bed.tx(|port| port.attempts_after(key, 0, 100).unwrap());
     assert_eq!(ended.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
 }
 
@@ -250,14 +250,13 @@ pub(super) fn what_comes_due_wakes_together_and_names_each_gate_once(bed: &mut d
         bed.submit(number, &later, at(5));
     }
     let woken = bed.tx(|port| port.wake_due(400, 3).unwrap());
-    let lane_key = bed.task(1).unwrap().lane_key;
+    let keys = [1, 2, 3, 4, 5].map(|number| bed.key(number));
+    let lane_key = bed.task(keys[0]).unwrap().lane_key;
     let place = |gate: &str| GatePlace { lane_key, gate: gate.into() };
     assert_eq!((woken.count, woken.places), (3, vec![place("gate")]), "the earliest first");
     let states = |bed: &mut dyn Bed| {
-        (1..=5)
-            .map(|key| bed.task(key).unwrap())
-            .map(|t| (t.state, t.due_at_ms))
-            .collect::<Vec<_>>()
+        let task = |key| bed.task(key).unwrap();
+        keys.map(task).iter().map(|t| (t.state, t.due_at_ms)).collect::<Vec<_>>()
     };
     let (ready, delayed) = (TaskState::Ready, TaskState::Delayed);
     let first = [(ready, 100), (ready, 200), (ready, 300), (delayed, 400), (delayed, 500)];

@@ -87,6 +87,11 @@ impl dyn Bed + '_ {
     /// Submits a plain run of the default queue and returns its key.
     fn run(&mut self, number: u8, now: Now) -> RunKey {
         self.submit(number, &plain(), now);
+        self.key(number)
+    }
+
+    /// Returns the key of the run with this number.
+    fn key(&mut self, number: u8) -> RunKey {
         self.tx(|port| port.run_by_id(run_id(number)).unwrap().unwrap())
     }
 

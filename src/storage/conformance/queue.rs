@@ -4,7 +4,7 @@ use super::{Bed, at, claimer, plain, run_id};
 use crate::domain::attempt::End;
 use crate::domain::claim::{claim, outlook};
 use crate::domain::control::{cancel, pause, resume, retry};
-use crate::domain::port::{Fence, GatePlace, QueueLimits, RunKey, TaskState};
+use crate::domain::port::{Fence, GatePlace, QueueLimits, TaskState};
 use crate::domain::queue::{let_in, set};
 use crate::domain::submit::{Submit, submit};
 use crate::domain::sweep::{give_back, sweep};
@@ -21,6 +21,11 @@ impl dyn Bed + '_ {
         while let Some(at) = after {
             after = self.tx(|port| let_in(port, QUEUE, &at)).unwrap();
         }
+    }
+
+    fn state(&mut self, number: u8) -> TaskState {
+        let key = self.key(number);
+        self.task(key).unwrap().state
     }
 
     fn gated(&mut self, number: u8, gate: &str) {
@@ -108,13 +113,13 @@ pub(super) fn a_gate_lets_one_in_after_the_other(bed: &mut dyn Bed) {
     bed.gated(4, "b");
     bed.run(5, at(5));
     let first = bed.next().unwrap();
-    assert_eq!(first.run_key, 1);
-    assert_eq!(bed.next().unwrap().run_key, 4);
-    assert_eq!(bed.next().unwrap().run_key, 5, "who has no key passes");
+    assert_eq!(first.run_key, bed.key(1));
+    assert_eq!(bed.next().unwrap().run_key, bed.key(4));
+    assert_eq!(bed.next().unwrap().run_key, bed.key(5), "who has no key passes");
     assert!(bed.next().is_none());
-    assert_eq!(bed.task(2).unwrap().state, TaskState::Blocked);
+    assert_eq!(bed.state(2), TaskState::Blocked);
     bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
-    assert_eq!(bed.next().unwrap().run_key, 2, "in order");
+    assert_eq!(bed.next().unwrap().run_key, bed.key(2), "in order");
     assert!(bed.next().is_none());
 }
 
@@ -127,9 +132,8 @@ pub(super) fn gates_turn_in_every_lane_of_their_queue_and_in_no_other(bed: &mut 
         bed.gated_in(number, gate, workflow);
     }
     bed.submit(6, &Submit { concurrency_key: Some("a".into()), ..other }, at(5));
-    let ready = |bed: &mut dyn Bed| -> Vec<RunKey> {
-        let is_ready = |bed: &mut dyn Bed, key| bed.task(key).unwrap().state == TaskState::Ready;
-        (1..=6).filter(|key| is_ready(bed, *key)).collect()
+    let ready = |bed: &mut dyn Bed| -> Vec<u8> {
+        (1..=6).filter(|number| bed.state(*number) == TaskState::Ready).collect()
     };
     let turn = |bed: &mut dyn Bed, gates: &[(&str, bool)]| {
         bed.tx(|port| port.gates_turn(QUEUE, gates).unwrap());
@@ -139,9 +143,9 @@ pub(super) fn gates_turn_in_every_lane_of_their_queue_and_in_no_other(bed: &mut 
     assert_eq!(turn(bed, &[("a", false), ("b", false)]), [5, 6]);
     assert_eq!(turn(bed, &[("a", true), ("none", true)]), [1, 3, 5, 6]);
     assert_eq!(turn(bed, &[("a", true), ("b", true)]), [1, 3, 4, 5, 6], "one is ready");
-    let place = |bed: &mut dyn Bed, key, gate: &str| GatePlace {
-        lane_key: bed.task(key).unwrap().lane_key,
-        gate: gate.into(),
+    let place = |bed: &mut dyn Bed, number, gate: &str| {
+        let key = bed.key(number);
+        GatePlace { lane_key: bed.task(key).unwrap().lane_key, gate: gate.into() }
     };
     let (a, c) = (place(bed, 1, "a"), place(bed, 5, "c"));
     bed.tx(|port| port.running_add(QUEUE, 1, Some("c")).unwrap());
@@ -166,10 +170,10 @@ pub(super) fn the_next_is_let_in_when_the_first_at_an_open_gate_goes_away(bed: &
     bed.tx(|port| pause(port, &text(3), at(8))).unwrap();
     bed.tx(|port| sweep(port, &[], run_id(0xEE), at(40))).unwrap();
 
-    assert_eq!(bed.next().unwrap().run_key, 5);
+    assert_eq!(bed.next().unwrap().run_key, bed.key(5));
     bed.tx(|port| resume(port, &text(3), at(41))).unwrap();
     assert!(bed.next().is_none(), "the gate counts who comes back");
-    assert_eq!(bed.task(3).unwrap().state, TaskState::Blocked);
+    assert_eq!(bed.state(3), TaskState::Blocked);
 }
 
 /// A worker that does not take what stands first must not be kept from what it takes.
@@ -183,7 +187,7 @@ pub(super) fn a_gate_that_opens_lets_one_in_of_each_lane(bed: &mut dyn Bed) {
     bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
     let mut of_other = claimer(1, bed.owner_key(1));
     of_other.filter.workflows = Some(vec!["other".into()]);
-    assert_eq!(bed.claim(&of_other, at(8)).unwrap().fence.run_key, 3);
+    assert_eq!(bed.claim(&of_other, at(8)).unwrap().fence.run_key, bed.key(3));
     assert!(bed.next().is_none());
 }
 
@@ -194,9 +198,8 @@ pub(super) fn a_raised_limit_lets_in_as_many_as_it_has_room_for(bed: &mut dyn Be
     }
     assert!(bed.next().is_some() && bed.next().is_some() && bed.next().is_none());
     bed.limit(r#"{"concurrency_per_key":2}"#);
-    let ready = |bed: &mut dyn Bed| {
-        (1..=6).filter(|key| bed.task(*key).unwrap().state == TaskState::Ready).count()
-    };
+    let ready =
+        |bed: &mut dyn Bed| (1..=6).filter(|number| bed.state(*number) == TaskState::Ready).count();
     assert_eq!(ready(bed), 2, "one at each gate");
     assert!(bed.next().is_some() && bed.next().is_some() && bed.next().is_none());
     bed.limit(r#"{"concurrency_per_key":1}"#);
@@ -219,7 +222,7 @@ pub(super) fn a_run_that_ends_lets_the_next_in_while_a_limit_is_being_raised(bed
         bed.tx(|port| set(port, QUEUE, &limits)).unwrap();
         bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
         let next = bed.next().unwrap();
-        assert_eq!(next.run_key, i64::from(number) + 1);
+        assert_eq!(next.run_key, bed.key(number + 1));
         bed.finish(next, &End::Complete("1".into()), at(8)).unwrap();
     }
 }
@@ -262,19 +265,18 @@ pub(super) fn the_first_in_the_order_of_claims_is_the_ready_one_at_its_gate(bed:
     }
     bed.submit(5, &Submit { run_at_ms: 20, priority: -9, ..gated }, at(5));
     let ready = |bed: &mut dyn Bed| {
-        let is_ready = |key: &i64| bed.task(*key).unwrap().state == TaskState::Ready;
-        (1..=5).filter(is_ready).collect::<Vec<i64>>()
+        (1..=5).filter(|number| bed.state(*number) == TaskState::Ready).collect::<Vec<u8>>()
     };
     assert_eq!(ready(bed), [3]);
     let third = bed.next().unwrap();
-    assert_eq!((third.run_key, ready(bed)), (3, vec![2]));
+    assert_eq!((third.run_key, ready(bed)), (bed.key(3), vec![2]));
     bed.tx(|port| sweep(port, &[], run_id(0xEE), at(20))).unwrap();
     assert_eq!(ready(bed), [5], "what comes due goes before");
-    assert_eq!(bed.next().unwrap().run_key, 5);
+    assert_eq!(bed.next().unwrap().run_key, bed.key(5));
     assert_eq!(ready(bed), [0; 0], "the gate is full");
     bed.finish(third, &End::Release(0), at(21)).unwrap();
     assert_eq!(ready(bed), [3]);
-    assert_eq!(bed.next().unwrap().run_key, 3, "it comes back to the head of its gate");
+    assert_eq!(bed.next().unwrap().run_key, bed.key(3), "it comes back to the head of its gate");
 }
 
 pub(super) fn a_limit_that_is_set_counts_what_runs_already(bed: &mut dyn Bed) {

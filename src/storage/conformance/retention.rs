@@ -9,7 +9,7 @@ use crate::domain::claim::Claimer;
 use crate::domain::event::{self, Append};
 use crate::domain::list::filter::Asked;
 use crate::domain::list::{Counted, count_begin, count_on, list};
-use crate::domain::port::{Fence, LaneFilter, Order, Room, RunKey};
+use crate::domain::port::{Fence, LaneFilter, Order, Room};
 use crate::domain::retention::{Pruned, meant, prune_on, rehearse_on, told};
 use crate::domain::step::{self, Begin};
 use crate::domain::submit::{Submit, submit};
@@ -389,13 +389,10 @@ pub(super) fn events_of_pruned_runs_stay_until_they_are_the_oldest(bed: &mut dyn
 
 /// P33: whatever goes, a cursor goes on, and the keys that it names are never given again.
 pub(super) fn keys_of_pruned_runs_are_not_given_again(bed: &mut dyn Bed) {
-    let key_of = |bed: &mut dyn Bed, number| -> RunKey {
-        bed.tx(|port| port.run_by_id(run_id(number))).unwrap().unwrap()
-    };
     let mut keys = Vec::new();
     for number in 1..9 {
         let fence = begun(bed, number, &plain(), 5);
-        keys.push(key_of(bed, number));
+        keys.push(bed.key(number));
         complete(bed, fence, 5);
         if number == 4 {
             let first = page(bed, "{\"order\":\"oldest\"}", None, 4);

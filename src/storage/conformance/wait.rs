@@ -156,9 +156,10 @@ pub(super) fn tasks_that_wake_are_ready_at_their_gates_and_wait_for_nothing(bed:
     for number in 1..=2 {
         bed.submit(number, &gated, at(5));
     }
-    let keys = [bed.run(3, at(5)), 1, 2, 99];
-    let lane_key = bed.task(1).unwrap().lane_key;
-    bed.tx(|port| port.waits_insert(1, &[(&Target::Signal("s".into()), 0)]).unwrap());
+    let (one, two) = (bed.key(1), bed.key(2));
+    let keys = [bed.run(3, at(5)), one, two, i64::MAX];
+    let lane_key = bed.task(one).unwrap().lane_key;
+    bed.tx(|port| port.waits_insert(one, &[(&Target::Signal("s".into()), 0)]).unwrap());
     let woken = bed.tx(|port| port.tasks_wake(&keys, 600, WokenFor::Room).unwrap());
     let places = vec![GatePlace { lane_key, gate: "g".into() }];
     assert_eq!(woken, Woken { count: 2, places }, "one was ready, one is not there");
@@ -166,10 +167,10 @@ pub(super) fn tasks_that_wake_are_ready_at_their_gates_and_wait_for_nothing(bed:
         let task = bed.task(key).unwrap();
         (task.state, task.due_at_ms, task.wake_at_ms, task.is_woken_for_room)
     };
-    assert_eq!(seen(bed, 1), (TaskState::Ready, 600, None, true));
-    assert_eq!(seen(bed, 2), (TaskState::Ready, 600, None, true));
-    assert_eq!(seen(bed, 3), (TaskState::Ready, 5, None, false));
-    assert!(bed.tx(|port| port.waits(1, 9).unwrap()).is_empty());
+    assert_eq!(seen(bed, one), (TaskState::Ready, 600, None, true));
+    assert_eq!(seen(bed, two), (TaskState::Ready, 600, None, true));
+    assert_eq!(seen(bed, keys[0]), (TaskState::Ready, 5, None, false));
+    assert!(bed.tx(|port| port.waits(one, 9).unwrap()).is_empty());
 }
 
 /// Returns whether nothing is to be claimed.

@@ -89,38 +89,45 @@ LIMIT $2";
 
 const RESERVATION_INSERT: &str = "
 INSERT INTO $schema.sw_budget_reservations (
+    salt, root_key, run_key, fence, unit, amount, state, source, at_ms, units, place, label, step_name,
+    step_occurrence
+)
+VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, 0, $10, $11, $12)
+RETURNING reservation_key";
+
+const RESERVATION_INSERT_MORE: &str = "
+INSERT INTO $schema.sw_budget_reservations (
     reservation_key, salt, root_key, run_key, fence, unit, amount, state, source, at_ms, units, place,
     label, step_name, step_occurrence
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14)";
+SELECT r.reservation_key, r.salt, r.root_key, r.run_key, r.fence, a.unit, a.amount, 0, NULL, r.at_ms,
+    r.units, a.place, r.label, r.step_name, r.step_occurrence
+FROM $schema.sw_budget_reservations AS r
+CROSS JOIN unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS a (unit, amount, place)
+WHERE r.reservation_key = $1 AND r.place = 0";
 
 const RESERVATION_BY_SOURCE: &str = "
-SELECT reservation_key - place, salt, root_key, run_key, fence, unit, amount, state, label,
+SELECT reservation_key, salt, root_key, run_key, fence, unit, amount, state, label,
     step_name, step_occurrence, at_ms
 FROM $schema.sw_budget_reservations
 WHERE run_key = $1 AND fence = $2 AND source = $3";
 
-// Keys of one reservation lie in a row. Those of a tree that is being pruned are gone (P34).
+// Those of a tree that is being pruned are gone (P34).
 const RESERVATION: &str = "
-SELECT reservation_key - place, salt, root_key, run_key, fence, unit, amount, state, label,
+SELECT reservation_key, salt, root_key, run_key, fence, unit, amount, state, label,
     step_name, step_occurrence, at_ms
 FROM $schema.sw_budget_reservations AS b
-WHERE reservation_key >= $1 AND reservation_key < $1 + (
-        SELECT units
-        FROM $schema.sw_budget_reservations
-        WHERE reservation_key = $1 AND place = 0
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM $schema.sw_workflow_runs AS r WHERE r.run_key = b.root_key AND r.outcome = 4
-    )
-ORDER BY reservation_key";
+WHERE reservation_key = $1 AND NOT EXISTS (
+    SELECT 1 FROM $schema.sw_workflow_runs AS r WHERE r.run_key = b.root_key AND r.outcome = 4
+)
+ORDER BY place";
 
 const RESERVATIONS_OPEN: &str = "
-SELECT reservation_key - place, salt, root_key, run_key, fence, unit, amount, state, label,
+SELECT reservation_key, salt, root_key, run_key, fence, unit, amount, state, label,
     step_name, step_occurrence, at_ms
 FROM $schema.sw_budget_reservations
 WHERE run_key = $1 AND state = 0
-ORDER BY reservation_key";
+ORDER BY reservation_key, place";
 
 const RESERVATIONS_OPEN_COUNT: &str = "
 SELECT count(*)
@@ -130,16 +137,12 @@ WHERE run_key = $1 AND state = 0";
 const RESERVATIONS_CLOSE: &str = "
 UPDATE $schema.sw_budget_reservations
 SET state = $3
-WHERE run_key = $1 AND state = 0 AND reservation_key - place = ANY ($2::bigint[])";
+WHERE run_key = $1 AND state = 0 AND reservation_key = ANY ($2::bigint[])";
 
 const RESERVATION_SET: &str = "
 UPDATE $schema.sw_budget_reservations
 SET state = $2
-WHERE reservation_key >= $1 AND reservation_key < $1 + (
-    SELECT units
-    FROM $schema.sw_budget_reservations
-    WHERE reservation_key = $1 AND place = 0
-)";
+WHERE reservation_key = $1";
 
 const LEDGER_INSERT: &str = "
 INSERT INTO $schema.sw_budget_ledger (
@@ -208,6 +211,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     LIMITS_COPY,
     BALANCES_DUE,
     RESERVATION_INSERT,
+    RESERVATION_INSERT_MORE,
     RESERVATION_BY_SOURCE,
     RESERVATION,
     RESERVATIONS_OPEN,
@@ -309,27 +313,29 @@ impl BudgetPort for Tx<'_> {
         amounts: &Amounts,
         source: Option<&str>,
     ) -> Result<i64> {
-        let key = self.new_keys(amounts.len());
+        let mut units = amounts.iter();
+        let (unit, amount) =
+            units.next().ok_or_else(|| Error::internal("a reservation of nothing"))?;
         let (step_name, step_occurrence) = first.step.clone().unzip();
-        let units = amounts.len();
-        for (place, (unit, amount)) in (0_i64..).zip(amounts) {
-            let row: [&dyn Param; 14] = [
-                &(key + place),
-                &first.salt,
-                &first.root_key,
-                &first.run_key,
-                &first.attempt,
-                unit,
-                amount,
-                &source.filter(|_| place == 0),
-                &first.at_ms,
-                &units,
-                &place,
-                &first.label,
-                &step_name,
-                &step_occurrence,
-            ];
-            self.exec(RESERVATION_INSERT, &row)?;
+        let row: [&dyn Param; 12] = [
+            &first.salt,
+            &first.root_key,
+            &first.run_key,
+            &first.attempt,
+            unit,
+            amount,
+            &source,
+            &first.at_ms,
+            &amounts.len(),
+            &first.label,
+            &step_name,
+            &step_occurrence,
+        ];
+        let key = self.row_opt(RESERVATION_INSERT, &row, |row| row.get(0))?;
+        let key = key.ok_or_else(|| Error::internal("a reservation has no key"))?;
+        if amounts.len() > 1 {
+            let (units, amounts): (Vec<&String>, Vec<&i64>) = units.unzip();
+            self.exec(RESERVATION_INSERT_MORE, &[&key, &Many(&units), &Many(&amounts)])?;
         }
         Ok(key)
     }

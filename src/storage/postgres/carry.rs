@@ -54,11 +54,11 @@ ORDER BY seq
 LIMIT $2";
 
 const RESERVATIONS: &str = "
-SELECT reservation_key - place, salt, root_key, run_key, fence, unit, amount, state, label,
+SELECT reservation_key, salt, root_key, run_key, fence, unit, amount, state, label,
     step_name, step_occurrence, at_ms, source
 FROM $schema.sw_budget_reservations
 WHERE run_key = $1
-ORDER BY reservation_key
+ORDER BY reservation_key, place
 LIMIT $2";
 
 const LEDGER: &str = "

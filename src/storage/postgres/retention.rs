@@ -115,11 +115,11 @@ RETURNING coalesce(octet_length(payload), 0)";
 
 const RESERVATIONS_DELETE: &str = "
 DELETE FROM $schema.sw_budget_reservations
-WHERE reservation_key IN (
-    SELECT reservation_key
+WHERE (reservation_key, place) IN (
+    SELECT reservation_key, place
     FROM $schema.sw_budget_reservations
     WHERE run_key = $1
-    ORDER BY fence, source, reservation_key
+    ORDER BY fence, source, reservation_key, place
     LIMIT $2
 )
 RETURNING 0";
