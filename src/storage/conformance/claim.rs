@@ -264,7 +264,7 @@ pub(super) fn what_comes_due_wakes_together_and_names_each_gate_once(bed: &mut d
     let woken = bed.tx(|port| port.wake_due(500, 9).unwrap());
     assert_eq!((woken.count, woken.places), (2, vec![place("gate")]));
     assert_eq!(bed.tx(|port| port.wake_due(500, 9).unwrap()), Woken::default());
-    assert_eq!(bed.task(5).unwrap().wake_at_ms, None);
+    assert_eq!(bed.task(keys[4]).unwrap().wake_at_ms, None);
 }
 
 /// P12.

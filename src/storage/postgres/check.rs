@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::json;
 
 /// Name of the check, and the statement that finds its faults.
-const CHECKS: [(&str, &str); 27] = [
+const CHECKS: [(&str, &str); 26] = [
     (
         "ledger",
         "
@@ -186,34 +186,6 @@ WHERE r.parent_key IS NOT NULL
     OR r.root_key IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM $schema.sw_workflow_runs AS p WHERE p.run_key = r.root_key)
     OR (r.parent_key IS NULL) <> (r.root_key IS NULL)
-LIMIT $1",
-    ),
-    (
-        "payload",
-        "
-SELECT what || ' is no JSON' || iif(may_name, ' and no name of a payload', '')
-FROM (
-    SELECT 'the metadata of run ' || run_key AS what, metadata AS text, 0 AS may_name FROM $schema.sw_workflow_runs
-    UNION ALL
-    SELECT 'the error of run ' || run_key, error, 0 FROM $schema.sw_workflow_runs
-    UNION ALL
-    SELECT 'an error of run ' || run_key, error, 0 FROM $schema.sw_workflow_attempts
-    UNION ALL
-    SELECT 'an error in run ' || run_key, error, 0 FROM $schema.sw_workflow_steps
-    UNION ALL
-    SELECT 'payload ' || payload_key || ' of old', body, 0 FROM $schema.sw_payloads
-    UNION ALL
-    SELECT 'the args of run ' || run_key, args, 1 FROM $schema.sw_workflow_runs
-    UNION ALL
-    SELECT 'the result of run ' || run_key, result, 1 FROM $schema.sw_workflow_runs
-    UNION ALL
-    SELECT 'a result in run ' || run_key, result, 1 FROM $schema.sw_workflow_steps
-    UNION ALL
-    SELECT 'a message to run ' || run_key, payload, 1 FROM $schema.sw_workflow_signals
-    UNION ALL
-    SELECT 'event ' || seq, payload, 1 FROM $schema.sw_workflow_events
-)
-WHERE NOT json_valid(text) AND NOT (may_name AND text = '@' || CAST(substr(text, 2) AS INTEGER))
 LIMIT $1",
     ),
     (

@@ -24,10 +24,15 @@ WHERE r.run_key = $1 AND r.outcome < 4 AND r.root_key IS NULL AND NOT EXISTS (
 
 const FORK_LIVING: &str = "
 WITH RECURSIVE chain (run_key, outcome) AS (
-    SELECT f.run_key, f.outcome
-    FROM $schema.sw_workflow_runs AS f
-    WHERE f.forked_from = $1 OR f.forked_from IN (
-        SELECT m.run_key FROM $schema.sw_workflow_runs AS m WHERE m.root_key = $1
+    (
+        SELECT f.run_key, f.outcome
+        FROM $schema.sw_workflow_runs AS f
+        WHERE f.forked_from = $1
+        UNION ALL
+        SELECT f.run_key, f.outcome
+        FROM $schema.sw_workflow_runs AS m
+        JOIN $schema.sw_workflow_runs AS f ON f.forked_from = m.run_key
+        WHERE m.root_key = $1
     )
     UNION
     SELECT f.run_key, f.outcome

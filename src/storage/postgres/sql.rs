@@ -30,11 +30,11 @@ WHERE relid IN (
 
 // What our tables are, and what of others hangs on them.
 const OURS_SHAPED: &str = "
-SELECT md5(string_agg(c.oid || c.relname || c.relkind || c.relnatts || c.relhasrules || (
+SELECT md5(string_agg(concat_ws('/', c.oid, c.relname, c.relkind, c.relnatts, c.relhasrules, (
     SELECT count(*) FROM pg_constraint AS f WHERE f.confrelid = c.oid
-) || (
+), (
     SELECT count(*) FROM pg_trigger AS t WHERE t.tgrelid = c.oid
-), ',' ORDER BY c.oid))
+)), ',' ORDER BY c.oid))
 FROM pg_class AS c
 WHERE c.relnamespace = '$schema'::regnamespace AND c.relname LIKE 'sw\\_%'";
 
