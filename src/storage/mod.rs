@@ -8,7 +8,7 @@ mod backend;
 pub mod conformance;
 mod heads;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub mod postgres;
 pub mod sqlite;
 mod system;
 mod tally;

@@ -23,6 +23,8 @@ mod migrate;
 #[cfg(test)]
 mod open_tests;
 mod owner;
+#[cfg(test)]
+mod plan_tests;
 mod policy;
 mod pool;
 mod pq;
@@ -40,3 +42,31 @@ mod tx;
 mod url;
 mod value;
 mod wait;
+
+/// Every statement of the topics, so that one test prepares each and refuses a scan in its plan.
+pub fn statements() -> Vec<&'static str> {
+    let topics = [
+        attempt::STATEMENTS,
+        budget::STATEMENTS,
+        carry::STATEMENTS,
+        claim::STATEMENTS,
+        control::STATEMENTS,
+        event::STATEMENTS,
+        explain::STATEMENTS,
+        list::STATEMENTS,
+        migrate::STATEMENTS,
+        policy::STATEMENTS,
+        query::STATEMENTS,
+        queue::STATEMENTS,
+        retention::STATEMENTS,
+        run::STATEMENTS,
+        schedule::STATEMENTS,
+        sql::STATEMENTS,
+        stats::STATEMENTS,
+        step::STATEMENTS,
+        store::STATEMENTS,
+        task::STATEMENTS,
+        wait::STATEMENTS,
+    ];
+    topics.concat()
+}

@@ -162,8 +162,8 @@ fn fault_of(text: &str) -> Fault {
 /// Reads what a connection that came to nothing says: a state stands behind the severity.
 fn fault_of_connecting(text: &str) -> Fault {
     let line = text.lines().next().unwrap_or_default();
-    let found = line.split(":  ").find_map(|part| part.split_once(": "));
-    match found.filter(|(state, _)| is_state(state)) {
+    let mut parts = line.split(":  ").filter_map(|part| part.split_once(": "));
+    match parts.find(|(state, _)| is_state(state)) {
         Some((state, sentence)) => Fault { state: state.into(), text: sentence.into() },
         None => fault_of(&text.trim_end().replace('\n', " ")),
     }
