@@ -62,12 +62,11 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// Returns the first of so many keys in a row.
-    pub(super) fn make(&self, server_ms: i64, count: usize) -> i64 {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
+    /// Returns the next key.
+    pub(super) fn make(&self, server_ms: i64) -> i64 {
         let earliest = server_ms << COUNTER_BITS | self.start;
         let next = |last: i64| (last + 1).max(earliest);
-        let step = |last| Some(next(last) + count - 1);
+        let step = |last| Some(next(last));
         let last = self.last.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step);
         next(last.unwrap_or_default())
     }
@@ -94,10 +93,10 @@ mod tests {
     #[test]
     fn keys_grow_whatever_the_clock_does_and_none_is_given_twice() {
         let keys = Keys::default();
-        let first = keys.make(1_000, 3);
+        let first = keys.make(1_000);
         assert_eq!(first >> COUNTER_BITS, 1_000);
-        assert_eq!(keys.make(1_000, 1), first + 3);
-        assert_eq!(keys.make(900, 1), first + 4);
-        assert_eq!(keys.make(1_001, 1) >> COUNTER_BITS, 1_001);
+        assert_eq!(keys.make(1_000), first + 1);
+        assert_eq!(keys.make(900), first + 2);
+        assert_eq!(keys.make(1_001) >> COUNTER_BITS, 1_001);
     }
 }

@@ -142,9 +142,9 @@ impl Connection {
         &self.schema
     }
 
-    /// Returns the first of so many new keys in a row.
-    pub(super) fn new_keys(&self, count: usize) -> i64 {
-        self.common.keys.make(self.common.clock.lease_ms(), count)
+    /// Returns a key that no row has.
+    pub(super) fn new_key(&self) -> i64 {
+        self.common.keys.make(self.common.clock.lease_ms())
     }
 
     /// Runs a statement of ours, prepared when it is first run.

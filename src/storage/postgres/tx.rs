@@ -40,12 +40,7 @@ impl<'conn> Tx<'conn> {
 
     /// Returns a key that is greater than all that this process made, in the order of the server's time.
     pub(super) fn new_key(&mut self) -> i64 {
-        self.conn.new_keys(1)
-    }
-
-    /// Returns the first of so many such keys in a row.
-    pub(super) fn new_keys(&mut self, count: usize) -> i64 {
-        self.conn.new_keys(count)
+        self.conn.new_key()
     }
 
     /// Runs a statement and returns how many rows it changed. `$schema.` in its text stands before each
