@@ -149,7 +149,7 @@ pub(super) fn rows_are_told_as_they_stand(bed: &mut dyn Bed) {
     let ledger = bed.tx(|port| port.ledger_carried(root, 9)).unwrap();
     assert_eq!((ledger[0].source, ledger[0].amount), (SourceKind::Step, 3));
     bed.tx(|port| {
-        let (child, signal) = (Target::Child(root + 1), Target::Signal("s".into()));
+        let (child, signal) = (Target::Child(child), Target::Signal("s".into()));
         let targets = [(&signal, 2), (&child, 0), (&Target::Time(7), 0)];
         port.waits_insert(root, &targets).unwrap();
         port.room_wait_insert(root, "t", root, 4).unwrap();
