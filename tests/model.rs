@@ -155,6 +155,41 @@ fn whatever_is_called_in_which_order_the_model_knows_the_answer() {
     assert!(missing.is_empty(), "never called: {missing:?}");
 }
 
+/// The same seeds on a server: SQLite, PostgreSQL and the model answer alike. Each walk has a schema of its
+/// own, which goes with the server of `scripts/postgres.sh`.
+#[cfg(feature = "postgres")]
+#[test]
+fn the_server_answers_as_the_file_and_the_model_do() {
+    let Ok(url) = std::env::var("SW_POSTGRES_URL") else {
+        assert!(std::env::var("SW_REQUIRE_ALL").is_err(), "SW_POSTGRES_URL names no server");
+        println!("skipped: SW_POSTGRES_URL names no server, scripts/postgres.sh starts one");
+        return;
+    };
+    let sign = if url.contains('?') { '&' } else { '?' };
+    let mark = std::process::id();
+    let schema = format!("sw_model_{mark}_{{walk}}");
+    let path = format!("options=-csearch_path%3D{schema}");
+    place::lay(&format!("{url}{sign}sw_schema={schema}&{path}"));
+    for (kind, rounds, steps) in ON_A_SERVER {
+        walk(kind, (rounds, steps), &[]);
+    }
+    for (name, script) in &walks::found() {
+        if let (_, Some(failure)) = walks::play(script, false) {
+            panic!("{name}: {failure}");
+        }
+    }
+}
+
+/// Walks, how many of them and how long: those of the tests above, fewer.
+#[cfg(feature = "postgres")]
+const ON_A_SERVER: [(&str, u64, u64); 5] = [
+    ("plain", 4, 300),
+    ("acts", 2, 300),
+    ("prunes", 2, 300),
+    ("carrying", 2, 300),
+    ("whole", 2, 300),
+];
+
 /// What walks have found once, in the fewest deeds that showed it.
 #[test]
 fn what_a_walk_has_found_once_stays_mended() {

@@ -2,9 +2,21 @@
 //! backend, or another disk, is walked from the same seed; each walk wants an empty store, so the
 //! name must hold `{walk}`, which becomes the walk's own name.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+
+thread_local! {
+    /// What stands in the place of `SW_MODEL_STORE` for the walks of this thread.
+    static STORE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Has the walks of this thread lay their stores where that says.
+#[cfg(feature = "postgres")]
+pub fn lay(store: &str) {
+    STORE.set(Some(store.to_owned()));
+}
 
 /// The place of one walk's store; what was made here goes with it.
 pub struct Place {
@@ -14,7 +26,8 @@ pub struct Place {
 
 impl Place {
     pub fn of(walk: &str, seed: u64) -> Place {
-        let named = std::env::var("SW_MODEL_STORE").ok();
+        let laid = STORE.with_borrow(Clone::clone);
+        let named = laid.or_else(|| std::env::var("SW_MODEL_STORE").ok());
         match named.map(|named| fill(&named, &format!("{walk}{seed}"))) {
             Some(name) => Place { name: name.into(), _folder: None },
             None => {

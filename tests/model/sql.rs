@@ -7,8 +7,9 @@ use super::drive::Drive;
 use super::oracle::{CONFLICT, EXISTS, OK, Oracle, Said, Submit, said};
 use super::world::{answer, core_submit};
 
+/// What is asked of the host's table reads alike to every backend.
 pub const TABLE: &str =
-    "[{\"sql\":\"CREATE TABLE host (name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT\"}]";
+    "[{\"sql\":\"CREATE TABLE host (name TEXT PRIMARY KEY, n BIGINT NOT NULL)\"}]";
 const ALL: &str = "SELECT name, n FROM host ORDER BY name";
 
 #[derive(Debug, Clone)]
@@ -26,11 +27,11 @@ impl Item {
     fn text(&self) -> String {
         match self {
             Item::Put(name, n) => {
-                json!({"sql": "INSERT INTO host VALUES (?1, ?2)", "params": [name, n]}).to_string()
+                json!({"sql": "INSERT INTO host VALUES ($1, $2)", "params": [name, n]}).to_string()
             }
             Item::Add(name, n) => {
-                let sql = "UPDATE host SET n = n + ?2 WHERE name = ?1";
-                json!({"sql": sql, "params": [name, n], "expect_changes": 1}).to_string()
+                let sql = "UPDATE host SET n = n + $1 WHERE name = $2";
+                json!({"sql": sql, "params": [n, name], "expect_changes": 1}).to_string()
             }
             Item::All => json!({"query": ALL}).to_string(),
             Item::Submit(submit) => {

@@ -129,16 +129,22 @@ impl Attempt {
     fn due_at_ms(&self) -> i64 {
         let id = smolwf::id::parse("run", self.run_id()).expect("it is the id of a run");
         let id: String = id.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let sql = format!(
-            "SELECT t.due_at_ms FROM sw_workflow_runs r JOIN sw_workflow_tasks t \
-             ON t.task_key = r.run_key WHERE r.run_id = x'{id}'"
-        );
-        let (sql, none) = (lend(sql.as_str()), lend(None));
-        let told = document(|out| {
-            ask!(sw_query(self.store, sql.0, sql.1, none.0, none.1, none.0, none.1, out))
-        });
+        // Bytes as SQLite has them, or else an id as PostgreSQL has it.
+        let told =
+            self.asked_due(&format!("x'{id}'")).or_else(|_| self.asked_due(&format!("'{id}'")));
         let told: Value = serde_json::from_str(&told.expect("the table is there")).unwrap();
         told["rows"][0][0].as_i64().expect("the run is open")
+    }
+
+    fn asked_due(&self, id: &str) -> Result<String> {
+        let sql = format!(
+            "SELECT t.due_at_ms FROM sw_workflow_runs r JOIN sw_workflow_tasks t \
+             ON t.task_key = r.run_key WHERE r.run_id = {id}"
+        );
+        let (sql, none) = (lend(sql.as_str()), lend(None));
+        document(|out| {
+            ask!(sw_query(self.store, sql.0, sql.1, none.0, none.1, none.0, none.1, out))
+        })
     }
 
     /// Returns the code, which says whether it was there, and the id.
