@@ -17,7 +17,7 @@ CLIPPY = $(CARGO) clippy --locked --all-targets
 STRICT = scripts/strict.sh rust "$$($(CARGO) --version | cut -d ' ' -f 2)"
 DENY = deny=$$($(STRICT) >&2 && echo '-D warnings' || echo '--cap-lints warn')
 # What `make check` runs, in this order, whatever fails.
-PARTS = lint test swctl python node go polyglot other litestream torture
+PARTS = lint test postgres swctl python node go polyglot other litestream torture
 # <tool> <command>: a tool that is missing is named and skipped, unless SW_REQUIRE_ALL=1.
 if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
@@ -29,7 +29,7 @@ PACKAGES = libraries archives deb wheels npm go sums
 TOOL = tools/swctl/Cargo.toml
 
 .PHONY: plants help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot other gauntlet litestream torture sweep swctl pictures lint rustfmt clang-format clippy clippy-faults format bench header documents \
+	python polyglot other postgres gauntlet litestream torture sweep swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres format bench header documents \
 	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
@@ -83,6 +83,14 @@ faults:
 torture: ## workers in five languages are killed, stopped and given trouble, and a judge looks on; MINUTES=60
 	@scripts/torture-workers.sh "$(if $(MINUTES),$$(($(MINUTES) * 60)),40)"
 
+POSTGRES_TESTS = $(CARGO) test --locked --no-fail-fast --features postgres --lib --test model -- postgres the_server_answers
+
+postgres: ## stores in PostgreSQL: the contract of a backend and walks of the model, on two servers, and one without fsync
+	scripts/postgres.sh 15 $(POSTGRES_TESTS)
+	scripts/postgres.sh 18 $(POSTGRES_TESTS)
+	SW_POSTGRES_SETTINGS=fsync=off scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --lib \
+		what_a_server_without_fsync_can_promise_is_promised
+
 plants: ## faults that are planted in the library are found, each by a suite
 	$(CARGO) test --locked --no-fail-fast --features plant --test model plants::
 
@@ -122,7 +130,7 @@ sweep: ## cut the power and fail each operation, of the release library; SECONDS
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"
 
-lint: rustfmt clang-format clippy clippy-faults clippy-tool ## formatting of Rust, C and C++, and clippy; warnings are errors
+lint: rustfmt clang-format clippy clippy-faults clippy-postgres clippy-tool ## formatting of Rust, C and C++, and clippy; warnings are errors
 
 rustfmt:
 	@$(call if_has,fmt,{ $(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path $(TOOL); } || ! $(STRICT))
@@ -135,6 +143,9 @@ clippy:
 
 clippy-faults:
 	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features plant -- $$deny)
+
+clippy-postgres:
+	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features postgres -- $$deny)
 
 clippy-tool:
 	@$(DENY); $(call if_has,clippy,$(CLIPPY) --manifest-path $(TOOL) -- $$deny)

@@ -32,6 +32,8 @@ missing_packages() {
     for pair in $FILES; do
         [ -e "${pair%%:*}" ] || echo "${pair##*:}"
     done
+    # A server for the tests of the feature postgres, whichever version Debian has; libpq comes with it.
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     # What cffi is built with for a Python that has no wheel of it.
     pkg-config --exists libffi 2>/dev/null || echo libffi-dev

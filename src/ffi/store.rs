@@ -109,6 +109,9 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 /// to a file that is yet to be made. A path that begins with "file:" or "sqlite:" is refused, as is
 /// ":memory:", which is sw_store_open_in_memory's.
 ///
+/// A path that begins with "postgresql://" or "postgres://" is no file but a schema on a server, where
+/// the library was built with that; its docs/POSTGRES.md says what differs.
+///
 /// With SW_OPEN_READ_ONLY no right to write is needed, neither to the file nor to its directory, and
 /// what others write is seen at the next call. But a file with a -wal is read with its -shm: where
 /// that is not there and cannot be made, as on a read-only mount, or may not be read, the answer is
@@ -122,8 +125,8 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 /// \retval SW_ERR_INVALID         path is empty, too long, a URI or ":memory:", or an option is out
 ///                                of its range
 /// \retval SW_ERR_UNSUPPORTED     an unknown option or flag, a file system of a network or of a
-///                                shared folder, a file with a second hard link, or a -smolwf file
-///                                of another version
+///                                shared folder, a file with a second hard link, a -smolwf file
+///                                of another version, or a server where none can be served
 /// \retval SW_ERR_FORKED          the file was open in the parent when this process was forked
 /// \retval SW_ERR_SECOND_COPY     another copy of this library in this process has the file open
 /// \retval SW_ERR_SCHEMA_NEW      the file is of a newer library
@@ -293,7 +296,8 @@ pub unsafe extern "C" fn sw_store_migrations(
     }
 }
 
-/// Returns the path of the file. Never blocks.
+/// Returns the path of the file, or the URL of the server's store without what is secret in it. Never
+/// blocks.
 /// \return NUL-terminated, as the system takes it, living until sw_store_close; NULL for a store in
 ///         memory, and for what is no store
 #[unsafe(no_mangle)]

@@ -117,7 +117,9 @@ fn refuse(conn: &mut Connection, place: &Place, settings: &Settings) -> Result<(
     }
     match migrate::inspect(conn)? {
         migrate::Schema::Ours(_) => Ok(()),
-        other => other.refusal(true).map_or(Ok(()), Err),
+        other @ (migrate::Schema::New(_)
+        | migrate::Schema::Foreign(_)
+        | migrate::Schema::Edited(_)) => other.refusal(true).map_or(Ok(()), Err),
     }
 }
 

@@ -61,9 +61,9 @@ impl Pool {
         let left = deadline.saturating_duration_since(Instant::now());
         let made = Connection::open(&self.place, &self.common, left);
         // The store was open: that its server is away now is no fault of what names it.
-        made.map_err(|error| match error {
-            Error::CannotOpen { engine_code, sentence } => Error::Io { engine_code, sentence },
-            other => other,
+        made.map_err(|error| {
+            let Error::CannotOpen { engine_code, sentence } = error else { return error };
+            Error::Io { engine_code, sentence }
         })
     }
 
