@@ -167,12 +167,15 @@ fn the_server_answers_as_the_file_and_the_model_do() {
     };
     let sign = if url.contains('?') { '&' } else { '?' };
     let mark = std::process::id();
-    let schema = format!("sw_model_{mark}_{{walk}}");
-    let path = format!("options=-csearch_path%3D{schema}");
-    place::lay(&format!("{url}{sign}sw_schema={schema}&{path}"));
+    let lay = |kind: &str| {
+        let schema = format!("sw_{mark}_{kind}_{{walk}}");
+        place::lay(&format!("{url}{sign}sw_schema={schema}&options=-csearch_path%3D{schema}"));
+    };
     for (kind, rounds, steps) in ON_A_SERVER {
+        lay(kind);
         walk(kind, (rounds, steps), &[]);
     }
+    lay("found");
     for (name, script) in &walks::found() {
         if let (_, Some(failure)) = walks::play(script, false) {
             panic!("{name}: {failure}");
