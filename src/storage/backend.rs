@@ -211,3 +211,26 @@ impl Backend {
         ask!(self, backend => backend.owner_life(id))
     }
 }
+
+#[cfg(all(test, not(feature = "postgres")))]
+mod tests {
+    use super::*;
+    use crate::domain::Durability;
+
+    #[test]
+    fn a_url_of_a_server_is_no_file_where_none_can_be_served() {
+        let settings = Settings {
+            can_create: true,
+            is_read_only: false,
+            allows_network_fs: false,
+            busy_timeout_ms: 1_000,
+            max_readers: 1,
+            durability: Durability::Power,
+        };
+        for url in ["postgresql://me:hush@host/db", "postgres:///db"] {
+            let refused = open(Path::new(url), &settings).err().unwrap();
+            assert_eq!(refused.code(), -6);
+            assert!(!refused.to_string().contains("hush"), "{refused}");
+        }
+    }
+}

@@ -34,12 +34,11 @@ use crate::storage::{Death, Settings, WriteOptions};
 /// The stores that are open in this process, so that its handles on one share its bells.
 static STORES: PerProcess<Mutex<HashMap<String, Weak<Store>>>> = PerProcess::new();
 
-// One statement, so that what comes after sees all that was committed before the lock was given.
-const LOCK: &str = "
-SELECT pg_advisory_xact_lock($1)";
-
 /// The newest version of the schema.
 pub const SCHEMA_NEWEST: i64 = migrate::NEWEST;
+
+/// How long a server is left alone that cannot be reached, before the next try.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// What the handles on one store share in this process.
 struct Store {
@@ -211,7 +210,13 @@ impl Backend {
     ) -> Result<T> {
         let deadline = Instant::now() + timeout;
         loop {
-            let mut lent = self.pool.lend(deadline)?;
+            let mut lent = match self.pool.lend(deadline) {
+                Err(error) if error.is_retryable() && Instant::now() + RETRY_AFTER < deadline => {
+                    std::thread::sleep(RETRY_AFTER);
+                    continue;
+                }
+                lent => lent?,
+            };
             let left = deadline.saturating_duration_since(Instant::now());
             let error = match attempt(lent.conn()?, left) {
                 Tried::Done(answer) => return answer,
@@ -277,7 +282,7 @@ impl Backend {
         let lock_ms = left.as_millis().clamp(1, 86_400_000);
         let sync = if is_process { "; SET LOCAL synchronous_commit = off" } else { "" };
         conn.begin(&format!("BEGIN; SET LOCAL lock_timeout = {lock_ms}{sync}"))?;
-        conn.run(LOCK, &[&self.store.lock])?;
+        conn.lock(self.store.lock)?;
         check_schema(conn, options.is_schema_free)
     }
 

@@ -45,6 +45,10 @@ SELECT pg_catalog.current_setting('search_path')";
 const CLOCK: &str = "
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
+// One statement, so that what comes after sees all that was committed before the lock was given.
+const LOCK: &str = "
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, pg_advisory_xact_lock($1)";
+
 /// What a server is, as a connection was told when it was made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
@@ -124,9 +128,18 @@ impl Connection {
     }
 
     /// Reads the server's clock.
-    pub(super) fn learn_time(&mut self) -> Result<()> {
+    fn learn_time(&mut self) -> Result<()> {
+        self.learn_time_by(CLOCK, &[])
+    }
+
+    /// Waits for a lock that is held until the end of the transaction, and reads the server's clock.
+    pub(super) fn lock(&mut self, number: i64) -> Result<()> {
+        self.learn_time_by(LOCK, &[&number])
+    }
+
+    fn learn_time_by(&mut self, sql: &str, params: &[&dyn Param]) -> Result<()> {
         let asked_ms = os::uptime_ms();
-        let answer = self.run(CLOCK, &[])?;
+        let answer = self.run(sql, params)?;
         let server_ms = Row::new(&answer, 0).get(0)?;
         self.common.clock.learn(server_ms, asked_ms, os::uptime_ms());
         Ok(())

@@ -84,7 +84,12 @@ impl Ear {
 
     /// Returns why nothing of others is heard, if that is so.
     pub(super) fn check(&self, bells: &Bells) -> Result<()> {
-        self.connected(&mut self.state(), bells).map(|_| ())
+        let mut state = self.state();
+        if self.connected(&mut state, bells)?.facts().is_standby {
+            let why = "a standby tells nobody of changes: look now and then, or open the primary";
+            return Err(Error::Unsupported(why.into()));
+        }
+        Ok(())
     }
 
     /// Returns the connection, made anew where it was lost: then all that it held is held again.

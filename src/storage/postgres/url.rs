@@ -63,6 +63,8 @@ impl Place {
             (c"keepalives_idle", c"2".to_owned()),
             (c"keepalives_interval", c"1".to_owned()),
             (c"keepalives_count", c"3".to_owned()),
+            // Of what was sent and is not acknowledged no keepalive asks.
+            (c"tcp_user_timeout", c"5000".to_owned()),
             (c"fallback_application_name", c"smolwf".to_owned()),
             (c"dbname", self.url.clone()),
             (c"client_encoding", c"UTF8".to_owned()),
