@@ -421,11 +421,17 @@ fn a_handle_whose_file_was_migrated_by_a_newer_library_writes_nothing_more() {
 #[test]
 fn the_folder_of_migrations_is_what_the_library_carries() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    let mut names: Vec<String> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
+    let names_in = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+        let mut names: Vec<String> =
+            files.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let names = names_in(&folder);
+    // Each step has its like for PostgreSQL, by the same number and name.
+    assert_eq!(names_in(&folder.join("postgres")), names);
     assert_eq!(names.len(), MIGRATIONS.len(), "{names:?}");
     for (at, (name, migration)) in names.iter().zip(&MIGRATIONS).enumerate() {
         let (number, rest) = name.split_at(4);
