@@ -192,7 +192,7 @@ fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
         return Ok(Look::Good);
     }
     if size > 0 && !header.bytes.starts_with(MAGIC) {
-        return if is_first_cut_off(path)? { Ok(Look::CutOff) } else { Err(not_a_store(path)) };
+        return look_at_start(path, &header, size);
     }
     let conn = match connect_reader(path, busy_timeout_ms) {
         Err(Error::CannotOpen { engine_code: ffi::SQLITE_READONLY_ROLLBACK, .. }) => {
@@ -209,6 +209,19 @@ fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
         return Ok(Look::Stale);
     }
     found.map(|()| Look::Good)
+}
+
+/// Looks at a file of which the header and then the size was read, and which does not begin as a database.
+/// Whoever makes it, or undoes that, may have been at work in between.
+fn look_at_start(path: &Path, header: &vfs::Header, size: u64) -> Result<Look> {
+    if is_first_cut_off(path)? {
+        return Ok(Look::CutOff);
+    }
+    let now = os::identity(path).map_err(|error| cannot_open(path, &error))?.size;
+    if now != size || vfs::header(path)? != *header {
+        return Ok(Look::Stale);
+    }
+    Err(not_a_store(path))
 }
 
 /// Looks at a file in a read transaction, so that nobody changes it in between.
@@ -311,4 +324,35 @@ fn journal_mode(conn: &Connection, sql: &str) -> Result<String> {
     let modes = statement.query_map([], |row| row.get(0)).map_err(map)?;
     let mut modes: Vec<String> = modes.collect::<rusqlite::Result<_>>().map_err(map)?;
     modes.pop().ok_or_else(|| Error::internal("SQLite told no journal mode"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between the two reads of a look another process makes the file, or takes back what it made.
+    #[test]
+    fn a_file_that_changes_while_it_is_looked_at_is_looked_at_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        std::fs::write(&path, b"").unwrap();
+        let empty = vfs::header(&path).unwrap();
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch("CREATE TABLE t (a)").unwrap();
+        let size = std::fs::metadata(&path).unwrap().len();
+        assert!(matches!(look_at_start(&path, &empty, size), Ok(Look::Stale)));
+        drop(conn);
+
+        std::fs::write(&path, b"").unwrap();
+        assert!(matches!(look_at_start(&path, &empty, size), Ok(Look::Stale)));
+
+        for junk in
+            [&b"x"[..], b"no database, though it is as long as a header of one is: sixteen bytes"]
+        {
+            std::fs::write(&path, junk).unwrap();
+            let header = vfs::header(&path).unwrap();
+            let answer = look_at_start(&path, &header, junk.len() as u64);
+            assert!(matches!(answer, Err(Error::NotAStore(_))));
+        }
+    }
 }
