@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "calls into SQLite that rusqlite has no safe form for")]
 
+mod gather;
 pub mod layer;
 pub mod said;
 

@@ -9,6 +9,8 @@
 //! checkpoints, in the close of the last connection, and not each of those results reaches anybody. A
 //! failure is noted in the side file by the sync itself.
 //!
+//! The frames of a commit are gathered and written at once (`gather.rs`).
+//!
 //! Two more things happen here. Pages of the -shm that SQLite is about to use are made sure of first,
 //! since a write to a page that the disk has no room for ends the process with SIGBUS. And a
 //! connection that only reads makes no file: where there is no log, SQLite is shown an empty one, with
@@ -22,14 +24,17 @@ use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::slice;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rusqlite::ffi;
 
 use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
 use crate::os;
 use crate::storage::sqlite::errors::ERRNO_SHIFT;
 use crate::storage::sqlite::side::Side;
+use crate::storage::sqlite::vfs::gather::{Gathered, Next};
 use crate::storage::sqlite::vfs::said::{
     called, classed, is_passing, lock_classed, made_sure, note_read,
 };
@@ -147,6 +152,10 @@ struct Head {
     alone: Alone,
     /// Who is told of a sync that fails.
     ear: Option<Arc<Side>>,
+    /// What is held back of this log.
+    gathered: Option<Arc<Mutex<Gathered>>>,
+    /// What is held back of this database's log.
+    gathered_of_log: Option<Arc<Mutex<Gathered>>>,
 }
 
 const HEAD_BYTES: usize = mem::size_of::<Head>();
@@ -173,6 +182,17 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     xFetch: None,
     xUnfetch: None,
 };
+
+/// Calls one function of the layer beneath, or answers an error where it has none.
+macro_rules! forward {
+    ($opened:expr, $function:ident $(, $argument:expr)*) => {
+        match $opened.methods.$function {
+            // SAFETY: the inner file is open, and the arguments are those SQLite gave.
+            Some(call) => called(|| unsafe { call($opened.inner $(, $argument)*) }),
+            None => (ffi::SQLITE_IOERR, 0),
+        }
+    };
+}
 
 /// An open file of this layer, while one of its functions runs.
 struct Opened<'a> {
@@ -216,6 +236,42 @@ impl Opened<'_> {
     }
 }
 
+/// Writing, where a log is gathered.
+impl Opened<'_> {
+    /// Writes, or holds back what is to be written with that which follows.
+    fn write(&self, bytes: &[u8], offset: i64) -> (c_int, c_int) {
+        let Some(gathered) = &self.head.gathered else {
+            return self.write_through(bytes, offset);
+        };
+        let next = gathered.lock().unpoisoned().take(bytes, offset);
+        match next {
+            Next::Hold => (ffi::SQLITE_OK, 0),
+            Next::WriteHeld => self.write_held(),
+            Next::WriteThrough => match self.write_held() {
+                (ffi::SQLITE_OK, _) => self.write_through(bytes, offset),
+                failed => failed,
+            },
+        }
+    }
+
+    /// Has what is held back written.
+    fn write_held(&self) -> (c_int, c_int) {
+        match &self.head.gathered {
+            Some(gathered) => {
+                let write = |held: &[u8], at| self.write_through(held, at);
+                gathered.lock().unpoisoned().write_with(write)
+            }
+            None => (ffi::SQLITE_OK, 0),
+        }
+    }
+
+    fn write_through(&self, bytes: &[u8], offset: i64) -> (c_int, c_int) {
+        // What is held is bounded, and what SQLite gives had this type.
+        let len = bytes.len() as c_int;
+        forward!(self, xWrite, bytes.as_ptr().cast(), len, offset)
+    }
+}
+
 fn inner_of(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
     // SAFETY: the room asked for in szOsFile is a head and then the structure of the layer beneath.
     unsafe { file.byte_add(HEAD_BYTES) }
@@ -223,17 +279,6 @@ fn inner_of(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
 
 fn path_of(name: &CStr) -> &Path {
     Path::new(OsStr::from_bytes(name.to_bytes()))
-}
-
-/// Calls one function of the layer beneath, or answers an error where it has none.
-macro_rules! forward {
-    ($opened:expr, $function:ident $(, $argument:expr)*) => {
-        match $opened.methods.$function {
-            // SAFETY: the inner file is open, and the arguments are those SQLite gave.
-            Some(call) => called(|| unsafe { call($opened.inner $(, $argument)*) }),
-            None => (ffi::SQLITE_IOERR, 0),
-        }
-    };
 }
 
 unsafe extern "C" fn open(
@@ -268,8 +313,9 @@ unsafe extern "C" fn open(
     };
     let is_beside = flags & (ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL) != 0;
     // SAFETY: logs and journals are opened under the names that SQLite made beside a database's.
-    let db = if is_beside { unsafe { head_of_db(name) } } else { None };
+    let mut db = if is_beside { unsafe { head_of_db(name) } } else { None };
     let ear = db.as_ref().and_then(|db| db.ear.clone());
+    let gathered = db.as_mut().and_then(|db| gathered_of(db, flags));
     let (code, errno) = match db {
         Some(db) if db.is_reader && flags & ffi::SQLITE_OPEN_WAL != 0 => {
             open_readers_log(db, name, &try_open)
@@ -280,11 +326,19 @@ unsafe extern "C" fn open(
         let is_reader =
             flags & ffi::SQLITE_OPEN_MAIN_DB != 0 && flags & ffi::SQLITE_OPEN_READONLY != 0;
         let base = ffi::sqlite3_file { pMethods: &METHODS };
-        let head = Head { base, name, is_reader, alone: Alone::No, ear };
+        let alone = Alone::No;
+        let head = Head { base, name, is_reader, alone, ear, gathered, gathered_of_log: None };
         // SAFETY: the room begins with space for a head, aligned for anything.
         unsafe { file.cast::<Head>().write(head) };
     }
     classed(code, errno)
+}
+
+/// Returns where the log of a database is gathered, and has the database know it.
+fn gathered_of(db: &mut Head, flags: c_int) -> Option<Arc<Mutex<Gathered>>> {
+    let is_written = flags & ffi::SQLITE_OPEN_WAL != 0 && !db.is_reader;
+    db.gathered_of_log = is_written.then(Arc::default);
+    db.gathered_of_log.clone()
 }
 
 /// Calls one function of the layer beneath one of this layer's, or answers an error where it has none.
@@ -322,11 +376,15 @@ unsafe extern "C" fn access(
     let errno = os::errno();
     // SAFETY: SQLite gives room for a number, which the call has written.
     let is_there = code == ffi::SQLITE_OK && unsafe { *answer } != 0;
-    let is_known = is_there || matches!(errno, 0 | libc::ENOENT | libc::ENOTDIR);
-    if is_known || flags != ffi::SQLITE_ACCESS_EXISTS {
+    if is_there || is_of_missing(errno) || flags != ffi::SQLITE_ACCESS_EXISTS {
         return code;
     }
     classed(ffi::SQLITE_IOERR | errno << ERRNO_SHIFT, errno)
+}
+
+/// Returns whether a look that left this errno has found whether a file is there.
+fn is_of_missing(errno: c_int) -> bool {
+    matches!(errno, 0 | libc::ENOENT | libc::ENOTDIR)
 }
 
 unsafe extern "C" fn full_path(
@@ -416,6 +474,8 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     let opened = unsafe { Opened::new(file) };
     let (code, _) = forward!(opened, xClose);
     opened.head.ear = None;
+    opened.head.gathered = None;
+    opened.head.gathered_of_log = None;
     code
 }
 
@@ -427,7 +487,10 @@ unsafe extern "C" fn read(
 ) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    let (code, errno) = forward!(opened, xRead, place, len, offset);
+    let (mut code, mut errno) = opened.write_held();
+    if code == ffi::SQLITE_OK {
+        (code, errno) = forward!(opened, xRead, place, len, offset);
+    }
     note_read(classed(code, errno))
 }
 
@@ -439,21 +502,29 @@ unsafe extern "C" fn write(
 ) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    let (code, errno) = forward!(opened, xWrite, bytes, len, offset);
+    // SAFETY: SQLite gives so many bytes.
+    let bytes = unsafe { slice::from_raw_parts(bytes.cast::<u8>(), len as usize) };
+    let (code, errno) = opened.write(bytes, offset);
     classed(code, errno)
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    let (code, errno) = forward!(opened, xTruncate, size);
+    let (mut code, mut errno) = opened.write_held();
+    if code == ffi::SQLITE_OK {
+        (code, errno) = forward!(opened, xTruncate, size);
+    }
     classed(code, errno)
 }
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    let (code, errno) = forward!(opened, xSync, flags);
+    let (mut code, mut errno) = opened.write_held();
+    if code == ffi::SQLITE_OK {
+        (code, errno) = forward!(opened, xSync, flags);
+    }
     if let (Some(ear), true) = (&opened.head.ear, code != ffi::SQLITE_OK) {
         ear.note_failed_sync();
     }
@@ -463,6 +534,10 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
+    let (code, errno) = opened.write_held();
+    if code != ffi::SQLITE_OK {
+        return classed(code, errno);
+    }
     forward!(opened, xFileSize, size).0
 }
 
@@ -505,7 +580,14 @@ unsafe extern "C" fn file_control(
         opened.head.ear = Some(Arc::clone(unsafe { &*argument.cast::<Arc<Side>>() }));
         return ffi::SQLITE_OK;
     }
-    forward!(opened, xFileControl, operation, argument).0
+    let (code, _) = forward!(opened, xFileControl, operation, argument);
+    match os::errno() {
+        // SQLite has a file that it could not look for as moved, and then as one not to be written.
+        errno if operation == ffi::SQLITE_FCNTL_HAS_MOVED && !is_of_missing(errno) => {
+            classed(ffi::SQLITE_IOERR | errno << ERRNO_SHIFT, errno)
+        }
+        _ => code,
+    }
 }
 
 unsafe extern "C" fn sector_size(file: *mut ffi::sqlite3_file) -> c_int {
@@ -579,8 +661,17 @@ unsafe extern "C" fn shm_lock(
     if opened.head.alone != Alone::No {
         return ffi::SQLITE_OK;
     }
+    if let (true, Some(gathered)) = (is_end_of_writing(offset, flags), &opened.head.gathered_of_log)
+    {
+        gathered.lock().unpoisoned().let_go();
+    }
     let (code, errno) = forward!(opened, xShmLock, offset, len, flags);
     lock_classed(code, errno)
+}
+
+/// Returns whether a lock that goes is the one without which nobody writes to the log.
+fn is_end_of_writing(offset: c_int, flags: c_int) -> bool {
+    offset == 0 && flags & ffi::SQLITE_SHM_UNLOCK != 0
 }
 
 unsafe extern "C" fn shm_barrier(file: *mut ffi::sqlite3_file) {
@@ -761,6 +852,20 @@ mod tests {
             let again = open_with(&path, OpenFlags::default()).unwrap();
             assert_eq!(rows(&again), Ok(0), "{after} {errno}");
         }
+    }
+
+    /// SQLite has a file that it could not look for as moved, and does not write to one that was.
+    #[test]
+    fn what_cannot_be_looked_for_has_not_moved() {
+        let (_folder, path, connection) = store();
+        connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).unwrap();
+        for (errno, code) in [(libc::EIO, -41), (libc::ENOMEM, -45), (libc::EACCES, -41)] {
+            arm(&path, Operation::Look, FileKind::Db, 0, errno);
+            assert_eq!(insert(&connection).unwrap_err().code(), code, "{errno}");
+            assert_eq!(insert(&connection), Ok(()));
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(insert(&connection), Err(Error::ReadOnly(_))));
     }
 
     #[test]
