@@ -275,8 +275,9 @@
  * sw_error_free. It is not read and not freed before: free an error before you pass the same
  * variable again. There is no errno, no text per thread, no text per handle. When a call returns an
  * error, nothing of it is stored, but for SW_ERR_CANCELLED at the end of an attempt (the end is
- * stored) and IO, FULL, WAL_LOST, POISONED at a commit (it may or may not be; after IO and FULL
- * repeat the finish, after POISONED and WAL_LOST open the file again and look).
+ * stored) and IO, FULL, WAL_LOST, POISONED, PANIC at a commit (it may or may not be, whole or not at
+ * all; after IO, FULL and PANIC repeat the finish, after POISONED and WAL_LOST open the file again and
+ * look).
  *
  *
  * WHAT THE LIBRARY STORES ITSELF
@@ -473,7 +474,10 @@
 /** A rule of the library's own did not hold. Please report it with the message. */
 #define SW_ERR_INTERNAL -60
 
-/** The library's code panicked; only that call's work was rolled back. Please report it. */
+/**
+ * The library's code panicked in this call alone: its work is rolled back, or all of it is done and
+ * only the answer lost. Please report it.
+ */
 #define SW_ERR_PANIC -61
 
 /**
