@@ -306,9 +306,10 @@
  *
  * What a call hands out is the caller's, until its own _free or _close. Never use free() on it.
  * _free(NULL) and _close(NULL) do nothing. sw_store_shutdown, from any thread, wakes every waiter;
- * sw_store_close waits for calls in flight and gives the open attempts of the handle back. Attempts
- * and steps of a closed store answer SW_ERR_CLOSED and are still freed, in any order. A handle of
- * the wrong kind is SW_ERR_MISUSE. Using a handle after its _free is undefined.
+ * sw_store_close waits for calls in flight and gives the open attempts of the handle back; where it
+ * cannot write, as after SW_ERR_POISONED, they are lost as those of a process that died. Attempts and
+ * steps of a closed store answer SW_ERR_CLOSED and are still freed, in any order. A handle of the wrong
+ * kind is SW_ERR_MISUSE. Using a handle after its _free is undefined.
  *
  *
  * THREADS
@@ -1164,6 +1165,9 @@ void sw_store_shutdown(sw_store *store);
 /**
  * Closes a store: shuts it down, waits for calls in flight to return, and gives the open attempts
  * of this handle back at once, so that others may claim their runs without a try being charged.
+ * Where it cannot write, as after SW_ERR_POISONED or on a full disk, it gives nothing back: the
+ * attempts are lost as those of a process that died, each counts as a try, and what they had
+ * reserved is charged in full until it is settled.
  *
  * Attempts and steps made from it answer SW_ERR_CLOSED and are still freed by their own _free. So
  * does a later call on the store itself, until a thousand others were closed; then its memory is

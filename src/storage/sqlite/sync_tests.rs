@@ -201,6 +201,39 @@ fn a_sync_that_fails_when_the_log_starts_over_poisons() {
     bed.assert_safe("after it was opened again");
 }
 
+/// A close that may not write gives nothing back: what it held is lost as if its process had died.
+#[test]
+fn what_a_close_cannot_give_back_is_lost_and_charged_until_it_is_settled() {
+    let mut bed = Bed::new();
+    let budget = Some(r#"{"t":{"limit":100}}"#.to_owned());
+    let submit = Submit { workflow: "held".into(), budget, ..Submit::default() };
+    let run_id = bed.store().submit(submit).unwrap().run_id;
+    bed.acknowledged.push(run_id.clone());
+    let held = bed.claim();
+    let reservation = held.reserve(None, r#"{"t":60}"#, None).unwrap().id;
+    bed.arm(FileKind::Wal, 0);
+    assert!(bed.submit(10).is_err());
+    assert_eq!(held.release(0).unwrap_err(), Error::Poisoned);
+    bed.reopen();
+    let claim = Claim { workflows: Some(vec!["held".into()]), ..Claim::default() };
+    let again = bed.store().claim(claim).unwrap().expect("it is taken back at once");
+    let history = bed.store().run_history(&run_id, None, 0).unwrap();
+    assert!(history.contains(r#""state":"lost""#), "{history}");
+    let run = bed.store().run_get(&run_id).unwrap();
+    assert!(run.contains(r#""tries":1"#) && again.number() == 2, "{run}");
+    let spends = |amount: i64| {
+        let balances = bed.store().budget(&run_id).unwrap();
+        let balance = format!(r#""reserved":0,"spent":{amount}"#);
+        assert!(balances.contains(&balance), "{balance} in {balances}");
+    };
+    spends(60);
+    bed.store().settle(&reservation, r#"{"t":20}"#).unwrap();
+    spends(20);
+    let other = bed.store().settle(&reservation, r#"{"t":30}"#).unwrap_err();
+    assert_eq!(other.code(), -23, "corrected once");
+    bed.assert_safe("after what was lost is settled");
+}
+
 fn side_of(store: &Store) -> Arc<Side> {
     let entered = store.enter().unwrap();
     let Backend::Sqlite(backend) = entered.backend().unwrap();
