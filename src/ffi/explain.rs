@@ -28,9 +28,11 @@ use crate::text::Text;
 /// queue_paused, queue_full, key_full: the limits of its queue hold it back, with the run_ids of up to
 /// SW_HOLDERS_SHOWN_MAX that fill them. local_owner: it was submitted with SW_SUBMIT_LOCAL by a handle
 /// that is open. behind_others: ahead others are claimed first, counted to SW_AHEAD_COUNTED_MAX; of 0
-/// it is the next. queue_unclaimed: nobody has claimed from its queue, or nobody its workflow, since it
-/// was due. version_unclaimed: its code version is not claimed while others are. Both show
-/// last_claimed_at_ms, which may be a second behind.
+/// it is the next. queue_unclaimed: nobody claims from its queue, or nobody its workflow: nothing was
+/// claimed there since it was due, or nothing of the queue in the last second, while none of its runs
+/// is held. version_unclaimed: its code version is not claimed while others are. Both show
+/// last_claimed_at_ms, which may be a second behind, and may miss what was claimed of runs that were
+/// pruned since (sw_queue_list).
 ///
 /// not_due: it begins at until_ms. backing_off: it, or its step, is tried again at until_ms, after
 /// error. waits_signal, waits_child, waits_sleep, waits_budget: it is parked on a signal, on a child
