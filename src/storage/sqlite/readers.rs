@@ -48,6 +48,8 @@ pub struct Readers {
 struct Pool {
     idle: Vec<Reader>,
     open: u32,
+    /// Threads that wait for one: to wake nobody is a call into the system as well.
+    waiting: u32,
 }
 
 struct Reader {
@@ -121,7 +123,9 @@ impl Readers {
                     format!("all {} readers were in use for the whole time-out", self.max).into(),
                 ));
             }
+            pool.waiting += 1;
             pool = self.freed.wait_timeout(pool, left).unpoisoned().0;
+            pool.waiting -= 1;
         }
     }
 
@@ -155,8 +159,11 @@ impl Readers {
             Some(reader) => pool.idle.push(reader),
             None => pool.open -= 1,
         }
+        let is_awaited = pool.waiting > 0;
         drop(pool);
-        self.freed.notify_one();
+        if is_awaited {
+            self.freed.notify_one();
+        }
     }
 }
 

@@ -24,6 +24,10 @@ use crate::storage::Death;
 /// How long a checkpoint waits for readers.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
 
+/// Stands for the pages of the log until SQLite has told how many they are, as it does of each commit that
+/// wrote to it.
+const UNTOLD: i32 = -1;
+
 /// Time between two tries to cut a log that has been large: each copies what is new, and syncs.
 const CUT_EVERY: Duration = Duration::from_secs(1);
 
@@ -209,11 +213,22 @@ impl WriteConnection {
     fn end(&mut self) -> Result<()> {
         self.die_if_asked(false);
         let number = self.side.begin_commit();
-        // One that fails may have started the log over: nothing is known of its length.
-        // And its last frame may have been written.
-        let committed = self.execute("COMMIT").inspect_err(|_| self.side.note_frames(0));
-        committed.map_err(Error::of_a_commit)?;
+        let pages_before = self.log_pages.swap(UNTOLD, Ordering::Relaxed);
+        let committed = self.execute("COMMIT");
+        let is_empty = self.log_pages.load(Ordering::Relaxed) == UNTOLD;
+        if is_empty {
+            self.log_pages.store(pages_before, Ordering::Relaxed);
+        }
+        if let Err(error) = committed {
+            // It may have started the log over: nothing is known of its length. And its last frame may
+            // have been written.
+            self.side.note_frames(0);
+            return Err(error.of_a_commit());
+        }
         self.die_if_asked(true);
+        if is_empty && self.side.take_back_commit(number) {
+            return Ok(());
+        }
         self.side.end_commit(number);
         self.side.note_frames(u32::try_from(self.log_pages.load(Ordering::Relaxed)).unwrap_or(0));
         Ok(())
