@@ -41,22 +41,15 @@ static struct question question_of(const struct pass *pass, int at) {
         .folder = pass->sweep->disks, .flags = pass->work->flags, .story = pass->story, .at = at};
 }
 
-/* Whether a record leaves the rows as they were, when nothing is lost: it writes none, or a part of a
- * transaction that does not end it. In the log the frame with which one ends says so in its head. */
+/* Whether a record leaves the rows as they were, when nothing is lost: it writes none. The library writes
+ * the frames of a transaction to the log at once; what is no longer than a head is none of them. */
 static int keeps_rows(const struct story *story, int at) {
     const struct record *record = story->records[at];
     if (record->kind >= RECORD_SYNCED || record->kind == RECORD_CREATE) return 1;
     if (record->kind != RECORD_WRITE)
         return record->file != FILE_NONE && record->file > FILE_JOURNAL;
     if (record->file > FILE_JOURNAL) return 1;
-    if (record->file != FILE_LOG) return 0;
-    if (record->length <= 32) return 1;
-    for (int head = at - 1; head >= 0 && at - head < 64; head--) {
-        const struct record *it = story->records[head];
-        if (it->kind != RECORD_WRITE || it->file != FILE_LOG) continue;
-        return it->length == 24 && memcmp(DATA(it) + 4, "\0\0\0\0", 4) == 0;
-    }
-    return 0;
+    return record->file == FILE_LOG && record->length <= 32;
 }
 
 /* Applies the record from the start to a place, to a disk of its own. */
