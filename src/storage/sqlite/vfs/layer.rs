@@ -20,6 +20,7 @@
 #![allow(unsafe_code, reason = "a file layer is a table of C functions")]
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -33,7 +34,9 @@ use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;
 use crate::os;
 use crate::storage::sqlite::errors::ERRNO_SHIFT;
+use crate::storage::sqlite::names;
 use crate::storage::sqlite::side::Side;
+use crate::storage::sqlite::vfs::alone::Alone;
 use crate::storage::sqlite::vfs::gather::{Gathered, Next};
 use crate::storage::sqlite::vfs::said::{
     called, classed, is_passing, lock_classed, made_sure, note_read,
@@ -101,7 +104,7 @@ fn register_once(base: *const c_char) -> c_int {
     unsafe { ffi::sqlite3_vfs_register(layer, 0) }
 }
 
-/// Keeps SQLite from syncing folders, whose failures it tells nobody: `names.rs` does that.
+/// Keeps SQLite from syncing folders, whose failures it tells nobody: `names.rs` and `sync` do that.
 ///
 /// # Safety
 /// `base` is a layer that is registered.
@@ -123,18 +126,6 @@ unsafe extern "C" fn open_no_folder(_name: *const c_char, descriptor: *mut c_int
     // SAFETY: SQLite gives room for a descriptor.
     unsafe { *descriptor = -1 };
     ffi::SQLITE_CANTOPEN
-}
-
-/// What a connection that only reads did not find, and reads the database without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Alone {
-    /// Nothing is missing.
-    No = 0,
-    /// There is no log.
-    WithoutLog = 1,
-    /// The log is empty, and there is no index of it.
-    WithoutIndex = 2,
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -215,6 +206,25 @@ impl Opened<'_> {
         // SAFETY: an open file's table is a constant of the layer beneath.
         let methods = unsafe { &*table };
         Opened { head, inner, methods }
+    }
+
+    fn doubt(&self) {
+        if let Some(ear) = &self.head.ear {
+            ear.note_failed_sync();
+        }
+    }
+
+    /// Brings the name of a journal to the disk: what it undoes is written next.
+    fn sync_name(&self) -> io::Result<()> {
+        if self.head.name.is_null() {
+            return Ok(());
+        }
+        // SAFETY: SQLite's names end in NUL and outlive their files.
+        let name = unsafe { CStr::from_ptr(self.head.name) };
+        match name.to_bytes().strip_suffix(b"-journal") {
+            Some(db) => names::sync_folder(Path::new(OsStr::from_bytes(db)), || self.doubt()),
+            None => Ok(()),
+        }
     }
 
     /// Returns the path of the file that stands beside a database under this suffix.
@@ -525,10 +535,14 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     if code == ffi::SQLITE_OK {
         (code, errno) = forward!(opened, xSync, flags);
     }
-    if let (Some(ear), true) = (&opened.head.ear, code != ffi::SQLITE_OK) {
-        ear.note_failed_sync();
+    if code != ffi::SQLITE_OK {
+        opened.doubt();
+        return classed(code, errno);
     }
-    classed(code, errno)
+    match opened.sync_name() {
+        Ok(()) => ffi::SQLITE_OK,
+        Err(error) => classed(ffi::SQLITE_IOERR_DIR_FSYNC, error.raw_os_error().unwrap_or(0)),
+    }
 }
 
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> c_int {
