@@ -8,6 +8,7 @@
 #define OF_RUN " (SELECT run_key FROM sw_workflow_runs WHERE idem_key = '%s')"
 
 static int advance(struct life *life, int64_t ms) {
+    life->is_process = 1; /* where the clock stands is not synced */
     MUST(life, SW_OK, sw_store_advance_clock, life->store, ms, &life->err);
     return 0;
 }

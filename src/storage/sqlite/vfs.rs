@@ -8,6 +8,7 @@
 mod alone;
 mod gather;
 pub mod layer;
+mod opened;
 pub mod said;
 
 use std::borrow::Cow;
