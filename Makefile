@@ -84,7 +84,8 @@ torture: ## workers in five languages are killed, stopped and given trouble, and
 	@scripts/torture-workers.sh "$(if $(MINUTES),$$(($(MINUTES) * 60)),40)"
 
 plants: ## faults that are planted in the library are found, each by a suite, and each function may panic
-	$(CARGO) test --locked --no-fail-fast --features plant --test model --test c -- plants:: a_panic_in_any_function
+	$(CARGO) test --locked --no-fail-fast --features plant --test model --test c --test torture -- \
+		plants:: plants_against a_panic_in_any_function
 
 swctl: ## tests of the command-line tool, some on a terminal that tmux is, some in a browser
 	$(CARGO) test --locked --no-fail-fast --manifest-path $(TOOL); tool=$$?; scripts/page.sh && exit $$tool
