@@ -67,6 +67,7 @@ impl WriteConnection {
         side: Arc<Side>,
         log_pages: Arc<AtomicI32>,
         busy_timeout: Duration,
+        schema: migrate::Seen,
     ) -> Result<WriteConnection> {
         // Until it is known at the close that nothing of the log is in doubt.
         vfs::no_checkpoint_on_close(&conn, true)?;
@@ -76,7 +77,7 @@ impl WriteConnection {
         Ok(WriteConnection {
             conn,
             host,
-            schema: migrate::Seen::default(),
+            schema,
             names,
             side,
             log_pages,
@@ -111,11 +112,11 @@ impl WriteConnection {
 
     /// Returns a transaction on it that reads, between two batches.
     pub fn reading(&self) -> Tx<'_> {
-        Tx::hosting(&self.conn, &self.host)
+        Tx::hosting(&self.conn, &self.host, &self.schema)
     }
 
     /// Returns what schema the file has, looked up anew only when it changed.
-    pub fn schema(&mut self) -> Result<Schema> {
+    pub fn schema(&self) -> Result<Schema> {
         self.schema.look(&self.conn)
     }
 
@@ -241,7 +242,7 @@ impl WriteConnection {
         if is_shared {
             self.execute("SAVEPOINT job")?;
         }
-        let mut tx = Tx::hosting(&self.conn, &self.host);
+        let mut tx = Tx::hosting(&self.conn, &self.host, &self.schema);
         let verdict = job.run(&mut tx).map(|()| tx.news());
         if !is_shared || self.conn.is_autocommit() {
             return verdict;
@@ -263,7 +264,7 @@ impl WriteConnection {
             return Ok(());
         };
         self.execute("SAVEPOINT rehearsal")?;
-        names.rehearse(|| drop(job.run(&mut Tx::hosting(&self.conn, &self.host))));
+        names.rehearse(|| drop(job.run(&mut Tx::hosting(&self.conn, &self.host, &self.schema))));
         self.execute("ROLLBACK TO rehearsal")?;
         self.execute("RELEASE rehearsal")
     }
