@@ -91,8 +91,9 @@ postgres: ## stores in PostgreSQL: the contract of a backend and walks of the mo
 	SW_POSTGRES_SETTINGS=fsync=off scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --lib \
 		what_a_server_without_fsync_can_promise_is_promised
 
-plants: ## faults that are planted in the library are found, each by a suite
-	$(CARGO) test --locked --no-fail-fast --features plant --test model plants::
+plants: ## faults that are planted in the library are found, each by a suite, and each function may panic
+	$(CARGO) test --locked --no-fail-fast --features plant --test model --test c --test torture -- \
+		plants:: plants_against a_panic_in_any_function
 
 swctl: ## tests of the command-line tool, some on a terminal that tmux is, some in a browser
 	$(CARGO) test --locked --no-fail-fast --manifest-path $(TOOL); tool=$$?; scripts/page.sh && exit $$tool

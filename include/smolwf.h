@@ -275,8 +275,9 @@
  * sw_error_free. It is not read and not freed before: free an error before you pass the same
  * variable again. There is no errno, no text per thread, no text per handle. When a call returns an
  * error, nothing of it is stored, but for SW_ERR_CANCELLED at the end of an attempt (the end is
- * stored) and IO, FULL, WAL_LOST, POISONED at a commit (it may or may not be; after IO and FULL
- * repeat the finish, after POISONED and WAL_LOST open the file again and look).
+ * stored) and IO, FULL, WAL_LOST, POISONED, PANIC at a commit (it may or may not be, whole or not at
+ * all; after IO, FULL and PANIC repeat the finish, after POISONED and WAL_LOST open the file again and
+ * look).
  *
  *
  * WHAT THE LIBRARY STORES ITSELF
@@ -305,9 +306,10 @@
  *
  * What a call hands out is the caller's, until its own _free or _close. Never use free() on it.
  * _free(NULL) and _close(NULL) do nothing. sw_store_shutdown, from any thread, wakes every waiter;
- * sw_store_close waits for calls in flight and gives the open attempts of the handle back. Attempts
- * and steps of a closed store answer SW_ERR_CLOSED and are still freed, in any order. A handle of
- * the wrong kind is SW_ERR_MISUSE. Using a handle after its _free is undefined.
+ * sw_store_close waits for calls in flight and gives the open attempts of the handle back; where it
+ * cannot write, as after SW_ERR_POISONED, they are lost as those of a process that died. Attempts and
+ * steps of a closed store answer SW_ERR_CLOSED and are still freed, in any order. A handle of the wrong
+ * kind is SW_ERR_MISUSE. Using a handle after its _free is undefined.
  *
  *
  * THREADS
@@ -473,7 +475,10 @@
 /** A rule of the library's own did not hold. Please report it with the message. */
 #define SW_ERR_INTERNAL -60
 
-/** The library's code panicked; only that call's work was rolled back. Please report it. */
+/**
+ * The library's code panicked in this call alone: its work is rolled back, or all of it is done and
+ * only the answer lost. Please report it.
+ */
 #define SW_ERR_PANIC -61
 
 /**
@@ -711,6 +716,11 @@
  * Pairs of a workflow and a code version in queues that sw_store_stats and sw_queue_list look at.
  */
 #define SW_LANES_SHOWN_MAX 10000
+
+/**
+ * Pairs of a workflow and a code version in its queue that sw_run_explain looks at, beside its own.
+ */
+#define SW_LANES_EXPLAINED_MAX 1000
 
 /** Limits that are reached which sw_store_stats shows at most. */
 #define SW_FULL_SHOWN_MAX 100
@@ -1164,6 +1174,9 @@ void sw_store_shutdown(sw_store *store);
 /**
  * Closes a store: shuts it down, waits for calls in flight to return, and gives the open attempts
  * of this handle back at once, so that others may claim their runs without a try being charged.
+ * Where it cannot write, as after SW_ERR_POISONED or on a full disk, it gives nothing back: the
+ * attempts are lost as those of a process that died, each counts as a try, and what they had
+ * reserved is charged in full until it is settled.
  *
  * Attempts and steps made from it answer SW_ERR_CLOSED and are still freed by their own _free. So
  * does a later call on the store itself, until a thousand others were closed; then its memory is
@@ -1757,7 +1770,11 @@ int32_t sw_run_act_many(sw_store *store, const char *action, size_t action_len,
  *
  *   {"run_id":"run_01k...","state":"pending",
  *    "reasons":[{"code":"queue_full","text":"queue \"mail\" lets 2 run at once, and 2 do",
- *     "since_ms":null,"evidence":{},"hint":"sw_queue_set raises \"concurrency\""}]}
+ *      "since_ms":null,"evidence":{"queue":"mail","concurrency":2,"running":2,
+ *      "run_ids":["run_01k...","run_01k..."]},"hint":"sw_queue_set raises \"concurrency\""},
+ *     {"code":"behind_others","text":"it is the next: those who claim it are busy",
+ *      "since_ms":1760000000000,"evidence":{"ahead":0,"is_at_least":false,"first_run_id":null,
+ *      "last_claimed_at_ms":1760000000500},"hint":"more workers"}]}
  *
  * text and hint are for people, and may change; code is one of these, with what its evidence tells.
  * since_ms is since when, null where that was not noted.
@@ -1770,9 +1787,12 @@ int32_t sw_run_act_many(sw_store *store, const char *action, size_t action_len,
  * queue_paused, queue_full, key_full: the limits of its queue hold it back, with the run_ids of up to
  * SW_HOLDERS_SHOWN_MAX that fill them. local_owner: it was submitted with SW_SUBMIT_LOCAL by a handle
  * that is open. behind_others: ahead others are claimed first, counted to SW_AHEAD_COUNTED_MAX; of 0
- * it is the next. queue_unclaimed: nobody has claimed from its queue, or nobody its workflow, since it
- * was due. version_unclaimed: its code version is not claimed while others are. Both show
- * last_claimed_at_ms, which may be a second behind.
+ * it is the next. queue_unclaimed: nobody claims from its queue, or nobody its workflow: nothing was
+ * claimed there since it was due, or nothing of the queue in the last second, while none of its runs
+ * is held. version_unclaimed: its code version is not claimed while others are. Both show
+ * last_claimed_at_ms, which may be a second behind, and may miss what was claimed of runs that were
+ * pruned since (sw_queue_list). Of a queue with more than SW_LANES_EXPLAINED_MAX workflows and code
+ * versions the first by name are looked at, and the run's own.
  *
  * not_due: it begins at until_ms. backing_off: it, or its step, is tried again at until_ms, after
  * error. waits_signal, waits_child, waits_sleep, waits_budget: it is parked on a signal, on a child
@@ -1850,10 +1870,10 @@ int32_t sw_store_stats(sw_store *store, sw_text **out, sw_error **err);
  *
  * ready may be claimed, as far as limits let them; blocked stand behind another run with their
  * concurrency key. What has come due counts as delayed or waiting until the next claim or wait of any
- * process moves it. last_claimed_at_ms is null when nothing was, and goes with the queue's last run of a workflow and code
- * version when that is pruned; it may be a second behind.
- * at_least names the counts that stopped at their bound: SW_TASKS_COUNTED_MAX of the whole store, and
- * for ready an equal part of that for each workflow and code version.
+ * process moves it. last_claimed_at_ms is null when nothing was, and goes with the queue's last run of
+ * a workflow and code version when that is pruned; it may be a second behind. at_least names the
+ * counts that stopped at their bound: SW_TASKS_COUNTED_MAX of the whole store, and for ready an equal
+ * part of that for each workflow and code version.
  *
  * Queues whose workflows and code versions are not among the first SW_LANES_SHOWN_MAX of the store, by
  * the names of the queues, are left out.

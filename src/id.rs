@@ -21,6 +21,12 @@ use crate::process::PerProcess;
 /// Bytes in a prefix at most, so that an id fits [`ID_CAP`](crate::limits::ID_CAP).
 const PREFIX_BYTES_MAX: usize = 31;
 
+/// Bytes in an id's text at most.
+const TEXT_BYTES_MAX: usize = PREFIX_BYTES_MAX + 1 + ULID_LEN;
+
+/// Crockford's digits.
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
 /// Characters of a refused prefix that its error repeats.
 const PREFIX_SHOWN_MAX: usize = 64;
 
@@ -125,16 +131,49 @@ pub fn derive(time_ms: i64, parts: &[&[u8]]) -> Id {
     Id(Ulid::from_parts(time_ms, u128::from_be_bytes(low)))
 }
 
+/// An id as text, with its prefix, without memory of its own.
+pub struct Text {
+    bytes: [u8; TEXT_BYTES_MAX],
+    len: usize,
+}
+
+impl Text {
+    /// Writes `<prefix>_<26 lower-case characters>`; a prefix that [`check_prefix`] refuses is cut.
+    pub fn new(prefix: &str, id: Id) -> Text {
+        let prefix = prefix.as_bytes();
+        let len = prefix.len().min(PREFIX_BYTES_MAX);
+        let mut bytes = [b'_'; TEXT_BYTES_MAX];
+        bytes[..len].copy_from_slice(&prefix[..len]);
+        bytes[len + 1..][..ULID_LEN].copy_from_slice(&digits(id));
+        Text { bytes, len: len + 1 + ULID_LEN }
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+}
+
 /// Writes `<prefix>_<26 lower-case characters>`.
 pub fn write(prefix: &str, id: Id) -> String {
-    let mut buffer = [0; ULID_LEN];
-    let digits = id.0.array_to_str(&mut buffer);
-    digits.make_ascii_lowercase();
-    let mut text = String::with_capacity(prefix.len() + 1 + ULID_LEN);
-    text.push_str(prefix);
-    text.push('_');
-    text.push_str(digits);
-    text
+    Text::new(prefix, id).as_str().to_owned()
+}
+
+/// Returns the 26 digits of an id: ten of its time, and sixteen of the rest.
+fn digits(id: Id) -> [u8; ULID_LEN] {
+    let bits = u128::from(id.0);
+    let mut digits = [0; ULID_LEN];
+    // In numbers of 64 bits, which a processor shifts at once.
+    let mut put = |places: std::ops::Range<usize>, mut bits: u64| {
+        for digit in digits[places].iter_mut().rev() {
+            *digit = DIGITS[(bits % 32) as usize];
+            bits /= 32;
+        }
+    };
+    put(0..10, (bits >> 80) as u64);
+    put(10..18, (bits >> 40) as u64);
+    put(18..26, bits as u64);
+    digits
 }
 
 /// Reads what [`write()`] wrote with the same prefix; `None` for any other text, so that one id has
@@ -264,6 +303,16 @@ mod tests {
         let id = Id::from_bytes(*b"MN8PQDJYEB43ZA7V");
         assert_eq!(write("run", id), "run_2d9rw50ma499cmaghm6dd42dtp");
         assert_eq!(write("a_b", Id::from_bytes([0xff; 16])), "a_b_7zzzzzzzzzzzzzzzzzzzzzzzzz");
+    }
+
+    #[test]
+    fn the_digits_of_an_id_are_those_of_the_ulid_crate() {
+        let mut source = Source::default();
+        let drawn = (0..1000).map(|at| source.make(1 << (at % 48)));
+        let bounds = [Id::from_bytes([0; 16]), Id::from_bytes([0xFF; 16])];
+        for id in drawn.chain(bounds) {
+            assert_eq!(write("p", id), format!("p_{}", id.0.to_string().to_lowercase()));
+        }
     }
 
     #[test]

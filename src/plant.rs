@@ -1,8 +1,9 @@
 //! Faults that stand in the library on purpose, one at a time: tests show that each would be found.
 //!
 //! They are built with the feature `plant` alone, and the environment names the one that stands
-//! (`SW_PLANT=forget_fence`). Without the feature the answer is known to the compiler, and nothing of a
-//! plant is left. The library that is shipped is never built with it.
+//! (`SW_PLANT=forget_fence`), or has a call panic (`SW_PANIC=entry`). Without the feature the answer is
+//! known to the compiler, and nothing of a plant is left. The library that is shipped is never built
+//! with it.
 
 /// What is done wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,32 @@ pub const fn linger() {}
 #[cfg(feature = "plant")]
 pub fn linger() {
     std::thread::sleep(std::time::Duration::from_millis(3));
+}
+
+/// Where in a call of C `SW_PANIC` wants a panic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Outputs are NULL, and nothing else is done.
+    Entry,
+    /// All is done, and nothing is told.
+    Answer,
+}
+
+/// Panics, if this is the place.
+#[cfg(not(feature = "plant"))]
+#[inline(always)]
+pub const fn panic_at(_: Place) {}
+
+/// Panics, if this is the place. The environment is asked anew each time: one call is to panic, and
+/// not those around it.
+#[cfg(feature = "plant")]
+pub fn panic_at(place: Place) {
+    let asked = std::env::var("SW_PANIC").unwrap_or_default();
+    let is_here = match place {
+        Place::Entry => asked == "entry",
+        Place::Answer => asked == "answer",
+    };
+    assert!(!is_here, "a panic that the test asked for");
 }
 
 /// Every plant by its name.

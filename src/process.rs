@@ -290,6 +290,10 @@ impl Drop for NoFork {
 
 /// Subtracts one, and nothing from 0: handlers registered in the midst of a fork can see its end
 /// without its beginning.
+#[allow(
+    deprecated,
+    reason = "its new name, try_update, is not in the oldest Rust that builds this"
+)]
 fn leave(count: &AtomicU32) {
     let _ = count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
 }

@@ -23,6 +23,9 @@ use native::{has, link_library, sanitizers, skip, strict};
 /// What each program is linked with.
 const SUPPORT: [&str; 4] = ["support.c", "fixture.c", "reader.c", "documents.c"];
 
+/// What those are linked with besides that go through every function of the header.
+const OF_EVERY_FUNCTION: (&str, [&str; 2]) = ("table.c", ["misuse", "panic"]);
+
 /// The programs, one a topic.
 const TOPICS: &[&str] = &[
     "attempt",
@@ -43,6 +46,7 @@ const TOPICS: &[&str] = &[
     "manual",
     "many",
     "misuse",
+    "panic",
     "payload",
     "query",
     "queue",
@@ -223,6 +227,13 @@ fn whatever_is_wrong_with_a_call_is_a_code() {
     run("misuse", Flavour::Sanitized);
 }
 
+/// Panics are asked for, which the library does where faults are built in alone.
+#[cfg(feature = "plant")]
+#[test]
+fn a_panic_in_any_function_is_a_code_and_nothing_else() {
+    run("panic", Flavour::Sanitized);
+}
+
 #[test]
 fn files_that_are_no_stores_are_refused() {
     run("refuse", Flavour::Sanitized);
@@ -293,7 +304,9 @@ fn every_c_file_is_support_or_a_topic_run_here() {
         let Some(topic) = name.strip_suffix(".c") else { continue };
         let is_run = here.contains(&format!("run(\"{topic}\", Flavour::Sanitized)"));
         assert!(
-            SUPPORT.contains(&name.as_str()) || TOPICS.contains(&topic) && is_run,
+            SUPPORT.contains(&name.as_str())
+                || name == OF_EVERY_FUNCTION.0
+                || TOPICS.contains(&topic) && is_run,
             "tests/c/{name} is built by nobody"
         );
     }
@@ -323,6 +336,9 @@ fn report(topic: &str, output: &Output) {
     let closing = printed.lines().rev().find(|line| line.contains(" passed, "));
     for line in printed.lines().filter_map(|line| line.strip_prefix("skipped ")) {
         skip(&format!("{topic}.c: {line}"));
+    }
+    for line in printed.lines().filter_map(|line| line.strip_prefix("counted ")) {
+        println!("{topic}.c: {line}");
     }
     println!("{topic}.c: {}", closing.unwrap_or("no closing line"));
     let is_fine = output.status.success() && closing.is_some_and(|it| it.ends_with(" 0 failed"));
@@ -361,8 +377,10 @@ fn build(topic: &str, flavour: Flavour, folder: &Path) -> PathBuf {
     let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
     let program = folder.join(topic);
     let compiler = compiler();
-    if topic == "misuse" {
-        let table = folder.join("misuse_table.h");
+    let (source, topics) = OF_EVERY_FUNCTION;
+    let source = topics.contains(&topic).then(|| sources().join(source));
+    if source.is_some() {
+        let table = folder.join("function_table.h");
         fs::write(table, misuse::table()).expect("a file in a fresh folder");
     }
     let mut command = Command::new(&compiler);
@@ -379,6 +397,7 @@ fn build(topic: &str, flavour: Flavour, folder: &Path) -> PathBuf {
         .arg(&program)
         .arg(sources().join(format!("{topic}.c")))
         .args(SUPPORT.map(|name| sources().join(name)))
+        .args(source)
         .args(rooms(topic))
         .args(link_library(folder));
     let output = command.output().expect("the C compiler can be started");

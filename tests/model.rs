@@ -152,7 +152,8 @@ fn whatever_is_called_in_which_order_the_model_knows_the_answer() {
     let missing: Vec<&str> = exports.lines().filter(|name| !called.contains(name)).collect();
     let count = exports.lines().count();
     println!("{} of {count} functions are called", count - missing.len());
-    assert!(missing.is_empty(), "never called: {missing:?}");
+    let is_one_seed = number("SW_MODEL_SEED").is_some();
+    assert!(is_one_seed || missing.is_empty(), "never called: {missing:?}");
 }
 
 /// The same seeds on a server: SQLite, PostgreSQL and the model answer alike. Each walk has a schema of its

@@ -19,11 +19,20 @@ const SECONDS_OF_ONE_KIND: &str = "8";
 const SURVIVORS: [&str; 8] =
     ["nothing", "all", "random", "sectors", "pages", "but one", "sizes", "names"];
 
-fn torture(arguments: &[&str]) -> (Output, String) {
+fn sweep(arguments: &[&str]) -> Command {
     let library = std::env::var_os("SMOLWF_LIBRARY");
     let library = library.unwrap_or_else(|| shared_library().into_os_string());
     let mut sweep = Command::new(root("scripts/torture.sh"));
-    let output = output(sweep.args(arguments).env("SMOLWF_LIBRARY", library));
+    sweep.args(arguments).env("SMOLWF_LIBRARY", library);
+    sweep
+}
+
+fn torture(arguments: &[&str]) -> (Output, String) {
+    said_by(&mut sweep(arguments))
+}
+
+fn said_by(sweep: &mut Command) -> (Output, String) {
+    let output = output(sweep);
     let said = all_said(&output);
     println!("{said}");
     (output, said)
@@ -76,4 +85,17 @@ fn a_disk_that_lies_about_its_syncs_is_found() {
     assert!(!output.status.success(), "{said}");
     assert!(count(&said, "bad ") > 0, "{said}");
     assert!(said.contains("again: "), "{said}");
+}
+
+/// Those faults of `src/plant.rs` that break a promise about the disk, with the work in which they show:
+/// early answers are given to threads alone.
+#[cfg(feature = "plant")]
+#[test]
+fn plants_against_durability_are_found_by_the_sweep() {
+    for (plant, work) in
+        [("skip_sync", "power"), ("answer_early", "threads"), ("keep_failed", "power")]
+    {
+        let (output, said) = said_by(sweep(&["crash", "10", work]).env("SW_PLANT", plant));
+        assert!(!output.status.success() && count(&said, "bad ") > 0, "{plant}: {said}");
+    }
 }

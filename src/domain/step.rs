@@ -256,11 +256,10 @@ pub fn may_complete(port: &mut dyn Port, fence: Fence, asked: &AskedFor, now: No
     }
     for kind in StepKind::ALL {
         let mut missing = None;
-        port.steps_walk(fence.run_key, kind, &mut |step| {
-            let is_missing = step.facts.state.is_final()
-                && !asked[kind as usize].is_asked(step.name, step.occurrence);
+        port.steps_walk_names(fence.run_key, kind, &mut |name, occurrence, state| {
+            let is_missing = state.is_final() && !asked[kind as usize].is_asked(name, occurrence);
             if is_missing {
-                missing = Some(unasked(kind, step.name, step.occurrence));
+                missing = Some(unasked(kind, name, occurrence));
             }
             !is_missing
         })?;

@@ -113,7 +113,8 @@ pub const SW_ERR_CANNOT_OPEN: i32 = -47;
 /// A rule of the library's own did not hold. Please report it with the message.
 pub const SW_ERR_INTERNAL: i32 = -60;
 
-/// The library's code panicked; only that call's work was rolled back. Please report it.
+/// The library's code panicked in this call alone: its work is rolled back, or all of it is done and
+/// only the answer lost. Please report it.
 pub const SW_ERR_PANIC: i32 = -61;
 
 /// An earlier sync of the store failed: writes are refused until every handle on the file is

@@ -15,7 +15,11 @@ use crate::text::Text;
 ///
 ///   {"run_id":"run_01k...","state":"pending",
 ///    "reasons":[{"code":"queue_full","text":"queue \"mail\" lets 2 run at once, and 2 do",
-///     "since_ms":null,"evidence":{},"hint":"sw_queue_set raises \"concurrency\""}]}
+///      "since_ms":null,"evidence":{"queue":"mail","concurrency":2,"running":2,
+///      "run_ids":["run_01k...","run_01k..."]},"hint":"sw_queue_set raises \"concurrency\""},
+///     {"code":"behind_others","text":"it is the next: those who claim it are busy",
+///      "since_ms":1760000000000,"evidence":{"ahead":0,"is_at_least":false,"first_run_id":null,
+///      "last_claimed_at_ms":1760000000500},"hint":"more workers"}]}
 ///
 /// text and hint are for people, and may change; code is one of these, with what its evidence tells.
 /// since_ms is since when, null where that was not noted.
@@ -28,9 +32,12 @@ use crate::text::Text;
 /// queue_paused, queue_full, key_full: the limits of its queue hold it back, with the run_ids of up to
 /// SW_HOLDERS_SHOWN_MAX that fill them. local_owner: it was submitted with SW_SUBMIT_LOCAL by a handle
 /// that is open. behind_others: ahead others are claimed first, counted to SW_AHEAD_COUNTED_MAX; of 0
-/// it is the next. queue_unclaimed: nobody has claimed from its queue, or nobody its workflow, since it
-/// was due. version_unclaimed: its code version is not claimed while others are. Both show
-/// last_claimed_at_ms, which may be a second behind.
+/// it is the next. queue_unclaimed: nobody claims from its queue, or nobody its workflow: nothing was
+/// claimed there since it was due, or nothing of the queue in the last second, while none of its runs
+/// is held. version_unclaimed: its code version is not claimed while others are. Both show
+/// last_claimed_at_ms, which may be a second behind, and may miss what was claimed of runs that were
+/// pruned since (sw_queue_list). Of a queue with more than SW_LANES_EXPLAINED_MAX workflows and code
+/// versions the first by name are looked at, and the run's own.
 ///
 /// not_due: it begins at until_ms. backing_off: it, or its step, is tried again at until_ms, after
 /// error. waits_signal, waits_child, waits_sleep, waits_budget: it is parked on a signal, on a child

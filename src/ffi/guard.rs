@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::call::Call;
 use super::report::{self, sw_error};
 use crate::error::{Error, Result};
+use crate::plant::{Place, panic_at};
 
 /// Runs the body of an export that answers a code.
 ///
@@ -22,7 +23,11 @@ pub(super) unsafe fn guard(
         // SAFETY: the C caller gave `err` to be written to; it may be unaligned.
         unsafe { err.write_unaligned(std::ptr::null_mut()) };
     }
-    let outcome = catch_unwind(AssertUnwindSafe(|| body(&Call::enter())));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let answer = body(&Call::enter());
+        panic_at(Place::Answer);
+        answer
+    }));
     let error = match outcome {
         Ok(Ok(code)) => return code,
         Ok(Err(error)) => error,
@@ -43,13 +48,16 @@ pub(super) unsafe fn guard(
 /// # Safety
 /// As for `guard`.
 pub(super) unsafe fn quiet<T>(fallback: T, body: impl FnOnce(&Call) -> T) -> T {
-    match catch_unwind(AssertUnwindSafe(|| body(&Call::enter()))) {
-        Ok(value) => value,
-        Err(payload) => {
-            let _ = Error::of_panic(payload);
-            fallback
-        }
-    }
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        panic_at(Place::Entry);
+        let answer = body(&Call::enter());
+        panic_at(Place::Answer);
+        answer
+    }));
+    outcome.unwrap_or_else(|payload| {
+        let _ = Error::of_panic(payload);
+        fallback
+    })
 }
 
 #[cfg(test)]

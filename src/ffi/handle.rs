@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::call::Call;
 use crate::error::{Error, Result};
+use crate::plant::{Place, panic_at};
 use crate::process;
 
 /// The tag of memory that was a handle.
@@ -118,6 +119,7 @@ fn wrong_kind(wanted: &str, tag: u64) -> Error {
 impl Call {
     /// Lends the body of a handle for the call.
     pub(super) fn body<'d, H: Handle>(&'d self, handle: *const H) -> Result<&'d H::Body> {
+        panic_at(Place::Entry);
         // SAFETY: the C caller vouches that the handle is not freed during the call.
         let shell: &'d Shell<H::Body> = unsafe { shell(handle) }?;
         if H::IS_OF_PROCESS && shell.generation != process::generation() {

@@ -157,6 +157,9 @@ pub const SW_OUTCOMES_COUNTED_MAX: u32 = 100_000;
 /// Pairs of a workflow and a code version in queues that sw_store_stats and sw_queue_list look at.
 pub const SW_LANES_SHOWN_MAX: u32 = 10_000;
 
+/// Pairs of a workflow and a code version in its queue that sw_run_explain looks at, beside its own.
+pub const SW_LANES_EXPLAINED_MAX: u32 = 1_000;
+
 /// Limits that are reached which sw_store_stats shows at most.
 pub const SW_FULL_SHOWN_MAX: u32 = 100;
 
@@ -244,6 +247,7 @@ same! {
     SW_TASKS_COUNTED_MAX TASKS_COUNTED_MAX
     SW_OUTCOMES_COUNTED_MAX OUTCOMES_COUNTED_MAX
     SW_LANES_SHOWN_MAX LANES_SHOWN_MAX
+    SW_LANES_EXPLAINED_MAX LANES_EXPLAINED_MAX
     SW_FULL_SHOWN_MAX FULL_SHOWN_MAX
     SW_HOLDERS_SHOWN_MAX HOLDERS_SHOWN_MAX
     SW_AHEAD_COUNTED_MAX AHEAD_COUNTED_MAX

@@ -10,6 +10,7 @@ use super::call::Call;
 use super::handle::{self, Handle};
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::plant::{Place, panic_at};
 
 /// A place for one number, or for one handle; good for as long as the call.
 pub(super) struct Out<'d, T>(*mut T, PhantomData<&'d Call>);
@@ -26,6 +27,11 @@ pub(super) struct OutId<'d>(Out<'d, c_char>);
 impl Call {
     /// Takes a place for a number.
     pub(super) fn out<T>(&self, what: &str, place: *mut T) -> Result<Out<'_, T>> {
+        panic_at(Place::Entry);
+        self.place(what, place)
+    }
+
+    fn place<T>(&self, what: &str, place: *mut T) -> Result<Out<'_, T>> {
         if place.is_null() {
             return Err(Error::Misuse(format!("{what} is NULL").into()));
         }
@@ -34,9 +40,10 @@ impl Call {
 
     /// Takes a place for a handle and sets it to NULL, before anything else is looked at.
     pub(super) fn out_handle<H: Handle>(&self, place: *mut *mut H) -> Result<Out<'_, *mut H>> {
-        let place = self.out("out", place)?;
+        let place = self.place("out", place)?;
         // SAFETY: the C caller gave a place for a pointer.
         unsafe { place.0.write_unaligned(std::ptr::null_mut()) };
+        panic_at(Place::Entry);
         Ok(place)
     }
 
@@ -46,13 +53,14 @@ impl Call {
         place: *mut *mut H,
         max: u32,
     ) -> Result<OutHandles<'_, H>> {
-        let place = self.out("out", place)?;
+        let place = self.place("out", place)?;
         for at in 0..max as usize {
             // SAFETY: the C caller gave places for `max` pointers.
             let one = unsafe { place.0.add(at) };
             // SAFETY: as above.
             unsafe { one.write_unaligned(std::ptr::null_mut()) };
         }
+        panic_at(Place::Entry);
         Ok(OutHandles { places: place, max })
     }
 
@@ -70,6 +78,7 @@ impl Call {
 
     /// Writes the length of a view; a caller who does not ask for it gives NULL.
     pub(super) fn set_len(&self, out_len: *mut usize, len: usize) {
+        panic_at(Place::Answer);
         if !out_len.is_null() {
             // SAFETY: the C caller gave a place for a length.
             unsafe { out_len.write_unaligned(len) };
@@ -80,6 +89,11 @@ impl Call {
 impl<T> Out<'_, T> {
     /// Writes a number.
     pub(super) fn set(self, value: T) {
+        panic_at(Place::Answer);
+        self.write(value);
+    }
+
+    fn write(self, value: T) {
         // SAFETY: the C caller gave a place for such a value; the call is still going on.
         unsafe { self.0.write_unaligned(value) };
     }
@@ -88,13 +102,15 @@ impl<T> Out<'_, T> {
 impl<H: Handle> Out<'_, *mut H> {
     /// Makes a handle and gives it to the caller.
     pub(super) fn give(self, body: H::Body) {
-        self.set(handle::put(body));
+        panic_at(Place::Answer);
+        self.write(handle::put(body));
     }
 }
 
 impl<H: Handle> OutHandles<'_, H> {
     /// Makes handles, as many as there are places at most, and gives them to the caller.
     pub(super) fn give(self, bodies: Vec<H::Body>) -> u32 {
+        panic_at(Place::Answer);
         let mut given = 0;
         for body in bodies.into_iter().take(self.max as usize) {
             // SAFETY: the C caller gave places for `max` pointers.
@@ -110,6 +126,7 @@ impl<H: Handle> OutHandles<'_, H> {
 impl OutId<'_> {
     /// Writes an id and its NUL.
     pub(super) fn set(self, id: &str) -> Result<()> {
+        panic_at(Place::Answer);
         if id.len() >= limits::ID_CAP {
             return Err(Error::internal(format!("an id has {} bytes", id.len())));
         }

@@ -77,10 +77,10 @@ pub unsafe extern "C" fn sw_store_stats(
 ///
 /// ready may be claimed, as far as limits let them; blocked stand behind another run with their
 /// concurrency key. What has come due counts as delayed or waiting until the next claim or wait of any
-/// process moves it. last_claimed_at_ms is null when nothing was, and goes with the queue's last run of a workflow and code
-/// version when that is pruned; it may be a second behind.
-/// at_least names the counts that stopped at their bound: SW_TASKS_COUNTED_MAX of the whole store, and
-/// for ready an equal part of that for each workflow and code version.
+/// process moves it. last_claimed_at_ms is null when nothing was, and goes with the queue's last run of
+/// a workflow and code version when that is pruned; it may be a second behind. at_least names the
+/// counts that stopped at their bound: SW_TASKS_COUNTED_MAX of the whole store, and for ready an equal
+/// part of that for each workflow and code version.
 ///
 /// Queues whose workflows and code versions are not among the first SW_LANES_SHOWN_MAX of the store, by
 /// the names of the queues, are left out.

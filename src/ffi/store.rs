@@ -466,6 +466,9 @@ pub unsafe extern "C" fn sw_store_shutdown(store: *mut sw_store) {
 
 /// Closes a store: shuts it down, waits for calls in flight to return, and gives the open attempts
 /// of this handle back at once, so that others may claim their runs without a try being charged.
+/// Where it cannot write, as after SW_ERR_POISONED or on a full disk, it gives nothing back: the
+/// attempts are lost as those of a process that died, each counts as a try, and what they had
+/// reserved is charged in full until it is settled.
 ///
 /// Attempts and steps made from it answer SW_ERR_CLOSED and are still freed by their own _free. So
 /// does a later call on the store itself, until a thousand others were closed; then its memory is

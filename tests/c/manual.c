@@ -102,6 +102,21 @@ static const char *await_example(sw_attempt *attempt) {
     return take_text(answer);
 }
 
+static void check_explained(sw_store *store) {
+    sw_submit_options options = submit_options();
+    sw_attempt *attempts[2];
+    struct run_id run = {""};
+    sw_text *text = NULL;
+    options.queue = "mail";
+    options.queue_len = SW_NTS;
+    REQUIRE_CODE(SW_OK, sw_queue_set(store, NTS("mail"), NTS("{\"concurrency\":2}"), ERR));
+    for (int i = 0; i < 3; i++) run = submit_with(store, "letter", &options);
+    for (int i = 0; i < 2; i++) attempts[i] = claim_with(store, "mail", NULL);
+    REQUIRE_CODE(SW_OK, sw_run_explain(store, NTS(run.text), &text, ERR));
+    check_example("sw_run_explain", text);
+    for (int i = 0; i < 2; i++) finish(attempts[i], "null");
+}
+
 static void check_carrying(sw_store *store, const char *run_id) {
     sw_text *document = NULL, *text = NULL;
     REQUIRE_CODE(SW_OK, sw_run_export(store, NTS(run_id), ABSENT, &document, ERR));
@@ -146,8 +161,7 @@ TEST(the_documents_of_a_run_have_the_keys_that_the_header_shows) {
     check_example("sw_event_read", text);
     REQUIRE_CODE(SW_OK, sw_event_wait(store, 0, ABSENT, 0, 0, NULL, &text, ERR));
     check_example("sw_event_wait", text);
-    REQUIRE_CODE(SW_OK, sw_run_explain(store, NTS(run_id), &text, ERR));
-    check_example("sw_run_explain", text);
+    check_explained(store);
     check_carrying(store, run_id);
     REQUIRE_CODE(SW_OK, sw_store_check(store, &text, ERR));
     check_example("sw_store_check", text);

@@ -23,6 +23,9 @@ pub struct Oracle {
     pub cascades: BTreeSet<Key>,
     /// When runs of each lane were last claimed.
     pub claimed: BTreeMap<Lane, i64>,
+    /// Lanes whose runs were all pruned since: what was claimed of them may be forgotten, from the moment
+    /// at which their last row goes.
+    pub doubted: BTreeSet<Lane>,
     /// Runs that are gone for every look and whose rows the next prune takes away.
     pub unfinished: u32,
     /// By the root of their tree.

@@ -37,6 +37,14 @@ impl Oracle {
         roots
     }
 
+    fn let_go(&mut self, keys: Vec<Key>) {
+        for key in keys {
+            self.runs[key].is_gone = true;
+            self.runs[key].key = None;
+        }
+        self.doubt_claims();
+    }
+
     /// Returns how many runs and trees go, and whether others are left.
     fn prune(&mut self, wanted: &Wanted, limit: u32, is_dry: bool) -> (u32, u32, bool) {
         let (mut runs, mut trees) = (0, 0);
@@ -56,10 +64,7 @@ impl Oracle {
                 continue;
             }
             self.unfinished += u32::try_from(tree.len()).unwrap() - taken;
-            for key in tree {
-                self.runs[key].is_gone = true;
-                self.runs[key].key = None;
-            }
+            self.let_go(tree);
         }
         (runs, trees, (!is_dry && self.unfinished > 0) || (trees as usize) < roots.len())
     }
@@ -138,10 +143,7 @@ impl Oracle {
             };
             let mut due = self.prunable(&Wanted { finished: (None, until), ..of(&[state]) });
             due.retain(|root| !kept.contains(root));
-            for key in due.iter().flat_map(|root| self.tree(*root)).collect::<Vec<Key>>() {
-                self.runs[key].is_gone = true;
-                self.runs[key].key = None;
-            }
+            self.let_go(due.iter().flat_map(|root| self.tree(*root)).collect());
         }
     }
 }

@@ -11,7 +11,7 @@ use super::native::{Function, Struct, cdef, functions, root, structs};
 #[path = "../../build/header.rs"]
 mod manual;
 
-/// Returns the table as C, for `tests/c/misuse.c`.
+/// Returns the table as C, for `tests/c/table.h`.
 pub fn table() -> String {
     let cdef = cdef();
     let header = fs::read_to_string(root("include/smolwf.h")).expect("the header is there");
@@ -65,7 +65,7 @@ fn thunk(function: &Function) -> String {
         _ => format!("return (int64_t){call};"),
     };
     format!(
-        "static int64_t call_{}(union value *v) {{\n    (void)v;\n    {body}\n}}\n",
+        "static int64_t call_{}(union argument *v) {{\n    (void)v;\n    {body}\n}}\n",
         function.name
     )
 }
@@ -184,9 +184,11 @@ fn row(function: &Function, comment: &str) -> String {
         _ => "ANSWER",
     };
     let reads = comment.contains("Also what any reading call");
+    let words: Vec<&str> = comment.split(['*', ' ', '\n']).filter(|it| !it.is_empty()).collect();
+    let repeats = words.join(" ").contains("it answers as the first call did");
     let codes = codes(comment).iter().map(|code| format!("{code}, ")).collect::<String>();
     format!(
-        "    {{\"{name}\", call_{name}, of_{name}, {}, {gives}, {reads}, {{{codes}NO_MORE}}}},\n",
+        "    {{\"{name}\", call_{name}, of_{name}, {}, {gives}, {reads}, {repeats}, {{{codes}NO_MORE}}}},\n",
         parameters.len()
     )
 }

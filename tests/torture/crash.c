@@ -41,22 +41,15 @@ static struct question question_of(const struct pass *pass, int at) {
         .folder = pass->sweep->disks, .flags = pass->work->flags, .story = pass->story, .at = at};
 }
 
-/* Whether a record leaves the rows as they were, when nothing is lost: it writes none, or a part of a
- * transaction that does not end it. In the log the frame with which one ends says so in its head. */
+/* Whether a record leaves the rows as they were, when nothing is lost: it writes none. The library writes
+ * the frames of a transaction to the log at once; what is no longer than a head is none of them. */
 static int keeps_rows(const struct story *story, int at) {
     const struct record *record = story->records[at];
     if (record->kind >= RECORD_SYNCED || record->kind == RECORD_CREATE) return 1;
     if (record->kind != RECORD_WRITE)
         return record->file != FILE_NONE && record->file > FILE_JOURNAL;
     if (record->file > FILE_JOURNAL) return 1;
-    if (record->file != FILE_LOG) return 0;
-    if (record->length <= 32) return 1;
-    for (int head = at - 1; head >= 0 && at - head < 64; head--) {
-        const struct record *it = story->records[head];
-        if (it->kind != RECORD_WRITE || it->file != FILE_LOG) continue;
-        return it->length == 24 && memcmp(DATA(it) + 4, "\0\0\0\0", 4) == 0;
-    }
-    return 0;
+    return record->file == FILE_LOG && record->length <= 32;
 }
 
 /* Applies the record from the start to a place, to a disk of its own. */
@@ -141,15 +134,25 @@ static int is_place(const struct record *record) {
     return changes(record) || record->kind == RECORD_ANSWER;
 }
 
-/* Cuts the power at each place, or at one of so many, each with all survivors. */
-static void sweep_record(struct pass *pass, double one_of, double until) {
+/* At one of how many places from here on the power is cut: as many as there is time for, to the end of
+ * the record, however slow the machine turns out to be. */
+static double one_of_places(const struct pass *pass, int at, double ends) {
+    if (ends == 0) return 1;
+    double left = ends - now(), places = pass->story->len - at;
+    if (left <= 0) return places + 1;
+    double one_of = places * SURVIVORS * pass->sweep->seconds_a_disk / left;
+    return one_of > 1 ? one_of : 1;
+}
+
+/* Cuts the power at each place, or at as many as there is time for, each with all survivors. */
+static void sweep_record(struct pass *pass, double ends) {
     struct sweep *sweep = pass->sweep;
     uint64_t draw = pass->seed, choice = pass->seed + 1;
-    for (int at = 0; at < pass->story->len && now() < until; at++) {
+    for (int at = 0; at < pass->story->len; at++) {
         const struct record *record = pass->story->records[at];
         disk_apply(pass->disk, record, &draw);
         double chance = (double)(draw_next(&choice) >> 11) / (double)(1ull << 53);
-        if (!is_place(record) || chance * one_of >= 1) continue;
+        if (!is_place(record) || chance * one_of_places(pass, at, ends) >= 1) continue;
         sweep->places++;
         int in_doubt = judge_disk(pass, at, SURVIVORS_NOTHING, draw_next(&choice));
         for (int survivors = 1; survivors < SURVIVORS && in_doubt > 0; survivors++) {
@@ -172,11 +175,11 @@ struct story record_work(struct sweep *sweep, const struct work *work) {
 }
 
 static void pass_over(struct sweep *sweep, const struct work *work, const struct story *story,
-                      uint64_t seed, double one_of, double until) {
+                      uint64_t seed, double ends) {
     struct pass pass = {.sweep = sweep, .work = work, .story = story, .seed = seed};
     pass.whole = calloc((size_t)story->len + 1, sizeof *pass.whole);
     pass.disk = disk_new();
-    sweep_record(&pass, one_of, until);
+    sweep_record(&pass, ends);
     disk_free(pass.disk);
     free(pass.whole);
 }
@@ -185,15 +188,12 @@ static void pass_over(struct sweep *sweep, const struct work *work, const struct
 void sweep_crashes(struct sweep *sweep, const struct work *work, uint64_t seed, double seconds) {
     control_reset(sweep->control);
     struct story story = record_work(sweep, work);
-    double began = now(), one_of = 1;
+    double began = now();
     uint64_t before = sweep->disks_judged;
     uint64_t operations = sweep->control->operations;
     sweep->operations += operations;
     if (sweep->is_undone) sweep->bad++;
-    /* As many places as there is time for, all over the record. */
-    if (seconds > 0) one_of = (double)story.len * SURVIVORS * sweep->seconds_a_disk / seconds;
-    double until = seconds > 0 ? began + seconds * 1.5 : began + 1e9;
-    pass_over(sweep, work, &story, seed, one_of > 1 ? one_of : 1, until);
+    pass_over(sweep, work, &story, seed, seconds > 0 ? began + seconds : 0);
     uint64_t disks = sweep->disks_judged - before;
     printf("crash %s: %llu operations, %d records, %u calls, %d facts, %llu disks in %.0f s\n",
            work->name, (unsigned long long)operations, story.len, story.calls_len, story.facts_len,

@@ -96,6 +96,7 @@ static void note_first(struct life *life, const char *function, int32_t code) {
 
 int32_t life_answer(struct life *life, const char *function, int32_t code) {
     note(RECORD_ANSWER, life->call, code, NULL, 0);
+    life->was_process = life->is_process;
     life->is_process = life->durability == SW_DURABILITY_PROCESS;
     if (code == SW_ERR_POISONED || code == SW_ERR_WAL_LOST) life->must_reopen = 1;
     note_first(life, function, code);
@@ -123,8 +124,10 @@ static int is_repeatable(const char *function) {
 int life_repeats(struct life *life, const char *function, int32_t code, int *repeats) {
     int may_be = code == SW_ERR_IO || code == SW_ERR_FULL || code == SW_ERR_NOMEM;
     if (!may_be || !life->control->has_failed || !is_repeatable(function)) return 0;
+    if ((*repeats)-- == 0) return 0;
     expected_count = told_count;
-    return (*repeats)-- > 0;
+    life->is_process = life->was_process;
+    return 1;
 }
 
 int life_disappointed(struct life *life, const char *function, int line, int32_t wanted,

@@ -22,6 +22,7 @@ struct life {
     sw_error *err;
     uint32_t call; /* that is under way */
     int is_process; /* whether what the next call answers is of SW_DURABILITY_PROCESS */
+    int was_process; /* the same of the last call */
     int must_reopen; /* a call answered that the store must be opened again */
     int turn; /* names all that a chapter makes, so that each turn has its own */
     char name[64];

@@ -70,7 +70,15 @@ static int play_sql(struct life *life) {
            " + (SELECT count(*) FROM sw_workflow_runs WHERE idem_key = '%s')"
            " + (SELECT count(*) FROM sw_workflow_steps WHERE state = 2 AND run_key =" OF_RUN ")",
            key, child, key);
+    expect(life, "0", "SELECT count(*) FROM host WHERE name = '%s.half'", key);
     MUST(life, SW_OK, sw_tx_run, life->store, attempt, step, script, SW_NTS, text_of(life),
+         &life->err);
+    /* What a script has done before it fails does not stay. */
+    snprintf(script, sizeof script,
+             "[{\"sql\":\"INSERT INTO host(name, n) VALUES ('%s.half', 1)\"},"
+             "{\"sql\":\"UPDATE host SET n = 0 WHERE name = ''\",\"expect_changes\":1}]",
+             key);
+    MUST(life, SW_ERR_CONFLICT, sw_tx_run, life->store, NULL, NULL, script, SW_NTS, text_of(life),
          &life->err);
     expect(life, "1", "SELECT outcome FROM sw_workflow_runs WHERE idem_key = '%s'", key);
     MUST(life, SW_OK, sw_tx_run, life->store, attempt, NULL,

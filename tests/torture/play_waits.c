@@ -8,6 +8,7 @@
 #define OF_RUN " (SELECT run_key FROM sw_workflow_runs WHERE idem_key = '%s')"
 
 static int advance(struct life *life, int64_t ms) {
+    life->is_process = 1; /* where the clock stands is not synced */
     MUST(life, SW_OK, sw_store_advance_clock, life->store, ms, &life->err);
     return 0;
 }
@@ -23,6 +24,8 @@ static int play_sleep(struct life *life) {
     MUST(life, SW_SUSPEND, sw_sleep, attempt, "night", SW_NTS, 1000, &life->err);
     expect(life, "3", "SELECT state FROM sw_workflow_tasks WHERE task_key =" OF_RUN, key);
     PART(suspend(life, attempt, key));
+    /* Also should the clock be moved by the next who try. */
+    expect(life, "*", "SELECT state FROM sw_workflow_tasks WHERE task_key =" OF_RUN, key);
     PART(advance(life, 1001));
     /* What is due is made ready first, in a commit of its own. */
     expect(life, "1", "SELECT state FROM sw_workflow_tasks WHERE task_key =" OF_RUN, key);
@@ -198,7 +201,9 @@ static int play_timeouts(struct life *life) {
     PART(advance(life, 60));
     uint64_t now;
     DO(life, sw_store_wait, life->store, 0, 0, NULL, &now, &life->err);
+    /* A look shows what is committed, and waits for no disk. */
     expect(life, "2", "SELECT outcome FROM sw_workflow_runs WHERE idem_key = '%s'", key);
+    life->is_process = 1;
     MUST(life, SW_OK, sw_run_wait, life->store, id, SW_NTS, 0, NULL, text_of(life), &life->err);
     sw_attempt *attempt = claim(life, queue);
     if (attempt == NULL) return -1;

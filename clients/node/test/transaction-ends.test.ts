@@ -233,7 +233,8 @@ test("a lock is waited out, and the transaction is done once", async (t) => {
   const transfer = (one: Attempt): Promise<Changed> => one.transaction("s", (tx) => move(tx, 1));
   const outcome = await attempt.perform(transfer, { hooks: { onEvent }, log: "off" });
   assert.equal(outcome.state, "completed", JSON.stringify(outcome));
-  assert.deepEqual(delayed, ["sw_tx_run"]);
+  // Once, or more often where the other takes its time to let go.
+  assert.deepEqual([...new Set(delayed)], ["sw_tx_run"]);
   assert.deepEqual(await balances(store), [99, 101]);
   assert.equal((await store.runs.history(runId)).steps.length, 1);
 });

@@ -96,7 +96,7 @@ fn parked(port: &mut dyn Port, task: &Task) -> Result<Vec<Parked>> {
 fn queued(port: &mut dyn Port, row: &RunRow, task: &Task, life: Life<'_>) -> Result<Queued> {
     let last = port.attempt_ended(row.run_key, task.fence)?.map(|attempt| attempt.ended);
     let limits = port.queue(&row.queue)?.map(|(limits, _)| limits).unwrap_or_default();
-    let lanes = port.lane_heads(&row.queue, LANES_EXPLAINED_MAX)?;
+    let lanes = port.lane_heads(&row.queue, task.lane_key, LANES_EXPLAINED_MAX)?;
     let lane = lanes.iter().find(|lane| lane.lane_key == task.lane_key);
     let of_version = lanes.iter().filter(|lane| lane.code_version == row.code_version);
     let queue = full_queue(port, row, limits)?;

@@ -40,8 +40,8 @@ pub struct PendingRecord {
 
 /// Looking why a run does not move.
 pub trait ExplainPort {
-    /// Returns up to `limit` lanes of a queue, in the order of their names.
-    fn lane_heads(&mut self, queue: &str, limit: u32) -> Result<Vec<LaneHead>>;
+    /// Returns up to `limit` lanes of a queue, in the order of their names, and one that is asked for.
+    fn lane_heads(&mut self, queue: &str, own: LaneKey, limit: u32) -> Result<Vec<LaneHead>>;
     /// Returns how many ready runs of a lane stand before a task in the order of claims, no more than
     /// `limit`.
     fn ready_before(&mut self, lane_key: LaneKey, task: &Task, limit: u32) -> Result<u32>;

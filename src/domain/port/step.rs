@@ -154,4 +154,12 @@ pub trait StepPort {
         kind: StepKind,
         each: &mut dyn FnMut(StepView<'_>) -> bool,
     ) -> Result<()>;
+    /// Hands name, occurrence and state of every record to `each`, as above, and reads nothing of what
+    /// they came to.
+    fn steps_walk_names(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        each: &mut dyn FnMut(&str, u32, StepState) -> bool,
+    ) -> Result<()>;
 }

@@ -311,7 +311,8 @@ macro_rules! every_claim {
             stats:
                 counts_stop_at_their_bound
                 the_last_claim_of_a_lane_is_noted_once_a_second
-                what_holds_a_run_back_is_found;
+                what_holds_a_run_back_is_found
+                a_lane_is_found_however_many_stand_before_it;
             news:
                 a_run_is_told_to_the_queue_it_comes_into
                 an_end_tells_what_it_makes_claimable

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Bed, at, run_id};
+use super::{Bed, at, plain, run_id};
 use crate::domain::port::{Outcome, Owner, QueueLimits, TaskState};
-use crate::domain::submit::QUEUE_DEFAULT;
+use crate::domain::submit::{QUEUE_DEFAULT, Submit};
 use crate::domain::{explain, queue, stats};
 use crate::error::Result;
 use crate::id;
@@ -82,4 +82,19 @@ pub(super) fn what_holds_a_run_back_is_found(bed: &mut dyn Bed) {
     assert_eq!(full["reasons"][0]["code"], "queue_full");
     assert_eq!(full["reasons"][0]["evidence"]["run_ids"][0], id::write("run", run_id(1)));
     assert_eq!(explained(bed, 1, 13)["reasons"][0]["code"], "running");
+}
+
+pub(super) fn a_lane_is_found_however_many_stand_before_it(bed: &mut dyn Bed) {
+    for (number, workflow) in [(1, "a"), (2, "b"), (3, "c")] {
+        bed.submit(number, &Submit { workflow: workflow.into(), ..plain() }, at(10));
+    }
+    let lanes = bed.tx(|port| port.lane_rows(9).unwrap());
+    let mut shown = |own: &str, limit: u32| -> Vec<String> {
+        let own = lanes.iter().find(|lane| lane.workflow == own).unwrap().lane_key;
+        let heads = bed.tx(|port| port.lane_heads(QUEUE_DEFAULT, own, limit).unwrap());
+        assert!(heads.iter().all(|lane| lane.head.is_some()));
+        heads.into_iter().map(|lane| lane.workflow).collect()
+    };
+    assert_eq!(shown("c", 2), ["a", "b", "c"]);
+    assert_eq!(shown("a", 2), ["a", "b"]);
 }

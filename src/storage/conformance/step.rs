@@ -243,6 +243,20 @@ pub(super) fn a_walk_visits_each_step_until_told_to_stop(bed: &mut dyn Bed) {
     assert_eq!(all.len(), 51);
     assert_eq!(all["s7"], (StepState::Done, 1, "7".to_owned()));
     assert_eq!(all["failing"], (StepState::BacksOff, 1, "\"e\"".to_owned()));
+    let mut walk_names = |stop_at: usize| {
+        let mut names = BTreeMap::new();
+        bed.tx(|port| {
+            port.steps_walk_names(fence.run_key, StepKind::Step, &mut |name, occurrence, state| {
+                names.insert(name.to_owned(), (state, occurrence));
+                names.len() < stop_at
+            })
+            .unwrap();
+        });
+        names
+    };
+    assert_eq!(walk_names(7).len(), 7);
+    let named = all.into_iter().map(|(name, (state, occurrence, _))| (name, (state, occurrence)));
+    assert_eq!(walk_names(usize::MAX), named.collect());
 }
 
 pub(super) fn an_interrupted_step_is_memoised_as_failed(bed: &mut dyn Bed) {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::backup::Copy;
+use super::migrate::Seen;
 use super::owner::Mark;
 use super::path::FileKey;
 use super::readers::{self, Look, Readers};
@@ -43,6 +44,7 @@ pub struct File {
     // Dropped in this order: the connection closes before the side file's locks are let go.
     pub(super) writer: Option<Writer>,
     pub(super) side: Arc<Side>,
+    pub(super) schema: Seen,
     /// Marks of the owners in this process: its own locks a process cannot see.
     pub(super) owners: Mutex<HashSet<u64>>,
     pub(super) _tracked: Option<Tracked>,

@@ -18,6 +18,7 @@ use crate::storage::conformance::Bed;
 struct SqliteBed {
     conn: Connection,
     host: Arc<Host>,
+    schema: migrate::Seen,
     news: News,
     _folder: Option<TempDir>,
 }
@@ -43,7 +44,13 @@ impl SqliteBed {
         conn.set_prepared_statement_cache_capacity(200);
         migrate::apply(&conn, None, 1).unwrap();
         let host = Host::install(&mut conn).unwrap();
-        Box::new(SqliteBed { conn, host, news: News::default(), _folder: folder })
+        Box::new(SqliteBed {
+            conn,
+            host,
+            schema: migrate::Seen::default(),
+            news: News::default(),
+            _folder: folder,
+        })
     }
 
     fn names(&self, sql: &str, of: &[&str]) -> Vec<String> {
@@ -56,7 +63,7 @@ impl SqliteBed {
 impl Bed for SqliteBed {
     fn transact(&mut self, is_kept: bool, work: &mut dyn FnMut(&mut dyn Port)) {
         self.conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let mut tx = Tx::hosting(&self.conn, &self.host);
+        let mut tx = Tx::hosting(&self.conn, &self.host, &self.schema);
         work(&mut tx);
         self.news = tx.news();
         self.conn.execute_batch(if is_kept { "COMMIT" } else { "ROLLBACK" }).unwrap();

@@ -1,10 +1,13 @@
 //! The schema's numbered steps: which the file has seen, whether they are ours, applying the rest.
 
+use std::sync::{Arc, Mutex};
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::map;
 use super::shape;
 use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
 
 /// One schema step, embedded from `migrations/`.
 #[derive(Debug)]
@@ -101,25 +104,39 @@ impl Schema {
     }
 }
 
-/// What a connection last saw, good until SQLite's schema cookie moves.
-#[derive(Debug, Default)]
+/// What the connections on a file last saw, good until SQLite's schema cookie moves.
+#[derive(Debug, Default, Clone)]
 pub struct Seen {
-    last: Option<(i64, Schema)>,
+    last: Arc<Mutex<Option<(i64, Schema)>>>,
 }
 
 impl Seen {
     /// Returns the file's schema, inside the transaction that is open on `conn`. The cookie is read
-    /// each time, so that a migration by another process is never missed (P3).
-    pub fn look(&mut self, conn: &Connection) -> Result<Schema> {
+    /// each time, so that a migration by another process is never missed (P3). Nothing is changed in it
+    /// yet: what is kept must be what is committed.
+    pub fn look(&self, conn: &Connection) -> Result<Schema> {
         let cookie = cookie(conn)?;
-        match &self.last {
-            Some((seen, schema)) if *seen == cookie => Ok(schema.clone()),
-            _ => {
-                let schema = inspect(conn)?;
-                self.last = Some((cookie, schema.clone()));
-                Ok(schema)
-            }
+        if let Some(schema) = self.known(cookie) {
+            return Ok(schema);
         }
+        let schema = inspect(conn)?;
+        *self.last.lock().unpoisoned() = Some((cookie, schema.clone()));
+        Ok(schema)
+    }
+
+    /// Returns the same in a transaction that may have changed it, of which nothing is kept.
+    pub fn look_within(&self, conn: &Connection) -> Result<Schema> {
+        self.known(cookie(conn)?).map_or_else(|| inspect(conn), Ok)
+    }
+
+    /// Forgets it, as it was read from a file that somebody was about to write.
+    pub fn forget(&self) {
+        *self.last.lock().unpoisoned() = None;
+    }
+
+    fn known(&self, cookie: i64) -> Option<Schema> {
+        let last = self.last.lock().unpoisoned();
+        last.as_ref().filter(|(seen, _)| *seen == cookie).map(|(_, schema)| schema.clone())
     }
 }
 
@@ -174,7 +191,16 @@ fn compare(records: &[(i64, Vec<u8>)]) -> Schema {
 /// Applies the steps up to `target`, the newest if `None`, inside the transaction that is open.
 /// Returns how many were applied now.
 pub fn apply(conn: &Connection, target: Option<i64>, now_ms: i64) -> Result<u32> {
-    let schema = inspect(conn)?;
+    apply_to(conn, inspect(conn)?, target, now_ms)
+}
+
+/// Does the same to a file that has this schema.
+pub fn apply_to(
+    conn: &Connection,
+    schema: Schema,
+    target: Option<i64>,
+    now_ms: i64,
+) -> Result<u32> {
     if let Some(refusal) = schema.refusal(true) {
         return Err(refusal);
     }
@@ -259,6 +285,34 @@ mod tests {
     use super::super::tx::Tx;
     use super::*;
     use crate::domain::port::CheckPort;
+
+    /// P3: what one connection has seen is good for the others until the schema moves.
+    #[test]
+    fn what_was_seen_of_a_schema_is_shared_until_that_moves() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Connection::open(folder.path().join("db")).unwrap();
+        let (one, other, seen) = (open(), open(), Seen::default());
+        assert_eq!(seen.look(&one).unwrap(), Schema::Ours(0));
+        apply(&other, Some(3), 1).unwrap();
+        assert_eq!(seen.look(&one).unwrap(), Schema::Ours(3));
+        assert_eq!(seen.known(cookie(&other).unwrap()), Some(Schema::Ours(3)));
+
+        other.execute_batch("BEGIN").unwrap();
+        apply(&other, None, 1).unwrap();
+        assert_eq!(seen.look_within(&other).unwrap(), Schema::Ours(NEWEST));
+        other.execute_batch("ROLLBACK").unwrap();
+        // Somebody else's table gets the number that the schema would have had.
+        let moved = MIGRATIONS.iter().filter(|step| step.id > 3).map(|step| step.sql);
+        let tables = moved.flat_map(|sql| sql.split(';')).count();
+        for table in 0..tables {
+            other.execute_batch(&format!("CREATE TABLE mine_{table} (a)")).unwrap();
+            assert_eq!(seen.look(&one).unwrap(), Schema::Ours(3));
+        }
+
+        assert!(seen.known(cookie(&one).unwrap()).is_some());
+        seen.forget();
+        assert_eq!(seen.known(cookie(&one).unwrap()), None);
+    }
 
     #[test]
     fn steps_are_numbered_from_1_without_gaps_and_name_their_version() {

@@ -52,7 +52,7 @@ impl Names {
             Named { what: "the write-ahead log", name: c_path(&log)?, id: log_id },
             Named { what: "the side file", name: c_path(&beside)?, id: side_id },
         ];
-        let folder = c_path(db.parent().unwrap_or(Path::new("/")))?;
+        let folder = c_path(folder_of(db))?;
         Ok(Names { db: db.to_owned(), folder, seen: None, files, are_on_disk: false })
     }
 
@@ -82,11 +82,10 @@ impl Names {
         if self.are_on_disk {
             return Ok(());
         }
-        let path = self.db.parent().unwrap_or(Path::new("/"));
-        let failed = |error| Error::from_os(&format!("sync the folder {}", path.display()), &error);
-        let folder = meet_open(&self.db).and_then(|()| File::open(path)).map_err(failed)?;
-        let synced = meet_sync(&self.db).and_then(|()| folder.sync_all());
-        synced.inspect_err(|_| side.note_failed_sync()).map_err(failed)?;
+        sync_folder(&self.db, || side.note_failed_sync()).map_err(|error| {
+            let sentence = format!("sync the folder {}", folder_of(&self.db).display());
+            Error::from_os(&sentence, &error)
+        })?;
         self.are_on_disk = true;
         Ok(())
     }
@@ -100,6 +99,17 @@ impl Names {
     pub fn log_path(&self) -> PathBuf {
         log_path(&self.db)
     }
+}
+
+fn folder_of(db: &Path) -> &Path {
+    db.parent().unwrap_or(Path::new("/"))
+}
+
+/// Brings the names of a database and of what stands beside it to the disk; `doubt` is called when that
+/// was asked of it and failed.
+pub fn sync_folder(db: &Path, doubt: impl FnOnce()) -> io::Result<()> {
+    let folder = meet_open(db).and_then(|()| File::open(folder_of(db)))?;
+    meet_sync(db).and_then(|()| folder.sync_all()).inspect_err(|_| doubt())
 }
 
 /// Returns whether a change from now on gives a folder another stamp: the last one lies behind.

@@ -10,13 +10,14 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use super::backend::{Backend, FILES, File};
 use super::connect::{connect, connect_reader, make_compactable, set_pragmas};
 use super::errors::{cannot_open, map, map_code};
+use super::migrate::Seen;
 use super::names::{Names, log_path};
 use super::path::{self, New};
 use super::readers::{Readers, is_there};
 use super::side::Side;
 use super::write_connection::WriteConnection;
 use super::writer::Writer;
-use super::{migrate, mutexes, vfs};
+use super::{mutexes, vfs};
 use crate::error::{Error, Result};
 use crate::limits::LOOKS_MAX;
 use crate::lock::Unpoisoned;
@@ -52,7 +53,12 @@ pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
         }
     }
     let (file, _) = files.open.get(&key).ok_or_else(|| Error::internal("an open file is lost"))?;
-    let readers = Readers::new(path, Some(key), settings.busy_timeout_ms, settings.max_readers);
+    let readers = Readers::new(
+        path,
+        Some(key),
+        file.schema.clone(),
+        (settings.busy_timeout_ms, settings.max_readers),
+    );
     Ok(Backend { file: Arc::clone(file), readers })
 }
 
@@ -65,12 +71,27 @@ pub fn in_memory(settings: &Settings) -> Result<Backend> {
     let side = Arc::new(Side::in_memory()?);
     let busy_timeout = Duration::from_millis(settings.busy_timeout_ms.into());
     let writer = Some(Writer::new(
-        WriteConnection::new(conn, None, Arc::clone(&side), Arc::default(), busy_timeout)?,
+        WriteConnection::new(
+            conn,
+            None,
+            Arc::clone(&side),
+            Arc::default(),
+            busy_timeout,
+            Seen::default(),
+        )?,
         Arc::clone(&side),
     ));
-    let file =
-        File { key: None, path: None, writer, side, owners: Mutex::default(), _tracked: None };
-    let readers = Readers::new(PathBuf::new(), None, settings.busy_timeout_ms, 0);
+    let file = File {
+        key: None,
+        path: None,
+        writer,
+        side,
+        schema: Seen::default(),
+        owners: Mutex::default(),
+        _tracked: None,
+    };
+    let readers =
+        Readers::new(PathBuf::new(), None, Seen::default(), (settings.busy_timeout_ms, 0));
     Ok(Backend { file: Arc::new(file), readers })
 }
 
@@ -117,7 +138,8 @@ fn refuse_identity(path: &Path, identity: &os::Identity, settings: &Settings) ->
 }
 
 fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Result<File> {
-    examine(path, settings)?;
+    let schema = Seen::default();
+    examine(path, settings, &schema)?;
     let key = Some((identity.dev, identity.ino, settings.is_read_only));
     if settings.is_read_only {
         return Ok(File {
@@ -125,6 +147,7 @@ fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Resul
             path: Some(path.to_path_buf()),
             writer: None,
             side: Arc::new(Side::listening(path)?),
+            schema,
             owners: Mutex::default(),
             _tracked: track_only(identity)?,
         });
@@ -137,11 +160,11 @@ fn open_file(path: &Path, identity: &os::Identity, settings: &Settings) -> Resul
     let index = os::with_suffix(path, "-shm");
     os::create_mapped(&index, identity.mode & 0o666)
         .map_err(|error| cannot_open(&index, &error))?;
-    let bench = open_bench(path, identity, &side, settings.busy_timeout_ms)?;
+    let bench = open_bench(path, identity, &side, (settings.busy_timeout_ms, &schema))?;
     drop(pass);
     let writer = Some(Writer::new(bench, Arc::clone(&side)));
     let path = Some(path.to_path_buf());
-    Ok(File { key, path, writer, side, owners: Mutex::default(), _tracked: None })
+    Ok(File { key, path, writer, side, schema, owners: Mutex::default(), _tracked: None })
 }
 
 fn track_only(identity: &os::Identity) -> Result<Option<Tracked>> {
@@ -167,9 +190,9 @@ enum Look {
 /// journal, as by whichever program opens the file next. It may be our own, the very first of a new
 /// file, or a host's; the file is whole only afterwards, and nothing can be said of it before but that
 /// it is no database at all.
-fn examine(path: &Path, settings: &Settings) -> Result<()> {
+fn examine(path: &Path, settings: &Settings, schema: &Seen) -> Result<()> {
     for _ in 0..LOOKS_MAX {
-        match look(path, settings.busy_timeout_ms)? {
+        match look(path, settings.busy_timeout_ms, schema)? {
             Look::Good => return Ok(()),
             Look::CutOff if settings.is_read_only => {
                 return Err(map_code(ffi::SQLITE_READONLY_ROLLBACK, ""));
@@ -183,7 +206,7 @@ fn examine(path: &Path, settings: &Settings) -> Result<()> {
     ))
 }
 
-fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
+fn look(path: &Path, busy_timeout_ms: u32, schema: &Seen) -> Result<Look> {
     let has_log = path::find(&log_path(path))?.is_some_and(|log| log.size > 0);
     let header = vfs::header(path)?;
     // As the system says it: SQLite takes a file of one byte for an empty one.
@@ -192,7 +215,7 @@ fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
         return Ok(Look::Good);
     }
     if size > 0 && !header.bytes.starts_with(MAGIC) {
-        return if is_first_cut_off(path)? { Ok(Look::CutOff) } else { Err(not_a_store(path)) };
+        return look_at_start(path, &header, size);
     }
     let conn = match connect_reader(path, busy_timeout_ms) {
         Err(Error::CannotOpen { engine_code: ffi::SQLITE_READONLY_ROLLBACK, .. }) => {
@@ -204,19 +227,33 @@ fn look(path: &Path, busy_timeout_ms: u32) -> Result<Look> {
         }
         conn => conn?,
     };
-    let found = look_within(&conn, path, has_log);
+    let found = look_within(&conn, path, has_log, schema);
     if is_there(path, vfs::reads_alone_until(&conn)?)? {
+        schema.forget();
         return Ok(Look::Stale);
     }
     found.map(|()| Look::Good)
 }
 
+/// Looks at a file of which the header and then the size was read, and which does not begin as a database.
+/// Whoever makes it, or undoes that, may have been at work in between.
+fn look_at_start(path: &Path, header: &vfs::Header, size: u64) -> Result<Look> {
+    if is_first_cut_off(path)? {
+        return Ok(Look::CutOff);
+    }
+    let now = os::identity(path).map_err(|error| cannot_open(path, &error))?.size;
+    if now != size || vfs::header(path)? != *header {
+        return Ok(Look::Stale);
+    }
+    Err(not_a_store(path))
+}
+
 /// Looks at a file in a read transaction, so that nobody changes it in between.
-fn look_within(conn: &Connection, path: &Path, has_log: bool) -> Result<()> {
+fn look_within(conn: &Connection, path: &Path, has_log: bool, schema: &Seen) -> Result<()> {
     conn.execute_batch("BEGIN").map_err(map)?;
     conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map)?;
     refuse_short(path, has_log)?;
-    migrate::inspect(conn)?.refusal(true).map_or(Ok(()), Err)
+    schema.look(conn)?.refusal(true).map_or(Ok(()), Err)
 }
 
 /// Returns whether the file is what a cut off transaction left that was the first of a new file: its
@@ -260,7 +297,7 @@ fn open_bench(
     path: &Path,
     identity: &os::Identity,
     side: &Arc<Side>,
-    busy_timeout_ms: u32,
+    (busy_timeout_ms, schema): (u32, &Seen),
 ) -> Result<WriteConnection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = connect(path, flags)?;
@@ -287,7 +324,7 @@ fn open_bench(
     // From here on the connection's lock keeps the file: what was opened must be what was looked at.
     names.check()?;
     let busy_timeout = Duration::from_millis(busy_timeout_ms.into());
-    WriteConnection::new(conn, Some(names), Arc::clone(side), pages, busy_timeout)
+    WriteConnection::new(conn, Some(names), Arc::clone(side), pages, busy_timeout, schema.clone())
 }
 
 fn set_wal(conn: &Connection) -> Result<()> {
@@ -311,4 +348,35 @@ fn journal_mode(conn: &Connection, sql: &str) -> Result<String> {
     let modes = statement.query_map([], |row| row.get(0)).map_err(map)?;
     let mut modes: Vec<String> = modes.collect::<rusqlite::Result<_>>().map_err(map)?;
     modes.pop().ok_or_else(|| Error::internal("SQLite told no journal mode"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between the two reads of a look another process makes the file, or takes back what it made.
+    #[test]
+    fn a_file_that_changes_while_it_is_looked_at_is_looked_at_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        std::fs::write(&path, b"").unwrap();
+        let empty = vfs::header(&path).unwrap();
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch("CREATE TABLE t (a)").unwrap();
+        let size = std::fs::metadata(&path).unwrap().len();
+        assert!(matches!(look_at_start(&path, &empty, size), Ok(Look::Stale)));
+        drop(conn);
+
+        std::fs::write(&path, b"").unwrap();
+        assert!(matches!(look_at_start(&path, &empty, size), Ok(Look::Stale)));
+
+        for junk in
+            [&b"x"[..], b"no database, though it is as long as a header of one is: sixteen bytes"]
+        {
+            std::fs::write(&path, junk).unwrap();
+            let header = vfs::header(&path).unwrap();
+            let answer = look_at_start(&path, &header, junk.len() as u64);
+            assert!(matches!(answer, Err(Error::NotAStore(_))));
+        }
+    }
 }

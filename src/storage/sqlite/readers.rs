@@ -38,6 +38,7 @@ pub struct Readers {
     path: PathBuf,
     /// Which file it is; `None` for a store in memory. Of a handle that writes the writer watches it.
     key: Option<FileKey>,
+    schema: Seen,
     busy_timeout_ms: u32,
     max: u32,
     pool: Mutex<Pool>,
@@ -48,6 +49,8 @@ pub struct Readers {
 struct Pool {
     idle: Vec<Reader>,
     open: u32,
+    /// Threads that wait for one: to wake nobody is a call into the system as well.
+    waiting: u32,
 }
 
 struct Reader {
@@ -60,9 +63,14 @@ struct Reader {
 
 impl Readers {
     /// Makes a pool of at most `max` connections, with none open yet.
-    pub fn new(path: PathBuf, key: Option<FileKey>, busy_timeout_ms: u32, max: u32) -> Readers {
+    pub fn new(
+        path: PathBuf,
+        key: Option<FileKey>,
+        schema: Seen,
+        (busy_timeout_ms, max): (u32, u32),
+    ) -> Readers {
         let pool = Mutex::default();
-        Readers { path, key, busy_timeout_ms, max, pool, freed: Condvar::new() }
+        Readers { path, key, schema, busy_timeout_ms, max, pool, freed: Condvar::new() }
     }
 
     /// Runs `work` in a read transaction; once more when what it read may be torn or old by now.
@@ -121,7 +129,9 @@ impl Readers {
                     format!("all {} readers were in use for the whole time-out", self.max).into(),
                 ));
             }
+            pool.waiting += 1;
             pool = self.freed.wait_timeout(pool, left).unpoisoned().0;
+            pool.waiting -= 1;
         }
     }
 
@@ -146,7 +156,7 @@ impl Readers {
             ));
         }
         let host = Host::install(&mut conn)?;
-        Ok(Reader { conn, host, schema: Seen::default(), alone_until })
+        Ok(Reader { conn, host, schema: self.schema.clone(), alone_until })
     }
 
     fn put_back(&self, reader: Option<Reader>) {
@@ -155,8 +165,11 @@ impl Readers {
             Some(reader) => pool.idle.push(reader),
             None => pool.open -= 1,
         }
+        let is_awaited = pool.waiting > 0;
         drop(pool);
-        self.freed.notify_one();
+        if is_awaited {
+            self.freed.notify_one();
+        }
     }
 }
 
@@ -192,7 +205,7 @@ impl Reader {
         if let Some(refusal) = schema.refusal(is_schema_free) {
             return Err(refusal);
         }
-        let value = work(&mut Tx::hosting(&self.conn, &self.host));
+        let value = work(&mut Tx::hosting(&self.conn, &self.host, &self.schema));
         drop(transaction);
         value
     }
@@ -234,7 +247,7 @@ pub fn is_there(path: &Path, suffix: Option<&str>) -> Result<bool> {
 
 /// Reads a store in memory, which has no connection but the writer's: between two batches.
 pub fn read_in_memory(writer: &Writer, work: Look<'_>) -> Result<()> {
-    let mut connection = writer.connection();
+    let connection = writer.connection();
     if let Some(refusal) = connection.schema()?.refusal(false) {
         return Err(refusal);
     }

@@ -19,12 +19,14 @@ use crate::domain::event::{self, Append};
 use crate::domain::list::act::{Action, rehearse};
 use crate::domain::list::filter::Asked;
 use crate::domain::list::{self};
-use crate::domain::port::{Amounts, ClaimPort, ControlPort, Fence, LaneFilter, Owner, QueueLimits};
+use crate::domain::port::{
+    Amounts, ClaimPort, ControlPort, Fence, LaneFilter, Owner, QueueLimits, StepKind,
+};
 use crate::domain::query::run_history;
 use crate::domain::queue;
 use crate::domain::retention::{self, Policy};
 use crate::domain::signal;
-use crate::domain::step::{self, Begin, Subject};
+use crate::domain::step::{self, AskedFor, Begin, Subject};
 use crate::domain::submit::{QUEUE_DEFAULT, Submit, submit, submit_many};
 use crate::domain::suspend::{Parking, Pending, suspend};
 use crate::domain::sweep::{give_back, sweep};
@@ -245,6 +247,18 @@ fn a_write_of_an_attempt_runs_few_statements() {
     for (name, of) in [("large step", "b"), ("large step with what is there already", "c")] {
         store.call(name, |tx| step::complete(tx, &subject(fence, of), &large, NOW).unwrap());
     }
+    let mut asked = AskedFor::default();
+    for name in ["a", "b", "c"] {
+        asked[StepKind::Step as usize].open(name, 0).unwrap();
+        asked[StepKind::Step as usize].close(name, 1, true);
+    }
+    let children = &mut asked[StepKind::Child as usize];
+    (1..12).for_each(|number| {
+        children.open(&format!("c{number}"), 0).unwrap();
+        children.close(&format!("c{number}"), 1, true);
+    });
+    // Whatever the records came to.
+    store.call("strict end", |tx| step::may_complete(tx, fence, &asked, NOW).unwrap());
     store.finish("complete", fence, &End::Complete("1".into()));
     let (_, fence) = store.attempt(&Submit { priority: -1, ..plain() });
     store.finish("fail", fence, &End::Fail("1".into(), FailOptions::default()));
@@ -258,6 +272,7 @@ fn a_write_of_an_attempt_runs_few_statements() {
         ("ten children", 33),
         ("large step", 4),
         ("large step with what is there already", 4),
+        ("strict end", 5),
         ("complete", 9),
         ("fail", 7),
     ]);

@@ -38,8 +38,13 @@ SELECT name, occurrence, state, tries, retry_at_ms, input_hash, error, result
 FROM sw_workflow_steps
 WHERE run_key = ?1 AND kind = ?2";
 
+const STEPS_WALK_NAMES: &str = "
+SELECT name, occurrence, state
+FROM sw_workflow_steps
+WHERE run_key = ?1 AND kind = ?2";
+
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] = &[STEP, STEP_RECORD, STEPS_WALK];
+pub(super) const STATEMENTS: &[&str] = &[STEP, STEP_RECORD, STEPS_WALK, STEPS_WALK_NAMES];
 
 impl StepPort for Tx<'_> {
     fn step(
@@ -129,6 +134,24 @@ impl StepPort for Tx<'_> {
                 view.result = last.as_ref().map(|(_, result)| result.as_str());
             }
             if !each(view) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn steps_walk_names(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        each: &mut dyn FnMut(&str, u32, StepState) -> bool,
+    ) -> Result<()> {
+        let mut statement = self.prepare(STEPS_WALK_NAMES)?;
+        let mut rows = statement.query((run_key, kind)).map_err(map)?;
+        while let Some(row) = rows.next().map_err(map)? {
+            let (occurrence, state) =
+                (row.get(1).map_err(map)?, row.get::<_, StepState>(2).map_err(map)?);
+            if !each(text(row, 0)?.unwrap_or_default(), occurrence, state) {
                 break;
             }
         }

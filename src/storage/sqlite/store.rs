@@ -26,7 +26,10 @@ pub(super) const STATEMENTS: &[&str] = &[CLOCK_SET, LATEST];
 
 impl StorePort for Tx<'_> {
     fn migrate(&mut self, target: Option<i64>, now_ms: i64) -> Result<u32> {
-        migrate::apply(self.conn, target, now_ms)
+        let Some(seen) = self.seen else {
+            return migrate::apply(self.conn, target, now_ms);
+        };
+        migrate::apply_to(self.conn, seen.look_within(self.conn)?, target, now_ms)
     }
 
     fn schema_version(&mut self) -> Result<i64> {

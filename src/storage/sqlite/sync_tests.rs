@@ -59,6 +59,13 @@ impl Bed {
         Bed { store: None, path, acknowledged: Vec::new(), _folder: folder }
     }
 
+    /// Makes one whose file is there, closed, and without tables.
+    fn made() -> Bed {
+        let bed = Bed::closed();
+        Store::open(&bed.path, &options(Durability::Power)).unwrap().close();
+        bed
+    }
+
     fn new() -> Bed {
         let mut bed = Bed::closed();
         bed.open().unwrap();
@@ -201,6 +208,39 @@ fn a_sync_that_fails_when_the_log_starts_over_poisons() {
     bed.assert_safe("after it was opened again");
 }
 
+/// A close that may not write gives nothing back: what it held is lost as if its process had died.
+#[test]
+fn what_a_close_cannot_give_back_is_lost_and_charged_until_it_is_settled() {
+    let mut bed = Bed::new();
+    let budget = Some(r#"{"t":{"limit":100}}"#.to_owned());
+    let submit = Submit { workflow: "held".into(), budget, ..Submit::default() };
+    let run_id = bed.store().submit(submit).unwrap().run_id;
+    bed.acknowledged.push(run_id.clone());
+    let held = bed.claim();
+    let reservation = held.reserve(None, r#"{"t":60}"#, None).unwrap().id;
+    bed.arm(FileKind::Wal, 0);
+    assert!(bed.submit(10).is_err());
+    assert_eq!(held.release(0).unwrap_err(), Error::Poisoned);
+    bed.reopen();
+    let claim = Claim { workflows: Some(vec!["held".into()]), ..Claim::default() };
+    let again = bed.store().claim(claim).unwrap().expect("it is taken back at once");
+    let history = bed.store().run_history(&run_id, None, 0).unwrap();
+    assert!(history.contains(r#""state":"lost""#), "{history}");
+    let run = bed.store().run_get(&run_id).unwrap();
+    assert!(run.contains(r#""tries":1"#) && again.number() == 2, "{run}");
+    let spends = |amount: i64| {
+        let balances = bed.store().budget(&run_id).unwrap();
+        let balance = format!(r#""reserved":0,"spent":{amount}"#);
+        assert!(balances.contains(&balance), "{balance} in {balances}");
+    };
+    spends(60);
+    bed.store().settle(&reservation, r#"{"t":20}"#).unwrap();
+    spends(20);
+    let other = bed.store().settle(&reservation, r#"{"t":30}"#).unwrap_err();
+    assert_eq!(other.code(), -23, "corrected once");
+    bed.assert_safe("after what was lost is settled");
+}
+
 fn side_of(store: &Store) -> Arc<Side> {
     let entered = store.enter().unwrap();
     #[allow(irrefutable_let_patterns, reason = "there may be other backends")]
@@ -337,7 +377,7 @@ fn a_folder_that_cannot_be_synced_is_a_failed_sync() {
     for (errno, code) in
         [(libc::EIO, -41), (libc::ENOMEM, -41), (libc::ENOSPC, -42), (libc::EDQUOT, -42)]
     {
-        let mut bed = Bed::closed();
+        let mut bed = Bed::made();
         fault::arm(&bed.path, Fault { errno, ..failing(FileKind::Folder, 0) });
         assert_eq!(bed.open().unwrap_err().code(), code);
         assert_eq!(bed.submit(10).unwrap_err(), Error::Poisoned);
@@ -347,17 +387,40 @@ fn a_folder_that_cannot_be_synced_is_a_failed_sync() {
     }
 }
 
+/// What undoes a change is found after a loss of power by its name alone.
+#[test]
+fn a_database_is_written_to_once_the_name_of_its_journal_is_on_the_disk() {
+    let bed = Bed::closed();
+    let open = || Store::open(&bed.path, &options(Durability::Power)).map(|store| store.close());
+    let synced = || fault::count(&bed.path, FileKind::Folder, Operation::Sync);
+    let no_write = Fault::new(Operation::Write, FileKind::Db, ffi::SQLITE_IOERR_WRITE);
+    fault::arm(&bed.path, no_write);
+    assert_eq!(open().unwrap_err().code(), -41);
+    assert_eq!(synced(), 1);
+    let folder = failing(FileKind::Folder, 0);
+    for fault in [folder, Fault { errno: libc::EMFILE, operation: Operation::Open, ..folder }] {
+        fault::arm(&bed.path, fault);
+        let before = fault::counts(&bed.path).db_writes;
+        assert_eq!(open().unwrap_err().code(), -41);
+        assert_eq!(fault::counts(&bed.path).db_writes, before);
+        fault::disarm(&bed.path);
+    }
+    open().unwrap();
+}
+
 /// Nothing was asked of the disk yet, so that no page is in doubt: it may be tried again.
 #[test]
 fn a_folder_that_cannot_be_opened_is_tried_again_before_an_answer_and_before_a_checkpoint() {
     for errno in [libc::EMFILE, libc::ENFILE, libc::EIO, libc::EACCES] {
-        let mut bed = Bed::closed();
+        let mut bed = Bed::made();
         let fault = Fault::new(Operation::Open, FileKind::Folder, 0);
         fault::arm(&bed.path, Fault { errno, is_sticky: true, ..fault });
+        let synced = |bed: &Bed| fault::count(&bed.path, FileKind::Folder, Operation::Sync);
+        let before = synced(&bed);
         for error in [bed.open().unwrap_err(), bed.submit(LARGE).unwrap_err()] {
             assert_eq!((error.code(), error.engine_code()), (-41, -errno));
         }
-        assert_eq!(fault::count(&bed.path, FileKind::Folder, Operation::Sync), 0);
+        assert_eq!(synced(&bed), before);
         fault::disarm(&bed.path);
         bed.submit(10).unwrap();
         bed.assert_safe("after the folder was synced");
@@ -370,7 +433,9 @@ fn nothing_is_moved_into_the_database_before_the_log_has_its_name() {
     for is_close in [false, true] {
         let mut bed = Bed::closed();
         let store = Store::open(&bed.path, &options(Durability::Process)).unwrap();
-        let counts = || fault::count(&bed.path, FileKind::Folder, Operation::Sync);
+        // The journal's, of the open that makes the file, is told apart.
+        let made = fault::count(&bed.path, FileKind::Folder, Operation::Sync);
+        let counts = || fault::count(&bed.path, FileKind::Folder, Operation::Sync) - made;
         fault::arm(&bed.path, Fault { is_sticky: true, ..failing(FileKind::Folder, 0) });
         store.init().unwrap_err();
         store.close();

@@ -10,6 +10,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, ToSq
 
 use super::errors::map;
 use super::host::Host;
+use super::migrate::Seen;
 use crate::domain::news::News;
 use crate::domain::port::{LaneKey, Port, RunKey};
 use crate::error::Result;
@@ -29,6 +30,8 @@ pub struct Tx<'conn> {
     news: News,
     /// What keeps statements of the host's within bounds; `None` where none may run.
     pub(super) host: Option<&'conn Host>,
+    /// What the connections on the file know of its schema.
+    pub(super) seen: Option<&'conn Seen>,
     /// When the time of the host's statements is over.
     pub(super) sql_until: Option<Instant>,
     /// How many statements it has run.
@@ -46,15 +49,16 @@ impl<'conn> Tx<'conn> {
             newest_at_ms: Cell::new(None),
             news: News::default(),
             host: None,
+            seen: None,
             sql_until: None,
             #[cfg(test)]
             statements: Cell::new(0),
         }
     }
 
-    /// Wraps such a connection on which the host's own statements may run, too.
-    pub fn hosting(conn: &'conn Connection, host: &'conn Host) -> Tx<'conn> {
-        Tx { host: Some(host), ..Tx::new(conn) }
+    /// Wraps such a connection of a store, on which the host's own statements may run, too.
+    pub fn hosting(conn: &'conn Connection, host: &'conn Host, seen: &'conn Seen) -> Tx<'conn> {
+        Tx { host: Some(host), seen: Some(seen), ..Tx::new(conn) }
     }
 
     /// Returns the connection.

@@ -5,7 +5,10 @@
 
 #![allow(unsafe_code, reason = "calls into SQLite that rusqlite has no safe form for")]
 
+mod alone;
+mod gather;
 pub mod layer;
+mod opened;
 pub mod said;
 
 use std::borrow::Cow;
@@ -22,7 +25,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::ffi;
 
-use self::layer::Alone;
+use self::alone::Alone;
 use super::errors::map_code;
 use super::side::Side;
 use crate::error::{Error, Result};

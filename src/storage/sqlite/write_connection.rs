@@ -24,6 +24,10 @@ use crate::storage::Death;
 /// How long a checkpoint waits for readers.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
 
+/// Stands for the pages of the log until SQLite has told how many they are, as it does of each commit that
+/// wrote to it.
+const UNTOLD: i32 = -1;
+
 /// Time between two tries to cut a log that has been large: each copies what is new, and syncs.
 const CUT_EVERY: Duration = Duration::from_secs(1);
 
@@ -63,6 +67,7 @@ impl WriteConnection {
         side: Arc<Side>,
         log_pages: Arc<AtomicI32>,
         busy_timeout: Duration,
+        schema: migrate::Seen,
     ) -> Result<WriteConnection> {
         // Until it is known at the close that nothing of the log is in doubt.
         vfs::no_checkpoint_on_close(&conn, true)?;
@@ -72,7 +77,7 @@ impl WriteConnection {
         Ok(WriteConnection {
             conn,
             host,
-            schema: migrate::Seen::default(),
+            schema,
             names,
             side,
             log_pages,
@@ -107,11 +112,11 @@ impl WriteConnection {
 
     /// Returns a transaction on it that reads, between two batches.
     pub fn reading(&self) -> Tx<'_> {
-        Tx::hosting(&self.conn, &self.host)
+        Tx::hosting(&self.conn, &self.host, &self.schema)
     }
 
     /// Returns what schema the file has, looked up anew only when it changed.
-    pub fn schema(&mut self) -> Result<Schema> {
+    pub fn schema(&self) -> Result<Schema> {
         self.schema.look(&self.conn)
     }
 
@@ -209,11 +214,22 @@ impl WriteConnection {
     fn end(&mut self) -> Result<()> {
         self.die_if_asked(false);
         let number = self.side.begin_commit();
-        // One that fails may have started the log over: nothing is known of its length.
-        // And its last frame may have been written.
-        let committed = self.execute("COMMIT").inspect_err(|_| self.side.note_frames(0));
-        committed.map_err(Error::of_a_commit)?;
+        let pages_before = self.log_pages.swap(UNTOLD, Ordering::Relaxed);
+        let committed = self.execute("COMMIT");
+        let is_empty = self.log_pages.load(Ordering::Relaxed) == UNTOLD;
+        if is_empty {
+            self.log_pages.store(pages_before, Ordering::Relaxed);
+        }
+        if let Err(error) = committed {
+            // It may have started the log over: nothing is known of its length. And its last frame may
+            // have been written.
+            self.side.note_frames(0);
+            return Err(error.of_a_commit());
+        }
         self.die_if_asked(true);
+        if is_empty && self.side.take_back_commit(number) {
+            return Ok(());
+        }
         self.side.end_commit(number);
         self.side.note_frames(u32::try_from(self.log_pages.load(Ordering::Relaxed)).unwrap_or(0));
         Ok(())
@@ -226,7 +242,7 @@ impl WriteConnection {
         if is_shared {
             self.execute("SAVEPOINT job")?;
         }
-        let mut tx = Tx::hosting(&self.conn, &self.host);
+        let mut tx = Tx::hosting(&self.conn, &self.host, &self.schema);
         let verdict = job.run(&mut tx).map(|()| tx.news());
         if !is_shared || self.conn.is_autocommit() {
             return verdict;
@@ -248,7 +264,7 @@ impl WriteConnection {
             return Ok(());
         };
         self.execute("SAVEPOINT rehearsal")?;
-        names.rehearse(|| drop(job.run(&mut Tx::hosting(&self.conn, &self.host))));
+        names.rehearse(|| drop(job.run(&mut Tx::hosting(&self.conn, &self.host, &self.schema))));
         self.execute("ROLLBACK TO rehearsal")?;
         self.execute("RELEASE rehearsal")
     }

@@ -28,6 +28,10 @@ impl Bell<'_> {
     ///
     /// Count and bit change at once. Apart, a sleeper that sets the bit in between could see the new
     /// count and lose its bit: it would sleep through the next ring.
+    #[allow(
+        deprecated,
+        reason = "its new name, try_update, is not in the oldest Rust that builds this"
+    )]
     pub(super) fn ring(self, count: u32) {
         let next = |word: u32| Some((word & !SLEEPER).wrapping_add(SLEEPER << 1));
         let old = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);

@@ -89,6 +89,17 @@ impl Side {
         self.committed().store(number, Ordering::SeqCst);
     }
 
+    /// Takes back the number of a commit that wrote nothing: what was safe before it is so still. Returns
+    /// whether it did: where a process died in a commit, nobody knows whether that one is in the log, and
+    /// this one stands for it. To be called before the turn to write is let go.
+    pub fn take_back_commit(&self, number: u64) -> bool {
+        let is_known = number == self.last_commit() + 1;
+        if is_known {
+            self.begun().store(number - 1, Ordering::SeqCst);
+        }
+        is_known
+    }
+
     /// Returns the number of the last commit. To be called with the turn to write.
     pub fn last_commit(&self) -> u64 {
         self.committed().load(Ordering::SeqCst)
@@ -283,6 +294,28 @@ mod tests {
         // Killed here: the next one's number is above.
         side.sync_once(commit(&side), || Ok(())).unwrap();
         assert!(side.is_all_safe());
+    }
+
+    #[test]
+    fn a_commit_that_wrote_nothing_needs_no_sync_but_for_what_may_have_been_there_before() {
+        let (_folder, side) = side();
+        side.sync_once(commit(&side), || Ok(())).unwrap();
+        let number = side.begin_commit();
+        assert!(side.take_back_commit(number));
+        assert!(side.is_all_safe());
+
+        commit(&side);
+        let number = side.begin_commit();
+        assert!(side.take_back_commit(number));
+        assert!(!side.is_all_safe(), "the commit before it is not synced");
+        side.sync_once(side.last_commit(), || Ok(())).unwrap();
+
+        side.begin_commit();
+        // Killed here, with its commit in the log or not.
+        let number = side.begin_commit();
+        assert!(!side.take_back_commit(number));
+        side.end_commit(number);
+        assert!(!side.is_all_safe());
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! checkpoints, in the close of the last connection, and not each of those results reaches anybody. A
 //! failure is noted in the side file by the sync itself.
 //!
+//! The frames of a commit are gathered and written at once (`gather.rs`).
+//!
 //! Two more things happen here. Pages of the -shm that SQLite is about to use are made sure of first,
 //! since a write to a page that the disk has no room for ends the process with SIGBUS. And a
 //! connection that only reads makes no file: where there is no log, SQLite is shown an empty one, with
@@ -17,19 +19,24 @@
 
 #![allow(unsafe_code, reason = "a file layer is a table of C functions")]
 
-use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::slice;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rusqlite::ffi;
 
 use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
 use crate::os;
 use crate::storage::sqlite::errors::ERRNO_SHIFT;
 use crate::storage::sqlite::side::Side;
+use crate::storage::sqlite::vfs::alone::Alone;
+use crate::storage::sqlite::vfs::gather::Gathered;
+use crate::storage::sqlite::vfs::opened::{
+    HEAD_BYTES, Head, Opened, forward, inner_of, make_beside,
+};
 use crate::storage::sqlite::vfs::said::{
     called, classed, is_passing, lock_classed, made_sure, note_read,
 };
@@ -96,7 +103,7 @@ fn register_once(base: *const c_char) -> c_int {
     unsafe { ffi::sqlite3_vfs_register(layer, 0) }
 }
 
-/// Keeps SQLite from syncing folders, whose failures it tells nobody: `names.rs` does that.
+/// Keeps SQLite from syncing folders, whose failures it tells nobody: `names.rs` and `sync` do that.
 ///
 /// # Safety
 /// `base` is a layer that is registered.
@@ -120,36 +127,8 @@ unsafe extern "C" fn open_no_folder(_name: *const c_char, descriptor: *mut c_int
     ffi::SQLITE_CANTOPEN
 }
 
-/// What a connection that only reads did not find, and reads the database without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Alone {
-    /// Nothing is missing.
-    No = 0,
-    /// There is no log.
-    WithoutLog = 1,
-    /// The log is empty, and there is no index of it.
-    WithoutIndex = 2,
-}
-
 // ---------------------------------------------------------------------------------------------
 // Files
-
-/// What stands in SQLite's room for a file before the structure of the layer beneath.
-#[repr(C, align(8))]
-struct Head {
-    base: ffi::sqlite3_file,
-    /// SQLite's name of the file, which outlives it; NULL for a temporary one.
-    name: *const c_char,
-    /// Whether it is a database that is open for reading only.
-    is_reader: bool,
-    /// Whether SQLite is shown an index without a file behind it. Set once, never taken back.
-    alone: Alone,
-    /// Who is told of a sync that fails.
-    ear: Option<Arc<Side>>,
-}
-
-const HEAD_BYTES: usize = mem::size_of::<Head>();
 
 /// Version 2: without the functions for memory-mapped reading, which nothing here uses.
 static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
@@ -173,68 +152,6 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     xFetch: None,
     xUnfetch: None,
 };
-
-/// An open file of this layer, while one of its functions runs.
-struct Opened<'a> {
-    head: &'a mut Head,
-    /// The file of the layer beneath, which stands behind the head, and its functions.
-    inner: *mut ffi::sqlite3_file,
-    methods: &'a ffi::sqlite3_io_methods,
-}
-
-impl Opened<'_> {
-    /// # Safety
-    /// SQLite calls a function of `METHODS` with this file, which `open` therefore has filled in. One
-    /// thread at a time uses a file.
-    unsafe fn new<'a>(file: *mut ffi::sqlite3_file) -> Opened<'a> {
-        // SAFETY: `open` wrote a head to the place before it set the methods.
-        let head = unsafe { &mut *file.cast::<Head>() };
-        let inner = inner_of(file);
-        // SAFETY: the inner file was opened before the methods were set.
-        let table = unsafe { (*inner).pMethods };
-        // SAFETY: an open file's table is a constant of the layer beneath.
-        let methods = unsafe { &*table };
-        Opened { head, inner, methods }
-    }
-
-    /// Returns the path of the file that stands beside a database under this suffix.
-    fn beside(&self, suffix: &str) -> Option<CString> {
-        if self.head.name.is_null() {
-            return None;
-        }
-        // SAFETY: SQLite's names end in NUL and outlive their files.
-        let name = unsafe { CStr::from_ptr(self.head.name) };
-        CString::new([name.to_bytes(), suffix.as_bytes()].concat()).ok()
-    }
-
-    /// Returns whether a reader finds no index, and an empty log.
-    fn has_nothing_to_index(&self) -> bool {
-        let find = |suffix| self.beside(suffix).map(|path| os::identity(path_of(&path)));
-        let is_missing = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
-        let has_no_index = matches!(find("-shm"), Some(Err(error)) if is_missing(&error));
-        has_no_index && matches!(find("-wal"), Some(Ok(log)) if log.size == 0)
-    }
-}
-
-fn inner_of(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
-    // SAFETY: the room asked for in szOsFile is a head and then the structure of the layer beneath.
-    unsafe { file.byte_add(HEAD_BYTES) }
-}
-
-fn path_of(name: &CStr) -> &Path {
-    Path::new(OsStr::from_bytes(name.to_bytes()))
-}
-
-/// Calls one function of the layer beneath, or answers an error where it has none.
-macro_rules! forward {
-    ($opened:expr, $function:ident $(, $argument:expr)*) => {
-        match $opened.methods.$function {
-            // SAFETY: the inner file is open, and the arguments are those SQLite gave.
-            Some(call) => called(|| unsafe { call($opened.inner $(, $argument)*) }),
-            None => (ffi::SQLITE_IOERR, 0),
-        }
-    };
-}
 
 unsafe extern "C" fn open(
     vfs: *mut ffi::sqlite3_vfs,
@@ -268,8 +185,9 @@ unsafe extern "C" fn open(
     };
     let is_beside = flags & (ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL) != 0;
     // SAFETY: logs and journals are opened under the names that SQLite made beside a database's.
-    let db = if is_beside { unsafe { head_of_db(name) } } else { None };
+    let mut db = if is_beside { unsafe { head_of_db(name) } } else { None };
     let ear = db.as_ref().and_then(|db| db.ear.clone());
+    let gathered = db.as_mut().and_then(|db| gathered_of(db, flags));
     let (code, errno) = match db {
         Some(db) if db.is_reader && flags & ffi::SQLITE_OPEN_WAL != 0 => {
             open_readers_log(db, name, &try_open)
@@ -280,11 +198,19 @@ unsafe extern "C" fn open(
         let is_reader =
             flags & ffi::SQLITE_OPEN_MAIN_DB != 0 && flags & ffi::SQLITE_OPEN_READONLY != 0;
         let base = ffi::sqlite3_file { pMethods: &METHODS };
-        let head = Head { base, name, is_reader, alone: Alone::No, ear };
+        let alone = Alone::No;
+        let head = Head { base, name, is_reader, alone, ear, gathered, gathered_of_log: None };
         // SAFETY: the room begins with space for a head, aligned for anything.
         unsafe { file.cast::<Head>().write(head) };
     }
     classed(code, errno)
+}
+
+/// Returns where the log of a database is gathered, and has the database know it.
+fn gathered_of(db: &mut Head, flags: c_int) -> Option<Arc<Mutex<Gathered>>> {
+    let is_written = flags & ffi::SQLITE_OPEN_WAL != 0 && !db.is_reader;
+    db.gathered_of_log = is_written.then(Arc::default);
+    db.gathered_of_log.clone()
 }
 
 /// Calls one function of the layer beneath one of this layer's, or answers an error where it has none.
@@ -322,11 +248,15 @@ unsafe extern "C" fn access(
     let errno = os::errno();
     // SAFETY: SQLite gives room for a number, which the call has written.
     let is_there = code == ffi::SQLITE_OK && unsafe { *answer } != 0;
-    let is_known = is_there || matches!(errno, 0 | libc::ENOENT | libc::ENOTDIR);
-    if is_known || flags != ffi::SQLITE_ACCESS_EXISTS {
+    if is_there || is_of_missing(errno) || flags != ffi::SQLITE_ACCESS_EXISTS {
         return code;
     }
     classed(ffi::SQLITE_IOERR | errno << ERRNO_SHIFT, errno)
+}
+
+/// Returns whether a look that left this errno has found whether a file is there.
+fn is_of_missing(errno: c_int) -> bool {
+    matches!(errno, 0 | libc::ENOENT | libc::ENOTDIR)
 }
 
 unsafe extern "C" fn full_path(
@@ -372,15 +302,6 @@ fn open_or_make(
     }
 }
 
-/// Makes a file of a database's, empty and as readable as that; returns why it cannot be made. No
-/// descriptor is opened: closing one of a file of SQLite's would drop its locks.
-fn make_beside(name: &CStr) -> std::result::Result<(), c_int> {
-    let bytes = name.to_bytes();
-    let db = bytes.iter().rposition(|byte| *byte == b'-').map_or(bytes, |at| &bytes[..at]);
-    let mode = os::identity(Path::new(OsStr::from_bytes(db))).map_or(0o600, |db| db.mode & 0o777);
-    os::make_file(name, mode).map(|_| ()).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))
-}
-
 /// Opens the log for a connection that only reads: never makes one, and shows an empty one instead.
 fn open_readers_log(
     reader: &mut Head,
@@ -416,6 +337,8 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     let opened = unsafe { Opened::new(file) };
     let (code, _) = forward!(opened, xClose);
     opened.head.ear = None;
+    opened.head.gathered = None;
+    opened.head.gathered_of_log = None;
     code
 }
 
@@ -427,7 +350,10 @@ unsafe extern "C" fn read(
 ) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    let (code, errno) = forward!(opened, xRead, place, len, offset);
+    let (mut code, mut errno) = opened.write_held();
+    if code == ffi::SQLITE_OK {
+        (code, errno) = forward!(opened, xRead, place, len, offset);
+    }
     note_read(classed(code, errno))
 }
 
@@ -439,30 +365,46 @@ unsafe extern "C" fn write(
 ) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    let (code, errno) = forward!(opened, xWrite, bytes, len, offset);
+    // SAFETY: SQLite gives so many bytes.
+    let bytes = unsafe { slice::from_raw_parts(bytes.cast::<u8>(), len as usize) };
+    let (code, errno) = opened.write(bytes, offset);
     classed(code, errno)
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    let (code, errno) = forward!(opened, xTruncate, size);
+    let (mut code, mut errno) = opened.write_held();
+    if code == ffi::SQLITE_OK {
+        (code, errno) = forward!(opened, xTruncate, size);
+    }
     classed(code, errno)
 }
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
-    let (code, errno) = forward!(opened, xSync, flags);
-    if let (Some(ear), true) = (&opened.head.ear, code != ffi::SQLITE_OK) {
-        ear.note_failed_sync();
+    let (mut code, mut errno) = opened.write_held();
+    if code == ffi::SQLITE_OK {
+        (code, errno) = forward!(opened, xSync, flags);
     }
-    classed(code, errno)
+    if code != ffi::SQLITE_OK {
+        opened.doubt();
+        return classed(code, errno);
+    }
+    match opened.sync_name() {
+        Ok(()) => ffi::SQLITE_OK,
+        Err(error) => classed(ffi::SQLITE_IOERR_DIR_FSYNC, error.raw_os_error().unwrap_or(0)),
+    }
 }
 
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> c_int {
     // SAFETY: called by SQLite with an open file of ours.
     let opened = unsafe { Opened::new(file) };
+    let (code, errno) = opened.write_held();
+    if code != ffi::SQLITE_OK {
+        return classed(code, errno);
+    }
     forward!(opened, xFileSize, size).0
 }
 
@@ -505,7 +447,14 @@ unsafe extern "C" fn file_control(
         opened.head.ear = Some(Arc::clone(unsafe { &*argument.cast::<Arc<Side>>() }));
         return ffi::SQLITE_OK;
     }
-    forward!(opened, xFileControl, operation, argument).0
+    let (code, _) = forward!(opened, xFileControl, operation, argument);
+    match os::errno() {
+        // SQLite has a file that it could not look for as moved, and then as one not to be written.
+        errno if operation == ffi::SQLITE_FCNTL_HAS_MOVED && !is_of_missing(errno) => {
+            classed(ffi::SQLITE_IOERR | errno << ERRNO_SHIFT, errno)
+        }
+        _ => code,
+    }
 }
 
 unsafe extern "C" fn sector_size(file: *mut ffi::sqlite3_file) -> c_int {
@@ -579,8 +528,17 @@ unsafe extern "C" fn shm_lock(
     if opened.head.alone != Alone::No {
         return ffi::SQLITE_OK;
     }
+    if let (true, Some(gathered)) = (is_end_of_writing(offset, flags), &opened.head.gathered_of_log)
+    {
+        gathered.lock().unpoisoned().let_go();
+    }
     let (code, errno) = forward!(opened, xShmLock, offset, len, flags);
     lock_classed(code, errno)
+}
+
+/// Returns whether a lock that goes is the one without which nobody writes to the log.
+fn is_end_of_writing(offset: c_int, flags: c_int) -> bool {
+    offset == 0 && flags & ffi::SQLITE_SHM_UNLOCK != 0
 }
 
 unsafe extern "C" fn shm_barrier(file: *mut ffi::sqlite3_file) {
@@ -605,6 +563,9 @@ mod tests {
     use crate::storage::sqlite::fault::{self, Fault, FileKind, Operation};
     use crate::storage::sqlite::vfs;
     use rusqlite::{Connection, OpenFlags};
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
     use std::path::PathBuf;
     use std::time::{Duration, Instant};
     use tempfile::TempDir;
@@ -761,6 +722,20 @@ mod tests {
             let again = open_with(&path, OpenFlags::default()).unwrap();
             assert_eq!(rows(&again), Ok(0), "{after} {errno}");
         }
+    }
+
+    /// SQLite has a file that it could not look for as moved, and does not write to one that was.
+    #[test]
+    fn what_cannot_be_looked_for_has_not_moved() {
+        let (_folder, path, connection) = store();
+        connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).unwrap();
+        for (errno, code) in [(libc::EIO, -41), (libc::ENOMEM, -45), (libc::EACCES, -41)] {
+            arm(&path, Operation::Look, FileKind::Db, 0, errno);
+            assert_eq!(insert(&connection).unwrap_err().code(), code, "{errno}");
+            assert_eq!(insert(&connection), Ok(()));
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(insert(&connection), Err(Error::ReadOnly(_))));
     }
 
     #[test]
