@@ -28,7 +28,7 @@ PACKAGES = libraries archives deb wheels npm go sums
 # The command-line tool is a workspace of its own.
 TOOL = tools/swctl/Cargo.toml
 
-.PHONY: plants help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
+.PHONY: plants sanitize miri help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
 	python polyglot other postgres gauntlet litestream torture sweep swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres format bench header documents \
 	install uninstall packages packages-try packages-twice clean
 
@@ -94,6 +94,12 @@ postgres: ## stores in PostgreSQL: the contract of a backend and walks of the mo
 plants: ## faults that are planted in the library are found, each by a suite, and each function may panic
 	$(CARGO) test --locked --no-fail-fast --features plant --test model --test c --test torture -- \
 		plants:: plants_against a_panic_in_any_function
+
+sanitize: ## the library, its SQLite and std watched for strays, leaks, undefined behaviour and races; an hour at first
+	@scripts/sanitize.sh address; address=$$?; scripts/sanitize.sh thread && exit $$address
+
+miri: ## unit tests that need no SQLite, in Miri
+	@scripts/miri.sh
 
 swctl: ## tests of the command-line tool, some on a terminal that tmux is, some in a browser
 	$(CARGO) test --locked --no-fail-fast --manifest-path $(TOOL); tool=$$?; scripts/page.sh && exit $$tool

@@ -40,6 +40,22 @@ pub enum Plant {
     EventTwice,
     /// Nobody is told of what has changed.
     ForgetBell,
+    /// What only a sanitizer sees, in our code or in SQLite's: see `fault/unsound.rs`.
+    StrayRead,
+    /// The same, by SQLite.
+    StrayReadOfSqlite,
+    /// Memory is lost.
+    Leak,
+    /// The same, by SQLite.
+    LeakOfSqlite,
+    /// Two threads write the same word.
+    Race,
+    /// The same, by SQLite.
+    RaceOfSqlite,
+    /// A promise to the compiler is broken.
+    BrokenPromise,
+    /// The same, by SQLite.
+    BrokenPromiseOfSqlite,
 }
 
 /// Returns whether this fault stands.
@@ -56,7 +72,7 @@ pub fn stands(plant: Plant) -> bool {
     static CHOSEN: OnceLock<Option<Plant>> = OnceLock::new();
     let chosen = CHOSEN.get_or_init(|| {
         let name = std::env::var("SW_PLANT").ok()?;
-        let named = ALL.into_iter().find(|(known, _)| *known == name);
+        let named = ALL.into_iter().chain(UNSOUND).find(|(known, _)| *known == name);
         Some(named.map(|(_, plant)| plant).unwrap_or_else(|| panic!("no plant is called {name}")))
     });
     *chosen == Some(plant)
@@ -99,7 +115,7 @@ pub fn panic_at(place: Place) {
     assert!(!is_here, "a panic that the test asked for");
 }
 
-/// Every plant by its name.
+/// Every plant by its name that a suite finds.
 #[cfg(feature = "plant")]
 pub const ALL: [(&str, Plant); 16] = [
     ("skip_sync", Plant::SkipSync),
@@ -118,4 +134,17 @@ pub const ALL: [(&str, Plant); 16] = [
     ("forget_reserve", Plant::ForgetReserve),
     ("event_twice", Plant::EventTwice),
     ("forget_bell", Plant::ForgetBell),
+];
+
+/// Every plant by its name that a sanitizer finds: `scripts/sanitize.sh` says which.
+#[cfg(feature = "plant")]
+pub const UNSOUND: [(&str, Plant); 8] = [
+    ("stray_read", Plant::StrayRead),
+    ("stray_read_of_sqlite", Plant::StrayReadOfSqlite),
+    ("leak", Plant::Leak),
+    ("leak_of_sqlite", Plant::LeakOfSqlite),
+    ("race", Plant::Race),
+    ("race_of_sqlite", Plant::RaceOfSqlite),
+    ("broken_promise", Plant::BrokenPromise),
+    ("broken_promise_of_sqlite", Plant::BrokenPromiseOfSqlite),
 ];

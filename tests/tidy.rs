@@ -11,6 +11,8 @@ mod calls;
 mod clients;
 #[path = "tidy/errors.rs"]
 mod errors;
+#[path = "tidy/sanitize.rs"]
+mod sanitize;
 #[path = "tidy/statements.rs"]
 mod statements;
 #[path = "tidy/system.rs"]
@@ -29,7 +31,7 @@ const UNSAFE_PLACES: [&str; 14] = [
     "src/storage/postgres/pq.rs",
     "src/storage/sqlite/mutexes.rs",
     "src/storage/sqlite/vfs",
-    "src/storage/sqlite/fault.rs",
+    "src/storage/sqlite/fault",
     "benches/",
     "tests/model/door",
     "tests/support/fork.rs",

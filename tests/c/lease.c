@@ -23,7 +23,7 @@ static struct takeover take_over(void) {
     all.stale_step = begin(all.stale, "open");
     all.late = store_manual(path);
     CHECK_NOTHING_TO_CLAIM(all.late);
-    advance(all.late, 29000);
+    advance(all.late, 15000);
     CHECK_NOTHING_TO_CLAIM(all.late);
     advance(all.late, 61000);
     all.fresh = claim(all.late);

@@ -15,9 +15,15 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* A suite that hangs is ended by SIGALRM after this time, and names the test it hung in. */
-#define SUITE_SECONDS_MAX 240
-#define FORKED_SECONDS_MAX 30
+/*
+ * A suite that hangs is ended by SIGALRM after this time, and names the test it hung in. What is watched by a
+ * sanitizer is slow: scripts/sanitize.sh.
+ */
+#ifndef SLOWER
+#define SLOWER 1
+#endif
+#define SUITE_SECONDS_MAX (240 * SLOWER)
+#define FORKED_SECONDS_MAX (30 * SLOWER)
 
 _Thread_local sw_error *last_error;
 

@@ -14,7 +14,7 @@ struct tally {
     struct run_id submitted[RUNS];
     struct run_id done[RUNS * 2];
     _Atomic int submitted_count;
-    int done_count;
+    _Atomic int done_count;
 };
 
 static void note_done(struct tally *tally, const char *run_id) {

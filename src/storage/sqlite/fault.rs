@@ -15,6 +15,8 @@
 mod disk;
 mod panics;
 mod plan;
+#[cfg(feature = "plant")]
+pub mod unsound;
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::mem;

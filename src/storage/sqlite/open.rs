@@ -32,6 +32,8 @@ const JOURNAL_MAGIC: &[u8; 8] = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
 
 /// Opens a database file, or joins the handles of this process that have it open.
 pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
+    #[cfg(feature = "plant")]
+    super::fault::unsound::commit();
     mutexes::hold_at_forks();
     let path = path::resolve(path)?;
     refuse_remote(&path, settings)?;
