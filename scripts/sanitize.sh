@@ -33,7 +33,7 @@ address) c="$c -fsanitize=undefined -fno-sanitize-recover=undefined" ;;
 # So says SQLite itself to clang of two functions that read what may be torn, and find out.
 thread) c="$c -DSQLITE_NO_TSAN=__attribute__((no_sanitize_thread))" ;;
 esac
-export SMOLWF_SANITIZED_C="$c -DSLOWER=10"
+export SMOLWF_SANITIZED_C="$c -DSLOWER=10 -DALLOCATOR_HELD_AT_FORKS"
 export SMOLWF_SANITIZED_LINK="-Wl,--export-dynamic -Wl,--whole-archive $runtime -Wl,--no-whole-archive -ldl -lrt -lm -lresolv"
 export "CFLAGS_${target//-/_}=$c"
 # Sanitizers are not among what is stable of Rust.
