@@ -183,8 +183,9 @@ pub fn run_history(
     let run_key = row.run_key;
     let attempts = page.take(|limit| port.attempts_after(run_key, from.attempt, limit))?;
     let live = task.as_ref().filter(|task| task.state == TaskState::Running);
-    // Shown once: the cursor goes past its number.
-    let live = live.filter(|task| !page.has_more && from.attempt < task.fence);
+    // Shown once: the cursor goes past its number. It is a row of the page as the others are.
+    let live = live.filter(|task| from.attempt < task.fence);
+    let live = page.take(|_| Ok(live.into_iter().collect()))?.pop();
     let of_step = |(_, _, step): &(i64, StepKind, StepRow)| len(&step.result) + len(&step.error);
     let steps = page.take_payloads(of_step, |limit, bytes| {
         port.steps_after(run_key, from.step, limit, bytes)

@@ -155,6 +155,7 @@ pub(super) fn a_history_pages_through_everything_once(bed: &mut dyn Bed) {
         let (mut cursor, mut seen): (Option<String>, Vec<String>) = (None, Vec::new());
         loop {
             let page = page(bed, cursor.as_deref(), limit);
+            assert!(items(&page).len() <= limit as usize, "more than {limit}: {page}");
             seen.extend(items(&page));
             match page["next"].as_str() {
                 Some(next) => cursor = Some(next.to_owned()),
