@@ -27,9 +27,11 @@ PACKAGES = libraries archives deb wheels npm go sums
 
 # The command-line tool is a workspace of its own.
 TOOL = tools/swctl/Cargo.toml
+# So is what fuzzes; `make test` plays what it found, without it.
+FUZZ = fuzz/Cargo.toml
 
 .PHONY: plants sanitize miri help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot other postgres gauntlet litestream torture sweep swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres format bench header documents \
+	python polyglot other postgres gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz format bench header documents \
 	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
@@ -92,7 +94,7 @@ postgres: ## stores in PostgreSQL: the contract of a backend and walks of the mo
 		what_a_server_without_fsync_can_promise_is_promised
 
 plants: ## faults that are planted in the library are found, each by a suite, and each function may panic
-	$(CARGO) test --locked --no-fail-fast --features plant --test model --test c --test torture -- \
+	$(CARGO) test --locked --no-fail-fast --features plant --test model --test c --test torture --test corpora -- \
 		plants:: plants_against a_panic_in_any_function
 
 sanitize: ## the library, its SQLite and std watched for strays, leaks, undefined behaviour and races; an hour at first
@@ -134,13 +136,16 @@ sweep: ## cut the power and fail each operation, of the release library; SECONDS
 	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh syncs "$(or $(SECONDS),600)"
 	SMOLWF_LIBRARY=$(BUILT)/libsmolwf.so scripts/torture.sh memory "$(or $(filter-out 0,$(SECONDS)),600)"
 
+fuzz: ## look for inputs that the library is wrong about, guided by what it runs; SECONDS=3600 for each judge
+	@scripts/fuzz.sh all "$(or $(SECONDS),3600)"
+
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"
 
-lint: rustfmt clang-format clippy clippy-faults clippy-postgres clippy-tool ## formatting of Rust, C and C++, and clippy; warnings are errors
+lint: rustfmt clang-format clippy clippy-faults clippy-postgres clippy-tool clippy-fuzz ## formatting of Rust, C and C++, and clippy; warnings are errors
 
 rustfmt:
-	@$(call if_has,fmt,{ $(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path $(TOOL); } || ! $(STRICT))
+	@$(call if_has,fmt,{ $(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path $(TOOL) && $(CARGO) fmt --check --manifest-path $(FUZZ); } || ! $(STRICT))
 
 clang-format:
 	@scripts/format.sh --check
@@ -157,9 +162,15 @@ clippy-postgres:
 clippy-tool:
 	@$(DENY); $(call if_has,clippy,$(CLIPPY) --manifest-path $(TOOL) -- $$deny)
 
+# Its C++ is built for it, too.
+clippy-fuzz:
+	@$(DENY); if command -v "$${CXX:-c++}" >/dev/null; then $(call if_has,clippy,$(CLIPPY) --manifest-path $(FUZZ) -- $$deny); \
+		else echo "skipped: a C++ compiler is missing, which fuzz/ needs"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
+
 format: ## writes Rust, C and C++ as `make lint` wants them
 	$(CARGO) fmt
 	$(CARGO) fmt --manifest-path $(TOOL)
+	$(CARGO) fmt --manifest-path $(FUZZ)
 	@scripts/format.sh
 
 bench: ## how fast it is, beside the limits of this machine

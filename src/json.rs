@@ -16,6 +16,7 @@ use std::fmt;
 
 use crate::error::{Error, Sentence};
 use crate::limits::JSON_DEPTH_MAX;
+use crate::plant::{Plant, stands};
 
 /// The key that marks an error document of the engine's own; hosts may not use it.
 pub const ENGINE_KEY: &str = "$smolwf";
@@ -292,7 +293,7 @@ impl<F: FnMut(Token) -> Result<(), Fault>> Scanner<'_, F> {
         self.at += usize::from(self.peek() == b'-');
         let first = self.at;
         self.digits()?;
-        if self.bytes[first] == b'0' && self.at > first + 1 {
+        if self.bytes[first] == b'0' && self.at > first + 1 && !stands(Plant::LooseJson) {
             return Err(Fault::new(first, "a number has a zero in front"));
         }
         if self.peek() == b'.' {

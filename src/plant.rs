@@ -56,6 +56,16 @@ pub enum Plant {
     BrokenPromise,
     /// The same, by SQLite.
     BrokenPromiseOfSqlite,
+    /// JSON may have numbers with zeroes in front.
+    LooseJson,
+    /// What clocks show twice fires twice.
+    RepeatHour,
+    /// The cursor of any list is good for each.
+    AnyCursor,
+    /// A document may contradict itself.
+    TrustDocument,
+    /// A file may add to the schema.
+    TrustSchema,
 }
 
 /// Returns whether this fault stands.
@@ -72,7 +82,8 @@ pub fn stands(plant: Plant) -> bool {
     static CHOSEN: OnceLock<Option<Plant>> = OnceLock::new();
     let chosen = CHOSEN.get_or_init(|| {
         let name = std::env::var("SW_PLANT").ok()?;
-        let named = ALL.into_iter().chain(UNSOUND).find(|(known, _)| *known == name);
+        let named =
+            ALL.into_iter().chain(OF_INPUTS).chain(UNSOUND).find(|(known, _)| *known == name);
         Some(named.map(|(_, plant)| plant).unwrap_or_else(|| panic!("no plant is called {name}")))
     });
     *chosen == Some(plant)
@@ -115,7 +126,7 @@ pub fn panic_at(place: Place) {
     assert!(!is_here, "a panic that the test asked for");
 }
 
-/// Every plant by its name that a suite finds.
+/// Every plant of what calls come to, by its name.
 #[cfg(feature = "plant")]
 pub const ALL: [(&str, Plant); 16] = [
     ("skip_sync", Plant::SkipSync),
@@ -147,4 +158,14 @@ pub const UNSOUND: [(&str, Plant); 8] = [
     ("race_of_sqlite", Plant::RaceOfSqlite),
     ("broken_promise", Plant::BrokenPromise),
     ("broken_promise_of_sqlite", Plant::BrokenPromiseOfSqlite),
+];
+
+/// Every plant of what is made of bytes from outside.
+#[cfg(feature = "plant")]
+pub const OF_INPUTS: [(&str, Plant); 5] = [
+    ("loose_json", Plant::LooseJson),
+    ("repeat_hour", Plant::RepeatHour),
+    ("any_cursor", Plant::AnyCursor),
+    ("trust_document", Plant::TrustDocument),
+    ("trust_schema", Plant::TrustSchema),
 ];

@@ -33,6 +33,7 @@ const UNSAFE_PLACES: [&str; 14] = [
     "src/storage/sqlite/vfs",
     "src/storage/sqlite/fault",
     "benches/",
+    "fuzz/judges/calls",
     "tests/model/door",
     "tests/support/fork.rs",
     "tests/processes.rs",
@@ -102,7 +103,7 @@ fn files(folders: &[&str], endings: &[&str]) -> Vec<Source> {
 /// Returns all that people, not scripts, write here and a compiler, a shell or SQLite reads.
 fn sources() -> Vec<Source> {
     let folders = "src build tests benches clients examples migrations scripts \
-                   tools/swctl/src tools/swctl/tests tools/swctl/examples";
+                   tools/swctl/src tools/swctl/tests tools/swctl/examples fuzz/src fuzz/judges";
     let folders: Vec<_> = folders.split(' ').collect();
     let mut all = files(&folders, &[".rs", ".c", ".h", ".hpp", ".sql", ".sh", ".ts"]);
     all.extend(["build.rs", "Makefile", "cbindgen.toml", "Cargo.toml"].map(read));
@@ -123,8 +124,7 @@ fn comment_len(text: &str) -> Option<usize> {
     if text.starts_with("//") {
         return Some(text.find('\n').unwrap_or(text.len()));
     }
-    let rest = text.strip_prefix("/*")?;
-    Some(rest.find("*/").map_or(text.len(), |at| at + 4))
+    Some(text.strip_prefix("/*")?.find("*/").map_or(text.len(), |at| at + 4))
 }
 
 /// Returns the length of a string or character literal that `text` begins with.

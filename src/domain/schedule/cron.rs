@@ -32,7 +32,7 @@ const WEEK_DAY: Field = Field {
 
 /// An expression. Of each set, the bits are its numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cron {
+pub struct Cron {
     seconds: u64,
     minutes: u64,
     hours: u64,
@@ -64,7 +64,7 @@ const LAST: u32 = 6;
 
 impl Cron {
     /// Reads an expression of five fields, or of six with the seconds first.
-    pub(super) fn read(text: &str) -> Result<Cron> {
+    pub fn read(text: &str) -> Result<Cron> {
         let fields: Vec<&str> = text.split_ascii_whitespace().collect();
         let (seconds, minutes, hours, month_days, months, week_days) = match fields[..] {
             [minute, hour, day, month, week_day] => ("0", minute, hour, day, month, week_day),

@@ -12,7 +12,7 @@ pub(super) const OFFSET_S_MAX: i64 = 27 * 3_600;
 
 /// A time zone.
 #[derive(Debug, Clone)]
-pub(super) enum Zone {
+pub enum Zone {
     /// The one without rules.
     Utc,
     /// One of the database.
@@ -32,7 +32,7 @@ pub(super) struct Stretch {
 
 impl Zone {
     /// Reads a file of the database (TZif).
-    pub(super) fn read(rules: &[u8]) -> Option<Zone> {
+    pub fn read(rules: &[u8]) -> Option<Zone> {
         let zone = tz::TimeZone::from_tz_data(rules).ok()?;
         let kinds = zone.as_ref().local_time_types();
         let is_sane = kinds.iter().all(|kind| i64::from(kind.ut_offset()).abs() < OFFSET_S_MAX);
@@ -40,7 +40,7 @@ impl Zone {
     }
 
     /// Returns by how many seconds its clocks are ahead of UTC at an instant.
-    pub(super) fn offset_s(&self, unix_s: i64) -> i64 {
+    pub fn offset_s(&self, unix_s: i64) -> i64 {
         let Zone::Rules(rules) = self else { return 0 };
         let kind = rules.find_local_time_type(unix_s).ok().or_else(|| last_kind(rules));
         kind.map_or(0, |kind| i64::from(kind.ut_offset()))

@@ -5,12 +5,12 @@
 //! run once, whoever looks and however many look at once.
 
 mod calendar;
-mod cron;
-mod local;
+pub mod cron;
+pub mod local;
 #[cfg(test)]
 mod reference_tests;
 mod spec;
-mod timetable;
+pub mod timetable;
 
 pub use spec::{CatchUp, Overlap, Spec};
 

@@ -9,13 +9,14 @@ use super::cron::Cron;
 use super::local::{OFFSET_S_MAX, Stretch, Zone};
 use super::spec::CatchUp;
 use crate::limits::{INSTANT_MS_MAX, SCHEDULE_CATCH_UP_MAX, SCHEDULE_GRACE_MS};
+use crate::plant::{Plant, stands};
 
 /// Seconds of which one look at a zone tells when its clocks are set.
 const LOOK_S: i64 = 2 * 86_400;
 
 /// The firings of a schedule, from the beginning of time to its end.
 #[derive(Debug, Clone)]
-pub(super) enum Timetable {
+pub enum Timetable {
     /// Every so many milliseconds after an anchor.
     Every {
         /// What the interval counts from; the first firing is one interval later.
@@ -43,7 +44,7 @@ pub(super) struct Due {
 
 impl Timetable {
     /// Returns the first firing after an instant; `None` when there is none before the year 5000.
-    pub(super) fn next_after(&self, at_ms: i64) -> Option<i64> {
+    pub fn next_after(&self, at_ms: i64) -> Option<i64> {
         let next_ms = match self {
             Timetable::Every { anchor_ms, every_ms } => {
                 let passed = at_ms.saturating_sub(*anchor_ms).div_euclid(*every_ms).max(0);
@@ -57,7 +58,7 @@ impl Timetable {
     }
 
     /// Returns the last firing at or before an instant.
-    pub(super) fn last_until(&self, at_ms: i64) -> Option<i64> {
+    pub fn last_until(&self, at_ms: i64) -> Option<i64> {
         match self {
             Timetable::Every { anchor_ms, every_ms } => {
                 let passed = at_ms.saturating_sub(*anchor_ms).div_euclid(*every_ms);
@@ -128,7 +129,12 @@ impl Timetable {
 /// Returns the first second after one at which an expression fires.
 fn next_s(cron: &Cron, zone: &Zone, unix_s: i64) -> Option<i64> {
     if !cron.follows_clock() {
-        return Some(zone.first_shown(cron.first_from(zone.latest_shown(unix_s) + 1)?));
+        let shown_s = if stands(Plant::RepeatHour) {
+            unix_s + zone.offset_s(unix_s)
+        } else {
+            zone.latest_shown(unix_s)
+        };
+        return Some(zone.first_shown(cron.first_from(shown_s + 1)?));
     }
     let mut from_s = unix_s + 1;
     while from_s <= INSTANT_MS_MAX / 1_000 {

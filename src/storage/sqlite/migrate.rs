@@ -8,6 +8,7 @@ use super::errors::map;
 use super::shape;
 use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;
+use crate::plant::{Plant, stands};
 
 /// One schema step, embedded from `migrations/`.
 #[derive(Debug)]
@@ -165,7 +166,8 @@ pub fn inspect(conn: &Connection) -> Result<Schema> {
     let Schema::Ours(version) = schema else { return Ok(schema) };
     let steps: Vec<&str> =
         MIGRATIONS.iter().filter(|step| step.id <= version).map(|step| step.sql).collect();
-    Ok(shape::stranger(conn, &parts, &steps)?.map_or(schema, Schema::Foreign))
+    let stranger = shape::stranger(conn, &parts, &steps)?.filter(|_| !stands(Plant::TrustSchema));
+    Ok(stranger.map_or(schema, Schema::Foreign))
 }
 
 fn records(conn: &Connection) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
