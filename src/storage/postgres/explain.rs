@@ -24,6 +24,19 @@ WHERE l.queue = $1
 ORDER BY l.workflow, l.code_version, l.owner_key
 LIMIT $2";
 
+const LANE_HEAD: &str = "
+SELECT l.lane_key, l.workflow, l.code_version, l.owner_key, l.claimed_at_ms, h.priority, h.due_at_ms,
+    h.task_key
+FROM $schema.sw_workflow_lanes AS l
+LEFT JOIN LATERAL (
+    SELECT t.priority, t.due_at_ms, t.task_key
+    FROM $schema.sw_workflow_tasks AS t
+    WHERE t.lane_key = l.lane_key AND t.state = 1
+    ORDER BY t.priority, t.due_at_ms, t.task_key
+    LIMIT 1
+) AS h ON true
+WHERE l.lane_key = $1";
+
 const READY_BEFORE: &str = "
 SELECT count(*)
 FROM (
@@ -67,11 +80,15 @@ WHERE owner_key = $1";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] =
-    &[LANE_HEADS, READY_BEFORE, BLOCKED_BEFORE, HELD_IN, RECORD_DUE, OWNER];
+    &[LANE_HEADS, LANE_HEAD, READY_BEFORE, BLOCKED_BEFORE, HELD_IN, RECORD_DUE, OWNER];
 
 impl ExplainPort for Tx<'_> {
-    fn lane_heads(&mut self, queue: &str, limit: u32) -> Result<Vec<LaneHead>> {
-        self.rows(LANE_HEADS, &[&queue, &limit], read_head)
+    fn lane_heads(&mut self, queue: &str, own: LaneKey, limit: u32) -> Result<Vec<LaneHead>> {
+        let mut lanes = self.rows(LANE_HEADS, &[&queue, &limit], read_head)?;
+        if lanes.iter().all(|lane| lane.lane_key != own) {
+            lanes.extend(self.row_opt(LANE_HEAD, &[&own], read_head)?);
+        }
+        Ok(lanes)
     }
 
     fn ready_before(&mut self, lane_key: LaneKey, task: &Task, limit: u32) -> Result<u32> {

@@ -2,7 +2,9 @@
 
 use super::tx::Tx;
 use super::value::{Param, Row};
-use crate::domain::port::{Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepView};
+use crate::domain::port::{
+    Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepState, StepView,
+};
 use crate::error::{Error, Result};
 
 const STEP: &str = "
@@ -32,8 +34,15 @@ WHERE run_key = $1 AND kind = $2 AND (name, occurrence) > ($3, $4)
 ORDER BY name, occurrence
 LIMIT $5";
 
+const STEPS_WALK_NAMES: &str = "
+SELECT name, occurrence, state
+FROM $schema.sw_workflow_steps
+WHERE run_key = $1 AND kind = $2 AND (name, occurrence) > ($3, $4)
+ORDER BY name, occurrence
+LIMIT $5";
+
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] = &[STEP, STEP_RECORD, STEPS_WALK];
+pub(super) const STATEMENTS: &[&str] = &[STEP, STEP_RECORD, STEPS_WALK, STEPS_WALK_NAMES];
 
 /// Records that a walk reads at once.
 const PAGE: usize = 500;
@@ -98,12 +107,35 @@ impl StepPort for Tx<'_> {
         kind: StepKind,
         each: &mut dyn FnMut(StepView<'_>) -> bool,
     ) -> Result<()> {
+        self.pages(STEPS_WALK, (run_key, kind), &mut |row| Ok(each(view(row)?)))
+    }
+
+    fn steps_walk_names(
+        &mut self,
+        run_key: RunKey,
+        kind: StepKind,
+        each: &mut dyn FnMut(&str, u32, StepState) -> bool,
+    ) -> Result<()> {
+        self.pages(STEPS_WALK_NAMES, (run_key, kind), &mut |row| {
+            Ok(each(row.text(0)?.unwrap_or_default(), row.get(1)?, row.get(2)?))
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Hands the rows of a statement about names to `each`, page by page, until it answers `false`.
+    fn pages(
+        &mut self,
+        sql: &str,
+        (run_key, kind): (RunKey, StepKind),
+        each: &mut dyn FnMut(Row<'_>) -> Result<bool>,
+    ) -> Result<()> {
         let mut last = (String::new(), 0_u32);
         loop {
             let mut goes_on = true;
             let asked: [&dyn Param; 5] = [&run_key, &kind, &last.0, &last.1, &PAGE];
-            let ends = self.rows(STEPS_WALK, &asked, |row| {
-                goes_on = goes_on && each(view(row)?);
+            let ends = self.rows(sql, &asked, |row| {
+                goes_on = goes_on && each(row)?;
                 Ok((row.get(0)?, row.get(1)?))
             })?;
             if !goes_on || ends.len() < PAGE {
