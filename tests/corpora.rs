@@ -1,6 +1,6 @@
 //! Inputs that fuzzing kept (`scripts/fuzz.sh`): each is judged again, by the judge that it was found with.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 
 #[path = "../fuzz/judges/mod.rs"]
 mod judges;
@@ -87,7 +87,7 @@ fn every_judge_has_its_corpus() {
     let named = judges::ALL.map(|(name, _)| name);
     let here = include_str!("corpora.rs");
     let is_played = |name: &&str| here.contains(&format!("none_fails(\"{name}\")"));
-    assert!(named.iter().all(|name| is_played(name)), "a judge whose corpus nobody plays");
+    assert!(named.iter().all(is_played), "a judge whose corpus nobody plays");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let listing = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name());
     let mut folders: Vec<String> = listing.map(|it| it.into_string().unwrap()).collect();

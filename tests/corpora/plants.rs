@@ -30,10 +30,7 @@ fn every_fault_that_is_planted_is_found_by_its_corpus() {
     assert_eq!(names, OF_INPUTS.map(|(name, _)| name), "a plant that nobody looks for");
     let judges: Vec<&str> = super::judges::ALL.iter().map(|(name, _)| *name).collect();
     let is_shown = |judge: &&str| FOUND_BY.iter().any(|(_, known)| *known == *judge);
-    assert!(
-        judges.iter().all(|judge| is_shown(&judge)),
-        "a judge that is not shown to find anything"
-    );
+    assert!(judges.iter().all(is_shown), "a judge that is not shown to find anything");
     let mut missed = Vec::new();
     for (plant, corpus) in FOUND_BY {
         let mut command = Command::new(std::env::current_exe().unwrap());
