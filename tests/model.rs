@@ -177,22 +177,22 @@ fn the_server_answers_as_the_file_and_the_model_do() {
         walk(kind, (rounds, steps), &[]);
     }
     lay("found");
+    let is_of_files = |name: &str| ["crash", "backup"].contains(&name);
     for (name, script) in &walks::found() {
+        if script.deeds.iter().any(|deed| is_of_files(&deed.name)) {
+            continue;
+        }
         if let (_, Some(failure)) = walks::play(script, false) {
             panic!("{name}: {failure}");
         }
     }
 }
 
-/// Walks, how many of them and how long: those of the tests above, fewer.
+/// Walks, how many of them and how long: those of the tests above, fewer, but for those that kill and copy by
+/// the files of a store.
 #[cfg(feature = "postgres")]
-const ON_A_SERVER: [(&str, u64, u64); 5] = [
-    ("plain", 4, 300),
-    ("acts", 2, 300),
-    ("prunes", 2, 300),
-    ("carrying", 2, 300),
-    ("whole", 2, 300),
-];
+const ON_A_SERVER: [(&str, u64, u64); 4] =
+    [("plain", 4, 300), ("acts", 2, 300), ("prunes", 2, 300), ("carrying", 2, 300)];
 
 /// What walks have found once, in the fewest deeds that showed it.
 #[test]
