@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use smolwf::domain::claim::Claim;
 use smolwf::handles::store::{Store, StoreOptions};
-use smolwf::storage::sqlite::migrate::{MIGRATIONS, NEWEST};
+use smolwf::storage::SCHEMA_NEWEST as NEWEST;
+use smolwf::storage::sqlite::migrate::MIGRATIONS;
 use tempfile::TempDir;
 
 use support::actor::listen;

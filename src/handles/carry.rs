@@ -4,7 +4,7 @@ use crate::domain::carry::{self, Bounds, Origin, Redaction};
 use crate::error::Result;
 use crate::handles::store::Store;
 use crate::id;
-use crate::storage::Call;
+use crate::storage::{Call, SCHEMA_NEWEST};
 
 impl Store {
     /// Returns a topmost run with all below it as a document, as it stands at one moment.
@@ -24,10 +24,8 @@ impl Store {
     pub fn run_import(&self, document: &str, options: Option<&str>) -> Result<String> {
         let ids = carry::import_options(options)?;
         let entered = self.enter()?;
-        let bounds = Bounds {
-            payload_bytes_max: self.payload_bytes_max(),
-            schema_version: entered.backend()?.schema_newest(),
-        };
+        let bounds =
+            Bounds { payload_bytes_max: self.payload_bytes_max(), schema_version: SCHEMA_NEWEST };
         let tree = carry::read(document, bounds, ids, id::new_id)?;
         let told = carry::told(&tree)?;
         let seed = id::new_id();

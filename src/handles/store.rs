@@ -25,7 +25,7 @@ use crate::limits::{
 };
 use crate::lock::Unpoisoned;
 use crate::process;
-use crate::storage::{self, Backend, Call, Death, Settings};
+use crate::storage::{self, Backend, Call, Death, SCHEMA_NEWEST, Settings};
 
 /// How a store is opened; 0 and `false` are the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -184,8 +184,8 @@ impl Store {
     /// Returns the file's schema version, 0 for none, and this library's.
     pub fn schema_version(&self) -> Result<(i64, i64)> {
         let entered = self.enter()?;
-        let backend = entered.backend()?;
-        Ok((backend.read_any(|port| port.schema_version())?, backend.schema_newest()))
+        let current = entered.backend()?.read_any(|port| port.schema_version())?;
+        Ok((current, SCHEMA_NEWEST))
     }
 
     /// Returns the applied migrations as JSON.

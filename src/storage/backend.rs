@@ -113,15 +113,6 @@ impl Backend {
         ask!(self, backend => backend.settle())
     }
 
-    /// Returns the newest version of the schema that this library knows.
-    pub fn schema_newest(&self) -> i64 {
-        match self {
-            Backend::Sqlite(_) => sqlite::migrate::NEWEST,
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(_) => postgres::backend::SCHEMA_NEWEST,
-        }
-    }
-
     /// Returns the path that names the store for good; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
         ask!(self, backend => backend.path())

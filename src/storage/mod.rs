@@ -10,9 +10,11 @@ mod heads;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sqlite;
+mod steps;
 mod system;
 mod tally;
 mod zone;
 
 pub use self::asked::{Call, Death, Settings, WriteOptions};
 pub use self::backend::{Backend, in_memory, open};
+pub use self::steps::NEWEST as SCHEMA_NEWEST;

@@ -34,9 +34,6 @@ use crate::storage::{Death, Settings, WriteOptions};
 /// The stores that are open in this process, so that its handles on one share its bells.
 static STORES: PerProcess<Mutex<HashMap<String, Weak<Store>>>> = PerProcess::new();
 
-/// The newest version of the schema.
-pub const SCHEMA_NEWEST: i64 = migrate::NEWEST;
-
 /// How long a server is left alone that cannot be reached, before the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
@@ -114,12 +111,7 @@ fn refuse(conn: &mut Connection, place: &Place, settings: &Settings) -> Result<(
         let sentence = format!("{shown} has no schema {}", place.schema).into();
         return Err(Error::CannotOpen { engine_code: errors::engine_code("3F000"), sentence });
     }
-    match migrate::inspect(conn)? {
-        migrate::Schema::Ours(_) => Ok(()),
-        other @ (migrate::Schema::New(_)
-        | migrate::Schema::Foreign(_)
-        | migrate::Schema::Edited(_)) => other.refusal(true).map_or(Ok(()), Err),
-    }
+    migrate::inspect(conn)?.refusal(true).map_or(Ok(()), Err)
 }
 
 /// Refuses a server that cannot keep what is asked of it.

@@ -1,19 +1,15 @@
 //! The schema's numbered steps, by the numbers of SQLite's: which of them the schema has seen, whether
 //! they are ours, applying the rest.
 
+use std::sync::LazyLock;
+
 use super::connect::Connection;
 use super::value::Row;
-use crate::error::{Error, Result};
-
-/// One step, embedded from `migrations/postgres/`.
-#[derive(Debug)]
-struct Migration {
-    id: i64,
-    sql: &'static str,
-}
+use crate::error::Result;
+use crate::storage::steps::{Migration, Migrations, Schema, shown};
 
 /// All steps in order.
-const MIGRATIONS: [Migration; 11] = [
+const MIGRATIONS: Migrations = [
     Migration { id: 1, sql: include_str!("../../../migrations/postgres/0001_store.sql") },
     Migration { id: 2, sql: include_str!("../../../migrations/postgres/0002_runs.sql") },
     Migration { id: 3, sql: include_str!("../../../migrations/postgres/0003_steps.sql") },
@@ -26,9 +22,6 @@ const MIGRATIONS: [Migration; 11] = [
     Migration { id: 10, sql: include_str!("../../../migrations/postgres/0010_payloads.sql") },
     Migration { id: 11, sql: include_str!("../../../migrations/postgres/0011_lanes.sql") },
 ];
-
-/// Number of the newest step.
-pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
 // What stands before the name of a table that a step makes.
 const CREATES: &str = "CREATE TABLE $schema.";
@@ -84,51 +77,10 @@ ON CONFLICT DO NOTHING";
 pub(super) const STATEMENTS: &[&str] =
     &[RECORDS, RECORDS_AS_ONE, RECORD_INSERT, RECORDS_FULL, STORE_INSERT];
 
-impl Migration {
-    /// Returns the library version that brought the step: its first line names it.
-    fn introduced_version(&self) -> &'static str {
-        let first = self.sql.lines().next().unwrap_or_default();
-        first.strip_prefix("-- introduced_version: ").unwrap_or("unknown").trim()
-    }
-
-    /// Returns what the schema records to know the step again.
-    fn checksum(&self) -> [u8; 32] {
-        *blake3::hash(self.sql.as_bytes()).as_bytes()
-    }
-
-    /// Returns the names of the tables that it makes.
-    fn tables(&self) -> impl Iterator<Item = &'static str> {
-        let rest = self.sql.lines().filter_map(|line| line.strip_prefix(CREATES));
-        rest.filter_map(|rest| rest.split_whitespace().next())
-    }
-}
-
-/// What a schema is to us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Schema {
-    /// Steps 1 to this are applied, and are ours; 0 is one without tables of ours, or none.
-    Ours(i64),
-    /// It goes beyond what this library knows.
-    New(i64),
-    /// It has `sw_*` tables that are not ours.
-    Foreign(String),
-    /// This step was applied from another text.
-    Edited(i64),
-}
-
-impl Schema {
-    /// Returns the error that a call must answer on such a schema; a schema-free call needs only that it
-    /// can be migrated.
-    pub(super) fn refusal(&self, is_schema_free: bool) -> Option<Error> {
-        match self {
-            Schema::Ours(NEWEST) => None,
-            Schema::Ours(_) if is_schema_free => None,
-            Schema::Ours(current) => Some(Error::SchemaOld { current: *current, newest: NEWEST }),
-            Schema::New(found) => Some(Error::SchemaNew { found: *found, newest: NEWEST }),
-            Schema::Foreign(why) => Some(Error::SchemaForeign(why.clone().into())),
-            Schema::Edited(id) => Some(Error::SchemaEdited { id: *id }),
-        }
-    }
+/// Returns the names of the tables that a step makes.
+fn tables(step: &Migration) -> impl Iterator<Item = &'static str> {
+    let rest = step.sql.lines().filter_map(|line| line.strip_prefix(CREATES));
+    rest.filter_map(|rest| rest.split_whitespace().next())
 }
 
 /// Returns whether the schema is there at all.
@@ -140,10 +92,14 @@ pub(super) fn is_there(conn: &mut Connection) -> Result<bool> {
 /// Returns whether the schema is the newest, as a transaction asks that is to work with it. Where it may
 /// not be, the transaction is of no more use.
 pub(super) fn is_newest(conn: &mut Connection) -> Result<bool> {
-    let ours = |step: &Migration| format!("{}:{}", step.id, blake3::Hash::from(step.checksum()));
-    let newest: Vec<String> = MIGRATIONS.iter().map(ours).collect();
+    // Hashed once: every transaction asks.
+    static NEWEST_AS_ONE: LazyLock<String> = LazyLock::new(|| {
+        let ours =
+            |step: &Migration| format!("{}:{}", step.id, blake3::Hash::from(step.checksum()));
+        MIGRATIONS.iter().map(ours).collect::<Vec<String>>().join(",")
+    });
     let answer = conn.run(RECORDS_AS_ONE, &[])?;
-    Ok(Row::new(&answer, 0).text(0)? == Some(newest.join(",").as_str()))
+    Ok(Row::new(&answer, 0).text(0)? == Some(NEWEST_AS_ONE.as_str()))
 }
 
 /// Reads what a schema is, without trusting that its tables are ours.
@@ -164,31 +120,15 @@ pub(super) fn inspect(conn: &mut Connection) -> Result<Schema> {
         .map(|at| Row::new(&records, at))
         .map(|row| Ok((row.get(0)?, row.get(1)?)))
         .collect::<Result<_>>()?;
-    let schema = compare(&records);
+    let schema = Schema::of(&records, &MIGRATIONS);
     let Schema::Ours(version) = schema else { return Ok(schema) };
     Ok(stranger(&parts, version).map_or(schema, Schema::Foreign))
-}
-
-fn compare(records: &[(i64, Vec<u8>)]) -> Schema {
-    for ((id, checksum), ours) in records.iter().zip(&MIGRATIONS) {
-        if *id != ours.id {
-            return Schema::Foreign(format!("its sw_migrations lacks step {}", ours.id));
-        }
-        if checksum != &ours.checksum() {
-            return Schema::Edited(*id);
-        }
-    }
-    match records.last() {
-        None => Schema::Foreign("its sw_migrations is empty".into()),
-        Some((last, _)) if *last > NEWEST => Schema::New(*last),
-        Some((last, _)) => Schema::Ours(*last),
-    }
 }
 
 /// Says what of a schema of this version is not ours, or is not there.
 fn stranger(parts: &[(String, bool)], version: i64) -> Option<String> {
     let steps = MIGRATIONS.iter().filter(|step| step.id <= version);
-    let ours: Vec<&str> = steps.flat_map(Migration::tables).collect();
+    let ours: Vec<&str> = steps.flat_map(tables).collect();
     let is_ours = |(name, is_table): &(String, bool)| *is_table && ours.contains(&name.as_str());
     if let Some((name, _)) = parts.iter().find(|part| !is_ours(part)) {
         return Some(format!("it has {name}, which is not ours"));
@@ -201,14 +141,7 @@ fn stranger(parts: &[(String, bool)], version: i64) -> Option<String> {
 /// Applies the steps up to `target`, the newest if `None`, inside the transaction that is open.
 /// Returns how many were applied now.
 pub(super) fn apply(conn: &mut Connection, target: Option<i64>, now_ms: i64) -> Result<u32> {
-    let schema = inspect(conn)?;
-    if let Some(refusal) = schema.refusal(true) {
-        return Err(refusal);
-    }
-    let Schema::Ours(current) = schema else {
-        return Err(Error::internal("a schema that is not ours passed"));
-    };
-    let target = checked(target, current)?;
+    let (current, target) = inspect(conn)?.way(target)?;
     if current == 0 && target > 0 && !is_there(conn)? {
         conn.command("CREATE SCHEMA $schema")?;
     }
@@ -225,27 +158,9 @@ pub(super) fn apply(conn: &mut Connection, target: Option<i64>, now_ms: i64) -> 
     Ok(applied)
 }
 
-/// Returns the step to go to, or why it cannot be.
-fn checked(target: Option<i64>, current: i64) -> Result<i64> {
-    match target {
-        None => Ok(NEWEST),
-        Some(target) if target < 0 => {
-            Err(Error::invalid(format!("target is {target}, it must be 0 to {NEWEST}")))
-        }
-        Some(target) if target > NEWEST => Err(Error::SchemaNew { found: target, newest: NEWEST }),
-        Some(target) if target < current => Err(Error::TargetOlder { current, target }),
-        Some(target) => Ok(target),
-    }
-}
-
 /// Returns how many steps are applied; 0 for a schema without our tables.
 pub(super) fn version(conn: &mut Connection) -> Result<i64> {
-    match inspect(conn)? {
-        Schema::Ours(current) => Ok(current),
-        refused @ (Schema::New(_) | Schema::Foreign(_) | Schema::Edited(_)) => {
-            Err(refused.refusal(true).unwrap_or_else(|| Error::internal("a schema is in doubt")))
-        }
-    }
+    inspect(conn)?.version()
 }
 
 /// Returns the applied steps as JSON: `[{"id","introduced_version","applied_time"}]`, ascending.
@@ -255,19 +170,18 @@ pub(super) fn list(conn: &mut Connection) -> Result<String> {
         return Ok("[]".into());
     }
     let rows = conn.run(RECORDS_FULL, &[])?;
-    let shown = |at| {
+    let step = |at| {
         let row = Row::new(&rows, at);
-        let (id, version, at): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let version = crate::json::quote(&version);
-        Ok(format!(r#"{{"id":{id},"introduced_version":{version},"applied_time":{at}}}"#))
+        Ok(shown(row.get(0)?, row.text(1)?.unwrap_or_default(), row.get(2)?))
     };
-    let rows = (0..rows.rows()).map(shown).collect::<Result<Vec<String>>>()?;
+    let rows = (0..rows.rows()).map(step).collect::<Result<Vec<String>>>()?;
     Ok(format!("[{}]", rows.join(",")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::steps::NEWEST;
 
     #[test]
     fn steps_have_the_numbers_and_the_names_of_those_of_sqlite() {
@@ -280,7 +194,7 @@ mod tests {
 
     #[test]
     fn tables_that_are_missing_or_strange_are_named() {
-        let ours: Vec<&str> = MIGRATIONS.iter().flat_map(Migration::tables).collect();
+        let ours: Vec<&str> = MIGRATIONS.iter().flat_map(tables).collect();
         let mut parts: Vec<(String, bool)> =
             ours.iter().map(|name| ((*name).to_owned(), true)).collect();
         assert_eq!(stranger(&parts, NEWEST), None);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::backend::{Backend, open};
 use super::bed_tests::{own_url, server};
 use super::connect::{Common, Connection};
-use super::migrate::NEWEST;
 use super::url::Place;
 use crate::clock::Clock;
 use crate::domain::Durability;
 use crate::domain::port::StorePort;
 use crate::error::{Error, Result};
+use crate::storage::steps::NEWEST;
 use crate::storage::{Call, Settings, WriteOptions};
 
 pub(super) fn settings() -> Settings {

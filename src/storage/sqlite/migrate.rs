@@ -6,21 +6,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::map;
 use super::shape;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lock::Unpoisoned;
 use crate::plant::{Plant, stands};
-
-/// One schema step, embedded from `migrations/`.
-#[derive(Debug)]
-pub struct Migration {
-    /// Number, from 1.
-    pub id: i64,
-    /// The step's text.
-    pub sql: &'static str,
-}
+use crate::storage::steps::{Migration, Migrations, Schema, shown};
 
 /// All steps in order. `tests/migrate.rs` holds this list against the folder.
-pub const MIGRATIONS: [Migration; 11] = [
+pub const MIGRATIONS: Migrations = [
     Migration { id: 1, sql: include_str!("../../../migrations/0001_store.sql") },
     Migration { id: 2, sql: include_str!("../../../migrations/0002_runs.sql") },
     Migration { id: 3, sql: include_str!("../../../migrations/0003_steps.sql") },
@@ -33,9 +25,6 @@ pub const MIGRATIONS: [Migration; 11] = [
     Migration { id: 10, sql: include_str!("../../../migrations/0010_payloads.sql") },
     Migration { id: 11, sql: include_str!("../../../migrations/0011_lanes.sql") },
 ];
-
-/// Number of the newest step.
-pub const NEWEST: i64 = MIGRATIONS.len() as i64;
 
 /// "smol" in the header of a file that was nobody's before.
 const APPLICATION_ID: i64 = 0x736d_6f6c;
@@ -63,47 +52,6 @@ const STORE_INSERT: &str = "
 INSERT INTO sw_store (one, store_id, lineage, created_at_ms, clock_ms)
 VALUES (1, ?1, 1, ?2, 0)
 ON CONFLICT DO NOTHING";
-
-impl Migration {
-    /// Returns the library version that brought the step: its first line names it.
-    pub fn introduced_version(&self) -> &'static str {
-        let first = self.sql.lines().next().unwrap_or_default();
-        first.strip_prefix("-- introduced_version: ").unwrap_or("unknown").trim()
-    }
-
-    /// Returns what the file records to know the step again.
-    pub fn checksum(&self) -> [u8; 32] {
-        *blake3::hash(self.sql.as_bytes()).as_bytes()
-    }
-}
-
-/// What schema a file has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Schema {
-    /// Steps 1 to this are applied, and are ours; 0 is an empty file.
-    Ours(i64),
-    /// It goes beyond what this library knows.
-    New(i64),
-    /// It has `sw_*` tables that are not ours.
-    Foreign(String),
-    /// This step was applied from another text.
-    Edited(i64),
-}
-
-impl Schema {
-    /// Returns the error that a call must answer on such a file; a schema-free call needs only that
-    /// the file can be migrated.
-    pub fn refusal(&self, is_schema_free: bool) -> Option<Error> {
-        match self {
-            Schema::Ours(NEWEST) => None,
-            Schema::Ours(_) if is_schema_free => None,
-            Schema::Ours(current) => Some(Error::SchemaOld { current: *current, newest: NEWEST }),
-            Schema::New(found) => Some(Error::SchemaNew { found: *found, newest: NEWEST }),
-            Schema::Foreign(why) => Some(Error::SchemaForeign(why.clone().into())),
-            Schema::Edited(id) => Some(Error::SchemaEdited { id: *id }),
-        }
-    }
-}
 
 /// What the connections on a file last saw, good until SQLite's schema cookie moves.
 #[derive(Debug, Default, Clone)]
@@ -162,7 +110,7 @@ pub fn inspect(conn: &Connection) -> Result<Schema> {
         }
         Err(error) => return Err(map(error)),
     };
-    let schema = compare(&records);
+    let schema = Schema::of(&records, &MIGRATIONS);
     let Schema::Ours(version) = schema else { return Ok(schema) };
     let steps: Vec<&str> =
         MIGRATIONS.iter().filter(|step| step.id <= version).map(|step| step.sql).collect();
@@ -172,22 +120,6 @@ pub fn inspect(conn: &Connection) -> Result<Schema> {
 
 fn records(conn: &Connection) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
     conn.prepare(RECORDS)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-}
-
-fn compare(records: &[(i64, Vec<u8>)]) -> Schema {
-    for ((id, checksum), ours) in records.iter().zip(&MIGRATIONS) {
-        if *id != ours.id {
-            return Schema::Foreign(format!("its sw_migrations lacks step {}", ours.id));
-        }
-        if checksum != &ours.checksum() {
-            return Schema::Edited(*id);
-        }
-    }
-    match records.last() {
-        None => Schema::Foreign("its sw_migrations is empty".into()),
-        Some((last, _)) if *last > NEWEST => Schema::New(*last),
-        Some((last, _)) => Schema::Ours(*last),
-    }
 }
 
 /// Applies the steps up to `target`, the newest if `None`, inside the transaction that is open.
@@ -203,13 +135,7 @@ pub fn apply_to(
     target: Option<i64>,
     now_ms: i64,
 ) -> Result<u32> {
-    if let Some(refusal) = schema.refusal(true) {
-        return Err(refusal);
-    }
-    let Schema::Ours(current) = schema else {
-        return Err(Error::internal("a schema that is not ours passed"));
-    };
-    let target = checked(target, current)?;
+    let (current, target) = schema.way(target)?;
     let mut applied = 0;
     for migration in MIGRATIONS.iter().filter(|m| m.id > current && m.id <= target) {
         apply_one(conn, migration, now_ms).map_err(map)?;
@@ -219,19 +145,6 @@ pub fn apply_to(
         claim_file(conn, now_ms).map_err(map)?;
     }
     Ok(applied)
-}
-
-/// Returns the step to go to, or why it cannot be.
-fn checked(target: Option<i64>, current: i64) -> Result<i64> {
-    match target {
-        None => Ok(NEWEST),
-        Some(target) if target < 0 => {
-            Err(Error::invalid(format!("target is {target}, it must be 0 to {NEWEST}")))
-        }
-        Some(target) if target > NEWEST => Err(Error::SchemaNew { found: target, newest: NEWEST }),
-        Some(target) if target < current => Err(Error::TargetOlder { current, target }),
-        Some(target) => Ok(target),
-    }
 }
 
 fn apply_one(conn: &Connection, migration: &Migration, now_ms: i64) -> rusqlite::Result<()> {
@@ -254,12 +167,7 @@ fn claim_file(conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
 
 /// Returns how many steps are applied; 0 for a file without our tables.
 pub fn version(conn: &Connection) -> Result<i64> {
-    match inspect(conn)? {
-        Schema::Ours(current) => Ok(current),
-        refused @ (Schema::New(_) | Schema::Foreign(_) | Schema::Edited(_)) => {
-            Err(refused.refusal(true).unwrap_or_else(|| Error::internal("a schema is in doubt")))
-        }
-    }
+    inspect(conn)?.version()
 }
 
 /// Returns the applied steps as JSON: `[{"id","introduced_version","applied_time"}]`, ascending.
@@ -274,11 +182,7 @@ pub fn list(conn: &Connection) -> Result<String> {
 
 fn list_rows(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     conn.prepare(RECORDS_FULL)?
-        .query_map([], |row| {
-            let (id, version, at): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let version = crate::json::quote(&version);
-            Ok(format!(r#"{{"id":{id},"introduced_version":{version},"applied_time":{at}}}"#))
-        })?
+        .query_map([], |row| Ok(shown(row.get(0)?, &row.get::<_, String>(1)?, row.get(2)?)))?
         .collect()
 }
 
@@ -287,6 +191,7 @@ mod tests {
     use super::super::tx::Tx;
     use super::*;
     use crate::domain::port::CheckPort;
+    use crate::storage::steps::NEWEST;
 
     /// P3: what one connection has seen is good for the others until the schema moves.
     #[test]

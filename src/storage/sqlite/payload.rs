@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn what_was_written_before_stays_readable() {
         let conn = Connection::open_in_memory().unwrap();
-        migrate::apply(&conn, Some(migrate::NEWEST - 1), 1).unwrap();
+        migrate::apply(&conn, Some(crate::storage::steps::NEWEST - 1), 1).unwrap();
         let (args, result) = (large(b'a'), large(b'r'));
         let run_id = Id::from_bytes([7; 16]);
         conn.execute_batch(

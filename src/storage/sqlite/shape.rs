@@ -134,7 +134,8 @@ fn difference(parts: &[Part], steps: &[&str]) -> rusqlite::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::sqlite::migrate::{MIGRATIONS, NEWEST, Schema, apply, inspect};
+    use crate::storage::sqlite::migrate::{MIGRATIONS, apply, inspect};
+    use crate::storage::steps::{NEWEST, Schema};
 
     #[test]
     fn the_parts_after_each_step_are_those_that_are_noted() {

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::errors::map;
 use super::host::Host;
 use super::job::Job;
-use super::migrate::{self, Schema};
+use super::migrate;
 use super::names::Names;
 use super::side::Side;
 use super::tx::Tx;
@@ -20,6 +20,7 @@ use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_MS_MAX}
 use crate::os;
 use crate::plant::{self, Plant, stands};
 use crate::storage::Death;
+use crate::storage::steps::Schema;
 
 /// How long a checkpoint waits for readers.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
