@@ -11,6 +11,7 @@ mod heads;
 pub mod postgres;
 pub mod sqlite;
 mod steps;
+mod stored;
 mod system;
 mod tally;
 mod zone;

@@ -5,13 +5,13 @@ use super::query::{len, up_to};
 use super::retention::MEMBERS;
 use super::tx::Tx;
 use super::value::{Param, Row};
-use super::wait::{KIND_CHILD, KIND_ROOM, KIND_SIGNAL};
 use crate::domain::port::{
     CarriedEvent, CarriedRun, CarriedSignal, CarriedTarget, CarryPort, Entry, IdStanding,
     Reservation, RunKey, Submit, Task,
 };
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::storage::stored::{KIND_CHILD, KIND_ROOM, KIND_SIGNAL};
 
 const STORE_ID: &str = "
 SELECT store_id

@@ -4,13 +4,13 @@ use rusqlite::Row;
 
 use super::retention::MEMBERS;
 use super::tx::Tx;
-use super::wait::{KIND_CHILD, KIND_ROOM, KIND_SIGNAL};
 use crate::domain::port::{
     CarriedEvent, CarriedRun, CarriedSignal, CarriedTarget, CarryPort, Entry, IdStanding,
     Reservation, RunKey, Submit, Task,
 };
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::storage::stored::{KIND_CHILD, KIND_ROOM, KIND_SIGNAL};
 
 const STORE_ID: &str = "
 SELECT store_id

@@ -39,6 +39,9 @@ use crate::domain::port::{
     WokenFor,
 };
 use crate::error::{Error, Result};
+use crate::storage::stored::{
+    FLAG_CANCEL_ASKED, FLAG_LOCAL, FLAG_PAUSE_ASKED, FLAG_TIMED_OUT, FLAG_WOKEN_FOR_ROOM,
+};
 
 const TASK: &str = "
 SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
@@ -234,12 +237,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     TASK_DELETE,
     WAITS_DROP,
 ];
-
-const FLAG_CANCEL_ASKED: i64 = 1;
-const FLAG_TIMED_OUT: i64 = 2;
-const FLAG_PAUSE_ASKED: i64 = 4;
-const FLAG_LOCAL: i64 = 8;
-const FLAG_WOKEN_FOR_ROOM: i64 = 16;
 
 impl TaskPort for Tx<'_> {
     fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {

@@ -9,6 +9,7 @@ use crate::domain::port::{
 };
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::storage::stored::{KIND_ROOM, KIND_SIGNAL, wait_row};
 
 const CHILD: &str = "
 SELECT run_key, parent_key, finished_at_ms
@@ -112,20 +113,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     WAITS,
 ];
 
-pub(super) const KIND_CHILD: i64 = 1;
-pub(super) const KIND_SIGNAL: i64 = 2;
-pub(super) const KIND_ROOM: i64 = 3;
-const KIND_TIME: i64 = 4;
-
-/// Returns kind, target and name of the row that stands for a target of this run.
-fn row_of(run_key: RunKey, target: &Target) -> (i64, RunKey, &str) {
-    match target {
-        Target::Child(child_key) => (KIND_CHILD, *child_key, ""),
-        Target::Signal(name) => (KIND_SIGNAL, run_key, name),
-        Target::Time(at_ms) => (KIND_TIME, *at_ms, ""),
-    }
-}
-
 impl WaitPort for Tx<'_> {
     fn children(&mut self, run_ids: &[Id]) -> Result<Vec<Option<ChildState>>> {
         let read = |row: &Row<'_>| {
@@ -198,14 +185,14 @@ impl WaitPort for Tx<'_> {
 
     fn waits_insert(&mut self, run_key: RunKey, targets: &[(&Target, u32)]) -> Result<()> {
         for (target, count) in targets {
-            let (kind, target_key, name) = row_of(run_key, target);
+            let (kind, target_key, name) = wait_row(run_key, target);
             self.execute(WAIT_INSERT, (kind, target_key, name, run_key, count))?;
         }
         Ok(())
     }
 
     fn waiters(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<Waiter>> {
-        let (kind, target_key, name) = row_of(target_of, target);
+        let (kind, target_key, name) = wait_row(target_of, target);
         let ended: Vec<(RunKey, bool)> =
             self.all(WAITS_TAKE, (kind, target_key, name), |row| Ok((row.get(0)?, row.get(1)?)))?;
         if kind == KIND_SIGNAL {
