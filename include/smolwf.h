@@ -1005,7 +1005,8 @@ typedef struct sw_store_options {
  * \retval SW_ERR_CORRUPT         the file is damaged
  * \retval SW_ERR_NOMEM           memory ran out
  * \retval SW_ERR_NOT_A_STORE     the file is not a SQLite database
- * \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right;
+ * \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right; a
+ *                                server that is not reached or does not let this user in;
  *                                with SW_OPEN_READ_ONLY also a -wal without a readable -shm, and a
  *                                transaction that was cut off and is to be rolled back first
  * \retval SW_ERR_WAL_LOST        a file of the store was removed or replaced meanwhile
@@ -1240,6 +1241,7 @@ int32_t sw_store_check(sw_store *store, sw_text **out, sw_error **err);
  * \retval SW_ERR_CONFLICT      something has that name, or it would be a part of a file; all is as it was
  * \retval SW_ERR_READONLY      the folder is on a file system that cannot be written
  * \retval SW_ERR_FULL          also: no room for the copy, of which nothing is left
+ * \retval SW_ERR_UNSUPPORTED   the store is on a server, whose own tools copy it
  * Also what any reading call may answer but SW_ERR_SCHEMA_OLD: SHARED CODES.
  */
 int32_t sw_store_backup(sw_store *store, const char *path, sw_error **err);
@@ -3350,10 +3352,11 @@ int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
  *   {"columns":["id","balance"],"rows":[[1,250],[2,9223372036854775807]],"more":false}
  *
  * sql is one statement that only reads. params gives its parameters: an array by position, or an
- * object by name, {"id":1} for :id, @id or $id. Values are JSON: null; true and false, which are 1 and
- * 0; integers, exact to 64 bits; numbers with a fraction or an exponent, which are REAL; strings; bytes
- * as {"$base64":"..."}; {"$real":"Infinity"} and {"$real":"-Infinity"}, which no JSON number is. Columns
- * come back so, and a TEXT that is no UTF-8 as bytes.
+ * object by name, {"id":1} for :id, @id or $id; on a server an array alone, for $1, $2 and so on.
+ * Values are JSON: null; true and false, which are 1 and 0; integers, exact to 64 bits; numbers with a
+ * fraction or an exponent, which are REAL; strings; bytes as {"$base64":"..."}; {"$real":"Infinity"}
+ * and {"$real":"-Infinity"}, which no JSON number is. Columns come back so, and a TEXT that is no
+ * UTF-8 as bytes.
  *
  * options is a JSON object: "rows_max", to SW_SQL_ROWS_MAX, after so many the rows end, 0 is 1000;
  * "timeout_ms", to SW_SQL_TIMEOUT_MS_MAX, 0 is 5000. The rows end as well with the one whose values bring
@@ -3369,12 +3372,13 @@ int32_t sw_schedule_list(sw_store *store, sw_text **out, sw_error **err);
  * \param params,params_len    JSON, to SW_SQL_PARAMS_MAX values; absent is none
  * \param options,options_len  JSON; absent is the defaults
  * \param out                  receives the document, freed by sw_text_free; NULL on failure
- * \retval SW_OK             the document is in out
- * \retval SW_ERR_INVALID    sql is absent, is no statement or more than one, cannot be run or may not
- *                           be: its sentence says what SQLite said; params does not fit, or has what
- *                           is no value; options has an unknown key or a value out of its range
- * \retval SW_ERR_TOO_BIG    a text or a row is above its limit, or the query ran for longer than
- *                           timeout_ms
+ * \retval SW_OK               the document is in out
+ * \retval SW_ERR_INVALID      sql is absent, is no statement or more than one, cannot be run or may not
+ *                             be: its sentence says what SQLite said; params does not fit, or has what
+ *                             is no value; options has an unknown key or a value out of its range
+ * \retval SW_ERR_TOO_BIG      a text or a row is above its limit, or the query ran for longer than
+ *                             timeout_ms
+ * \retval SW_ERR_UNSUPPORTED  params is an object, and the store is on a server
  * Also what any reading call may answer: SHARED CODES.
  */
 int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
@@ -3430,6 +3434,7 @@ int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
  *                                sentence begins with script[N] and says what SQLite said
  * \retval SW_ERR_TOO_BIG         a text, a result or what all rows come to is above its limit, or it ran for
  *                                longer than busy_timeout_ms
+ * \retval SW_ERR_UNSUPPORTED     params of an item is an object, and the store is on a server
  * \retval SW_ERR_NOT_FOUND       a signal's run is not there
  * \retval SW_ERR_CONFLICT        a constraint failed, expect_changes is not met, a signal's run has ended,
  *                                an idempotency key is another workflow's; the step was finished otherwise,

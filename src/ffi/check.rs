@@ -71,6 +71,7 @@ pub unsafe extern "C" fn sw_store_check(
 /// \retval SW_ERR_CONFLICT      something has that name, or it would be a part of a file; all is as it was
 /// \retval SW_ERR_READONLY      the folder is on a file system that cannot be written
 /// \retval SW_ERR_FULL          also: no room for the copy, of which nothing is left
+/// \retval SW_ERR_UNSUPPORTED   the store is on a server, whose own tools copy it
 /// \codes reading but SW_ERR_SCHEMA_OLD
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_backup(

@@ -36,10 +36,11 @@ impl Call {
 ///   {"columns":["id","balance"],"rows":[[1,250],[2,9223372036854775807]],"more":false}
 ///
 /// sql is one statement that only reads. params gives its parameters: an array by position, or an
-/// object by name, {"id":1} for :id, @id or $id. Values are JSON: null; true and false, which are 1 and
-/// 0; integers, exact to 64 bits; numbers with a fraction or an exponent, which are REAL; strings; bytes
-/// as {"$base64":"..."}; {"$real":"Infinity"} and {"$real":"-Infinity"}, which no JSON number is. Columns
-/// come back so, and a TEXT that is no UTF-8 as bytes.
+/// object by name, {"id":1} for :id, @id or $id; on a server an array alone, for $1, $2 and so on.
+/// Values are JSON: null; true and false, which are 1 and 0; integers, exact to 64 bits; numbers with a
+/// fraction or an exponent, which are REAL; strings; bytes as {"$base64":"..."}; {"$real":"Infinity"}
+/// and {"$real":"-Infinity"}, which no JSON number is. Columns come back so, and a TEXT that is no
+/// UTF-8 as bytes.
 ///
 /// options is a JSON object: "rows_max", to SW_SQL_ROWS_MAX, after so many the rows end, 0 is 1000;
 /// "timeout_ms", to SW_SQL_TIMEOUT_MS_MAX, 0 is 5000. The rows end as well with the one whose values bring
@@ -55,12 +56,13 @@ impl Call {
 /// \param params,params_len    JSON, to SW_SQL_PARAMS_MAX values; absent is none
 /// \param options,options_len  JSON; absent is the defaults
 /// \param out                  receives the document, freed by sw_text_free; NULL on failure
-/// \retval SW_OK             the document is in out
-/// \retval SW_ERR_INVALID    sql is absent, is no statement or more than one, cannot be run or may not
-///                           be: its sentence says what SQLite said; params does not fit, or has what
-///                           is no value; options has an unknown key or a value out of its range
-/// \retval SW_ERR_TOO_BIG    a text or a row is above its limit, or the query ran for longer than
-///                           timeout_ms
+/// \retval SW_OK               the document is in out
+/// \retval SW_ERR_INVALID      sql is absent, is no statement or more than one, cannot be run or may not
+///                             be: its sentence says what SQLite said; params does not fit, or has what
+///                             is no value; options has an unknown key or a value out of its range
+/// \retval SW_ERR_TOO_BIG      a text or a row is above its limit, or the query ran for longer than
+///                             timeout_ms
+/// \retval SW_ERR_UNSUPPORTED  params is an object, and the store is on a server
 /// \codes reading
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_query(
@@ -138,6 +140,7 @@ pub unsafe extern "C" fn sw_query(
 ///                                sentence begins with script[N] and says what SQLite said
 /// \retval SW_ERR_TOO_BIG         a text, a result or what all rows come to is above its limit, or it ran for
 ///                                longer than busy_timeout_ms
+/// \retval SW_ERR_UNSUPPORTED     params of an item is an object, and the store is on a server
 /// \retval SW_ERR_NOT_FOUND       a signal's run is not there
 /// \retval SW_ERR_CONFLICT        a constraint failed, expect_changes is not met, a signal's run has ended,
 ///                                an idempotency key is another workflow's; the step was finished otherwise,

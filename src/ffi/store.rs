@@ -142,7 +142,8 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 /// \retval SW_ERR_CORRUPT         the file is damaged
 /// \retval SW_ERR_NOMEM           memory ran out
 /// \retval SW_ERR_NOT_A_STORE     the file is not a SQLite database
-/// \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right;
+/// \retval SW_ERR_CANNOT_OPEN     no such file with SW_OPEN_NO_CREATE, no such directory, no right; a
+///                                server that is not reached or does not let this user in;
 ///                                with SW_OPEN_READ_ONLY also a -wal without a readable -shm, and a
 ///                                transaction that was cut off and is to be rolled back first
 /// \retval SW_ERR_WAL_LOST        a file of the store was removed or replaced meanwhile
