@@ -9,7 +9,10 @@ cd "$(dirname "$0")/.."
 room=$(realpath -m "${CARGO_TARGET_DIR:-target}")/check
 mkdir -p "$room"
 rm -f "$room"/*.log
-trap 'exit 130' INT TERM
+# No part ends on its own what waits for ever, and whoever asked for all would learn nothing.
+patience=${SW_PART_SECONDS:-2400}
+at_work=
+trap '[ -z "$at_work" ] || kill "$at_work"; exit 130' INT TERM
 # Whatever a shell starts in the background ignores these, and so would the programs to which a test
 # sends one, for ever.
 heeds=(env --default-signal=INT,QUIT)
@@ -52,9 +55,20 @@ count() {
 run() { # <part>
     echo
     echo "== $1"
-    local began=$SECONDS status=0 verdict=passed tests
-    "${heeds[@]}" "${MAKE:-make}" --no-print-directory --keep-going "$1" 2>&1 | tee "$room/$1.log" || status=$?
-    read -ra tests < <(count "$room/$1.log")
+    local began=$SECONDS verdict=passed tests log=$room/$1.log
+    : >"$log"
+    # With all that it starts, which timeout ends as well.
+    "${heeds[@]}" timeout -k 60 "$patience" "${MAKE:-make}" --no-print-directory --keep-going "$1" >"$log" 2>&1 &
+    at_work=$!
+    tail -n +1 -s 0.2 -f --pid="$at_work" "$log" &
+    local status=0 shown=$!
+    wait "$at_work" || status=$?
+    wait "$shown"
+    at_work=
+    if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+        echo "$1: failed: no end in $patience s" | tee -a "$log"
+    fi
+    read -ra tests < <(count "$log")
     if [ "$status" -ne 0 ]; then
         verdict=failed
         broken+=("$1")

@@ -4,7 +4,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 #[path = "support/native.rs"]
 mod native;
@@ -73,6 +75,49 @@ fn what_passes_is_counted_and_a_run_of_nothing_is_no_success() {
     assert_eq!(last_line(&said), "11 passed, 0 failed");
     let (output, said) = check(&[], false);
     assert!(!output.status.success(), "{said}");
+}
+
+/// Whether the process that a part waited for is there, and has not ended.
+fn is_waited_for(said: &str) -> bool {
+    let id = said.lines().find_map(|line| line.strip_prefix("waits for ")).expect("a process");
+    let is_at_work = |stat: String| !stat.contains(") Z");
+    fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(is_at_work)
+}
+
+fn comes_true(is_true: impl Fn() -> bool) -> bool {
+    (0..1000).any(|_| {
+        // Another process is looked at, and tells nobody.
+        thread::sleep(Duration::from_millis(20));
+        is_true()
+    })
+}
+
+#[test]
+fn a_part_that_does_not_end_is_ended_and_named_and_the_next_is_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut check = Command::new(root("scripts/check.sh"));
+    check.args(["hangs", "fine"]).env("MAKE", make()).env("SW_PART_SECONDS", "1");
+    let output = output(check.env("CARGO_TARGET_DIR", folder.path()));
+    let said = all_said(&output);
+    assert!(!output.status.success() && comes_true(|| !is_waited_for(&said)), "{said}");
+    assert!(said.contains("\nfailed: no end in 1 s\n"), "{said}");
+    assert_eq!(last_line(&said), "10 passed, 1 failed");
+}
+
+#[test]
+fn checks_that_are_ended_leave_nothing_that_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("check/hangs.log");
+    let mut check = Command::new(root("scripts/check.sh"));
+    check.args(["hangs"]).env("MAKE", make()).env("CARGO_TARGET_DIR", folder.path());
+    let mut checks = check.stdout(Stdio::null()).spawn().unwrap();
+    let is_at_work = || fs::read_to_string(&log).is_ok_and(|said| said.ends_with('\n'));
+    assert!(comes_true(is_at_work));
+    let kill = format!("kill {}", checks.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    assert_eq!(checks.wait().unwrap().code(), Some(130));
+    let said = fs::read_to_string(&log).unwrap();
+    assert!(comes_true(|| !is_waited_for(&said)), "{said}");
 }
 
 /// As when the checks are started by `make check &` in a script: an interrupt is ignored there, and

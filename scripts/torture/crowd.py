@@ -8,21 +8,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import Callable, TypeVar
+
+from patience import patiently
 
 import smolwf
-
-T = TypeVar("T")
-
-
-def patiently(call: Callable[[], T]) -> T:
-    """The answer of a call that is made again while one that is stopped holds the store."""
-    while True:
-        try:
-            return call()
-        except smolwf.Error as error:
-            if not error.retryable:
-                raise
 
 
 def claim(store: smolwf.Store, witness: int) -> None:
@@ -44,7 +33,7 @@ def claim(store: smolwf.Store, witness: int) -> None:
 
 def main(path: str, facts: str, count: str) -> None:
     witness = os.open(facts, os.O_WRONLY | os.O_APPEND)
-    with smolwf.Store.open(path, no_create=True) as store:
+    with patiently(lambda: smolwf.Store.open(path, no_create=True)) as store:
         threads = [threading.Thread(target=claim, args=[store, witness]) for _ in range(int(count))]
         for thread in threads:
             thread.start()

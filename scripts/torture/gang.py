@@ -180,11 +180,16 @@ class Gang:
             self.kill_all()
 
     def play(self, seconds: float, long: bool = False) -> None:
+        """Nobody is stopped after it: who is may hold the turn to write, and nobody looks on."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            self.tend()
-            time.sleep(self.draws.uniform(0.05, 0.7))
-            self.disturb(long)
+        try:
+            while time.monotonic() < until:
+                self.tend()
+                time.sleep(self.draws.uniform(0.05, 0.7))
+                self.disturb(long)
+        finally:
+            for worker in self.workers:
+                self.go_on(worker)
 
     def kill_all(self) -> None:
         for worker in self.workers:

@@ -6,14 +6,15 @@ from __future__ import annotations
 import copy
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
-import round as rounds
+import patience
 from content import Content, read_content
-from gang import Ended
+from gang import Ended, Gang
 from judge import ALWAYS, AT_THE_END, Seen, judge
 from round import Broken, Round
 from trouble import Trouble, calm
@@ -269,6 +270,18 @@ def is_told(work: Callable[[], object], kind: type[Exception], what: str) -> boo
     return False
 
 
+def is_let_go(gang: Gang) -> bool:
+    """Whether one that is stopped at the end of a play goes on: it may hold what all want."""
+    (worker,) = gang.workers
+    with subprocess.Popen(["sleep", "1000"]) as worker.process:
+        gang.stop(worker, 1000.0)
+        gang.play(0.0)
+        stat = Path(f"/proc/{worker.process.pid}/stat").read_text()
+        worker.process.kill()
+    worker.process = None
+    return ") T" not in stat
+
+
 def of_the_round(commands: dict[str, list[str]], clock: str, folder: Path) -> Iterator[Any]:
     """What is told by others than the rules."""
     disk = folder / "other"
@@ -277,9 +290,10 @@ def of_the_round(commands: dict[str, list[str]], clock: str, folder: Path) -> It
     try:
         gone = is_told(lambda: played.gang.play(2), Ended, "ended with 1")
         yield "a worker that ends by itself", "Ended", gone
+        yield "a worker that nobody looks after", "stopped", is_let_go(played.gang)
         played.gang.workers.clear()
         played.store.submit("torture", "alone s", queue="nobody")
-        rounds.PATIENCE_SECONDS = 2
+        patience.PATIENCE_SECONDS = 2
         yield "a run that nobody does", "stuck", is_told(played.drain, Broken, "stuck")
     finally:
         played.end()

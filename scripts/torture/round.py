@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+import patience
 from content import Content, read_content
 from gang import PLANS, Gang, Paths
 from judge import Fault, Seen, judge
@@ -20,8 +21,6 @@ from witness import CONCURRENCY, Fact, draw_plans, read_facts
 import smolwf
 
 OPEN: list[Any] = ["pending", "running", "waiting", "paused"]
-#: how long no run may come to its end, when nothing is in its way
-PATIENCE_SECONDS = 120
 SCHEDULE_MS = 700
 
 
@@ -144,13 +143,13 @@ class Round:
         self.store.schedule_delete("tick")
         for worker in self.gang.workers:
             self.gang.start(worker, submits=False)
-        left, until = -1, time.monotonic() + PATIENCE_SECONDS
+        left, until = -1, time.monotonic() + patience.PATIENCE_SECONDS
         while True:
             opened = list(self.store.list_runs(workflow="torture", state=OPEN))
             if not opened:
                 break
             if len(opened) != left:
-                left, until = len(opened), time.monotonic() + PATIENCE_SECONDS
+                left, until = len(opened), time.monotonic() + patience.PATIENCE_SECONDS
             if time.monotonic() > until:
                 self.hold([self.stuck(str(run["run_id"])) for run in opened])
             self.unblock()
@@ -186,7 +185,7 @@ class Round:
 
     def stuck(self, run: str) -> Fault:
         why = json.dumps(self.store.explain(run))
-        return Fault("stuck", run, f"nothing happened for {PATIENCE_SECONDS} s: {why}")
+        return Fault("stuck", run, f"nothing happened for {patience.PATIENCE_SECONDS} s: {why}")
 
     def end(self) -> None:
         """Leaves nothing behind but files."""

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import TYPE_CHECKING, Callable
 
 from content import read_content
 from gang import Ended
 from judge import Fault, judge
+from patience import patiently
 from witness import read_facts
 
 import smolwf
@@ -26,7 +27,6 @@ import smolwf
 if TYPE_CHECKING:
     from round import Round
 
-T = TypeVar("T")
 HERE = Path(__file__).parent
 #: of the disk of a round that has one of its own
 DISK_BYTES = 96 << 20
@@ -247,16 +247,6 @@ def prune(of: Round, seconds: float) -> None:
     patiently(lambda: of.store.retention_set(workflows={"chaff": {"cancelled_ms": 50}}))
     meanwhile(of, seconds, waste)
     of.store.retention_set()
-
-
-def patiently(call: Callable[[], T]) -> T:
-    """The answer of a call that is made again while one that is stopped holds the store."""
-    while True:
-        try:
-            return call()
-        except smolwf.Error as error:
-            if not error.retryable:
-                raise
 
 
 def meanwhile(of: Round, seconds: float, work: Callable[[], None]) -> None:

@@ -26,5 +26,10 @@ go)
     ;;
 signals) grep '^SigIgn:' /proc/self/status ;;
 polyglot) echo "skipped: polyglot: a compiler is missing" ;;
+hangs)
+    sleep 1000 &
+    echo "waits for $!"
+    wait
+    ;;
 fine) echo "fine: 10 passed, 0 failed" ;;
 esac
