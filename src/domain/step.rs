@@ -1,6 +1,8 @@
 //! Steps: which occurrence a call means, whether it runs or replays, and what it records.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
 
 use super::attempt::{AfterFail, FailOptions};
 use super::budget::{self, OfStep};
@@ -98,92 +100,131 @@ fn hash_input(input: &str) -> Result<[u8; 16]> {
 /// answered from the record, or when this attempt finished it.
 #[derive(Debug, Default, Clone)]
 pub struct Occurrences {
-    names: HashMap<Box<str>, Name>,
+    names: HashMap<String, Name>,
+    open: usize,
 }
 
+/// Most names have one occurrence, which takes no more than this.
 #[derive(Debug, Default, Clone)]
 struct Name {
     /// 1 to this are passed.
     passed_to: u32,
-    /// Passed above that, each once.
-    passed_beyond: BTreeSet<u32>,
+    /// The one that is open, or one of them; 0 is none.
+    open: u32,
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Rest {
+    /// Passed above those of which all are, each once.
+    passed: BTreeSet<u32>,
+    /// Open beside the one.
     open: BTreeSet<u32>,
-    /// Of these this attempt has recorded a start or a failure that is not the end.
+    /// Of the open ones this attempt has recorded a start or a failure that is not the end.
     touched: BTreeSet<u32>,
 }
 
 impl Occurrences {
     /// Returns whether any occurrence of any name is open.
     pub fn is_any_open(&self) -> bool {
-        self.names.values().any(|name| !name.open.is_empty())
+        self.open > 0
     }
 
     /// Returns which occurrence a begin means and holds it open; 0 asks for the automatic one.
     pub fn open(&mut self, name: &str, asked: u32) -> Result<u32> {
         let entry = self.entry(name);
-        let is_in_the_way =
-            if asked == 0 { !entry.open.is_empty() } else { entry.open.contains(&asked) };
+        let is_in_the_way = if asked == 0 { entry.open != 0 } else { entry.is_open(asked) };
         if is_in_the_way {
             return Err(Error::conflict(format!(
                 "step {name:?} occurrence {} is open in this attempt: finish or free it, or name the occurrence",
-                entry.open.first().copied().unwrap_or(asked)
+                if asked == 0 { entry.first_open() } else { asked }
             )));
         }
         let occurrence = if asked == 0 { entry.passed_to + 1 } else { asked };
-        entry.open.insert(occurrence);
+        entry.open(occurrence);
+        self.open += 1;
         Ok(occurrence)
     }
 
     /// Lets go of an open occurrence; `is_passed` when the next automatic begin means the one after.
     pub fn close(&mut self, name: &str, occurrence: u32, is_passed: bool) {
         let entry = self.entry(name);
-        entry.open.remove(&occurrence);
+        let was_open = entry.close(occurrence);
         if is_passed {
-            entry.touched.remove(&occurrence);
             entry.pass(occurrence);
         }
+        self.open -= usize::from(was_open);
     }
 
     /// Notes that this attempt has recorded something of an occurrence that is not its end.
     pub fn touch(&mut self, name: &str, occurrence: u32) {
-        self.entry(name).touched.insert(occurrence);
+        self.entry(name).rest().touched.insert(occurrence);
     }
 
     /// Returns whether this attempt has recorded or replayed something of an occurrence, so that what
     /// was read before it began may be out of date.
     pub fn is_touched(&self, name: &str, occurrence: u32) -> bool {
         self.names.get(name).is_some_and(|entry| {
-            occurrence <= entry.passed_to
-                || entry.passed_beyond.contains(&occurrence)
-                || entry.touched.contains(&occurrence)
+            let is_in = |rest: &Rest| {
+                rest.passed.contains(&occurrence) || rest.touched.contains(&occurrence)
+            };
+            occurrence <= entry.passed_to || entry.rest.as_deref().is_some_and(is_in)
         })
     }
 
     /// Returns whether a call of this attempt has meant an occurrence, and was answered or is under way.
     pub fn is_asked(&self, name: &str, occurrence: u32) -> bool {
-        let is_open = self.names.get(name).is_some_and(|entry| entry.open.contains(&occurrence));
+        let is_open = self.names.get(name).is_some_and(|entry| entry.is_open(occurrence));
         is_open || self.is_touched(name, occurrence)
     }
 
     fn entry(&mut self, name: &str) -> &mut Name {
-        if !self.names.contains_key(name) {
-            self.names.insert(name.into(), Name::default());
-        }
-        self.names.get_mut(name).expect("inserted above")
+        self.names.entry_ref(name).or_default()
     }
 }
 
 impl Name {
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+
+    fn is_open(&self, occurrence: u32) -> bool {
+        self.open == occurrence
+            || self.rest.as_ref().is_some_and(|rest| rest.open.contains(&occurrence))
+    }
+
+    fn first_open(&self) -> u32 {
+        let beside = self.rest.as_ref().and_then(|rest| rest.open.first());
+        beside.map_or(self.open, |beside| self.open.min(*beside))
+    }
+
+    fn open(&mut self, occurrence: u32) {
+        if self.open == 0 {
+            self.open = occurrence;
+        } else {
+            self.rest().open.insert(occurrence);
+        }
+    }
+
+    /// Returns whether it was open.
+    fn close(&mut self, occurrence: u32) -> bool {
+        let beside = self.rest.as_mut().map(|rest| &mut rest.open);
+        if self.open == occurrence {
+            self.open = beside.and_then(BTreeSet::pop_first).unwrap_or(0);
+            return true;
+        }
+        beside.is_some_and(|open| open.remove(&occurrence))
+    }
+
     fn pass(&mut self, occurrence: u32) {
-        if occurrence <= self.passed_to {
-            return;
-        }
         if occurrence > self.passed_to + 1 {
-            self.passed_beyond.insert(occurrence);
-            return;
+            self.rest().passed.insert(occurrence);
+        } else if occurrence > self.passed_to {
+            self.passed_to = occurrence;
         }
-        self.passed_to = occurrence;
-        while self.passed_beyond.remove(&(self.passed_to + 1)) {
+        let Some(rest) = &mut self.rest else { return };
+        rest.touched.remove(&occurrence);
+        while rest.passed.remove(&(self.passed_to + 1)) {
             self.passed_to += 1;
         }
     }
@@ -473,6 +514,21 @@ mod tests {
         assert_eq!(names.open("a", 0).unwrap_err().code(), -23);
         assert_eq!(names.open("a", 1).unwrap_err().code(), -23);
         assert_eq!(names.open("a", 2).unwrap(), 2);
+    }
+
+    #[test]
+    fn what_is_open_side_by_side_is_let_go_in_any_order() {
+        let mut names = Occurrences::default();
+        for asked in [5, 3, 4] {
+            assert_eq!(names.open("a", asked).unwrap(), asked);
+        }
+        let refused = names.open("a", 0).unwrap_err().to_string();
+        assert!(refused.contains("occurrence 3 is open"), "{refused}");
+        for (closed, is_any_left) in [(4, true), (5, true), (5, true), (3, false)] {
+            names.close("a", closed, false);
+            assert_eq!(names.is_any_open(), is_any_left);
+        }
+        assert_eq!(names.open("a", 0).unwrap(), 1);
     }
 
     #[test]
