@@ -20,7 +20,7 @@ use crate::text::Text;
 /// living attempts; that a run has a task or an end, never both; that nothing is of a run, parent,
 /// root, lane or owner that is not there; that counts of running runs are right; that what was
 /// recorded is JSON; that each payload stored apart is the one recorded, and counted as often as
-/// it is carried. It changes nothing.
+/// it is carried. It changes nothing. What CHECK clauses of the host's own tables say is not asked.
 ///
 /// May block. Never waits for a writer. Reads the whole file: seconds for each gigabyte, in which
 /// the log cannot start over.
