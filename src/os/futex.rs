@@ -31,6 +31,29 @@ pub fn futex_wake_private(word: &AtomicU32) {
     wake(word, u32::MAX, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG);
 }
 
+/// As `futex_wait_private`, until one is woken of those whose `bits` it has one of.
+pub fn futex_wait_bits(word: &AtomicU32, expected: u32, timeout: Duration, bits: u32) {
+    // This form takes an instant.
+    let until = monotonic().saturating_add(timeout.min(SLEEP_MAX));
+    wait_for(word, expected, until, libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG, bits);
+}
+
+/// Wakes every sleeper of `futex_wait_bits` that has one of `bits`, with one call.
+pub fn futex_wake_bits(word: &AtomicU32, bits: u32) {
+    // SAFETY: the word is a live aligned u32; waking touches no memory of ours, and no time is read.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAKE_BITSET | libc::FUTEX_PRIVATE_FLAG,
+            i32::MAX,
+            ptr::null::<libc::timespec>(),
+            ptr::null::<u32>(),
+            bits,
+        )
+    };
+}
+
 /// Sleeps as `futex_wait` on a shared word and a private one at once, each with its expected value.
 ///
 /// Returns `false`, at once, when this kernel cannot (Linux before 5.16, or a sandbox forbids it).
@@ -52,7 +75,11 @@ pub fn futex_wait_two(
 }
 
 fn wait(word: &AtomicU32, expected: u32, timeout: Duration, operation: libc::c_int) {
-    let timeout = timespec(timeout.min(SLEEP_MAX));
+    wait_for(word, expected, timeout.min(SLEEP_MAX), operation, 0);
+}
+
+fn wait_for(word: &AtomicU32, expected: u32, time: Duration, operation: libc::c_int, bits: u32) {
+    let time = timespec(time);
     // SAFETY: the word is a live aligned u32 and the time lives through the call. Every answer,
     // errors included, means "look again", so none is read.
     unsafe {
@@ -61,9 +88,9 @@ fn wait(word: &AtomicU32, expected: u32, timeout: Duration, operation: libc::c_i
             word.as_ptr(),
             operation,
             expected,
-            ptr::from_ref(&timeout),
+            ptr::from_ref(&time),
             ptr::null::<u32>(),
-            0_u32,
+            bits,
         )
     };
 }
@@ -132,6 +159,7 @@ pub(super) mod tests {
         let (far, other) = (Duration::from_secs(600), AtomicU32::new(0));
         futex_wait(&word, 1, far);
         futex_wait_private(&word, 1, far);
+        futex_wait_bits(&word, 1, far, 1);
         futex_wait_two((&word, 1), (&other, 0), far);
         futex_wait_two((&other, 0), (&word, 1), far);
     }

@@ -25,7 +25,8 @@ pub use self::files::{
 };
 pub use self::forks::{ForkHandler, at_fork, close_copied, this_thread};
 pub use self::futex::{
-    futex_wait, futex_wait_private, futex_wait_two, futex_wake, futex_wake_private,
+    futex_wait, futex_wait_bits, futex_wait_private, futex_wait_two, futex_wake, futex_wake_bits,
+    futex_wake_private,
 };
 #[cfg(feature = "postgres")]
 pub use self::library::Library;

@@ -1,11 +1,11 @@
 //! A write as it waits to be done: its work, what was asked of it, and the seat of its caller.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::seat::Seat;
 use super::tx::Tx;
 use crate::clock::{Clock, Now};
 use crate::domain::Durability;
@@ -76,12 +76,9 @@ impl Job {
         (self.options.call.name, self.took_us.load(Ordering::Relaxed))
     }
 
-    /// Answers the caller: with the value kept, or with `failure`.
-    pub fn finish(&self, failure: Option<Error>) {
-        if let Some(error) = failure {
-            self.inside().fail(error);
-        }
-        self.seat.open(Call::Answered);
+    /// Keeps an error as the answer; its caller is not told yet.
+    pub fn fail(&self, error: Error) {
+        self.inside().fail(error);
     }
 
     /// Returns whether a good answer waits for the sync.
@@ -107,65 +104,5 @@ where
 
     fn fail(&mut self, error: Error) {
         self.value = Some(Err(error));
-    }
-}
-
-/// Where the caller of a job sleeps until it is answered or called to lead.
-pub struct Seat {
-    call: AtomicU8,
-    sleeper: Thread,
-}
-
-/// What a caller is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    /// Nothing yet.
-    None = 0,
-    /// To lead the next batch.
-    Lead = 1,
-    /// Its answer is there.
-    Answered = 2,
-}
-
-impl Seat {
-    fn new() -> Seat {
-        Seat { call: AtomicU8::new(Call::None as u8), sleeper: std::thread::current() }
-    }
-
-    /// Tells the caller.
-    pub fn open(&self, call: Call) {
-        self.call.store(call as u8, Ordering::Release);
-        // A caller that leads is awake: waking it would leave it a token that ends its next park.
-        if self.sleeper.id() != std::thread::current().id() {
-            self.sleeper.unpark();
-        }
-    }
-
-    /// Returns whether the caller was told something that it has not heard yet.
-    pub fn is_open(&self) -> bool {
-        self.call.load(Ordering::Acquire) != Call::None as u8
-    }
-
-    /// Waits for a call; `None` when there is none at the deadline.
-    pub fn wait(&self, deadline: Option<Instant>) -> Call {
-        loop {
-            match self.call.load(Ordering::Acquire) {
-                call if call == Call::Lead as u8 => {
-                    // Taken: whoever leads and is not answered waits again.
-                    self.call.store(Call::None as u8, Ordering::Release);
-                    return Call::Lead;
-                }
-                call if call == Call::Answered as u8 => return Call::Answered,
-                _ => {}
-            }
-            let Some(deadline) = deadline else {
-                std::thread::park();
-                continue;
-            };
-            match deadline.saturating_duration_since(Instant::now()) {
-                Duration::ZERO => return Call::None,
-                left => std::thread::park_timeout(left),
-            }
-        }
     }
 }

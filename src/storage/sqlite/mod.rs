@@ -15,6 +15,7 @@ mod owner;
 pub mod path;
 pub mod readers;
 pub mod renew;
+mod seat;
 pub mod side;
 pub mod tx;
 pub mod vfs;

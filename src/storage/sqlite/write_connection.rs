@@ -11,6 +11,7 @@ use super::host::Host;
 use super::job::Job;
 use super::migrate;
 use super::names::Names;
+use super::seat::{Seats, Told};
 use super::side::Side;
 use super::tx::Tx;
 use super::{path, renew, vfs};
@@ -124,10 +125,10 @@ impl WriteConnection {
     /// Runs a batch in the transaction that was begun, and ends it. Returns for each job the error that its
     /// answer must be, or `None` when it kept its own; for the first of them only, where those have taken
     /// their time: the others have not run.
-    pub fn commit(&mut self, batch: &[Arc<Job>]) -> Vec<Option<Error>> {
+    pub fn commit(&mut self, batch: &[Arc<Job>], seats: &Seats) -> Vec<Option<Error>> {
         self.news = News::default();
         let mut failures = vec![None; batch.len()];
-        if let Some(lost) = self.attempt(batch, &mut failures) {
+        if let Some(lost) = self.attempt(batch, &mut failures, seats) {
             // A full disk or a failed read can take the whole transaction down, savepoints and all.
             // The job it happened in has its code; each other runs again, alone.
             for (at, job) in batch.iter().enumerate().filter(|(at, _)| *at != lost) {
@@ -136,7 +137,7 @@ impl WriteConnection {
                     failures[at] = Some(error);
                     continue;
                 }
-                self.attempt(std::slice::from_ref(job), &mut failure);
+                self.attempt(std::slice::from_ref(job), &mut failure, seats);
                 failures[at] = failure[0].take();
             }
         }
@@ -154,7 +155,12 @@ impl WriteConnection {
     }
 
     /// Runs jobs in the transaction that is open, and ends it; returns the index of the job in which the transaction was lost.
-    fn attempt(&mut self, jobs: &[Arc<Job>], failures: &mut Vec<Option<Error>>) -> Option<usize> {
+    fn attempt(
+        &mut self,
+        jobs: &[Arc<Job>],
+        failures: &mut Vec<Option<Error>>,
+        seats: &Seats,
+    ) -> Option<usize> {
         let (schema, began) = (self.schema(), Instant::now());
         let (mut has_work, mut news) = (false, News::default());
         for (at, job) in jobs.iter().enumerate() {
@@ -181,7 +187,7 @@ impl WriteConnection {
         }
         if stands(Plant::AnswerEarly) {
             let good = jobs.iter().zip(failures.iter()).filter(|(_, failure)| failure.is_none());
-            good.for_each(|(job, _)| job.finish(None));
+            seats.tell(good.map(|(job, _)| &job.seat), Told::Answered);
             plant::linger();
         }
         match if has_work { self.end() } else { self.execute("ROLLBACK") } {

@@ -13,7 +13,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::job::{Call, Job, Seat};
+use super::job::Job;
+use super::seat::{Seat, Seats, Told};
 use super::side::Side;
 use super::tx::Tx;
 use super::write_connection::WriteConnection;
@@ -33,6 +34,7 @@ const CLOSE_WAIT: Duration = Duration::from_millis(100);
 pub struct Writer {
     queue: Mutex<Queue>,
     room: Condvar,
+    seats: Seats,
     connection: Mutex<WriteConnection>,
     side: Arc<Side>,
     tally: Tally,
@@ -54,6 +56,8 @@ enum Stage {
 struct Queue {
     jobs: VecDeque<Arc<Job>>,
     is_led: bool,
+    /// How many batches were taken.
+    batches: u64,
 }
 
 impl Queue {
@@ -71,6 +75,7 @@ impl Writer {
         Writer {
             queue: Mutex::default(),
             room: Condvar::new(),
+            seats: Seats::default(),
             connection: Mutex::new(connection),
             side,
             tally: Tally::default(),
@@ -97,18 +102,18 @@ impl Writer {
             self.lead();
         }
         loop {
-            match job.seat.wait(Some(deadline)) {
-                Call::Answered => return Ok(()),
-                Call::Lead => self.lead(),
-                Call::None if self.withdraw(&job) => return Err(self.out_of_time()),
-                Call::None => self.stay(&job.seat),
+            match self.seats.wait(&job.seat, Some(deadline)) {
+                Told::Answered => return Ok(()),
+                Told::Lead => self.lead(),
+                Told::None if self.withdraw(&job) => return Err(self.out_of_time()),
+                Told::None => self.stay(&job.seat),
             }
         }
     }
 
     /// Waits on after the deadline, for work that is being done: its answer is needed.
     fn stay(&self, seat: &Seat) {
-        if seat.wait(None) == Call::Lead {
+        if self.seats.wait(seat, None) == Told::Lead {
             self.lead();
         }
     }
@@ -118,7 +123,7 @@ impl Writer {
     fn withdraw(&self, job: &Arc<Job>) -> bool {
         let mut queue = self.queue();
         let place = queue.jobs.iter().position(|queued| Arc::ptr_eq(queued, job));
-        let Some(place) = place.filter(|_| !job.seat.is_open()) else { return false };
+        let Some(place) = place.filter(|_| !job.seat.is_told()) else { return false };
         queue.jobs.remove(place);
         self.room.notify_one();
         true
@@ -186,6 +191,7 @@ impl Writer {
             }
             queue = self.room.wait_timeout(queue, left).unpoisoned().0;
         }
+        job.seat.put(queue.batches, queue.jobs.len());
         queue.jobs.push_back(job);
         Ok(!std::mem::replace(&mut queue.is_led, true))
     }
@@ -226,7 +232,7 @@ impl Writer {
         queue.put_back(patient);
         drop(queue);
         self.room.notify_all();
-        finish_all(&hasty, error);
+        self.finish_all(&hasty, error);
     }
 
     /// Runs a batch to its answers. `leave` opens the turnstile to the next process.
@@ -234,7 +240,7 @@ impl Writer {
         let mut connection = self.connection();
         if self.side.is_poisoned() {
             leave();
-            return finish_all(&batch, &Error::Poisoned);
+            return self.finish_all(&batch, &Error::Poisoned);
         }
         let deadline = batch.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now);
         let ready = self.start_over(&mut connection, deadline);
@@ -245,7 +251,7 @@ impl Writer {
         }
         let first = batch.first().map_or("write", |job| job.options.call.name);
         self.enter_stage(Stage::Work(first, batch.len() - 1));
-        let mut failures = connection.commit(&batch);
+        let mut failures = connection.commit(&batch, &self.seats);
         // Those that have not run, since the others took their time, lead the next batch.
         self.queue().put_back(batch.split_off(failures.len()));
         let number = self.side.last_commit();
@@ -273,14 +279,11 @@ impl Writer {
         batch: &[Arc<Job>],
         failures: Vec<Option<Error>>,
     ) {
-        let mut sleepers = Vec::with_capacity(batch.len());
-        for (job, failure) in batch.iter().zip(failures) {
-            if job.needs_sync() && failure.is_none() {
-                sleepers.push(job);
-            } else {
-                job.finish(failure);
-            }
-        }
+        let (sleepers, ready): (Vec<_>, Vec<_>) = batch
+            .iter()
+            .zip(failures)
+            .partition(|(job, failure)| job.needs_sync() && failure.is_none());
+        self.finish(ready);
         if sleepers.is_empty() {
             return;
         }
@@ -293,9 +296,22 @@ impl Writer {
         if failure.is_none() {
             self.tally.synced(is_shared);
         }
-        for job in sleepers {
-            job.finish(failure.clone());
-        }
+        self.finish(sleepers.into_iter().map(|(job, _)| (job, failure.clone())));
+    }
+
+    /// Answers callers: with the value kept, or with a failure.
+    fn finish<'batch>(&self, answers: impl IntoIterator<Item = (&'batch Arc<Job>, Option<Error>)>) {
+        let answered = answers.into_iter().map(|(job, failure)| {
+            if let Some(error) = failure {
+                job.fail(error);
+            }
+            &job.seat
+        });
+        self.seats.tell(answered, Told::Answered);
+    }
+
+    fn finish_all(&self, batch: &[Arc<Job>], error: &Error) {
+        self.finish(batch.iter().map(|job| (job, Some(error.clone()))));
     }
 
     /// Starts over when a sync has failed, in this process before the file was opened or in another one:
@@ -326,6 +342,7 @@ impl Writer {
             }
             count += 1;
         }
+        queue.batches += 1;
         let was_full = queue.jobs.len() >= WRITE_QUEUE_LEN_MAX;
         let batch = queue.jobs.drain(..count).collect();
         if was_full {
@@ -337,18 +354,12 @@ impl Writer {
     fn hand_over(&self) {
         let mut queue = self.queue();
         match queue.jobs.front() {
-            Some(next) => next.seat.open(Call::Lead),
+            Some(next) => self.seats.tell([&next.seat].into_iter(), Told::Lead),
             None => queue.is_led = false,
         }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unpoisoned()
-    }
-}
-
-fn finish_all(batch: &[Arc<Job>], error: &Error) {
-    for job in batch {
-        job.finish(Some(error.clone()));
     }
 }

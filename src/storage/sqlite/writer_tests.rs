@@ -28,6 +28,7 @@ use super::fault::{self, Fault, FileKind, Operation};
 use super::job::Job;
 use super::names::log_path;
 use super::open;
+use super::seat::Seats;
 use super::tx::Tx;
 use crate::clock::{Clock, Now};
 use crate::domain::claim::Claim;
@@ -116,7 +117,7 @@ impl Bed {
         let batch: Vec<Arc<Job>> = jobs.iter().map(|plain| Arc::clone(&plain.job)).collect();
         let mut connection = self.backend().file.writer.as_ref().unwrap().connection();
         connection.begin(Instant::now() + Duration::from_secs(5)).unwrap();
-        let failures = connection.commit(&batch).into_iter();
+        let failures = connection.commit(&batch, &Seats::default()).into_iter();
         failures.map(|failure| failure.map(|error| error.code())).collect()
     }
 
