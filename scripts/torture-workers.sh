@@ -36,7 +36,7 @@ compile() { # <compiler> <standard> <source> <output> <options...>
 }
 
 link=(-L "$room" -lsmolwf "-Wl,-rpath,$room")
-compile "${CC:-cc}" gnu11 worker.c worker-c "${link[@]}"
+compile "${CC:-cc}" gnu11 worker.c worker-c "$workers/submits.c" "${link[@]}"
 compile "${CXX:-c++}" c++17 worker.cpp worker-cpp "${link[@]}"
 compile "${CC:-cc}" gnu11 clock.c clock.so -shared -fPIC
 

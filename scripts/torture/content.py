@@ -32,6 +32,18 @@ class Content:
         ended = ("completed", "failed", "cancelled")
         return [run for run in self.runs if self.state(run) not in ended]
 
+    def key(self, run: str) -> str:
+        """The first word of its args: whose submit it comes from."""
+        return str(self.runs[run]["args"].split(" ")[0])
+
+    def children_of(self, run: str, name: str) -> list[str]:
+        """Those that a part of the plan has submitted; of a fork that may be its source's."""
+        return [
+            step["result"]
+            for step in self.steps.get(run, [])
+            if step["kind"] == "child_submit" and step["name"].startswith(name)
+        ]
+
     def result(self, run: str, name: str) -> str:
         """What is recorded under a name, without what makes it long; "" when nothing is."""
         for step in self.steps.get(run, []):

@@ -8,35 +8,12 @@ at the end, of a store whose runs have all been carried to their ends, of what w
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from typing import NamedTuple, Optional
 
+from acts import chosen, failed, forked, is_timed_out, keyed, retried, timed, tried
 from content import Content
+from fault import Fault, Faults, Seen
+from lineage import copies_of, forks_of, retries_of
 from witness import CONCURRENCY, Fact, Op, ops_of, spent_by
-
-Faults = Iterator["Fault"]
-
-
-class Fault(NamedTuple):
-    """What is wrong, by which rule, and with which run; "" where it is about none."""
-
-    rule: str
-    run: str
-    sentence: str
-
-
-class Seen(NamedTuple):
-    """What the judge is given beside the facts: what was seen and done while workers worked."""
-
-    #: runs of the queue "narrow" that were held at once, at most
-    peak: int
-    #: by run, what was added to its budget
-    raises: dict[str, int]
-    #: what a checkpoint before has seen
-    before: Optional[Content]
-    #: workers whose leases held as long as they lived, and that ended in order
-    held_on: frozenset[str]
-
 
 # ---- what was acknowledged is there ----------------------------------------------------------
 
@@ -47,11 +24,14 @@ def submitted(facts: list[Fact], content: Content, _: Seen) -> Faults:
             found = content.runs.get(fact.run)
             if found is None or not found["args"].startswith(f"{fact.name} "):
                 yield Fault("submitted", fact.run, f"run {fact.name} was acknowledged, and is not")
-    keys = Counter(document["args"].split(" ")[0] for document in content.runs.values())
-    for run, document in content.runs.items():
-        key = document["args"].split(" ")[0]
-        if keys[key] > 1 and not document["metadata"]:
-            yield Fault("submitted", run, f"key {key} has {keys[key]} runs")
+    forks = forks_of(facts, content)
+    own = [run for run, document in content.runs.items() if not document["metadata"]]
+    keys = Counter((content.runs[run]["parent_run_id"], content.key(run)) for run in own)
+    keys -= Counter((None, content.key(run)) for run in forks)
+    for run in own:
+        key = (content.runs[run]["parent_run_id"], content.key(run))
+        if keys[key] > 1:
+            yield Fault("submitted", run, f"key {key[1]} has {keys[key]} runs")
 
 
 def recorded(facts: list[Fact], content: Content, _: Seen) -> Faults:
@@ -67,11 +47,18 @@ def recorded(facts: list[Fact], content: Content, _: Seen) -> Faults:
                 yield Fault("recorded", fact.run, said)
 
 
-def ended(facts: list[Fact], content: Content, _: Seen) -> Faults:
+def ended(facts: list[Fact], content: Content, of: Seen) -> Faults:
+    """An end is final, and nobody claims the run afterwards, unless it failed and was retried."""
+    retries = retries_of(facts, of)
     for fact in facts:
         document = content.runs.get(fact.run)
+        if fact.name == "failed" and retries[fact.run]:
+            continue
         if fact.kind in ("end", "child") and document is not None:
-            state = fact.name or "completed"
+            state, count = fact.name or "completed", len(content.attempts[fact.run])
+            if fact.kind == "end" and count != fact.attempt:
+                said = f"it ended after {fact.attempt} attempts, and has {count}"
+                yield Fault("ended", fact.run, said)
             if document["state"] != state or (document["result"] or "") != fact.value:
                 found = f"{document['state']} with {document['result']}"
                 yield Fault(
@@ -96,8 +83,11 @@ def cancelled(facts: list[Fact], content: Content, _: Seen) -> Faults:
 def signalled(facts: list[Fact], content: Content, _: Seen) -> Faults:
     for fact in facts:
         if fact.kind == "signal":
-            sent = [each for each in content.signals.get(fact.run, []) if each["name"] == "go"]
-            if len(sent) != 1 or sent[0]["payload"] != fact.value:
+            of_run = content.signals.get(fact.run, [])
+            sent = [each for each in of_run if each["name"] == fact.name]
+            # What a wait for any has taken stands in its record.
+            is_moved = len(sent) == 1 and fact.name == "yes" and sent[0]["consumed"]
+            if len(sent) != 1 or (not is_moved and sent[0]["payload"] != fact.value):
                 yield Fault("signalled", fact.run, f"one message was sent, {len(sent)} are there")
 
 
@@ -154,14 +144,14 @@ def effects(facts: list[Fact], content: Content, _: Seen) -> Faults:
         for before in known[step]:
             yield from repeated(before, fact, content)
         known[step].append(fact)
-    yield from causeless(facts, known)
+    yield from causeless(facts, known, copies_of(facts, content))
 
 
 def repeated(before: Fact, fact: Fact, content: Content) -> Faults:
     if before.attempt == fact.attempt and before.value == fact.value:
         said = f"{fact.name} was done twice by attempt {fact.attempt}, in try {fact.value}"
         yield Fault("effects", fact.run, said)
-    elif before.attempt != fact.attempt and not fact.name.endswith("f"):
+    elif before.attempt != fact.attempt and fact.name[-1] not in "fd":
         ends = {each["number"]: each["state"] for each in content.attempts.get(fact.run, [])}
         first, second = sorted([before.attempt, fact.attempt])
         if ends.get(first) != "lost":
@@ -169,23 +159,29 @@ def repeated(before: Fact, fact: Fact, content: Content) -> Faults:
             yield Fault("effects", fact.run, f"{said} was {ends.get(first)}, and not lost")
 
 
-def tracked(facts: list[Fact], _: Content, __: Seen) -> Faults:
-    """Work whose start is recorded, with one try, is begun once, whatever is killed."""
+def tracked(facts: list[Fact], _: Content, of: Seen) -> Faults:
+    """Work whose start is recorded, with one try, is begun once, whatever is killed; a retry of the
+    run forgets that it was interrupted."""
     begun = Counter((fact.run, fact.name) for fact in facts if fact.kind == "effect")
+    retries = retries_of(facts, of)
     for (run, name), count in begun.items():
-        if name.endswith("t") and count > 1:
-            yield Fault("tracked", run, f"{name} was begun {count} times, of one")
+        if name.endswith("t") and count > 1 + retries[run]:
+            yield Fault("tracked", run, f"{name} was begun {count} times, of {1 + retries[run]}")
     done = {(fact.run, fact.name) for fact in facts if fact.kind == "seen"}
     for fact in facts:
-        if fact.kind == "interrupted" and (fact.run, fact.name) in done:
+        is_done = (fact.run, fact.name) in done and not retries[fact.run]
+        if fact.kind == "interrupted" and is_done:
             yield Fault("tracked", fact.run, f"{fact.name} was done, and then interrupted")
 
 
-def causeless(facts: list[Fact], known: dict[tuple[str, str], list[Fact]]) -> Faults:
+def causeless(
+    facts: list[Fact], known: dict[tuple[str, str], list[Fact]], copies: dict[str, set[str]]
+) -> Faults:
     """What is recorded was worked for by whoever wrote it, and by no attempt after his: that would
     have been given it, or he would have been refused."""
     for fact in facts:
-        if fact.kind == "seen" and fact.name[-1] in "swfhbt":
+        is_copy = fact.name in copies.get(fact.run, ())
+        if fact.kind == "seen" and fact.name[-1] in "swfhbtd" and not is_copy:
             author = fact.value.rsplit(".", 1)[0]
             work = known[fact.run, fact.name]
             by_author = [each.attempt for each in work if each.who == author]
@@ -224,28 +220,32 @@ def steps_once(_: list[Fact], content: Content, __: Seen) -> Faults:
                 yield Fault("steps_once", run, f"{kind} {name} is recorded {count} times")
 
 
-def host_sum(_: list[Fact], content: Content, __: Seen) -> Faults:
+def host_sum(facts: list[Fact], content: Content, _: Seen) -> Faults:
     """What steps did to the host's tables is done if and only if the step is recorded."""
     rows = Counter((run, name) for run, name, _ in content.entries)
+    copies = copies_of(facts, content)
     for (run, name), count in rows.items():
         if count > 1 or not content.result(run, name):
             yield Fault("host_sum", run, f"{name} has {count} rows of the host's")
     for run, document in content.runs.items():
         for op in ops_of(document["args"]):
-            if op.what == "x" and content.result(run, op.name) and rows[run, op.name] != 1:
+            is_own = op.what == "x" and op.name not in copies.get(run, ())
+            if is_own and content.result(run, op.name) and rows[run, op.name] != 1:
                 yield Fault("host_sum", run, f"{op.name} is recorded, and has no row of the host's")
     summed = sum(amount for _, _, amount in content.entries)
     if summed != content.total:
         yield Fault("host_sum", "", f"the host's rows come to {summed}, its sum is {content.total}")
 
 
-def budgets(_: list[Fact], content: Content, of: Seen) -> Faults:
+def budgets(facts: list[Fact], content: Content, of: Seen) -> Faults:
+    copies = copies_of(facts, content)
     for root, budget in content.budgets.items():
         coins = budget["units"].get("coins")
         if coins is None:
             continue  # of a schedule: it has none
         limit, spent, reserved = coins["limit"], coins["spent"], coins["reserved"]
-        paid = sum(paid_of(content, run) for run in tree_of(content, root))
+        tree = tree_of(content, root)
+        paid = sum(paid_of(content, run, copies.get(run, set())) for run in tree)
         if limit != 20 + of.raises.get(root, 0):
             yield Fault(
                 "budgets", root, f"its limit is {limit}, raised by {of.raises.get(root, 0)}"
@@ -258,9 +258,10 @@ def budgets(_: list[Fact], content: Content, of: Seen) -> Faults:
             yield Fault("budgets", root, f"its steps settled {paid}, and {spent} are spent")
 
 
-def paid_of(content: Content, run: str) -> int:
-    ops = ops_of(content.runs[run]["args"])
-    return sum(spent_by(op) for op in ops if content.result(run, op.name))
+def paid_of(content: Content, run: str, copied: set[str]) -> int:
+    """What its own steps settled: of what it has copied, its source paid."""
+    own = [op for op in ops_of(content.runs[run]["args"]) if op.name not in copied]
+    return sum(spent_by(op) for op in own if content.result(run, op.name))
 
 
 def tree_of(content: Content, root: str) -> list[str]:
@@ -289,7 +290,8 @@ def fired(_: list[Fact], content: Content, __: Seen) -> Faults:
 def all_ended(_: list[Fact], content: Content, __: Seen) -> Faults:
     for run in content.runs:
         state = content.state(run)
-        if state not in ("completed", "cancelled"):
+        is_late = state == "failed" and is_timed_out(content, run)
+        if state not in ("completed", "cancelled") and not is_late:
             yield Fault("all_ended", run, f"it is {state}")
 
 
@@ -303,33 +305,34 @@ def all_done(_: list[Fact], content: Content, __: Seen) -> Faults:
 
 
 def is_done(content: Content, run: str, op: Op) -> bool:
-    if op.what in "swfhbx":
+    if op.what in "swfhbxd":
         return content.result(run, op.name) != ""
     if op.what == "t":
         return any(each["name"] == op.name for each in content.steps[run])
     if op.what == "g":
         return content.result(run, "go") != ""
+    if op.what == "n":
+        return False  # nobody sends what it waits for
     if op.what == "e":
         return any(e["run_id"] == run and e["payload"] == op.name for e in content.events)
     mine = [each for each in content.steps[run] if each["name"] == op.name]
     if op.what == "z":
         return [each["state"] for each in mine] == ["completed"]
-    if op.what == "c":
-        args = f"{document_key(content, run)}.{op.name}"
-        made = [each for each in content.children[run] if is_child(content, each, args)]
+    if op.what == "q":
+        return [each["state"] for each in mine] == ["timed_out"]
+    if op.what in "ca":
+        made = [each for each in content.children_of(run, op.name) if is_child(content, each)]
         done = [each for each in made if content.state(each) == "completed"]
-        return len(made) == len(done) == op.size and [each["state"] for each in mine] == [
-            "completed"
-        ]
+        count = op.size if op.what == "c" else 1
+        states = [each["state"] for each in mine if each["kind"] != "child_submit"]
+        return len(made) == len(done) == count and states == ["completed"]
     return True
 
 
-def document_key(content: Content, run: str) -> str:
-    return str(content.runs[run]["args"].split(" ")[0])
-
-
-def is_child(content: Content, child: str, args: str) -> bool:
-    return child in content.runs and str(content.runs[child]["args"]).startswith(args)
+def is_child(content: Content, run: str) -> bool:
+    """Whether it is there, and its parent knows of it; of a fork that may be the source."""
+    parent = content.runs[run]["parent_run_id"] if run in content.runs else None
+    return parent is not None and run in content.children[parent]
 
 
 def given_back(_: list[Fact], content: Content, __: Seen) -> Faults:
@@ -356,7 +359,14 @@ ALWAYS = [
     host_sum,
     budgets,
     narrow,
+    keyed,
     fired,
+    forked,
+    failed,
+    retried,
+    timed,
+    chosen,
+    tried,
 ]
 AT_THE_END = [all_ended, all_done, given_back]
 

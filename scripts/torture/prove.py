@@ -14,20 +14,32 @@ from typing import Any, Callable, NamedTuple
 
 import patience
 from content import Content, read_content
+from fault import Seen
 from gang import Ended, Gang
-from judge import ALWAYS, AT_THE_END, Seen, judge
+from judge import ALWAYS, AT_THE_END, judge
+from lineage import copies_of, record_of
 from round import Broken, Round
 from trouble import Trouble, calm
-from witness import CONCURRENCY, Fact
+from witness import CONCURRENCY, PER_KEY, Fact
 
 import smolwf
 
 #: of one trouble; and how many there are at most, until each fact that is doctored was noted
 SECONDS, TIMES_MAX = 3.0, 20
 NEEDED = {
-    *[("submit", "k"), ("cancel", ""), ("signal", ""), ("event", "e"), ("end", "d"), ("child", "")],
-    *[("seen", "s"), ("effect", "s"), ("effect", "b"), ("effect", "t")],
+    *[
+        ("submit", "k"),
+        ("cancel", ""),
+        ("signal", "o"),
+        ("event", "e"),
+        ("end", "d"),
+        ("child", ""),
+    ],
+    *[("seen", "s"), ("effect", "s"), ("effect", "b"), ("effect", "t"), ("seen", "f")],
+    *[("fork", ""), ("retry", ""), ("timeout", "q"), ("late", "k"), ("chosen", "a")],
 }
+#: forks from a step, of which one at least has copied something
+FORKS = 3
 
 
 class Case(NamedTuple):
@@ -44,7 +56,7 @@ Doctor = Callable[[Case], object]
 def of_kind(case: Case, kind: str, ending: str = "") -> tuple[int, Fact]:
     """The first fact of a kind about a run that completed, and where it stands."""
     for at, fact in enumerate(case.facts):
-        is_done = kind == "cancel" or case.content.state(fact.run) == "completed"
+        is_done = kind in ("cancel", "late") or case.content.state(fact.run) == "completed"
         if fact.kind == kind and fact.name.endswith(ending) and is_done:
             return at, fact
     raise LookupError(f"the round has no fact {kind} {ending}")
@@ -156,6 +168,109 @@ def fired_twice(case: Case) -> None:
     runs["run_twice"] = runs[run]
 
 
+def a_copy(case: Case) -> tuple[str, str]:
+    """A fork that completed, and the name of a step that it has copied."""
+    for run, names in copies_of(case.facts, case.content).items():
+        for name in sorted(names):
+            if name[-1] in "swhb" and case.content.state(run) == "completed":
+                return run, name
+    raise LookupError("the round has no fork with a step of its source's")
+
+
+def copy_changed(case: Case) -> None:
+    record: Any = record_of(case.content, *a_copy(case))
+    record["result"] = "another"
+
+
+def copy_done_again(case: Case) -> None:
+    run, name = a_copy(case)
+    _, fact = of_kind(case, "effect", "s")
+    case.facts.append(fact._replace(run=run, name=name))
+
+
+def copy_written_again(case: Case) -> None:
+    run, name = a_copy(case)
+    case.content.entries.append((run, name, 1))
+
+
+def fork_unasked(case: Case) -> None:
+    """One of two calls made it, as the facts have it, and two forks are there."""
+    run, _ = a_copy(case)
+    content = case.content
+    for each in (content.runs, content.steps, content.attempts, content.children):
+        each["run_twice"] = each[run]
+    content.signals["run_twice"] = content.signals[run]
+
+
+def retry_lost(case: Case) -> None:
+    at, fact = of_kind(case, "retry")
+    case.facts[at] = fact._replace(attempt=len(case.content.attempts[fact.run]))
+    case.content.runs[fact.run]["state"] = "failed"
+
+
+def failed_for_nothing(case: Case) -> None:
+    _, fact = of_kind(case, "end")
+    case.content.runs[fact.run].update(state="failed", error={"$smolwf": "tries"})
+
+
+def timed_out_early(case: Case) -> None:
+    """Without an attempt at that moment, so that no clock may have gone back."""
+    _, fact = of_kind(case, "late")
+    document = case.content.runs[fact.run]
+    document["finished_at_ms"] = document["created_at_ms"]
+    case.content.attempts[fact.run].clear()
+
+
+def wait_over_early(case: Case) -> None:
+    _, fact = of_kind(case, "timeout", "q")
+    record: Any = record_of(case.content, fact.run, fact.name)
+    record["ended_at_ms"] = record["started_at_ms"]
+
+
+def wait_never_over(case: Case) -> None:
+    _, fact = of_kind(case, "timeout", "q")
+    record: Any = record_of(case.content, fact.run, fact.name)
+    record["state"] = "completed"
+
+
+def a_choice(case: Case) -> tuple[str, Any]:
+    _, fact = of_kind(case, "chosen", "a")
+    record: Any = record_of(case.content, fact.run, fact.name)
+    case.facts[:] = [each for each in case.facts if each.kind != "chosen"]
+    return fact.run, record
+
+
+def message_of_nobody(case: Case) -> None:
+    """What all were told, and is recorded; only nobody sent it."""
+    run, record = a_choice(case)
+    record["result"] = {"index": 0, "outcome": "ok", "value": case.content.key(run)}
+    case.content.signals[run] = []
+
+
+def end_of_no_child(case: Case) -> None:
+    _, record = a_choice(case)
+    record["result"] = {"index": 1, "outcome": "ok", "value": "another"}
+
+
+def message_of_another(case: Case) -> None:
+    """Taken by a wait that came to something else."""
+    run, record = a_choice(case)
+    record["result"] = {"index": 2, "outcome": "ok", "value": None}
+    taken = {"name": "yes", "payload": None, "consumed": True, "consumed_by": record["step_id"]}
+    case.content.signals[run] = [taken]
+
+
+def another_try(case: Case) -> None:
+    _, fact = of_kind(case, "seen", "f")
+    record: Any = record_of(case.content, fact.run, fact.name)
+    record["tries"] += 1
+
+
+def try_unseen(case: Case) -> None:
+    at, _ = of_kind(case, "effect", "f")
+    del case.facts[at]
+
+
 def left_open(case: Case) -> None:
     _, fact = of_kind(case, "end")
     case.content.runs[fact.run]["state"] = "waiting"
@@ -175,6 +290,7 @@ DOCTORS: list[tuple[str, str, Doctor]] = [
     ("submitted", "a run that is not there", changed("submit", run="run_gone")),
     ("recorded", "another result of a step", changed("seen", "s", value="another")),
     ("ended", "another result of a run", changed("end", value="another")),
+    ("ended", "a claim after an end", changed("end", attempt=99)),
     ("cancelled", "a claim after a cancel", changed("cancel", attempt=99)),
     (
         "cancelled",
@@ -183,7 +299,7 @@ DOCTORS: list[tuple[str, str, Doctor]] = [
             of_kind(case, "end")[1]._replace(kind="cancel", name="", attempt=1)
         ),
     ),
-    ("signalled", "another message", changed("signal", value="another")),
+    ("signalled", "another message", changed("signal", "go", value="another")),
     ("logged", "an event that is not there", changed("event", name="99e")),
     ("logged", "events that changed places", swapped),
     ("logged", "an event that changed", event_changed),
@@ -212,7 +328,30 @@ DOCTORS: list[tuple[str, str, Doctor]] = [
         "one run more than the limit",
         lambda case: case._replace(seen=case.seen._replace(peak=CONCURRENCY + 1)),
     ),
+    (
+        "keyed",
+        "one run of a key more than the limit",
+        lambda case: case._replace(seen=case.seen._replace(peaks={"work red": PER_KEY + 1})),
+    ),
     ("fired", "a schedule that fired twice", fired_twice),
+    ("forked", "a fork that is not there", changed("fork", run="run_gone")),
+    ("forked", "a fork of another run", changed("fork", value="run_another")),
+    ("forked", "a copy that changed", copy_changed),
+    ("forked", "a copy that was done again", copy_done_again),
+    ("forked", "a copy with a row of the host's", copy_written_again),
+    ("forked", "a fork that nobody made", fork_unasked),
+    ("failed", "a run that failed for nothing", failed_for_nothing),
+    ("retried", "a retry that was lost", retry_lost),
+    ("timed", "a run that timed out early", timed_out_early),
+    ("timed", "a time-out seen early", changed("late", value="0")),
+    ("timed", "a wait that was over early", wait_over_early),
+    ("timed", "a wait that was told to be over, and is not", wait_never_over),
+    ("chosen", "another choice", changed("chosen", value="0.another")),
+    ("chosen", "a message that nobody sent", message_of_nobody),
+    ("chosen", "an end that no child has", end_of_no_child),
+    ("chosen", "a message taken by a wait that has another", message_of_another),
+    ("tried", "a step done in a try too late", another_try),
+    ("tried", "a try that nobody began", try_unseen),
     ("all_ended", "a run left open", left_open),
     ("all_done", "a run that lost a step", step_lost),
     ("all_done", "a run that lost a child", child_lost),
@@ -305,7 +444,9 @@ def enough(played: Round) -> Iterator[Trouble]:
         yield calm
         facts = [fact for fact in played.facts() if fact.name != "cancelled"]
         noted = {(fact.kind, fact.name.rstrip("0123456789")[-1:]) for fact in facts}
-        if noted >= NEEDED:
+        from_steps = [fact for fact in facts if fact.kind == "fork" and fact.name[:1] > "0"]
+        at_limit = max(played.peaks.values(), default=0) >= PER_KEY
+        if noted >= NEEDED and len(from_steps) >= FORKS and at_limit:
             return
 
 

@@ -8,20 +8,29 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
 import patience
 from content import Content, read_content
+from fault import Fault, Seen
 from gang import PLANS, Gang, Paths
-from judge import Fault, Seen, judge
+from judge import judge
 from trouble import Trouble, sqlite_says
-from witness import CONCURRENCY, Fact, draw_plans, read_facts
+from witness import CONCURRENCY, PER_KEY, Fact, draw_plans, read_facts, timeouts_of
 
 import smolwf
 
 OPEN: list[Any] = ["pending", "running", "waiting", "paused"]
 SCHEDULE_MS = 700
+#: by queue and concurrency key, the runs that are held: what is stored of each, not a count
+HELD_BY_KEY = """
+SELECT l.queue, t.gate, count(*)
+FROM sw_workflow_tasks AS t JOIN sw_workflow_lanes AS l USING (lane_key)
+WHERE t.owner_key IS NOT NULL AND t.gate IS NOT NULL
+GROUP BY l.queue, t.gate
+"""
 
 
 class Broken(Exception):
@@ -45,14 +54,18 @@ class Round:
             disk / "app.db", folder / "witness", folder / "plans", folder / "offset", logs
         )
         self.paths.witness.touch()
-        self.paths.plans.write_text("\n".join(draw_plans(self.draws, PLANS)) + "\n")
+        plans = draw_plans(self.draws, PLANS)
+        self.paths.plans.write_text("\n".join(plans) + "\n")
+        self.timeouts = timeouts_of(plans)
+        self.min_offset = self.max_offset = 0
         self.set_clock(0)
         self.gang = Gang(commands, self.paths, self.draws)
         self.gang.preload = clock
         self.raises: dict[str, int] = {}
+        self.retries: dict[str, int] = {}
         self.before: Optional[Content] = None
         self.peak = 0
-        self.max_offset = 0
+        self.peaks: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
         self.is_open = False
         self.open()
@@ -73,11 +86,14 @@ class Round:
             self.store.close()
 
     def watch(self) -> None:
-        """Looks again and again how many runs of the narrow queue are held."""
+        """Looks again and again how many runs of the narrow queue are held, and of each key."""
         while self.is_open:
             for queue in self.store.queues():
                 if queue["queue"] == "narrow":
                     self.peak = max(self.peak, queue["running"])
+            for queue, key, held in self.store.query(HELD_BY_KEY):
+                name = f"{queue} {key}"
+                self.peaks[name] = max(self.peaks.get(name, 0), int(held))
             self.count("looks")
             time.sleep(0.01)
 
@@ -87,7 +103,8 @@ class Round:
             tx.execute("CREATE TABLE torture_entries (run TEXT, step TEXT, amount INTEGER) STRICT")
             tx.execute("CREATE TABLE torture_total (amount INTEGER NOT NULL) STRICT")
             tx.execute("INSERT INTO torture_total VALUES (0)")
-        self.store.queue_set("narrow", concurrency=CONCURRENCY)
+        self.store.queue_set("narrow", concurrency=CONCURRENCY, concurrency_per_key=PER_KEY)
+        self.store.queue_set("work", concurrency_per_key=PER_KEY)
         self.store.schedule_set(
             "tick",
             {
@@ -100,7 +117,8 @@ class Round:
 
     def set_clock(self, offset: int) -> None:
         """Of all workers, in nanoseconds."""
-        self.max_offset = max(getattr(self, "max_offset", 0), offset)
+        self.min_offset = min(self.min_offset, offset)
+        self.max_offset = max(self.max_offset, offset)
         with self.paths.offset.open("r+b" if self.paths.offset.exists() else "wb") as file:
             file.write(offset.to_bytes(8, "little", signed=True))
 
@@ -110,7 +128,16 @@ class Round:
     # ---- its judge
 
     def seen(self) -> Seen:
-        return Seen(self.peak, dict(self.raises), self.before, frozenset(self.gang.held_on))
+        return Seen(
+            peak=self.peak,
+            peaks=dict(self.peaks),
+            raises=dict(self.raises),
+            retries=dict(self.retries),
+            timeouts=self.timeouts,
+            clocks_apart=-((self.min_offset - self.max_offset) // 1_000_000),
+            before=self.before,
+            held_on=frozenset(self.gang.held_on),
+        )
 
     def facts(self) -> list[Fact]:
         return read_facts(self.paths.witness)
@@ -145,7 +172,7 @@ class Round:
             self.gang.start(worker, submits=False)
         left, until = -1, time.monotonic() + patience.PATIENCE_SECONDS
         while True:
-            opened = list(self.store.list_runs(workflow="torture", state=OPEN))
+            opened = [*self.store.list_runs(workflow="torture", state=OPEN), *self.failed()]
             if not opened:
                 break
             if len(opened) != left:
@@ -163,9 +190,18 @@ class Round:
         self.hold([] if said == "ok" else [Fault("whole", "", f"SQLite says {said}")])
         return content
 
+    def failed(self) -> list[Any]:
+        """Runs that failed and want a retry, as those whose time-out passed do not."""
+        chosen: Any = {"workflow": "torture", "state": "failed", "include": ["error"]}
+        runs = list(self.store.list_runs(**chosen))
+        return [run for run in runs if "timeout" not in json.dumps(run["error"])]
+
     def unblock(self) -> None:
         """Gives parked runs what they wait for: the message that a killed worker did not send, the
-        money that their plan needs, the word of who paused them and is gone."""
+        money that their plan needs, the word of who paused them and is gone; and retries."""
+        for run in self.failed():
+            self.store.retry(run["run_id"])
+            self.retries[run["run_id"]] = self.retries.get(run["run_id"], 0) + 1
         for paused in list(self.store.list_runs(workflow="torture", state="paused")):
             self.store.resume(paused["run_id"])
         chosen: Any = {
@@ -177,7 +213,9 @@ class Round:
             told = json.dumps(run["waiting_for"])
             key = run["args"].split(" ")[0]
             if '"go"' in told:
-                self.store.signal(run["run_id"], "go", key, idempotency_key=key)
+                # Its time-out may have passed meanwhile.
+                with suppress(smolwf.ConflictError):
+                    self.store.signal(run["run_id"], "go", key, idempotency_key=key)
             elif '"budget"' in told:
                 root = run["root_run_id"]
                 self.store.budget_raise(root, "coins", 10)

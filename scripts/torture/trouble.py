@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 from content import read_content
+from fault import Fault
 from gang import Ended
-from judge import Fault, judge
+from judge import judge
 from patience import patiently
 from witness import read_facts
 
@@ -224,6 +225,9 @@ def take_copy(of: Round, copy: Path) -> None:
     facts = read_facts(of.paths.witness)
     raises = dict(of.raises)
     patiently(lambda: of.store.backup(copy))
+    # It may have more than was acknowledged, but nothing that was not asked for by its end.
+    asked = [fact for fact in read_facts(of.paths.witness) if fact.kind in ("forking", "retrying")]
+    facts = [fact for fact in facts if fact.kind not in ("forking", "retrying")] + asked
     with smolwf.Store.open(copy, no_create=True) as store:
         content = read_content(store)
     # In the copy, nobody holds a run: of one whose cancel was under way, nothing can be said.

@@ -11,6 +11,8 @@ from typing import NamedTuple
 COINS = 20
 #: of the queue "narrow"
 CONCURRENCY = 3
+#: runs of one concurrency key in one queue
+PER_KEY = 2
 #: what a child of a plan does
 CHILD_PLAN = "s w5 b1 x1"
 
@@ -60,7 +62,7 @@ def draw_plan(draws: random.Random) -> str:
     """A plan of two to eight parts; it takes one signal at most."""
     parts, has_signal = [], False
     for _ in range(draws.randint(2, 8)):
-        what = draws.choice("ssswwfhttbbxxzgcer")
+        what = draws.choice("ssswwfhttbbxxzgceraaqd")
         if what == "g" and has_signal:
             what = "s"
         has_signal = has_signal or what == "g"
@@ -72,20 +74,45 @@ def draw_count(draws: random.Random, what: str) -> str:
     if what == "w" and draws.random() < 0.15:
         return str(draws.randint(700, 1500))  # longer than a lease may last
     spans = {"w": (1, 120), "f": (2, 3), "b": (1, 9), "x": (1, 50), "z": (1, 300), "c": (1, 4)}
+    spans |= {"a": (20, 600), "q": (1, 150)}
     return str(draws.randint(*spans[what])) if what in spans else ""
 
 
+def draw_act(draws: random.Random, plan: str) -> str:
+    """What is done to a run from outside; one that fails is left to the last, now and then."""
+    ops = ops_of(f"k {plan}")
+    letters = {op.what for op in ops}
+    if "d" in letters:
+        return draws.choices(["retry", "cancel", "-"], [80, 5, 15])[0]
+    act = draws.choices(["cancel", "pause", "fork", "timeout", "-"], [10, 8, 14, 10, 58])[0]
+    if act == "fork":
+        return f"fork:{draws.choice(['', *(op.name for op in ops if op.what in 'swfhtbxzcaq')])}"
+    if act == "timeout":
+        return f"timeout:{draws.randint(150, 1500)}"
+    if act == "-" and "g" in letters:
+        return "signal"
+    return draws.choice(["yes", "-"]) if act == "-" and "a" in letters else act
+
+
 def draw_plans(draws: random.Random, count: int) -> list[str]:
-    """Lines of key, queue, what is done to the run from outside, and its args."""
+    """Lines of key, queue, concurrency key, what is done to the run from outside, and its args."""
     lines = []
     for at in range(count):
         plan, key = draw_plan(draws), f"k{at}"
         queue = draws.choice(["work", "work", "narrow"])
-        act = draws.choices(["cancel", "pause", "-"], [12, 8, 80])[0]
-        if act == "-" and "g" in plan:
-            act = "signal"
-        lines.append(f"{key}\t{queue}\t{act}\t{key} {plan}")
+        shared = draws.choice(["-", "-", "-", "red", "green", "blue"])
+        act = draw_act(draws, plan)
+        if act.startswith("timeout") and draws.random() < 0.5:
+            plan += " n"
+        lines.append(f"{key}\t{queue}\t{shared}\t{act}\t{key} {plan}")
     return lines
+
+
+def timeouts_of(lines: list[str]) -> dict[str, int]:
+    """By key, the time-out that a run is given."""
+    words = (line.split("\t") for line in lines)
+    acts = ((key, act.partition(":")) for key, _, _, act, _ in words)
+    return {key: int(size) for key, (what, _, size) in acts if what == "timeout"}
 
 
 def stale_facts(facts: list[Fact]) -> int:

@@ -2,28 +2,19 @@
  * A worker of scripts/torture-workers.sh, in C: as worker.py, by the functions of the header alone.
  *   worker store plans from lease_ms
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#include "worker.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <smolwf.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define VALUE_CAP 96
 #define HEAVY 20000
 
 /* What becomes of an attempt after a part of its plan. */
-enum turn { GO_ON, PARK, TRY_AGAIN, CANCELLED, LOST };
+enum turn { GO_ON, PARK, TRY_AGAIN, FAIL, CANCELLED, LOST };
 
 struct plan {
     sw_attempt *attempt;
@@ -38,20 +29,20 @@ struct queue {
 };
 
 static const struct queue queues[] = {{"work", 3}, {"narrow", 2}};
-static _Thread_local sw_error *err;
+_Thread_local sw_error *err;
 static atomic_long tokens;
-static atomic_bool is_stopping;
+atomic_bool is_stopping;
 static int witness;
-static sw_store *store;
-static sw_stop *stop;
+sw_store *store;
+sw_stop *stop;
 static uint32_t lease_ms;
 
-static void pause_ms(long ms) {
+void pause_ms(long ms) {
     struct timespec span = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     nanosleep(&span, NULL);
 }
 
-static void print(char *out, size_t cap, const char *form, ...) {
+void print(char *out, size_t cap, const char *form, ...) {
     va_list values;
     va_start(values, form);
     int length = vsnprintf(out, cap, form, values);
@@ -63,8 +54,8 @@ static void token(char *out) {
     print(out, VALUE_CAP, "c.%d.%ld", (int)getpid(), atomic_fetch_add(&tokens, 1) + 1);
 }
 
-static void note(const char *kind, const char *run, const char *name, unsigned attempt,
-                 const char *value) {
+void note(const char *kind, const char *run, const char *name, unsigned attempt,
+          const char *value) {
     char fact[512];
     print(fact, sizeof fact, "\n%s\t%s\t%s\t%u\t%s\tc.%d\t.", kind, run, name, attempt, value,
           (int)getpid());
@@ -72,22 +63,22 @@ static void note(const char *kind, const char *run, const char *name, unsigned a
     while (write(witness, fact, strlen(fact)) != (ssize_t)strlen(fact)) pause_ms(10);
 }
 
-/* Whether a call that answered so is to be made again: the store is locked, or has no room. */
-static bool is_delayed(int32_t code) {
+void forget_error(void) {
+    sw_error_free(err);
+    err = NULL;
+}
+
+bool is_delayed(int32_t code) {
     if (code >= 0) return false;
     bool may_pass = sw_error_is_retryable(err) != 0 || code == SW_ERR_FULL;
     if (may_pass) {
-        sw_error_free(err);
-        err = NULL;
+        forget_error();
         pause_ms(20);
     }
     return may_pass;
 }
 
-#define PATIENTLY(code, call)                                                                      \
-    do { (code) = (call); } while (is_delayed(code))
-
-static void fail(const char *what) {
+void fail(const char *what) {
     if (atomic_load(&is_stopping)) exit(0);
     fprintf(stderr, "c.%d: %s: %s\n", (int)getpid(), what, sw_error_message(err));
     exit(3);
@@ -98,8 +89,7 @@ static enum turn turn_of(int32_t code, const char *what) {
     if (code == SW_ERR_CLOSED && atomic_load(&is_stopping)) code = SW_ERR_LEASE_LOST;
     if (code == SW_SUSPEND) return PARK;
     if (code == SW_ERR_BUDGET || code == SW_ERR_CANCELLED || code == SW_ERR_LEASE_LOST) {
-        sw_error_free(err);
-        err = NULL;
+        forget_error();
         return code == SW_ERR_BUDGET ? PARK : code == SW_ERR_CANCELLED ? CANCELLED : LOST;
     }
     if (code < 0) fail(what);
@@ -113,8 +103,7 @@ static void plain(char *out, const char *json) {
     print(out, VALUE_CAP, "%.*s", (int)strcspn(json + 1, "\"/"), json + 1);
 }
 
-/* What stands behind a key; where it was found, or NULL. All texts here are plain. */
-static const char *member(char *out, const char *document, const char *key) {
+const char *member(char *out, const char *document, const char *key) {
     char quoted[32];
     out[0] = 0;
     print(quoted, sizeof quoted, "\"%s\":", key);
@@ -177,6 +166,10 @@ static int32_t do_step(struct plan *plan, sw_step *step, const char *name, char 
         PATIENTLY(code, sw_step_fail(step, "\"an early try\"", SW_NTS, NULL, &err));
         return code;
     }
+    if (what == 'd' && plan->number % 2 == 1) {
+        PATIENTLY(code, sw_step_fail(step, "\"an odd attempt\"", SW_NTS, NULL, &err));
+        return code;
+    }
     token(value);
     char *json = calloc(1, VALUE_CAP + HEAVY);
     if (json == NULL) abort();
@@ -195,6 +188,7 @@ static enum turn step(struct plan *plan, const char *name, char what, int count)
                                .backoff_initial_ms = 5,
                                .backoff_max_ms = 20};
     if (what == 't') options.flags = SW_STEP_TRACK, options.max_tries = 1;
+    if (what == 'd') options.max_tries = 1;
     const char *input = what == 's' ? "{\"op\":\"s\",\"at\":1}" : NULL;
     sw_step *begun = NULL;
     int32_t code;
@@ -203,6 +197,7 @@ static enum turn step(struct plan *plan, const char *name, char what, int count)
     if (code == SW_REPLAYED) seen(plan, name, sw_step_result(begun, NULL));
     if (code == SW_OK) code = do_step(plan, begun, name, what, count);
     sw_step_free(begun);
+    if (code == SW_FAILED && what == 'd') return FAIL;
     if (code == SW_FAILED && what == 't') note("interrupted", plan->run, name, plan->number, "");
     return turn_of(code, name);
 }
@@ -212,6 +207,47 @@ static enum turn take_signal(struct plan *plan, const char *name) {
     int32_t code;
     PATIENTLY(code, sw_signal_await(plan->attempt, "go", SW_NTS, SW_FOREVER, &text, &err));
     if (code == SW_OK) seen(plan, name, sw_text_data(text, NULL));
+    sw_text_free(text);
+    return turn_of(code, name);
+}
+
+/* A wait for what nobody sends, until its time is over. */
+static enum turn wait_in_vain(struct plan *plan, const char *name, int count) {
+    sw_text *text = NULL;
+    int32_t code;
+    PATIENTLY(code, sw_signal_await(plan->attempt, name, SW_NTS, count, &text, &err));
+    if (code == SW_TIMEOUT) note("timeout", plan->run, name, plan->number, "");
+    sw_text_free(text);
+    return turn_of(code, name);
+}
+
+/* The first of a message, a child and a time. */
+static enum turn first(struct plan *plan, const char *name, int count) {
+    char once[VALUE_CAP], args[2 * VALUE_CAP], child[SW_ID_CAP], waits[256];
+    char index[VALUE_CAP], value[VALUE_CAP], came[2 * VALUE_CAP];
+    sw_submit_options options = {.struct_size = sizeof options,
+                                 .queue = "work",
+                                 .queue_len = SW_NTS,
+                                 .backoff_initial_ms = 5,
+                                 .backoff_max_ms = 20,
+                                 .max_tries = 1000};
+    sw_text *text = NULL;
+    int32_t code;
+    print(once, sizeof once, "%s0", name);
+    print(args, sizeof args, "\"%s.%s s w5 b1 x1\"", plan->key, once);
+    PATIENTLY(code, sw_child_submit(plan->attempt, once, SW_NTS, "torture", SW_NTS, args, SW_NTS,
+                                    &options, child, sizeof child, &err));
+    if (code < 0) return turn_of(code, name);
+    print(waits, sizeof waits, "[{\"signal\":\"yes\"},{\"child\":\"%s\"},{\"sleep_ms\":%d}]", child,
+          count);
+    PATIENTLY(code,
+              sw_await_any(plan->attempt, name, SW_NTS, waits, SW_NTS, SW_FOREVER, &text, &err));
+    if (code == SW_OK) {
+        member(index, sw_text_data(text, NULL), "index");
+        member(value, sw_text_data(text, NULL), "value");
+        print(came, sizeof came, "%s.%s", index, strcmp(value, "null") == 0 ? "" : value);
+        note("chosen", plan->run, name, plan->number, came);
+    }
     sw_text_free(text);
     return turn_of(code, name);
 }
@@ -282,7 +318,14 @@ static enum turn perform(struct plan *plan, const char *name, char what, int cou
     case 't':
     case 'b':
     case 'x':
+    case 'd':
         return step(plan, name, what, count);
+    case 'q':
+        return wait_in_vain(plan, name, count);
+    case 'n':
+        return wait_in_vain(plan, "never", SW_FOREVER);
+    case 'a':
+        return first(plan, name, count);
     case 'z':
         PATIENTLY(code, sw_sleep(plan->attempt, name, SW_NTS, count, &err));
         break;
@@ -302,6 +345,7 @@ static enum turn perform(struct plan *plan, const char *name, char what, int cou
 
 static void end(struct plan *plan, enum turn turn) {
     char value[VALUE_CAP], json[VALUE_CAP + 2];
+    const sw_fail_options final = {.struct_size = sizeof final, .flags = SW_FAIL_TERMINAL};
     int32_t code;
     token(value);
     print(json, sizeof json, "\"%s\"", value);
@@ -314,6 +358,9 @@ static void end(struct plan *plan, enum turn turn) {
         break;
     case TRY_AGAIN:
         PATIENTLY(code, sw_attempt_fail(plan->attempt, "\"an odd attempt\"", SW_NTS, NULL, &err));
+        break;
+    case FAIL:
+        PATIENTLY(code, sw_attempt_fail(plan->attempt, "\"an odd attempt\"", SW_NTS, &final, &err));
         break;
     case CANCELLED:
         PATIENTLY(code, sw_attempt_release(plan->attempt, 0, &err));
@@ -364,99 +411,6 @@ static void *work(void *queue) {
         sw_attempt_free(attempt);
     }
     return NULL;
-}
-
-/* ---- The runs that it submits ------------------------------------------------------------------ */
-
-static void cancel(const char *run) {
-    char attempts[VALUE_CAP];
-    sw_text *text = NULL;
-    int32_t code;
-    pause_ms(30);
-    PATIENTLY(code, sw_run_cancel(store, run, SW_NTS, NULL, 0, &err));
-    if (code == SW_ERR_CONFLICT) { /* it has ended before */
-        sw_error_free(err);
-        err = NULL;
-        return;
-    }
-    if (code < 0) fail("cancel");
-    PATIENTLY(code, sw_run_get(store, run, SW_NTS, &text, &err));
-    if (code < 0) fail("get");
-    member(attempts, sw_text_data(text, NULL), "attempts");
-    note("cancel", run, "", (unsigned)atoi(attempts), "");
-    sw_text_free(text);
-}
-
-static void pause_run(const char *run) {
-    int32_t code;
-    PATIENTLY(code, sw_run_pause(store, run, SW_NTS, &err));
-    if (code >= 0) {
-        pause_ms(30);
-        PATIENTLY(code, sw_run_resume(store, run, SW_NTS, &err));
-    }
-    if (code < 0 && code != SW_ERR_CONFLICT) fail("pause");
-    if (code < 0) { /* it has ended before */
-        sw_error_free(err);
-        err = NULL;
-    }
-}
-
-static void await(const char *run) {
-    char state[VALUE_CAP], result[VALUE_CAP];
-    sw_text *text = NULL;
-    int32_t code;
-    PATIENTLY(code, sw_run_wait(store, run, SW_NTS, 1500, stop, &text, &err));
-    if (code < 0) fail("wait");
-    if (code == SW_OK) {
-        const char *document = sw_text_data(text, NULL);
-        member(state, document, "state");
-        member(result, document, "result");
-        note("end", run, state, 0, strcmp(state, "completed") == 0 ? result : "");
-    }
-    sw_text_free(text);
-}
-
-static void submit(char *line) {
-    char *rest = NULL, run[SW_ID_CAP], args[512], message[VALUE_CAP];
-    const char *key = strtok_r(line, "\t\n", &rest), *queue = strtok_r(NULL, "\t\n", &rest);
-    const char *act = strtok_r(NULL, "\t\n", &rest), *plan = strtok_r(NULL, "\t\n", &rest);
-    sw_submit_options options = {.struct_size = sizeof options,
-                                 .queue = queue,
-                                 .queue_len = SW_NTS,
-                                 .backoff_initial_ms = 5,
-                                 .backoff_max_ms = 20,
-                                 .max_tries = 1000,
-                                 .idempotency_key = key,
-                                 .idempotency_key_len = SW_NTS,
-                                 .idempotency_scope = "torture",
-                                 .idempotency_scope_len = SW_NTS,
-                                 .budget = "{\"coins\":20}",
-                                 .budget_len = SW_NTS};
-    int32_t code;
-    print(args, sizeof args, "\"%s\"", plan);
-    PATIENTLY(code, sw_run_submit(store, "torture", SW_NTS, args, SW_NTS, &options, run, sizeof run,
-                                  &err));
-    if (code < 0) fail("submit");
-    note("submit", run, key, 0, "");
-    if (strcmp(act, "cancel") == 0) cancel(run);
-    if (strcmp(act, "pause") == 0) pause_run(run);
-    if (strcmp(act, "signal") == 0) {
-        print(message, sizeof message, "\"%s\"", key);
-        PATIENTLY(code, sw_signal_send(store, run, SW_NTS, "go", SW_NTS, message, SW_NTS, key,
-                                       SW_NTS, &err));
-        if (code < 0) fail("signal");
-        note("signal", run, "", 0, key);
-    }
-    await(run);
-}
-
-static void submit_all(const char *plans, int from) {
-    char line[512];
-    FILE *lines = fopen(plans, "re");
-    if (lines == NULL) fail("plans");
-    for (int at = 0; !atomic_load(&is_stopping) && fgets(line, sizeof line, lines) != NULL; at++)
-        if (at >= from) submit(line);
-    fclose(lines);
 }
 
 static void *listen(void *signals) {

@@ -76,6 +76,7 @@ class plan {
         case 'w':
         case 'f':
         case 'h':
+        case 'd':
             seen(name, step(name, what, count));
             break;
         case 't':
@@ -93,8 +94,17 @@ class plan {
         case 'g':
             seen(name, context_.signal("go"));
             break;
+        case 'q':
+            wait_in_vain(name, count);
+            break;
+        case 'n':
+            context_.signal("never");
+            break;
         case 'c':
             children(name, count);
+            break;
+        case 'a':
+            first(name, count);
             break;
         case 'e':
             context_.event("noted", quoted(name), name);
@@ -128,11 +138,42 @@ class plan {
             if (what == 'w') pause_ms(count);
             if (what == 'f' && static_cast<int>(of.tries()) < count)
                 throw std::runtime_error("an early try");
+            if (what == 'd' && attempt_ % 2 == 1) throw std::runtime_error("an odd attempt");
             return quoted(token() + (what == 'h' ? std::string(20'000, '/') : ""));
         };
         const std::string_view input =
             what == 's' ? R"({ "op": "s", "at": 1 })" : std::string_view();
-        return context_.step(name, work, patient(), input);
+        smolwf::step_options options = patient();
+        if (what == 'd') options.max_tries = 1;
+        return context_.step(name, work, options, input);
+    }
+
+    // A wait for what nobody sends, until its time is over.
+    void wait_in_vain(text name, int count) {
+        try {
+            context_.signal(name, count);
+        } catch (const smolwf::timed_out &) { note("timeout", run_, name, attempt_, ""); }
+    }
+
+    // The first of a message, a child and a time.
+    void first(text name, int count) {
+        const std::string child = context_.child(
+            name + "0", "torture", quoted(key_ + "." + name + "0 s w5 b1 x1"), lasting());
+        const std::string came =
+            context_.wait_any(name, R"([{"signal":"yes"},{"child":)" + quoted(child) +
+                                        R"(},{"sleep_ms":)" + std::to_string(count) + "}]");
+        const std::string value = behind(came, "value");
+        note("chosen", run_, name, attempt_,
+             behind(came, "index") + "." + (value == "null" ? "" : value));
+    }
+
+    static smolwf::submit_options lasting() {
+        smolwf::submit_options options;
+        options.queue = "work";
+        options.max_tries = 1000;
+        options.backoff_initial_ms = 5;
+        options.backoff_max_ms = 20;
+        return options;
     }
 
     // A step whose work never runs twice: interrupted, it has failed.
@@ -176,17 +217,12 @@ class plan {
     }
 
     void children(text name, int count) {
-        smolwf::submit_options options;
-        options.queue = "work";
-        options.max_tries = 1000;
-        options.backoff_initial_ms = 5;
-        options.backoff_max_ms = 20;
         std::vector<std::string> ids;
         std::string waits;
         for (int at = 0; at < count; at++) {
             const std::string one = name + std::to_string(at);
             const std::string args = quoted(key_ + "." + one + " s w5 b1 x1");
-            ids.push_back(context_.child(one, "torture", args, options));
+            ids.push_back(context_.child(one, "torture", args, lasting()));
             waits += (at == 0 ? "[" : ",") + std::string("{\"child\":") + quoted(ids.back()) + "}";
         }
         const std::string came = context_.wait_all(name, waits + "]");
@@ -237,28 +273,88 @@ static void pause(smolwf::store &store, text run) {
     }
 }
 
+static void send(smolwf::store &store, text run, text name, text key) {
+    try {
+        patiently([&] { return store.signal_send(run, name, quoted(key), key); });
+        note("signal", run, name, 0, key);
+    } catch (const smolwf::error &why) {
+        if (why.code() != SW_ERR_CONFLICT) throw; // it has ended before
+    }
+}
+
+// A call that failed may have made one all the same: each is noted before.
+static void fork_run(smolwf::store &store, text run, text from) {
+    const auto ask = [&] {
+        note("forking", run, from, 0, "");
+        return store.run_fork(run, from.empty() ? std::string_view() : from).str();
+    };
+    try {
+        note("fork", patiently(ask), from, 0, run);
+    } catch (const smolwf::error &why) {
+        if (why.code() != SW_ERR_NOT_FOUND) throw; // it has not come so far
+    }
+}
+
+static void retry(smolwf::store &store, text run, unsigned attempts) {
+    note("retrying", run, "", 0, "");
+    try {
+        patiently([&] { store.run_retry(run); });
+        note("retry", run, "", attempts, "");
+    } catch (const smolwf::error &why) {
+        if (why.code() != SW_ERR_CONFLICT) throw; // a call before, which failed, has done it
+    }
+}
+
+struct end_of_run {
+    std::string state;
+    unsigned attempts = 0;
+};
+
+static end_of_run await(smolwf::store &store, text run) {
+    const auto found = patiently([&] { return store.run_wait(run, 1500); });
+    if (found.code != SW_OK) return {};
+    const end_of_run end{behind(found.value, "state"),
+                         static_cast<unsigned>(std::atoi(behind(found.value, "attempts").c_str()))};
+    note("end", run, end.state, end.attempts,
+         end.state == "completed" ? behind(found.value, "result") : "");
+    return end;
+}
+
+static long now_ms() {
+    const auto since = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
+}
+
 static void submit(smolwf::store &store, text line) {
     std::istringstream parts(line);
-    std::string key, queue, act, args;
+    std::string key, queue, shared, what, args;
     std::getline(parts, key, '\t'), std::getline(parts, queue, '\t');
-    std::getline(parts, act, '\t'), std::getline(parts, args, '\t');
+    std::getline(parts, shared, '\t'), std::getline(parts, what, '\t');
+    std::getline(parts, args, '\t');
+    const std::string act = what.substr(0, what.find(':'));
+    const std::string how = act == what ? "" : what.substr(act.size() + 1);
     smolwf::submit_options options;
     options.idempotency_key = key, options.idempotency_scope = "torture";
     options.queue = queue, options.budget = "{\"coins\":20}";
     options.max_tries = 1000, options.backoff_initial_ms = 5, options.backoff_max_ms = 20;
+    if (shared != "-") options.concurrency_key = shared;
+    if (act == "timeout") options.timeout_ms = std::atoi(how.c_str());
+    const long began = now_ms();
     const std::string run =
         patiently([&] { return store.run_submit("torture", quoted(args), options).value.str(); });
     note("submit", run, key, 0, "");
     if (act == "cancel") cancel(store, run);
     if (act == "pause") pause(store, run);
-    if (act == "signal") {
-        patiently([&] { return store.signal_send(run, "go", quoted(key), key); });
-        note("signal", run, "", 0, key);
+    if (act == "signal") send(store, run, "go", key);
+    if (act == "yes") send(store, run, "yes", key);
+    const end_of_run end = await(store, run);
+    if (act == "fork") fork_run(store, run, how);
+    if (end.state != "failed") return;
+    if (act == "timeout") note("late", run, key, 0, std::to_string(now_ms() - began));
+    if (act == "retry") {
+        retry(store, run, end.attempts);
+        await(store, run);
     }
-    const auto ended = patiently([&] { return store.run_wait(run, 1500); });
-    if (ended.code == SW_OK)
-        note("end", run, behind(ended.value, "state"), 0,
-             behind(ended.value, "state") == "completed" ? behind(ended.value, "result") : "");
 }
 
 static void submit_all(smolwf::store &store, const char *plans, int from) {

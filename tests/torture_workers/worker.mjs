@@ -3,7 +3,7 @@
 import { openSync, readFileSync, writeSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 
-const { ConflictError, RecordedFailure, Store } = await import(process.env.TORTURE_NODE);
+const { ConflictError, NotFoundError, RecordedFailure, Store } = await import(process.env.TORTURE_NODE);
 const WHO = `node.${process.pid}`;
 const RUNS = { work: 3, narrow: 2 };
 const PATIENT = { maxTries: 1000, backoffInitialMs: 5, backoffMaxMs: 20 };
@@ -26,12 +26,15 @@ async function note(kind, run, name = "", attempt = 0, value = "") {
 
 /** Does one step and says what it came to. */
 async function step(attempt, name, what, count) {
-  const options = what === "s" ? { ...PATIENT, input: { at: 1, op: "s" } } : PATIENT;
+  const options = { ...PATIENT };
+  if (what === "s") options.input = { at: 1, op: "s" };
+  if (what === "d") options.maxTries = 1;
   const work = async (step) => {
     if (what === "b") await attempt.reserve({ coins: count }, { step });
     await note("effect", attempt.runId, name, attempt.number, step.tries);
     if (what === "w") await pause(count);
     if (what === "f" && step.tries < count) throw new Error("an early try");
+    if (what === "d" && attempt.number % 2 === 1) throw new Error("an odd attempt");
     if (what === "b") step.used({ coins: count - Math.floor(count / 3) });
     return token() + (what === "h" ? "/".repeat(20_000) : "");
   };
@@ -66,6 +69,22 @@ async function transaction(attempt, name, count) {
   await note("seen", attempt.runId, name, attempt.number, value);
 }
 
+/** A wait for what nobody sends, until its time is over. */
+async function waitInVain(attempt, name, count) {
+  const value = await attempt.signalled(name, { timeoutMs: count });
+  if (value === undefined) await note("timeout", attempt.runId, name, attempt.number);
+}
+
+/** The first of a message, a child and a time. */
+async function firstOf(attempt, key, name, count) {
+  const args = `${key}.${name}0 s w5 b1 x1`;
+  const options = { ...PATIENT, queue: "work" };
+  const child = await attempt.child(`${name}0`, "torture", args, options);
+  const came = await attempt.any(name, [{ signal: "yes" }, { child }, { sleepMs: count }]);
+  const value = `${came.index}.${came.value ?? ""}`;
+  await note("chosen", attempt.runId, name, attempt.number, value);
+}
+
 async function children(attempt, key, name, count) {
   const item = (_, at) => ({
     ...PATIENT,
@@ -81,11 +100,14 @@ async function children(attempt, key, name, count) {
 }
 
 async function perform(attempt, key, name, what, count) {
-  if ("swfhb".includes(what)) await step(attempt, name, what, count);
+  if ("swfhbd".includes(what)) await step(attempt, name, what, count);
   else if (what === "t") await once(attempt, name);
   else if (what === "x") await transaction(attempt, name, count);
   else if (what === "z") await attempt.sleep(name, count);
+  else if (what === "q") await waitInVain(attempt, name, count);
+  else if (what === "n") await attempt.signalled("never");
   else if (what === "c") await children(attempt, key, name, count);
+  else if (what === "a") await firstOf(attempt, key, name, count);
   else if (what === "g") {
     const value = await attempt.signalled("go");
     await note("seen", attempt.runId, name, attempt.number, value);
@@ -137,19 +159,66 @@ async function pauseRun(store, runId) {
   }
 }
 
+async function send(store, runId, name, key) {
+  try {
+    await patiently(() => store.signals.send(runId, name, key, key));
+    await note("signal", runId, name, 0, key);
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error; // it has ended before
+  }
+}
+
+/** A call that failed may have made one all the same: each is noted before. */
+async function fork(store, runId, from) {
+  const ask = async () => {
+    await note("forking", runId, from);
+    return await store.runs.fork(runId, from || undefined);
+  };
+  try {
+    await note("fork", await patiently(ask), from, 0, runId);
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error; // it has not come so far
+  }
+}
+
+async function retry(store, runId, attempts) {
+  await note("retrying", runId);
+  try {
+    await patiently(() => store.runs.retry(runId));
+    await note("retry", runId, "", attempts);
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error; // a call before, which failed, has done it
+  }
+}
+
+async function wait(store, runId) {
+  const ended = await patiently(() => store.runs.wait(runId, { timeoutMs: 1500 }));
+  if (ended) await note("end", runId, ended.state, ended.attempts, ended.result ?? "");
+  return ended ?? { state: "open" };
+}
+
 async function submit(store, line) {
-  const [key, queue, act, args] = line.split("\t");
+  const [key, queue, shared, what, args] = line.split("\t");
+  const [act, how] = what.split(":");
   const options = { ...PATIENT, idempotencyKey: key, queue, budget: { coins: 20 } };
+  if (shared !== "-") options.concurrencyKey = shared;
+  if (act === "timeout") options.timeoutMs = Number(how);
+  const began = Date.now();
   const { runId } = await patiently(() => store.runs.submit("torture", args, options));
   await note("submit", runId, key);
   if (act === "cancel") await cancel(store, runId);
   if (act === "pause") await pauseRun(store, runId);
-  if (act === "signal") {
-    await patiently(() => store.signals.send(runId, "go", key, key));
-    await note("signal", runId, "", 0, key);
+  if (act === "signal" || act === "yes") {
+    await send(store, runId, act === "yes" ? "yes" : "go", key);
   }
-  const ended = await patiently(() => store.runs.wait(runId, { timeoutMs: 1500 }));
-  if (ended) await note("end", runId, ended.state, 0, ended.result ?? "");
+  const ended = await wait(store, runId);
+  if (act === "fork") await fork(store, runId, how);
+  if (ended.state !== "failed") return;
+  if (act === "timeout") await note("late", runId, key, 0, Date.now() - began);
+  if (act === "retry") {
+    await retry(store, runId, ended.attempts);
+    await wait(store, runId);
+  }
 }
 
 const [path, plans, first, leaseMs] = process.argv.slice(2);

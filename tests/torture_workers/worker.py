@@ -55,7 +55,7 @@ class Plan:
         note("seen", self.run, name, self.attempt, value)
 
     def do(self, name: str, what: str, count: int) -> None:
-        if what in "swfhb":
+        if what in "swfhbd":
             self.step(name, what, count)
         elif what == "t":
             self.once(name)
@@ -65,8 +65,14 @@ class Plan:
             self.context.sleep(name, count)
         elif what == "g":
             self.seen(name, self.context.signal("go"))
+        elif what == "q":
+            self.wait_in_vain(name, count)
+        elif what == "n":
+            self.context.signal("never")
         elif what == "c":
             self.children(name, count)
+        elif what == "a":
+            self.first(name, count)
         elif what == "e":
             self.context.event("noted", name, key=name)
             note("event", self.run, name)
@@ -75,7 +81,8 @@ class Plan:
 
     def step(self, name: str, what: str, count: int) -> None:
         said = {"op": what, "at": 1.0} if what == "s" else None
-        with self.context.step(name, said, **PATIENT) as step:
+        tries = {"max_tries": 1} if what == "d" else {}
+        with self.context.step(name, said, **{**PATIENT, **tries}) as step:
             if step.is_todo:
                 if what == "b":
                     self.context.reserve({"coins": count}, step)
@@ -84,6 +91,8 @@ class Plan:
                     time.sleep(count / 1000)
                 if what == "f" and step.step.tries < count:
                     raise RuntimeError("an early try")
+                if what == "d" and self.attempt % 2 == 1:
+                    raise RuntimeError("an odd attempt")
                 value = token() + ("/" * 20_000 if what == "h" else "")
                 used = {"coins": count - count // 3} if what == "b" else None
                 step.complete(value, usage=used)
@@ -108,6 +117,22 @@ class Plan:
             tx.execute(sql, [count], expect_changes=1)
             tx.result(token())
         self.seen(name, str(tx.value))
+
+    def wait_in_vain(self, name: str, count: int) -> None:
+        """A wait for what nobody sends, until its time is over."""
+        try:
+            self.context.signal(name, count)
+        except smolwf.TimedOut:
+            note("timeout", self.run, name, self.attempt)
+
+    def first(self, name: str, count: int) -> None:
+        """The first of a message, a child and a time."""
+        args = f"{self.key}.{name}0 s w5 b1 x1"
+        child = self.context.child(f"{name}0", "torture", args, queue="work", **PATIENT)
+        waits = [smolwf.on_signal("yes"), smolwf.on_child(child), smolwf.on_sleep(count)]
+        came = self.context.wait_any(name, waits)
+        value = f"{came['index']}.{came['value'] or ''}"
+        note("chosen", self.run, name, self.attempt, value)
 
     def children(self, name: str, count: int) -> None:
         options = {"workflow": "torture", "queue": "work", **PATIENT}
@@ -153,9 +178,56 @@ def pause(store: smolwf.Store, run: str) -> None:
         pass  # it has ended before
 
 
+def send(store: smolwf.Store, run: str, name: str, key: str) -> None:
+    try:
+        patiently(lambda: store.signal(run, name, key, idempotency_key=key))
+        note("signal", run, name, 0, key)
+    except smolwf.ConflictError:
+        pass  # it has ended before
+
+
+def fork(store: smolwf.Store, run: str, step: str) -> None:
+    """A call that failed may have made one all the same: each is noted before."""
+
+    def ask() -> str:
+        note("forking", run, step)
+        return store.fork(run, step or None)
+
+    try:
+        note("fork", patiently(ask), step, 0, run)
+    except smolwf.NotFoundError:
+        pass  # it has not come so far
+
+
+def retry(store: smolwf.Store, run: str, attempts: int) -> None:
+    note("retrying", run)
+    try:
+        patiently(lambda: store.retry(run))
+        note("retry", run, "", attempts)
+    except smolwf.ConflictError:
+        pass  # a call before, which failed, has done it
+
+
+def wait(store: smolwf.Store, run: str) -> Any:
+    ended = patiently(lambda: store.wait_run(run, 1500))
+    if ended is not None:
+        note("end", run, ended["state"], ended["attempts"], ended["result"] or "")
+    return ended or {"state": "open"}
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def submit(store: smolwf.Store, line: str) -> None:
-    key, queue, act, args = line.rstrip("\n").split("\t")
+    key, queue, shared, what, args = line.rstrip("\n").split("\t")
+    act, _, how = what.partition(":")
     options: dict[str, Any] = {"idempotency_key": key, "queue": queue, "budget": {"coins": 20}}
+    if shared != "-":
+        options["concurrency_key"] = shared
+    if act == "timeout":
+        options["timeout_ms"] = int(how)
+    began = now_ms()
     run = patiently(lambda: store.submit("torture", args, **options, **PATIENT))
     note("submit", run, key)
     if act == "cancel":
@@ -167,12 +239,16 @@ def submit(store: smolwf.Store, line: str) -> None:
             pass  # it has ended before
     elif act == "pause":
         pause(store, run)
-    elif act == "signal":
-        patiently(lambda: store.signal(run, "go", key, idempotency_key=key))
-        note("signal", run, "", 0, key)
-    ended = patiently(lambda: store.wait_run(run, 1500))
-    if ended is not None:
-        note("end", run, ended["state"], 0, ended["result"] or "")
+    elif act in ("signal", "yes"):
+        send(store, run, "yes" if act == "yes" else "go", key)
+    ended = wait(store, run)
+    if act == "fork":
+        fork(store, run, how)
+    elif act == "timeout" and ended["state"] == "failed":
+        note("late", run, key, 0, now_ms() - began)
+    elif act == "retry" and ended["state"] == "failed":
+        retry(store, run, ended["attempts"])
+        wait(store, run)
 
 
 def submit_all(store: smolwf.Store, plans: Iterator[str]) -> None:

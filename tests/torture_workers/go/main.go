@@ -59,7 +59,7 @@ func (p *plan) seen(name, value string) {
 
 func (p *plan) do(name string, what byte, count int) error {
 	switch what {
-	case 's', 'w', 'f', 'h':
+	case 's', 'w', 'f', 'h', 'd':
 		return p.step(name, what, count)
 	case 't':
 		return p.once(name)
@@ -75,8 +75,15 @@ func (p *plan) do(name string, what byte, count int) error {
 			p.seen(name, value)
 		}
 		return err
+	case 'q':
+		return p.waitInVain(name, count)
+	case 'n':
+		_, err := p.run.SignalAwait("never", smolwf.Forever)
+		return err
 	case 'c':
 		return p.children(name, count)
+	case 'a':
+		return p.first(name, count)
 	case 'e':
 		_, err := p.run.Tell("noted", name, name)
 		if err == nil {
@@ -100,6 +107,9 @@ func (p *plan) step(name string, what byte, count int) error {
 	if what == 's' {
 		options.Input = json.RawMessage(`{"at":1e0,"op":"s"}`)
 	}
+	if what == 'd' {
+		options.MaxTries = 1
+	}
 	value, err := smolwf.DoWith(p.ctx, p.run, name, options, func(ctx context.Context) (string, error) {
 		tries := smolwf.CurrentStep(ctx).Tries()
 		p.effect(name, tries)
@@ -108,6 +118,8 @@ func (p *plan) step(name string, what byte, count int) error {
 			time.Sleep(time.Duration(count) * time.Millisecond)
 		case what == 'f' && tries < count:
 			return "", errors.New("an early try")
+		case what == 'd' && p.run.Number()%2 == 1:
+			return "", errors.New("an odd attempt")
 		case what == 'h':
 			return token() + strings.Repeat("/", 20_000), nil
 		}
@@ -172,6 +184,35 @@ func (p *plan) transaction(name string, count int) error {
 		p.seen(name, value)
 	}
 	return err
+}
+
+// waitInVain waits for what nobody sends, until its time is over.
+func (p *plan) waitInVain(name string, count int) error {
+	_, err := p.run.SignalAwait(name, time.Duration(count)*time.Millisecond)
+	if errors.Is(err, smolwf.ErrTimeout) {
+		note("timeout", p.run.RunID(), name, p.run.Number(), "")
+		return nil
+	}
+	return err
+}
+
+// first waits for a message, a child or a time.
+func (p *plan) first(name string, count int) error {
+	options := lasting
+	options.Queue = "work"
+	child, _, err := p.run.ChildSubmit(name+"0", "torture", fmt.Sprintf("%s.%s0 s w5 b1 x1", p.key, name), &options)
+	if err != nil {
+		return err
+	}
+	after := smolwf.After(time.Duration(count) * time.Millisecond)
+	came, err := p.run.AwaitAny(name, []smolwf.Member{{Signal: "yes"}, {Child: child}, after}, smolwf.Forever)
+	if err != nil {
+		return err
+	}
+	value := ""
+	_ = json.Unmarshal(came.Value, &value) // of a time there is none
+	note("chosen", p.run.RunID(), name, p.run.Number(), fmt.Sprintf("%d.%s", came.Index, value))
+	return nil
 }
 
 func (p *plan) children(name string, count int) error {
@@ -254,11 +295,77 @@ func pause(store *smolwf.Store, runID string) error {
 	return err
 }
 
+func send(store *smolwf.Store, runID, name, key string) error {
+	err := patiently(func() error { _, err := store.Signal(runID, name, key, key); return err })
+	if errors.Is(err, smolwf.ErrConflict) {
+		return nil // it has ended before
+	}
+	if err == nil {
+		note("signal", runID, name, 0, key)
+	}
+	return err
+}
+
+// fork notes each call before it is made: one that failed may have made a run all the same.
+func fork(store *smolwf.Store, runID, from string) error {
+	made := ""
+	err := patiently(func() (err error) {
+		note("forking", runID, from, 0, "")
+		made, err = store.Fork(runID, from)
+		return err
+	})
+	if errors.Is(err, smolwf.ErrNotFound) {
+		return nil // it has not come so far
+	}
+	if err == nil {
+		note("fork", made, from, 0, runID)
+	}
+	return err
+}
+
+func retry(store *smolwf.Store, runID string, attempts int) error {
+	note("retrying", runID, "", 0, "")
+	err := patiently(func() error { return store.Retry(runID) })
+	if errors.Is(err, smolwf.ErrConflict) {
+		return nil // a call before, which failed, has done it
+	}
+	if err == nil {
+		note("retry", runID, "", attempts, "")
+	}
+	return err
+}
+
+// after does what is done to a run that has ended, or was waited for in vain.
+func after(store *smolwf.Store, act, how, key string, began time.Time, run *smolwf.Run) error {
+	hasFailed := run.State == "failed"
+	switch {
+	case act == "fork":
+		return fork(store, run.RunID, how)
+	case act == "timeout" && hasFailed:
+		note("late", run.RunID, key, 0, strconv.FormatInt(time.Now().UnixMilli()-began.UnixMilli(), 10))
+	case act == "retry" && hasFailed:
+		if err := retry(store, run.RunID, int(run.Attempts)); err != nil {
+			return err
+		}
+		_, err := wait(store, run.RunID)
+		return err
+	}
+	return nil
+}
+
 func submit(store *smolwf.Store, line string) error {
 	parts := strings.Split(line, "\t")
-	key, queue, act, args := parts[0], parts[1], parts[2], parts[3]
+	key, queue, shared, args := parts[0], parts[1], parts[2], parts[4]
+	act, how, _ := strings.Cut(parts[3], ":")
 	options := lasting
 	options.IdempotencyKey, options.Queue, options.Budget = key, queue, smolwf.Amounts{"coins": 20}
+	if shared != "-" {
+		options.ConcurrencyKey = shared
+	}
+	if act == "timeout" {
+		options.TimeoutMS, _ = strconv.ParseInt(how, 10, 64)
+	}
+	began := time.Now()
 	runID := ""
 	err := patiently(func() (err error) { runID, _, err = store.Submit("torture", args, &options); return err })
 	if err != nil {
@@ -271,31 +378,36 @@ func submit(store *smolwf.Store, line string) error {
 	case "pause":
 		err = pause(store, runID)
 	case "signal":
-		if err = patiently(func() error { _, err := store.Signal(runID, "go", key, key); return err }); err == nil {
-			note("signal", runID, "", 0, key)
-		}
+		err = send(store, runID, "go", key)
+	case "yes":
+		err = send(store, runID, "yes", key)
 	}
 	if err != nil {
 		return err
 	}
-	return wait(store, runID)
+	run, err := wait(store, runID)
+	if err != nil {
+		return err
+	}
+	return after(store, act, how, key, began, run)
 }
 
-func wait(store *smolwf.Store, runID string) error {
+// wait gives the run once it has ended, or its id alone.
+func wait(store *smolwf.Store, runID string) (*smolwf.Run, error) {
 	ctx, end := context.WithTimeout(context.Background(), 1500*time.Millisecond)
 	defer end()
 	var run *smolwf.Run
 	err := patiently(func() (err error) { run, err = store.Wait(ctx, runID); return err })
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil
+			return &smolwf.Run{RunID: runID}, nil
 		}
-		return err
+		return nil, err
 	}
 	value := ""
 	_ = json.Unmarshal(run.Result, &value) // of one that was cancelled there is none
-	note("end", runID, run.State, 0, value)
-	return nil
+	note("end", runID, run.State, int(run.Attempts), value)
+	return run, nil
 }
 
 func work(path, plans, first, lease string) error {
