@@ -29,9 +29,12 @@ PACKAGES = libraries archives deb wheels npm go sums
 TOOL = tools/swctl/Cargo.toml
 # So is what fuzzes; `make test` plays what it found, without it.
 FUZZ = fuzz/Cargo.toml
+# And what measures: it loads the library that `make build` made, as any host does.
+BENCH = benches/Cargo.toml
+BENCH_BUILT = $(or $(CARGO_TARGET_DIR),benches/target)/release/bench
 
 .PHONY: plants sanitize miri help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot other postgres gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz format bench header documents \
+	python polyglot other postgres gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz clippy-bench format bench bench-once header documents \
 	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
@@ -66,7 +69,7 @@ check: ## everything that must hold before a change lands; all of it is run, the
 	@scripts/check.sh $(PARTS)
 
 ci: # the same on a machine that may lack tools, and what takes long; see .ci/run
-	@scripts/check.sh tools $(PARTS) cinstall
+	@scripts/check.sh tools $(PARTS) bench-once cinstall
 
 tools: # those of other makers
 	@scripts/tools.sh
@@ -142,10 +145,10 @@ fuzz: ## look for inputs that the library is wrong about, guided by what it runs
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"
 
-lint: rustfmt clang-format clippy clippy-faults clippy-postgres clippy-tool clippy-fuzz ## formatting of Rust, C and C++, and clippy; warnings are errors
+lint: rustfmt clang-format clippy clippy-faults clippy-postgres clippy-tool clippy-fuzz clippy-bench ## formatting of Rust, C and C++, and clippy; warnings are errors
 
 rustfmt:
-	@$(call if_has,fmt,{ $(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path $(TOOL) && $(CARGO) fmt --check --manifest-path $(FUZZ); } || ! $(STRICT))
+	@$(call if_has,fmt,{ $(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path $(TOOL) && $(CARGO) fmt --check --manifest-path $(FUZZ) && $(CARGO) fmt --check --manifest-path $(BENCH); } || ! $(STRICT))
 
 clang-format:
 	@scripts/format.sh --check
@@ -171,10 +174,20 @@ format: ## writes Rust, C and C++ as `make lint` wants them
 	$(CARGO) fmt
 	$(CARGO) fmt --manifest-path $(TOOL)
 	$(CARGO) fmt --manifest-path $(FUZZ)
+	$(CARGO) fmt --manifest-path $(BENCH)
 	@scripts/format.sh
 
-bench: ## how fast it is, beside the limits of this machine
-	$(CARGO) bench --locked
+clippy-bench:
+	@$(DENY); $(call if_has,clippy,$(CLIPPY) --manifest-path $(BENCH) -- $$deny)
+
+BENCH_RUN = $(CARGO) build --release --locked --manifest-path $(BENCH) && \
+	SMOLWF_LIBRARY="$${SMOLWF_LIBRARY:-$(BUILT)/libsmolwf.so}" $(BENCH_BUILT)
+
+bench: build ## how fast it is, beside the limits of this machine: docs/PERFORMANCE.md; ROWS=step,open picks
+	$(BENCH_RUN) --json target/bench/$(if $(ROWS),some,results).json $(ROWS)
+
+bench-once: build # each row for a moment, so that what measures is known to work
+	SW_BENCH_ROUNDS=1 SW_BENCH_MS=20 $(BENCH_RUN)
 
 header: ## write include/smolwf.h, .cdef and abi/smolwf.h anew; BREAK=1 when more than added
 	SW_UPDATE_HEADER=1 SW_BREAK_ABI=$(BREAK) $(CARGO) test --locked --test header

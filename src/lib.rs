@@ -15,7 +15,7 @@
 //! none of them: [`error`], [`limits`], [`clock`], [`id`], [`json`], [`text`], [`stop`], [`lock`],
 //! [`process`], [`os`], and [`plant`], which is for tests.
 //!
-//! The C header is the product. The Rust items are public for the tests and benches beside them, follow
+//! The C header is the product. The Rust items are public for the tests beside them, follow
 //! the inside of the library, and change with it: a program in Rust links the C library, as `swctl` does.
 
 pub mod clock;

@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(free(&store), 0);
     }
 
-    /// Counted in pages: how fast it goes `benches/retention.rs` says.
+    /// Counted in pages: how fast it goes `make bench ROWS=retention` says.
     #[test]
     fn a_file_whose_runs_go_by_themselves_does_not_grow() {
         let options = StoreOptions { manual_clock: true, ..StoreOptions::default() };

@@ -1,13 +1,11 @@
 //! A store of any size, filled at once: in each ten runs of every kind that a list may be asked for,
 //! spread evenly, so that only what lies between them differs with the size.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
 use std::path::Path;
 
 use rusqlite::{Connection, named_params};
 
-use super::{Host, PROCESS};
+use crate::host::{Host, PROCESS};
 
 const LANES: &str = "
 INSERT INTO sw_workflow_lanes (
@@ -61,7 +59,7 @@ WHERE r.metadata IS NOT NULL AND j.type = 'text'";
 
 /// Writes the rows that so many runs would have left.
 pub fn fill(path: &Path, size: i64) {
-    Host::open_with(path, PROCESS).close();
+    Host::open(path, PROCESS).close();
     let conn = Connection::open(path).unwrap();
     conn.execute_batch(&format!("BEGIN;{LANES}")).unwrap();
     let tenth = size / 10;

@@ -1,0 +1,72 @@
+//! What a row of the table says.
+
+/// What one figure is.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Unit {
+    PerSecond,
+    Nanoseconds,
+    Microseconds,
+    Milliseconds,
+    Bytes,
+    Mb,
+    /// One part of another.
+    Ratio,
+    Percent,
+}
+
+impl Unit {
+    pub fn text(self) -> &'static str {
+        match self {
+            Unit::PerSecond => "/s",
+            Unit::Nanoseconds => "ns",
+            Unit::Microseconds => "us",
+            Unit::Milliseconds => "ms",
+            Unit::Bytes => "B",
+            Unit::Mb => "MB",
+            Unit::Ratio => "x",
+            Unit::Percent => "%",
+        }
+    }
+}
+
+/// What is wanted of a row.
+#[derive(Clone, Copy)]
+pub enum Wanted {
+    RatioAtLeast(f64),
+    RatioAtMost(f64),
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+/// One figure of a contender, and of what it is a part.
+pub struct Row {
+    pub name: String,
+    pub what: String,
+    pub unit: Unit,
+    /// The row of the same plan that it is held against.
+    pub of: Option<String>,
+    pub wanted: Option<Wanted>,
+    /// Where it stands on a curve.
+    pub at: Option<f64>,
+    pub values: Vec<f64>,
+    pub ratios: Vec<f64>,
+}
+
+impl Row {
+    pub fn is_met(&self) -> Option<bool> {
+        let (value, ratio) = (spread(&self.values).1, || spread(&self.ratios).1);
+        Some(match self.wanted? {
+            Wanted::RatioAtLeast(least) => ratio() >= least,
+            Wanted::RatioAtMost(most) => ratio() <= most,
+            Wanted::AtLeast(least) => value >= least,
+            Wanted::AtMost(most) => value <= most,
+        })
+    }
+}
+
+/// Least, median and most.
+pub fn spread(values: &[f64]) -> (f64, f64, f64) {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1])
+}
