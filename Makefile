@@ -34,7 +34,7 @@ BENCH = benches/Cargo.toml
 BENCH_BUILT = $(or $(CARGO_TARGET_DIR),benches/target)/release/bench
 
 .PHONY: plants sanitize miri help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot other postgres gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz clippy-bench format bench bench-once header documents \
+	python polyglot other postgres gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz clippy-bench format bench curves bench-once header documents \
 	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
@@ -185,6 +185,10 @@ BENCH_RUN = $(CARGO) build --release --locked --manifest-path $(BENCH) && \
 
 bench: build ## how fast it is, beside the limits of this machine: docs/PERFORMANCE.md; ROWS=step,open picks
 	$(BENCH_RUN) --json target/bench/$(if $(ROWS),some,results).json $(ROWS)
+
+curves: build ## how rates go with threads, processes, payloads and history: draws docs/pictures/curve-*.svg
+	$(BENCH_RUN) --json target/bench/curves.json curve
+	python3 scripts/curves.py
 
 bench-once: build # each row for a moment, so that what measures is known to work
 	SW_BENCH_ROUNDS=1 SW_BENCH_MS=20 $(BENCH_RUN)

@@ -1,4 +1,4 @@
-"""Draws the curves of docs/PERFORMANCE.md from what `make bench` and `make curves` measured, and writes its table.
+"""Draws the curves of docs/PERFORMANCE.md from what was measured, and writes its table.
 
 python3 scripts/curves.py          the curves, from target/bench/curves.json, to docs/pictures
 python3 scripts/curves.py table    the table, from target/bench/results.json, into the page
@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ROOT / "target" / "bench"
@@ -24,13 +25,21 @@ PICTURES = [
         "curve-threads",
         "Durable steps a second, by threads of one process",
         "threads",
-        [("POWER", "threads-power"), ("PROCESS", "threads-process"), ("R, one raw loop", "threads-raw")],
+        [
+            ("POWER", "threads-power"),
+            ("PROCESS", "threads-process"),
+            ("R, one raw loop", "threads-raw"),
+        ],
     ),
     (
         "curve-processes",
         "Durable steps a second in sum, POWER, by processes on one file",
         "processes",
-        [("16 threads each", "processes-16"), ("1 thread each", "processes-1"), ("R, one raw loop", "processes-raw")],
+        [
+            ("16 threads each", "processes-16"),
+            ("1 thread each", "processes-1"),
+            ("R, one raw loop", "processes-raw"),
+        ],
     ),
     (
         "curve-payload",
@@ -45,11 +54,13 @@ PICTURES = [
         [("replay after a claim", "history-replay"), ("raw scan", "history-raw")],
     ),
 ]
-# Of both schemes each line is told from the ground and from the others, also without colours: by its dashes.
+# In both schemes a line is told from the ground and the others, also without colours: by dashes.
 STYLE = """
-text { font: 12px system-ui, sans-serif; fill: #1f2328 } .title { font-size: 14px; font-weight: 600 }
+text { font: 12px system-ui, sans-serif; fill: #1f2328 }
+.title { font-size: 14px; font-weight: 600 }
 .ground { fill: #ffffff } .grid { stroke: #d1d9e0; stroke-width: 1 }
-.line { fill: none; stroke-width: 2 } .a { stroke: #0550ae } .b { stroke: #953800 } .c { stroke: #59636e }
+.line { fill: none; stroke-width: 2 }
+.a { stroke: #0550ae } .b { stroke: #953800 } .c { stroke: #59636e }
 .b.line { stroke-dasharray: 7 3 } .c.line { stroke-dasharray: 2 3 }
 .dot { stroke: none } .a.dot { fill: #0550ae } .b.dot { fill: #953800 } .c.dot { fill: #59636e }
 .spread { stroke-width: 1 }
@@ -100,24 +111,31 @@ def svg(title: str, below: str, lines: list[tuple[str, list[Row]]]) -> str:
     out = [f'<text class="title" x="{LEFT}" y="22">{title}</text>']
     for tick in up.ticks():
         y = up.place(tick)
-        out.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        out.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
         out.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{short(tick)}</text>')
     for tick in across.ticks():
-        out.append(
-            f'<text x="{across.place(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{short(tick)}</text>'
-        )
-    out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">{below}</text>')
+        out.append(middle(across.place(tick), HEIGHT - BOTTOM + 18, short(tick)))
+    out.append(middle((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, below))
     taken: list[float] = []
     for (name, rows), look in zip(lines, "abc"):
         out.extend(line(name, rows, look, (across, up), taken))
     body = "\n".join(out)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">\n<title>{title}</title>\n'
-        f'<style>\n{STYLE}\n</style>\n<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>\n{body}\n</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">\n'
+        f"<title>{title}</title>\n<style>\n{STYLE}\n</style>\n"
+        f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>\n{body}\n</svg>\n'
     )
 
 
-def line(name: str, rows: list[Row], look: str, axes: tuple[Axis, Axis], taken: list[float]) -> Iterator[str]:
+def middle(x: float, y: float, text: str) -> str:
+    return f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{text}</text>'
+
+
+def line(
+    name: str, rows: list[Row], look: str, axes: tuple[Axis, Axis], taken: list[float]
+) -> Iterator[str]:
     """A line through the medians, with the spread of the rounds, and its name at its end."""
     across, up = axes
     ends = [(across.place(row["at"]), up.place(row["median"])) for row in rows]
@@ -128,7 +146,7 @@ def line(name: str, rows: list[Row], look: str, axes: tuple[Axis, Axis], taken: 
     yield f'<polyline class="{look} line" points="{path}"/>'
     for row in rows:
         x, low, high = across.place(row["at"]), up.place(row["least"]), up.place(row["most"])
-        yield f'<line class="{look} spread" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'
+        yield f'<path class="{look} spread" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
         yield f'<circle class="{look} dot" cx="{x:.1f}" cy="{up.place(row["median"]):.1f}" r="3"/>'
     y = ends[-1][1] + 4
     while any(abs(y - other) < 15 for other in taken):
@@ -142,7 +160,11 @@ def draw() -> None:
     for file, title, below, lines in PICTURES:
         found = []
         for name, start in lines:
-            of = [row for row in rows if row["name"].removeprefix("curve/").rpartition("-")[0] == start]
+            of = [
+                row
+                for row in rows
+                if row["name"].removeprefix("curve/").rpartition("-")[0] == start
+            ]
             of = of or [row for row in rows if row["name"] == f"curve/{start}"]
             if not of:
                 raise SystemExit(f"{start}: nothing was measured; run `make curves`")
@@ -155,25 +177,31 @@ def draw() -> None:
 def table() -> None:
     """Writes the rows between the two marks of the page."""
     machine, rows = measured("results.json")
-    lines = ["| row | what | median | least .. most | beside | wanted |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| row | what | median | least .. most | beside | wanted |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         unit, once = row["unit"], len(row["values"]) == 1
         spread = "once" if once else f"{short(row['least'])} .. {short(row['most'])}"
-        beside = f"{short(row['ratio'])} × `{row['of']}`" if row["of"] else ""
-        wanted = (row["wanted"] or "").replace(">=", "≥").replace("<=", "≤").replace(" x", " ×")
+        beside = f"{short(row['ratio'])} x `{row['of']}`" if row["of"] else ""
+        wanted = row["wanted"] or ""
         if row["is_met"] is False:
             wanted = f"**{wanted}**"
-        lines.append(
-            f"| `{row['name']}` | {row['what']} | {short(row['median'])} {unit} | {spread} | {beside} | {wanted} |"
-        )
+        figure = f"{short(row['median'])} {unit}"
+        cells = [f"`{row['name']}`", row["what"], figure, spread, beside, wanted]
+        lines.append(f"| {' | '.join(cells)} |")
     head = (
-        f"{machine['date'][:10]}, commit {machine['commit']}: {machine['cores']} × {machine['processor']}, "
-        f"Linux {machine['kernel']}, {machine['file_system'].split()[0]}, SQLite {machine['sqlite']}, "
-        f"{machine['rounds']} rounds."
+        f"{machine['date'][:10]}, commit {machine['commit']}: {machine['cores']} processors, "
+        f"{machine['processor']}; Linux {machine['kernel']}, {machine['file_system'].split()[0]}; "
+        f"SQLite {machine['sqlite']}; {machine['rounds']} rounds; load before it "
+        f"{machine['load_before'].split()[0]}."
     )
     first, rest = PAGE.read_text().split("<!-- measured -->\n", 1)
     _, last = rest.split("<!-- end -->", 1)
-    PAGE.write_text(f"{first}<!-- measured -->\n{head}\n\n" + "\n".join(lines) + f"\n<!-- end -->{last}")
+    PAGE.write_text(
+        f"{first}<!-- measured -->\n{head}\n\n" + "\n".join(lines) + f"\n<!-- end -->{last}"
+    )
 
 
 if __name__ == "__main__":

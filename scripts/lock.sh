@@ -12,8 +12,11 @@ trap 'rm -rf "$room"' EXIT
 python3 -m venv "$room/venv"
 "$room/venv/bin/pip" install --quiet --disable-pip-version-check \
     --require-hashes --no-deps --only-binary :all: -r requirements/lock.txt
-for wanted in requirements/*.in; do
-    "$room/venv/bin/uv" pip compile --quiet --universal --python-version 3.9 --fork-strategy fewest \
+for wanted in requirements/*.in benches/peers/*.in; do
+    # What is measured beside us needs more than our clients do.
+    python=3.9
+    [[ $wanted != benches/* ]] || python=3.11
+    "$room/venv/bin/uv" pip compile --quiet --universal --python-version "$python" --fork-strategy fewest \
         --generate-hashes --no-annotate --no-python-downloads \
         --custom-compile-command scripts/lock.sh "$@" "$wanted" -o "${wanted%.in}.txt"
 done

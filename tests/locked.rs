@@ -41,7 +41,7 @@ fn without_hash(lock: &str) -> Vec<String> {
 
 #[test]
 fn every_package_from_pypi_is_locked_with_its_dependencies_and_hashes() {
-    for wanted in files("requirements", "in") {
+    for wanted in ["requirements", "benches/peers"].iter().flat_map(|it| files(it, "in")) {
         let lock = read(&wanted.with_extension("txt"));
         assert_none(&without_hash(&lock));
         let locked = asked(&lock);
@@ -53,7 +53,7 @@ fn every_package_from_pypi_is_locked_with_its_dependencies_and_hashes() {
 }
 
 /// The folders in which the checks install packages of npm.
-const NPM: [&str; 2] = ["clients/node", "examples/node"];
+const NPM: [&str; 3] = ["clients/node", "examples/node", "benches/peers"];
 
 /// Finds packages of npm's lock that no hash is given for; a folder of this tree has none.
 fn without_integrity(lock: &str) -> Vec<String> {
@@ -145,6 +145,7 @@ fn no_check_chooses_versions_when_it_runs() {
     let mut all = files("scripts", "sh");
     all.extend(files("tests", "rs").into_iter().filter(|path| !path.ends_with("locked.rs")));
     all.extend(files("tests/support", "rs"));
+    all.extend(files("benches/peers", "sh"));
     all.extend(["Makefile", ".ci/run"].map(root));
     all.extend(NPM.map(|folder| root(folder).join("package.json")));
     let of = |path: &std::path::PathBuf| resolving(&path.display().to_string(), &read(path));
