@@ -17,10 +17,10 @@ from content import Content, read_content
 from fault import Seen
 from gang import Ended, Gang
 from judge import ALWAYS, AT_THE_END, judge
-from lineage import copies_of, record_of
+from lineage import copies_of, forks_of, record_of
 from round import Broken, Round
 from trouble import Trouble, calm
-from witness import CONCURRENCY, PER_KEY, Fact
+from witness import CONCURRENCY, PER_KEY, Fact, ops_of
 
 import smolwf
 
@@ -38,8 +38,8 @@ NEEDED = {
     *[("seen", "s"), ("effect", "s"), ("effect", "b"), ("effect", "t"), ("seen", "f")],
     *[("fork", ""), ("retry", ""), ("timeout", "q"), ("late", "k"), ("chosen", "a")],
 }
-#: forks from a step, of which one at least has copied something
-FORKS = 3
+#: of the parts that a fork has copied, those that are doctored
+COPIED = "swhb"
 
 
 class Case(NamedTuple):
@@ -145,6 +145,11 @@ def step_lost(case: Case) -> None:
     steps[:] = [step for step in steps if step["name"] != fact.name]
 
 
+def waited_for_ever(case: Case) -> None:
+    _, fact = of_kind(case, "end")
+    case.content.runs[fact.run]["args"] += " n"
+
+
 def child_lost(case: Case) -> None:
     _, fact = of_kind(case, "child")
     parent = case.content.runs[fact.run]["parent_run_id"]
@@ -172,7 +177,7 @@ def a_copy(case: Case) -> tuple[str, str]:
     """A fork that completed, and the name of a step that it has copied."""
     for run, names in copies_of(case.facts, case.content).items():
         for name in sorted(names):
-            if name[-1] in "swhb" and case.content.state(run) == "completed":
+            if name[-1] in COPIED and case.content.state(run) == "completed":
                 return run, name
     raise LookupError("the round has no fork with a step of its source's")
 
@@ -197,6 +202,10 @@ def fork_unasked(case: Case) -> None:
     """One of two calls made it, as the facts have it, and two forks are there."""
     run, _ = a_copy(case)
     content = case.content
+    source = forks_of(case.facts, content)[run].source
+    call = ("forking", source)
+    first = next(fact for fact in case.facts if fact[:2] == call)
+    case.facts[:] = [fact for fact in case.facts if fact is first or fact[:2] != call]
     for each in (content.runs, content.steps, content.attempts, content.children):
         each["run_twice"] = each[run]
     content.signals["run_twice"] = content.signals[run]
@@ -234,6 +243,9 @@ def wait_never_over(case: Case) -> None:
 
 
 def a_choice(case: Case) -> tuple[str, Any]:
+    """The record of one that was waited for, not copied; and nobody says what it was."""
+    copies = copies_of(case.facts, case.content)
+    case.facts[:] = [each for each in case.facts if each.name not in copies.get(each.run, ())]
     _, fact = of_kind(case, "chosen", "a")
     record: Any = record_of(case.content, fact.run, fact.name)
     case.facts[:] = [each for each in case.facts if each.kind != "chosen"]
@@ -267,8 +279,11 @@ def another_try(case: Case) -> None:
 
 
 def try_unseen(case: Case) -> None:
-    at, _ = of_kind(case, "effect", "f")
-    del case.facts[at]
+    copies = copies_of(case.facts, case.content)
+    case.facts[:] = [each for each in case.facts if each.name not in copies.get(each.run, ())]
+    _, fact = of_kind(case, "seen", "f")
+    step = ("effect", fact.run, fact.name)
+    case.facts[:] = [each for each in case.facts if each[:3] != step]
 
 
 def left_open(case: Case) -> None:
@@ -355,6 +370,7 @@ DOCTORS: list[tuple[str, str, Doctor]] = [
     ("all_ended", "a run left open", left_open),
     ("all_done", "a run that lost a step", step_lost),
     ("all_done", "a run that lost a child", child_lost),
+    ("all_done", "a wait for ever that was over", waited_for_ever),
     ("given_back", "a reservation left", reserved),
 ]
 
@@ -438,15 +454,25 @@ def of_the_round(commands: dict[str, list[str]], clock: str, folder: Path) -> It
         played.end()
 
 
+def has_copies(played: Round, facts: list[Fact]) -> bool:
+    """Whether a fork has copied a step that can be doctored."""
+    for fact in facts:
+        if fact.kind == "fork" and fact.name:
+            ops = ops_of(played.store.run(fact.run)["args"])
+            names = [op.name for op in ops]
+            if any(op.what in COPIED for op in ops[: names.index(fact.name)]):
+                return True
+    return False
+
+
 def enough(played: Round) -> Iterator[Trouble]:
     """Calm, until there is something of each kind that can be doctored."""
     for _ in range(TIMES_MAX):
         yield calm
         facts = [fact for fact in played.facts() if fact.name != "cancelled"]
         noted = {(fact.kind, fact.name.rstrip("0123456789")[-1:]) for fact in facts}
-        from_steps = [fact for fact in facts if fact.kind == "fork" and fact.name[:1] > "0"]
         at_limit = max(played.peaks.values(), default=0) >= PER_KEY
-        if noted >= NEEDED and len(from_steps) >= FORKS and at_limit:
+        if noted >= NEEDED and at_limit and has_copies(played, facts):
             return
 
 

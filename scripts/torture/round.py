@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import patience
+from acts import is_timed_out
 from content import Content, read_content
 from fault import Fault, Seen
 from gang import PLANS, Gang, Paths
@@ -24,6 +25,10 @@ import smolwf
 
 OPEN: list[Any] = ["pending", "running", "waiting", "paused"]
 SCHEDULE_MS = 700
+#: what figures tell of facts
+FIGURES = {"fork": "forks", "retry": "retries", "timeout": "time-outs of waits"}
+#: what came first, in the order of the workers' waits
+REASONS = ["a message", "a child", "a time"]
 #: by queue and concurrency key, the runs that are held: what is stored of each, not a count
 HELD_BY_KEY = """
 SELECT l.queue, t.gate, count(*)
@@ -234,7 +239,15 @@ class Round:
 
     def figures(self, content: Content) -> Counter[str]:
         counts = self.counts + self.gang.counts
-        counts["facts"] = len(self.facts())
+        facts = self.facts()
+        counts["facts"] = len(facts)
+        for kind, what in FIGURES.items():
+            counts[what] = sum(fact.kind == kind for fact in facts)
+        counts["time-outs of runs"] = sum(is_timed_out(content, run) for run in content.runs)
+        for run in content.runs:
+            for step in content.steps[run]:
+                if step["kind"] == "any" and step["state"] == "completed":
+                    counts[f"first {REASONS[step['result']['index']]}"] += 1
         logs = (path.read_text(errors="replace") for path in self.paths.logs.glob("*.log"))
         counts["calls made again"] = sum(log.count("delayed") for log in logs)
         counts["runs"] = len(content.runs)
