@@ -25,7 +25,7 @@ from witness import CONCURRENCY, PER_KEY, Fact, ops_of
 import smolwf
 
 #: of one trouble; and how many there are at most, until each fact that is doctored was noted
-SECONDS, TIMES_MAX = 3.0, 20
+SECONDS, TIMES_MAX = 3.0, 60
 NEEDED = {
     *[
         ("submit", "k"),
