@@ -1,6 +1,6 @@
 //! How many instructions hot calls of the release library take, counted by callgrind: without a clock, so
 //! that it holds on a busy machine. `tests/instructions/hot.c` calls; `tests/instructions/known.txt` says what
-//! is known. Who makes a call dearer, or cheaper, says so there: SW_UPDATE_INSTRUCTIONS=1 writes it anew.
+//! is known. Who makes a call dearer, or much cheaper, says so there: SW_UPDATE_INSTRUCTIONS=1 writes it anew.
 
 #![allow(clippy::print_stdout, reason = "what was counted is told")]
 
@@ -14,8 +14,9 @@ mod native;
 
 use native::{has, is_held_to, joined, root, said, skip};
 
-/// In percent. One run differs from the next by one at most: a look at the file once a second, ids at random.
-const MARGIN: f64 = 5.0;
+/// In percent. One run differs from the next by one or two: a look at the file once a second, ids at random,
+/// other instructions of another processor.
+const MARGIN: f64 = 10.0;
 
 /// Builds the release library, as `make build` does for whoever installs it.
 fn library() -> PathBuf {
@@ -88,19 +89,18 @@ fn numbers(text: &str) -> BTreeMap<String, f64> {
     lines.map(line).collect()
 }
 
-/// Returns what differs from what is known by more than the margin.
-fn differing(known: &BTreeMap<String, f64>, counted: &BTreeMap<String, f64>) -> Vec<String> {
+/// Returns what is dearer than what is known by more than the margin.
+fn dearer(known: &BTreeMap<String, f64>, counted: &BTreeMap<String, f64>) -> Vec<String> {
     let names: Vec<_> =
         known.keys().chain(counted.keys().filter(|it| !known.contains_key(*it))).collect();
-    let differs = names.into_iter().filter_map(|name| match (known.get(name), counted.get(name)) {
+    let dearer = names.into_iter().filter_map(|name| match (known.get(name), counted.get(name)) {
         (Some(known), Some(now)) => {
             let percent = (now / known - 1.0) * 100.0;
-            (percent.abs() > MARGIN)
-                .then(|| format!("{name}: {now}, known is {known}, {percent:+.1} %"))
+            (percent > MARGIN).then(|| format!("{name}: {now}, known is {known}, {percent:+.1} %"))
         }
         _ => Some(format!("{name}: is known or counted, not both")),
     });
-    differs.collect()
+    dearer.collect()
 }
 
 /// Returns why figures of this machine need not be those that are known.
@@ -137,20 +137,20 @@ fn a_hot_call_takes_no_more_instructions_than_it_is_known_to() {
         fs::write(&path, comments + &lines).expect("what is known can be written");
         return;
     }
-    let differing = differing(&numbers(&text), &counted).join("\n");
+    let dearer = dearer(&numbers(&text), &counted).join("\n");
     if let Some(other) = other_toolchain() {
         println!(
-            "told, not held, as {other} is not listed in requirements/toolchains.txt:\n{differing}"
+            "told, not held, as {other} is not listed in requirements/toolchains.txt:\n{dearer}"
         );
         return;
     }
-    assert!(differing.is_empty(), "SW_UPDATE_INSTRUCTIONS=1 if it is meant:\n{differing}");
+    assert!(dearer.is_empty(), "SW_UPDATE_INSTRUCTIONS=1 if it is meant:\n{dearer}");
 }
 
 #[test]
-fn a_call_that_became_dearer_or_cheaper_or_is_unknown_is_found() {
+fn a_call_that_became_dearer_or_is_unknown_is_found() {
     let of = |text: &str| numbers(text);
-    assert!(differing(&of("a 100\nb 100"), &of("a 102\nb 98")).is_empty());
-    assert_eq!(differing(&of("a 100\nb 100"), &of("a 106\nb 94")).len(), 2);
-    assert_eq!(differing(&of("# c 1\na 1\nb 1"), &of("a 1\nc 1")).len(), 2);
+    assert!(dearer(&of("a 100\nb 100"), &of("a 109\nb 50")).is_empty());
+    assert_eq!(dearer(&of("a 100\nb 100"), &of("a 112\nb 100")).len(), 1);
+    assert_eq!(dearer(&of("# c 1\na 1\nb 1"), &of("a 1\nc 1")).len(), 2);
 }
