@@ -32,7 +32,7 @@ pub use self::disk::Keep;
 use self::disk::{Image, Inode};
 pub use self::panics::{meet_statement, panic_at, panics, rehearse};
 pub use self::plan::{
-    Counts, Fault, FileKind, Operation, arm, count, counts, cut_power, disarm, drop_clean,
+    Counts, Fault, FileKind, Operation, arm, count, counts, cut_power, die_at, disarm, drop_clean,
     is_run_again, meet, record, run_again,
 };
 use self::plan::{Plan, lock};

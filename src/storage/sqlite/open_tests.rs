@@ -328,6 +328,56 @@ fn a_hosts_database_that_was_cut_off_is_rolled_back_and_opened_wherever_it_was_c
     }
 }
 
+/// A transaction of a host that grows the file, and has pages written before its commit.
+fn spill_and_die(db: &Path, mode: &str, change: u32) -> rusqlite::Result<()> {
+    let conn = Connection::open_with_flags_and_vfs(db, OpenFlags::default(), fault::NAME)?;
+    conn.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |_| Ok(()))?;
+    conn.execute_batch("PRAGMA cache_size = 4; BEGIN")?;
+    fault::die_at(db, change);
+    conn.execute_batch(
+        "UPDATE host SET x = zeroblob(30000);
+        INSERT INTO host VALUES (randomblob(8000)), (randomblob(8000)), (randomblob(8000));
+        COMMIT",
+    )
+}
+
+/// A host's own program is killed before each change that its transaction makes to a file: to the journal,
+/// to the database before and in the commit, and to the journal again, in each way it can be done with.
+#[test]
+fn a_host_that_is_killed_at_any_write_leaves_a_file_that_is_opened() {
+    super::mutexes::hold_at_forks();
+    fault::register().unwrap();
+    let (_folder, prepared) = folder();
+    Connection::open(&prepared).unwrap().execute_batch(HOST).unwrap();
+    for mode in ["DELETE", "TRUNCATE", "PERSIST"] {
+        let mut lengths = Vec::new();
+        for change in 1.. {
+            let (_folder, db) = folder();
+            fs::copy(&prepared, &db).unwrap();
+            let host = fork(|| i32::from(spill_and_die(&db, mode, change).is_err()));
+            let code = host.exit_code();
+            if code == 0 {
+                break;
+            }
+            assert_eq!(code, 128 + libc::SIGKILL, "{mode}, change {change}");
+
+            let store = try_open(&db)
+                .unwrap_or_else(|error| panic!("{mode}, killed at change {change}: {error:?}"));
+
+            store.init().unwrap();
+            assert!(store.check().unwrap().contains("\"ok\":true"), "{mode}, change {change}");
+            store.close();
+            let host = Connection::open(&db).unwrap();
+            let sum = "SELECT sum(length(x)) FROM host";
+            lengths.push(host.query_row(sum, [], |row| row.get::<_, i64>(0)).unwrap());
+        }
+        // Whole or not at all; a journal that is done with differently is done with in one change.
+        let done = lengths.iter().filter(|length| **length == 54_000).count();
+        assert!(lengths.len() > 20 && done <= 1, "{mode}: {lengths:?}");
+        assert!(lengths.iter().all(|length| [20_000, 54_000].contains(length)), "{lengths:?}");
+    }
+}
+
 /// The power is lost in the very first transaction of a file: sizes reach the disk apart from contents,
 /// and each sector or not. Its journal, which was synced first, says that there was nothing before.
 #[test]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::disk::{Disk, Keep};
 
 use crate::lock::Unpoisoned;
+use crate::os;
 use crate::process::PerProcess;
 
 /// What is done to a file.
@@ -109,6 +110,12 @@ pub fn disarm(db: &Path) {
     *lock(&Plan::of(db).fault) = None;
 }
 
+/// Has this process die right before it changes a file of the database for that time from now on: writes
+/// to it, syncs or cuts it, or takes its name away.
+pub fn die_at(db: &Path, change: u32) {
+    Plan::of(db).changes_left.store(change, Ordering::SeqCst);
+}
+
 /// Has each job and each look of the database's handles run twice from now on, undone in between, as
 /// backends do to those that met others at work.
 pub fn run_again(db: &Path) {
@@ -185,6 +192,8 @@ pub struct Plan {
     /// By kind of file, then by operation.
     counts: [[AtomicU32; OPERATIONS]; FILE_KINDS],
     faults: AtomicU32,
+    /// The process dies before the last of them; 0 is never.
+    changes_left: AtomicU32,
     disk: Mutex<Option<Disk>>,
     is_run_again: AtomicBool,
     /// Before which statement each first run panics; 0 is none.
@@ -203,6 +212,7 @@ impl Plan {
     /// Counts an operation; returns the fault to fail it with, if it is to fail.
     pub fn meet(&self, kind: FileKind, operation: Operation) -> Option<Fault> {
         self.counter(kind, operation).fetch_add(1, Ordering::SeqCst);
+        self.die_if_due(operation);
         let mut armed = lock(&self.fault);
         let fault = armed.as_mut()?;
         let is_meant = fault.file == kind || fault.file == FileKind::Any;
@@ -219,6 +229,17 @@ impl Plan {
         }
         self.faults.fetch_add(1, Ordering::SeqCst);
         Some(met)
+    }
+
+    fn die_if_due(&self, operation: Operation) {
+        use Operation::{Delete, Sync, Truncate, Write};
+        let is_change = matches!(operation, Write | Sync | Truncate | Delete);
+        let less = |left: u32| left.checked_sub(1);
+        let counted =
+            |left: &AtomicU32| left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        if is_change && counted(&self.changes_left) == Ok(1) {
+            os::die();
+        }
     }
 
     fn counter(&self, kind: FileKind, operation: Operation) -> &AtomicU32 {
