@@ -170,10 +170,11 @@ mod tests {
             fault(std::ptr::without_provenance(0x1001)),
             "the sw_text is not an aligned pointer"
         );
-        let junk = [0x55u64; 8];
-        assert_eq!(fault(junk.as_ptr().cast()), "the pointer is not a sw_text");
-        let freed = [FREED; 8];
-        assert_eq!(fault(freed.as_ptr().cast()), "the sw_text was freed");
+        // Where a host could write: a tag is read as what other threads may change.
+        let mut junk = [0x55u64; 8];
+        assert_eq!(fault(junk.as_mut_ptr().cast()), "the pointer is not a sw_text");
+        let mut freed = [FREED; 8];
+        assert_eq!(fault(freed.as_mut_ptr().cast()), "the sw_text was freed");
     }
 
     #[test]
