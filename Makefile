@@ -191,7 +191,7 @@ curves: build ## how rates go with threads, processes, payloads and history: dra
 	python3 scripts/curves.py
 
 bench-once: build # each row for a moment, so that what measures is known to work
-	SW_BENCH_ROUNDS=1 SW_BENCH_MS=20 $(BENCH_RUN)
+	export SW_BENCH_ROUNDS=1 SW_BENCH_MS=20; $(BENCH_RUN)
 
 header: ## write include/smolwf.h, .cdef and abi/smolwf.h anew; BREAK=1 when more than added
 	SW_UPDATE_HEADER=1 SW_BREAK_ABI=$(BREAK) $(CARGO) test --locked --test header
