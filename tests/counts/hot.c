@@ -2,8 +2,8 @@
  * system: a line each, `name writes reads locks syncs looks wakes allocations`. */
 
 #define _GNU_SOURCE
+#include "../support/call.h"
 #include "counts.h"
-#include "smolwf.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -23,19 +23,6 @@ struct host {
     uint32_t durability;
     int turn;
 };
-
-static void ok(int is_good, const char *what, sw_error *err) {
-    if (is_good) return;
-    fprintf(stderr, "%s: %s\n", what, err == NULL ? "no" : sw_error_message(err));
-    exit(1);
-}
-
-#define CALL(wanted, function, ...)                                                                \
-    do {                                                                                           \
-        sw_error *err = NULL;                                                                      \
-        int32_t code = function(__VA_ARGS__, &err);                                                \
-        ok(code == (wanted), #function, err);                                                      \
-    } while (0)
 
 static void submit(struct host *host) {
     CALL(SW_OK, sw_run_submit, host->store, "w", SW_NTS, "[1]", SW_NTS, NULL, host->id, SW_ID_CAP);

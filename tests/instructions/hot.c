@@ -1,7 +1,7 @@
 /* Calls what hosts call all day, many times each, and has callgrind write down the instructions of each kind
  * under its name. What goes before and after is not counted. */
 
-#include "smolwf.h"
+#include "../support/call.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,19 +12,6 @@ enum { WARM = 40, CALLS = 400, OPENS = 20, IDS = 2000, RUNS = WARM + CALLS };
 
 static char result[201];
 static sw_attempt *held[RUNS];
-
-static void ok(int is_good, const char *what, sw_error *err) {
-    if (is_good) return;
-    fprintf(stderr, "%s: %s\n", what, err == NULL ? "no" : sw_error_message(err));
-    exit(1);
-}
-
-#define CALL(wanted, function, ...)                                                                \
-    do {                                                                                           \
-        sw_error *err = NULL;                                                                      \
-        int32_t code = function(__VA_ARGS__, &err);                                                \
-        ok(code == (wanted), #function, err);                                                      \
-    } while (0)
 
 /* Counts `work` from its turn `WARM` on, of `turns` in all. */
 #define COUNTED(name, turns, warm, work)                                                           \
