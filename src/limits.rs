@@ -79,9 +79,6 @@ pub const CHECKPOINT_PAGES: i32 = 2_000;
 /// Pages in the log at which a checkpoint also waits for readers, so that the log starts over.
 pub const CHECKPOINT_PAGES_HARD: i32 = 16_000;
 
-/// Prepared statements kept per connection; above the number of statements we have.
-pub const STATEMENTS_CACHED: usize = 160;
-
 /// Tries of a run unless its submit says otherwise.
 pub const RUN_TRIES_DEFAULT: u32 = 3;
 

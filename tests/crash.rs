@@ -330,10 +330,8 @@ fn assert_facts(conn: &Connection, facts: &[[String; 4]]) {
     for [kind, run, name, payload] in facts {
         let stored = |sql: &str| -> Option<String> {
             let id = smolwf::id::parse("run", run).unwrap().to_bytes();
-            let statement = conn
-                .prepare_cached(sql)
-                .unwrap()
-                .query_row(rusqlite::params![id, name], |row| row.get(0));
+            let statement =
+                conn.prepare(sql).unwrap().query_row(rusqlite::params![id, name], |row| row.get(0));
             statement.optional().unwrap().map(|column| payload_of(conn, column))
         };
         match kind.as_str() {

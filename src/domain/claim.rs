@@ -99,7 +99,31 @@ impl Outlook {
 
 /// Looks what a claim would find.
 pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Outlook> {
-    let (standing, is_ready) = port.outlook(filter)?;
+    let is_ready = port.ready_head(filter)?.is_some();
+    outlook_with(port, filter, is_ready, now)
+}
+
+/// Looks what a claim would find, and answers `None` at once when a run is ready that its queue has room
+/// for: who claims it sees the rest then.
+pub fn glance(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Option<Outlook>> {
+    let is_ready = port.ready_head(filter)?.is_some();
+    if is_ready && has_room(port, &filter.queue)? {
+        return Ok(None);
+    }
+    outlook_with(port, filter, is_ready, now).map(Some)
+}
+
+fn has_room(port: &mut dyn Port, queue: &str) -> Result<bool> {
+    Ok(port.queue(queue)?.is_none_or(|(limits, running)| limits.room(running) > 0))
+}
+
+fn outlook_with(
+    port: &mut dyn Port,
+    filter: &LaneFilter,
+    is_ready: bool,
+    now: Now,
+) -> Result<Outlook> {
+    let standing = port.standing(&filter.queue)?;
     let has_room = room(&standing) > 0;
     let looks_at_ms = retention::next_look_at_ms(standing.next_retention_at_ms, now);
     let seen = Outlook {
@@ -114,7 +138,7 @@ pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Out
 
 /// Returns in how many milliseconds time moves a run, or a schedule, next; `None` when it never does.
 pub fn moves_in_ms(port: &mut dyn Port, now: Now) -> Result<Option<i64>> {
-    let (standing, _) = port.outlook(&LaneFilter::default())?;
+    let standing = port.standing(&LaneFilter::default().queue)?;
     let due = next_due_at_ms(&standing).map(|at| at.saturating_sub(now.wall_ms));
     // The lease of an owner that lives has no end.
     let lapse = standing.next_lapse_ms.filter(|at| *at != i64::MAX);

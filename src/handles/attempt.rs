@@ -195,7 +195,7 @@ impl Attempt {
     /// Looks whether the attempt may go on. Waits for no writer.
     pub fn check(&self) -> Result<()> {
         let (entered, now) = (self.store.enter()?, self.now());
-        entered.read(|tx| hold::living(tx, self.fence, now).map(|_| ()))
+        entered.glance(|tx| hold::living(tx, self.fence, now).map(|_| ()))
     }
 
     /// Ends the run with its result, JSON; `null` if `None`.

@@ -172,7 +172,7 @@ impl Attempt {
             self.occurrences().touch(held.name(), held.occurrence());
         } else if is_cleanup || !self.has_looked(entered, now) {
             let recalls = entered.recalls();
-            let hold = entered.read(|tx| step::may_run(tx, fence, is_cleanup, now))?;
+            let hold = entered.glance(|tx| step::may_run(tx, fence, is_cleanup, now))?;
             self.note_look(recalls, &hold, now);
         }
         // From here on it is the step's to let go of.

@@ -62,10 +62,12 @@ impl Store {
         let now = self.terms.clock.now();
         let owner_key = self.owner.key.load(Ordering::Relaxed);
         let filter = LaneFilter { owner_key, ..claim.filter() };
-        let outlook = entered.read(|tx| claim::outlook(tx, &filter, now))?;
-        let dead = self.dead_owners(entered, &outlook, now)?;
-        if !outlook.is_promising && dead.is_empty() {
-            return Ok(Look::Nothing(outlook));
+        let mut dead = Vec::new();
+        if let Some(outlook) = self.glance(entered, &filter, now)? {
+            dead = self.dead_owners(entered, &outlook, now)?;
+            if !outlook.is_promising && dead.is_empty() {
+                return Ok(Look::Nothing(outlook));
+            }
         }
         let claimer = Claimer {
             owner: self.owner(entered)?,
@@ -82,7 +84,10 @@ impl Store {
                 || give_up.is_some_and(|give_up| Instant::now() >= give_up)
         };
         let picked = self.pick(entered, &claimer, max, &is_over)?;
-        let Some(first) = picked.first() else { return Ok(Look::Nothing(outlook)) };
+        let Some(first) = picked.first() else {
+            let filter = &claimer.filter;
+            return entered.read(|tx| claim::outlook(tx, filter, now)).map(Look::Nothing);
+        };
         self.owner.key.store(first.owner_key, Ordering::Relaxed);
         let (queue, now) = (claimer.filter.queue, self.terms.clock.now());
         let attempt = |claimed| {
@@ -112,12 +117,29 @@ impl Store {
         }
     }
 
+    /// Looks what a claim would find; `None` when it will find something, and owners were asked after
+    /// lately.
+    fn glance(
+        &self,
+        entered: &Entered<'_>,
+        filter: &LaneFilter,
+        now: Now,
+    ) -> Result<Option<Outlook>> {
+        if self.has_probed_lately(now) {
+            return entered.glance(|tx| claim::glance(tx, filter, now));
+        }
+        entered.glance(|tx| claim::outlook(tx, filter, now)).map(Some)
+    }
+
+    fn has_probed_lately(&self, now: Now) -> bool {
+        let probed_at = self.probed_ms.load(Ordering::Relaxed);
+        (0..OWNER_PROBE_MS).contains(&now.lease_ms.saturating_sub(probed_at))
+    }
+
     /// Returns the owners in the file that are gone. Asked seldom while there is work, and whenever
     /// the answer would be that there is none (P12).
     fn dead_owners(&self, entered: &Entered<'_>, outlook: &Outlook, now: Now) -> Result<Vec<i64>> {
-        let probed_at = self.probed_ms.load(Ordering::Relaxed);
-        let is_recent = (0..OWNER_PROBE_MS).contains(&now.lease_ms.saturating_sub(probed_at));
-        if outlook.is_promising && is_recent {
+        if outlook.is_promising && self.has_probed_lately(now) {
             return Ok(Vec::new());
         }
         self.probed_ms.store(now.lease_ms, Ordering::Relaxed);

@@ -67,6 +67,11 @@ impl<'store> Entered<'store> {
         self.backend()?.read(work)
     }
 
+    /// Runs a read of a few rows that is asked for often; as [`Entered::read`] does.
+    pub(crate) fn glance<T>(&self, work: impl FnMut(&mut dyn Port) -> Result<T>) -> Result<T> {
+        self.backend()?.glance(work)
+    }
+
     /// Runs the write of a call.
     pub(crate) fn write<T, Work>(&self, call: Call, work: Work) -> Result<T>
     where

@@ -77,6 +77,11 @@ impl Backend {
         ask!(self, backend => backend.read(|tx| work(tx)))
     }
 
+    /// Runs `work` as [`Backend::read`] does, for a look at a few rows that is taken often.
+    pub fn glance<T>(&self, mut work: impl FnMut(&mut dyn Port) -> Result<T>) -> Result<T> {
+        ask!(self, backend => backend.glance(|tx| work(tx)))
+    }
+
     /// Runs `work` as [`Backend::read`] does, on a store of any schema of ours.
     pub fn read_any<T>(&self, mut work: impl FnMut(&mut dyn Port) -> Result<T>) -> Result<T> {
         ask!(self, backend => backend.read_any(|tx| work(tx)))

@@ -245,7 +245,7 @@ fn assert_facts(conn: &Connection, facts: &[[String; 4]]) {
         let id = smolwf::id::parse("run", run).unwrap().to_bytes();
         let stored = |sql: &str, argument: &str| -> Option<String> {
             let statement = conn
-                .prepare_cached(sql)
+                .prepare(sql)
                 .unwrap()
                 .query_row(rusqlite::params![id, argument], |row| row.get(0));
             statement.optional().unwrap().map(|column| payload_of(conn, column))
@@ -275,7 +275,7 @@ fn assert_facts(conn: &Connection, facts: &[[String; 4]]) {
 }
 
 fn children(conn: &Connection, id: [u8; 16]) -> Vec<String> {
-    let mut statement = conn.prepare_cached(CHILDREN).unwrap();
+    let mut statement = conn.prepare(CHILDREN).unwrap();
     let ids = statement.query_map([id], |row| row.get::<_, [u8; 16]>(0)).unwrap();
     ids.map(|id| smolwf::id::write("run", smolwf::id::Id::from_bytes(id.unwrap()))).collect()
 }

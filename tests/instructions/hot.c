@@ -96,6 +96,10 @@ int main(int count, char **arguments) {
     CALL(SW_OK, sw_attempt_release, attempt, 0);
     sw_attempt_free(attempt);
     attempt = claim(store);
+    /* Opens what reads from the file, once. */
+    sw_text *stats;
+    CALL(SW_OK, sw_store_stats, store, &stats);
+    sw_text_free(stats);
     /* With what reads the history at the first of them. */
     COUNTED("replay", RUNS, 0, replay(attempt, turn));
     complete(attempt);

@@ -127,8 +127,6 @@ pub struct Lost {
 pub trait ClaimPort {
     /// Returns what moves by itself, and how a queue stands.
     fn standing(&mut self, queue: &str) -> Result<Standing>;
-    /// Returns that of the filter's queue, and whether a lane that matches has a ready task.
-    fn outlook(&mut self, filter: &LaneFilter) -> Result<(Standing, bool)>;
     /// Gives ready tasks of the lanes that match to a claimer, in their order, and stops behind one that
     /// stands at a gate: what is ready after it is for the domain to say.
     fn claim_heads(

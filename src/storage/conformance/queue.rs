@@ -2,7 +2,7 @@
 
 use super::{Bed, at, claimer, plain, run_id};
 use crate::domain::attempt::End;
-use crate::domain::claim::{claim, outlook};
+use crate::domain::claim::{claim, glance, outlook};
 use crate::domain::control::{cancel, pause, resume, retry};
 use crate::domain::port::{Fence, GatePlace, QueueLimits, TaskState};
 use crate::domain::queue::{let_in, set};
@@ -66,7 +66,10 @@ pub(super) fn a_queue_holds_no_more_runs_than_its_limit(bed: &mut dyn Bed) {
     assert!(bed.next().is_none());
     let filter = claimer(1, bed.owner_key(1)).filter;
     assert!(!bed.tx(|port| outlook(port, &filter, at(6))).unwrap().is_promising, "no lock for it");
+    let glance = |bed: &mut dyn Bed| bed.tx(|port| glance(port, &filter, at(7))).unwrap();
+    assert!(glance(bed).is_some_and(|seen| !seen.is_promising), "a full queue, with runs ready");
     bed.finish(first, &End::Complete("1".into()), at(7)).unwrap();
+    assert!(glance(bed).is_none(), "ready, and room for it");
     assert!(bed.next().is_some() && bed.next().is_none());
     bed.finish(second, &End::Release(0), at(7)).unwrap();
     assert!(bed.next().is_some() && bed.next().is_none());

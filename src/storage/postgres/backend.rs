@@ -151,6 +151,11 @@ impl Backend {
         self.read_of(false, work)
     }
 
+    /// Runs `work` as [`Backend::read`] does, for a look at a few rows.
+    pub fn glance<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        self.read(work)
+    }
+
     /// Runs `work` as [`Backend::read`] does, on any schema of ours.
     pub fn read_any<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         self.read_of(true, work)

@@ -133,10 +133,6 @@ impl ClaimPort for Tx<'_> {
         Ok(Standing { owners, ..standing })
     }
 
-    fn outlook(&mut self, filter: &LaneFilter) -> Result<(Standing, bool)> {
-        Ok((self.standing(&filter.queue)?, self.ready_head(filter)?.is_some()))
-    }
-
     fn claim_heads(
         &mut self,
         filter: &LaneFilter,

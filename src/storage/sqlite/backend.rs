@@ -13,9 +13,9 @@ use super::backup::Copy;
 use super::migrate::Seen;
 use super::owner::Mark;
 use super::path::FileKey;
-use super::readers::{self, Look, Readers};
+use super::readers::{self, Readers};
 use super::side::Side;
-use super::tx::Tx;
+use super::tx::{Look, Tx};
 use super::writer::Writer;
 use crate::clock::{LeaseClock, Now};
 use crate::domain::Durability;
@@ -91,6 +91,17 @@ impl Backend {
             _ => self.readers.read(false, look),
         };
         readers::look(read, work)
+    }
+
+    /// Runs `work` as [`Backend::read`] does, for a look at a few rows: on the connection that writes, if
+    /// nobody has it at this moment. That one has the pages at hand, which a reader of its own reads anew
+    /// after each commit.
+    pub fn glance<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let writer = self.file.writer.as_ref().filter(|_| self.file.path.is_some());
+        match writer.and_then(Writer::idle_connection) {
+            Some(connection) => readers::look(|look| connection.look(look), work),
+            None => self.read(work),
+        }
     }
 
     /// Runs `work` as [`Backend::read`] does, on a file of any schema of ours.

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use std::sync::Arc;
 
+use super::conn::Conn;
 use super::connect::make_compactable;
 use super::host::Host;
 use super::migrate;
@@ -16,7 +17,7 @@ use crate::storage::conformance::Bed;
 
 /// A store on a connection of its own.
 struct SqliteBed {
-    conn: Connection,
+    conn: Conn,
     host: Arc<Host>,
     schema: migrate::Seen,
     news: News,
@@ -41,11 +42,10 @@ pub(in crate::storage) fn in_a_file() -> Option<Box<dyn Bed>> {
 
 impl SqliteBed {
     fn boxed(mut conn: Connection, folder: Option<TempDir>) -> Box<dyn Bed> {
-        conn.set_prepared_statement_cache_capacity(200);
         migrate::apply(&conn, None, 1).unwrap();
         let host = Host::install(&mut conn).unwrap();
         Box::new(SqliteBed {
-            conn,
+            conn: Conn::new(conn),
             host,
             schema: migrate::Seen::default(),
             news: News::default(),
@@ -54,7 +54,7 @@ impl SqliteBed {
     }
 
     fn names(&self, sql: &str, of: &[&str]) -> Vec<String> {
-        let mut rows = self.conn.prepare_cached(sql).unwrap();
+        let mut rows = self.conn.prepare(sql).unwrap();
         let names = rows.query_map(rusqlite::params_from_iter(of), |row| row.get(0)).unwrap();
         names.collect::<rusqlite::Result<_>>().unwrap()
     }
@@ -86,7 +86,7 @@ impl Bed for SqliteBed {
         for table in self.names(TABLES, &[]) {
             let key = self.names(KEY, &[&table]).join(", ");
             let sql = format!("SELECT * FROM {table} ORDER BY {key}");
-            let mut rows = self.conn.prepare_cached(&sql).unwrap();
+            let mut rows = self.conn.prepare(&sql).unwrap();
             let columns = rows.column_count();
             let mut rows = rows.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {

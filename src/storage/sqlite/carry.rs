@@ -302,6 +302,7 @@ mod tests {
     use rusqlite::Connection;
     use rusqlite::types::Value;
 
+    use super::super::conn::Conn;
     use super::super::migrate;
     use super::*;
     use crate::clock::Now;
@@ -310,7 +311,7 @@ mod tests {
     use crate::id;
 
     /// Returns what a row has in each of its columns that is not NULL.
-    fn row(conn: &Connection, table: &str) -> BTreeMap<String, Value> {
+    fn row(conn: &Conn, table: &str) -> BTreeMap<String, Value> {
         let mut statement = conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let values = statement.query_row([], |row| {
@@ -320,8 +321,8 @@ mod tests {
         all.filter(|(_, value)| *value != Value::Null).collect()
     }
 
-    fn migrated() -> Connection {
-        let conn = Connection::open_in_memory().unwrap();
+    fn migrated() -> Conn {
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, None, 1).unwrap();
         conn
     }
@@ -358,7 +359,7 @@ mod tests {
         let tree = read(&document, bounds, Ids::Keep, id::new_id).unwrap();
         bring(&mut Tx::new(&there), &tree, id::new_id(), Now { wall_ms: 9, ..now }).unwrap();
         assert_eq!(row(&there, "sw_workflow_runs"), row(&here, "sw_workflow_runs"));
-        let task = |conn: &Connection| {
+        let task = |conn: &Conn| {
             let mut task = row(conn, "sw_workflow_tasks");
             task.remove("version");
             task

@@ -509,6 +509,7 @@ impl CheckPort for Tx<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::conn::Conn;
     use super::*;
     use crate::limits::PAYLOAD_INLINE_BYTES_MAX;
     use crate::storage::sqlite::migrate;
@@ -565,7 +566,7 @@ UPDATE sw_workflow_tasks SET state = 1, gate = 'k', owner_key = NULL;
 UPDATE sw_workflow_lanes SET first_priority = 0, first_due_at_ms = 1, first_task_key = 2";
 
     fn found(damage: &str) -> Vec<&'static str> {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, None, 1).unwrap();
         conn.execute_batch(SOUND).unwrap();
         let large = format!("\"{}\"", "x".repeat(PAYLOAD_INLINE_BYTES_MAX));
@@ -591,7 +592,7 @@ PRAGMA ignore_check_constraints = ON;
 INSERT INTO mine VALUES (0);
 INSERT INTO slow VALUES (replace(hex(zeroblob(5000)), '0', 'a'));
 PRAGMA ignore_check_constraints = OFF;";
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, None, 1).unwrap();
         conn.execute_batch(RULES).unwrap();
         assert_eq!(Tx::new(&conn).faults(20).unwrap(), []);

@@ -161,10 +161,6 @@ impl ClaimPort for Tx<'_> {
         Ok(standing)
     }
 
-    fn outlook(&mut self, filter: &LaneFilter) -> Result<(Standing, bool)> {
-        Ok((self.standing(&filter.queue)?, self.first_ready(filter)?.is_some()))
-    }
-
     fn claim_heads(
         &mut self,
         filter: &LaneFilter,
@@ -305,6 +301,7 @@ mod tests {
 
     use rusqlite::{Connection, OptionalExtension};
 
+    use super::super::conn::Conn;
     use super::super::migrate;
     use super::super::owner::Mark;
     use super::super::tx::Tx;
@@ -318,9 +315,8 @@ mod tests {
     const NOW: Now = Now { wall_ms: 1_000, lease_ms: 1_000 };
 
     /// A store with so many runs of each kind that a claim must not look at.
-    fn crowded(count: u32) -> Connection {
-        let conn = Connection::open_in_memory().unwrap();
-        conn.set_prepared_statement_cache_capacity(200);
+    fn crowded(count: u32) -> Conn {
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, None, 1).unwrap();
         let mut tx = Tx::new(&conn);
         let limits = crate::domain::port::QueueLimits {
@@ -367,7 +363,7 @@ mod tests {
         }
     }
 
-    fn take(conn: &Connection, filter: &LaneFilter) -> Option<String> {
+    fn take(conn: &Conn, filter: &LaneFilter) -> Option<String> {
         let claimer = claimer(filter.clone());
         let outlook = outlook(&mut Tx::new(conn), &claimer.filter, NOW).unwrap();
         let mut picked = claim(&mut Tx::new(conn), &claimer, 1, NOW).unwrap();
@@ -377,19 +373,23 @@ mod tests {
         run
     }
 
-    /// Returns how many instructions of SQLite's machine ten looks and claims take, after a first one.
-    fn instructions(mut conn: Connection, filter: &LaneFilter) -> u64 {
-        let found = take(&conn, filter);
+    /// Counts the instructions of SQLite's machine on a connection from here on.
+    fn counting(conn: Conn) -> (Conn, Arc<AtomicU64>) {
+        let mut conn = conn.alone();
         let seen = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&seen);
-        conn.progress_handler(
-            1,
-            Some(move || {
-                counter.fetch_add(1, Ordering::Relaxed);
-                false
-            }),
-        )
-        .unwrap();
+        let count = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        conn.progress_handler(1, Some(count)).unwrap();
+        (Conn::new(conn), seen)
+    }
+
+    /// Returns how many instructions ten looks and claims take, after a first one.
+    fn instructions(conn: Conn, filter: &LaneFilter) -> u64 {
+        let found = take(&conn, filter);
+        let (conn, seen) = counting(conn);
         (0..10).for_each(|_| assert_eq!(take(&conn, filter), found));
         seen.load(Ordering::Relaxed)
     }
@@ -402,7 +402,7 @@ mod tests {
     /// sweeps its own lanes until there are none, went on for ever.
     #[test]
     fn what_is_listed_and_not_there_ends_a_sweep() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, None, 8).unwrap();
         let lane = Tx::new(&conn).lane_delete(9);
         let cancel = crate::domain::port::ControlPort::cascade_set(&mut Tx::new(&conn), 9, None);
@@ -421,7 +421,7 @@ mod tests {
 
     /// Returns how many instructions it takes to find one lapsed run among so many that are not.
     fn instructions_of_lost(count: u32) -> u64 {
-        let mut conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, None, 1).unwrap();
         conn.execute_batch(
             "INSERT INTO sw_workflow_owners (mark, boot, pid, opened_at_ms) VALUES (1, x'07', 1, 1)",
@@ -437,13 +437,7 @@ mod tests {
             )
             .unwrap();
         }
-        let seen = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&seen);
-        let count_one = move || {
-            counter.fetch_add(1, Ordering::Relaxed);
-            false
-        };
-        conn.progress_handler(1, Some(count_one)).unwrap();
+        let (conn, seen) = counting(conn);
         let lost = Tx::new(&conn).lost(10, &[], 64).unwrap();
         assert_eq!(lost.len(), 1);
         seen.load(Ordering::Relaxed)
@@ -455,7 +449,7 @@ mod tests {
         assert_same("running", few, many);
     }
 
-    fn submit_to(conn: &Connection, workflow: &str, version: &str, key: Option<&str>) {
+    fn submit_to(conn: &Conn, workflow: &str, version: &str, key: Option<&str>) {
         let run = Submit {
             workflow: workflow.into(),
             code_version: Some(version.into()),
@@ -465,9 +459,8 @@ mod tests {
         submit(&mut Tx::new(conn), &run, new_id(), 0, NOW).unwrap();
     }
 
-    fn empty() -> Connection {
-        let conn = Connection::open_in_memory().unwrap();
-        conn.set_prepared_statement_cache_capacity(200);
+    fn empty() -> Conn {
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, None, 1).unwrap();
         conn
     }
@@ -485,7 +478,7 @@ mod tests {
     }
 
     /// So many lanes, each of a workflow and a version of its own, and 20 runs of "w" in "v".
-    fn laned(count: u32, is_ready: bool) -> Connection {
+    fn laned(count: u32, is_ready: bool) -> Conn {
         let conn = empty();
         for at in 0..count {
             let (workflow, version) = (format!("w{at}"), format!("v{at}"));
@@ -520,20 +513,13 @@ mod tests {
     }
 
     /// Looks and claims that may find something else each time.
-    fn instructions_of(conn: Connection, filter: &LaneFilter) -> u64 {
+    fn instructions_of(conn: Conn, filter: &LaneFilter) -> u64 {
         let is_named = filter.workflows.is_some() || filter.code_versions.is_some();
         if is_named {
             return instructions(conn, filter);
         }
-        let mut conn = conn;
         take(&conn, filter);
-        let seen = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&seen);
-        let count = move || {
-            counter.fetch_add(1, Ordering::Relaxed);
-            false
-        };
-        conn.progress_handler(1, Some(count)).unwrap();
+        let (conn, seen) = counting(conn);
         (0..10).for_each(|_| assert!(take(&conn, filter).is_some()));
         seen.load(Ordering::Relaxed)
     }
@@ -541,17 +527,11 @@ mod tests {
     /// Returns how many instructions a claim of so many runs takes for each, with runs of so many lanes
     /// that come in turns.
     fn instructions_per_run(lanes: u32, max: u32) -> u64 {
-        let mut conn = empty();
+        let conn = empty();
         (0..600).for_each(|at| submit_to(&conn, &format!("w{}", at % lanes), "v", None));
-        let seen = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&seen);
-        let count = move || {
-            counter.fetch_add(1, Ordering::Relaxed);
-            false
-        };
         let claimer = claimer(LaneFilter::default());
         claim(&mut Tx::new(&conn), &claimer, 1, NOW).unwrap();
-        conn.progress_handler(1, Some(count)).unwrap();
+        let (conn, seen) = counting(conn);
         let picked = claim(&mut Tx::new(&conn), &claimer, max, NOW).unwrap();
         assert_eq!(picked.runs.len(), max as usize);
         seen.load(Ordering::Relaxed) / u64::from(max)

@@ -10,7 +10,6 @@ use super::errors::map;
 use super::names::log_path;
 use super::vfs::{self, layer};
 use crate::error::{Error, Result};
-use crate::limits::STATEMENTS_CACHED;
 use crate::os;
 
 /// Opens a connection, over our layer.
@@ -57,7 +56,6 @@ pub fn make_compactable(conn: &Connection) -> Result<()> {
 /// Sets what every connection has (P1).
 pub fn set_pragmas(conn: &Connection, busy_timeout_ms: u32) -> Result<()> {
     conn.busy_timeout(Duration::from_millis(busy_timeout_ms.into())).map_err(map)?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true).map_err(map)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(map)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(map)?;

@@ -337,7 +337,7 @@ impl Tx<'_> {
     /// Goes through lanes in the order of their places, as far as one may hold a run that is asked for.
     fn go_through(
         &self,
-        sql: &str,
+        sql: &'static str,
         params: impl Params,
         owner_key: OwnerKey,
         walk: &mut Walk,
@@ -406,6 +406,7 @@ pub(super) fn names_json(names: Option<&[String]>) -> Option<String> {
 mod tests {
     use rusqlite::{Connection, OptionalExtension};
 
+    use super::super::conn::Conn;
     use super::super::migrate;
     use super::super::owner::Mark;
     use super::*;
@@ -422,7 +423,7 @@ mod tests {
 
     /// A queue of more lanes than may be loose, a claimer of all of them, and numbers that look random.
     struct Crowd {
-        conn: Connection,
+        conn: Conn,
         claimer: Claimer,
         runs: Vec<Id>,
         held: Vec<Fence>,
@@ -434,8 +435,7 @@ mod tests {
 
     impl Crowd {
         fn new(seed: u64) -> Crowd {
-            let conn = Connection::open_in_memory().unwrap();
-            conn.set_prepared_statement_cache_capacity(200);
+            let conn = Conn::new(Connection::open_in_memory().unwrap());
             migrate::apply(&conn, None, 1).unwrap();
             let limits =
                 QueueLimits { concurrency_per_key: Some(PER_KEY), ..QueueLimits::default() };

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::conn::Conn;
 use super::errors::map;
 use super::shape;
 use crate::error::Result;
@@ -63,7 +64,7 @@ impl Seen {
     /// Returns the file's schema, inside the transaction that is open on `conn`. The cookie is read
     /// each time, so that a migration by another process is never missed (P3). Nothing is changed in it
     /// yet: what is kept must be what is committed.
-    pub fn look(&self, conn: &Connection) -> Result<Schema> {
+    pub fn look(&self, conn: &Conn) -> Result<Schema> {
         let cookie = cookie(conn)?;
         if let Some(schema) = self.known(cookie) {
             return Ok(schema);
@@ -74,7 +75,7 @@ impl Seen {
     }
 
     /// Returns the same in a transaction that may have changed it, of which nothing is kept.
-    pub fn look_within(&self, conn: &Connection) -> Result<Schema> {
+    pub fn look_within(&self, conn: &Conn) -> Result<Schema> {
         self.known(cookie(conn)?).map_or_else(|| inspect(conn), Ok)
     }
 
@@ -89,10 +90,8 @@ impl Seen {
     }
 }
 
-fn cookie(conn: &Connection) -> Result<i64> {
-    conn.prepare_cached("PRAGMA schema_version")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-        .map_err(map)
+fn cookie(conn: &Conn) -> Result<i64> {
+    conn.ready("PRAGMA schema_version")?.query_row([], |row| row.get(0)).map_err(map)
 }
 
 /// Reads what schema a file has, without trusting that its tables are ours.
@@ -188,6 +187,7 @@ fn list_rows(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::conn::Conn;
     use super::super::tx::Tx;
     use super::*;
     use crate::domain::port::CheckPort;
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn what_was_seen_of_a_schema_is_shared_until_that_moves() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || Connection::open(folder.path().join("db")).unwrap();
+        let open = || Conn::new(Connection::open(folder.path().join("db")).unwrap());
         let (one, other, seen) = (open(), open(), Seen::default());
         assert_eq!(seen.look(&one).unwrap(), Schema::Ours(0));
         apply(&other, Some(3), 1).unwrap();
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn each_step_applies_to_the_one_before_and_the_records_say_so() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         for target in 1..=NEWEST {
             assert_eq!(apply(&conn, Some(target), 8).unwrap(), 1);
             assert_eq!(inspect(&conn).unwrap(), Schema::Ours(target));
@@ -245,7 +245,7 @@ mod tests {
     /// By that a handle that is open learns of it, one of an older library too.
     #[test]
     fn each_step_changes_what_sqlite_knows_of_the_schema() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         let cookie = || conn.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));
         for target in 1..=NEWEST {
             let before = cookie().unwrap();
@@ -256,18 +256,18 @@ mod tests {
 
     #[test]
     fn an_edited_a_newer_and_a_foreign_schema_are_told_apart() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         apply(&conn, None, 8).unwrap();
         conn.execute_batch("UPDATE sw_migrations SET checksum = x'00' WHERE id = 2").unwrap();
         assert_eq!(inspect(&conn).unwrap(), Schema::Edited(2));
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         apply(&conn, None, 8).unwrap();
         conn.execute(RECORD_INSERT, params![NEWEST + 1, "9.9.9", 1, [0u8].as_slice()]).unwrap();
         assert_eq!(inspect(&conn).unwrap(), Schema::New(NEWEST + 1));
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         conn.execute_batch("CREATE TABLE sw_workflow_runs (x)").unwrap();
         assert!(matches!(inspect(&conn).unwrap(), Schema::Foreign(_)));
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         conn.execute_batch("CREATE TABLE sw_migrations (id INTEGER PRIMARY KEY, applied_time)")
             .unwrap();
         assert!(matches!(inspect(&conn).unwrap(), Schema::Foreign(_)));
@@ -296,7 +296,7 @@ INSERT INTO sw_budget_totals VALUES (1, 't', 2, '', 3, 1), (1, 't', 3, '', 4, 1)
 
     #[test]
     fn runs_and_what_they_spent_come_to_name_lanes_that_are_open_to_all() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         apply(&conn, Some(10), 8).unwrap();
         conn.execute_batch(LANES_OF_OWNERS).unwrap();
         apply(&conn, None, 8).unwrap();
@@ -310,7 +310,7 @@ INSERT INTO sw_budget_totals VALUES (1, 't', 2, '', 3, 1), (1, 't', 3, '', 4, 1)
 
     #[test]
     fn the_application_id_of_somebodys_file_stays() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         conn.execute_batch("PRAGMA application_id = 5; CREATE TABLE mine (x)").unwrap();
         apply(&conn, None, 8).unwrap();
         let id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).unwrap();

@@ -1,5 +1,6 @@
 //! The backend over SQLite.
 
+mod conn;
 pub mod connect;
 mod errors;
 #[cfg(any(test, feature = "fault"))]

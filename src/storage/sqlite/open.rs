@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::backend::{Backend, FILES, File};
+use super::conn::Conn;
 use super::connect::{connect, connect_reader, make_compactable, set_pragmas};
 use super::errors::{cannot_open, map, map_code};
 use super::migrate::Seen;
@@ -227,7 +228,7 @@ fn look(path: &Path, busy_timeout_ms: u32, schema: &Seen) -> Result<Look> {
         Err(error @ (Error::Corrupt(_) | Error::NotAStore(_))) => {
             return refuse_short(path, has_log).and(Err(error));
         }
-        conn => conn?,
+        conn => Conn::new(conn?),
     };
     let found = look_within(&conn, path, has_log, schema);
     if is_there(path, vfs::reads_alone_until(&conn)?)? {
@@ -251,7 +252,7 @@ fn look_at_start(path: &Path, header: &vfs::Header, size: u64) -> Result<Look> {
 }
 
 /// Looks at a file in a read transaction, so that nobody changes it in between.
-fn look_within(conn: &Connection, path: &Path, has_log: bool, schema: &Seen) -> Result<()> {
+fn look_within(conn: &Conn, path: &Path, has_log: bool, schema: &Seen) -> Result<()> {
     conn.execute_batch("BEGIN").map_err(map)?;
     conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map)?;
     refuse_short(path, has_log)?;

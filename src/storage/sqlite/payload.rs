@@ -298,13 +298,14 @@ fn damaged(key: i64, what: &str) -> Error {
 mod tests {
     use rusqlite::Connection;
 
+    use super::super::conn::Conn;
     use super::super::migrate;
     use super::*;
     use crate::domain::port::{ControlPort, QueryPort, RetentionPort, Room, StepKind, StepPort};
     use crate::id::Id;
 
-    fn empty() -> Connection {
-        let conn = Connection::open_in_memory().unwrap();
+    fn empty() -> Conn {
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, None, 1).unwrap();
         conn
     }
@@ -312,7 +313,7 @@ mod tests {
     /// Args and a result as they stood before there were bodies: read, forked and pruned like any others.
     #[test]
     fn what_was_written_before_stays_readable() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, Some(crate::storage::steps::NEWEST - 1), 1).unwrap();
         let (args, result) = (large(b'a'), large(b'r'));
         let run_id = Id::from_bytes([7; 16]);

@@ -4,6 +4,7 @@
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, StatementStatus};
 
+use super::conn::Conn;
 use super::{migrate, open, statements};
 
 /// Part of a statement that may scan a table, and why.
@@ -95,8 +96,8 @@ const HOT: &[(&str, &[&str])] = &[
     ("WHERE root_key = ?1 AND unit = ?2", &["USING PRIMARY KEY (root_key=? AND unit=?)"]),
 ];
 
-fn migrated() -> Connection {
-    let conn = Connection::open_in_memory().unwrap();
+fn migrated() -> Conn {
+    let conn = Conn::new(Connection::open_in_memory().unwrap());
     // As every connection of ours has it.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
     migrate::apply(&conn, None, 1).unwrap();
@@ -104,7 +105,7 @@ fn migrated() -> Connection {
 }
 
 /// Returns the plan of a statement, line by line.
-fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+fn plan(conn: &Conn, sql: &str) -> Vec<String> {
     let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let values = vec![rusqlite::types::Null; explain.parameter_count()];
     let lines = explain.query_map(rusqlite::params_from_iter(values), |row| row.get(3)).unwrap();
@@ -243,7 +244,7 @@ fn is_scan(sql: &str, line: &str) -> bool {
 
 /// Returns what the statement calls the table of a look-up, and the first column of its index that the
 /// look-up leaves open though all before it are fixed.
-fn next_column(conn: &Connection, sql: &str, line: &str) -> Option<(String, String)> {
+fn next_column(conn: &Conn, sql: &str, line: &str) -> Option<(String, String)> {
     let (head, bounds) = line.strip_prefix("SEARCH ")?.split_once(" (")?;
     if bounds.contains(['<', '>']) || head.ends_with("INTEGER PRIMARY KEY") {
         return None;
@@ -267,7 +268,7 @@ fn next_column(conn: &Connection, sql: &str, line: &str) -> Option<(String, Stri
     Some((of, column))
 }
 
-fn primary_key(conn: &Connection, table: &str) -> String {
+fn primary_key(conn: &Conn, table: &str) -> String {
     let sql = "SELECT name FROM pragma_index_list(?1) WHERE origin = 'pk'";
     conn.query_row(sql, [table], |row| row.get(0)).unwrap()
 }

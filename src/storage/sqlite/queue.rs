@@ -52,11 +52,17 @@ VALUES (?1, ?2, 1)
 ON CONFLICT (queue, gate) DO UPDATE
 SET running = running + 1";
 
+// Most queues have no limits, so no row.
+const QUEUE_LIMITED: &str = "
+SELECT q.queue
+FROM sw_workflow_lanes AS l
+JOIN sw_workflow_queues AS q ON q.queue = l.queue
+WHERE l.lane_key = ?1";
+
 const QUEUE_REMOVE: &str = "
 UPDATE sw_workflow_queues
 SET running = max(running - 1, 0)
-WHERE queue = (SELECT queue FROM sw_workflow_lanes WHERE lane_key = ?1)
-RETURNING queue";
+WHERE queue = ?1";
 
 const GATE_REMOVE: &str = "
 UPDATE sw_workflow_gates
@@ -113,6 +119,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     GATE_RUNNING,
     QUEUE_ADD,
     GATE_ADD,
+    QUEUE_LIMITED,
     QUEUE_REMOVE,
     GATE_REMOVE,
     GATE_DROP,
@@ -148,12 +155,14 @@ impl QueuePort for Tx<'_> {
     }
 
     fn running_remove(&mut self, lane_key: LaneKey, gate: Option<&str>) -> Result<Option<String>> {
-        let queue: Option<String> = self.one(QUEUE_REMOVE, [lane_key], |row| row.get(0))?;
-        if let (Some(queue), Some(gate)) = (&queue, gate) {
-            self.execute(GATE_REMOVE, (queue, gate))?;
-            self.execute(GATE_DROP, (queue, gate))?;
+        let queue: Option<String> = self.one(QUEUE_LIMITED, [lane_key], |row| row.get(0))?;
+        let Some(queue) = queue else { return Ok(None) };
+        self.execute(QUEUE_REMOVE, [&queue])?;
+        if let Some(gate) = gate {
+            self.execute(GATE_REMOVE, (&queue, gate))?;
+            self.execute(GATE_DROP, (&queue, gate))?;
         }
-        Ok(queue)
+        Ok(Some(queue))
     }
 
     fn gate_room(&mut self, place: &GatePlace) -> Result<u32> {

@@ -5,23 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-
+use super::conn::Conn;
 use super::connect::connect_reader;
-use super::errors::map;
 use super::host::Host;
 use super::migrate::Seen;
 use super::path::{self, FileKey};
-use super::tx::Tx;
+use super::tx::{self, Look, Tx};
 use super::vfs;
 use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::limits::LOOKS_MAX;
 use crate::lock::Unpoisoned;
 use crate::os;
-
-/// What is done in a read transaction. It keeps what it has read: the ways there are compiled once for all.
-pub type Look<'work> = &'work mut dyn FnMut(&mut Tx<'_>) -> Result<()>;
 
 /// Takes a look and returns what it has read.
 pub fn look<T>(
@@ -54,7 +49,7 @@ struct Pool {
 }
 
 struct Reader {
-    conn: Connection,
+    conn: Conn,
     host: Arc<Host>,
     schema: Seen,
     /// The suffix of a file at whose coming it is no longer good; see `vfs::reads_alone_until`.
@@ -156,7 +151,7 @@ impl Readers {
             ));
         }
         let host = Host::install(&mut conn)?;
-        Ok(Reader { conn, host, schema: self.schema.clone(), alone_until })
+        Ok(Reader { conn: Conn::new(conn), host, schema: self.schema.clone(), alone_until })
     }
 
     fn put_back(&self, reader: Option<Reader>) {
@@ -199,32 +194,9 @@ impl Drop for Lent<'_> {
 }
 
 impl Reader {
+    /// What its transaction leaves open, its return finds.
     fn read(&mut self, is_schema_free: bool, work: Look<'_>) -> Result<()> {
-        let transaction = Transaction::begin(&self.conn)?;
-        let schema = self.schema.look(&self.conn)?;
-        if let Some(refusal) = schema.refusal(is_schema_free) {
-            return Err(refusal);
-        }
-        let value = work(&mut Tx::hosting(&self.conn, &self.host, &self.schema));
-        drop(transaction);
-        value
-    }
-}
-
-/// A read transaction that ends when dropped.
-struct Transaction<'conn>(&'conn Connection);
-
-impl<'conn> Transaction<'conn> {
-    fn begin(conn: &'conn Connection) -> Result<Transaction<'conn>> {
-        conn.prepare_cached("BEGIN").and_then(|mut s| s.execute([])).map_err(map)?;
-        Ok(Transaction(conn))
-    }
-}
-
-impl Drop for Transaction<'_> {
-    fn drop(&mut self) {
-        // What a read transaction leaves open, its reader's return finds.
-        let _ = self.0.prepare_cached("COMMIT").and_then(|mut s| s.execute([]));
+        tx::look(&self.conn, (&self.host, &self.schema), is_schema_free, work)
     }
 }
 

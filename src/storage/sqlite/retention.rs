@@ -418,7 +418,7 @@ impl RetentionPort for Tx<'_> {
     }
 
     fn pages_free(&mut self, limit: u32) -> Result<Freed> {
-        let number = |sql: &str| -> Result<u64> {
+        let number = |sql: &'static str| -> Result<u64> {
             let number: Option<i64> = self.one(sql, [], |row| row.get(0))?;
             Ok(number.unwrap_or(0).unsigned_abs())
         };
@@ -427,7 +427,11 @@ impl RetentionPort for Tx<'_> {
         }
         let before = number("PRAGMA page_count")?;
         // One at a time: it stops where nothing is left.
-        self.all(&format!("PRAGMA incremental_vacuum({limit})"), [], |_| Ok(()))?;
+        // A text of its own each time, so not one to keep; it goes on with each row that is asked for.
+        let sql = format!("PRAGMA incremental_vacuum({limit})");
+        let mut vacuum = self.conn.prepare(&sql).map_err(map)?;
+        let mut rows = vacuum.raw_query();
+        while rows.next().map_err(map)?.is_some() {}
         let freed = before.saturating_sub(number("PRAGMA page_count")?);
         let pages = u32::try_from(freed).unwrap_or(u32::MAX);
         Ok(Freed { pages, left: number("PRAGMA freelist_count")? })

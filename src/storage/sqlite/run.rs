@@ -359,6 +359,7 @@ mod tests {
     use rusqlite::Connection;
     use rusqlite::types::Value;
 
+    use super::super::conn::Conn;
     use super::super::migrate;
     use super::*;
     use crate::clock::Now;
@@ -367,7 +368,7 @@ mod tests {
     use crate::id;
 
     /// Returns what a run's row has in each of its columns.
-    fn row(conn: &Connection, run_id: Id) -> BTreeMap<String, Value> {
+    fn row(conn: &Conn, run_id: Id) -> BTreeMap<String, Value> {
         let sql = "SELECT * FROM sw_workflow_runs WHERE run_id = ?1";
         let mut statement = conn.prepare(sql).unwrap();
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
@@ -380,7 +381,7 @@ mod tests {
     /// Whatever column is added, it is taken over or is named here with what a fork begins anew.
     #[test]
     fn a_fork_takes_over_every_column_that_a_submit_fills() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         migrate::apply(&conn, None, 1).unwrap();
         let all = Submit {
             workflow: "w".into(),

@@ -133,13 +133,14 @@ fn difference(parts: &[Part], steps: &[&str]) -> rusqlite::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::conn::Conn;
     use super::*;
     use crate::storage::sqlite::migrate::{MIGRATIONS, apply, inspect};
     use crate::storage::steps::{NEWEST, Schema};
 
     #[test]
     fn the_parts_after_each_step_are_those_that_are_noted() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         let hashes = (1..=NEWEST).map(|target| {
             apply_one(&conn, target);
             hash_of(&parts(&conn).unwrap())
@@ -147,14 +148,14 @@ mod tests {
         assert_eq!(hashes.collect::<Vec<_>>(), AFTER);
     }
 
-    fn apply_one(conn: &Connection, id: i64) {
+    fn apply_one(conn: &Conn, id: i64) {
         let migration = MIGRATIONS.iter().find(|migration| migration.id == id).unwrap();
         conn.execute_batch(migration.sql).unwrap();
     }
 
     /// Says why a store is refused after a change of its schema.
     fn refusal(change: &str) -> String {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = Conn::new(Connection::open_in_memory().unwrap());
         apply(&conn, None, 8).unwrap();
         conn.execute_batch(change).unwrap();
         match inspect(&conn).unwrap() {
@@ -203,7 +204,7 @@ mod tests {
             ("CREATE VIEW json_each AS SELECT 1 AS value", true),
             ("CREATE TABLE pragma_mine (x)", true),
         ] {
-            let conn = Connection::open_in_memory().unwrap();
+            let conn = Conn::new(Connection::open_in_memory().unwrap());
             conn.execute_batch(change).unwrap();
             let is_foreign = matches!(inspect(&conn).unwrap(), Schema::Foreign(_));
             assert_eq!(is_foreign, is_refused, "{change}");

@@ -249,7 +249,11 @@ pub(super) struct Bounds {
 }
 
 impl Tx<'_> {
-    pub(super) fn key(&self, sql: &str, params: impl rusqlite::Params) -> Result<Option<RunKey>> {
+    pub(super) fn key(
+        &self,
+        sql: &'static str,
+        params: impl rusqlite::Params,
+    ) -> Result<Option<RunKey>> {
         self.one(sql, params, |row| row.get(0))
     }
 

@@ -222,7 +222,7 @@ impl StatsPort for Tx<'_> {
     }
 
     fn file_facts(&mut self) -> Result<FileFacts> {
-        let number = |sql: &str| -> Result<u64> {
+        let number = |sql: &'static str| -> Result<u64> {
             let number: Option<i64> = self.one(sql, [], |row| row.get(0))?;
             Ok(number.unwrap_or(0).unsigned_abs())
         };

@@ -74,13 +74,18 @@ SET version = version + 1,
     failures = ?2, losses = ?3, flags = ?4, waits_left = ?5, claimed_at_ms = ?6, worker = ?7
 WHERE task_key = ?1";
 
+// Read before it is claimed: to give a row back, an update makes a table of its own.
+const TASK_READY: &str = "
+SELECT fence, due_at_ms, lane_key, gate
+FROM sw_workflow_tasks
+WHERE task_key = ?1 AND state = 1";
+
 const TASK_CLAIM: &str = "
 UPDATE sw_workflow_tasks
 SET version = version + 1,
     state = 2, fence = fence + 1, owner_key = ?2, lease_until_up_ms = ?3, lease_ms = ?4,
     claimed_at_ms = ?5, worker = ?6, token = ?7
-WHERE task_key = ?1 AND state = 1
-RETURNING fence, due_at_ms, lane_key, gate";
+WHERE task_key = ?1 AND state = 1";
 
 const LEASE_SET: &str = "
 UPDATE sw_workflow_tasks
@@ -219,6 +224,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     HOLD,
     TASK_INSERT,
     TASK_REWRITE,
+    TASK_READY,
     TASK_CLAIM,
     LEASE_SET,
     TASK_YIELD,
@@ -380,7 +386,7 @@ impl Tx<'_> {
         self.hold_back(GATE_CLOSE, place)
     }
 
-    fn hold_back(&self, sql: &str, place: &GatePlace) -> Result<()> {
+    fn hold_back(&self, sql: &'static str, place: &GatePlace) -> Result<()> {
         match self.execute(sql, (place.lane_key, &place.gate))? {
             0 => Ok(()),
             _ => self.lane_settle(place.lane_key),
@@ -409,7 +415,12 @@ impl Tx<'_> {
 
     /// Gives a ready task to a claimer.
     pub(super) fn task_claim(&self, run_key: RunKey, lease: &NewLease) -> Result<Taken> {
-        let taken = self.one(
+        let ready = self.one(TASK_READY, [run_key], |row| {
+            let (lane_key, gate) = (row.get(2)?, row.get(3)?);
+            Ok(Taken { number: row.get(0)?, due_at_ms: row.get(1)?, lane_key, gate })
+        })?;
+        let ready = ready.ok_or_else(|| Error::internal("a ready task was not ready"))?;
+        self.execute(
             TASK_CLAIM,
             (
                 run_key,
@@ -420,12 +431,12 @@ impl Tx<'_> {
                 &lease.worker,
                 lease.token,
             ),
-            |row| {
-                let (lane_key, gate) = (row.get(2)?, row.get(3)?);
-                Ok(Taken { number: row.get(0)?, due_at_ms: row.get(1)?, lane_key, gate })
-            },
         )?;
-        taken.ok_or_else(|| Error::internal("a ready task was not ready"))
+        // A number is never given twice: a crafted file may hold the last one.
+        let number = ready.number.checked_add(1);
+        let number = number
+            .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no attempt left").into()))?;
+        Ok(Taken { number, ..ready })
     }
 
     /// Wakes those whose time has come, all at once; each lane is moved forward once.

@@ -6,8 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, ToSql};
+use rusqlite::{OptionalExtension, Params, Row, ToSql};
 
+use super::conn::{Conn, Ready};
 use super::errors::map;
 use super::host::Host;
 use super::migrate::Seen;
@@ -15,12 +16,15 @@ use crate::domain::news::News;
 use crate::domain::port::{LaneKey, Port, RunKey};
 use crate::error::Result;
 
+/// What is done in a read transaction. It keeps what it has read: the ways there are compiled once for all.
+pub type Look<'work> = &'work mut dyn FnMut(&mut Tx<'_>) -> Result<()>;
+
 /// Where a run stands in the order of claims: priority, due time, key.
 pub(super) type Place = (i64, i64, RunKey);
 
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {
-    pub(super) conn: &'conn Connection,
+    pub(super) conn: &'conn Conn,
     /// Lanes that this transaction has looked up, and before which place none of their runs is ready.
     pub(super) reached: RefCell<BTreeMap<LaneKey, Place>>,
     /// Lanes that it has looked up, and the block that has their marks.
@@ -41,7 +45,7 @@ pub struct Tx<'conn> {
 
 impl<'conn> Tx<'conn> {
     /// Wraps a connection on which a transaction is open.
-    pub fn new(conn: &'conn Connection) -> Tx<'conn> {
+    pub fn new(conn: &'conn Conn) -> Tx<'conn> {
         Tx {
             conn,
             reached: RefCell::default(),
@@ -57,12 +61,12 @@ impl<'conn> Tx<'conn> {
     }
 
     /// Wraps such a connection of a store, on which the host's own statements may run, too.
-    pub fn hosting(conn: &'conn Connection, host: &'conn Host, seen: &'conn Seen) -> Tx<'conn> {
+    pub fn hosting(conn: &'conn Conn, host: &'conn Host, seen: &'conn Seen) -> Tx<'conn> {
         Tx { host: Some(host), seen: Some(seen), ..Tx::new(conn) }
     }
 
     /// Returns the connection.
-    pub fn conn(&self) -> &'conn Connection {
+    pub fn conn(&self) -> &'conn Conn {
         self.conn
     }
 
@@ -72,16 +76,16 @@ impl<'conn> Tx<'conn> {
     }
 
     /// Returns a statement, prepared once per connection.
-    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'conn>> {
+    pub(super) fn prepare(&self, sql: &'static str) -> Result<Ready<'conn>> {
         #[cfg(test)]
         self.statements.set(self.statements.get() + 1);
         #[cfg(any(test, feature = "fault"))]
         super::fault::meet_statement();
-        self.conn.prepare_cached(sql).map_err(map)
+        self.conn.ready(sql)
     }
 
     /// Runs a statement and returns how many rows it changed.
-    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
+    pub(super) fn execute(&self, sql: &'static str, params: impl Params) -> Result<usize> {
         self.prepare(sql)?.execute(params).map_err(map)
     }
 
@@ -89,7 +93,7 @@ impl<'conn> Tx<'conn> {
     /// look for each by its name was an eighth of what a submit costs.
     pub(super) fn execute_in_order<'value>(
         &self,
-        sql: &str,
+        sql: &'static str,
         params: impl Iterator<Item = &'value (&'value str, &'value dyn ToSql)>,
     ) -> Result<usize> {
         let mut statement = self.prepare(sql)?;
@@ -104,14 +108,14 @@ impl<'conn> Tx<'conn> {
     }
 
     /// Runs an insert and returns the key of the new row.
-    pub(super) fn insert(&self, sql: &str, params: impl Params) -> Result<i64> {
+    pub(super) fn insert(&self, sql: &'static str, params: impl Params) -> Result<i64> {
         self.prepare(sql)?.insert(params).map_err(map)
     }
 
     /// Returns the first row, if there is one.
     pub(super) fn one<T>(
         &self,
-        sql: &str,
+        sql: &'static str,
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
@@ -121,13 +125,47 @@ impl<'conn> Tx<'conn> {
     /// Returns all rows.
     pub(super) fn all<T>(
         &self,
-        sql: &str,
+        sql: &'static str,
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>> {
         let mut statement = self.prepare(sql)?;
         let rows = statement.query_map(params, read).map_err(map)?;
         rows.collect::<rusqlite::Result<Vec<T>>>().map_err(map)
+    }
+}
+
+/// Takes a look in a read transaction, which may stay open where it cannot be ended.
+pub(super) fn look(
+    conn: &Conn,
+    (host, seen): (&Host, &Seen),
+    is_schema_free: bool,
+    work: Look<'_>,
+) -> Result<()> {
+    let reading = Reading::begin(conn)?;
+    let seen_now = seen.look(conn)?;
+    if let Some(refusal) = seen_now.refusal(is_schema_free) {
+        return Err(refusal);
+    }
+    let answer = work(&mut Tx::hosting(conn, host, seen));
+    drop(reading);
+    answer
+}
+
+/// A read transaction that ends when dropped.
+struct Reading<'conn>(&'conn Conn);
+
+impl<'conn> Reading<'conn> {
+    fn begin(conn: &'conn Conn) -> Result<Reading<'conn>> {
+        conn.run("BEGIN")?;
+        Ok(Reading(conn))
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        // What stays open is found by who has the connection next.
+        let _ = self.0.run("COMMIT");
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::conn::Conn;
 use super::errors::map;
 use super::host::Host;
 use super::job::Job;
@@ -13,7 +14,7 @@ use super::migrate;
 use super::names::Names;
 use super::seat::{Seats, Told};
 use super::side::Side;
-use super::tx::Tx;
+use super::tx::{self, Look, Tx};
 use super::{path, renew, vfs};
 use crate::domain::news::News;
 use crate::error::{Error, Result};
@@ -38,7 +39,7 @@ const PAGE_BYTES: u64 = 4096;
 
 /// The connection that writes, and what is known of the file beneath it.
 pub struct WriteConnection {
-    conn: Connection,
+    conn: Conn,
     host: Arc<Host>,
     schema: migrate::Seen,
     /// `None` for a store in memory.
@@ -77,7 +78,7 @@ impl WriteConnection {
         let log = names.as_ref().map(Names::log_path);
         let left_bytes = log.map_or(0, |log| os::identity(&log).map_or(0, |log| log.size));
         Ok(WriteConnection {
-            conn,
+            conn: Conn::new(conn),
             host,
             schema,
             names,
@@ -108,13 +109,20 @@ impl WriteConnection {
     }
 
     /// Returns the connection.
-    pub fn conn(&self) -> &Connection {
+    pub fn conn(&self) -> &Conn {
         &self.conn
     }
 
     /// Returns a transaction on it that reads, between two batches.
     pub fn reading(&self) -> Tx<'_> {
         Tx::hosting(&self.conn, &self.host, &self.schema)
+    }
+
+    /// Takes a look between two batches, in a read transaction.
+    pub fn look(&self, work: Look<'_>) -> Result<()> {
+        let answer = tx::look(&self.conn, (&self.host, &self.schema), false, work);
+        self.roll_back();
+        answer
     }
 
     /// Returns what schema the file has, looked up anew only when it changed.
@@ -400,8 +408,8 @@ impl WriteConnection {
         is_whole.unwrap_or(false)
     }
 
-    fn execute(&self, sql: &str) -> Result<()> {
-        self.conn.prepare_cached(sql).and_then(|mut s| s.execute([])).map(|_| ()).map_err(map)
+    fn execute(&self, sql: &'static str) -> Result<()> {
+        self.conn.run(sql)
     }
 }
 

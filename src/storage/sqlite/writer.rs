@@ -10,7 +10,7 @@
 //! and the turnstile belong to the leader alone.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::job::Job;
@@ -155,6 +155,15 @@ impl Writer {
     /// Lends the connection between batches: for reading a store in memory, and for closing.
     pub fn connection(&self) -> MutexGuard<'_, WriteConnection> {
         self.connection.lock().unpoisoned()
+    }
+
+    /// Lends the connection if nobody has it at this moment.
+    pub fn idle_connection(&self) -> Option<MutexGuard<'_, WriteConnection>> {
+        match self.connection.try_lock() {
+            Ok(connection) => Some(connection),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Moves the log into the file, as far as no reader keeps it from that; nothing while the log is in doubt.

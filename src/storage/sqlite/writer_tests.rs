@@ -23,6 +23,7 @@ use rusqlite::{Connection, ffi};
 use tempfile::TempDir;
 
 use super::backend::{Backend, TimeAwake};
+use super::conn::Conn;
 use super::errors::map;
 use super::fault::{self, Fault, FileKind, Operation};
 use super::job::Job;
@@ -108,7 +109,7 @@ impl Bed {
         self.backend().read_any(|tx| all_rows(tx.conn())).unwrap()
     }
 
-    fn conn<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
+    fn conn<T>(&self, look: impl FnOnce(&Conn) -> T) -> T {
         look(self.backend().file.writer.as_ref().unwrap().connection().conn())
     }
 
@@ -174,7 +175,7 @@ fn insert(tx: &Tx<'_>, n: i64, bytes: i64) -> Result<()> {
         .map_err(map)
 }
 
-fn all_rows(conn: &Connection) -> Result<Vec<i64>> {
+fn all_rows(conn: &Conn) -> Result<Vec<i64>> {
     let mut rows = conn.prepare("SELECT n FROM t ORDER BY n").map_err(map)?;
     rows.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(map)
 }
@@ -1001,7 +1002,7 @@ fn a_job_that_runs_again_has_the_same_time() {
 #[test]
 fn every_connection_has_the_pragmas_of_the_contract() {
     let bed = Bed::new();
-    let check = |conn: &Connection, mode: &str, who: &str| {
+    let check = |conn: &Conn, mode: &str, who: &str| {
         let number = |name: &str| -> i64 {
             conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
         };
