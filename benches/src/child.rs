@@ -1,11 +1,14 @@
 //! What this program does when it is started by itself as another process.
 
+use std::fs::File;
 use std::path::Path;
 
 use crate::driver::take_sample_time;
 use crate::host::{Host, POWER, PROCESS};
 use crate::process::{now_ns, ready};
-use crate::{room, step};
+use crate::raw::Db;
+use crate::turn::Turn;
+use crate::{driver, floor, room, step};
 
 pub fn run(arguments: &[String]) {
     let [role, path, number, ms] = arguments else { panic!("--child role path number ms") };
@@ -13,6 +16,7 @@ pub fn run(arguments: &[String]) {
     let (path, number) = (Path::new(path), number.parse().unwrap());
     match role.as_str() {
         "steps" => steps(path, number),
+        "rows" => rows(path, i64::from(number)),
         "claim" => claim(path),
         "hold" => hold(path),
         "idle" => println!("{}", room::idle(path)),
@@ -28,6 +32,15 @@ fn steps(path: &Path, threads: u32) {
     let told = step::threads(host, threads, POWER);
     println!("{} {} {}", told.rate, told.p99_ms, told.p999_ms);
     host.close();
+}
+
+/// Writes the rows of as many steps in each commit, in turn with others: how many per second.
+fn rows(path: &Path, runs: i64) {
+    let mut steps = floor::Steps::beside_others(Db::open(path, "NORMAL"), runs);
+    let log = File::open(path.with_extension("db-wal")).unwrap();
+    let turn = Turn::join(&path.with_extension("turn"));
+    ready();
+    println!("{}", driver::rate(|| turn.write(&log, || steps.add())) * runs as f64);
 }
 
 /// Waits for runs, and says when it had each.

@@ -1,6 +1,7 @@
 //! Rounds in which all contenders take turns, and what a row says.
 
 use std::cell::RefCell;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -38,8 +39,10 @@ impl<'run> Contender<'run> {
     }
 
     pub fn and(mut self, name: impl Into<String>, what: impl Into<String>, unit: Unit) -> Self {
-        let (name, what, values, ratios) = (name.into(), what.into(), vec![], vec![]);
-        self.rows.push(Row { name, what, unit, of: None, wanted: None, at: None, values, ratios });
+        let (name, what) = (name.into(), what.into());
+        let (values, ratios, of_floor) = (vec![], vec![], vec![]);
+        let (of, floor, wanted, at) = (None, None, None, None);
+        self.rows.push(Row { name, what, unit, of, floor, wanted, at, values, ratios, of_floor });
         self
     }
 
@@ -51,6 +54,11 @@ impl<'run> Contender<'run> {
     /// Holds the last row against another one of the plan.
     pub fn of(self, base: impl Into<String>) -> Self {
         self.last(|row| row.of = Some(base.into()))
+    }
+
+    /// Names the row of the plan that does no more than what the last row must do.
+    pub fn floor(self, floor: impl Into<String>) -> Self {
+        self.last(|row| row.floor = Some(floor.into()))
     }
 
     pub fn wanted(self, wanted: Wanted) -> Self {
@@ -104,12 +112,16 @@ impl Bed<'_> {
         let bases: Vec<String> = contenders
             .iter()
             .filter(|it| is_wanted(it))
-            .flat_map(|it| it.rows.iter().filter_map(|row| row.of.clone()))
+            .flat_map(|it| it.rows.iter().flat_map(|row| [row.of.clone(), row.floor.clone()]))
+            .flatten()
             .collect();
         contenders
             .retain(|it| is_wanted(it) || it.rows.iter().any(|row| bases.contains(&row.name)));
+        let shows = std::io::stderr().is_terminal();
         for round in 0..rounds() {
-            eprint!("\r{}: round {} of {}   ", self.plan.name, round + 1, rounds());
+            if shows {
+                eprint!("\r{}: round {} of {}   ", self.plan.name, round + 1, rounds());
+            }
             for turn in 0..contenders.len() {
                 let count = contenders.len();
                 let contender = &mut contenders[(turn + round) % count];
@@ -123,7 +135,9 @@ impl Bed<'_> {
                 }
             }
         }
-        eprint!("\r{:40}\r", "");
+        if shows {
+            eprint!("\r{:40}\r", "");
+        }
         let mut rows: Vec<Row> = contenders.into_iter().flat_map(|it| it.rows).collect();
         compare(&mut rows);
         self.rows.borrow_mut().extend(rows);
@@ -132,10 +146,13 @@ impl Bed<'_> {
 
 fn compare(rows: &mut [Row]) {
     for at in 0..rows.len() {
-        let Some(of) = rows[at].of.clone() else { continue };
-        let base =
-            rows.iter().find(|row| row.name == of).expect("a row of the plan").values.clone();
-        rows[at].ratios = rows[at].values.iter().zip(&base).map(|(it, base)| it / base).collect();
+        let beside = |name: &Option<String>| {
+            let Some(name) = name else { return Vec::new() };
+            let base = rows.iter().find(|row| row.name == *name).expect("a row of the plan");
+            rows[at].values.iter().zip(&base.values).map(|(it, base)| it / base).collect()
+        };
+        let (ratios, of_floor) = (beside(&rows[at].of), beside(&rows[at].floor));
+        (rows[at].ratios, rows[at].of_floor) = (ratios, of_floor);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! `make bench`; `make bench ROWS=step,open/fresh` are the rows whose names begin so. A plan is some contenders
 //! that take turns in each round, so that what disturbs one disturbs all; a ratio is taken within its round,
-//! and of the rounds the median. Each row says what it is, what it is held against, and what is wanted of it.
+//! and of the rounds the median. Each row says what it is, what it is held against, and what is wanted of it;
+//! some have a floor too, a loop of SQLite that writes the same rows, in as many commits, and does nothing else.
 //!
 //! SW_BENCH_ROUNDS is 5, SW_BENCH_MS, the length of one sample, 1000. SMOLWF_LIBRARY names the library. Files
 //! lie below TMPDIR, which must be on the disk that is meant. `--json` names the file for the figures.
@@ -14,6 +15,7 @@ mod claim;
 mod curve;
 mod driver;
 mod filled;
+mod floor;
 mod host;
 mod library;
 mod look;
@@ -25,8 +27,10 @@ mod replay;
 mod retention;
 mod room;
 mod row;
+mod schema;
 mod step;
 mod table;
+mod turn;
 mod wake;
 
 use std::path::PathBuf;

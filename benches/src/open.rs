@@ -2,18 +2,17 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
 use crate::driver::Unit::Milliseconds;
 use crate::driver::Wanted::RatioAtMost;
 use crate::driver::{Bed, Contender, cost_us};
 use crate::host::{Host, POWER};
 use crate::raw::Db;
+use crate::schema;
 
 pub fn run(bed: &Bed) {
     let (store, raw) = (bed.at("store.db"), bed.at("raw.db"));
     Host::open(&store, POWER).close();
-    let schema = schema(&store);
+    let schema = schema::script(&schema::of_store(bed.folder()), "");
     raw_fresh(&raw, &schema);
     let ms = |work: &dyn Fn()| cost_us(work) / 1e3;
     let fresh = |open: &dyn Fn(&Path)| {
@@ -26,10 +25,15 @@ pub fn run(bed: &Bed) {
         Contender::new("raw-existing", "raw open and close, existing", Milliseconds, || {
             ms(&|| raw_existing(&raw))
         }),
+        Contender::new("raw-two", "the same with a writer and a reader", Milliseconds, || {
+            ms(&|| raw_two(&raw))
+        })
+        .of("raw-existing"),
         Contender::new("existing", "open + init + close, existing", Milliseconds, || {
             ms(&|| Host::open(&store, POWER).close())
         })
         .of("raw-existing")
+        .floor("raw-two")
         .wanted(RatioAtMost(2.0)),
         Contender::new("raw-fresh", "raw open, tables and close, fresh", Milliseconds, || {
             fresh(&|path| raw_fresh(path, &schema))
@@ -42,22 +46,22 @@ pub fn run(bed: &Bed) {
     ]);
 }
 
-/// The tables and indexes of a store.
-fn schema(path: &Path) -> String {
-    let conn = Connection::open(path).unwrap();
-    let mut all = conn
-        .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
-        .unwrap();
-    let all: Vec<String> =
-        all.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap();
-    all.join(";\n")
-}
-
 fn raw_fresh(path: &Path, schema: &str) {
     Db::open(path, "FULL").batch(&format!("BEGIN IMMEDIATE; {schema}; COMMIT;"));
 }
 
-fn raw_existing(path: &Path) {
+/// The first statement reads the header and parses the schema.
+fn read(path: &Path) -> Db {
     let db = Db::open(path, "FULL");
     assert!(db.prepare("SELECT count(*) FROM sqlite_schema").run() > 1);
+    db
+}
+
+fn raw_existing(path: &Path) {
+    read(path);
+}
+
+/// A writer's and a reader's connection, each of which parses the schema.
+fn raw_two(path: &Path) {
+    let (_writer, _reader) = (read(path), read(path));
 }

@@ -1,5 +1,6 @@
 //! Runs through the queue, one by one and in batches of a hundred. Submit, claim and complete are three
-//! commits and three syncs, so the ceiling of one worker is a third of R.
+//! commits and three syncs, so the ceiling of one worker is a third of R. Its floor are three commits with
+//! the rows and index entries that a store has of a run; of eight workers, three commits for eight runs.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use crate::driver::Unit::PerSecond;
 use crate::driver::Wanted::{AtLeast, RatioAtLeast};
 use crate::driver::{Bed, Contender, rate, sample_time};
 use crate::host::{Host, POWER, Work};
-use crate::raw;
+use crate::{floor, raw};
 
 /// Runs in a batch.
 const MANY: usize = 100;
@@ -15,6 +16,8 @@ const MANY: usize = 100;
 pub fn run(bed: &Bed) {
     let mut raw = raw::Rows::new(&bed.at("full.db"), "FULL");
     let by_hand = raw::Tasks::new(&bed.at("tasks.db"));
+    let [mut rows, mut rows_of_8] =
+        [1, 8].map(|count| floor::Queue::new(&bed.at(&format!("rows-{count}.db")), count));
     let [one, eight, many, batches] = ["one.db", "eight.db", "many.db", "batches.db"]
         .map(|name| Host::open(&bed.at(name), POWER));
     let loops = |count: u32| format!("submit + claim + complete, {count} worker(s)");
@@ -28,11 +31,19 @@ pub fn run(bed: &Bed) {
             by_hand.rate(8)
         })
         .of("raw-full"),
+        Contender::new("raw-rows-1", "the rows of a run, 3 commits", PerSecond, || rows.rate())
+            .of("raw-full"),
+        Contender::new("raw-rows-8", "the rows of 8 runs, 3 commits", PerSecond, || {
+            rows_of_8.rate()
+        })
+        .of("raw-full"),
         Contender::new("loop-1", loops(1), PerSecond, || workers(one, 1))
             .of("raw-full")
+            .floor("raw-rows-1")
             .wanted(RatioAtLeast(0.30)),
         Contender::new("loop-8", loops(8), PerSecond, || workers(eight, 8))
             .of("raw-tasks-8")
+            .floor("raw-rows-8")
             .wanted(RatioAtLeast(4.0)),
         Contender::new("submit-many", "submit_many of 100, runs", PerSecond, || {
             rate(|| many.submit_many(MANY)) * MANY as f64

@@ -1,6 +1,6 @@
 //! Loops over the same SQLite with nothing around them: prepared statements, minimal tables, C functions.
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -18,14 +18,22 @@ pub struct Db(*mut ffi::sqlite3);
 // SAFETY: SQLite is built to be used by any thread, one at a time.
 unsafe impl Send for Db {}
 
+/// How long a connection waits for others that open, close or recover the same file.
+const BUSY_MS: c_int = 10_000;
+
 impl Db {
-    /// Opens in WAL mode.
+    /// Opens in WAL mode. Who opens a file in many threads at once keeps a connection to it meanwhile: the
+    /// first makes the log and the last takes it away, each for itself alone.
     pub fn open(path: &Path, synchronous: &str) -> Db {
         let (name, mut db) = (CString::new(path.to_str().unwrap()).unwrap(), null_mut());
         let code = unsafe { ffi::sqlite3_open(name.as_ptr(), &mut db) };
         assert_eq!(code, ffi::SQLITE_OK);
         let db = Db(db);
-        db.batch(&format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};"));
+        // Before anything that looks at the file.
+        assert_eq!(unsafe { ffi::sqlite3_busy_timeout(db.0, BUSY_MS) }, ffi::SQLITE_OK);
+        // It answers the mode there is, and no error, where it could not change it.
+        assert_eq!(db.prepare("PRAGMA journal_mode = WAL").run_text(), "wal");
+        db.batch(&format!("PRAGMA synchronous = {synchronous}"));
         db
     }
 
@@ -70,6 +78,13 @@ impl Statement {
         self
     }
 
+    /// The same of bytes.
+    pub fn blob(&self, at: c_int, value: &[u8]) -> &Statement {
+        let (data, len) = (value.as_ptr().cast(), value.len() as c_int);
+        unsafe { ffi::sqlite3_bind_blob(self.0, at, data, len, None) };
+        self
+    }
+
     /// Runs to the end; returns the first number of the last row.
     pub fn run(&self) -> i64 {
         let mut found = 0;
@@ -84,15 +99,36 @@ impl Statement {
         found
     }
 
+    /// Runs to the end; returns the first text of the last row.
+    fn run_text(&self) -> String {
+        let mut found = String::new();
+        loop {
+            match unsafe { ffi::sqlite3_step(self.0) } {
+                ffi::SQLITE_ROW => {
+                    let text =
+                        unsafe { CStr::from_ptr(ffi::sqlite3_column_text(self.0, 0).cast()) };
+                    found = text.to_str().unwrap().to_owned();
+                }
+                ffi::SQLITE_DONE => break found,
+                code => panic!("a raw statement answered {code}"),
+            }
+        }
+    }
+
     /// Runs to the end, reading the text of a column; returns rows and bytes.
     pub fn scan(&self, column: c_int) -> (u64, u64) {
         let (mut rows, mut bytes) = (0, 0);
-        while unsafe { ffi::sqlite3_step(self.0) } == ffi::SQLITE_ROW {
+        let code = loop {
+            let code = unsafe { ffi::sqlite3_step(self.0) };
+            if code != ffi::SQLITE_ROW {
+                break code;
+            }
             let text = unsafe { ffi::sqlite3_column_text(self.0, column) };
             assert!(!text.is_null());
             bytes += unsafe { ffi::sqlite3_column_bytes(self.0, column) } as u64;
             rows += 1;
-        }
+        };
+        assert_eq!(code, ffi::SQLITE_DONE, "a scan that ended early");
         unsafe { ffi::sqlite3_reset(self.0) };
         (rows, bytes)
     }
@@ -170,6 +206,8 @@ impl Pages {
 /// write it who knows that SQLite's busy handler starves.
 pub struct Tasks {
     path: std::path::PathBuf,
+    /// Open as long as others may be.
+    _db: Db,
 }
 
 impl Tasks {
@@ -179,46 +217,48 @@ impl Tasks {
             "CREATE TABLE task (id INTEGER PRIMARY KEY, state INTEGER, args TEXT, result TEXT);
              CREATE INDEX pending ON task (id) WHERE state = 0",
         );
-        Tasks { path: path.to_owned() }
+        Tasks { path: path.to_owned(), _db: db }
     }
 
     /// Tasks per second of as many threads, each with a connection.
     pub fn rate(&self, workers: usize) -> f64 {
         let turn = Mutex::new(());
         let started = Instant::now();
+        let path = &self.path;
         let done: u64 = std::thread::scope(|scope| {
             let works: Vec<_> =
-                (0..workers).map(|_| scope.spawn(|| self.work(&turn, started))).collect();
+                (0..workers).map(|_| scope.spawn(|| work(path, &turn, started))).collect();
             works.into_iter().map(|work| work.join().unwrap()).sum()
         });
         done as f64 / started.elapsed().as_secs_f64()
     }
+}
 
-    fn work(&self, turn: &Mutex<()>, started: Instant) -> u64 {
-        let db = Db::open(&self.path, "FULL");
-        let begin = db.prepare("BEGIN IMMEDIATE");
-        let commit = db.prepare("COMMIT");
-        let submit = db.prepare("INSERT INTO task (state, args) VALUES (0, 'null')");
-        let claim = db.prepare(
-            "UPDATE task SET state = 1 WHERE id =
-                (SELECT id FROM task WHERE state = 0 ORDER BY id LIMIT 1) RETURNING id",
-        );
-        let complete = db.prepare("UPDATE task SET state = 2, result = 'true' WHERE id = ?1");
-        let write = |statement: &Statement| {
-            let _turn = turn.lock().unwrap();
-            begin.run();
-            let found = statement.run();
-            commit.run();
-            found
-        };
-        let mut done = 0;
-        while started.elapsed() < sample_time() {
-            write(&submit);
-            let id = write(&claim);
-            write(complete.number(1, id));
-            done += 1;
-        }
-        drop((begin, commit, submit, claim, complete));
-        done
+/// The work of one of them.
+fn work(path: &Path, turn: &Mutex<()>, started: Instant) -> u64 {
+    let db = Db::open(path, "FULL");
+    let begin = db.prepare("BEGIN IMMEDIATE");
+    let commit = db.prepare("COMMIT");
+    let submit = db.prepare("INSERT INTO task (state, args) VALUES (0, 'null')");
+    let claim = db.prepare(
+        "UPDATE task SET state = 1 WHERE id =
+            (SELECT id FROM task WHERE state = 0 ORDER BY id LIMIT 1) RETURNING id",
+    );
+    let complete = db.prepare("UPDATE task SET state = 2, result = 'true' WHERE id = ?1");
+    let write = |statement: &Statement| {
+        let _turn = turn.lock().unwrap();
+        begin.run();
+        let found = statement.run();
+        commit.run();
+        found
+    };
+    let mut done = 0;
+    while started.elapsed() < sample_time() {
+        write(&submit);
+        let id = write(&claim);
+        write(complete.number(1, id));
+        done += 1;
     }
+    drop((begin, commit, submit, claim, complete));
+    done
 }

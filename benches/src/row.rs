@@ -45,11 +45,14 @@ pub struct Row {
     pub unit: Unit,
     /// The row of the same plan that it is held against.
     pub of: Option<String>,
+    /// The row of the same plan that it cannot pass, whoever writes it.
+    pub floor: Option<String>,
     pub wanted: Option<Wanted>,
     /// Where it stands on a curve.
     pub at: Option<f64>,
     pub values: Vec<f64>,
     pub ratios: Vec<f64>,
+    pub of_floor: Vec<f64>,
 }
 
 impl Row {

@@ -1,4 +1,6 @@
-//! One durable step, begun and completed, with a result of 200 bytes: alone, in threads, in processes.
+//! One durable step, begun and completed, with a result of 200 bytes: alone, in threads, in processes. Its
+//! floor is the same row with its unique index; of many threads at once, as many rows in one commit; of many
+//! processes, the same in turn with a shared sync.
 
 use std::path::Path;
 use std::time::Instant;
@@ -8,44 +10,94 @@ use crate::driver::Wanted::{AtLeast, AtMost, RatioAtLeast};
 use crate::driver::{Bed, Contender, percentile, sample_time, spread};
 use crate::host::{Host, POWER, PROCESS, Work, result_of};
 use crate::process::Process;
-use crate::raw;
+use crate::turn::Turn;
+use crate::{floor, raw};
 
 pub fn run(bed: &Bed) {
-    let mut pages = raw::Pages::new(&bed.at("pages"));
-    let mut full = raw::Rows::new(&bed.at("full.db"), "FULL");
-    let mut normal = raw::Rows::new(&bed.at("normal.db"), "NORMAL");
     let host = Host::open(&bed.at("steps.db"), POWER);
-    let power = |count: u32, least: f64| {
-        let name = format!("power-{count}");
-        let what = format!("step, POWER, {count} thread{}", if count == 1 { "" } else { "s" });
-        Contender::many(&name, &what, PerSecond, move || {
-            let told = threads(host, count, POWER);
-            vec![told.rate, told.p99_ms]
-        })
-        .of("raw-full")
-        .wanted(RatioAtLeast(least))
-        .and(format!("{name}-p99"), format!("{what}: p99"), Milliseconds)
-    };
-    bed.race(vec![
-        Contender::new("raw-sync", "4 KiB in place and fdatasync", PerSecond, || pages.rate()),
-        Contender::new("raw-full", "R: raw loop, FULL", PerSecond, || full.rate()),
-        Contender::new("raw-normal", "RN: raw loop, NORMAL", PerSecond, || normal.rate()),
-        power(1, 0.95),
-        power(8, 3.5),
-        power(64, 9.0).wanted(AtMost(12.0)),
-        Contender::new("process-1", "step, PROCESS, 1 thread", PerSecond, || {
-            threads(host, 1, PROCESS).rate
-        })
-        .of("raw-normal")
-        .wanted(RatioAtLeast(0.95)),
-        Contender::new("process-8", "step, PROCESS, 8 threads", PerSecond, || {
-            threads(host, 8, PROCESS).rate
-        })
-        .of("raw-normal"),
+    let mut all = limits(bed);
+    all.extend(floors(bed));
+    all.extend([
+        power(host, 1, 0.95),
+        power(host, 8, 3.5),
+        power(host, 64, 9.0).wanted(AtMost(12.0)),
+        process(host, 1).floor("raw-two-trees-normal").wanted(RatioAtLeast(0.95)),
+        process(host, 8).floor("raw-two-trees-normal"),
+        in_turn(bed, 1),
+        in_turn(bed, 16),
         side_by_side(bed, 1, 1.6),
         side_by_side(bed, 16, 7.0),
     ]);
+    bed.race(all);
     host.close();
+}
+
+/// What the disk and a lone raw loop do.
+fn limits(bed: &Bed) -> Vec<Contender<'static>> {
+    let mut pages = raw::Pages::new(&bed.at("pages"));
+    let mut full = raw::Rows::new(&bed.at("full.db"), "FULL");
+    let mut normal = raw::Rows::new(&bed.at("normal.db"), "NORMAL");
+    vec![
+        Contender::new("raw-sync", "4 KiB in place and fdatasync", PerSecond, move || pages.rate()),
+        Contender::new("raw-full", "R: raw loop, FULL", PerSecond, move || full.rate()),
+        Contender::new("raw-normal", "RN: raw loop, NORMAL", PerSecond, move || normal.rate()),
+    ]
+}
+
+/// The rows of steps, in two trees as a store has them and in one, by how many share a commit.
+fn floors(bed: &Bed) -> Vec<Contender<'static>> {
+    let mut made = Vec::new();
+    for (end, synchronous, runs) in
+        [("", "FULL", 1), ("-normal", "NORMAL", 1), ("-8", "FULL", 8), ("-64", "FULL", 64)]
+    {
+        let many = if runs == 1 { String::new() } else { format!(", {runs} in a commit") };
+        let (two, one) = (format!("raw-two-trees{end}"), format!("raw-one-tree{end}"));
+        let limit = format!("raw-{}", if end == "-normal" { "normal" } else { "full" });
+        let mut trees = floor::Steps::two_trees(&bed.at(&two), synchronous, runs);
+        let what = format!("row + unique index, {synchronous}{many}");
+        made.push(Contender::new(&two, what, PerSecond, move || trees.rate()).of(&limit));
+        let mut tree = floor::Steps::one_tree(&bed.at(&one), synchronous, runs);
+        let what = format!("row clustered by run, {synchronous}{many}");
+        made.push(Contender::new(&one, what, PerSecond, move || tree.rate()).of(&two));
+    }
+    made
+}
+
+fn power(host: Host, count: u32, least: f64) -> Contender<'static> {
+    let name = format!("power-{count}");
+    let what = format!("step, POWER, {count} thread{}", if count == 1 { "" } else { "s" });
+    let floor = if count == 1 { String::new() } else { format!("-{count}") };
+    Contender::many(&name, &what, PerSecond, move || {
+        let told = threads(host, count, POWER);
+        vec![told.rate, told.p99_ms]
+    })
+    .of("raw-full")
+    .floor(format!("raw-two-trees{floor}"))
+    .wanted(RatioAtLeast(least))
+    .and(format!("{name}-p99"), format!("{what}: p99"), Milliseconds)
+}
+
+fn process(host: Host, count: u32) -> Contender<'static> {
+    let what = format!("step, PROCESS, {count} thread{}", if count == 1 { "" } else { "s" });
+    Contender::new(format!("process-{count}"), what, PerSecond, move || {
+        threads(host, count, PROCESS).rate
+    })
+    .of("raw-normal")
+}
+
+/// The rows of steps in four processes on one file, so many in a commit.
+fn in_turn(bed: &Bed, runs: u32) -> Contender<'static> {
+    let path = bed.at(&format!("turns-{runs}.db"));
+    floor::make_two_trees(&path);
+    Turn::make(&path.with_extension("turn"));
+    // Held, so that the log stays.
+    let held = raw::Db::open(&path, "NORMAL");
+    let what = format!("row + unique index, 4 processes, {runs} in a commit");
+    Contender::new(format!("raw-turns-4x{runs}"), what, PerSecond, move || {
+        let _held = &held;
+        together("rows", &path, 4, runs).iter().map(|numbers| numbers[0]).sum()
+    })
+    .of("raw-full")
 }
 
 /// Four processes on one file.
@@ -58,6 +110,7 @@ fn side_by_side<'run>(bed: &'run Bed, threads: u32, least: f64) -> Contender<'ru
         vec![told.sum, told.evenness, told.p999_ms]
     })
     .of("raw-full")
+    .floor(format!("raw-turns-4x{threads}"))
     .wanted(RatioAtLeast(least))
     .and(format!("{name}-even"), format!("{what}, slowest / fastest"), Ratio)
     .wanted(AtLeast(0.9))
@@ -115,13 +168,18 @@ pub struct Sum {
 /// The same in processes that begin together.
 pub fn processes(path: &Path, count: usize, threads: u32) -> Sum {
     Host::open(path, POWER).close();
-    let mut all: Vec<Process> =
-        (0..count).map(|_| Process::start("steps", path, threads)).collect();
-    all.iter_mut().for_each(Process::go);
-    let told: Vec<Vec<f64>> = all.iter_mut().map(Process::numbers).collect();
-    all.into_iter().for_each(Process::end);
+    let told = together("steps", path, count, threads);
     let rates: Vec<f64> = told.iter().map(|numbers| numbers[0]).collect();
     let (least, _, most) = spread(&rates);
     let p999_ms = told.iter().map(|numbers| numbers[2]).fold(0.0, f64::max);
     Sum { sum: rates.iter().sum(), evenness: least / most, p999_ms }
+}
+
+/// What processes tell that begin together.
+fn together(role: &str, path: &Path, count: usize, number: u32) -> Vec<Vec<f64>> {
+    let mut all: Vec<Process> = (0..count).map(|_| Process::start(role, path, number)).collect();
+    all.iter_mut().for_each(Process::go);
+    let told = all.iter_mut().map(Process::numbers).collect();
+    all.into_iter().for_each(Process::end);
+    told
 }

@@ -48,8 +48,8 @@ pub fn head(rounds: usize) {
     println!("{}, {}, SQLite {}", text("library"), text("commit"), text("sqlite"));
     println!("load {}, {rounds} rounds\n", text("load_before"));
     println!(
-        "{:<26} {:<46} {:>9}    {:<21} {:<26} wanted",
-        "row", "what", "median", "[least .. most]", "beside"
+        "{:<26} {:<46} {:>9}    {:<21} {:<24} {:<31} wanted",
+        "row", "what", "median", "[least .. most]", "beside", "beside its floor"
     );
 }
 
@@ -72,17 +72,17 @@ pub fn line(row: &Row) {
     } else {
         "once".to_owned()
     };
-    let beside = row
-        .of
-        .as_ref()
-        .map_or(String::new(), |of| format!("{} x {of}", short(spread(&row.ratios).1)));
+    let part = |of: &Option<String>, ratios: &[f64]| {
+        of.as_ref().map_or(String::new(), |of| format!("{} x {of}", short(spread(ratios).1)))
+    };
+    let (beside, floor) = (part(&row.of, &row.ratios), part(&row.floor, &row.of_floor));
     let wanted = row.wanted.map_or(String::new(), |wanted| {
         let met = if row.is_met() == Some(true) { "" } else { "  (not met)" };
         format!("{}{met}", asked(wanted, row.unit))
     });
     let middle = short(middle);
     println!(
-        "{:<26} {:<46} {middle:>9} {unit:<3} {around:<20} {beside:<26} {wanted}",
+        "{:<26} {:<46} {middle:>9} {unit:<3} {around:<20} {beside:<24} {floor:<31} {wanted}",
         row.name, row.what
     );
 }
@@ -120,6 +120,8 @@ fn row_json(row: &Row) -> Value {
         "of": row.of,
         "ratio": ratio.map(|it| it.1),
         "ratio_least": ratio.map(|it| it.0), "ratio_most": ratio.map(|it| it.2),
+        "floor": row.floor,
+        "of_floor": (!row.of_floor.is_empty()).then(|| spread(&row.of_floor).1),
         "wanted": row.wanted.map(|wanted| asked(wanted, row.unit)),
         "is_met": row.is_met(),
         "at": row.at,
