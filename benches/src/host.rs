@@ -196,6 +196,7 @@ impl Work {
     }
 
     /// One durable step, begun and completed.
+    #[inline(never)]
     pub fn do_step(self, name: &str, result: &str, durability: u32) {
         let (code, step) = self.step(name, &StepOptions { durability, ..occurrence(0) });
         ok(code);

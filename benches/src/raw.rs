@@ -163,6 +163,7 @@ impl Rows {
         Rows { begin, insert, commit, _db: db, key: 0, value: "x".repeat(bytes) }
     }
 
+    #[inline(never)]
     pub fn add(&mut self) {
         self.key += 1;
         self.begin.run();

@@ -1,25 +1,34 @@
 //! How soon a waiting claimer in another process has a run, how soon after its owner was killed, and what
-//! waiting costs.
+//! waiting costs. Between a submit and its claim lie two commits and two syncs, of two processes.
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::driver::Unit::{Microseconds, Milliseconds, Percent};
 use crate::driver::Wanted::AtMost;
-use crate::driver::{Bed, Contender, percentile, sample_time};
+use crate::driver::{Bed, Contender, cost_us, percentile, sample_time};
 use crate::host::{Host, POWER};
 use crate::process::{Process, now_ns};
+use crate::raw;
 
 pub fn run(bed: &Bed) {
     let host = Host::open(&bed.at("wakes.db"), POWER);
     let other = Host::open(&bed.at("takeovers.db"), POWER);
+    let mut full = raw::Rows::new(&bed.at("full.db"), "FULL");
     bed.race(vec![
+        Contender::new(
+            "raw-two-commits",
+            "two rows of R, one after the other",
+            Microseconds,
+            || 2.0 * cost_us(|| full.add()),
+        ),
         Contender::many(
             "claim-p50",
             "submit to claim in another process, p50",
             Microseconds,
             || wakes(host, &bed.at("wakes.db")),
         )
+        .of("raw-two-commits")
         .wanted(AtMost(5_000.0))
         .and("claim-p99", "the same, p99", Microseconds),
         Contender::new(
