@@ -7,10 +7,10 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 use crate::limits::INSTANT_MS_MAX;
+use crate::os;
 
 /// One reading of a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,9 +115,7 @@ impl Clock {
 
 /// Returns the system's Unix milliseconds; 0 when its clock stands before 1970.
 pub fn system_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(INSTANT_MS_MAX))
+    os::wall_ms().max(0)
 }
 
 #[cfg(test)]

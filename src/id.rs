@@ -27,6 +27,17 @@ const TEXT_BYTES_MAX: usize = PREFIX_BYTES_MAX + 1 + ULID_LEN;
 /// Crockford's digits.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// Two digits for each number of ten bits.
+static PAIRS: [[u8; 2]; 1 << 10] = {
+    let mut pairs = [[0; 2]; 1 << 10];
+    let mut at = 0;
+    while at < pairs.len() {
+        pairs[at] = [DIGITS[at / 32], DIGITS[at % 32]];
+        at += 1;
+    }
+    pairs
+};
+
 /// Characters of a refused prefix that its error repeats.
 const PREFIX_SHOWN_MAX: usize = 64;
 
@@ -150,7 +161,13 @@ impl Text {
 
     /// Returns the text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+        std::str::from_utf8(self.as_ref()).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 
@@ -162,17 +179,17 @@ pub fn write(prefix: &str, id: Id) -> String {
 /// Returns the 26 digits of an id: ten of its time, and sixteen of the rest.
 fn digits(id: Id) -> [u8; ULID_LEN] {
     let bits = u128::from(id.0);
-    let mut digits = [0; ULID_LEN];
     // In numbers of 64 bits, which a processor shifts at once.
-    let mut put = |places: std::ops::Range<usize>, mut bits: u64| {
-        for digit in digits[places].iter_mut().rev() {
-            *digit = DIGITS[(bits % 32) as usize];
-            bits /= 32;
-        }
-    };
-    put(0..10, (bits >> 80) as u64);
-    put(10..18, (bits >> 40) as u64);
-    put(18..26, bits as u64);
+    let [time, high, low] = [(bits >> 80) as u64, (bits >> 40) as u64, bits as u64];
+    let pair = |bits: u64, place: u32| PAIRS[(bits >> (10 * place)) as usize % PAIRS.len()];
+    let mut digits = [0; ULID_LEN];
+    for (at, place) in (0..5).rev().enumerate() {
+        digits[2 * at..][..2].copy_from_slice(&pair(time, place));
+    }
+    for (at, place) in (0..4).rev().enumerate() {
+        digits[10 + 2 * at..][..2].copy_from_slice(&pair(high, place));
+        digits[18 + 2 * at..][..2].copy_from_slice(&pair(low, place));
+    }
     digits
 }
 

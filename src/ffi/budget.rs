@@ -77,7 +77,7 @@ pub unsafe extern "C" fn sw_budget_reserve(
                 given("amounts", call.document(raw("amounts", amounts, amounts_len), max)?)?;
             let source = call.optional_key(raw("source", source, source_len))?;
             let made = attempt.reserve(step, amounts, source)?;
-            out_id.set(&made.id)?;
+            out_id.set(made.id)?;
             Ok(if made.existed { SW_EXISTS } else { SW_OK })
         })
     }

@@ -63,7 +63,7 @@ pub unsafe extern "C" fn sw_child_submit(
             let max = attempt.store().payload_bytes_max();
             let submit = call.submit(workflow, args, options, max)?;
             let child = attempt.child_submit(name, submit)?;
-            out_run_id.set(&child.run_id)?;
+            out_run_id.set(child.run_id)?;
             Ok(if child.existed { SW_REPLAYED } else { SW_OK })
         })
     }

@@ -181,7 +181,7 @@ pub unsafe extern "C" fn sw_run_fork(
             let run_id = call.id(raw("run_id", run_id, run_id_len))?;
             let from_step = raw("from_step", from_step, from_step_len);
             let from_step = call.optional_name_or_empty(from_step)?;
-            out_run_id.set(&store.fork(run_id, from_step)?)?;
+            out_run_id.set(store.fork(run_id, from_step)?)?;
             Ok(SW_OK)
         })
     }

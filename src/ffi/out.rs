@@ -125,8 +125,9 @@ impl<H: Handle> OutHandles<'_, H> {
 
 impl OutId<'_> {
     /// Writes an id and its NUL.
-    pub(super) fn set(self, id: &str) -> Result<()> {
+    pub(super) fn set(self, id: impl AsRef<[u8]>) -> Result<()> {
         panic_at(Place::Answer);
+        let id = id.as_ref();
         if id.len() >= limits::ID_CAP {
             return Err(Error::internal(format!("an id has {} bytes", id.len())));
         }

@@ -136,7 +136,7 @@ pub unsafe extern "C" fn sw_run_submit(
                 (raw("workflow", workflow, workflow_len), raw("args", args, args_len));
             let submit = call.submit(workflow, args, options, store.payload_bytes_max())?;
             let submitted = store.submit(submit)?;
-            out_run_id.set(&submitted.run_id)?;
+            out_run_id.set(submitted.run_id)?;
             Ok(if submitted.existed { SW_EXISTS } else { SW_OK })
         })
     }
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn sw_run_find(
             let scope = call.optional_key(scope)?.unwrap_or_default();
             let key = call.key(raw("idempotency_key", idempotency_key, idempotency_key_len))?;
             let Some(run_id) = store.find(scope, key)? else { return Ok(SW_NONE) };
-            out_run_id.set(&run_id)?;
+            out_run_id.set(run_id)?;
             Ok(SW_OK)
         })
     }

@@ -77,7 +77,7 @@ pub unsafe extern "C" fn sw_new_id(
             let out_id = call.out_id("out_id", out_id, cap)?;
             let prefix = call.name(raw("prefix", prefix, prefix_len))?;
             id::check_prefix(prefix)?;
-            out_id.set(id::Text::new(prefix, id::new_id()).as_str())?;
+            out_id.set(id::Text::new(prefix, id::new_id()))?;
             Ok(SW_OK)
         })
     }

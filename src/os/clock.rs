@@ -9,7 +9,16 @@ use std::time::Duration;
 /// Milliseconds that the machine was awake since it booted. Never goes back, stands still while the
 /// machine sleeps, and is the same in every process of the machine.
 pub fn uptime_ms() -> i64 {
-    monotonic().as_millis() as i64
+    millis(&read(libc::CLOCK_MONOTONIC))
+}
+
+/// Unix milliseconds, which whoever sets the machine's clock moves either way, also to before 1970.
+pub fn wall_ms() -> i64 {
+    millis(&read(libc::CLOCK_REALTIME))
+}
+
+fn millis(time: &libc::timespec) -> i64 {
+    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
 }
 
 /// Returns 16 bytes that differ from one boot of the machine to the next; zeros where the system does
@@ -38,10 +47,15 @@ pub fn pid_space() -> u64 {
 }
 
 pub(super) fn monotonic() -> Duration {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists on every Linux, and the call writes one timespec to the room given.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    let now = read(libc::CLOCK_MONOTONIC);
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+fn read(clock: libc::clockid_t) -> libc::timespec {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both clocks exist on every Linux, and the call writes one timespec to the room given.
+    unsafe { libc::clock_gettime(clock, &mut now) };
+    now
 }
 
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {

@@ -17,7 +17,7 @@ mod signals;
 #[cfg(feature = "postgres")]
 mod sockets;
 
-pub use self::clock::{boot_id, pid_space, uptime_ms};
+pub use self::clock::{boot_id, pid_space, uptime_ms, wall_ms};
 pub use self::files::{
     FileId, FolderStamp, Identity, create_mapped, create_private, errno, file_bytes, file_id,
     file_id_of, folder_stamp, identity, make_file, name_bytes_max, open_side, open_side_to_hear,
