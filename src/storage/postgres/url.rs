@@ -11,7 +11,8 @@ const SCHEMA_DEFAULT: &str = "smolwf";
 const NAME_BYTES_MAX: usize = 63;
 
 /// Names of parameters that hold a secret.
-const SECRETS: [&str; 2] = ["password", "sslpassword"];
+const SECRETS: [&str; 5] =
+    ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"];
 
 /// Where a store is.
 #[derive(Clone)]
@@ -28,18 +29,20 @@ pub(super) struct Place {
 impl Place {
     /// Reads a URL.
     pub(super) fn read(url: &str) -> Result<Place> {
-        let (start, query) = url.split_once('?').unwrap_or((url, ""));
+        let (start, query) = parted(url);
         let (start_shown, mut secrets) = without_password(start);
         let mut schema = SCHEMA_DEFAULT.to_owned();
         let (mut sent, mut shown) = (Vec::new(), Vec::new());
         for part in query.split('&').filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let (name, value) = part.split_once('=').ok_or_else(torn)?;
+            // The server's library reads percent signs in names, too.
+            let name = decoded(name).unwrap_or_default();
             if name.starts_with("sw_") {
-                schema = own(name, value)?;
+                schema = own(&name, value)?;
                 continue;
             }
             sent.push(part);
-            if SECRETS.contains(&name) {
+            if SECRETS.contains(&name.as_str()) {
                 secrets.push(value.to_owned());
             } else {
                 shown.push(part);
@@ -75,6 +78,23 @@ impl Place {
     pub(super) fn without_secrets(&self, sentence: &str) -> String {
         self.secrets.iter().fold(sentence.to_owned(), |text, secret| text.replace(secret, "***"))
     }
+}
+
+/// Returns what stands before the parameters, and the parameters. A `?` in front of the `@` that ends the
+/// user is of the password.
+fn parted(url: &str) -> (&str, &str) {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let user = url[host..].find(['@', '/']).filter(|at| url[host + at..].starts_with('@'));
+    let from = host + user.unwrap_or(0);
+    let end = url[from..].find('?').map(|at| from + at);
+    end.map_or((url, ""), |end| (&url[..end], &url[end + 1..]))
+}
+
+/// Names nothing of the URL: what is no parameter may be the end of a password.
+fn torn() -> Error {
+    Error::invalid(
+        "path is a URL with a parameter that has no value: a password may have to be encoded, as %3F for a question mark",
+    )
 }
 
 /// Reads a parameter of our own, of which there is one.
@@ -150,6 +170,23 @@ mod tests {
         let place = Place::read("postgres://me:a/b@host").unwrap();
         assert_eq!(place.shown, "postgres://me@host");
         assert_eq!(Place::read("postgresql:///").unwrap().schema, "smolwf");
+    }
+
+    #[test]
+    fn a_password_of_any_characters_and_a_name_in_any_form_is_hidden() {
+        let place = Place::read("postgres://me:a?b&c=d@host/db?sw_schema=own").unwrap();
+        assert_eq!(place.shown, "postgres://me@host/db?sw_schema=own");
+        assert_eq!(place.without_secrets("a?b&c=d"), "***");
+        assert_eq!(place.url.to_str().unwrap(), "postgres://me:a?b&c=d@host/db");
+        let place = Place::read("postgres://host?application_name=a@b").unwrap();
+        assert_eq!(place.shown, "postgres://host?application_name=a@b");
+        for name in ["pass%77ord", "oauth_client_secret", "scram_client_key", "sslpassword"] {
+            let place = Place::read(&format!("postgresql:///db?{name}=hush&user=me")).unwrap();
+            assert_eq!(place.shown, "postgresql:///db?user=me", "{name}");
+        }
+        let refused = Place::read("postgres://me:hu/sh?hush@host/db").err().unwrap();
+        assert_eq!(refused.code(), -2);
+        assert!(!refused.to_string().contains("hu"), "{refused}");
     }
 
     #[test]
