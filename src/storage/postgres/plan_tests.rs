@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::open_tests::Own;
+use super::sql::OURS_WRITTEN;
 use super::statements;
 
 /// Part of a statement that may scan a table, and why.
@@ -39,6 +40,18 @@ fn plan(own: &mut Own, sql: &str) -> Vec<String> {
     own.run("DEALLOCATE planned");
     let line = |at| String::from_utf8(told.value(at, 0).unwrap().to_vec()).unwrap();
     (0..told.rows()).map(line).collect()
+}
+
+/// It is asked before and after each statement of the host's.
+#[test]
+fn what_a_statement_of_the_hosts_wrote_is_asked_of_our_tables_alone() {
+    let Some(mut own) = Own::made() else { return };
+    let plan = plan(&mut own, OURS_WRITTEN);
+    let scans: Vec<_> = plan.iter().filter(|line| line.contains("Scan")).collect();
+    assert_eq!(scans.len(), 1, "{plan:#?}");
+    assert!(scans[0].contains("Index Scan using pg_class_relname_nsp_index"), "{plan:#?}");
+    let range = plan.iter().find(|line| line.contains("Index Cond")).unwrap();
+    assert!(range.contains("relname >= 'sw"), "{plan:#?}");
 }
 
 #[test]

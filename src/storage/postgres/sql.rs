@@ -20,13 +20,15 @@ const WRITES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "MERGE"];
 /// If it changes tables.
 const SHAPES: [&str; 3] = ["CREATE", "ALTER", "DROP"];
 
-// What this transaction wrote to tables of ours.
-const OURS_WRITTEN: &str = "
-SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint
-FROM pg_stat_xact_all_tables
-WHERE relid IN (
-    SELECT oid FROM pg_class WHERE relnamespace = '$schema'::regnamespace AND relname LIKE 'sw\\_%'
-)";
+// What this transaction wrote to tables of ours. The view of these counts looks at all tables that there
+// are, and their indexes, which takes a hundred times as long.
+pub(super) const OURS_WRITTEN: &str = "
+SELECT coalesce(sum(
+    pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_updated(oid)
+        + pg_stat_get_xact_tuples_deleted(oid)
+), 0)::bigint
+FROM pg_class
+WHERE relnamespace = '$schema'::regnamespace AND relname LIKE 'sw\\_%' AND relkind = 'r'";
 
 // What our tables are, and what of others hangs on them.
 const OURS_SHAPED: &str = "
