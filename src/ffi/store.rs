@@ -106,8 +106,8 @@ fn store_options(options: &sw_store_options) -> Result<StoreOptions> {
 ///
 /// Beside the file stand its -wal and -shm, which are SQLite's, and its -smolwf, which is this
 /// library's; do not remove them while the store is open anywhere. A symbolic link is followed, also
-/// to a file that is yet to be made. A path that begins with "file:" or "sqlite:" is refused, as is
-/// ":memory:", which is sw_store_open_in_memory's.
+/// to a file that is yet to be made. A path that begins with "file:", "sqlite:" or another scheme and
+/// "://" is refused, as is ":memory:", which is sw_store_open_in_memory's.
 ///
 /// A path that begins with "postgresql://" or "postgres://" is no file but a schema on a server, where
 /// the library was built with that; its docs/POSTGRES.md says what differs.

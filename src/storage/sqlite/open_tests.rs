@@ -79,8 +79,19 @@ fn what_others_take_for_a_store_in_memory_or_a_uri_is_refused_and_says_what_to_c
         assert!(matches!(&error, Error::Invalid(text) if text.contains(hint)), "{path}: {error:?}");
         assert!(!Path::new(path).exists());
     }
+    for url in [
+        "postgresql:/me:hush@host/db",
+        "Postgres://me:hush@host",
+        "postgresql+x://u:hush@h",
+        "redis://hush",
+    ] {
+        let error = refusal(Path::new(url));
+        let is_told = |text: &str| text.contains("postgresql://...") && !text.contains("hush");
+        assert!(matches!(&error, Error::Invalid(text) if is_told(text)), "{url}: {error:?}");
+    }
     let (_folder, db) = folder();
     open(&db.with_file_name(":memory:")).close();
+    open(&db.with_file_name("postgres:name")).close();
     open(&db.with_file_name("file:name")).close();
 }
 

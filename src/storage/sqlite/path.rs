@@ -42,7 +42,12 @@ fn refuse_spelling(path: &Path) -> Result<()> {
     let bytes = path.as_os_str().as_bytes();
     let shown = path.display();
     let is_uri = bytes.starts_with(b"file:") || bytes.starts_with(b"sqlite:");
-    let sentence = if bytes.is_empty() {
+    let sentence = if let Some(scheme) = scheme_of_server(bytes) {
+        // The rest may hold a password.
+        format!(
+            "path begins with {scheme:?} and is no file: a store on a server is postgresql://..."
+        )
+    } else if bytes.is_empty() {
         "path is empty: a store without a file is sw_store_open_in_memory's".into()
     } else if bytes.contains(&0) {
         "path holds a NUL".into()
@@ -58,6 +63,19 @@ fn refuse_spelling(path: &Path) -> Result<()> {
         return Ok(());
     };
     Err(Error::Invalid(sentence.into()))
+}
+
+/// Returns what a path begins with that is meant for a server: a scheme of its own before `://`, or that of
+/// PostgreSQL, of which what tidies paths leaves one slash.
+fn scheme_of_server(path: &[u8]) -> Option<&str> {
+    let end = path.iter().position(|byte| *byte == b':')?;
+    let scheme = std::str::from_utf8(&path[..end]).ok()?;
+    let is_scheme =
+        scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
+    let rest = &path[end..];
+    let is_ours = rest.starts_with(b":/") && scheme.to_ascii_lowercase().starts_with("postgres");
+    let is_url = rest.starts_with(b"://") && !["file", "sqlite"].contains(&scheme);
+    (is_scheme && end > 0 && (is_ours || is_url)).then_some(scheme)
 }
 
 /// Follows symbolic links, also one to a file that is yet to be made.
