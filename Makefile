@@ -90,11 +90,15 @@ torture: ## workers in five languages are killed, stopped and given trouble, and
 
 POSTGRES_TESTS = $(CARGO) test --locked --no-fail-fast --features postgres --lib --test model -- postgres the_server_answers
 
-postgres: ## stores in PostgreSQL: the contract of a backend and walks of the model, on two servers, and one without fsync
+# In memory, where there is a disk of it: syncs are the library's tests' to wait for.
+POSTGRES_ROOM = $(firstword $(wildcard /dev/shm) $(or $(TMPDIR),/tmp))
+
+postgres: ## stores in PostgreSQL: contract of a backend, walks of the model, two servers and one without fsync; clients, examples, tool
 	scripts/postgres.sh 15 $(POSTGRES_TESTS)
 	scripts/postgres.sh 18 $(POSTGRES_TESTS)
 	SW_POSTGRES_SETTINGS=fsync=off scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --lib \
 		what_a_server_without_fsync_can_promise_is_promised
+	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 scripts/postgres-clients.sh
 
 plants: ## faults that are planted in the library are found, each by a suite, and each function may panic
 	$(CARGO) test --locked --no-fail-fast --features plant --test model --test c --test torture --test corpora -- \

@@ -5,6 +5,7 @@
 #   KILL_AFTER=n         kill after n lines of the log; half of the files when absent
 #   PAUSE_MS=n           make each file take n ms longer until the kill; fitted to the folder when absent
 #   PAUSE_AT=recording   pause between a file's work and its recording, the worst moment for a kill
+#   SMOLWF_STORE=url     keep what is done in PostgreSQL, in a schema that no demo has used: postgresql://...
 #   SMOLWF_LIB_DIR=path  take libsmolwf.so from there instead of building the release library
 #   KEEP=1               keep the temporary folder
 set -euo pipefail
@@ -34,8 +35,11 @@ trap clean_up EXIT
 build() {
     local lib=${SMOLWF_LIB_DIR:-}
     if [ -z "$lib" ]; then
-        (cd "$repository" && cargo library --locked --quiet)
-        lib=$(cd "$repository" && cd "${CARGO_TARGET_DIR:-target}/release" && pwd)
+        # One that opens URLs is built beside the usual one.
+        local target
+        target=$(cd "$repository" && realpath -m "${CARGO_TARGET_DIR:-target}${SMOLWF_STORE:+/postgres}")
+        (cd "$repository" && cargo library --locked --quiet --target-dir "$target" ${SMOLWF_STORE:+--features postgres})
+        lib=$target/release
     fi
     ln -s "$lib/libsmolwf.so" "$scratch/libsmolwf.so"
     ln -s "$lib/libsmolwf.so" "$scratch/libsmolwf.so.0"
@@ -44,7 +48,7 @@ build() {
         -L "$scratch" -lsmolwf -Wl,-rpath,"$scratch"
 }
 
-index_tree() { "$scratch/index_tree" --state "$state" "$@" "$folder"; }
+index_tree() { "$scratch/index_tree" --state "$state" ${SMOLWF_STORE:+--store "$SMOLWF_STORE"} "$@" "$folder"; }
 
 log_lines() { cat "$state"/run_*.log 2>/dev/null | wc -l; }
 
@@ -52,7 +56,7 @@ log_lines() { cat "$state"/run_*.log 2>/dev/null | wc -l; }
 start_and_kill() {
     local pause=--pause-ms
     if [ "${PAUSE_AT:-}" = recording ]; then pause=--pause-record-ms; fi
-    "$scratch/index_tree" --state "$state" "$pause" "$2" "$folder" &
+    "$scratch/index_tree" --state "$state" ${SMOLWF_STORE:+--store "$SMOLWF_STORE"} "$pause" "$2" "$folder" &
     indexer=$!
     while [ "$(log_lines)" -lt "$1" ]; do
         kill -0 "$indexer" 2>/dev/null || fail "the indexer ended before it could be killed; set PAUSE_MS"
@@ -139,6 +143,11 @@ main() {
 look() {
     local built=${CARGO_TARGET_DIR:-$repository/tools/swctl/target}/release/swctl
     say "== look at it yourself (make tool builds swctl; KEEP=1 keeps the store)"
+    # The tool of `make tool` opens files alone, and the URL itself may hold a password.
+    if [ -n "${SMOLWF_STORE:-}" ]; then
+        say 'swctl "$SMOLWF_STORE" show latest'
+        return
+    fi
     if [ -x "$built" ]; then "$built" "$state/store.db" ls --table; fi
     say "swctl $state/store.db show latest"
 }

@@ -16,9 +16,7 @@ const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The folder that holds the library this test was built with.
 fn library_dir() -> PathBuf {
-    let test = std::env::current_exe().expect("this test's own path");
-    let found = test.ancestors().skip(1).find(|folder| folder.join("libsmolwf.so").exists());
-    found.expect("libsmolwf.so beside this test").to_owned()
+    native::shared_library().parent().expect("a file is in a folder").to_owned()
 }
 
 fn temporary() -> TempDir {
@@ -44,10 +42,17 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Whether scripts/postgres.sh has started a server, on which the demo's store then lies.
+fn on_server() -> bool {
+    std::env::var_os("SW_POSTGRES_URL").is_some()
+}
+
 /// Runs the demo and returns what it says; it must end well and leave nothing behind.
 fn demo(tree: &Path, settings: &[(&str, &str)]) -> String {
     let scratch = temporary();
+    let store = on_server().then(|| ("SMOLWF_STORE", native::store(scratch.path())));
     let output = Command::new(Path::new(REPOSITORY).join("scripts/demo.sh"))
+        .envs(store)
         .env("DIR", tree)
         .env("TMPDIR", scratch.path())
         .env("SMOLWF_LIB_DIR", library_dir())
@@ -131,7 +136,11 @@ fn the_demo_proves_that_no_finished_file_is_worked_on_twice() {
     let is_proof = |line: &str| line.starts_with("proof: no finished file was worked on twice (");
     assert!(said.lines().any(is_proof), "{said}");
     let last = said.lines().last().expect("a closing line");
-    assert!(last.starts_with("swctl ") && last.ends_with("/store.db show latest"), "{said}");
+    if on_server() {
+        assert_eq!(last, "swctl \"$SMOLWF_STORE\" show latest");
+    } else {
+        assert!(last.starts_with("swctl ") && last.ends_with("/store.db show latest"), "{said}");
+    }
     assert!(said.contains("with SIGKILL"), "{said}");
     assert!(said.contains("the index equals, byte for byte"), "{said}");
     assert!(said.contains("40 files, 0 unreadable"), "{said}");

@@ -60,7 +60,7 @@ fn play_mode(language: &Language, program: &str, mode: &[&str], transcript: &str
             .args(link_library(folder.path())),
     );
     let mut command = Command::new(&built);
-    command.arg(folder.path().join("example.db")).args(mode).env_remove("LD_LIBRARY_PATH");
+    command.arg(native::store(folder.path())).args(mode).env_remove("LD_LIBRARY_PATH");
     let end = output(&mut command);
     assert!(end.status.success(), "{}: {}\n{}", source.display(), end.status, all_said(&end));
     let printed = String::from_utf8_lossy(&end.stdout);

@@ -1,9 +1,28 @@
 package smolwf
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
 )
+
+// server is one of scripts/postgres.sh, on which stores lie, "" where there is none.
+var server = os.Getenv("SW_POSTGRES_URL")
+
+// schemas counts those that place has named.
+var schemas atomic.Int64
+
+// place is where a test's store lies: a file of its own, or on the server a schema of its own.
+func place(t *testing.T) string {
+	t.Helper()
+	if server == "" {
+		return filepath.Join(t.TempDir(), "a.db")
+	}
+	schema := fmt.Sprintf("sw_test_%d_%d", os.Getpid(), schemas.Add(1))
+	return fmt.Sprintf("%s&sw_schema=%s&options=-csearch_path%%3D%s", server, schema, schema)
+}
 
 // TestMain makes the test binary also the other processes that tests start.
 func TestMain(m *testing.M) {

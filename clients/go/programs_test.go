@@ -23,11 +23,11 @@ func TestProgramsPrintTheTranscripts(t *testing.T) {
 	for _, program := range []string{"approval", "fanout", "budget", "agent", "transfer"} {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
-			compare(t, program, output(t, folder, program, filepath.Join(t.TempDir(), "a.db")))
+			compare(t, program, output(t, folder, program, place(t)))
 		})
 	}
 	t.Run("quickstart", func(t *testing.T) {
-		database := filepath.Join(t.TempDir(), "a.db")
+		database := place(t)
 		var all strings.Builder
 		for _, args := range [][]string{{"crash"}, {}, {}} {
 			all.WriteString(strings.Join(append([]string{"$ quickstart"}, args...), " ") + "\n")
@@ -37,7 +37,7 @@ func TestProgramsPrintTheTranscripts(t *testing.T) {
 	})
 	t.Run("transfer that is killed", func(t *testing.T) {
 		t.Parallel()
-		database := filepath.Join(t.TempDir(), "a.db")
+		database := place(t)
 		killTransfer(t, filepath.Join(folder, "transfer"), database)
 		for range 2 {
 			compare(t, "transfer", output(t, folder, "transfer", database))

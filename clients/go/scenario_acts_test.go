@@ -258,7 +258,7 @@ func (p *player) transaction(ctx context.Context, a *scenarioAct) (json.RawMessa
 func (p *player) collect(ctx context.Context, tx *Tx, a *txAct, count int) error {
 	switch {
 	case a.Insert != "":
-		return p.keep(&a.scenarioAct, tx.Execute("INSERT INTO kept VALUES (?)", a.Insert), nil)
+		return p.keep(&a.scenarioAct, tx.Execute("INSERT INTO kept VALUES ($1)", a.Insert), nil)
 	case a.Refused != 0:
 		if count <= a.Refused {
 			tx.Execute("INSERT INTO kept VALUES (NULL)")

@@ -108,7 +108,11 @@ func TestWorkersDoAsTheScenariosSay(t *testing.T) {
 		for _, s := range vectors.Scenarios {
 			t.Run(s.Name, func(t *testing.T) {
 				t.Parallel()
-				if why := s.NotIn["go"]; why != "" {
+				why := s.NotIn["go"]
+				if why == "" && server != "" {
+					why = s.NotIn["postgres"]
+				}
+				if why != "" {
 					fmt.Printf("not in go: %s: %s\n", s.Name, why)
 					return
 				}
@@ -144,7 +148,7 @@ type scenarioWorld struct {
 
 func newWorld(t *testing.T, s *scenario) *scenarioWorld {
 	w := &scenarioWorld{
-		t: t, s: s, path: filepath.Join(t.TempDir(), "a.db"), runs: map[string]string{},
+		t: t, s: s, path: place(t), runs: map[string]string{},
 		effects: map[string]int{}, gates: map[string]chan struct{}{}, unlock: func() {},
 	}
 	w.changed = sync.NewCond(&w.mu)
@@ -418,6 +422,9 @@ func (w *scenarioWorld) lock(on bool) {
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), "SMOLWF_TEST_LOCK="+w.path+"-shm")
+	if server != "" {
+		cmd = exec.Command(filepath.Join(root, "scripts", "postgres-hold.sh"), w.path)
+	}
 	in, err := cmd.StdinPipe()
 	must(w.t, err)
 	out, err := cmd.StdoutPipe()
@@ -427,7 +434,7 @@ func (w *scenarioWorld) lock(on bool) {
 		in.Close()
 		_ = cmd.Wait()
 	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "locked\n" {
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "held\n" {
 		w.t.Fatalf("no lock: %q %v", line, err)
 	}
 }
@@ -442,7 +449,7 @@ func holdLock(path string) {
 	if err := syscall.FcntlFlock(file.Fd(), syscall.F_SETLKW, &lock); err != nil {
 		panic(err)
 	}
-	fmt.Println("locked")
+	fmt.Println("held")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
@@ -469,7 +476,7 @@ func (w *scenarioWorld) compare() {
 		w.compareRun(&e)
 	}
 	if w.s.Expect.Kept != nil {
-		rows, err := w.eyes.Query(context.Background(), "SELECT text FROM kept ORDER BY rowid")
+		rows, err := w.eyes.Query(context.Background(), "SELECT text FROM kept ORDER BY text")
 		must(w.t, err)
 		kept := []string{}
 		for _, row := range rows.Rows {

@@ -2,8 +2,8 @@
  * A workflow of four questions to a model, each a step. The first worker is killed after the third
  * answer; the second replays those answers and asks the fourth question only. Busy answers (503) are
  * failed steps that are tried again 50 ms later, meanwhile the run is parked.
- *   agent <file>                          plays it all, with a model of its own on the loopback
- *   agent <file> worker <number> <port>   is one worker
+ *   agent <store>                          plays it all, with a model of its own on the loopback
+ *   agent <store> worker <number> <port>   is one worker
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -262,6 +262,6 @@ int main(int argc, char **argv) {
         struct worker self = {argv[3], (uint16_t)atoi(argv[4])};
         return work(argv[1], &self);
     }
-    if (argc != 2) fail("usage: agent <file>");
+    if (argc != 2) fail("usage: agent <store>");
     return play(argv[0], argv[1]);
 }

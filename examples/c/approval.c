@@ -1,6 +1,6 @@
 /* A purchase that sleeps an hour and then waits for somebody's word, three days at most. It is parked
  * meanwhile: no thread and no process waits. The clock is moved by hand, so days pass at once.
- * Usage: approval DATABASE */
+ * Usage: approval <store> */
 #include <smolwf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +117,7 @@ int main(int argc, char **argv) {
     sw_store *store;
     uint32_t applied;
     sw_store_options manual = {.struct_size = sizeof manual, .flags = SW_OPEN_MANUAL_CLOCK};
-    if (argc != 2) fail("usage: approval DATABASE");
+    if (argc != 2) fail("usage: approval <store>");
     ok(sw_store_open(argv[1], &manual, &store, &err));
     ok(sw_store_init(store, &applied, &err));
     buy(store, 1);

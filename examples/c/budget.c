@@ -2,9 +2,9 @@
  * A team of eight shares 100000 tokens. Each member reserves before it calls the model, in a step, and
  * records with the step's result what the call really used. When the limit is reached the members
  * park; they go on when it is raised.
- *   budget <file>          one process, eight threads
- *   budget <file> kills    eight processes, of which some are killed while they hold reservations
- *   budget <file> worker <seed>   one of those
+ *   budget <store>          one process, eight threads
+ *   budget <store> kills    eight processes, of which some are killed while they hold reservations
+ *   budget <store> worker <seed>   one of those
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -1,6 +1,6 @@
 /* One parent, a thousand children, four workers, two of them killed: every child is done once, and
  * the parent wakes once, when the last has ended.
- * Usage: fanout DATABASE; it starts itself again as `fanout DATABASE worker RUN_ID` */
+ * Usage: fanout <store>; it starts itself again as `fanout <store> worker RUN_ID` */
 #define _POSIX_C_SOURCE 200809L
 #include <signal.h>
 #include <smolwf.h>
@@ -252,7 +252,7 @@ static void fan_out(char *program, char *path) {
 
 int main(int argc, char **argv) {
     if (argc == 4 && strcmp(argv[2], "worker") == 0) return worker(argv[1], argv[3]);
-    if (argc != 2) fail("usage: fanout DATABASE");
+    if (argc != 2) fail("usage: fanout <store>");
     setvbuf(stdout, NULL, _IOLBF, 0);
     fan_out(argv[0], argv[1]);
     return 0;

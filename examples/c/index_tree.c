@@ -5,6 +5,7 @@
  *
  *     index_tree [options] [DIR]      index DIR, or go on with it; DIR is . when absent
  *       --state DIR                   where the store, the log and the index go (index_tree.state)
+ *       --store URL                   a store on a server, in place of a file in that folder
  *       --history                     show what the store knows of DIR's run, and stop
  *       --recorded                    show the names of the steps recorded so far, and stop
  *       --list                        show the names of the files that belong to the run, and stop
@@ -32,7 +33,7 @@
 #define NAME_BYTES_MAX 255 /* of a step */
 
 struct options {
-    const char *root, *state;
+    const char *root, *state, *store;
     int is_history, is_recorded, is_list;
     long pause_ms, pause_record_ms;
 };
@@ -461,6 +462,10 @@ static void read_options(char **args, struct options *options) {
             options->is_list = 1;
         } else if (strcmp(*args, "--state") == 0 && args[1] != NULL) {
             options->state = *++args;
+        } else if (strcmp(*args, "--store") == 0 && args[1] != NULL) {
+            options->store = *++args;
+            if (strncmp(options->store, "postgres", 8) != 0)
+                die("--store takes postgresql://...; a file goes into the folder of --state");
         } else if (strcmp(*args, "--pause-ms") == 0) {
             options->pause_ms = number_after(args++, "--pause-ms");
         } else if (strcmp(*args, "--pause-record-ms") == 0) {
@@ -496,7 +501,8 @@ static void find_folders(struct indexer *self) {
 }
 
 static int with_store(struct indexer *self) {
-    char *path = text("%s/store.db", self->state);
+    const char *url = self->options->store;
+    char *path = url != NULL ? text("%s", url) : text("%s/store.db", self->state);
     uint32_t applied = 0;
     int status = 0;
     ok("open the store", sw_store_open(path, NULL, &self->store, &err));

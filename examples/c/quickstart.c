@@ -24,7 +24,8 @@ int main(int argc, char **argv) {
     sw_step *step;
     uint32_t applied;
     char run_id[SW_ID_CAP];
-    ok(sw_store_open("quickstart.db", NULL, &store, &err));
+    const char *path = getenv("SMOLWF_STORE"); /* another file, or postgresql://... */
+    ok(sw_store_open(path != NULL ? path : "quickstart.db", NULL, &store, &err));
     ok(sw_store_init(store, &applied, &err));
 
     /* One key is one run, however often this program is started. */

@@ -1,10 +1,10 @@
 /*
- * Ten accounts in a table of the program's own, in the store's file, and a hundred transfers between
+ * Ten accounts in a table of the program's own, where the store is, and a hundred transfers between
  * them. Each transfer is a run with one step, and what the step does to the accounts and that it is
  * done are one commit: kill the program anywhere, and no cent is lost or moved twice.
- *   transfer <file>               does what is left to do, and says how the accounts stand
- *   transfer <file> kills <many>  does it in workers that are killed so many times
- *   transfer <file> worker        one of those
+ *   transfer <store>               does what is left to do, and says how the accounts stand
+ *   transfer <store> kills <many>  does it in workers that are killed so many times
+ *   transfer <store> worker        one of those
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -52,11 +52,12 @@ static sw_store *open_bank(const char *path) {
     ok(sw_store_open(path, NULL, &store, &err));
     ok(sw_store_init(store, &applied, &err));
     run_script(store, "[{\"sql\":\"CREATE TABLE IF NOT EXISTS accounts (id INTEGER PRIMARY KEY,"
-                      " cents INTEGER NOT NULL CHECK (cents >= 0)) STRICT\"},"
+                      " cents INTEGER NOT NULL CHECK (cents >= 0))\"},"
                       "{\"sql\":\"CREATE TABLE IF NOT EXISTS moves (transfer INTEGER NOT NULL,"
-                      " cents INTEGER NOT NULL) STRICT\"},"
-                      "{\"sql\":\"INSERT OR IGNORE INTO accounts SELECT value, 1000"
-                      " FROM json_each('[0,1,2,3,4,5,6,7,8,9]')\"}]");
+                      " cents INTEGER NOT NULL)\"},"
+                      "{\"sql\":\"INSERT INTO accounts VALUES (0, 1000), (1, 1000), (2, 1000),"
+                      " (3, 1000), (4, 1000), (5, 1000), (6, 1000), (7, 1000), (8, 1000), (9, 1000)"
+                      " ON CONFLICT DO NOTHING\"}]");
     return store;
 }
 
@@ -91,11 +92,11 @@ static void move(sw_store *store, sw_attempt *attempt, sw_step *step, int number
     int from = number % ACCOUNTS, to = (number * 7 + 3) % ACCOUNTS, cents = 1 + number % 9;
     char script[640];
     snprintf(script, sizeof script,
-             "[{\"sql\":\"UPDATE accounts SET cents = cents - ?1 WHERE id = ?2\","
+             "[{\"sql\":\"UPDATE accounts SET cents = cents - $1 WHERE id = $2\","
              "\"params\":[%d,%d],\"expect_changes\":1},"
-             "{\"sql\":\"UPDATE accounts SET cents = cents + ?1 WHERE id = ?2\","
+             "{\"sql\":\"UPDATE accounts SET cents = cents + $1 WHERE id = $2\","
              "\"params\":[%d,%d],\"expect_changes\":1},"
-             "{\"sql\":\"INSERT INTO moves VALUES (?, ?)\",\"params\":[%d,%d]},"
+             "{\"sql\":\"INSERT INTO moves VALUES ($1, $2)\",\"params\":[%d,%d]},"
              "{\"step_complete\":{\"result\":%d}}]",
              cents, from, cents, to, number, cents, cents);
     sw_text *results;
@@ -166,7 +167,7 @@ static void work_and_kill(sw_store *store, const char *path, int kills) {
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        fprintf(stderr, "usage: transfer <file> [kills <many> | worker]\n");
+        fprintf(stderr, "usage: transfer <store> [kills <many> | worker]\n");
         return 2;
     }
     const char *mode = argc > 2 ? argv[2] : "";

@@ -1,8 +1,8 @@
 // A workflow of four questions to a model, each a step. The first worker is killed after the third
 // answer; the second replays those answers and asks the fourth question only. Busy answers (503) are
 // failed steps that are tried again 50 ms later; meanwhile the run is parked.
-//   agent <file>                          plays it all, with a model of its own on the loopback
-//   agent <file> worker <number> <port>   is one worker
+//   agent <store>                          plays it all, with a model of its own on the loopback
+//   agent <store> worker <number> <port>   is one worker
 #include <arpa/inet.h>
 #include <array>
 #include <csignal>
@@ -231,7 +231,7 @@ int main(int argc, char **argv) {
         } else if (argc == 2) {
             play(argv[0], argv[1]);
         } else {
-            throw std::runtime_error("usage: agent <file>");
+            throw std::runtime_error("usage: agent <store>");
         }
         return 0;
     } catch (const std::exception &error) {

@@ -60,7 +60,7 @@ static void play(smolwf::store &store, bool is_approved) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) return std::fputs("usage: approval <file>\n", stderr), 1;
+    if (argc != 2) return std::fputs("usage: approval <store>\n", stderr), 1;
     try {
         smolwf::store_options options;
         options.flags = SW_OPEN_MANUAL_CLOCK;

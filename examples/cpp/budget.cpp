@@ -193,7 +193,7 @@ class team {
 };
 
 int main(int argc, char **argv) {
-    if (argc != 2) return std::fputs("usage: budget <file>\n", stderr), 1;
+    if (argc != 2) return std::fputs("usage: budget <store>\n", stderr), 1;
     try {
         smolwf::store store = smolwf::store::open(argv[1]);
         store.init();

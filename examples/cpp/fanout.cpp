@@ -1,7 +1,7 @@
 // A parent with a thousand children, worked on by four processes of which two are killed. The parent
 // parks once and wakes once, when the last child has ended; no child's result is lost or doubled.
-//   fanout <file>          plays it all
-//   fanout <file> worker   works on children until its input closes
+//   fanout <store>          plays it all
+//   fanout <store> worker   works on children until its input closes
 #include "json_view.hpp"
 
 #include <chrono>
@@ -208,7 +208,7 @@ int main(int argc, char **argv) {
         } else if (argc == 2) {
             play(argv[0], argv[1]);
         } else {
-            throw std::runtime_error("usage: fanout <file>");
+            throw std::runtime_error("usage: fanout <store>");
         }
         return 0;
     } catch (const std::exception &error) {

@@ -1,6 +1,7 @@
 // Asks an expensive question once. Run it with "crash", then without, then without again.
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <smolwf.hpp>
 #include <string>
@@ -11,7 +12,8 @@ static std::string ask_the_model() { // stands for the call that costs money
 }
 
 static int run(bool is_to_crash) {
-    smolwf::store store = smolwf::store::open("quickstart.db");
+    const char *path = std::getenv("SMOLWF_STORE"); // another file, or postgresql://...
+    smolwf::store store = smolwf::store::open(path != nullptr ? path : "quickstart.db");
     store.init();
 
     // One key is one run, however often this program is started.

@@ -1,9 +1,9 @@
 // Ten accounts in a table of the program's own, in the store's file, and a hundred transfers between
 // them. Each transfer is a run with one step, and what the step does to the accounts and that it is
 // done are one commit: kill the program anywhere, and no cent is lost or moved twice.
-//   transfer <file>               does what is left to do, and says how the accounts stand
-//   transfer <file> kills <many>  does it in workers that are killed so many times
-//   transfer <file> worker        one of those
+//   transfer <store>               does what is left to do, and says how the accounts stand
+//   transfer <store> kills <many>  does it in workers that are killed so many times
+//   transfer <store> worker        one of those
 #include "json_view.hpp"
 
 #include <chrono>
@@ -30,11 +30,11 @@ static smolwf::store open_bank(const std::string &path) {
     store.init();
     smolwf::transaction tx;
     tx.sql("CREATE TABLE IF NOT EXISTS accounts (id INTEGER PRIMARY KEY,"
-           " cents INTEGER NOT NULL CHECK (cents >= 0)) STRICT");
+           " cents INTEGER NOT NULL CHECK (cents >= 0))");
     tx.sql("CREATE TABLE IF NOT EXISTS moves (transfer INTEGER NOT NULL,"
-           " cents INTEGER NOT NULL) STRICT");
+           " cents INTEGER NOT NULL)");
     for (int account = 0; account < accounts; account++) {
-        tx.sql("INSERT OR IGNORE INTO accounts VALUES (?, 1000)",
+        tx.sql("INSERT INTO accounts VALUES ($1, 1000) ON CONFLICT DO NOTHING",
                "[" + std::to_string(account) + "]");
     }
     store.tx_run(tx.script());
@@ -69,10 +69,11 @@ static std::string transfer(smolwf::context &run) {
         if (is_to_be_killed && ::write(STDOUT_FILENO, "!", 1) != 1) std::exit(1);
         const std::string from = std::to_string(number % accounts);
         const std::string to = std::to_string((number * 7 + 3) % accounts);
-        const char update[] = "UPDATE accounts SET cents = cents + ? WHERE id = ?";
+        const char update[] = "UPDATE accounts SET cents = cents + $1 WHERE id = $2";
         tx.sql(update, "[-" + cents + "," + from + "]", 1);
         tx.sql(update, "[" + cents + "," + to + "]", 1);
-        tx.sql("INSERT INTO moves VALUES (?, ?)", "[" + std::to_string(number) + "," + cents + "]");
+        tx.sql("INSERT INTO moves VALUES ($1, $2)",
+               "[" + std::to_string(number) + "," + cents + "]");
         take_time();
         return cents;
     });
@@ -139,7 +140,7 @@ static void work_and_kill(smolwf::store &store, const char *path, int kills) {
 
 int main(int argc, char **argv) {
     try {
-        if (argc < 2) throw std::runtime_error("usage: transfer <file> [kills <many> | worker]");
+        if (argc < 2) throw std::runtime_error("usage: transfer <store> [kills <many> | worker]");
         const std::string_view mode = argc > 2 ? argv[2] : "";
         smolwf::store store = open_bank(argv[1]);
         is_to_be_killed = mode == "worker";

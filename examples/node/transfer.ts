@@ -10,12 +10,12 @@ const TRANSFERS = 100;
 /** Makes the tables, once however often this is begun. */
 function openBank(tx: Transaction): void {
   tx.execute(`CREATE TABLE IF NOT EXISTS accounts (
-    id INTEGER PRIMARY KEY, cents INTEGER NOT NULL CHECK (cents >= 0)) STRICT`);
+    id INTEGER PRIMARY KEY, cents INTEGER NOT NULL CHECK (cents >= 0))`);
   // Nothing in it forbids to do a transfer twice.
   tx.execute(`CREATE TABLE IF NOT EXISTS moves (
-    transfer INTEGER NOT NULL, cents INTEGER NOT NULL) STRICT`);
+    transfer INTEGER NOT NULL, cents INTEGER NOT NULL)`);
   for (let id = 0; id < ACCOUNTS; id += 1) {
-    tx.execute("INSERT OR IGNORE INTO accounts VALUES (?, 1000)", [id]);
+    tx.execute("INSERT INTO accounts VALUES ($1, 1000) ON CONFLICT DO NOTHING", [id]);
   }
 }
 
@@ -25,9 +25,9 @@ const transfer = workflow("transfer", async (attempt, { number }: { number: numb
   // The money and the record of the step are one commit; each account must be there.
   await attempt.transaction("move", (tx) => {
     const one = { expectChanges: 1 };
-    tx.execute("UPDATE accounts SET cents = cents - ? WHERE id = ?", [cents, from], one);
-    tx.execute("UPDATE accounts SET cents = cents + ? WHERE id = ?", [cents, to], one);
-    tx.execute("INSERT INTO moves VALUES (?, ?)", [number, cents]);
+    tx.execute("UPDATE accounts SET cents = cents - $1 WHERE id = $2", [cents, from], one);
+    tx.execute("UPDATE accounts SET cents = cents + $1 WHERE id = $2", [cents, to], one);
+    tx.execute("INSERT INTO moves VALUES ($1, $2)", [number, cents]);
     return cents;
   });
 });

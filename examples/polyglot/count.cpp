@@ -1,5 +1,5 @@
 // Works on the children `count`, until it is killed: counts the words it is given.
-//   count <file>
+//   count <store>
 #include <chrono>
 #include <smolwf.hpp>
 #include <string>

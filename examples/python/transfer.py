@@ -24,9 +24,10 @@ THREADS = 4
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS accounts (id INTEGER PRIMARY KEY,"
-    " cents INTEGER NOT NULL CHECK (cents >= 0)) STRICT",
-    "CREATE TABLE IF NOT EXISTS moves (transfer INTEGER NOT NULL, cents INTEGER NOT NULL) STRICT",
+    " cents INTEGER NOT NULL CHECK (cents >= 0))",
+    "CREATE TABLE IF NOT EXISTS moves (transfer INTEGER NOT NULL, cents INTEGER NOT NULL)",
 )
+ACCOUNT = "INSERT INTO accounts VALUES ($1, 1000) ON CONFLICT DO NOTHING"
 
 
 @smolwf.workflow
@@ -36,9 +37,9 @@ def transfer(context: smolwf.Context, number: int) -> int:
     take_time(number, "before")
     with context.transaction("move") as tx:
         for account, change in ((number % ACCOUNTS, -cents), ((number * 7 + 3) % ACCOUNTS, cents)):
-            sql = "UPDATE accounts SET cents = cents + ? WHERE id = ?"
+            sql = "UPDATE accounts SET cents = cents + $1 WHERE id = $2"
             tx.execute(sql, [change, account], expect_changes=1)
-        tx.execute("INSERT INTO moves VALUES (?, ?)", [number, cents])
+        tx.execute("INSERT INTO moves VALUES ($1, $2)", [number, cents])
         tx.result(cents)
     take_time(number, "after")
     moved: int = tx.value
@@ -60,7 +61,7 @@ def open_bank(path: str) -> smolwf.Store:
         for table in TABLES:
             tx.execute(table)
         for account in range(ACCOUNTS):
-            tx.execute("INSERT OR IGNORE INTO accounts VALUES (?, 1000)", [account])
+            tx.execute(ACCOUNT, [account])
     return store
 
 

@@ -98,9 +98,24 @@ pub fn link_library(folder: &Path) -> Vec<OsString> {
     vec![joined("-L", folder), "-lsmolwf".into(), joined("-Wl,-rpath,", folder)]
 }
 
-/// The newest one: cargo puts what it builds for tests into `deps`, and another one into the folder
+/// Returns where a program's store lies: a file of the folder, or, on the server that scripts/postgres.sh
+/// has started, a schema of its own, in which the host's tables are, too.
+pub fn store(folder: &Path) -> OsString {
+    let Ok(server) = std::env::var("SW_POSTGRES_URL") else {
+        return folder.join("store.db").into();
+    };
+    let name = folder.file_name().expect("a folder has a name").to_string_lossy();
+    let letters = name.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let schema = format!("sw_test_{letters}");
+    format!("{server}&sw_schema={schema}&options=-csearch_path%3D{schema}").into()
+}
+
+/// The one that SMOLWF_LIBRARY names, else the newest one: cargo puts what it builds for tests into `deps`, and another one into the folder
 /// above only when asked for the library itself.
 pub fn shared_library() -> PathBuf {
+    if let Some(named) = std::env::var_os("SMOLWF_LIBRARY") {
+        return fs::canonicalize(named).expect("SMOLWF_LIBRARY names a library");
+    }
     let this = std::env::current_exe().expect("a test knows its own file");
     let deps = this.parent().expect("a file is in a folder");
     let profile = deps.parent().expect("deps is in the profile's folder");

@@ -282,7 +282,7 @@ export class Play {
 
   async #collect(tx: Transaction, item: Act, count: number): Promise<void> {
     if ("insert" in item) {
-      const made = tx.execute("INSERT INTO kept VALUES (?)", [item["insert"] as string]);
+      const made = tx.execute("INSERT INTO kept VALUES ($1)", [item["insert"] as string]);
       const { as } = known(item, ["insert", "as"]);
       if (as !== undefined) this.#variables.set(as as string, made);
     } else if ("refused" in item) {

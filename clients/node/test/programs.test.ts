@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Store } from "../src/index.js";
-import { folder } from "./support.js";
+import { place } from "./support.js";
 
 /** Milliseconds after which a program is killed that does not end. */
 const TIMEOUT_MS = 45_000;
@@ -42,7 +41,7 @@ async function outputOf(url: URL, ...args: string[]): Promise<string> {
 }
 
 test("program: quickstart prints what it prints in every language", async (t: TestContext) => {
-  const path = join(folder(t), "quickstart.db");
+  const path = place(t, "quickstart.db");
   let printed = "";
   for (const mode of ["crash", "", ""]) {
     printed += `$ quickstart ${mode}`.trimEnd();
@@ -53,7 +52,7 @@ test("program: quickstart prints what it prints in every language", async (t: Te
 
 for (const program of ["approval", "fanout", "budget", "agent", "transfer"]) {
   test(`program: ${program} prints what it prints in every language`, async (t) => {
-    assert.equal(await output(program, join(folder(t), `${program}.db`)), expected(program));
+    assert.equal(await output(program, place(t, `${program}.db`)), expected(program));
   });
 }
 
@@ -64,7 +63,7 @@ async function transfersDone(store: Store): Promise<number> {
 }
 
 test("program: transfer moves all money once, however often it is killed", async (t) => {
-  const path = join(folder(t), "transfer.db");
+  const path = place(t, "transfer.db");
   await using store = await Store.open(path);
   await store.init();
   const program = fileURLToPath(new URL("node/dist/transfer.js", EXAMPLES));
@@ -86,7 +85,7 @@ test("program: transfer moves all money once, however often it is killed", async
 const TRACING = new URL("node/tracing.js", EXAMPLES);
 
 test("program: tracing continues the trace of a request in the steps of its run", async (t) => {
-  const printed = await outputOf(TRACING, join(folder(t), "tracing.db"));
+  const printed = await outputOf(TRACING, place(t, "tracing.db"));
   const lines = [
     "a bicycle is on its way",
     "POST /orders",

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,16 @@ export function folder(test: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "smolwf-node-"));
   test.after(() => rmSync(path, { recursive: true, force: true }));
   return path;
+}
+
+/** A server of scripts/postgres.sh on which stores lie, where there is one. */
+export const SERVER: string | undefined = process.env["SW_POSTGRES_URL"];
+
+/** Where a test's store lies: a file in a folder of its own, or on the server a schema of its own. */
+export function place(test: TestContext, file: string = "store.db"): string {
+  if (SERVER === undefined) return join(folder(test), file);
+  const schema = `sw_test_${randomUUID().replaceAll("-", "")}`;
+  return `${SERVER}&sw_schema=${schema}&options=-csearch_path%3D${schema}`;
 }
 
 /** A store in memory with a clock that stands still, closed after the test. */

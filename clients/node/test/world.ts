@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { type RunDocument, Store, type Worker, type WorkerEvent } from "../src/index.js";
 import { type Act, known, Play, Shared } from "./acts.js";
-import { folder } from "./support.js";
+import { place, SERVER } from "./support.js";
 
 /** Milliseconds after which what is waited for has not come. */
 const PATIENCE_MS = 30_000;
@@ -79,6 +79,10 @@ print("held", flush=True)
 sys.stdin.read()
 file.execute("ROLLBACK")`;
 
+const HOLDER_ON_SERVER = fileURLToPath(
+  new URL("../../../../scripts/postgres-hold.sh", import.meta.url),
+);
+
 export class World {
   readonly #scenario: Scenario;
   readonly #path: string;
@@ -103,7 +107,7 @@ export class World {
     known(scenario, SCENARIO_KEYS);
     known(scenario.store ?? {}, ["busy_timeout_ms"]);
     known(scenario.worker ?? {}, ["grace_ms", "lease_ms", "hook_throws"]);
-    const path = join(folder(t), "store.db");
+    const path = place(t);
     const { busy_timeout_ms: busyTimeoutMs = 5_000 } = scenario.store ?? {};
     const store = await Store.open(path, { busyTimeoutMs });
     await store.init();
@@ -268,9 +272,9 @@ export class World {
 
   async #lock(isHeld: boolean): Promise<void> {
     if (isHeld) {
-      const holder = spawn("python3", ["-c", HOLDER, this.#path], {
-        stdio: ["pipe", "pipe", "inherit"],
-      });
+      const ofFile = ["python3", "-c", HOLDER];
+      const [program = "", ...args] = SERVER === undefined ? ofFile : [HOLDER_ON_SERVER];
+      const holder = spawn(program, [...args, this.#path], { stdio: ["pipe", "pipe", "inherit"] });
       this.#holder = holder;
       await once(holder.stdout, "data");
     } else {
@@ -297,7 +301,7 @@ export class World {
     assert.equal(this.#shared.effects.get("not as expected") ?? 0, 0);
     const { kept } = this.#scenario.expect;
     if (kept) {
-      const { rows } = await this.#onlooker.query("SELECT text FROM kept ORDER BY rowid");
+      const { rows } = await this.#onlooker.query("SELECT text FROM kept ORDER BY text");
       assert.deepEqual(rows.flat(), kept);
     }
     for (const [run, names] of Object.entries(events)) {

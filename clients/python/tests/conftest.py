@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +19,18 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 # What a shell starts in the background ignores an interrupt, and so would the programs that a test
 # interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+#: a server of scripts/postgres.sh on which stores lie, where there is one
+SERVER = os.environ.get("SW_POSTGRES_URL")
+
+
+def place(file: Path) -> str:
+    """Where a test's store lies: that file, or on the server a schema of its own."""
+    if SERVER is None:
+        return str(file)
+    schema = f"sw_test_{uuid.uuid4().hex}"
+    return f"{SERVER}&sw_schema={schema}&options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from pathlib import Path
 from typing import Any, Callable, Optional
 
 import smolwf
@@ -15,7 +14,7 @@ from .scenarios import PATIENCE_S
 class ThreadsHost:
     """A store and its worker of threads."""
 
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
+    def __init__(self, path: str, options: dict[str, Any]) -> None:
         self._store = smolwf.Store.open(path, **options)
         self._worker: Optional[smolwf.Worker] = None
 
@@ -42,7 +41,7 @@ class ThreadsHost:
 class AsyncioHost:
     """The same on a loop in a thread of its own."""
 
-    def __init__(self, path: Path, options: dict[str, Any]) -> None:
+    def __init__(self, path: str, options: dict[str, Any]) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

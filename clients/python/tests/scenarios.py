@@ -224,7 +224,7 @@ class Flow:
         for item in act["do"]:
             if "insert" in item:
                 text, into = take(item, "insert", "as")
-                self.vars[into] = tx.execute("INSERT INTO kept VALUES (?)", [text])
+                self.vars[into] = tx.execute("INSERT INTO kept VALUES ($1)", [text])
             elif "refused" in item:
                 if count <= take(item, "refused")[0]:
                     tx.execute("INSERT INTO kept VALUES (NULL)")

@@ -14,7 +14,7 @@ import pytest
 
 import smolwf
 
-from .conftest import REPOSITORY
+from .conftest import REPOSITORY, place
 
 CLIENT = REPOSITORY / "clients" / "python"
 PROGRAMS = REPOSITORY / "examples" / "python"
@@ -45,7 +45,7 @@ def expected(program: str) -> str:
 
 
 def test_quickstart(tmp_path: Path) -> None:
-    path = tmp_path / "quickstart.db"
+    path = place(tmp_path / "quickstart.db")
     said = "$ quickstart crash\n" + start("quickstart", path, "crash", expect=-9)
     said += "$ quickstart\n" + start("quickstart", path)
     said += "$ quickstart\n" + start("quickstart", path)
@@ -53,27 +53,27 @@ def test_quickstart(tmp_path: Path) -> None:
 
 
 def test_approval(tmp_path: Path) -> None:
-    assert start("approval", tmp_path / "approval.db") == expected("approval")
+    assert start("approval", place(tmp_path / "approval.db")) == expected("approval")
 
 
 def test_fanout(tmp_path: Path) -> None:
-    assert start("fanout", tmp_path / "fanout.db") == expected("fanout")
+    assert start("fanout", place(tmp_path / "fanout.db")) == expected("fanout")
 
 
 def test_budget(tmp_path: Path) -> None:
-    assert start("budget", tmp_path / "budget.db") == expected("budget")
+    assert start("budget", place(tmp_path / "budget.db")) == expected("budget")
 
 
 def test_agent(tmp_path: Path) -> None:
-    assert start("agent", tmp_path / "agent.db") == expected("agent")
+    assert start("agent", place(tmp_path / "agent.db")) == expected("agent")
 
 
 def test_transfer(tmp_path: Path) -> None:
-    assert start("transfer", tmp_path / "transfer.db") == expected("transfer")
+    assert start("transfer", place(tmp_path / "transfer.db")) == expected("transfer")
 
 
 def test_transfer_whose_workers_are_killed_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "transfer.db"
+    path = place(tmp_path / "transfer.db")
     assert start("transfer", path, "kills", 6) == expected("transfer")
     assert start("transfer", path) == expected("transfer"), "there is nothing left to do"
 
@@ -92,7 +92,7 @@ request
 
 
 def test_tracing(tmp_path: Path) -> None:
-    assert start("tracing", tmp_path / "tracing.db") == TRACED
+    assert start("tracing", place(tmp_path / "tracing.db")) == TRACED
 
 
 def test_tracing_of_an_async_worker_nests_what_runs_side_by_side(

@@ -12,7 +12,7 @@ import pytest
 
 import smolwf
 
-from .conftest import REPOSITORY
+from .conftest import REPOSITORY, SERVER, place
 from .hosts import AsyncioHost, ThreadsHost
 from .scenarios import Lab, take, workflow_of
 
@@ -44,7 +44,7 @@ sys.stdin.read()
 class World:
     """What happens to a worker, and what must be true at the end."""
 
-    def __init__(self, language: str, scenario: dict[str, Any], path: Path) -> None:
+    def __init__(self, language: str, scenario: dict[str, Any], path: str) -> None:
         (_, _, self.specs, submits, store, worker, self.acts, self.expected, _) = take(
             scenario,
             "name",
@@ -118,7 +118,7 @@ class World:
         assert found == effects
         assert self.lab.effects["not as expected"] == 0
         if kept is not None:
-            rows = self.looker.query("SELECT text FROM kept ORDER BY rowid")
+            rows = self.looker.query("SELECT text FROM kept ORDER BY text")
             assert [text for (text,) in rows] == kept
         for name, expected in (events or {}).items():
             self.check_events(self.runs[name], expected, hooks or [])
@@ -204,7 +204,9 @@ class World:
             self.lock.communicate()
             self.lock = None
             return
-        command = [sys.executable, "-c", HOLD_THE_LOCK, str(self.path)]
+        command = [sys.executable, "-c", HOLD_THE_LOCK, self.path]
+        if SERVER is not None:
+            command = [str(REPOSITORY / "scripts" / "postgres-hold.sh"), self.path]
         pipe = subprocess.PIPE
         self.lock = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         assert self.lock.stdout.readline() == "held\n"
@@ -234,12 +236,13 @@ class World:
 def test_scenario(
     language: str, scenario: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reason = scenario.get("not_in", {}).get(language)
+    not_in = scenario.get("not_in", {})
+    reason = not_in.get(language) or (not_in.get("postgres") if SERVER else None)
     if reason is not None:
         with capsys.disabled():
             print(f"\n{language}: not meant here: {scenario['name']}: {reason}")
         return
-    world = World(language, scenario, tmp_path / "world.db")
+    world = World(language, scenario, place(tmp_path / "world.db"))
     try:
         world.play()
     finally:

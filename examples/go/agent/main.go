@@ -53,7 +53,7 @@ func (m *model) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) < 2 {
-		log.Fatal("usage: agent DATABASE")
+		log.Fatal("usage: agent <store>")
 	}
 	var err error
 	if len(os.Args) == 5 && os.Args[2] == "worker" {

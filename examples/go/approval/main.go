@@ -53,7 +53,7 @@ func buy(ctx context.Context, run *smolwf.Attempt) (any, error) {
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) != 2 {
-		log.Fatal("usage: approval DATABASE")
+		log.Fatal("usage: approval <store>")
 	}
 	store, err := smolwf.Open(os.Args[1], &smolwf.Options{ManualClock: true})
 	if err != nil {

@@ -70,7 +70,7 @@ func spend(run *smolwf.Attempt, step *smolwf.Step) error {
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) != 2 {
-		log.Fatal("usage: budget DATABASE")
+		log.Fatal("usage: budget <store>")
 	}
 	if err := lead(os.Args[1]); err != nil {
 		log.Fatal(err)

@@ -67,7 +67,7 @@ func total(_ context.Context, run *smolwf.Attempt) (any, error) {
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) < 2 {
-		log.Fatal("usage: fanout DATABASE")
+		log.Fatal("usage: fanout <store>")
 	}
 	var err error
 	if len(os.Args) > 2 && os.Args[2] == "worker" {

@@ -30,7 +30,7 @@ func shout(ctx context.Context, run *smolwf.Attempt) (any, error) {
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) != 2 {
-		log.Fatal("usage: shout DATABASE")
+		log.Fatal("usage: shout <store>")
 	}
 	store, err := smolwf.Open(os.Args[1], nil)
 	if err != nil {

@@ -25,12 +25,12 @@ type order struct {
 // openBank makes the tables, once however often the program is begun.
 func openBank(_ context.Context, tx *smolwf.Tx) error {
 	tx.Execute("CREATE TABLE IF NOT EXISTS accounts (" +
-		"id INTEGER PRIMARY KEY, cents INTEGER NOT NULL CHECK (cents >= 0)) STRICT")
+		"id INTEGER PRIMARY KEY, cents INTEGER NOT NULL CHECK (cents >= 0))")
 	// Nothing in it forbids to do a transfer twice.
 	tx.Execute("CREATE TABLE IF NOT EXISTS moves (" +
-		"transfer INTEGER NOT NULL, cents INTEGER NOT NULL) STRICT")
+		"transfer INTEGER NOT NULL, cents INTEGER NOT NULL)")
 	for id := range accounts {
-		tx.Execute("INSERT OR IGNORE INTO accounts VALUES (?, 1000)", id)
+		tx.Execute("INSERT INTO accounts VALUES ($1, 1000) ON CONFLICT DO NOTHING", id)
 	}
 	return nil
 }
@@ -40,9 +40,9 @@ func openBank(_ context.Context, tx *smolwf.Tx) error {
 func transfer(ctx context.Context, run *smolwf.Attempt, o order) (any, error) {
 	from, to, cents := o.Number%accounts, (o.Number*7+3)%accounts, 1+o.Number%9
 	return run.Transaction(ctx, "move", func(_ context.Context, tx *smolwf.Tx) error {
-		tx.Execute("UPDATE accounts SET cents = cents - ? WHERE id = ?", cents, from).ExpectChanges(1)
-		tx.Execute("UPDATE accounts SET cents = cents + ? WHERE id = ?", cents, to).ExpectChanges(1)
-		tx.Execute("INSERT INTO moves VALUES (?, ?)", o.Number, cents)
+		tx.Execute("UPDATE accounts SET cents = cents - $1 WHERE id = $2", cents, from).ExpectChanges(1)
+		tx.Execute("UPDATE accounts SET cents = cents + $1 WHERE id = $2", cents, to).ExpectChanges(1)
+		tx.Execute("INSERT INTO moves VALUES ($1, $2)", o.Number, cents)
 		tx.Result(cents)
 		return nil
 	})

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Plays on the server of scripts/postgres.sh what every client can play on a store: the scenarios of workers, and
+# the example programs, whose processes are killed; then the tool. The library is built for it, beside the usual one.
+# What has no meaning on a server is named with its reason in tests/vectors/worker and in docs/POSTGRES.md.
+#   scripts/postgres.sh 15 scripts/postgres-clients.sh [rust python node go tool]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+built=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+room=$built/postgres
+cargo=${CARGO:-cargo}
+: "${SW_POSTGRES_URL:?names no server: scripts/postgres.sh starts one}"
+
+skip() { # <part> <reason>
+    echo "skipped: postgres: $1: $2"
+    is_skipped=$1
+    [ "${SW_REQUIRE_ALL:-}" != 1 ]
+}
+
+stores() { # how many there are: what was played on files would leave none here
+    "$SW_POSTGRES_PROGRAMS/psql" -qAtX "$SW_POSTGRES_URL" \
+        -c "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'sw\\_test\\_%'"
+}
+
+# C and C++: the programs of examples, the demo, the scenarios.
+rust() {
+    "$cargo" test --locked --no-fail-fast --test examples --test demo --test cpp -- \
+        _in_c _in_cpp the_demo a_file_in_flight the_worker_plays
+}
+
+python() {
+    local bin
+    bin=$(scripts/venv.sh 2>&1) || { skip python "$bin"; return; }
+    (cd clients/python && PYTHONPYCACHEPREFIX=$built/python/pycache \
+        "$bin/pytest" --quiet tests/test_scenarios.py tests/test_programs.py)
+}
+
+node_built() {
+    local client=clients/node programs=examples/node folder
+    command -v npm >/dev/null 2>&1 || { skip "$1" "npm is missing"; return 1; }
+    for folder in "$client" "$programs"; do
+        [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] ||
+            npm --prefix "$folder" ci --silent --ignore-scripts ||
+            { skip "$1" "the packages of $folder cannot be installed"; return 1; }
+    done
+    (cd "$client" && node_modules/.bin/tsc)
+    (cd "$programs" && "$root/$client/node_modules/.bin/tsc")
+}
+
+node() {
+    node_built node || { [ -n "${is_skipped:-}" ] && [ "${SW_REQUIRE_ALL:-}" != 1 ]; return; }
+    (cd clients/node && command node dist/test/all.js worker. programs.)
+}
+
+go() {
+    command -v go >/dev/null || { skip go "go is missing"; return; }
+    command -v pkg-config >/dev/null || { skip go "pkg-config is missing"; return; }
+    ln -sf "$SMOLWF_LIBRARY" "$room/libsmolwf.so.0"
+    ln -sf libsmolwf.so.0 "$room/libsmolwf.so"
+    sed -e "s|@INCLUDEDIR@|$root/include|" -e "s|@LIBDIR@|$room|" -e "s|@PREFIX@|$room|" \
+        -e "s|@VERSION@|0|" -e "s|@LIBS_PRIVATE@||" smolwf.pc.in >"$room/smolwf.pc"
+    (cd clients/go && GOTOOLCHAIN=local GOPROXY=off PKG_CONFIG_PATH=$room GOFLAGS=-mod=readonly \
+        CGO_LDFLAGS="-Wl,-rpath,$room" command go test -count=1 -parallel 4 -run 'TestWorkersDoAsTheScenariosSay|TestProgramsPrintTheTranscripts' .)
+}
+
+# And the page's server, which the client for Node fills stores for.
+tool() {
+    local done=0
+    "$cargo" test --locked --no-fail-fast --features postgres --manifest-path tools/swctl/Cargo.toml \
+        --test postgres --test commands --test terminal --test refusals || done=1
+    node_built tool || { [ "${SW_REQUIRE_ALL:-}" != 1 ] && return "$done"; }
+    SWCTL=${CARGO_TARGET_DIR:-$root/tools/swctl/target}/debug/swctl SW_CHROMIUM='' \
+        command node tools/swctl/tests/page/all.js served || done=1
+    return "$done"
+}
+
+"$cargo" rustc --quiet --locked --features postgres --lib --crate-type cdylib --target-dir "$room"
+export SMOLWF_LIBRARY=$room/debug/libsmolwf.so SMOLWF_LIB_DIR=$room/debug
+status=0
+for part in ${*:-rust python node go tool}; do
+    echo "postgres: $part"
+    before=$(stores)
+    "$part" || status=1
+    echo "postgres: $part: $(($(stores) - before)) stores"
+    [ "$(stores)" -gt "$before" ] || [ "${is_skipped:-}" = "$part" ] ||
+        { echo "postgres: $part left no store on the server" >&2; status=1; }
+done
+exit "$status"
