@@ -310,8 +310,11 @@ export function Events({ query }) {
 
 export function File({ stats }) {
   const { file, runs, next_due_at_ms } = stats;
+  const { server } = useContext(Setup);
+  // Of a server the log is not known.
+  const log = server ? "" : ` and a log of ${bytes(file.log_bytes)}`;
   return html`<p class="foot">
-    ${plural(runs.total, "run")} so far; ${bytes(file.bytes)} and a log of ${bytes(file.log_bytes)};
+    ${plural(runs.total, "run")} so far; ${bytes(file.bytes)}${log};
     ${next_due_at_ms === null ? " nothing is due by itself" : html` next due <${Time} at=${next_due_at_ms} />`}
   </p>`;
 }

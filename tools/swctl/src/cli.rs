@@ -8,7 +8,7 @@ pub use crate::filter::Filter;
 
 /// Looks at a smolwf store, and acts on it.
 ///
-/// Lookers open the file read-only and never make it. A table is for a terminal; in a pipe the same
+/// Lookers open the store read-only and never make it. A table is for a terminal; in a pipe the same
 /// columns come tab-separated, whole and without headings, and --json gives the library's own document.
 #[derive(Parser, Debug)]
 #[command(name = "swctl", version = crate::version::words(), subcommand_value_name = "COMMAND")]
@@ -16,7 +16,7 @@ pub use crate::filter::Filter;
 #[command(bin_name = "swctl FILE")]
 #[command(override_usage = "swctl FILE COMMAND [OPTIONS]", after_help = AFTER)]
 pub struct Cli {
-    /// The store's file
+    /// The store: a file, or postgresql://user@host/database?sw_schema=name
     pub file: Option<PathBuf>,
     /// How the answer looks
     #[command(flatten)]
@@ -141,7 +141,7 @@ Examples:
   swctl app.db events -f --type progress
   swctl app.db events RUN --after 0 --jsonl")]
     Events(Events),
-    /// Show counts of runs, queues that are full, the file
+    /// Show counts of runs, queues that are full, how large it is
     Stats,
     /// List queues: limits, what stands in them, when something was last claimed
     #[command(after_help = "\
@@ -180,12 +180,12 @@ Examples:
         #[arg(long, value_name = "DURATION", value_parser = span)]
         timeout: Option<i64>,
     },
-    /// Copy the store to a new file while others write
+    /// Copy the file of a store to a new one while others write; one on a server is pg_dump's
     Backup {
         /// The copy; nothing may have that name
         copy: PathBuf,
     },
-    /// Look whether the file is whole; 1 if it is not
+    /// Look whether the store is whole; 1 if it is not
     Check,
     /// Write a topmost run with all below it as one document
     #[command(after_help = "\
@@ -219,11 +219,11 @@ unless --payloads is given. Names, keys of objects and times stay.")]
         #[arg(long)]
         no_check: bool,
     },
-    /// Ask one SQL query of the file
+    /// Ask one SQL query of the store, in the words of its engine
     #[command(after_help = "\
 Examples:
   swctl app.db sql 'SELECT workflow, count(*) FROM sw_workflow_lanes GROUP BY 1'
-  swctl app.db sql 'SELECT * FROM accounts WHERE id = ?1' --params '[7]'")]
+  swctl app.db sql 'SELECT * FROM accounts WHERE id = $1' --params '[7]'")]
     Sql {
         /// One statement that only reads
         sql: String,

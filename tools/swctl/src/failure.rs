@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::door::{self, code};
+use crate::place;
 
 /// Exit codes, beside 0 for done and 128+n for a signal.
 pub mod exit {
@@ -86,8 +87,12 @@ impl Failure {
         }
     }
 
-    /// One sentence for people; None where there is nothing to say.
+    /// One sentence for people, without what may be secret; None where there is nothing to say.
     pub fn sentence(&self) -> Option<String> {
+        self.said().map(|said| place::without_secrets(&said).into_owned())
+    }
+
+    fn said(&self) -> Option<String> {
         match self {
             Failure::Library(error) if error.message.starts_with(NO_SCHEMA) => {
                 Some("the file holds no store: swctl FILE migrate makes one in it".to_string())

@@ -12,6 +12,7 @@ pub mod failure;
 pub mod filter;
 pub mod input;
 pub mod out;
+pub mod place;
 pub mod progress;
 pub mod run_id;
 pub mod serve;

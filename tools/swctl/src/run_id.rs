@@ -2,6 +2,7 @@
 
 use crate::door::{Error, Store, code};
 use crate::failure::Failure;
+use crate::place;
 
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LEN: usize = 26;
@@ -17,8 +18,9 @@ pub fn resolve(store: &Store, typed: &str) -> Result<String, Failure> {
     let Some((first, last)) = range(&ulid) else {
         return Err(missing(store, typed, newest(store, 3)?));
     };
-    let mut found =
-        ids(store, &format!("run_id >= x'{first:032x}' AND run_id <= x'{last:032x}'"), "ASC", 4)?;
+    let dialect = Dialect::of(store);
+    let (from, to) = (dialect.id(first), dialect.id(last));
+    let mut found = ids(store, &format!("run_id >= {from} AND run_id <= {to}"), "ASC", 4)?;
     match found.len() {
         0 => Err(missing(store, typed, nearest(store, first)?)),
         1 => Ok(found.remove(0)),
@@ -68,9 +70,10 @@ fn written(number: u128) -> String {
 
 /// The two runs before and after an id, by the order of ids, which is that of their submits.
 fn nearest(store: &Store, at: u128) -> Result<Vec<String>, Failure> {
-    let mut near = ids(store, &format!("run_id < x'{at:032x}'"), "DESC", 2)?;
+    let at = Dialect::of(store).id(at);
+    let mut near = ids(store, &format!("run_id < {at}"), "DESC", 2)?;
     near.reverse();
-    near.extend(ids(store, &format!("run_id > x'{at:032x}'"), "ASC", 2)?);
+    near.extend(ids(store, &format!("run_id > {at}"), "ASC", 2)?);
     Ok(near)
 }
 
@@ -80,13 +83,46 @@ fn newest(store: &Store, count: u32) -> Result<Vec<String>, Failure> {
 
 /// Outcome 4 is a run that is being pruned: no call knows it any more.
 fn ids(store: &Store, condition: &str, order: &str, limit: u32) -> Result<Vec<String>, Failure> {
+    let Dialect { runs, hex, .. } = Dialect::of(store);
     let sql = format!(
-        "SELECT hex(run_id) FROM sw_workflow_runs WHERE {condition} AND outcome IS NOT 4 \
+        "SELECT {hex} FROM {runs} WHERE {condition} AND outcome IS DISTINCT FROM 4 \
          ORDER BY run_id {order} LIMIT {limit}"
     );
     let rows: Rows = serde_json::from_str(&store.query(&sql, None, None)?)?;
     let number = |(hex,): (String,)| u128::from_str_radix(&hex, 16).ok();
     Ok(rows.rows.into_iter().filter_map(number).map(written).collect())
+}
+
+/// How the store's engine names and writes what is asked for.
+struct Dialect {
+    /// The table of runs.
+    runs: String,
+    /// A run's id in digits.
+    hex: &'static str,
+    /// What stands around the digits of an id.
+    around: (&'static str, &'static str),
+}
+
+impl Dialect {
+    fn of(store: &Store) -> Dialect {
+        match place::schema(store) {
+            None => Dialect {
+                runs: "sw_workflow_runs".to_string(),
+                hex: "hex(run_id)",
+                around: ("x'", "'"),
+            },
+            Some(schema) => Dialect {
+                runs: format!("\"{schema}\".sw_workflow_runs"),
+                hex: "replace(run_id::text, '-', '')",
+                around: ("'", "'::uuid"),
+            },
+        }
+    }
+
+    fn id(&self, number: u128) -> String {
+        let (before, behind) = self.around;
+        format!("{before}{number:032x}{behind}")
+    }
 }
 
 #[derive(serde::Deserialize)]

@@ -328,6 +328,9 @@ fn ask_as_a_reader(place: &Place, args: &[&str]) -> support::Answer {
 
 #[test]
 fn a_rehearsal_is_for_whoever_may_read_the_file_and_an_act_is_not() {
+    if support::is_of_files("rights are those of roles") {
+        return;
+    }
     let (place, cast) = filled();
     let id = cast.full.as_str();
     let rehearsals: &[&[&str]] = &[
@@ -406,6 +409,9 @@ fn a_prune_tells_what_it_would_take_and_takes_that() {
 
 #[test]
 fn what_a_prune_has_freed_is_given_back_to_the_file_system() {
+    if support::is_of_files("autovacuum gives room back") {
+        return;
+    }
     let place = Place::new();
     let stage = stage::Stage::open(&place.file);
     // Letters that are like no others and do not pack, so that each takes its room.
@@ -480,6 +486,9 @@ fn a_tree_goes_from_one_store_into_another() {
 
 #[test]
 fn a_copy_is_whole_and_overwrites_nothing() {
+    if support::is_of_files("pg_dump copies a store there") {
+        return;
+    }
     let (place, cast) = filled();
     let copy = place.folder.path().join("copy.db");
     let name = copy.to_str().expect("UTF-8");
@@ -491,6 +500,9 @@ fn a_copy_is_whole_and_overwrites_nothing() {
 
 #[test]
 fn a_damaged_file_fails_its_check() {
+    if support::is_of_files("its pages are the server's") {
+        return;
+    }
     let place = Place::new();
     drop(stage::fill(&place.file));
     let other = rusqlite::Connection::open(&place.file).expect("SQLite");
@@ -521,7 +533,8 @@ fn a_bundle_holds_the_story_of_a_run_and_no_payload() {
 #[test]
 fn a_query_reads_and_writes_nothing() {
     let (place, _cast) = filled();
-    let count = "SELECT workflow, count(*) FROM sw_workflow_lanes WHERE workflow = ?1 GROUP BY 1";
+    let count = "SELECT workflow, count(*) FROM sw_workflow_lanes WHERE workflow = $1 GROUP BY 1";
+    // On a server the store's schema is on the path of those who ask: their tables are in it.
     assert_eq!(place.told(&["sql", count, "--params", "[\"invoice\"]"]), "invoice\t1\n");
     assert_eq!(place.ask(&["sql", "DELETE FROM sw_workflow_runs"]).code, Some(2));
 }

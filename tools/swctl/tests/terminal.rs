@@ -89,7 +89,7 @@ impl Drop for Terminal {
 }
 
 fn line(place: &Place, args: &str) -> String {
-    format!("{} {} {args}; echo code=$?", env!("CARGO_BIN_EXE_swctl"), place.file.display())
+    format!("{} '{}' {args}; echo code=$?", env!("CARGO_BIN_EXE_swctl"), place.file.display())
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_pipe_that_closes_early_ends_the_command_quickly_and_with_a_sentence() {
     let place = Place::new();
     let stage = stage::Stage::open(&place.file);
     stage.submit_all(&format!("[{}]", vec![r#"{"workflow":"w"}"#; 5000].join(",")));
-    let command = format!("{} {} ls --all", env!("CARGO_BIN_EXE_swctl"), place.file.display());
+    let command = format!("{} \"{}\" ls --all", env!("CARGO_BIN_EXE_swctl"), place.file.display());
     terminal.types(&format!("bash -c '{command} | head -n 1; echo codes=${{PIPESTATUS[*]}}'"));
     let screen = terminal.shows("codes=141 0");
     assert!(screen.contains("whoever read the output has gone"), "{screen}");

@@ -71,9 +71,8 @@ fn advice(session: &mut Session, reason: &Reason, run: &Run) -> Done {
         let name = name.trim_end_matches("_ms").replace('_', " ");
         fact::line(session, (4, 18), &name, &fact)?;
     }
-    let file = session.file.display().to_string();
     for command in commands(reason.code, &evidence, run) {
-        let line = format!("swctl {} {command}", quoted(&file));
+        let line = format!("swctl {} {command}", quoted(&session.place));
         let line = session.out.paint(Tone::Busy, &line);
         session.out.line(&format!("    {line}"))?;
     }

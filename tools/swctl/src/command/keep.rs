@@ -217,6 +217,9 @@ pub(super) fn compact(session: &mut Session, pages: Option<u32>) -> Done {
         }
     }
     drop(progress);
+    if session.is_on_server {
+        out::say("the server gives the room of what is gone to what comes, by itself (autovacuum)");
+    }
     if session.out.is_json() {
         return Ok(());
     }

@@ -17,7 +17,8 @@ mod submit;
 mod top;
 mod whole;
 
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,12 +28,14 @@ use crate::completions;
 use crate::door::{Mode, Store};
 use crate::failure::{Failure, exit};
 use crate::out::{self, Out};
-use crate::text;
+use crate::{place, text};
 
 /// An open store, and where answers go.
 pub struct Session {
-    /// The store's file, as it was typed.
-    pub file: PathBuf,
+    /// What names the store where people read it: a file as it was typed, a URL without a password.
+    pub place: String,
+    /// Whether it is on a server, and no file.
+    pub is_on_server: bool,
     /// The store.
     pub store: Store,
     /// Standard output.
@@ -64,11 +67,15 @@ fn refuse(error: &clap::Error) -> ExitCode {
         };
     }
     if std::env::args().any(|arg| arg == "--json" || arg == "--jsonl") {
-        let text = error.to_string();
+        let text = place::without_secrets(&error.to_string()).into_owned();
         let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         return tell(&Failure::Usage(sentence.to_string()), true);
     }
-    let _ = error.print();
+    let text = error.to_string();
+    match place::without_secrets(&text) {
+        Cow::Owned(hidden) => out::say(hidden.trim_end()),
+        Cow::Borrowed(_) => drop(error.print()),
+    }
     ExitCode::from(exit::USAGE)
 }
 
@@ -186,14 +193,19 @@ fn serve(cli: &Cli, options: &crate::serve::Options) -> Done {
 
 fn file(cli: &Cli) -> Result<&Path, Failure> {
     cli.file.as_deref().ok_or_else(|| {
-        Failure::Usage("which file? the store comes first: swctl FILE COMMAND".into())
+        Failure::Usage("which store? its file or URL comes first: swctl FILE COMMAND".into())
     })
 }
 
 fn with(cli: &Cli, mode: Mode, command: impl FnOnce(&mut Session) -> Done) -> Done {
     let file = file(cli)?.to_path_buf();
     let store = Store::open(&file, mode, cli.look.busy)?;
-    let mut session = Session { file, store, out: Out::new(&cli.look) };
+    let mut session = Session {
+        place: place::shown(&file, &store),
+        is_on_server: place::is_on_server(&file),
+        store,
+        out: Out::new(&cli.look),
+    };
     let done = command(&mut session);
     // What was written before a failure is an answer too.
     let flushed = session.out.flush();

@@ -260,14 +260,17 @@ fn fit(parts: &mut [(&str, Vec<String>)], room: usize) {
 fn head(view: &View, session: &Session, width: usize, now: i64) -> Vec<String> {
     let color = session.out.color;
     let clock = &time::iso(now)[11..19];
-    let file = text::visible(&session.file.to_string_lossy()).into_owned();
+    let file = text::visible(&session.place).into_owned();
     let title = format!("swctl top  {file}  {clock} UTC  q quits");
     let mut lines = vec![Tone::Bold.paint(&text::cut(&title, width), color)];
     if let Some(stats) = &view.stats {
         let counts = stats.runs.counts().into_iter().filter(|(_, count, _)| *count > 0);
         let counts: Vec<String> =
             counts.map(|(name, count, bound)| format!("{count}{bound} {name}")).collect();
-        let file = format!("file {}, log {}", size(stats.file.bytes), size(stats.file.log_bytes));
+        let file = match session.is_on_server {
+            true => format!("{} on its server", size(stats.file.bytes)),
+            false => format!("file {}, log {}", size(stats.file.bytes), size(stats.file.log_bytes)),
+        };
         let counts = if counts.is_empty() { "no runs".to_string() } else { counts.join("  ") };
         lines.push(text::cut(&format!("{counts}  {file}"), width).into_owned());
     }

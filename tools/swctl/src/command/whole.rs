@@ -141,6 +141,10 @@ fn counts(session: &mut Session, stats: &Stats) -> Done {
         stats.next_due_at_ms.map_or("nothing".to_string(), |at| time::relative(at, stats.at_ms));
     fact::line(session, (0, 14), "oldest", &oldest)?;
     fact::line(session, (0, 14), "next due", &due)?;
+    // Of a server neither is known.
+    if session.is_on_server {
+        return fact::line(session, (0, 14), "size", &size(*bytes));
+    }
     let file =
         format!("{}, {} of it free, log {}", size(*bytes), size(*free_bytes), size(*log_bytes));
     fact::line(session, (0, 14), "file", &file)

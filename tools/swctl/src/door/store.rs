@@ -1,6 +1,6 @@
 //! A store: open and close, and what is asked of it as a whole.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -37,7 +37,7 @@ impl Drop for Store {
 }
 
 impl Store {
-    /// Opens the store of a file. `busy_ms` is how long a call waits for a lock, 0 for the default.
+    /// Opens a store: the path of a file, or a URL of PostgreSQL. `busy_ms` is how long a call waits for a lock, 0 for the default.
     pub fn open(path: &Path, mode: Mode, busy_ms: u32) -> Result<Store, Error> {
         let named = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| Error::new(code::SW_ERR_INVALID, "the path of the file holds a NUL"))?;
@@ -60,6 +60,14 @@ impl Store {
             sys::sw_store_open(named.as_ptr(), &options, &mut raw, error)
         })?;
         Ok(Store { raw })
+    }
+
+    /// What names the store for good: its file's path, or its server's URL without what is secret in it.
+    pub fn path(&self) -> Option<String> {
+        // SAFETY: the store is open.
+        let path = unsafe { sys::sw_store_path(self.raw) };
+        // SAFETY: a path that is not NULL is a text that lives as long as the store.
+        (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) }.to_string_lossy().into_owned())
     }
 
     /// The store's clock, Unix milliseconds.

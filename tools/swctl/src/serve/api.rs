@@ -17,8 +17,10 @@ const BUDGETS_MAX: u32 = 200;
 
 /// What the server was told at its start, which the page is told too.
 pub struct Setup {
-    /// Name of the store's file.
+    /// Name of the store's file, or of its server, database and schema.
     pub file: String,
+    /// Whether it is on a server.
+    pub is_on_server: bool,
     /// Whether it may write.
     pub write: bool,
     /// Whether payloads are hidden.
@@ -92,6 +94,7 @@ pub fn look(store: &Store, setup: &Setup, path: &str, query: &Query) -> Result<F
 fn page(setup: &Setup) -> String {
     serde_json::json!({
         "file": setup.file,
+        "server": setup.is_on_server,
         "write": setup.write,
         "redact": setup.redact,
         "version": env!("CARGO_PKG_VERSION"),

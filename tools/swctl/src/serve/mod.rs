@@ -43,6 +43,7 @@ use self::token::Tokens;
 use crate::door::{Mode, Store};
 use crate::failure::Failure;
 use crate::out::{self, Out};
+use crate::place;
 
 /// Connections at once; one more is told to come later.
 const CONNECTIONS_MAX: usize = 128;
@@ -128,10 +129,15 @@ impl Server {
         lasting: Option<String>,
     ) -> Result<Server, Failure> {
         let address = listener.local_addr()?;
-        let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+        let setup = Setup {
+            file: place::name(file, &store),
+            is_on_server: place::is_on_server(file),
+            write: options.write,
+            redact: options.redact,
+        };
         Ok(Server {
             store,
-            setup: Setup { file: name, write: options.write, redact: options.redact },
+            setup,
             names: Names::new(address, &options.host),
             tokens: Tokens::new(lasting).map_err(failed)?,
             // Cookies are of a host, whatever the port: others may be served beside this one.

@@ -3,7 +3,7 @@
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 function needed(name) {
   const value = process.env[name];
@@ -22,6 +22,14 @@ export class Folder {
 
   file(name) {
     return join(this.path, name);
+  }
+
+  // A store of this name: a file, or on the server that scripts/postgres.sh has started a schema of its own.
+  store(name) {
+    const server = process.env.SW_POSTGRES_URL;
+    if (!server) return this.file(name);
+    const schema = `sw_test_${Buffer.from(basename(this.path) + name).toString("hex")}`;
+    return `${server}&password=sesame&sw_schema=${schema}&options=-csearch_path%3D${schema}`;
   }
 
   remove() {

@@ -13,7 +13,7 @@ const SECRET = "a-secret-that-nobody-may-see";
 const HUGE = 9_223_372_036_854_775_807n;
 
 const folder = new Folder();
-const file = folder.file("orders.db");
+const file = folder.store("orders.db");
 let world;
 let failed;
 let waiting;

@@ -7,8 +7,34 @@ pub mod stage;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
+
+/// A server that scripts/postgres.sh has started: stores lie on it, in place of files.
+pub static SERVER: LazyLock<Option<String>> =
+    LazyLock::new(|| std::env::var("SW_POSTGRES_URL").ok());
+
+/// A schema of its own on a server, in which the host's tables are, too. There is a password in its URL, which no
+/// such server asks for, and which nothing may show.
+pub fn own(server: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let schema = format!("sw_test_{}_{number}", std::process::id());
+    format!("{server}&password={SECRET}&sw_schema={schema}&options=-csearch_path%3D{schema}")
+}
+
+/// The password that nothing may show.
+pub const SECRET: &str = "sesame";
+
+/// Whether a test is of what files alone have: told, with the reason, where stores lie on a server.
+pub fn is_of_files(why: &str) -> bool {
+    if SERVER.is_some() {
+        let _ = writeln!(std::io::stderr(), "not on a server: {why}");
+    }
+    SERVER.is_some()
+}
 
 /// The built program.
 pub fn swctl() -> Command {
@@ -29,7 +55,7 @@ pub fn has(program: &str) -> bool {
     false
 }
 
-/// A folder with a store that `stage::fill` has filled.
+/// Where a test's store lies, and a folder for what it writes beside.
 pub struct Place {
     pub folder: TempDir,
     pub file: PathBuf,
@@ -45,18 +71,23 @@ pub struct Answer {
 
 impl From<Output> for Answer {
     fn from(output: Output) -> Answer {
-        Answer {
+        let answer = Answer {
             out: String::from_utf8(output.stdout).expect("UTF-8"),
             err: String::from_utf8(output.stderr).expect("UTF-8"),
             code: output.status.code(),
-        }
+        };
+        assert!(!answer.out.contains(SECRET) && !answer.err.contains(SECRET), "{answer:?}");
+        answer
     }
 }
 
 impl Place {
     pub fn new() -> Place {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("app.db");
+        let file = match SERVER.as_deref() {
+            Some(server) => own(server).into(),
+            None => folder.path().join("app.db"),
+        };
         Place { folder, file }
     }
 
