@@ -881,7 +881,7 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
     template <class T> using of = typename P::template of<T>;
     using handle::handle;
 
-    /** Call init() next. */
+    /** A file's path, or postgresql://... where the library was built for it. Call init() next. */
     static of<basic_store> open(const std::string &path, const store_options &options = {}) {
         sw_store *out = nullptr;
         sw_error *err = nullptr;
@@ -925,7 +925,7 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_store_migrations(this->get(), &out, &err);
         return P::give(code, err, [&] { return text(out); });
     }
-    /** Null for a store in memory. */
+    /** A server's URL without a password in it. Null for a store in memory. */
     const char *path() const noexcept { return sw_store_path(this->get()); }
     /** For tests: this process dies at its commit-th commit from now on, SW_KILL_BEFORE_COMMIT or after. */
     of<void> kill_at(int64_t commit, int32_t when) {

@@ -91,7 +91,8 @@ type Store struct {
 // errClosed is what the calls of a store answer after Close.
 var errClosed = &Error{Code: ErrClosed, Message: "the store is closed"}
 
-// Open opens a store, made if it is not there, and brings its schema up to date.
+// Open opens a store, made if it is not there, and brings its schema up to date. The path is a file's, or a
+// URL, "postgresql://...", where the library was built for stores on a server.
 func Open(path string, o *Options) (*Store, error) {
 	options := o.c()
 	name := C.CString(path)
@@ -179,7 +180,7 @@ func (s *Store) Migrations() ([]Migration, error) {
 	}))
 }
 
-// Path returns the file's path, "" in memory.
+// Path returns the file's path, or the server's URL without a password in it; "" in memory.
 func (s *Store) Path() string { return s.path }
 
 // KillAt has this process die by SIGKILL at its commit-th commit from now on, before or after it; 0 has

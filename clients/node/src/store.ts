@@ -74,7 +74,10 @@ export class Store implements AsyncDisposable {
     this.events = new Events(own, this.handle, this.#changes);
   }
 
-  /** Opens a file, and creates it unless told not to. Call `init` before anything else. */
+  /**
+   * Opens a store, and creates it unless told not to: a file by its path, or a server's by its URL,
+   * `postgresql://...`, where the library was built for it. Call `init` before anything else.
+   */
   static async open(path: string, options: StoreOptions = {}): Promise<Store> {
     const own = library();
     const fields = storeFields(own, options);
@@ -111,7 +114,7 @@ export class Store implements AsyncDisposable {
     return document(await this.#later("sw_store_migrations"));
   }
 
-  /** The path of the file, null in memory. */
+  /** The path of the file, or the URL of a server without a password in it; null in memory. */
   get path(): string | null {
     return this.#library.ask("sw_store_path", this.handle) as string | null;
   }

@@ -101,7 +101,7 @@ class AsyncStore(AsyncLooking):
     async def open(
         cls, path: Path, *, init: bool = True, codec: Codec = JSON, **chosen: Unpack[OpenOptions]
     ) -> AsyncStore:
-        """Opens a file, creates it unless told not to, and brings its schema up to date."""
+        """As :meth:`Store.open`: a file by its path, or a server's by its URL."""
         opened = functools.partial(Store.open, path, init=init, codec=codec, **chosen)
         return cls(await asyncio.get_running_loop().run_in_executor(None, opened))
 

@@ -60,7 +60,11 @@ class Store(
     def open(
         cls, path: Path, *, init: bool = True, codec: Codec = JSON, **chosen: Unpack[OpenOptions]
     ) -> Store:
-        """Opens a file, creates it unless told not to, and brings its schema up to date."""
+        """Opens a store, creates it unless told not to, and brings its schema up to date.
+
+        ``path`` is a file's, or a URL, ``postgresql://...``, where the library was built for
+        stores on a server.
+        """
         out = ffi.new("sw_store **")
         filled = Options("sw_store_options", chosen)
         call(lib.sw_store_open, _encoded(path), filled.pointer, out)
@@ -149,7 +153,7 @@ class Store(
 
     @property
     def path(self) -> Optional[str]:
-        """None in memory."""
+        """The file's, or the server's URL without a password in it; None in memory."""
         found = lib.sw_store_path(self.pointer)
         return None if found == NULL else os.fsdecode(ffi.string(found))
 
@@ -179,7 +183,8 @@ class Store(
         return cast(documents.Check, self._document(lib.sw_store_check))
 
     def backup(self, path: Path) -> None:
-        """Copies the store to a new file, as it is at one moment, while others write.
+        """Copies the store's file to a new one, as it is at one moment, while others write; a store
+        on a server is pg_dump's to copy, and this :class:`UnsupportedError`.
 
         The copy is a store of its own, whose running attempts are lost ones; its name is there
         once it is whole.
@@ -190,5 +195,6 @@ class Store(
 def _encoded(path: Path) -> bytes:
     encoded = os.fsencode(path)
     if b"\0" in encoded:
-        raise InvalidError(-2, f"the path {path!r} holds a NUL", "SW_ERR_INVALID")
+        # Not the path itself: it may be a URL with a password.
+        raise InvalidError(-2, "the path holds a NUL", "SW_ERR_INVALID")
     return encoded
