@@ -145,7 +145,11 @@ def line(
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in ends)
     yield f'<polyline class="{look} line" points="{path}"/>'
     for row in rows:
-        x, low, high = across.place(row["at"]), up.place(row["least"]), up.place(row["most"])
+        x, low, high = (
+            across.place(row["at"]),
+            up.place(row["least"]),
+            up.place(row["most"]),
+        )
         yield f'<path class="{look} spread" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
         yield f'<circle class="{look} dot" cx="{x:.1f}" cy="{up.place(row["median"]):.1f}" r="3"/>'
     y = ends[-1][1] + 4
@@ -174,34 +178,40 @@ def draw() -> None:
         print(path.relative_to(ROOT))
 
 
+def table_line(row: Row) -> str:
+    unit, once = row["unit"], len(row["values"]) == 1
+    spread = "once" if once else f"{short(row['least'])} to {short(row['most'])}"
+    beside = f"{short(row['ratio'])} x {row['of']}" if row["of"] else ""
+    floor = f"{short(row['of_floor'])} x {row['floor']}" if row["floor"] else ""
+    wanted = (row["wanted"] or "").replace("<=", "at most").replace(">=", "at least")
+    if row["is_met"] is False:
+        wanted = f"**{wanted}**"
+    figure = f"{short(row['median'])} {unit}"
+    spread, figure = (text.replace(" k", "k").replace(" M", "M") for text in (spread, figure))
+    return f"| {' | '.join([row['name'], row['what'], figure, spread, beside, floor, wanted])} |"
+
+
 def table() -> None:
-    """Writes the rows between the two marks of the page."""
+    """Writes the rows, and what they were taken on, between the two marks of the page."""
     machine, rows = measured("results.json")
-    lines = [
-        "| row | what | median | least .. most | beside | wanted |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        unit, once = row["unit"], len(row["values"]) == 1
-        spread = "once" if once else f"{short(row['least'])} .. {short(row['most'])}"
-        beside = f"{short(row['ratio'])} x `{row['of']}`" if row["of"] else ""
-        wanted = row["wanted"] or ""
-        if row["is_met"] is False:
-            wanted = f"**{wanted}**"
-        figure = f"{short(row['median'])} {unit}"
-        cells = [f"`{row['name']}`", row["what"], figure, spread, beside, wanted]
-        lines.append(f"| {' | '.join(cells)} |")
+    known = [row["is_met"] for row in rows if row["is_met"] is not None]
     head = (
-        f"{machine['date'][:10]}, commit {machine['commit']}: {machine['cores']} processors, "
-        f"{machine['processor']}; Linux {machine['kernel']}, {machine['file_system'].split()[0]}; "
-        f"SQLite {machine['sqlite']}; {machine['rounds']} rounds; load before it "
-        f"{machine['load_before'].split()[0]}."
+        f"{machine['date'][:10]}, commit {machine['commit']}: {machine['cores']} x "
+        f"{machine['processor']}, Linux {machine['kernel']}, {machine['file_system'].split()[0]}, "
+        f"SQLite {machine['sqlite']}, {machine['rounds']} rounds, load "
+        f"{machine['load_before'].split()[0]} before it; {sum(known)} of {len(known)} rows "
+        "that want something have it."
     )
+    lines = [
+        "| row | what | median | least to most | beside | beside its floor | wanted |",
+        "|---|---|---|---|---|---|---|",
+        *map(table_line, rows),
+    ]
     first, rest = PAGE.read_text().split("<!-- measured -->\n", 1)
     _, last = rest.split("<!-- end -->", 1)
-    PAGE.write_text(
-        f"{first}<!-- measured -->\n{head}\n\n" + "\n".join(lines) + f"\n<!-- end -->{last}"
-    )
+    body = "\n".join([head, "", *lines])
+    PAGE.write_text(f"{first}<!-- measured -->\n{body}\n<!-- end -->{last}")
+    print(PAGE.relative_to(ROOT))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""The work of a peer: steps of a workflow, and workflows through a queue, in DBOS on SQLite.
+"""The work of a peer: steps of a workflow, and workflows through a queue, in DBOS.
 
 python of_dbos.py <folder> <seconds>    prints what it did a second, as JSON
+
+On SQLite in that folder, or in the PostgreSQL of SW_POSTGRES_URL: scripts/postgres.sh.
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -46,7 +49,7 @@ def through_the_queue(seconds: float) -> float:
 
 def main() -> None:
     folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
-    url = f"sqlite:///{folder / 'peer.sqlite'}"
+    url = os.environ.get("SW_POSTGRES_URL", f"sqlite:///{folder / 'peer.sqlite'}")
     config: DBOSConfig = {
         "name": "peer",
         "system_database_url": url,

@@ -23,6 +23,13 @@ case $peer in
         python
         work=("$room/peers/venv/bin/python" "$here/of_dbos.py")
         ;;
+    dbos-postgres)
+        python
+        # Of Debian, else of PyPI: a new server on the same disk in each round, with the settings it comes with.
+        version=15
+        [ -d /usr/lib/postgresql ] || version=18
+        work=(env SW_REQUIRE_ALL=1 scripts/postgres.sh "$version" "$room/peers/venv/bin/python" "$here/of_dbos.py")
+        ;;
     openworkflow)
         python
         cp "$here"/package*.json "$here/of_openworkflow.mjs" "$room/peers/"
@@ -31,8 +38,9 @@ case $peer in
         work=("${node[0]}" "$room/peers/of_openworkflow.mjs")
         ;;
     *)
-        echo "dbos          DBOS for Python, on SQLite"
-        echo "openworkflow  OpenWorkflow for Node, on SQLite"
+        echo "dbos           DBOS for Python, on SQLite"
+        echo "dbos-postgres  DBOS for Python, on PostgreSQL"
+        echo "openworkflow   OpenWorkflow for Node, on SQLite"
         [ -z "$peer" ]
         exit
         ;;
@@ -49,7 +57,7 @@ for round in $(seq "$rounds"); do
     "${work[@]}" "$folder" "$seconds" >>"$lines"
     rm -rf "$folder"
     SMOLWF_LIBRARY=${SMOLWF_LIBRARY:-$room/release/libsmolwf.so} SW_BENCH_ROUNDS=1 \
-        "$bench" --json "$room/bench/round.json" step/power-1,queue/loop-1 >/dev/null 2>&1
+        "$bench" --json "$room/bench/round.json" step/power-1,queue/loop-1,queue/loop-8 >/dev/null 2>&1
     cat "$room/bench/round.json" >>"$lines"
 done
 echo >&2

@@ -8,6 +8,13 @@ import sys
 from pathlib import Path
 from statistics import median
 
+# What of theirs is held against which row of ours, and how that is called.
+COMPARED = [
+    ("steps", "step/power-1", "steps, one after the other"),
+    ("runs", "queue/loop-1", "runs, ours in one thread"),
+    ("runs", "queue/loop-8", "runs, ours in eight threads"),
+]
+
 
 def values(text: str) -> list[dict]:
     """Reads one JSON value after the other."""
@@ -26,13 +33,13 @@ def main() -> None:
     ours = [{row["name"]: row["median"] for row in it["rows"]} for it in rounds if "rows" in it]
     told = {"peer": peer, "rounds": len(ours)}
     print(f"{'':32}{peer:>14} a second   [least .. most]     ours   R    theirs of ours, of R")
-    for what, row in (("steps", "step/power-1"), ("runs", "queue/loop-1")):
+    for what, row, name in COMPARED:
         raw = f"{row.split('/')[0]}/raw-full"
         of = [it[what] for it in theirs]
         mine, limit = [it[row] for it in ours], [it[raw] for it in ours]
         ratio = median(a / b for a, b in zip(of, mine))
         of_raw = median(a / b for a, b in zip(of, limit))
-        told[what] = {
+        told[row] = {
             "theirs": of,
             "ours": mine,
             "raw": limit,
@@ -41,7 +48,7 @@ def main() -> None:
         }
         spread = f"[{min(of):.0f} .. {max(of):.0f}]"
         print(
-            f"{what + ', one worker':32}{median(of):14.0f}            {spread:18}"
+            f"{name:32}{median(of):14.0f}            {spread:18}"
             f"{median(mine):7.0f} {median(limit):7.0f}   {ratio:.3f}  {of_raw:.3f}"
         )
     Path(file).write_text(json.dumps(told, indent=1) + "\n")

@@ -1,8 +1,9 @@
 //! How rates go with what grows: history, threads, processes, payloads. `make curves` draws them.
 
 use crate::driver::Unit::PerSecond;
-use crate::driver::{Bed, Contender};
-use crate::host::{Host, POWER, PROCESS, result_of};
+use crate::driver::{Bed, Contender, rate};
+use crate::host::{Host, POWER, PROCESS};
+use crate::process::now_ns;
 use crate::replay::{Recorded, Scan};
 use crate::{raw, step};
 
@@ -64,7 +65,8 @@ fn processes(bed: &Bed) {
     bed.race(made);
 }
 
-/// Steps whose result has so many bytes, beside a raw row as large.
+/// Steps whose result has so many bytes, beside a raw row as large. No two results are the same and none can
+/// be packed: of others a store keeps one, or less.
 fn payloads(bed: &Bed) {
     if !wants(bed, "payload") {
         return;
@@ -78,14 +80,36 @@ fn payloads(bed: &Bed) {
         made.push(Contender::new(name, what, PerSecond, move || raw.rate()).at(bytes as f64));
         let host = Host::open(&bed.at(&format!("payload-{bytes}.db")), POWER);
         hosts.push(host);
-        let (what, result) = (format!("step with {bytes} bytes, POWER"), result_of(bytes));
+        let (what, mut result) = (format!("step with {bytes} bytes, POWER"), noise(bytes));
         let row = Contender::new(format!("payload-step-{bytes}"), what, PerSecond, move || {
-            step::threads_of(host, 1, POWER, &result).rate
+            let (work, mut number) = (host.begin(), 0);
+            let rate = rate(|| {
+                number += 1;
+                let told = number + u128::from(now_ns());
+                result.replace_range(1..41, &format!("{told:040}"));
+                work.do_step(&format!("step-{number}"), &result, POWER);
+            });
+            work.complete();
+            rate
         });
         made.push(row.at(bytes as f64));
     }
     bed.race(made);
     hosts.into_iter().for_each(Host::close);
+}
+
+/// A JSON text of as many bytes, at random.
+fn noise(bytes: usize) -> String {
+    const LETTERS: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    let mut state = 88_172_645_463_325_252_u64;
+    let letter = |_| {
+        // Marsaglia's xorshift.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(LETTERS[(state >> 58) as usize])
+    };
+    format!("\"{}\"", (2..bytes).map(letter).collect::<String>())
 }
 
 /// Replay of a history of so many steps, preload in it, beside a raw scan as long.

@@ -204,6 +204,7 @@ impl Work {
     }
 
     /// Asks for a step that is recorded.
+    #[inline(never)]
     pub fn replay(self, name: &str, which: u32) {
         let (code, step) = self.step(name, &occurrence(which));
         assert_eq!(code, REPLAYED);

@@ -126,11 +126,7 @@ pub struct Told {
 
 /// Each thread does steps of a run of its own.
 pub fn threads(host: Host, count: u32, durability: u32) -> Told {
-    let result = result_of(200);
-    threads_of(host, count, durability, &result)
-}
-
-pub fn threads_of(host: Host, count: u32, durability: u32, result: &str) -> Told {
+    let result = &result_of(200);
     let works: Vec<Work> = (0..count).map(|_| host.begin()).collect();
     let started = Instant::now();
     let mut times: Vec<u64> = std::thread::scope(|scope| {
