@@ -195,7 +195,7 @@ curves: build ## how rates go with threads, processes, payloads and history: dra
 	python3 scripts/curves.py
 
 # Those that need no file of a million rows.
-SMALL_ROWS = step,replay,queue,wake,open,call
+SMALL_ROWS = step,replay,queue,wake,open,call,room,retention
 bench-once: build # these for a moment, so that what measures is known to work
 	export SW_BENCH_ROUNDS=1 SW_BENCH_MS=20; $(BENCH_RUN) $(SMALL_ROWS)
 
