@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Plays on the server of scripts/postgres.sh what every client can play on a store: the scenarios of workers, and
-# the example programs, whose processes are killed; then the tool. The library is built for it, beside the usual one.
-# What has no meaning on a server is named with its reason in tests/vectors/worker and in docs/POSTGRES.md.
-#   scripts/postgres.sh 15 scripts/postgres-clients.sh [rust python node go tool]
+# Plays on the server of scripts/postgres.sh what every client can play on a store: the scenarios of workers, the
+# example programs, whose processes are killed, and what its suite plays on the stores that it shares; then the tool.
+# The library is built for it, beside the usual one. What is not played, and why: docs/POSTGRES.md.
+#   scripts/postgres.sh 15 scripts/postgres-clients.sh [rust python node go polyglot tool]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -31,8 +31,13 @@ rust() {
 python() {
     local bin
     bin=$(scripts/venv.sh 2>&1) || { skip python "$bin"; return; }
+    # Beside scenarios and programs, what uses the stores that the suite shares; the rest lies on files.
+    local topics='scenarios programs carrying control listing stats tail values waits workflows retention'
+    local files=() topic
+    for topic in $topics; do files+=("tests/test_$topic.py"); done
     (cd clients/python && PYTHONPYCACHEPREFIX=$built/python/pycache \
-        "$bin/pytest" --quiet tests/test_scenarios.py tests/test_programs.py)
+        "$bin/pytest" --quiet "${files[@]}" \
+        --deselect tests/test_control.py::test_a_backup_is_a_store_with_what_was_there)
 }
 
 node_built() {
@@ -49,7 +54,8 @@ node_built() {
 
 node() {
     node_built node || { [ -n "${is_skipped:-}" ] && [ "${SW_REQUIRE_ALL:-}" != 1 ]; return; }
-    (cd clients/node && command node dist/test/all.js worker. programs.)
+    (cd clients/node && command node dist/test/all.js worker. programs. carry. control. ends. \
+        list. looking. loop. replay. retention. run. step. stop. tail. values. vectors. wait.)
 }
 
 go() {
@@ -59,8 +65,19 @@ go() {
     ln -sf libsmolwf.so.0 "$room/libsmolwf.so"
     sed -e "s|@INCLUDEDIR@|$root/include|" -e "s|@LIBDIR@|$room|" -e "s|@PREFIX@|$room|" \
         -e "s|@VERSION@|0|" -e "s|@LIBS_PRIVATE@||" smolwf.pc.in >"$room/smolwf.pc"
-    (cd clients/go && GOTOOLCHAIN=local GOPROXY=off PKG_CONFIG_PATH=$room GOFLAGS=-mod=readonly \
-        CGO_LDFLAGS="-Wl,-rpath,$room" command go test -count=1 -parallel 4 -run 'TestWorkersDoAsTheScenariosSay|TestProgramsPrintTheTranscripts' .)
+    local -x GOTOOLCHAIN=local GOPROXY=off PKG_CONFIG_PATH=$room GOFLAGS=-mod=readonly
+    local -x CGO_LDFLAGS="-Wl,-rpath,$room"
+    command go build -C examples/go -o "$room/shout" ./shout
+    local others
+    others=$(sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p' clients/go/tx_test.go clients/go/sql_test.go | paste -sd '|')
+    (cd clients/go && command go test -count=1 -parallel 4 -skip "^($others)\$|Soak" .)
+}
+
+# One run in four languages, whose processes are killed; after the parts of Python, Node and Go.
+polyglot() {
+    local schema=sw_test_polyglot
+    [ -e "$room/shout" ] || { skip polyglot "the part of Go has not built its program"; return; }
+    SMOLWF_LIB_DIR=$room SMOLWF_STORE="$SW_POSTGRES_URL&sw_schema=$schema" scripts/polyglot.sh
 }
 
 # And the page's server, which the client for Node fills stores for.
@@ -77,7 +94,7 @@ tool() {
 "$cargo" rustc --quiet --locked --features postgres --lib --crate-type cdylib --target-dir "$room"
 export SMOLWF_LIBRARY=$room/debug/libsmolwf.so SMOLWF_LIB_DIR=$room/debug
 status=0
-for part in ${*:-rust python node go tool}; do
+for part in ${*:-rust python node go polyglot tool}; do
     echo "postgres: $part"
     before=$(stores)
     "$part" || status=1

@@ -14,14 +14,15 @@ var server = os.Getenv("SW_POSTGRES_URL")
 // schemas counts those that place has named.
 var schemas atomic.Int64
 
-// place is where a test's store lies: a file of its own, or on the server a schema of its own.
+// place is where a test's store lies: a file of its own, or on the server a schema of its own, with a password in its
+// URL that the server asks nobody for.
 func place(t *testing.T) string {
 	t.Helper()
 	if server == "" {
 		return filepath.Join(t.TempDir(), "a.db")
 	}
 	schema := fmt.Sprintf("sw_test_%d_%d", os.Getpid(), schemas.Add(1))
-	return fmt.Sprintf("%s&sw_schema=%s&options=-csearch_path%%3D%s", server, schema, schema)
+	return fmt.Sprintf("%s&password=sesame&sw_schema=%s&options=-csearch_path%%3D%s", server, schema, schema)
 }
 
 // TestMain makes the test binary also the other processes that tests start.

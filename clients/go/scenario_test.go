@@ -158,6 +158,9 @@ func newWorld(t *testing.T, s *scenario) *scenarioWorld {
 	must(t, err)
 	w.eyes, err = Open(w.path, nil)
 	must(t, err)
+	if strings.Contains(w.eyes.Path(), "sesame") {
+		t.Fatal("a password is shown")
+	}
 	t.Cleanup(func() {
 		w.unlock()
 		w.openAll()

@@ -54,6 +54,18 @@ func TestErrorsAreToldByTheirCode(t *testing.T) {
 	}
 }
 
+func TestNoErrorShowsThePasswordOfAURL(t *testing.T) {
+	for _, url := range []string{
+		"postgresql://me:hush@127.0.0.1:1/db", "postgresql:///db?host=/nowhere&password=hush",
+		"postgresql://me:hush?@host", "postgresql:/me:hush@host/db", "redis://:hush@host", "a.db\x00hush",
+	} {
+		_, err := Open(url, &Options{BusyTimeout: 100 * time.Millisecond})
+		if err == nil || strings.Contains(fmt.Sprintf("%+v %#v", err, err), "hush") {
+			t.Errorf("%+v", err)
+		}
+	}
+}
+
 func TestPayloadsComeBackByteForByte(t *testing.T) {
 	store := memory(t)
 	raw := json.RawMessage("{ \"a\" :\t[1.0, \"\\u00e4\u00e4\"] }")

@@ -9,6 +9,7 @@ import "C"
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -91,9 +92,15 @@ type Store struct {
 // errClosed is what the calls of a store answer after Close.
 var errClosed = &Error{Code: ErrClosed, Message: "the store is closed"}
 
+// errNUL is what a path answers that C would cut off. It is not shown: it may be a URL with a password.
+var errNUL = &Error{Code: ErrInvalid, Message: "the path holds a NUL"}
+
 // Open opens a store, made if it is not there, and brings its schema up to date. The path is a file's, or a
 // URL, "postgresql://...", where the library was built for stores on a server.
 func Open(path string, o *Options) (*Store, error) {
+	if strings.IndexByte(path, 0) >= 0 {
+		return nil, errNUL
+	}
 	options := o.c()
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
@@ -228,6 +235,9 @@ func (s *Store) Check() (*Check, error) {
 // Backup copies the store to a new file, as it is at one moment, while others write. The copy is a store
 // of its own, whose running attempts are lost ones; its name is there once it is whole.
 func (s *Store) Backup(path string) error {
+	if strings.IndexByte(path, 0) >= 0 {
+		return errNUL
+	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	return s.handle.do(func(c *C.sw_store, err **C.sw_error) C.int32_t {

@@ -29,7 +29,12 @@ func read(t *testing.T, name string, into any) {
 
 func memory(t *testing.T) *Store {
 	t.Helper()
-	store, err := OpenInMemory(&Options{ManualClock: true})
+	options := &Options{ManualClock: true}
+	store, err := OpenInMemory(options)
+	if server != "" {
+		store.Close()
+		store, err = Open(place(t), options)
+	}
 	must(t, err)
 	t.Cleanup(func() { store.Close() })
 	return store

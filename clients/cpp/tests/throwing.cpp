@@ -97,6 +97,18 @@ TEST(an_error_tells_code_name_and_sentence_and_outlives_its_copies) {
     CHECK(smolwf::error(SW_ERR_IO, nullptr).code() == SW_ERR_IO);
 }
 
+TEST(no_error_shows_the_password_of_a_url) {
+    for (const char *url :
+         {"postgresql://me:hush@127.0.0.1:1/db", "postgresql:///db?host=/nowhere&password=hush",
+          "postgresql://me:hush?@host", "postgresql:/me:hush@host/db", "redis://:hush@host"}) {
+        bool is_refused = false;
+        try {
+            smolwf::store::open(url);
+        } catch (const smolwf::error &error) { is_refused = !contains(error.what(), "hush"); }
+        CHECK(is_refused);
+    }
+}
+
 TEST(a_file_is_opened_migrated_and_its_work_is_found_again) {
     std::string path = temp_path("throwing.db");
     smolwf::id_text run_id;

@@ -328,11 +328,13 @@ static maybe play(const std::shared_ptr<frame> &of, const std::vector<json> &act
 /* A server of scripts/postgres.sh on which stores lie, or null. */
 static const char *server() { return std::getenv("SW_POSTGRES_URL"); }
 
-/* Where a scenario's store lies: a file, or on the server a schema of its own. */
+/* Where a scenario's store lies: a file, or on the server a schema of its own, with a password in its URL
+ * that the server asks nobody for. */
 static std::string place(const std::string &name) {
     if (server() == nullptr) return temp_path(name.c_str());
     const std::string schema = "sw_test_" + std::to_string(getpid()) + "_" + name;
-    return std::string(server()) + "&sw_schema=" + schema + "&options=-csearch_path%3D" + schema;
+    return std::string(server()) + "&password=sesame&sw_schema=" + schema +
+           "&options=-csearch_path%3D" + schema;
 }
 
 class holder { /* another process that holds the write lock */
@@ -390,6 +392,7 @@ class stage {
             static_cast<uint32_t>(scenario_["store"]["busy_timeout_ms"].number(5000));
         store_ = smolwf::store::open(path_, options);
         store_.init();
+        if (contains(store_.path(), "sesame")) throw fault("a password is shown");
         if (scenario_["expect"].has("kept")) {
             smolwf::transaction table;
             table.sql("CREATE TABLE kept (text TEXT NOT NULL)");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { EncodeError, rawJson, Store } from "../src/index.js";
 import { toJson } from "../src/json.js";
 import { claimed, folder, memory } from "./support.js";
@@ -156,6 +157,23 @@ test("what has no form in JSON is an error of every call that takes a value", as
   await assert.rejects(attempt.reserve({ tokens: Number.NaN }), EncodeError);
   const { steps } = await store.runs.history(runId);
   assert.deepEqual(steps, []);
+});
+
+const URLS_WITH_PASSWORD = [
+  "postgresql://me:hush@127.0.0.1:1/db",
+  "postgresql:///db?host=/nowhere&password=hush",
+  "postgresql://me:hush?@host",
+  "postgresql://me:hush\0@host",
+  "postgresql:/me:hush@host/db",
+  "redis://:hush@host",
+];
+
+test("no error shows the password of a URL", async () => {
+  for (const url of URLS_WITH_PASSWORD) {
+    const told = await Store.open(url, { busyTimeoutMs: 100 }).catch((error: unknown) => error);
+    assert.ok(told instanceof Error, "it opened");
+    assert.ok(!inspect(told).includes("hush"), inspect(told));
+  }
 });
 
 test("names and paths that would be changed on their way are refused", async (t) => {

@@ -112,6 +112,7 @@ export class World {
     const store = await Store.open(path, { busyTimeoutMs });
     await store.init();
     const onlooker = await Store.open(path);
+    assert.ok(!onlooker.path?.includes("sesame"), "a password is shown");
     const world = new World(scenario, path, store, onlooker);
     try {
       await world.#play();

@@ -26,16 +26,17 @@ SERVER = os.environ.get("SW_POSTGRES_URL")
 
 
 def place(file: Path) -> str:
-    """Where a test's store lies: that file, or on the server a schema of its own."""
+    """Where a test's store lies: that file, or on the server a schema of its own, with a password
+    in its URL that the server asks nobody for."""
     if SERVER is None:
         return str(file)
     schema = f"sw_test_{uuid.uuid4().hex}"
-    return f"{SERVER}&sw_schema={schema}&options=-csearch_path%3D{schema}"
+    return f"{SERVER}&password=sesame&sw_schema={schema}&options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[smolwf.Store]:
-    with smolwf.Store.open(tmp_path / "test.db", manual_clock=True) as opened:
+    with smolwf.Store.open(place(tmp_path / "test.db"), manual_clock=True) as opened:
         yield opened
 
 

@@ -64,6 +64,7 @@ class World:
         self.is_async = language == "asyncio"
         self.host: Union[ThreadsHost, AsyncioHost] = LANGUAGES[language](path, store or {})
         self.looker = smolwf.Store.open(path)
+        assert "sesame" not in (self.looker.path or ""), "a password is shown"
         self.chosen: dict[str, Any] = {"grace_ms": grace_ms or 20_000, "hook": self.lab.hook}
         if lease_ms:
             self.chosen["lease_ms"] = lease_ms

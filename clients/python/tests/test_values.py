@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import traceback
 from datetime import datetime, timezone
 from decimal import Decimal
 from enum import Enum
@@ -206,6 +207,25 @@ def test_the_cause_of_an_error_is_recorded_with_it(store: Store) -> None:
     assert (error["type"], error["message"]) == ("RuntimeError", "outer")
     assert error["cause"] == {"type": "KeyError", "message": "'inner'"}
     assert len(error["stack"].encode()) <= 8_192
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hush@127.0.0.1:1/db",
+        "postgresql:///db?host=/nowhere&password=hush",
+        "postgresql://me:hush?@host",
+        "postgresql://me:hush\0@host",
+        Path("postgresql://me:hush@host/db"),  # one slash is left
+        "redis://:hush@host",
+    ],
+)
+def test_no_error_shows_the_password_of_a_url(url: Any) -> None:
+    with pytest.raises(smolwf.Error) as told:
+        Store.open(url, busy_timeout_ms=100)
+    error = told.value
+    shown = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    assert "hush" not in shown + repr(error)
 
 
 def test_a_nul_cuts_nothing_off(tmp_path: Path, store: Store) -> None:
