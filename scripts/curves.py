@@ -178,16 +178,21 @@ def draw() -> None:
         print(path.relative_to(ROOT))
 
 
+def plain(value: float) -> str:
+    return short(value).replace(" ", "")
+
+
 def table_line(row: Row) -> str:
     unit, once = row["unit"], len(row["values"]) == 1
-    spread = "once" if once else f"{short(row['least'])} to {short(row['most'])}"
+    spread = "once" if once else f"{plain(row['least'])} to {plain(row['most'])}"
     beside = f"{short(row['ratio'])} x {row['of']}" if row["of"] else ""
     floor = f"{short(row['of_floor'])} x {row['floor']}" if row["floor"] else ""
     wanted = (row["wanted"] or "").replace("<=", "at most").replace(">=", "at least")
     if row["is_met"] is False:
         wanted = f"**{wanted}**"
-    figure = f"{short(row['median'])} {unit}"
-    spread, figure = (text.replace(" k", "k").replace(" M", "M") for text in (spread, figure))
+    if not row["is_steady"]:
+        wanted = f"{wanted} (unsteady)"
+    figure = f"{plain(row['median'])} {unit}"
     return f"| {' | '.join([row['name'], row['what'], figure, spread, beside, floor, wanted])} |"
 
 

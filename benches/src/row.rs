@@ -55,8 +55,25 @@ pub struct Row {
     pub of_floor: Vec<f64>,
 }
 
+/// The largest ratio of a row is at most so many times its least, or nothing is concluded from its median.
+const STEADY: f64 = 4.0;
+
 impl Row {
+    /// Returns whether the ratios that are wanted came to about the same: else the machine was measured, not
+    /// the work.
+    pub fn is_steady(&self) -> bool {
+        let Some(Wanted::RatioAtLeast(_) | Wanted::RatioAtMost(_)) = self.wanted else {
+            return true;
+        };
+        let (least, _, most) = spread(&self.ratios);
+        most <= least * STEADY
+    }
+
+    /// Returns nothing where nothing is wanted, or where it cannot be told.
     pub fn is_met(&self) -> Option<bool> {
+        if !self.is_steady() {
+            return None;
+        }
         let (value, ratio) = (spread(&self.values).1, || spread(&self.ratios).1);
         Some(match self.wanted? {
             Wanted::RatioAtLeast(least) => ratio() >= least,

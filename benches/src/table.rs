@@ -83,7 +83,11 @@ pub fn line(row: &Row) {
     };
     let (beside, floor) = (part(&row.of, &row.ratios), part(&row.floor, &row.of_floor));
     let wanted = row.wanted.map_or(String::new(), |wanted| {
-        let met = if row.is_met() == Some(true) { "" } else { "  (not met)" };
+        let met = match row.is_met() {
+            Some(true) => "",
+            Some(false) => "  (not met)",
+            None => "  (unsteady)",
+        };
         format!("{}{met}", asked(wanted, row.unit))
     });
     let middle = short(middle);
@@ -106,7 +110,13 @@ fn asked(wanted: Wanted, unit: Unit) -> String {
 pub fn foot(rows: &[Row]) {
     let known: Vec<bool> = rows.iter().filter_map(Row::is_met).collect();
     let met = known.iter().filter(|is_met| **is_met).count();
+    let unsteady = rows.iter().filter(|row| !row.is_steady()).count();
     println!("\n{} rows; {met} of {} that want something have it", rows.len(), known.len());
+    if unsteady > 0 {
+        println!(
+            "{unsteady} more cannot be told: their ratios differ too much from round to round"
+        );
+    }
 }
 
 pub fn json(rows: &[Row], rounds: usize) -> String {
@@ -130,6 +140,7 @@ fn row_json(row: &Row) -> Value {
         "of_floor": (!row.of_floor.is_empty()).then(|| spread(&row.of_floor).1),
         "wanted": row.wanted.map(|wanted| asked(wanted, row.unit)),
         "is_met": row.is_met(),
+        "is_steady": row.is_steady(),
         "at": row.at,
     })
 }
