@@ -61,14 +61,25 @@ def is_timed_out(content: Content, run: str) -> bool:
     return isinstance(error, dict) and error.get("$smolwf") == "timeout"
 
 
+def has_lost_its_tries(content: Content, run: str) -> bool:
+    """Whether each of its tries was lost with its worker: a schedule gives no run more than three."""
+    document = content.runs[run]
+    lost = [attempt for attempt in content.attempts[run] if attempt["state"] == "lost"]
+    is_marked = isinstance(document["error"], dict) and document["error"].get("$smolwf") == "tries"
+    return is_marked and len(lost) >= int(document["max_tries"])
+
+
 def failed(_: list[Fact], content: Content, of: Seen) -> Faults:
-    """A run has failed for good if its time-out passed, or if its plan has a part that fails so."""
+    """A run has failed for good if its time-out passed, if its plan has a part that fails so, or if as many
+    workers as it has tries were killed under it."""
     for run, document in content.runs.items():
         if content.state(run) != "failed":
             continue
         fails = any(op.what == "d" for op in ops_of(document["args"]))
         is_marked = isinstance(document["error"], dict) and "$smolwf" in document["error"]
         has_time_out = content.key(run) in of.timeouts
+        if has_lost_its_tries(content, run):
+            continue
         if not (has_time_out if is_timed_out(content, run) else fails and not is_marked):
             yield Fault("failed", run, f"it failed with {document['error']}")
 

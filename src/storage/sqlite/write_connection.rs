@@ -337,8 +337,8 @@ impl WriteConnection {
     /// answered. A passive checkpoint waits for nobody; one that readers held up for long waits for
     /// them, so that the log starts over and does not grow without end. After one that could not be
     /// finished the log must grow by as much again before the next, or a reader that stays would make
-    /// every commit wait.
-    pub fn checkpoint_if_due(&mut self) {
+    /// every commit wait. Returns whether all was moved but what other processes have added meanwhile.
+    pub fn checkpoint_if_due(&mut self) -> bool {
         let pages = self.log_pages.load(Ordering::Relaxed);
         if pages < self.checkpointed_pages {
             self.checkpointed_pages = 0;
@@ -348,10 +348,10 @@ impl WriteConnection {
         }
         self.highest_pages = self.highest_pages.max(pages);
         if self.names.is_none() || self.cut_if_large() {
-            return;
+            return false;
         }
         if pages - self.checkpointed_pages < CHECKPOINT_PAGES {
-            return;
+            return false;
         }
         let is_hard = pages >= CHECKPOINT_PAGES_HARD
             && pages - self.waited_pages >= CHECKPOINT_PAGES_HARD / 2;
@@ -361,15 +361,16 @@ impl WriteConnection {
             // It holds SQLite's own lock meanwhile, and other programs wait for that.
             wait = CHECKPOINT_WAIT.min(self.busy_timeout);
         }
-        let is_whole = self.checkpoint(if is_hard { "RESTART" } else { "PASSIVE" }, wait);
-        self.checkpointed_pages = if is_whole { 0 } else { pages };
+        let moved = self.checkpoint(if is_hard { "RESTART" } else { "PASSIVE" }, wait);
+        self.checkpointed_pages = if moved.is_some() { 0 } else { pages };
         self.log_pages.store(self.checkpointed_pages, Ordering::Relaxed);
+        moved.is_some_and(|moved| moved < self.side.frames())
     }
 
     /// Moves the log into the file now, however short it is, waiting for nobody: a file that has become
     /// shorter is cut once all of it is moved.
     pub fn settle(&mut self) {
-        if self.names.is_some() && self.checkpoint("PASSIVE", Duration::ZERO) {
+        if self.names.is_some() && self.checkpoint("PASSIVE", Duration::ZERO).is_some() {
             self.checkpointed_pages = 0;
             self.log_pages.store(0, Ordering::Relaxed);
         }
@@ -384,7 +385,7 @@ impl WriteConnection {
             return false;
         }
         self.tried_to_cut = Some(Instant::now());
-        let is_cut = self.checkpoint("TRUNCATE", Duration::ZERO);
+        let is_cut = self.checkpoint("TRUNCATE", Duration::ZERO).is_some();
         if is_cut {
             (self.highest_pages, self.checkpointed_pages, self.waited_pages) = (0, 0, 0);
             self.log_pages.store(0, Ordering::Relaxed);
@@ -392,20 +393,19 @@ impl WriteConnection {
         is_cut
     }
 
-    /// Moves the log into the file, waiting for readers and writers as long as `wait`; returns whether all
-    /// of it was moved. One that fails leaves the log as it is, and a later commit tries again, unless a
+    /// Moves the log into the file, waiting for readers and writers as long as `wait`; returns how many frames
+    /// it had, if all of them were moved. One that fails leaves the log as it is, and a later commit tries again, unless a
     /// sync failed, which the side file hears.
-    fn checkpoint(&mut self, mode: &str, wait: Duration) -> bool {
-        if self.sync_names().is_err() {
-            return false;
-        }
+    fn checkpoint(&mut self, mode: &str, wait: Duration) -> Option<u32> {
+        self.sync_names().ok()?;
         let _ = self.conn.busy_timeout(wait);
         let sql = format!("PRAGMA wal_checkpoint({mode})");
-        let is_whole = self.conn.query_row(&sql, [], |row| {
-            Ok(row.get::<_, i32>(0)? == 0 && row.get::<_, i32>(1)? == row.get::<_, i32>(2)?)
+        let answer = self.conn.query_row(&sql, [], |row| {
+            Ok((row.get::<_, i32>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
         });
         let _ = self.conn.busy_timeout(self.busy_timeout);
-        is_whole.unwrap_or(false)
+        let (is_refused, frames, moved) = answer.ok()?;
+        u32::try_from(moved).ok().filter(|_| is_refused == 0 && frames == moved)
     }
 
     fn execute(&self, sql: &'static str) -> Result<()> {

@@ -27,8 +27,9 @@ use crate::plant::{Plant, stands};
 use crate::storage::WriteOptions;
 use crate::storage::tally::Tally;
 
-/// How long a close waits for the turn to write. Other opens of this process wait meanwhile.
-const CLOSE_WAIT: Duration = Duration::from_millis(100);
+/// How long a close, and the end of a checkpoint, wait for the turn to write. Other opens, or writes, of this
+/// process wait meanwhile.
+const CLEARING_WAIT: Duration = Duration::from_millis(100);
 
 /// The writer of one file.
 pub struct Writer {
@@ -180,7 +181,7 @@ impl Writer {
     pub fn close(self) {
         let Writer { connection, side, .. } = self;
         let connection = connection.into_inner().unpoisoned();
-        let pass = side.enter(Instant::now() + CLOSE_WAIT);
+        let pass = side.enter(Instant::now() + CLEARING_WAIT);
         let is_whole = pass.is_ok() && !side.is_poisoned() && !side.is_suspect();
         if connection.close(is_whole) && !side.is_poisoned() {
             side.note_frames(0);
@@ -275,8 +276,17 @@ impl Writer {
             failures.iter_mut().filter(|f| f.is_none()).for_each(|f| *f = Some(unseen.clone()));
         }
         self.answer(&mut connection, number, &batch, failures);
-        if !self.side.is_poisoned() && !self.side.is_suspect() {
-            connection.checkpoint_if_due();
+        if !self.side.is_poisoned() && !self.side.is_suspect() && connection.checkpoint_if_due() {
+            self.finish_checkpoint(&mut connection);
+        }
+    }
+
+    /// Moves into the file what other processes have added to the log while the rest was moved, with the
+    /// turn to write: it is little, and only a log of which all is moved is started over. Else it would
+    /// grow for as long as processes take turns, and to sync a file that grows takes half as long again.
+    fn finish_checkpoint(&self, connection: &mut WriteConnection) {
+        if let Ok(_pass) = self.side.enter(Instant::now() + CLEARING_WAIT) {
+            connection.settle();
         }
     }
 
