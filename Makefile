@@ -167,7 +167,7 @@ clippy-postgres:
 	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features postgres -- $$deny)
 
 clippy-tool:
-	@$(DENY); $(call if_has,clippy,$(CLIPPY) --manifest-path $(TOOL) -- $$deny)
+	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features postgres --manifest-path $(TOOL) -- $$deny)
 
 # Its C++ is built for it, too.
 clippy-fuzz:

@@ -110,10 +110,12 @@ pub fn store(folder: &Path) -> OsString {
     format!("{server}&sw_schema={schema}&options=-csearch_path%3D{schema}").into()
 }
 
-/// The one that SMOLWF_LIBRARY names, else the newest one: cargo puts what it builds for tests into `deps`, and another one into the folder
-/// above only when asked for the library itself.
+/// Beside a server of scripts/postgres.sh, the one that SMOLWF_LIBRARY names, which opens URLs. Else the
+/// newest one: cargo puts what it builds for tests into `deps`, and another one into the folder above only
+/// when asked for the library itself.
 pub fn shared_library() -> PathBuf {
-    if let Some(named) = std::env::var_os("SMOLWF_LIBRARY") {
+    let on_server = std::env::var_os("SW_POSTGRES_URL").is_some();
+    if let Some(named) = std::env::var_os("SMOLWF_LIBRARY").filter(|_| on_server) {
         return fs::canonicalize(named).expect("SMOLWF_LIBRARY names a library");
     }
     let this = std::env::current_exe().expect("a test knows its own file");
