@@ -1,5 +1,6 @@
 //! What the system lacks: descriptors, and room on a real disk. Each is an error that says so, in any
-//! call that may meet it, and nothing that ends the process; with enough of it again all goes on.
+//! call that may meet it, and nothing that ends the process; with enough of it again all goes on. And what
+//! is not to be taken without need: a log that grows.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 
@@ -15,7 +16,7 @@ use smolwf::domain::claim::Claim;
 use smolwf::handles::store::Store;
 
 use support::actor::{is_root, listen, skip};
-use support::{Actor, Draws, Role, code, open, options, say, work};
+use support::{Actor, Draws, Guard, Role, code, open, options, say, work};
 
 // ---- Descriptors --------------------------------------------------------------------------------
 
@@ -81,8 +82,9 @@ fn whatever_call_lacks_a_descriptor_it_says_so_and_may_be_tried_again() {
             }
             assert!(more < 63, "{call}");
         }
-        // A write needs none: its connection is there.
-        assert_eq!(lacking == 0, call == "submit", "{call} lacked {lacking} times");
+        // A write needs none, nor the look before a claim: its connection is there.
+        let needs_none = ["submit", "claim"].contains(&call);
+        assert_eq!(lacking == 0, needs_none, "{call} lacked {lacking} times");
         assert!(actor.succeeds());
     }
 }
@@ -211,4 +213,31 @@ fn a_full_disk_of_small_blocks_is_an_error_and_no_signal() {
 fn a_full_disk_that_copies_on_write_is_an_error_and_no_signal() {
     const TEST: &str = "a_full_disk_that_copies_on_write_is_an_error_and_no_signal";
     lives_on_a_full_disk(TEST, &["mkfs.btrfs", "-q"], 160, 4);
+}
+
+/// A log is started over when all of it is in the file, and while one process moves it others add to it:
+/// what they add is moved as well, or a busy log would grow until readers were waited for.
+#[test]
+fn the_log_is_started_over_while_processes_take_turns() {
+    const TEST: &str = "the_log_is_started_over_while_processes_take_turns";
+    const SUBMITS: usize = 2_000;
+    const PAGES_MAX: u64 = 3 * smolwf::limits::CHECKPOINT_PAGES as u64;
+    if let Some(role) = Role::mine() {
+        let store = open(&role.db);
+        say("ready");
+        listen();
+        (0..SUBMITS).for_each(|_| drop(store.submit(work()).unwrap()));
+        return store.close();
+    }
+    let _guard = Guard::new(TEST);
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("db");
+    let store = open(&db);
+    let mut writers = [(); 3].map(|()| Actor::start(TEST, "writer", &db, ""));
+    writers.iter_mut().for_each(|writer| assert_eq!(writer.hear(), "ready"));
+    writers.iter_mut().for_each(|writer| writer.tell("go"));
+    assert!(writers.into_iter().all(Actor::succeeds));
+    let log = std::fs::metadata(db.with_file_name("db-wal")).unwrap();
+    assert!(log.len() / 4096 < PAGES_MAX, "the log was {} bytes long", log.len());
+    store.close();
 }

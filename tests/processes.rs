@@ -484,33 +484,6 @@ fn writers_that_are_killed_hold_up_nobody() {
     assert_whole(&connect(&db));
 }
 
-/// A log is started over when all of it is in the file, and while one process moves it others add to it:
-/// what they add is moved as well, or a busy log would grow until readers were waited for.
-#[test]
-fn the_log_is_started_over_while_processes_take_turns() {
-    const TEST: &str = "the_log_is_started_over_while_processes_take_turns";
-    const SUBMITS: usize = 2_000;
-    const PAGES_MAX: u64 = 3 * smolwf::limits::CHECKPOINT_PAGES as u64;
-    if let Some(role) = Role::mine() {
-        let store = open(&role.db);
-        say("ready");
-        listen();
-        (0..SUBMITS).for_each(|_| drop(store.submit(work()).unwrap()));
-        return store.close();
-    }
-    let _guard = Guard::new(TEST);
-    let (_folder, db) = db();
-    let store = open(&db);
-    let mut writers = [(); 3].map(|()| Actor::start(TEST, "writer", &db, ""));
-    writers.iter_mut().for_each(|writer| assert_eq!(writer.hear(), "ready"));
-    writers.iter_mut().for_each(|writer| writer.tell("go"));
-    assert!(writers.into_iter().all(Actor::succeeds));
-    let log = std::fs::metadata(db.with_file_name("db-wal")).unwrap();
-    assert!(log.len() / 4096 < PAGES_MAX, "the log was {} bytes long", log.len());
-    store.close();
-    assert_whole(&connect(&db));
-}
-
 /// P4: whatever the umask.
 #[test]
 fn the_files_of_a_store_are_its_users_alone() {

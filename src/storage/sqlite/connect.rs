@@ -62,6 +62,11 @@ pub fn set_pragmas(conn: &Connection, busy_timeout_ms: u32) -> Result<()> {
     // Else a statement over a partial index is compiled anew each time another value is bound to it,
     // in the hope of a better plan: ours never depend on values.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(map)?;
-    // NORMAL: the writer syncs the log itself, once for a batch and only when asked for.
-    conn.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA synchronous = NORMAL;").map_err(map)
+    conn.execute_batch("PRAGMA temp_store = MEMORY").map_err(map)?;
+    // NORMAL: the writer syncs the log itself, once for a batch and only when asked for. To say so has SQLite
+    // read the schema, so it is built in, as far as whoever builds it does so.
+    if vfs::is_built_with(c"DEFAULT_WAL_SYNCHRONOUS=1") {
+        return Ok(());
+    }
+    conn.execute_batch("PRAGMA synchronous = NORMAL").map_err(map)
 }

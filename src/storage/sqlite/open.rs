@@ -1,5 +1,6 @@
 //! Opening: every refusal, made before a byte of the file changes; then the connections.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,9 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// How a rollback journal begins; after it and two more numbers, the pages that the file had before.
 const JOURNAL_MAGIC: &[u8; 8] = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
+
+/// Where a database says how it is written and how it is read: 2 and 2 with a log.
+const WAL_FORMATS: Range<usize> = 18..20;
 
 /// Opens a database file, or joins the handles of this process that have it open.
 pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
@@ -331,7 +335,11 @@ fn open_bench(
 }
 
 fn set_wal(conn: &Connection) -> Result<()> {
-    if journal_mode(conn, "PRAGMA journal_mode")? != "wal" {
+    // The first read makes the log, and recovers one that a crash left behind. From then on nobody else can
+    // change the mode; to ask SQLite for it would have it read the schema.
+    let read = || conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map);
+    read()?;
+    if !has_log(conn)? {
         let mode = journal_mode(conn, "PRAGMA journal_mode = WAL")?;
         if mode != "wal" {
             return Err(Error::Unsupported(
@@ -340,8 +348,15 @@ fn set_wal(conn: &Connection) -> Result<()> {
             ));
         }
     }
-    // The first read makes the log, and recovers one that a crash left behind.
-    conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map)
+    read()
+}
+
+/// Returns whether a database that was read says in its header that it has a log.
+fn has_log(conn: &Connection) -> Result<bool> {
+    let mut header = [0; WAL_FORMATS.end];
+    let database = vfs::Opened::database(conn)?;
+    let is_read = database.map_or(Ok(false), |database| database.read(&mut header, 0))?;
+    Ok(is_read && header[WAL_FORMATS] == [2, 2])
 }
 
 /// Runs a pragma that answers the journal mode, to its end: the commit comes after the answer, and its

@@ -247,6 +247,12 @@ unsafe fn control(connection: &Connection, operation: c_int, argument: *mut c_vo
     unsafe { ffi::sqlite3_file_control(handle, c"main".as_ptr(), operation, argument) }
 }
 
+/// Returns whether the SQLite that is built in was compiled with this option.
+pub fn is_built_with(option: &CStr) -> bool {
+    // SAFETY: a text that ends in NUL.
+    unsafe { ffi::sqlite3_compileoption_used(option.as_ptr()) != 0 }
+}
+
 /// Returns the identifier of the SQLite that is built in: date, time and hash of its sources.
 pub fn source_id() -> &'static str {
     // SAFETY: takes nothing.
