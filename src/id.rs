@@ -7,11 +7,10 @@
 //! Source: <https://github.com/ulid/spec>.
 
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime};
 
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng, TryRng};
-use ulid::{Generator, ULID_LEN, Ulid};
+use ulid::{ULID_LEN, Ulid};
 
 use crate::clock;
 use crate::error::{Error, Result};
@@ -71,13 +70,12 @@ impl Id {
     }
 }
 
-/// What a process makes its ids from: a generator that only goes forward, and random bytes of its
-/// own.
+/// What a process makes its ids from: the last one, as they only go forward, and random bytes of its own.
 ///
 /// The random bytes are seeded by the kernel once per source and are not shared with any thread, so
 /// a forked child that makes a new source cannot repeat an id of its parent.
 pub struct Source<R = StdRng> {
-    generator: Generator,
+    last: Option<Ulid>,
     random: R,
 }
 
@@ -85,10 +83,19 @@ impl<R: Rng> Source<R> {
     /// Makes an id that is greater than all that this source made before, whatever the clock does:
     /// when it stands still or goes back, the last id is counted up.
     pub fn make(&mut self, now_ms: u64) -> Id {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(now_ms.min(TIME_MS_MAX));
-        let made = self.generator.generate_from_datetime_with_source(now, &mut self.random);
-        // The random bits are used up: go on in the next millisecond.
-        Id(made.unwrap_or_else(|overflow| overflow.commit_overflow_increment()))
+        let now_ms = now_ms.min(TIME_MS_MAX);
+        let id = match self.last.filter(|last| last.timestamp_ms() >= now_ms) {
+            // With random bits that are used up it goes on in the next millisecond.
+            Some(last) => Ulid(last.0.saturating_add(1)),
+            None => Ulid::from_parts(now_ms, self.draw()),
+        };
+        self.last = Some(id);
+        Id(id)
+    }
+
+    /// Draws the 80 bits below the time.
+    fn draw(&mut self) -> u128 {
+        u128::from(self.random.next_u64()) << 16 | u128::from(self.random.next_u32() & 0xFFFF)
     }
 }
 
@@ -100,7 +107,7 @@ impl Default for Source {
     /// library's hash maps panic there too.
     fn default() -> Source {
         let random = StdRng::try_from_rng(&mut SysRng).expect("the kernel gives random bytes");
-        Source { generator: Generator::new(), random }
+        Source { last: None, random }
     }
 }
 
@@ -110,7 +117,7 @@ static IDS: PerProcess<Mutex<Source>> = PerProcess::new();
 /// Makes an id that is greater than every id this process made before. Never blocks for longer than
 /// another thread's call takes.
 pub fn new_id() -> Id {
-    // The generator is whole after a panic elsewhere: each call stores its state in one assignment.
+    // The source is whole after a panic elsewhere: each call stores its state in one assignment.
     let mut source = IDS.get().lock().unpoisoned();
     // Read under the lock, so that threads hand in times in the order of their turns.
     source.make(u64::try_from(clock::system_ms()).unwrap_or(0))
@@ -150,8 +157,7 @@ pub struct Text {
 
 impl Text {
     /// Writes `<prefix>_<26 lower-case characters>`; a prefix that [`check_prefix`] refuses is cut.
-    pub fn new(prefix: &str, id: Id) -> Text {
-        let prefix = prefix.as_bytes();
+    pub fn new(prefix: &[u8], id: Id) -> Text {
         let len = prefix.len().min(PREFIX_BYTES_MAX);
         let mut bytes = [b'_'; TEXT_BYTES_MAX];
         bytes[..len].copy_from_slice(&prefix[..len]);
@@ -173,7 +179,7 @@ impl AsRef<[u8]> for Text {
 
 /// Writes `<prefix>_<26 lower-case characters>`.
 pub fn write(prefix: &str, id: Id) -> String {
-    Text::new(prefix, id).as_str().to_owned()
+    Text::new(prefix.as_bytes(), id).as_str().to_owned()
 }
 
 /// Returns the 26 digits of an id: ten of its time, and sixteen of the rest.
@@ -203,15 +209,19 @@ pub fn parse(prefix: &str, text: &str) -> Option<Id> {
     if is_canonical { Ulid::from_string(digits).ok().map(Id) } else { None }
 }
 
+/// Returns whether bytes are a prefix, of the form `[a-z][a-z0-9_]{0,30}`.
+pub fn is_prefix(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(u8::is_ascii_lowercase)
+        && bytes.len() <= PREFIX_BYTES_MAX
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_')
+}
+
 /// Checks a prefix against `[a-z][a-z0-9_]{0,30}`.
 ///
 /// # Errors
 /// [`Error::Invalid`] names the prefix and the form.
 pub fn check_prefix(prefix: &str) -> Result<()> {
-    let is_start_good = prefix.starts_with(|c: char| c.is_ascii_lowercase());
-    let is_rest_good =
-        prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if is_start_good && is_rest_good && prefix.len() <= PREFIX_BYTES_MAX {
+    if is_prefix(prefix.as_bytes()) {
         return Ok(());
     }
     let shown: String = prefix.chars().take(PREFIX_SHOWN_MAX).collect();
@@ -225,6 +235,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
     use std::convert::Infallible;
+    use std::time::SystemTime;
 
     /// How many ids are made of each; Miri takes a tenth of a second for one.
     const MANY: usize = if cfg!(miri) { 20 } else { 2000 };
@@ -250,7 +261,7 @@ mod tests {
     }
 
     fn constant_source(byte: u8) -> Source<Constant> {
-        Source { generator: Generator::new(), random: Constant(byte) }
+        Source { last: None, random: Constant(byte) }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::constants::SW_NTS;
 pub(super) use crate::domain::input::absent;
 use crate::domain::input::{self, check_payload, check_word};
 use crate::error::{Error, Result};
-use crate::{json, limits};
+use crate::{id, json, limits};
 
 /// One text argument as C gives it: name in the header, pointer, length.
 #[derive(Clone, Copy)]
@@ -49,6 +49,17 @@ impl Call {
     /// Takes a name that must be given.
     pub(super) fn name(&self, raw: Raw<'_>) -> Result<&str> {
         self.optional_name(raw)?.ok_or_else(|| absent(raw.what))
+    }
+
+    /// Takes the prefix of an id. A good one needs no look at whether it is UTF-8, and is most of them.
+    pub(super) fn id_prefix(&self, raw: Raw<'_>) -> Result<&[u8]> {
+        match self.bytes(raw, limits::NAME_BYTES_MAX) {
+            Ok(Some(bytes)) if id::is_prefix(bytes) => Ok(bytes),
+            _ => {
+                let name = self.name(raw)?;
+                id::check_prefix(name).map(|()| name.as_bytes())
+            }
+        }
     }
 
     /// Takes a name that may be absent.

@@ -75,8 +75,7 @@ pub unsafe extern "C" fn sw_new_id(
     unsafe {
         guard(err, |call| {
             let out_id = call.out_id("out_id", out_id, cap)?;
-            let prefix = call.name(raw("prefix", prefix, prefix_len))?;
-            id::check_prefix(prefix)?;
+            let prefix = call.id_prefix(raw("prefix", prefix, prefix_len))?;
             out_id.set(id::Text::new(prefix, id::new_id()))?;
             Ok(SW_OK)
         })
