@@ -76,7 +76,8 @@ void check_untouched(void);
 
 /* The arguments of the next call, its options, and where its outputs go. */
 struct outputs {
-    void *handles[64];
+    /* As many as the largest good number that is tried asks for. */
+    void *handles[80];
     uint64_t number;
     size_t len;
     char id[SW_ID_CAP];
