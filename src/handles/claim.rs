@@ -85,8 +85,11 @@ impl Store {
         };
         let picked = self.pick(entered, &claimer, max, &is_over)?;
         let Some(first) = picked.first() else {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(Look::Got(Vec::new()));
+            }
             let filter = &claimer.filter;
-            return entered.read(|tx| claim::outlook(tx, filter, now)).map(Look::Nothing);
+            return entered.glance(|tx| claim::outlook(tx, filter, now)).map(Look::Nothing);
         };
         self.owner.key.store(first.owner_key, Ordering::Relaxed);
         let (queue, now) = (claimer.filter.queue, self.terms.clock.now());

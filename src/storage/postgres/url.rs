@@ -36,7 +36,7 @@ impl Place {
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').ok_or_else(torn)?;
             // The server's library reads percent signs in names, too.
-            let name = decoded(name).unwrap_or_default();
+            let name = decoded(name).ok_or_else(torn)?;
             if name.starts_with("sw_") {
                 schema = own(&name, value)?;
                 continue;

@@ -63,10 +63,11 @@ pub fn set_pragmas(conn: &Connection, busy_timeout_ms: u32) -> Result<()> {
     // in the hope of a better plan: ours never depend on values.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(map)?;
     conn.execute_batch("PRAGMA temp_store = MEMORY").map_err(map)?;
-    // NORMAL: the writer syncs the log itself, once for a batch and only when asked for. To say so has SQLite
-    // read the schema, so it is built in, as far as whoever builds it does so.
-    if vfs::is_built_with(c"DEFAULT_WAL_SYNCHRONOUS=1") {
-        return Ok(());
-    }
+    // Built in for what has a log, as far as whoever builds it does so: to say it has SQLite read the schema.
+    if vfs::is_built_with(c"DEFAULT_WAL_SYNCHRONOUS=1") { Ok(()) } else { set_normal(conn) }
+}
+
+/// Has SQLite sync no commit: the writer syncs the log itself, once for a batch and only when asked for.
+pub fn set_normal(conn: &Connection) -> Result<()> {
     conn.execute_batch("PRAGMA synchronous = NORMAL").map_err(map)
 }

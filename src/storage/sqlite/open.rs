@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::backend::{Backend, FILES, File};
 use super::conn::Conn;
-use super::connect::{connect, connect_reader, make_compactable, set_pragmas};
+use super::connect::{connect, connect_reader, make_compactable, set_normal, set_pragmas};
 use super::errors::{cannot_open, map, map_code};
 use super::migrate::Seen;
 use super::names::{Names, log_path};
@@ -75,6 +75,7 @@ pub fn in_memory(settings: &Settings) -> Result<Backend> {
     let conn = Connection::open_in_memory().map_err(map)?;
     make_compactable(&conn)?;
     set_pragmas(&conn, settings.busy_timeout_ms)?;
+    set_normal(&conn)?;
     let side = Arc::new(Side::in_memory()?);
     let busy_timeout = Duration::from_millis(settings.busy_timeout_ms.into());
     let writer = Some(Writer::new(
@@ -340,6 +341,7 @@ fn set_wal(conn: &Connection) -> Result<()> {
     let read = || conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(map);
     read()?;
     if !has_log(conn)? {
+        set_normal(conn)?;
         let mode = journal_mode(conn, "PRAGMA journal_mode = WAL")?;
         if mode != "wal" {
             return Err(Error::Unsupported(

@@ -427,9 +427,9 @@ impl RetentionPort for Tx<'_> {
         }
         let before = number("PRAGMA page_count")?;
         // One at a time: it stops where nothing is left.
-        // A text of its own each time, so not one to keep; it goes on with each row that is asked for.
+        // It goes on with each row that is asked for.
         let sql = format!("PRAGMA incremental_vacuum({limit})");
-        let mut vacuum = self.conn.prepare(&sql).map_err(map)?;
+        let mut vacuum = self.prepare_once(&sql)?;
         let mut rows = vacuum.raw_query();
         while rows.next().map_err(map)?.is_some() {}
         let freed = before.saturating_sub(number("PRAGMA page_count")?);

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use rusqlite::{OptionalExtension, Params, Row, ToSql};
+use rusqlite::{OptionalExtension, Params, Row, Statement, ToSql};
 
 use super::conn::{Conn, Ready};
 use super::errors::map;
@@ -77,11 +77,22 @@ impl<'conn> Tx<'conn> {
 
     /// Returns a statement, prepared once per connection.
     pub(super) fn prepare(&self, sql: &'static str) -> Result<Ready<'conn>> {
+        self.meet_statement();
+        self.conn.ready(sql)
+    }
+
+    /// Returns a statement whose text is another each time, so that it is not kept.
+    pub(super) fn prepare_once(&self, sql: &str) -> Result<Statement<'conn>> {
+        self.meet_statement();
+        self.conn.prepare(sql).map_err(map)
+    }
+
+    /// Has tests count, and fail, statements.
+    fn meet_statement(&self) {
         #[cfg(test)]
         self.statements.set(self.statements.get() + 1);
         #[cfg(any(test, feature = "fault"))]
         super::fault::meet_statement();
-        self.conn.ready(sql)
     }
 
     /// Runs a statement and returns how many rows it changed.

@@ -155,6 +155,8 @@ impl WriteConnection {
     /// Begins the transaction of a batch. Waits for SQLite's own lock, which another program may hold, until
     /// the deadline; then it is `Busy`.
     pub fn begin(&self, deadline: Instant) -> Result<()> {
+        // A look that panicked may have left its transaction open.
+        self.roll_back();
         let patience = deadline.saturating_duration_since(Instant::now());
         self.conn.busy_timeout(patience).map_err(map)?;
         let begun = self.execute("BEGIN IMMEDIATE");

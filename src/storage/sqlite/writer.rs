@@ -158,8 +158,12 @@ impl Writer {
         self.connection.lock().unpoisoned()
     }
 
-    /// Lends the connection if nobody has it at this moment.
+    /// Lends the connection if nobody has it, or waits for it, at this moment: who leads has the turn of all
+    /// processes, and is not to wait for one look after the other.
     pub fn idle_connection(&self) -> Option<MutexGuard<'_, WriteConnection>> {
+        if self.queue().is_led {
+            return None;
+        }
         match self.connection.try_lock() {
             Ok(connection) => Some(connection),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
@@ -170,7 +174,7 @@ impl Writer {
     /// Moves the log into the file, as far as no reader keeps it from that; nothing while the log is in doubt.
     pub fn settle(&self) {
         let mut connection = self.connection();
-        if !self.side.is_poisoned() && !self.side.is_suspect() {
+        if self.is_sure() {
             connection.settle();
         }
     }
@@ -276,16 +280,23 @@ impl Writer {
             failures.iter_mut().filter(|f| f.is_none()).for_each(|f| *f = Some(unseen.clone()));
         }
         self.answer(&mut connection, number, &batch, failures);
-        if !self.side.is_poisoned() && !self.side.is_suspect() && connection.checkpoint_if_due() {
+        if self.is_sure() && connection.checkpoint_if_due() {
             self.finish_checkpoint(&mut connection);
         }
+    }
+
+    /// Returns whether nothing of the log is in doubt, so that it may be moved into the file.
+    fn is_sure(&self) -> bool {
+        !self.side.is_poisoned() && !self.side.is_suspect()
     }
 
     /// Moves into the file what other processes have added to the log while the rest was moved, with the
     /// turn to write: it is little, and only a log of which all is moved is started over. Else it would
     /// grow for as long as processes take turns, and to sync a file that grows takes half as long again.
     fn finish_checkpoint(&self, connection: &mut WriteConnection) {
-        if let Ok(_pass) = self.side.enter(Instant::now() + CLEARING_WAIT) {
+        let pass = self.side.enter(Instant::now() + CLEARING_WAIT);
+        // Who had the turn meanwhile may have failed to sync.
+        if pass.is_ok() && self.is_sure() {
             connection.settle();
         }
     }
