@@ -74,7 +74,7 @@ _swctl_runs() {
     local id state workflow rest
     while IFS=$'\t' read -r id state workflow rest; do
         runs+=("$id:$state $workflow")
-    done < <(swctl ${~${(Q)typed[2]}} ls --limit 200 2>/dev/null)
+    done < <(swctl "${${(Q)typed[2]}/#\~\//$HOME/}" ls --limit 200 2>/dev/null)
     _describe -V -t runs run runs
 }
 "#;

@@ -248,7 +248,8 @@ fn zsh_completes_the_beginning_of_a_run() {
         script.display()
     ));
     terminal.shows("is-0");
-    let typed = format!("swctl {} why {}", place.file.display(), &cast.full[..29]);
+    // Quoted, as a URL has to be: a shell ends a command at &.
+    let typed = format!("swctl '{}' why {}", place.file.display(), &cast.full[..29]);
     terminal.tmux(&["send-keys", "-l", &typed]);
     terminal.key("Tab");
     terminal.shows(&cast.full);
