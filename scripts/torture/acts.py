@@ -62,16 +62,17 @@ def is_timed_out(content: Content, run: str) -> bool:
 
 
 def has_lost_its_tries(content: Content, run: str) -> bool:
-    """Whether each of its tries was lost with its worker: a schedule gives no run more than three."""
+    """Whether all its tries were lost with their workers: a schedule gives a run three at most."""
     document = content.runs[run]
     lost = [attempt for attempt in content.attempts[run] if attempt["state"] == "lost"]
-    is_marked = isinstance(document["error"], dict) and document["error"].get("$smolwf") == "tries"
+    error = document["error"]
+    is_marked = isinstance(error, dict) and error.get("$smolwf") == "tries"
     return is_marked and len(lost) >= int(document["max_tries"])
 
 
 def failed(_: list[Fact], content: Content, of: Seen) -> Faults:
-    """A run has failed for good if its time-out passed, if its plan has a part that fails so, or if as many
-    workers as it has tries were killed under it."""
+    """A run has failed for good if its time-out passed, if its plan has a part that fails so, or if
+    as many workers as it has tries were killed under it."""
     for run, document in content.runs.items():
         if content.state(run) != "failed":
             continue
