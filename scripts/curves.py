@@ -119,7 +119,9 @@ def svg(title: str, below: str, lines: list[tuple[str, list[Row]]]) -> str:
         out.append(middle(across.place(tick), HEIGHT - BOTTOM + 18, short(tick)))
     out.append(middle((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, below))
     taken: list[float] = []
-    for (name, rows), look in zip(lines, "abc"):
+    # From the top, so that names that must give way to one another stand as their lines do.
+    looks = sorted(zip(lines, "abc"), key=lambda of: -float(of[0][1][-1]["median"]))
+    for (name, rows), look in looks:
         out.extend(line(name, rows, look, (across, up), taken))
     body = "\n".join(out)
     return (
