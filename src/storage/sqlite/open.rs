@@ -288,17 +288,32 @@ fn not_a_store(path: &Path) -> Error {
 
 /// Refuses a file that has lost its end. One with a log may be shorter than it says.
 fn refuse_short(path: &Path, has_log: bool) -> Result<()> {
-    let header = vfs::header(path)?;
-    let page_bytes = if header.number(16..18) == 1 { 65_536 } else { header.number(16..18) };
-    // The count of pages is good only if the change counter was written together with it.
-    let is_counted = header.number(24..28) == header.number(92..96);
-    let bytes = header.number(28..32) * page_bytes;
-    if is_counted && !has_log && bytes > header.size {
-        return Err(Error::Corrupt(
-            format!("{} has {} of its {bytes} bytes", path.display(), header.size).into(),
-        ));
+    for _ in 0..LOOKS_MAX {
+        let header = vfs::header(path)?;
+        let bytes = bytes_told(&header);
+        if has_log || bytes <= header.size {
+            return Ok(());
+        }
+        // After the size: another process may have come since, and whoever moves a log into the file makes
+        // the file longer before the log goes.
+        if path::find(&log_path(path))?.is_some_and(|log| log.size > 0) {
+            return Ok(());
+        }
+        if vfs::header(path)? == header {
+            return Err(Error::Corrupt(
+                format!("{} has {} of its {bytes} bytes", path.display(), header.size).into(),
+            ));
+        }
     }
     Ok(())
+}
+
+/// Returns how long a file says that it is; 0 where it does not tell: the count of pages is good only if
+/// the change counter was written together with it.
+fn bytes_told(header: &vfs::Header) -> u64 {
+    let page_bytes = if header.number(16..18) == 1 { 65_536 } else { header.number(16..18) };
+    let is_counted = header.number(24..28) == header.number(92..96);
+    if is_counted { header.number(28..32) * page_bytes } else { 0 }
 }
 
 fn open_bench(
@@ -373,6 +388,24 @@ fn journal_mode(conn: &Connection, sql: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A log that has come since the look began, or is there, holds what the file lacks; without one the
+    /// file has lost its end.
+    #[test]
+    fn a_file_is_short_only_where_no_log_holds_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(99999))").unwrap();
+        drop(conn);
+        assert_eq!(refuse_short(&path, false), Ok(()));
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(8192).unwrap();
+        assert!(matches!(refuse_short(&path, false), Err(Error::Corrupt(_))));
+        assert_eq!(refuse_short(&path, true), Ok(()));
+        std::fs::write(log_path(&path), b"frames").unwrap();
+        assert_eq!(refuse_short(&path, false), Ok(()));
+    }
 
     /// Between the two reads of a look another process makes the file, or takes back what it made.
     #[test]
