@@ -7,8 +7,8 @@ use super::control::{CancelAbove, cancel_above, end_below_cancel};
 use super::hold::{lease_end, lease_length};
 use super::input::in_range;
 use super::port::{
-    ClaimedRun, Fence, GatePlace, Head, LaneFilter, NewLease, Owner, OwnerKey, Port, RunKey, Share,
-    Standing,
+    ClaimedRun, Fence, GatePlace, Head, LaneFilter, NewLease, Owner, OwnerKey, Port, QueueLimits,
+    RunKey, Share, Standing,
 };
 use super::queue;
 use super::retention;
@@ -107,14 +107,10 @@ pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Out
 /// for: who claims it sees the rest then.
 pub fn glance(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Option<Outlook>> {
     let is_ready = port.ready_head(filter)?.is_some();
-    if is_ready && has_room(port, &filter.queue)? {
+    if is_ready && room(port.queue(&filter.queue)?) > 0 {
         return Ok(None);
     }
     outlook_with(port, filter, is_ready, now).map(Some)
-}
-
-fn has_room(port: &mut dyn Port, queue: &str) -> Result<bool> {
-    Ok(port.queue(queue)?.is_none_or(|(limits, running)| limits.room(running) > 0))
 }
 
 fn outlook_with(
@@ -124,7 +120,7 @@ fn outlook_with(
     now: Now,
 ) -> Result<Outlook> {
     let standing = port.standing(&filter.queue)?;
-    let has_room = room(&standing) > 0;
+    let has_room = room(standing.limits) > 0;
     let looks_at_ms = retention::next_look_at_ms(standing.next_retention_at_ms, now);
     let seen = Outlook {
         is_promising: false,
@@ -210,7 +206,7 @@ pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Resu
         standing = port.standing(queue)?;
     }
     let mut picked = Picked { runs: Vec::new(), has_more: swept.has_more };
-    if room(&standing) == 0 {
+    if room(standing.limits) == 0 {
         return Ok(picked);
     }
     let Some(owner_key) = owner_key(port, claimer, &standing, now)? else { return Ok(picked) };
@@ -281,8 +277,8 @@ fn note(port: &mut dyn Port, heads: &[Head], now: Now) -> Result<()> {
 }
 
 /// Returns how many more runs of the queue may hold the fence.
-fn room(standing: &Standing) -> u32 {
-    standing.limits.map_or(u32::MAX, |(limits, running)| limits.room(running))
+fn room(limits: Option<(QueueLimits, u32)>) -> u32 {
+    limits.map_or(u32::MAX, |(limits, running)| limits.room(running))
 }
 
 /// What a look for the next runs came to.
@@ -303,7 +299,7 @@ fn pick(
     share: Share,
     now: Now,
 ) -> Result<Pick> {
-    let share = Share { runs: share.runs.min(room(standing) as usize), ..share };
+    let share = Share { runs: share.runs.min(room(standing.limits) as usize), ..share };
     let limits = standing.limits.as_ref();
     let has_gates = limits.is_some_and(|(limits, _)| limits.concurrency_per_key.is_some());
     if share.runs == 0 {

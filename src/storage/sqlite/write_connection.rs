@@ -141,7 +141,7 @@ impl WriteConnection {
             // The job it happened in has its code; each other runs again, alone.
             for (at, job) in batch.iter().enumerate().filter(|(at, _)| *at != lost) {
                 let mut failure = vec![None];
-                if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+                if let Err(error) = self.conn.run("BEGIN IMMEDIATE") {
                     failures[at] = Some(error);
                     continue;
                 }
@@ -159,7 +159,7 @@ impl WriteConnection {
         self.roll_back();
         let patience = deadline.saturating_duration_since(Instant::now());
         self.conn.busy_timeout(patience).map_err(map)?;
-        let begun = self.execute("BEGIN IMMEDIATE");
+        let begun = self.conn.run("BEGIN IMMEDIATE");
         self.conn.busy_timeout(self.busy_timeout).map_err(map)?;
         begun
     }
@@ -200,7 +200,7 @@ impl WriteConnection {
             seats.tell(good.map(|(job, _)| &job.seat), Told::Answered);
             plant::linger();
         }
-        match if has_work { self.end() } else { self.execute("ROLLBACK") } {
+        match if has_work { self.end() } else { self.conn.run("ROLLBACK") } {
             // Of what is not committed nobody is told.
             Ok(()) => self.news = self.news.and(news),
             Err(error) => {
@@ -232,7 +232,7 @@ impl WriteConnection {
         self.die_if_asked(false);
         let number = self.side.begin_commit();
         let pages_before = self.log_pages.swap(UNTOLD, Ordering::Relaxed);
-        let committed = self.execute("COMMIT");
+        let committed = self.conn.run("COMMIT");
         let is_empty = self.log_pages.load(Ordering::Relaxed) == UNTOLD;
         if is_empty {
             self.log_pages.store(pages_before, Ordering::Relaxed);
@@ -257,7 +257,7 @@ impl WriteConnection {
     fn run(&self, job: &Job, is_shared: bool) -> Result<News> {
         self.rehearse(job)?;
         if is_shared {
-            self.execute("SAVEPOINT job")?;
+            self.conn.run("SAVEPOINT job")?;
         }
         let mut tx = Tx::hosting(&self.conn, &self.host, &self.schema);
         let verdict = job.run(&mut tx).map(|()| tx.news());
@@ -265,12 +265,12 @@ impl WriteConnection {
             return verdict;
         }
         let is_undone = verdict.is_err() && !stands(Plant::KeepFailed);
-        if is_undone && self.execute("ROLLBACK TO job").is_err() {
+        if is_undone && self.conn.run("ROLLBACK TO job").is_err() {
             // Nothing of it may stay: the others run again without it.
             self.roll_back();
             return verdict;
         }
-        self.execute("RELEASE job")?;
+        self.conn.run("RELEASE job")?;
         verdict
     }
 
@@ -280,10 +280,10 @@ impl WriteConnection {
         let Some(names) = self.names.as_ref().filter(|names| names.are_run_again()) else {
             return Ok(());
         };
-        self.execute("SAVEPOINT rehearsal")?;
+        self.conn.run("SAVEPOINT rehearsal")?;
         names.rehearse(|| drop(job.run(&mut Tx::hosting(&self.conn, &self.host, &self.schema))));
-        self.execute("ROLLBACK TO rehearsal")?;
-        self.execute("RELEASE rehearsal")
+        self.conn.run("ROLLBACK TO rehearsal")?;
+        self.conn.run("RELEASE rehearsal")
     }
 
     #[cfg(not(any(test, feature = "fault")))]
@@ -295,7 +295,7 @@ impl WriteConnection {
     fn roll_back(&self) {
         if !self.conn.is_autocommit() {
             // Failing to roll back leaves nothing to do: the next BEGIN says what is wrong.
-            let _ = self.execute("ROLLBACK");
+            let _ = self.conn.run("ROLLBACK");
         }
     }
 
@@ -408,10 +408,6 @@ impl WriteConnection {
         let _ = self.conn.busy_timeout(self.busy_timeout);
         let (is_refused, frames, moved) = answer.ok()?;
         u32::try_from(moved).ok().filter(|_| is_refused == 0 && frames == moved)
-    }
-
-    fn execute(&self, sql: &'static str) -> Result<()> {
-        self.conn.run(sql)
     }
 }
 
