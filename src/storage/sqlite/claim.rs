@@ -307,7 +307,7 @@ mod tests {
     use super::super::tx::Tx;
     use crate::clock::Now;
     use crate::domain::claim::{Claimer, claim, outlook};
-    use crate::domain::port::{ClaimPort, LaneFilter, Owner};
+    use crate::domain::port::{ClaimPort, LaneFilter, NewLease, Owner};
     use crate::domain::queue;
     use crate::domain::submit::{QUEUE_DEFAULT, Submit, submit};
     use crate::id::new_id;
@@ -396,6 +396,33 @@ mod tests {
 
     fn assert_same(what: &str, few: u64, many: u64) {
         assert!(many <= few + few / 10, "{what}: {few} instructions among few, {many} among many");
+    }
+
+    /// P10: whatever a look has said, a claim takes a task that is ready, and gives no number twice.
+    #[test]
+    fn a_task_that_is_not_ready_or_has_no_number_left_is_not_claimed() {
+        let conn = empty();
+        submit_to(&conn, "w", "v", None);
+        let lease = NewLease {
+            owner_key: 1,
+            lease_until_ms: 9,
+            lease_ms: 9,
+            claimed_at_ms: 1,
+            worker: None,
+            token: 1,
+        };
+        let row = || -> (i64, i64, i64) {
+            let sql = "SELECT task_key, state, fence FROM sw_workflow_tasks";
+            conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+        };
+        let (task_key, ..) = row();
+        for (state, fence) in [(2, 7), (4, 7), (1, u32::MAX)] {
+            let set = "UPDATE sw_workflow_tasks SET state = ?1, fence = ?2, owner_key = NULL";
+            conn.execute(set, (state, fence)).unwrap();
+            let claimed = Tx::new(&conn).claim_one(task_key, &lease);
+            assert!(claimed.is_err(), "in state {state}, of attempt {fence}");
+            assert_eq!(row(), (task_key, state, fence.into()), "nothing is written");
+        }
     }
 
     /// The index of a damaged file listed a lane that was not in its table: the close of a handle, which

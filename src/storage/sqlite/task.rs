@@ -420,6 +420,10 @@ impl Tx<'_> {
             Ok(Taken { number: row.get(0)?, due_at_ms: row.get(1)?, lane_key, gate })
         })?;
         let ready = ready.ok_or_else(|| Error::internal("a ready task was not ready"))?;
+        // A number is never given twice: a crafted file may hold the last one.
+        let number = ready.number.checked_add(1);
+        let number = number
+            .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no attempt left").into()))?;
         self.execute(
             TASK_CLAIM,
             (
@@ -432,10 +436,6 @@ impl Tx<'_> {
                 lease.token,
             ),
         )?;
-        // A number is never given twice: a crafted file may hold the last one.
-        let number = ready.number.checked_add(1);
-        let number = number
-            .ok_or_else(|| Error::Corrupt(format!("task {run_key} has no attempt left").into()))?;
         Ok(Taken { number, ..ready })
     }
 
