@@ -57,8 +57,8 @@ await first?.step("a", () => ({ answer: 42 }));
 await first?.release();
 const again = await store.runs.claim();
 const pointer = again?.handle.enter();
-const step: [bigint | null] = [null];
-const options = { struct_size: own.sizeOf("sw_step_options"), occurrence: 1 };
+const step = new BigUint64Array(1);
+const options = own.layout("sw_step_options").pack(new Map([["occurrence", 1]]));
 measure("sw_step_begin that replays, by koffi alone", 50_000, () => {
   const code: number = begin(pointer, "a", 1, null, 0, options, step, null);
   if (code !== own.constant("SW_REPLAYED")) throw new Error(`begin answered ${code}`);

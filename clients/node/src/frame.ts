@@ -1,13 +1,12 @@
 import type { Member } from "./cdef.js";
 import { Handle } from "./handle.js";
 import type { Library } from "./library.js";
+import { addressOf, type Cells, cells, textBytes } from "./memory.js";
 import { fromC, type Integer, toC } from "./numbers.js";
 import type { Slot } from "./shape.js";
 
 /** The fields of an options struct by their C names; what is left out is zero, its default. */
 export type Options = Readonly<Record<string, unknown>>;
-
-type Cell<T> = [T | null];
 
 /**
  * The arguments of one call as koffi takes them, and its outputs. Lives until the call has returned,
@@ -18,12 +17,14 @@ export class Frame {
   readonly name: string;
   readonly values: unknown[] = [];
   readonly #handles: Handle[] = [];
-  readonly #integers: Cell<Integer>[] = [];
+  readonly #integers: Cells[] = [];
+  /** What a struct of options points to. */
+  readonly #texts: Uint8Array[] = [];
   #id: Buffer | undefined;
-  #text: Cell<bigint> | undefined;
-  #object: Cell<bigint> | undefined;
-  #objects: (bigint | null)[] | undefined;
-  #error: Cell<bigint> | undefined;
+  #text: Cells | undefined;
+  #object: Cells | undefined;
+  #objects: Cells | undefined;
+  #error: Cells | undefined;
 
   constructor(library: Library, name: string, slots: readonly Slot[], inputs: readonly unknown[]) {
     this.library = library;
@@ -45,20 +46,21 @@ export class Frame {
   }
 
   errorPointer(): bigint | undefined {
-    return this.#error?.[0] ?? undefined;
+    return pointer(this.#error);
   }
 
   text(take: (pointer: bigint) => string): string | undefined {
     if (this.#id) return this.#id.toString("latin1", 0, this.#id.indexOf(0)) || undefined;
-    return this.#text?.[0] ? take(this.#text[0]) : undefined;
+    const text = pointer(this.#text);
+    return text === undefined ? undefined : take(text);
   }
 
   pointer(): bigint | undefined {
-    return this.#object?.[0] ?? undefined;
+    return pointer(this.#object);
   }
 
   pointers(): bigint[] {
-    return (this.#objects ?? []).filter((one) => one !== null);
+    return Array.from(this.#objects ?? [], BigInt).filter((one) => one !== 0n);
   }
 
   integers(): Integer[] {
@@ -74,23 +76,28 @@ export class Frame {
   }
 
   #addOutput(slot: Slot, inputs: readonly unknown[]): boolean {
-    const cell: [null] = [null];
-    if (slot.kind === "out_error") this.#error = cell;
-    else if (slot.kind === "out_text") this.#text = cell;
-    else if (slot.kind === "out_handle") this.#object = cell;
-    else if (slot.kind === "out_integer") this.#integers.push(cell);
-    else if (slot.kind === "out_handles") {
-      // The caller's array is as long as the input before it says.
-      this.#objects = new Array(Number(inputs.at(-1))).fill(null);
-      this.values.push(this.#objects);
-      return true;
-    } else if (slot.kind === "out_id") {
+    if (slot.kind === "out_length") this.values.push(null);
+    else if (slot.kind === "out_id") {
       this.#id = Buffer.alloc(this.library.constant("SW_ID_CAP"));
       this.values.push(this.#id, this.#id.length);
-      return true;
-    } else if (slot.kind !== "out_length") return false;
-    this.values.push(slot.kind === "out_length" ? null : cell);
+    } else if (slot.kind === "out_integer") {
+      const cell = cells(slot.type);
+      this.#integers.push(cell);
+      this.values.push(cell);
+    } else if (slot.kind === "out_handles") {
+      // The caller's array is as long as the input before it says.
+      this.#objects = this.#out(Number(inputs.at(-1)));
+    } else if (slot.kind === "out_error") this.#error = this.#out();
+    else if (slot.kind === "out_text") this.#text = this.#out();
+    else if (slot.kind === "out_handle") this.#object = this.#out();
+    else return false;
     return true;
+  }
+
+  #out(count = 1): Cells {
+    const pointers = cells("pointer", count);
+    this.values.push(pointers);
+    return pointers;
   }
 
   /** Text and its length in bytes; absent is NULL and 0. */
@@ -127,34 +134,45 @@ export class Frame {
     return pointer;
   }
 
-  #options(struct: string, input: unknown): Record<string, unknown> | null {
+  #options(struct: string, input: unknown): Uint8Array | null {
     if (input === undefined || input === null) return null;
     const given = input as Options;
-    const fields = this.library.header.structs.get(struct) ?? [];
-    const packed: Record<string, unknown> = {};
-    const unknown = Object.keys(given).find((key) => !fields.some(({ name }) => name === key));
+    const layout = this.library.layout(struct);
+    const unknown = Object.keys(given).find(
+      (key) => !layout.fields.some(({ name }) => name === key),
+    );
     if (unknown) throw this.#invalid(unknown, `field of ${struct}`);
-    for (const field of fields) {
-      if (field.name in packed) continue;
-      Object.assign(packed, this.#field(field, given[field.name]));
+    const packed = new Map<string, Integer>();
+    for (const field of layout.fields) {
+      if (!packed.has(field.name)) this.#field(field, given[field.name], packed);
     }
-    packed["struct_size"] = this.library.sizeOf(struct);
-    return packed;
+    return layout.pack(packed);
   }
 
-  #field(field: Member, value: unknown): Record<string, unknown> {
-    const { name, type } = field;
+  #field({ name, type }: Member, value: unknown, packed: Map<string, Integer>): void {
     if (type === "const char *") {
       const [text, length] = this.#pair(name, value);
-      return { [name]: text, [`${name}_len`]: length };
-    }
-    const isPointer = type.endsWith("*");
-    return { [name]: isPointer ? this.#enter(name, value) : this.#integer(field, value) };
+      packed.set(name, text === null ? 0 : this.#hold(text));
+      packed.set(`${name}_len`, length);
+    } else if (type.endsWith("*")) packed.set(name, this.#enter(name, value) ?? 0);
+    else packed.set(name, this.#integer({ name, type }, value));
+  }
+
+  #hold(text: string): bigint {
+    const bytes = textBytes(text);
+    this.#texts.push(bytes);
+    return addressOf(bytes);
   }
 
   #invalid(name: string, wanted: string): Error {
     return this.library.error("SW_ERR_INVALID", `${this.name}: ${name} is no ${wanted}`);
   }
+}
+
+/** The one that was set. */
+function pointer(cells: Cells | undefined): bigint | undefined {
+  const value = cells?.[0];
+  return value ? BigInt(value) : undefined;
 }
 
 /** Node 20 has the method, the types of ES2023 do not. */

@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
-import koffi, { type LibraryHandle, type TypeObject } from "koffi";
+import koffi, { type LibraryHandle } from "koffi";
 import { type CFunction, type CHeader, parseHeader } from "./cdef.js";
 import { classOf, type SmolwfError } from "./errors.js";
 import { Frame } from "./frame.js";
 import { findHeader, findLibraries, unserved } from "./locate.js";
+import { Layout } from "./memory.js";
 import { fromC, type Integer } from "./numbers.js";
-import { pointee, type Slot, shapeOf } from "./shape.js";
+import { type Slot, shapeOf } from "./shape.js";
 import { Turns } from "./turns.js";
 
 type Native = ReturnType<LibraryHandle["func"]>;
-type TypeSpec = Parameters<typeof koffi.out>[0];
 
 interface Bound {
   readonly native: Native;
@@ -27,12 +27,15 @@ export interface Answer {
   readonly integers: readonly Integer[];
 }
 
-/** The library as its header declares it. Functions are bound when they are first called. */
+/**
+ * The library as its header declares it. All functions are bound when it is loaded: it is there that
+ * koffi makes objects, and a thread that is terminated meanwhile takes the process with it.
+ */
 export class Library {
   readonly header: CHeader;
   readonly path: string;
   readonly #native: LibraryHandle;
-  readonly #types = new Map<string, TypeObject>();
+  readonly #layouts = new Map<string, Layout>();
   readonly #bound = new Map<string, Bound>();
   readonly #codeNames = new Map<number, string>();
   readonly #turns = new Turns();
@@ -40,12 +43,9 @@ export class Library {
   constructor(paths: readonly string[], headerPath: string) {
     this.header = parseHeader(readFileSync(headerPath, "utf8"));
     [this.path, this.#native] = loadFirst(paths);
-    for (const name of this.header.opaques) this.#types.set(name, koffi.opaque());
-    for (const [name, fields] of this.header.structs) {
-      const members = fields.map((one) => [one.name, this.#typeOf(one.type)] as const);
-      this.#types.set(name, koffi.struct(Object.fromEntries(members)));
-    }
+    for (const [name, fields] of this.header.structs) this.#layouts.set(name, new Layout(fields));
     this.#checkVersion();
+    this.#bindAll();
   }
 
   /** An ABI stays what it is, but for 0, which may change with each minor version. */
@@ -163,14 +163,20 @@ export class Library {
     return this.#bind(name).native;
   }
 
-  sizeOf(struct: string): number {
-    return koffi.sizeof(this.#type(struct));
+  layout(struct: string): Layout {
+    const layout = this.#layouts.get(struct);
+    if (!layout) throw new Error(`${struct} is not declared in smolwf.cdef`);
+    return layout;
   }
 
   /** An error found on this side of the door, in the form of the library's own. */
   error(codeName: string, message: string): SmolwfError {
     const ErrorClass = classOf(codeName);
     return new ErrorClass(this.constant(codeName), codeName, message);
+  }
+
+  #bindAll(): void {
+    for (const name of this.header.functions.keys()) this.has(name);
   }
 
   #bind(name: string): Bound {
@@ -184,8 +190,8 @@ export class Library {
   }
 
   #load(declared: CFunction): Native {
-    const parameters = declared.parameters.map(({ type }) => this.#parameter(type));
-    const result = this.#typeOf(declared.result);
+    const parameters = declared.parameters.map(({ type }) => cType(type));
+    const result = cType(declared.result);
     try {
       return this.#native.func(declared.name, result, parameters);
     } catch (error) {
@@ -196,29 +202,6 @@ export class Library {
 
   #missing(name: string, where: string): SmolwfError {
     return this.error("SW_ERR_UNSUPPORTED", `${name} is not in ${where}: ${this.#versions()}`);
-  }
-
-  #type(name: string): TypeObject {
-    const type = this.#types.get(name);
-    if (!type) throw new Error(`${name} is not declared in smolwf.cdef`);
-    return type;
-  }
-
-  /** A parameter: pointers that are not const and not to objects are outputs. */
-  #parameter(type: string): TypeSpec {
-    if (type === "char *") return koffi.out(koffi.pointer("uint8_t"));
-    if (type.endsWith("**")) {
-      const object = koffi.pointer(this.#type(type.slice(0, -2).trim()));
-      return koffi.out(koffi.pointer(object));
-    }
-    const of = pointee(type);
-    return of?.endsWith("_t") ? koffi.out(koffi.pointer(of)) : this.#typeOf(type);
-  }
-
-  #typeOf(type: string): TypeSpec {
-    if (type === "const char *") return "str";
-    const of = pointee(type);
-    return of ? koffi.pointer(this.#type(of)) : type;
   }
 
   #answer(frame: Frame, code: number): Answer {
@@ -281,4 +264,10 @@ let loaded: Library | undefined;
 export function library(): Library {
   loaded ??= new Library(findLibraries(), findHeader());
   return loaded;
+}
+
+/** How koffi is told a type: what is pointed to goes as bytes or as an address. */
+function cType(type: string): string {
+  if (type === "const char *") return "str";
+  return type.endsWith("*") ? "void *" : type;
 }

@@ -26,8 +26,10 @@ results.on("test:pass", (event) => {
 });
 results.on("test:fail", (event) => {
   counts.failed += 1;
-  const { cause } = event.details.error;
-  console.log(`FAILED: ${event.name}\n${inspect(cause ?? event.details.error)}`);
+  const { error } = event.details;
+  // Of a file that ended otherwise than its tests did, the cause is a word: the code or the signal says more.
+  const shown = typeof error.cause === "object" ? error.cause : error;
+  console.log(`FAILED: ${event.name}\n${inspect(shown)}`);
 });
 results.on("test:stdout", (event) => process.stdout.write(event.message));
 results.on("test:stderr", (event) => process.stderr.write(event.message));

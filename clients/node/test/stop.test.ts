@@ -298,17 +298,41 @@ test("a run of a worker that exits is claimed again at once", async (t) => {
   assert.ok(worker);
 });
 
-test("workers in threads share a file, and the run of one that is terminated lapses", async (t) => {
-  const store = await onDisk(t);
+/** What a thread does that works at a store until it is terminated. */
+function threadOf(path: string | null, body: string): Thread {
   const code = `import { parentPort } from "node:worker_threads";
     import { Store } from ${JSON.stringify(CLIENT)};
     const store = await Store.open(process.argv.at(-1), { leaseDefaultMs: 1_000 });
-    await store.work({
+    ${body}`;
+  const url = new URL(`data:text/javascript,${encodeURIComponent(code)}`);
+  return new Thread(url, { argv: [path] });
+}
+
+test("threads that are terminated at any moment leave the process alone", async (t) => {
+  const store = await onDisk(t);
+  for (let round = 0; round < 12; round += 1) {
+    const threads = [1, 2].map(() =>
+      threadOf(
+        store.path,
+        `parentPort.postMessage("works");
+         await store.work({ w: (attempt) => attempt.step("s", () => 1) }, { concurrency: 4, log: "off" });`,
+      ),
+    );
+    const submits = Array.from({ length: 10 }, () => store.runs.submit("w"));
+    await Promise.all(threads.map((thread) => once(thread, "message")));
+    await pause(round * 4);
+    await Promise.all([...submits, ...threads.map((thread) => thread.terminate())]);
+  }
+  assert.deepEqual(await store.check(), { ok: true, faults: [] });
+});
+
+test("workers in threads share a file, and the run of one that is terminated lapses", async (t) => {
+  const store = await onDisk(t);
+  const body = `await store.work({
       hang: () => { parentPort.postMessage("hangs"); return new Promise(() => setInterval(() => 1, 1000)); },
       add: (_, n) => n + 1,
     }, { concurrency: 4, log: "off" });`;
-  const url = new URL(`data:text/javascript,${encodeURIComponent(code)}`);
-  const threads = [1, 2].map(() => new Thread(url, { argv: [store.path] }));
+  const threads = [1, 2].map(() => threadOf(store.path, body));
   t.after(() => Promise.all(threads.map((thread) => thread.terminate())));
   const many = Array.from({ length: 20 }, (_, n) => store.runs.submit<number>("add", n));
   const results = await Promise.all(many.map(async (run) => store.runs.result(await run)));
