@@ -1,5 +1,6 @@
 //! Opening: every refusal, made before a byte of the file changes; then the connections.
 
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use super::backend::{Backend, FILES, File};
+use super::backend::{Backend, FILES, File, Files};
 use super::conn::Conn;
 use super::connect::{connect, connect_reader, make_compactable, set_normal, set_pragmas};
 use super::errors::{cannot_open, map, map_code};
@@ -44,29 +45,67 @@ pub fn open(path: &Path, settings: &Settings) -> Result<Backend> {
     refuse_remote(&path, settings)?;
     // Held while the file is opened: two threads must not open it twice, nor one while it closes.
     let mut files = FILES.get().lock().unpoisoned();
-    let is_made = settings.can_create && !settings.is_read_only;
-    let new = if is_made { New::make(&path)? } else { None };
-    let identity = os::identity(&path).map_err(|error| cannot_open(&path, &error))?;
-    refuse_identity(&path, &identity, settings)?;
-    let key = (identity.dev, identity.ino, settings.is_read_only);
-    match files.open.get_mut(&key) {
-        Some((_, handles)) => *handles += 1,
-        None => {
-            let file = open_file(&path, &identity, settings);
-            if let (Some(new), Err(_)) = (new, &file) {
-                new.take_back();
-            }
-            files.open.insert(key, (Arc::new(file?), 1));
+    for _ in 1..LOOKS_MAX {
+        match open_named(&path, settings, &mut files) {
+            Err(Refused { is_in_the_making: true, .. }) => {}
+            answer => return answer.map_err(|refused| refused.error),
         }
+    }
+    open_named(&path, settings, &mut files).map_err(|refused| refused.error)
+}
+
+/// Why a file is not opened.
+struct Refused {
+    error: Error,
+    /// Another process was making the file, and may have taken it back as it could not open it: what was
+    /// found missing says nothing of the file that is there next.
+    is_in_the_making: bool,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Refused {
+        Refused { error, is_in_the_making: false }
+    }
+}
+
+/// Opens what the path names now, and makes it if need be and allowed.
+fn open_named(
+    path: &Path,
+    settings: &Settings,
+    files: &mut Files,
+) -> std::result::Result<Backend, Refused> {
+    let is_made = settings.can_create && !settings.is_read_only;
+    let new = if is_made { New::make(path)? } else { None };
+    let identity = os::identity(path).map_err(|error| {
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        Refused { error: cannot_open(path, &error), is_in_the_making: is_made && is_missing }
+    })?;
+    refuse_identity(path, &identity, settings)?;
+    let key = (identity.dev, identity.ino, settings.is_read_only);
+    if let Some((_, handles)) = files.open.get_mut(&key) {
+        *handles += 1;
+    } else {
+        let file =
+            open_file(path, &identity, settings).map_err(|error| refused(error, new, &identity))?;
+        files.open.insert(key, (Arc::new(file), 1));
     }
     let (file, _) = files.open.get(&key).ok_or_else(|| Error::internal("an open file is lost"))?;
     let readers = Readers::new(
-        path,
+        path.to_path_buf(),
         Some(key),
         file.schema.clone(),
         (settings.busy_timeout_ms, settings.max_readers),
     );
     Ok(Backend { file: Arc::clone(file), readers })
+}
+
+fn refused(error: Error, new: Option<New>, identity: &os::Identity) -> Refused {
+    let is_missing = matches!(error, Error::CannotOpen { .. } | Error::WalLost(_));
+    let is_in_the_making = new.is_none() && identity.size == 0 && is_missing;
+    if let Some(new) = new {
+        new.take_back();
+    }
+    Refused { error, is_in_the_making }
 }
 
 /// Makes a database in memory. It has one connection, which readers share with the writer.

@@ -225,6 +225,29 @@ fn a_new_file_that_another_process_has_open_by_now_is_not_taken_away() {
     assert!(fs::metadata(&db).is_ok_and(|facts| facts.len() > 0));
 }
 
+/// A process that makes the file and takes it back, as it cannot open it, is in nobody's way.
+#[test]
+fn a_file_that_another_process_makes_and_takes_back_again_and_again_is_opened() {
+    let (folder, _) = folder();
+    let paths: Vec<PathBuf> = (0..100).map(|at| folder.path().join(at.to_string())).collect();
+    let is_store = |path: &PathBuf| fs::metadata(path).is_ok_and(|facts| facts.len() > 0);
+    let taker = fork(|| {
+        for path in &paths {
+            while !is_store(path) {
+                if let Ok(Some(new)) = super::path::New::make(path) {
+                    new.take_back();
+                }
+                std::thread::sleep(std::time::Duration::from_micros(50));
+            }
+        }
+        0
+    });
+    for path in &paths {
+        open(path).close();
+    }
+    assert_eq!(taker.exit_code(), 0);
+}
+
 /// What stands beside a new file before is not ours to take away, whatever it is.
 #[test]
 fn a_failure_takes_nothing_away_that_was_there_before() {

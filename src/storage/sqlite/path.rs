@@ -154,8 +154,9 @@ impl New {
         let is_ours = os::try_lock_range(file.as_fd(), SQLITE_LOCKS).unwrap_or(false);
         let is_empty = file.metadata().is_ok_and(|facts| facts.len() == 0);
         if is_ours && is_empty {
-            // What stays is an empty file, which is a store to be.
-            let all = std::iter::once(&self.path).chain(&self.absent);
+            // What stays is an empty file, which is a store to be. It goes last: whoever makes the next one
+            // makes anew what stands beside it, and that is not to be taken from him.
+            let all = self.absent.iter().chain(std::iter::once(&self.path));
             all.for_each(|path| drop(fs::remove_file(path)));
         }
     }
