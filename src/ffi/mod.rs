@@ -54,6 +54,7 @@ pub mod query;
 pub mod list;
 
 pub mod carry;
+pub mod graduate;
 pub mod retention;
 
 pub mod sql;

@@ -7,6 +7,7 @@ pub mod budget;
 pub mod carry;
 pub mod control;
 pub mod event;
+pub mod graduate;
 pub mod history;
 pub mod list;
 pub mod retention;
@@ -24,6 +25,8 @@ mod again_tests;
 mod bell_tests;
 #[cfg(test)]
 mod carry_tests;
+#[cfg(test)]
+mod graduate_tests;
 mod claim;
 mod entered;
 mod held;
