@@ -81,18 +81,16 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Looks at a store that may be marked.
 pub fn look(port: &mut dyn Port) -> Result<Seen> {
-    let mark = marked(port)?;
-    if mark.is_none() {
-        // One without our tables, or of an older schema, is refused by its reason.
-        newest(port)?;
+    match (port.schema_version(), port.schema_newest()) {
+        (Ok(current), newest) if current == newest => {}
+        (Ok(current), newest) => return Err(Error::SchemaOld { current, newest }),
+        // By its mark.
+        (Err(Error::Moved(_) | Error::Busy(_)), _) => {}
+        (Err(error), _) => return Err(error),
     }
+    let mark = marked(port)?;
     let (identity, is_unused) = (port.identity()?, port.is_unused()?);
     Ok(Seen { mark, identity, is_unused })
-}
-
-fn newest(port: &mut dyn Port) -> Result<()> {
-    let (current, newest) = (port.schema_version()?, port.schema_newest());
-    if current == newest { Ok(()) } else { Err(Error::SchemaOld { current, newest }) }
 }
 
 fn marked(port: &mut dyn Port) -> Result<Option<Mark>> {

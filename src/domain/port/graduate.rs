@@ -128,7 +128,7 @@ pub trait GraduatePort {
     fn mark_set(&mut self, mark: Option<&str>, now_ms: i64) -> Result<()>;
     /// Writes a mark of the same phase as the one that is there.
     fn mark_note(&mut self, mark: &str) -> Result<()>;
-    /// Returns a table's name, as reports have it.
+    /// Returns a table's name, as reports name it.
     fn table_name(&self, table: Table) -> &'static str;
     /// Returns whether none of the tables has a row.
     fn is_unused(&mut self) -> Result<bool>;

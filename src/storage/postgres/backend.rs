@@ -315,7 +315,15 @@ impl Backend {
     /// committed without a sync is synced.
     pub fn confirm(&self, options: WriteOptions) -> Result<()> {
         let is_safe = self.is_read_only || options.call.durability == Durability::Process;
-        if is_safe { Ok(()) } else { self.write(options, |tx, _| tx.leave_a_trace()) }
+        if is_safe {
+            return Ok(());
+        }
+        // Also where nothing may be changed.
+        let options = WriteOptions { is_schema_free: true, ..options };
+        self.write(options, |tx, _| match tx.conn.facts().is_without_fsync {
+            true => Err(no_fsync()),
+            false => tx.leave_a_trace(),
+        })
     }
 
     /// Has the process die at a commit of its own, or, with `None`, not any more.
