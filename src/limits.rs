@@ -349,9 +349,6 @@ pub const GRADUATE_ROWS: u32 = 1_000;
 /// Bytes after which no further row travels with them: they stand in memory twice.
 pub const GRADUATE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Milliseconds that a call which moves a store may be told to take: a day.
-pub const GRADUATE_FOR_MS_MAX: i64 = 86_400_000;
-
 /// Tables of the host's that the report of a move names. It is read by people.
 pub const LEFT_BEHIND_MAX: u32 = 1_000;
 

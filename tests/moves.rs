@@ -191,7 +191,10 @@ fn whichever_commit_of_a_move_it_dies_at_one_store_is_in_force_and_all_is_there(
             let mut is_over = true;
             for is_after in [false, true] {
                 let round = format!("{whose}{commit}{is_after}");
-                for (from, to) in pairs(folder.path(), &round) {
+                // A server takes its time: of the many commits that bring rows it dies at some.
+                let all = whose == "from" || commit % 9 == 1;
+                let places = pairs(folder.path(), &round).into_iter();
+                for (from, to) in places.take(if all { 3 } else { 1 }) {
                     is_over &= !dies(&from, &to, whose, commit, is_after);
                     deaths += u32::from(!is_over);
                 }
@@ -251,7 +254,7 @@ fn a_store_that_others_write_to_is_moved_whole_however_often_the_mover_is_killed
         loop {
             let mut mover = child("move", &[&from, &to]);
             // Another moment each time, the later the more often it was in vain.
-            std::thread::sleep(Duration::from_millis(15 + 7 * kills));
+            std::thread::sleep(Duration::from_millis(15 + 2 * kills * kills));
             if let Some(status) = mover.try_wait().unwrap() {
                 assert!(status.success(), "{from} to {to}");
                 break;

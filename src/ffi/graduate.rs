@@ -33,7 +33,7 @@ use crate::text::Text;
 /// and not opened: call again with the same two stores, and the move goes on. With another store it begins
 /// anew there. Several calls at once go on with one move.
 ///
-/// options is a JSON object. "for_ms", 0 to 86400000: the call returns after about so long, as SW_TIMEOUT and
+/// options is a JSON object. "for_ms", 0 to SW_BUSY_TIMEOUT_MS_MAX: the call returns after about so long, as SW_TIMEOUT and
 /// with a report of how far it is, to be called again; 0, the default, goes on to the end. "abort": true takes
 /// back a move that is not decided: this store goes on, but for the attempts that were released, and the
 /// other one answers SW_ERR_MOVED until it is moved into again; to may be NULL then, if it cannot be reached.
@@ -55,7 +55,7 @@ use crate::text::Text;
 /// \retval SW_ERR_CONFLICT       to is not empty, or is being filled from another store; the move was taken back
 ///                               or begun anew by another call; or the clock of the server that it is on is
 ///                               behind the time at which runs were submitted
-/// \retval SW_ERR_MOVED          the store was moved elsewhere, or is no store in force itself
+/// \retval SW_ERR_MOVED          also: to another one than to
 /// \retval SW_ERR_CORRUPT        also: what came is not what was sent, or has faults; nothing was decided
 /// \codes writing
 #[unsafe(no_mangle)]

@@ -148,9 +148,8 @@ impl Move<'_> {
         let mut released = 0;
         loop {
             let id = move_id.to_owned();
-            let (more, is_all) = self
-                .from
-                .write_marked(Durability::Process, move |port, now| {
+            let (more, is_all) =
+                self.from.write_marked(Durability::Process, move |port, now| {
                     graduate::release(port, &id, now)
                 })?;
             released += more;
@@ -165,8 +164,7 @@ impl Move<'_> {
     }
 
     fn copy(&self, move_id: &str, released: u64) -> Result<Step<Progress>> {
-        let mut progress =
-            self.to.look_at_marked(|port| copy::progress(port, move_id))?;
+        let mut progress = self.to.look_at_marked(|port| copy::progress(port, move_id))?;
         while progress.stage != Stage::Ready {
             let reader = if progress.stage == Stage::Copying { self.from } else { self.to };
             let batch =
@@ -174,15 +172,13 @@ impl Move<'_> {
             let is_last = batch.progress().stage == Stage::Ready;
             let durability = if is_last { Durability::Power } else { Durability::Process };
             let id = move_id.to_owned();
-            progress = self
-                .to
-                .write_marked(durability, move |port, _| copy::put(port, &id, &batch))?;
+            progress =
+                self.to.write_marked(durability, move |port, _| copy::put(port, &id, &batch))?;
             if self.is_late() {
                 let table = copy::table_of(&progress);
                 let name = |table: Table| self.to.look_at_marked(|port| Ok(port.table_name(table)));
                 let name = table.map(name).transpose()?;
-                let report =
-                    Report::on_the_way(Some(&progress), released, name.map(str::to_owned));
+                let report = Report::on_the_way(Some(&progress), released, name.map(str::to_owned));
                 return Ok(Step::Late(report));
             }
         }
@@ -205,9 +201,8 @@ impl Move<'_> {
 
     /// Opens the other store by what this one says, and notes that here.
     fn open(&self, source: &Seen, target: &Seen, mark: &Mark) -> Result<Report> {
-        let is_ours = |theirs: &Mark| {
-            theirs.phase == Phase::Receiving && theirs.move_id == mark.move_id
-        };
+        let is_ours =
+            |theirs: &Mark| theirs.phase == Phase::Receiving && theirs.move_id == mark.move_id;
         if target.mark.as_ref().is_some_and(is_ours) && !mark.is_open {
             let (id, identity) = (mark.move_id.clone(), source.identity.clone());
             self.to.write_marked(Durability::Power, move |port, now| {

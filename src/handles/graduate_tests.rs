@@ -227,7 +227,7 @@ fn a_move_that_is_taken_back_leaves_the_store_in_force_and_can_be_begun_anew() {
         let place = Place::new();
         let (here, there) = (place.made(from, "here"), place.made(to, "there"));
         let root = fill_some(&here);
-        for at in 0..12 {
+        for at in [0, 1, 4, 11] {
             let is_done = (0..at).any(|_| step(&here, &there).is_none());
             assert!(!is_done, "a move of so few steps");
             let aborted = read(&here.graduate(Some(&there), ABORT).unwrap().1);
@@ -239,7 +239,7 @@ fn a_move_that_is_taken_back_leaves_the_store_in_force_and_can_be_begun_anew() {
             assert_whole(&here, "an abort");
         }
         moved(&here, &there);
-        assert_eq!(there.run_count(None, 0).unwrap(), 13);
+        assert_eq!(there.run_count(None, 0).unwrap(), 5);
         assert_eq!(state(&there, &root), "pending");
         assert_whole(&there, "a move");
     }

@@ -25,9 +25,9 @@ mod again_tests;
 mod bell_tests;
 #[cfg(test)]
 mod carry_tests;
-#[cfg(test)]
-mod graduate_tests;
 mod claim;
 mod entered;
+#[cfg(test)]
+mod graduate_tests;
 mod held;
 mod once;

@@ -68,7 +68,8 @@ impl Schema {
         }
         if let Some(mark) = mark {
             let mark = std::str::from_utf8(mark).ok().and_then(|text| Mark::read(text).ok());
-            let unread = || Schema::Foreign("its sw_migrations has a mark of a move that is none".into());
+            let unread =
+                || Schema::Foreign("its sw_migrations has a mark of a move that is none".into());
             return mark.map_or_else(unread, |mark| Schema::Marked(Box::new(mark)));
         }
         match records.last() {

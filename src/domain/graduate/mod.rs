@@ -19,7 +19,7 @@ use super::port::{Fence, Identity, Port, RunKey};
 use super::sweep;
 use crate::clock::Now;
 use crate::error::{Error, Result};
-use crate::limits::{GRADUATE_FOR_MS_MAX, SWEEP_LOST_MAX};
+use crate::limits::{BUSY_TIMEOUT_MS_MAX, SWEEP_LOST_MAX};
 
 pub mod copy;
 mod mark;
@@ -41,7 +41,7 @@ pub fn options(text: Option<&str>) -> Result<Options> {
     object(text.unwrap_or("{}"), |key, value| {
         match key {
             "abort" => options.is_abort = boolean(key, value)?,
-            "for_ms" => options.for_ms = integer_in(key, value, 0..=GRADUATE_FOR_MS_MAX)?,
+            "for_ms" => options.for_ms = integer_in(key, value, 0..=BUSY_TIMEOUT_MS_MAX.into())?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -70,8 +70,7 @@ impl Seen {
     /// Returns whether it is where this move went, and was opened.
     pub fn is_opened_from(&self, source: &Seen) -> bool {
         let (ours, theirs) = (&self.identity, &source.identity);
-        self.mark.is_none()
-            && (&ours.store_id, ours.lineage) == (&theirs.store_id, theirs.lineage)
+        self.mark.is_none() && (&ours.store_id, ours.lineage) == (&theirs.store_id, theirs.lineage)
     }
 }
 

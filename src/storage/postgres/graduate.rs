@@ -158,7 +158,8 @@ impl Tx<'_> {
     /// was there.
     fn check_keys(&mut self, table: Table, rows: &[Vec<Cell>]) -> Result<()> {
         let is_made_here = matches!(table, Table::Runs | Table::Lanes);
-        let is_ahead = is_made_here && greatest(table, rows).is_some_and(|key| key >= self.new_key());
+        let is_ahead =
+            is_made_here && greatest(table, rows).is_some_and(|key| key >= self.new_key());
         if !is_ahead {
             return Ok(());
         }
@@ -253,8 +254,7 @@ impl GraduatePort for Tx<'_> {
 
     fn identity_set(&mut self, identity: &Identity) -> Result<()> {
         let Identity { store_id, lineage, created_at_ms, clock_ms, retention_next_ms } = identity;
-        let row: [&dyn Param; 5] =
-            [store_id, lineage, created_at_ms, clock_ms, retention_next_ms];
+        let row: [&dyn Param; 5] = [store_id, lineage, created_at_ms, clock_ms, retention_next_ms];
         self.exec(IDENTITY_SET, &row).map(|_| ())
     }
 
@@ -273,7 +273,8 @@ impl GraduatePort for Tx<'_> {
         let schema = self.conn.schema().to_owned();
         let found = self.conn.run_once(&sql, &[&schema])?;
         let names = (0..found.rows()).map(|at| Row::new(&found, at).get(0)).collect();
-        self.conn.run_once("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)", &[])?;
+        self.conn
+            .run_once("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)", &[])?;
         names
     }
 

@@ -57,16 +57,8 @@ WHERE owner_key IS NOT NULL
 LIMIT 1";
 
 /// Every statement of this file but those that are made of the list of columns.
-pub(super) const STATEMENTS: &[&str] = &[
-    MARK,
-    MARK_DELETE,
-    MARK_INSERT,
-    MARK_NOTE,
-    IDENTITY,
-    IDENTITY_SET,
-    LEFT_BEHIND,
-    ANY_HELD,
-];
+pub(super) const STATEMENTS: &[&str] =
+    &[MARK, MARK_DELETE, MARK_INSERT, MARK_NOTE, IDENTITY, IDENTITY_SET, LEFT_BEHIND, ANY_HELD];
 
 /// What this backend finds rows by, and no row names.
 const DERIVED: [&str; 5] = [
@@ -159,12 +151,7 @@ impl Tx<'_> {
         Ok(cells)
     }
 
-    fn table_put_row(
-        &self,
-        table: Table,
-        insert: &mut Statement<'_>,
-        row: &[Cell],
-    ) -> Result<()> {
+    fn table_put_row(&self, table: Table, insert: &mut Statement<'_>, row: &[Cell]) -> Result<()> {
         let columns = columns(table);
         let mut kept = row.to_vec();
         for ((_, holds), cell) in columns.all.iter().zip(&mut kept) {
