@@ -106,7 +106,10 @@ fn writer(from: &str, notes: &str) {
     loop {
         match turn(&store, &notes, at) {
             Ok(()) => at += 1,
-            Err(BUSY) => std::thread::sleep(Duration::from_millis(2)), // not to spin while it is copied
+            Err(BUSY) => {
+                // Not to spin while it is copied.
+                std::thread::sleep(Duration::from_millis(2));
+            }
             // What was taken back by a move was released.
             Err(-20) => {}
             Err(MOVED) => return,
@@ -190,6 +193,9 @@ fn whichever_commit_of_a_move_it_dies_at_one_store_is_in_force_and_all_is_there(
         for commit in 1.. {
             let mut is_over = true;
             for is_after in [false, true] {
+                if whose == "to" && is_after != (commit % 2 == 0) {
+                    continue;
+                }
                 let round = format!("{whose}{commit}{is_after}");
                 // A server takes its time: of the many commits that bring rows it dies at some.
                 let all = whose == "from" || commit % 9 == 1;
@@ -248,7 +254,8 @@ fn a_store_that_others_write_to_is_moved_whole_however_often_the_mover_is_killed
         File::create(&notes).unwrap();
         let mut writers: Vec<Child> = (0..2).map(|_| child("write", &[&from, &notes])).collect();
         while read_to_string(&notes).unwrap().lines().count() < 200 {
-            std::thread::sleep(Duration::from_millis(5)); // the writers come to work
+            // The writers come to work.
+            std::thread::sleep(Duration::from_millis(5));
         }
         let mut kills = 0;
         loop {
@@ -269,7 +276,8 @@ fn a_store_that_others_write_to_is_moved_whole_however_often_the_mover_is_killed
                     Ok(_) => assert!(in_force(&here, &there).0),
                     Err(error) => assert_eq!(error.code(), MOVED),
                 }
-                std::thread::sleep(Duration::from_millis(20)); // they write on
+                // They write on.
+                std::thread::sleep(Duration::from_millis(20));
             }
             assert!(kills < 400, "a move that never comes to its end");
         }

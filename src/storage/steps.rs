@@ -106,7 +106,7 @@ impl Schema {
     pub fn version(&self) -> Result<i64> {
         match self {
             Schema::Ours(current) => Ok(*current),
-            Schema::Marked(mark) => mark.read_refusal().map_or(Ok(NEWEST), Err),
+            Schema::Marked(mark) => mark.init_refusal().map_or(Ok(NEWEST), Err),
             Schema::New(_) | Schema::Foreign(_) | Schema::Edited(_) => {
                 Err(self.refusal(true).unwrap_or_else(|| Error::internal("a schema is in doubt")))
             }

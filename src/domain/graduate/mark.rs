@@ -127,6 +127,15 @@ impl Mark {
         }
     }
 
+    /// Returns what whoever makes sure of its schema is answered; `None` where that is as it should be, and the
+    /// store may come to be in force.
+    pub fn init_refusal(&self) -> Option<Error> {
+        match self.phase {
+            Phase::Frozen | Phase::Receiving => None,
+            Phase::Moved | Phase::Aborted => Some(self.refusal()),
+        }
+    }
+
     /// Returns what whoever writes to its store is answered.
     pub fn refusal(&self) -> Error {
         let other = &self.other;

@@ -110,8 +110,7 @@ pub(super) fn a_mark_is_found_changed_and_taken_away(bed: &mut dyn Bed) {
         let version = bed.tx(|port| port.schema_version().map_err(|error| error.code()));
         let migrated = bed.tx(|port| port.migrate(None, 9).map_err(|error| error.code()));
         let refused = match phase {
-            Phase::Frozen => None,
-            Phase::Receiving => Some(-40),
+            Phase::Frozen | Phase::Receiving => None,
             Phase::Moved | Phase::Aborted => Some(-30),
         };
         assert_eq!(version.err(), refused, "{phase:?}");

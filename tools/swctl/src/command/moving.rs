@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::{Done, Session};
 use crate::door::{Mode, Store};
 use crate::failure::Failure;
-use crate::place;
 use crate::progress::Progress;
 use crate::table::Table;
+use crate::{out, place, text};
 
 /// A call goes on for so long before it tells how far it is.
 const A_WHILE: &str = "{\"for_ms\":250}";
@@ -46,12 +46,12 @@ pub(super) fn go(session: &mut Session, to: Option<&Path>, busy_ms: u32) -> Done
     }
     session.out.table(&table, other.now_ms())?;
     let (there, released) = (place::shown(to, &other), report.released);
-    session.out.sentence(&format!(
+    out::say(&format!(
         "{} rows are in {there}, which is in force; {released} attempts were released",
         report.rows
-    ))?;
+    ));
     for name in report.left_behind {
-        session.out.sentence(&format!("left behind: {name}"))?;
+        out::say(&format!("left behind: {}", text::visible(&name)));
     }
     Ok(())
 }
@@ -79,5 +79,6 @@ pub(super) fn abort(session: &mut Session, to: Option<&Path>, busy_ms: u32) -> D
     if session.out.is_json() {
         return Ok(session.out.document(&document)?);
     }
-    Ok(session.out.sentence(&format!("{} is in force", session.place))?)
+    out::say(&format!("{} is in force", session.place));
+    Ok(())
 }
