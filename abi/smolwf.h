@@ -28,6 +28,7 @@
 #define SW_ERR_TARGET_OLDER -27
 #define SW_ERR_BUDGET -28
 #define SW_ERR_SCHEMA_EDITED -29
+#define SW_ERR_MOVED -30
 #define SW_ERR_BUSY -40
 #define SW_ERR_IO -41
 #define SW_ERR_FULL -42
@@ -256,6 +257,8 @@ int32_t sw_run_export(sw_store *store, const char *run_id, size_t run_id_len,
                       const char *options, size_t options_len, sw_text **out, sw_error **err);
 int32_t sw_run_import(sw_store *store, const char *document, size_t document_len,
                       const char *options, size_t options_len, sw_text **out, sw_error **err);
+int32_t sw_store_graduate(sw_store *store, sw_store *to, const char *options, size_t options_len,
+                          sw_text **out, sw_error **err);
 int32_t sw_run_cancel(sw_store *store, const char *run_id, size_t run_id_len,
                       const char *reason, size_t reason_len, sw_error **err);
 int32_t sw_run_pause(sw_store *store, const char *run_id, size_t run_id_len, sw_error **err);

@@ -44,6 +44,7 @@
  * make a file smaller                    sw_store_compact
  * know whether a file is sound           sw_store_check
  * keep a copy of it elsewhere            sw_store_backup
+ * move a store to a server, or back      sw_store_graduate
  * take a run with its tree elsewhere     sw_run_export, then sw_run_import there
  * show a run in a report of a bug        sw_run_export with "redact"
  *
@@ -85,6 +86,8 @@
  *     sw_store_prune sw_retention_set sw_retention_get sw_store_compact
  * Runs: carry - one with its tree, out of a store and into another
  *     sw_run_export sw_run_import
+ * Store: move - into another one, with runs in flight
+ *     sw_store_graduate
  * Runs: act - cancel, pause, retry, fork, from outside
  *     sw_run_cancel sw_run_pause sw_run_resume sw_run_retry sw_run_fork
  * Queues - limits and pauses
@@ -257,8 +260,8 @@
  *
  * any       SW_ERR_MISUSE, SW_ERR_INTERNAL, SW_ERR_PANIC
  * reading   as any, and SW_ERR_CLOSED, SW_ERR_FORKED, SW_ERR_SCHEMA_OLD, SW_ERR_SCHEMA_NEW,
- *           SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_BUSY, SW_ERR_IO, SW_ERR_FULL,
- *           SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_WAL_LOST
+ *           SW_ERR_SCHEMA_FOREIGN, SW_ERR_SCHEMA_EDITED, SW_ERR_MOVED, SW_ERR_BUSY, SW_ERR_IO,
+ *           SW_ERR_FULL, SW_ERR_CORRUPT, SW_ERR_NOMEM, SW_ERR_CANNOT_OPEN, SW_ERR_WAL_LOST
  * sweeping  as reading, and SW_ERR_POISONED
  * writing   as sweeping, and SW_ERR_READONLY
  *
@@ -438,6 +441,12 @@
 
 /** A migration applied to the file differs from the one this library has. */
 #define SW_ERR_SCHEMA_EDITED -29
+
+/**
+ * The store is not in force: it was moved to another one, which the message names, or a move into it
+ * was taken back. Close it and open the other one. See sw_store_graduate.
+ */
+#define SW_ERR_MOVED -30
 
 /** A lock was held by another process for the whole busy timeout. May be retried. */
 #define SW_ERR_BUSY -40
@@ -2115,6 +2124,60 @@ int32_t sw_run_export(sw_store *store, const char *run_id, size_t run_id_len,
  */
 int32_t sw_run_import(sw_store *store, const char *document, size_t document_len,
                       const char *options, size_t options_len, sw_text **out, sw_error **err);
+
+/* Store: move ------------------------------------------------------------------------------- */
+
+/**
+ * Moves a whole store into another one, with runs in flight: from a file to a server, back, or between two
+ * of a kind. One commit decides. Before it this store is in force, from it on the other one; never are both.
+ *
+ * The other store must be initialised and empty, and is opened as this one is. What happens, in order:
+ * this store is frozen; attempts that run are released, with no try charged; rows are copied, table by
+ * table, under the keys and ids that they have; what came is read again and compared by its rows and a sum
+ * over all that they hold, and looked at as sw_store_check does; then it is decided, and the other store
+ * opened. Ids, idempotency keys, numbers of events and cursors stay good there. Runs that sleep, wait, are
+ * delayed, paused or held back stand there as they stood; signals, cascades, schedules, budgets, limits
+ * of queues and the policy of retention go on. Runs of SW_SUBMIT_LOCAL become claimable by all. The host's
+ * own tables do not move: the report names them.
+ *
+ * While it is frozen this store may be read; each write and claim, through any handle of any process, is
+ * SW_ERR_BUSY. From the decision on every call on it is SW_ERR_MOVED, whose message names the other store;
+ * the exceptions are this one, sw_store_backup, sw_store_path and what closes it. Nothing acknowledged is
+ * lost: an attempt that was released replays in the other store what it had recorded. Until it is opened,
+ * a call on the other store is SW_ERR_BUSY. Older libraries find a schema newer than themselves in both.
+ *
+ * A call that is cut off, by a kill, a lost connection or "for_ms", leaves this store frozen, or decided
+ * and not opened: call again with the same two stores, and the move goes on. With another store it begins
+ * anew there. Several calls at once go on with one move.
+ *
+ * options is a JSON object. "for_ms", 0 to 86400000: the call returns after about so long, as SW_TIMEOUT and
+ * with a report of how far it is, to be called again; 0, the default, goes on to the end. "abort": true takes
+ * back a move that is not decided: this store goes on, but for the attempts that were released, and the
+ * other one answers SW_ERR_MOVED until it is moved into again; to may be NULL then, if it cannot be reached.
+ *
+ *   {"state":"moved","table":null,"rows":2,"released":0,
+ *    "tables":[{"table":"sw_workflow_lanes","rows":2,"sum":"d1a2c5e4f60718293a4b5c6d7e8f9011"}],
+ *    "left_behind":["orders"]}
+ *
+ * May block: for as long as the rows take, about 20 seconds a million, and a check of the other store. Both
+ * are durable when it returns SW_OK, whatever their options say. A store of one schema is moved, the newest.
+ * \param store                the one that is moved
+ * \param to                   the one that it is moved into; it may be NULL with "abort"
+ * \param options,options_len  JSON; absent is {"abort":false,"for_ms":0}
+ * \param out                  receives the report, freed by sw_text_free; NULL on failure
+ * \retval SW_OK                 the other store is in force, now or since an earlier call; with "abort", this one
+ * \retval SW_TIMEOUT            "for_ms" is over, and the move is not at its end
+ * \retval SW_ERR_MISUSE         also: to is NULL, without "abort"
+ * \retval SW_ERR_INVALID        both are the same store; options has an unknown key or a value beyond its range
+ * \retval SW_ERR_CONFLICT       to is not empty, or is being filled from another store; the move was taken back
+ *                               or begun anew by another call; or the clock of the server that it is on is
+ *                               behind the time at which runs were submitted
+ * \retval SW_ERR_MOVED          the store was moved elsewhere, or is no store in force itself
+ * \retval SW_ERR_CORRUPT        also: what came is not what was sent, or has faults; nothing was decided
+ * Also what any writing call may answer: SHARED CODES.
+ */
+int32_t sw_store_graduate(sw_store *store, sw_store *to, const char *options, size_t options_len,
+                          sw_text **out, sw_error **err);
 
 /* Runs: act --------------------------------------------------------------------------------- */
 

@@ -1254,6 +1254,16 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         int32_t code = sw_store_backup(this->get(), path.c_str(), &err);
         return P::give(code, err, detail::nothing);
     }
+    /** Moves this store into another one, which is initialised and empty, with runs in flight; options
+     *  are {"abort","for_ms"}. The report's "state" is "moved" at the end. Without another store it
+     *  is for "abort" alone. */
+    of<text> graduate(basic_store *to, std::string_view options = {}) {
+        sw_text *out = nullptr;
+        sw_error *err = nullptr;
+        int32_t code = sw_store_graduate(this->get(), to == nullptr ? nullptr : to->get(),
+                                         options.data(), options.size(), &out, &err);
+        return P::give(code, err, [&] { return text(out); });
+    }
     /** The store in numbers, a JSON object. */
     of<text> stats() {
         sw_text *out = nullptr;

@@ -204,6 +204,7 @@ inline bool must_end(int32_t code) noexcept {
     case SW_ERR_SCHEMA_NEW:
     case SW_ERR_SCHEMA_FOREIGN:
     case SW_ERR_SCHEMA_EDITED:
+    case SW_ERR_MOVED:
         return true;
     default:
         return false;

@@ -46,6 +46,8 @@ NAMES = {
     "full_limit": ("FullLimit", "FullDocument", "FullLimit"),
     "history": ("History", "HistoryDocument", "History"),
     "imported": ("Imported", "ImportDocument", "Imported"),
+    "moved_table": ("MovedTable", "MovedTableDocument", "MovedTable"),
+    "graduate": ("Graduated", "GraduateDocument", "Graduated"),
     "listed_run": ("ListedRun", "RunItem", None),
     "migration": ("Migration", "MigrationDocument", "Migration"),
     "owner": ("Owner", "OwnerDocument", "Owner"),

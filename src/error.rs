@@ -72,6 +72,8 @@ pub enum Error {
         /// Number of the migration.
         id: i64,
     },
+    /// The store is not in force: it was moved to another one, or a move into it was taken back.
+    Moved(Sentence),
     /// A lock was held by another for the whole time-out.
     Busy(Sentence),
     /// Reading, writing or syncing failed.
@@ -143,6 +145,7 @@ impl Error {
             Error::TargetOlder { .. } => -27,
             Error::Budget(_) => -28,
             Error::SchemaEdited { .. } => -29,
+            Error::Moved(_) => -30,
             Error::Busy(_) => -40,
             Error::Io { .. } => -41,
             Error::Full(_) => -42,
@@ -245,6 +248,7 @@ impl fmt::Display for Error {
             | Error::Conflict(s)
             | Error::SchemaForeign(s)
             | Error::Budget(s)
+            | Error::Moved(s)
             | Error::Busy(s)
             | Error::Full(s)
             | Error::ReadOnly(s)

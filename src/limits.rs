@@ -342,6 +342,16 @@ pub const CARRY_ROWS_MAX: usize = 200_000;
 /// Bytes of the document of such a tree: 128 MiB. It stands in memory while it is read or written.
 pub const CARRY_BYTES_MAX: usize = 128 * 1024 * 1024;
 
+/// Rows of a store that is moved that travel in one transaction: what a crash sends again, and what a server
+/// is told in one message.
+pub const GRADUATE_ROWS: u32 = 1_000;
+
+/// Bytes after which no further row travels with them: they stand in memory twice.
+pub const GRADUATE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Tables of the host's that the report of a move names. It is read by people.
+pub const LEFT_BEHIND_MAX: u32 = 1_000;
+
 /// Kinds of events that one filter names.
 pub const EVENT_TYPES_MAX: usize = 64;
 

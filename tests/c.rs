@@ -38,6 +38,7 @@ const TOPICS: &[&str] = &[
     "document",
     "event",
     "explain",
+    "graduate",
     "follow",
     "fork",
     "json",
@@ -94,6 +95,11 @@ fn attempts_end_as_the_header_says() {
 #[test]
 fn budgets_are_held() {
     run("budget", Flavour::Sanitized);
+}
+
+#[test]
+fn stores_are_moved_with_their_runs() {
+    run("graduate", Flavour::Sanitized);
 }
 
 #[test]

@@ -5,7 +5,10 @@ package smolwf
 */
 import "C"
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // ExportOptions of Export; the zero value exports all.
 type ExportOptions struct {
@@ -44,5 +47,46 @@ func (s *Store) Import(exported json.RawMessage, o ImportOptions) (*Imported, er
 		docPtr, docLen := payload(exported)
 		p, n := payload(options)
 		return C.sw_run_import(c, docPtr, docLen, p, n, out, err)
+	}))
+}
+
+// GraduateOptions of Graduate; the zero value goes on to the end.
+type GraduateOptions struct {
+	// Abort takes a move back that is not decided.
+	Abort bool
+	// For has the call return after about so long, with a report whose state is not yet moved.
+	For time.Duration
+}
+
+// Graduate moves this store into another one, which is initialised and empty, with runs in flight: from a
+// file to a server, back, or between two of a kind. One commit decides. Before it this store is in force, and
+// writes are told ErrBusy while it is copied; after it every call here is ErrMoved, and the runs go on there
+// where they stood. A call that is cut off is made again, and goes on. With Abort, to may be nil.
+func (s *Store) Graduate(to *Store, o GraduateOptions) (*Graduated, error) {
+	options, e := encode(struct {
+		Abort bool  `json:"abort,omitempty"`
+		ForMS int64 `json:"for_ms,omitempty"`
+	}{o.Abort, milliseconds(o.For)})
+	if e != nil {
+		return nil, e
+	}
+	if to == nil {
+		return s.graduate(nil, options)
+	}
+	var report *Graduated
+	_, err := to.handle.call(func(c *C.sw_store, _ **C.sw_error) C.int32_t {
+		report, e = s.graduate(c, options)
+		return C.SW_OK
+	})
+	if err != nil {
+		return nil, err
+	}
+	return report, e
+}
+
+func (s *Store) graduate(to *C.sw_store, options json.RawMessage) (*Graduated, error) {
+	return document[*Graduated](s.text(func(c *C.sw_store, out **C.sw_text, err **C.sw_error) C.int32_t {
+		p, n := payload(options)
+		return C.sw_store_graduate(c, to, p, n, out, err)
 	}))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 // begun submits a run that has recorded a step and waits for its child.
@@ -109,4 +110,27 @@ func TestWhatCannotBeCarriedIsRefused(t *testing.T) {
 	if _, err := store.Import(document, ImportOptions{IDs: "some"}); !errors.Is(err, ErrInvalid) {
 		t.Error(err)
 	}
+}
+
+func TestAStoreIsMovedWithItsRunsAndSaysWhereItWent(t *testing.T) {
+	store, other := memory(t), memory(t)
+	run, _ := begun(t, store)
+	if report, err := store.Graduate(nil, GraduateOptions{Abort: true}); err != nil || report.State != "in_force" {
+		t.Fatal(report, err)
+	}
+	if _, err := store.Graduate(nil, GraduateOptions{}); !errors.Is(err, ErrMisuse) {
+		t.Error(err)
+	}
+	report, err := store.Graduate(other, GraduateOptions{For: time.Millisecond})
+	for err == nil && report.State != "moved" {
+		report, err = store.Graduate(other, GraduateOptions{For: time.Millisecond})
+	}
+	must(t, err)
+	if len(report.Tables) == 0 || report.Rows == 0 {
+		t.Errorf("%+v", report)
+	}
+	if _, err := store.Get(run); !errors.Is(err, ErrMoved) {
+		t.Error(err)
+	}
+	goOn(t, other, run)
 }

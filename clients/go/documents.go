@@ -393,6 +393,34 @@ type Imported struct {
 	Runs int64 `json:"runs"`
 }
 
+// MovedTable: a table that was copied from store to store.
+type MovedTable struct {
+	// Table: its name.
+	Table string `json:"table"`
+	// Rows: its rows.
+	Rows int64 `json:"rows"`
+	// Sum: a sum over what its rows hold, the same in any order, with which what came was compared.
+	Sum string `json:"sum"`
+}
+
+// Graduated: what sw_store_graduate answers.
+type Graduated struct {
+	// State: where the move stands: moved once the other store is in force, in_force where there is
+	// no move any more. One of releasing, copying, comparing, moved, in_force.
+	State string `json:"state"`
+	// Table: the table that is copied or compared; null otherwise.
+	Table *string `json:"table"`
+	// Rows: rows that were copied; while they are compared, those that were compared.
+	Rows int64 `json:"rows"`
+	// Released: attempts that were released; of the whole move once it is done, else of this call.
+	Released int64 `json:"released"`
+	// Tables: the tables that were copied.
+	Tables []MovedTable `json:"tables"`
+	// LeftBehind: the host's own tables, which do not move: 1000 at most; empty before the move is
+	// done.
+	LeftBehind []string `json:"left_behind"`
+}
+
 // Migration: a step of the schema.
 type Migration struct {
 	// ID: its number.

@@ -38,6 +38,7 @@ const (
 	ErrTargetOlder    Code = C.SW_ERR_TARGET_OLDER
 	ErrBudget         Code = C.SW_ERR_BUDGET
 	ErrSchemaEdited   Code = C.SW_ERR_SCHEMA_EDITED
+	ErrMoved          Code = C.SW_ERR_MOVED
 	ErrBusy           Code = C.SW_ERR_BUSY
 	ErrIO             Code = C.SW_ERR_IO
 	ErrFull           Code = C.SW_ERR_FULL
@@ -70,7 +71,7 @@ func (c Code) mayPass() bool {
 func (c Code) endsWorker() bool {
 	switch c {
 	case ErrWalLost, ErrPoisoned, ErrCorrupt, ErrReadOnly, ErrNotAStore, ErrForked, ErrSecondCopy,
-		ErrSchemaOld, ErrSchemaNew, ErrSchemaForeign, ErrSchemaEdited:
+		ErrSchemaOld, ErrSchemaNew, ErrSchemaForeign, ErrSchemaEdited, ErrMoved:
 		return true
 	}
 	return false

@@ -18,6 +18,7 @@ pub mod durability;
 pub mod event;
 pub mod explain;
 pub mod find;
+pub mod graduate;
 pub mod hold;
 pub mod input;
 pub mod items;

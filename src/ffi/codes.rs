@@ -83,6 +83,10 @@ pub const SW_ERR_BUDGET: i32 = -28;
 /// A migration applied to the file differs from the one this library has.
 pub const SW_ERR_SCHEMA_EDITED: i32 = -29;
 
+/// The store is not in force: it was moved to another one, which the message names, or a move into it
+/// was taken back. Close it and open the other one. See sw_store_graduate.
+pub const SW_ERR_MOVED: i32 = -30;
+
 /// A lock was held by another process for the whole busy timeout. May be retried.
 pub const SW_ERR_BUSY: i32 = -40;
 
@@ -153,6 +157,7 @@ const NAMES: &[(i32, &CStr)] = &[
     (SW_ERR_TARGET_OLDER, c"SW_ERR_TARGET_OLDER"),
     (SW_ERR_BUDGET, c"SW_ERR_BUDGET"),
     (SW_ERR_SCHEMA_EDITED, c"SW_ERR_SCHEMA_EDITED"),
+    (SW_ERR_MOVED, c"SW_ERR_MOVED"),
     (SW_ERR_BUSY, c"SW_ERR_BUSY"),
     (SW_ERR_IO, c"SW_ERR_IO"),
     (SW_ERR_FULL, c"SW_ERR_FULL"),
@@ -199,6 +204,7 @@ mod tests {
             Error::TargetOlder { current: 2, target: 1 },
             Error::Budget(s()),
             Error::SchemaEdited { id: 1 },
+            Error::Moved(s()),
             Error::Busy(s()),
             Error::Io { engine_code: 0, sentence: s() },
             Error::Full(s()),

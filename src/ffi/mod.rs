@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `codes`, `constants`, `limits`, `options`, `version`, `error`, `text` | what all calls share: answers, limits, option structs, errors, texts |
 //! | `store`, `run`, `control`, `queue`, `schedule`, `watch`, `stop`, `attempt`, `step` | the topics, |
-//! | `wait`, `signal`, `child`, `budget`, `event`, `query`, `list`, `stats`, `explain`, `check`, `sql`, `retention`, `carry` | as on the other floors |
+//! | `wait`, `signal`, `child`, `budget`, `event`, `query`, `list`, `stats`, `explain`, `check`, `sql`, `retention`, `carry`, `graduate` | as on the other floors |
 //! | `call`, `guard`, `handle`, `report`, `args`, `out` | how a call comes in and goes out; not seen by C |
 
 #![allow(unsafe_code, reason = "the C boundary: raw pointers come in and go out here")]
@@ -54,6 +54,7 @@ pub mod query;
 pub mod list;
 
 pub mod carry;
+pub mod graduate;
 pub mod retention;
 
 pub mod sql;

@@ -19,7 +19,7 @@ use crate::storage::sqlite::fault;
 use crate::text::noise;
 
 /// Every call that writes; `tests/tidy/calls.rs` holds that none is left out.
-const CALLS: [&str; 41] = [
+const CALLS: [&str; 42] = [
     "sw_attempt_complete",
     "sw_attempt_fail",
     "sw_attempt_heartbeat",
@@ -59,6 +59,7 @@ const CALLS: [&str; 41] = [
     "sw_step_fail",
     "sw_store_advance_clock",
     "sw_store_compact",
+    "sw_store_graduate",
     "sw_store_prune",
     "sw_tx_run",
 ];
@@ -121,14 +122,18 @@ fn live(panics_at: u32) -> u32 {
     retains(&store);
     carries(&store);
     prunes(&store);
+    assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
+    store.backup(&folder.path().join("copy")).unwrap();
+    let moved = folder.path().join("moved");
+    fault::run_again(&moved);
+    fault::panic_at(&moved, panics_at);
+    moves(&store, &Store::open(&moved, &options).unwrap());
     let written = store.enter().unwrap().backend().unwrap().writer_facts().unwrap().calls;
     let written: BTreeSet<_> = written.iter().map(|call| call.name).collect();
     let missing: Vec<_> = CALLS.into_iter().filter(|call| !written.contains(call)).collect();
     assert_eq!(missing, [""; 0], "not written, so not run twice");
-    assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
-    store.backup(&folder.path().join("copy")).unwrap();
     store.close();
-    let store = Store::open(&path, &options).unwrap();
+    let store = Store::open(&moved, &options).unwrap();
     assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
     fault::panics(&path)
 }
@@ -262,6 +267,24 @@ fn retains(store: &Arc<Store>) {
     assert!(count() <= before);
     store.retention_set(None).unwrap();
     assert_eq!(store.retention().unwrap(), "{}");
+}
+
+fn moves(store: &Arc<Store>, other: &Arc<Store>) {
+    other.init().unwrap();
+    submitted(store, work("moves"));
+    let attempt = claimed(store, "moves");
+    begun(&attempt, "one").complete(Some("1".into())).unwrap();
+    let (is_done, report) = store.graduate(Some(other), Some(r#"{"for_ms":1}"#)).unwrap();
+    if !is_done {
+        assert!(!report.contains("moved"), "{report}");
+        store.graduate(Some(other), Some(r#"{"abort":true}"#)).unwrap();
+    }
+    assert!(store.graduate(Some(other), None).unwrap().0);
+    let again = claimed(other, "moves");
+    assert_eq!(again.number(), 2);
+    let begin = Begin { name: "one".into(), is_tracked: true, ..Begin::default() };
+    assert!(matches!(again.step_begin(begin).unwrap(), Begun::Replayed(_)));
+    again.complete(None).unwrap();
 }
 
 fn carries(store: &Arc<Store>) {

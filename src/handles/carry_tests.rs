@@ -28,15 +28,15 @@ fn store() -> Arc<Store> {
     store
 }
 
-fn work(name: &str) -> Submit {
+pub(super) fn work(name: &str) -> Submit {
     Submit { workflow: name.into(), ..Submit::default() }
 }
 
-fn claimed(store: &Arc<Store>, workflow: &str) -> Arc<Attempt> {
+pub(super) fn claimed(store: &Arc<Store>, workflow: &str) -> Arc<Attempt> {
     claim(store, workflow).unwrap_or_else(|| panic!("no {workflow} is to be claimed"))
 }
 
-fn claim(store: &Arc<Store>, workflow: &str) -> Option<Arc<Attempt>> {
+pub(super) fn claim(store: &Arc<Store>, workflow: &str) -> Option<Arc<Attempt>> {
     let workflows = Some(vec![workflow.to_owned()]);
     store.claim(Claim { workflows, worker: Some("me".into()), ..Claim::default() }).unwrap()
 }
@@ -46,26 +46,26 @@ fn begun(attempt: &Arc<Attempt>, name: &str) -> Begun {
     attempt.step_begin(Begin { name: name.into(), input, ..Begin::default() }).unwrap()
 }
 
-fn to_do(attempt: &Arc<Attempt>, name: &str) -> Step {
+pub(super) fn to_do(attempt: &Arc<Attempt>, name: &str) -> Step {
     let Begun::Run(step) = begun(attempt, name) else { panic!("{name} is not to be done") };
     step
 }
 
-fn replayed(attempt: &Arc<Attempt>, name: &str) -> String {
+pub(super) fn replayed(attempt: &Arc<Attempt>, name: &str) -> String {
     let Begun::Replayed(step) = begun(attempt, name) else { panic!("{name} is not replayed") };
     let result = step.result().unwrap();
     result.as_str().to_owned()
 }
 
-fn assert_whole(store: &Store, after: &str) {
+pub(super) fn assert_whole(store: &Store, after: &str) {
     assert_eq!(store.check().unwrap(), r#"{"ok":true,"faults":[]}"#, "{after}");
 }
 
-fn read(document: &str) -> Value {
+pub(super) fn read(document: &str) -> Value {
     serde_json::from_str(document).unwrap()
 }
 
-fn state(store: &Store, run_id: &str) -> String {
+pub(super) fn state(store: &Store, run_id: &str) -> String {
     let state = &read(&store.run_get(run_id).unwrap())["state"];
     state.as_str().unwrap().to_owned()
 }
@@ -85,7 +85,7 @@ fn id_of(document: &Value, workflow: &str) -> String {
 }
 
 /// A tree with everything that a run can have: a root that waits, and below it runs in every state.
-fn busy(store: &Arc<Store>) -> String {
+pub(super) fn busy(store: &Arc<Store>) -> String {
     let submit = Submit {
         args: Some(ARGS.into()),
         metadata: Some("{\"tenant\":\"acme\"}".into()),
@@ -221,7 +221,7 @@ fn what_ran_comes_in_as_lost_and_what_it_held_is_charged() {
 }
 
 /// Goes on with a tree to its end, and returns what the root was told.
-fn to_the_end(store: &Arc<Store>, root: &str) {
+pub(super) fn to_the_end(store: &Arc<Store>, root: &str) {
     assert!(claim(store, "root").is_none(), "it waits for a child");
     assert!(claim(store, "waits").is_none(), "and that for messages");
     let history = store.run_history(root, None, 0).unwrap();

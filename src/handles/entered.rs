@@ -80,6 +80,16 @@ impl<'store> Entered<'store> {
     {
         self.backend()?.write(self.terms.write_options(call), work)
     }
+
+    /// Does the same on a store of any schema, and on one that is marked by a move.
+    pub(super) fn write_of_any_schema<T, Work>(&self, call: Call, work: Work) -> Result<T>
+    where
+        T: Send + 'static,
+        Work: FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
+    {
+        let options = WriteOptions { is_schema_free: true, ..self.terms.write_options(call) };
+        self.backend()?.write(options, work)
+    }
 }
 
 /// The time-out that is none.

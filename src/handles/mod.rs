@@ -7,6 +7,7 @@ pub mod budget;
 pub mod carry;
 pub mod control;
 pub mod event;
+pub mod graduate;
 pub mod history;
 pub mod list;
 pub mod retention;
@@ -26,5 +27,7 @@ mod bell_tests;
 mod carry_tests;
 mod claim;
 mod entered;
+#[cfg(test)]
+mod graduate_tests;
 mod held;
 mod once;

@@ -423,6 +423,8 @@ fn manual_clock(backend: &Backend) -> Result<Clock> {
     let latest_ms = match backend.read(|tx| tx.latest_ms()) {
         Ok(latest_ms) => latest_ms,
         Err(Error::SchemaOld { .. }) => 0,
+        // One that a move has marked may be opened, so that the move can go on.
+        Err(Error::Moved(_) | Error::Busy(_)) => backend.read_any(|tx| tx.latest_ms())?,
         Err(error) => return Err(error),
     };
     let system_ms = system_ms();

@@ -13,6 +13,7 @@ pub mod sqlite;
 mod steps;
 mod stored;
 mod system;
+mod tables;
 mod tally;
 mod zone;
 

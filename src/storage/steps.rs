@@ -1,10 +1,15 @@
 //! The numbered steps of a schema, the same numbers in every backend: what a store that has recorded some of
 //! them is to us, and which are still to be applied.
 
+use crate::domain::graduate::Mark;
 use crate::error::{Error, Result};
 
 /// Number of the newest step.
 pub const NEWEST: i64 = 11;
+
+/// The number under which the mark of a move stands among the records of the steps: to a library that
+/// knows no moves it is a step beyond all that it has.
+pub const MARK: i64 = 1_000_000_000;
 
 /// One step, embedded from `migrations/`.
 #[derive(Debug)]
@@ -42,11 +47,17 @@ pub enum Schema {
     Foreign(String),
     /// This step was applied from another text.
     Edited(i64),
+    /// It is the newest, and the store is moved, or moved into.
+    Marked(Box<Mark>),
 }
 
 impl Schema {
     /// Tells by the numbers and checksums that a store has recorded.
     pub fn of(records: &[(i64, Vec<u8>)], migrations: &Migrations) -> Schema {
+        let (records, mark) = match records.split_last() {
+            Some(((MARK, mark), steps)) if steps.len() == migrations.len() => (steps, Some(mark)),
+            _ => (records, None),
+        };
         for ((id, checksum), ours) in records.iter().zip(migrations) {
             if *id != ours.id {
                 return Schema::Foreign(format!("its sw_migrations lacks step {}", ours.id));
@@ -55,6 +66,12 @@ impl Schema {
                 return Schema::Edited(*id);
             }
         }
+        if let Some(mark) = mark {
+            let mark = std::str::from_utf8(mark).ok().and_then(|text| Mark::read(text).ok());
+            let unread =
+                || Schema::Foreign("its sw_migrations has a mark of a move that is none".into());
+            return mark.map_or_else(unread, |mark| Schema::Marked(Box::new(mark)));
+        }
         match records.last() {
             None => Schema::Foreign("its sw_migrations is empty".into()),
             Some((last, _)) if *last > NEWEST => Schema::New(*last),
@@ -62,8 +79,8 @@ impl Schema {
         }
     }
 
-    /// Returns the error that a call must answer on such a store; a schema-free call needs only that
-    /// it can be migrated.
+    /// Returns the error that a call that reads must answer on such a store; a schema-free call needs only
+    /// that it can be migrated.
     pub fn refusal(&self, is_schema_free: bool) -> Option<Error> {
         match self {
             Schema::Ours(NEWEST) => None,
@@ -72,6 +89,16 @@ impl Schema {
             Schema::New(found) => Some(Error::SchemaNew { found: *found, newest: NEWEST }),
             Schema::Foreign(why) => Some(Error::SchemaForeign(why.clone().into())),
             Schema::Edited(id) => Some(Error::SchemaEdited { id: *id }),
+            Schema::Marked(_) if is_schema_free => None,
+            Schema::Marked(mark) => mark.read_refusal(),
+        }
+    }
+
+    /// Returns the same for a call that writes.
+    pub fn write_refusal(&self, is_schema_free: bool) -> Option<Error> {
+        match self {
+            Schema::Marked(mark) if !is_schema_free => Some(mark.refusal()),
+            _ => self.refusal(is_schema_free),
         }
     }
 
@@ -79,6 +106,7 @@ impl Schema {
     pub fn version(&self) -> Result<i64> {
         match self {
             Schema::Ours(current) => Ok(*current),
+            Schema::Marked(mark) => mark.init_refusal().map_or(Ok(NEWEST), Err),
             Schema::New(_) | Schema::Foreign(_) | Schema::Edited(_) => {
                 Err(self.refusal(true).unwrap_or_else(|| Error::internal("a schema is in doubt")))
             }

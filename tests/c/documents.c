@@ -77,6 +77,8 @@ static int32_t kept(const char *shape, int32_t code, sw_text *const *out) {
          (store, AS(run_id), AS(options), out, err))                                              \
     CALL(imported, sw_run_import, (STORE, IN(document), IN(options), OUT),                        \
          (store, AS(document), AS(options), out, err))                                            \
+    CALL(graduate, sw_store_graduate, (STORE, sw_store *to, IN(options), OUT),                    \
+         (store, to, AS(options), out, err))                                                      \
     CALL(events, sw_event_read, (STORE, int64_t after_seq, IN(run_id), uint32_t limit, OUT),      \
          (store, after_seq, AS(run_id), limit, out, err))                                         \
     CALL(events_found, sw_event_wait, (STORE, int64_t after_seq, IN(filter),                      \

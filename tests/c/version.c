@@ -36,6 +36,7 @@ static const struct named_code codes[] = {
     {SW_ERR_TARGET_OLDER, "SW_ERR_TARGET_OLDER"},
     {SW_ERR_BUDGET, "SW_ERR_BUDGET"},
     {SW_ERR_SCHEMA_EDITED, "SW_ERR_SCHEMA_EDITED"},
+    {SW_ERR_MOVED, "SW_ERR_MOVED"},
     {SW_ERR_BUSY, "SW_ERR_BUSY"},
     {SW_ERR_IO, "SW_ERR_IO"},
     {SW_ERR_FULL, "SW_ERR_FULL"},

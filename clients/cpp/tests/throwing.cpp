@@ -82,6 +82,15 @@ TEST(a_backup_is_a_store_with_what_was_there) {
     CHECK(thrown([&] { store.backup(path); }) == SW_ERR_CONFLICT);
 }
 
+TEST(a_store_is_moved_with_its_runs_and_says_where_it_went) {
+    smolwf::store here = store_in_memory(), there = store_in_memory();
+    const std::string run = here.run_submit("w").value.str();
+    CHECK(contains(here.graduate(nullptr, "{\"abort\":true}").view(), "\"in_force\""));
+    CHECK(contains(here.graduate(&there).view(), "\"moved\""));
+    CHECK(thrown([&] { here.run_submit("w"); }) == SW_ERR_MOVED);
+    CHECK(contains(there.run_get(run).view(), "\"pending\""));
+}
+
 TEST(an_error_tells_code_name_and_sentence_and_outlives_its_copies) {
     try {
         static_cast<void>(smolwf::new_id("Wrong"));

@@ -437,6 +437,35 @@ export interface ImportDocument {
   runs: number;
 }
 
+/** A table that was copied from store to store. */
+export interface MovedTableDocument {
+  /** Its name. */
+  table: string;
+  /** Its rows. */
+  rows: number;
+  /** A sum over what its rows hold, the same in any order, with which what came was compared. */
+  sum: string;
+}
+
+/** What sw_store_graduate answers. */
+export interface GraduateDocument {
+  /**
+   * Where the move stands: moved once the other store is in force, in_force where there is no move
+   * any more.
+   */
+  state: "releasing" | "copying" | "comparing" | "moved" | "in_force";
+  /** The table that is copied or compared; null otherwise. */
+  table: string | null;
+  /** Rows that were copied; while they are compared, those that were compared. */
+  rows: number;
+  /** Attempts that were released; of the whole move once it is done, else of this call. */
+  released: number;
+  /** The tables that were copied. */
+  tables: MovedTableDocument[];
+  /** The host's own tables, which do not move: 1000 at most; empty before the move is done. */
+  left_behind: string[];
+}
+
 /**
  * A run as sw_run_list shows it: args, result, error, last_error, metadata and waiting_for are
  * there where include names them.

@@ -41,7 +41,7 @@ export class ClosedError extends SmolwfError {}
 const FATAL = new Set([
   ...["SW_ERR_WAL_LOST", "SW_ERR_POISONED", "SW_ERR_CORRUPT", "SW_ERR_READONLY"],
   ...["SW_ERR_SCHEMA_OLD", "SW_ERR_SCHEMA_NEW", "SW_ERR_SCHEMA_FOREIGN", "SW_ERR_SCHEMA_EDITED"],
-  ...["SW_ERR_SECOND_COPY", "SW_ERR_FORKED"],
+  ...["SW_ERR_SECOND_COPY", "SW_ERR_FORKED", "SW_ERR_MOVED"],
 ]);
 
 /** Whether the store cannot go on. */

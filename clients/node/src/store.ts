@@ -2,6 +2,7 @@ import { Budgets } from "./budget.js";
 import type {
   CheckDocument,
   CompactDocument,
+  GraduateDocument,
   MigrationDocument,
   OwnerDocument,
   PruneDocument,
@@ -229,6 +230,22 @@ export class Store implements AsyncDisposable {
    */
   async backup(path: string): Promise<void> {
     await this.#later("sw_store_backup", path);
+  }
+
+  /**
+   * Moves this store into another one, which is initialised and empty, with runs in flight: from a file to
+   * a server, back, or between two of a kind. One commit decides. Before it this store is in force, and
+   * writes are told SW_ERR_BUSY while it is copied; after it every call here is SW_ERR_MOVED, and the runs
+   * go on there where they stood. A call that is cut off is made again, and goes on. With `forMs` it
+   * resolves after about so long, its `state` not yet "moved". `abort` takes back what is not decided; `to`
+   * may be null then.
+   */
+  async graduate(
+    to: Store | null,
+    options: { abort?: boolean; forMs?: number } = {},
+  ): Promise<GraduateDocument> {
+    const chosen = toJson(snakeKeys(options));
+    return document(await this.#later("sw_store_graduate", to?.handle ?? null, chosen));
   }
 
   /**

@@ -142,6 +142,28 @@ test("a backup is a store with what was there", async (t) => {
   await assert.rejects(store.backup(path), ConflictError);
 });
 
+test("a store is moved with its runs, and says where it went", async (t) => {
+  const store = await onDisk(t);
+  const { runId } = await store.runs.submit("w", { a: 1.5 });
+  const attempt = await claimed(store);
+  await using other = await Store.open(`${store.path}.other`);
+  const first = await store.graduate(other, { forMs: 1 });
+  if (first.state !== "moved") {
+    await assert.rejects(store.runs.submit("w"), { name: "SW_ERR_BUSY" });
+    assert.equal((await store.graduate(null, { abort: true })).state, "in_force");
+    await store.runs.submit("more");
+  }
+  const report = await store.graduate(other);
+  assert.equal(report.state, "moved");
+  assert.ok(report.tables.some((one) => one.table === "sw_workflow_runs" && one.rows > 0));
+  await assert.rejects(store.runs.submit("w"), { name: "SW_ERR_MOVED" });
+  await assert.rejects(attempt.complete(), { name: "SW_ERR_MOVED" });
+  const again = await claimed(other);
+  assert.equal(again.runId, runId);
+  assert.deepEqual(again.args, { a: 1.5 });
+  await again.complete();
+});
+
 test("a store tells how it stands: runs, queues, limits, owners, file and writer", async (t) => {
   const store = await onDisk(t);
   await store.queues.set("narrow", { concurrency: 1 });

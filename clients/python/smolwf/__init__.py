@@ -141,6 +141,7 @@ __all__ = [
     "ListFilter",
     "Memoised",
     "MisuseError",
+    "MovedError",
     "NoMemoryError",
     "NondeterminismError",
     "NotAStoreError",

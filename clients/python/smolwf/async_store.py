@@ -140,6 +140,18 @@ class AsyncStore(AsyncLooking):
         bound = functools.partial(function, *arguments, **named)
         return await self.loop().run_in_executor(self.pool, bound)
 
+    async def graduate(
+        self,
+        to: Optional[AsyncStore],
+        *,
+        abort: bool = False,
+        duration_ms: Optional[Duration] = None,
+    ) -> documents.Graduated:
+        """As :meth:`Store.graduate`."""
+        target = None if to is None else to.store
+        moved = functools.partial(self.store.graduate, abort=abort, duration_ms=duration_ms)
+        return await self.call(moved, target)
+
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop that this code runs on, which must be the store's."""
         here = asyncio.get_running_loop()

@@ -489,6 +489,35 @@ class Imported(TypedDict):
     runs: int
 
 
+class MovedTable(TypedDict):
+    """A table that was copied from store to store."""
+
+    #: Its name.
+    table: str
+    #: Its rows.
+    rows: int
+    #: A sum over what its rows hold, the same in any order, with which what came was compared.
+    sum: str
+
+
+class Graduated(TypedDict):
+    """What sw_store_graduate answers."""
+
+    #: Where the move stands: moved once the other store is in force, in_force where there is no
+    #: move any more.
+    state: Literal["releasing", "copying", "comparing", "moved", "in_force"]
+    #: The table that is copied or compared; null otherwise.
+    table: Optional[str]
+    #: Rows that were copied; while they are compared, those that were compared.
+    rows: int
+    #: Attempts that were released; of the whole move once it is done, else of this call.
+    released: int
+    #: The tables that were copied.
+    tables: list[MovedTable]
+    #: The host's own tables, which do not move: 1000 at most; empty before the move is done.
+    left_behind: list[str]
+
+
 class RunSummary(TypedDict):
     """What ListedRun always has."""
 

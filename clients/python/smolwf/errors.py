@@ -157,6 +157,12 @@ class SchemaEditedError(StateError):
     CODE = -29
 
 
+class MovedError(StateError):
+    """The store was moved to another one, which the message names, or is none in force."""
+
+    CODE = -30
+
+
 class BusyError(EnvironmentFailure):
     """Somebody kept a lock for the whole busy timeout."""
 
@@ -233,6 +239,7 @@ class WalLostError(LibraryError):
 FATAL = (
     CorruptError,
     ForkedError,
+    MovedError,
     PoisonedError,
     ReadOnlyError,
     SchemaEditedError,
@@ -409,6 +416,7 @@ __all__ = [
     "LibraryError",
     "Memoised",
     "MisuseError",
+    "MovedError",
     "NoMemoryError",
     "NondeterminismError",
     "NotAStoreError",

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from . import documents
-from ._library import NULL, call, ffi, lib
+from ._library import NULL, call, ffi, lib, text
 from .budget import StoreBudgets
 from .carrying import StoreCarrying
 from .codes import Code
@@ -17,7 +17,7 @@ from .event import StoreEvents
 from .explain import StoreReasons
 from .listing import StoreLists
 from .options import Duration, OpenOptions, Options, timeout
-from .payload import JSON, Codec
+from .payload import JSON, Codec, compact
 from .queue import StoreQueues
 from .retention import StoreRetention
 from .run import StoreRuns
@@ -190,6 +190,29 @@ class Store(
         once it is whole.
         """
         call(lib.sw_store_backup, self.pointer, _encoded(path))
+
+    def graduate(
+        self,
+        to: Optional[Store],
+        *,
+        abort: bool = False,
+        duration_ms: Optional[Duration] = None,
+    ) -> documents.Graduated:
+        """Moves this store into another one, which is initialised and empty, with runs in flight:
+        from a file to a server, back, or between two of a kind. One commit decides.
+
+        Before it this store is in force, and :class:`BusyError` is what writes are told while
+        it is copied; after it every call here is :class:`MovedError`, and the runs go on there
+        where they stood. A call that is cut off is made again, and goes on. With ``duration_ms``
+        it returns after about so long, its ``state`` not yet ``moved``. ``abort`` takes back what
+        is not decided; ``to`` may be None then.
+        """
+        chosen: dict[str, Any] = {"abort": abort}
+        if duration_ms is not None:
+            chosen["for_ms"] = timeout(duration_ms)
+        target = NULL if to is None else to.pointer
+        found = self._document(lib.sw_store_graduate, target, *text(compact(chosen)))
+        return cast(documents.Graduated, found)
 
 
 def _encoded(path: Path) -> bytes:

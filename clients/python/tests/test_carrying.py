@@ -105,3 +105,35 @@ def test_runs_are_carried_on_asyncio(store: Store, tmp_path: Path) -> None:
             assert (await there.import_run(document, ids="new"))["run_id"] != run_id
 
     asyncio.run(main())
+
+
+def test_a_store_is_moved_with_its_runs_and_says_where_it_went(store: Store, other: Store) -> None:
+    run_id, _ = begun(store)
+    with other:
+        report = store.graduate(other, duration_ms=1)
+        assert set(report) == set(documents.Graduated.__annotations__)
+        if report["state"] != "moved":
+            with pytest.raises(smolwf.BusyError):
+                store.submit("parent")
+            assert store.graduate(None, abort=True)["state"] == "in_force"
+            run = store.submit("once more")
+            store.cancel(run)
+        assert store.graduate(other)["state"] == "moved"
+        with pytest.raises(smolwf.MovedError, match="moved to"):
+            store.submit("parent")
+        with pytest.raises(smolwf.MovedError):
+            store.run(run_id)
+        finish(other, run_id)
+
+
+def test_a_store_is_moved_without_blocking_the_loop(tmp_path: Path) -> None:
+    async def moved() -> str:
+        async with await AsyncStore.open(tmp_path / "a.db") as here:
+            run_id = await here.submit("w")
+            async with await AsyncStore.open(tmp_path / "b.db") as there:
+                assert (await here.graduate(there))["state"] == "moved"
+                with pytest.raises(smolwf.MovedError):
+                    await here.submit("w")
+                return (await there.run(run_id))["state"]
+
+    assert asyncio.run(moved()) == "pending"

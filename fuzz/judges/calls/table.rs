@@ -117,7 +117,7 @@ exported! {
     sw_step_complete sw_step_complete_usage sw_step_error sw_step_fail sw_step_free sw_step_id
     sw_step_name sw_step_occurrence sw_step_result sw_step_retry_at_ms sw_step_tries sw_stop_fire
     sw_stop_free sw_stop_new sw_store_advance_clock sw_store_backup sw_store_check sw_store_close
-    sw_store_compact sw_store_init sw_store_kill_at sw_store_migrate sw_store_migrations
+    sw_store_compact sw_store_graduate sw_store_init sw_store_kill_at sw_store_migrate sw_store_migrations
     sw_store_now_ms sw_store_open sw_store_open_in_memory sw_store_path sw_store_prune
     sw_store_schema_version sw_store_shutdown sw_store_stats sw_store_wait sw_text_data sw_text_free
     sw_tx_run sw_version sw_version_number sw_watch_drain sw_watch_fd sw_watch_free sw_watch_open

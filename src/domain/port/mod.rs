@@ -12,6 +12,7 @@ mod claim;
 mod control;
 mod event;
 mod explain;
+mod graduate;
 mod list;
 mod policy;
 mod query;
@@ -40,6 +41,7 @@ pub use claim::{ClaimPort, ClaimedRun, Head, LaneFilter, Lost, Owner, OwnerId, S
 pub use control::{Ancestor, ControlPort, StepName};
 pub use event::{EventFilter, EventPort, EventRow, Numbered};
 pub use explain::{ExplainPort, LaneHead, PendingRecord};
+pub use graduate::{Cell, GraduatePort, Identity, Portion, Table};
 pub use list::{Found, Include, ListPort, Order, RunFilter, RunState, RunStates, Span, Walk};
 pub use policy::PolicyPort;
 pub use query::{QueryPort, RunRow, SignalRow};
@@ -84,6 +86,7 @@ pub trait Port:
     + RetentionPort
     + PolicyPort
     + CarryPort
+    + GraduatePort
     + SqlPort
 {
     /// Notes what the transaction is to tell others once it is committed.

@@ -59,7 +59,7 @@ fn complete(bed: &mut dyn Bed, fence: Fence, now_ms: i64) {
 }
 
 /// A root with two children, that has said, reserved and recorded something, and has ended with them.
-fn ended_tree(bed: &mut dyn Bed) {
+pub(super) fn ended_tree(bed: &mut dyn Bed) {
     let submit = Submit {
         args: Some(format!("\"{}\"", "a".repeat(5_000))),
         metadata: Some("{\"n\":1}".into()),

@@ -18,6 +18,7 @@ mod check;
 mod claim;
 mod control;
 mod event;
+mod graduate;
 mod list;
 mod news;
 mod payload;
@@ -384,6 +385,11 @@ macro_rules! every_claim {
                 children_wake_their_parents_in_their_own_tree
                 an_import_tells_the_queues_that_it_fills
                 a_cancel_under_way_is_carried;
+            graduate:
+                rows_come_back_as_they_were_and_are_found_as_before
+                a_page_of_rows_ends_at_its_bytes
+                a_mark_is_found_changed_and_taken_away
+                an_identity_goes_over;
             control:
                 a_cancel_ends_a_run_that_nobody_runs_and_flags_one_that_is_run
                 a_cancel_goes_down_in_bounded_parts_and_no_child_is_claimed_before

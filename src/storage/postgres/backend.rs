@@ -28,6 +28,7 @@ use crate::lock::Unpoisoned;
 use crate::os;
 use crate::process::PerProcess;
 use crate::stop::Stop;
+use crate::storage::steps::Schema;
 use crate::storage::tally::Tally;
 use crate::storage::{Death, Settings, WriteOptions};
 
@@ -169,7 +170,7 @@ impl Backend {
         self.until_done(self.busy_timeout, |conn, _| {
             let begun = conn.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
             let answer = begun.and_then(|()| {
-                check_schema(conn, is_schema_free)?;
+                check_schema(conn, false, is_schema_free)?;
                 work(&mut Tx::new(conn))
             });
             conn.roll_back();
@@ -280,7 +281,7 @@ impl Backend {
         let sync = if is_process { "; SET LOCAL synchronous_commit = off" } else { "" };
         conn.begin(&format!("BEGIN; SET LOCAL lock_timeout = {lock_ms}{sync}"))?;
         conn.lock(self.store.lock)?;
-        check_schema(conn, options.is_schema_free)
+        check_schema(conn, true, options.is_schema_free)
     }
 
     /// Commits, where a test has the process die at this commit, too.
@@ -314,7 +315,15 @@ impl Backend {
     /// committed without a sync is synced.
     pub fn confirm(&self, options: WriteOptions) -> Result<()> {
         let is_safe = self.is_read_only || options.call.durability == Durability::Process;
-        if is_safe { Ok(()) } else { self.write(options, |tx, _| tx.leave_a_trace()) }
+        if is_safe {
+            return Ok(());
+        }
+        // Also where nothing may be changed.
+        let options = WriteOptions { is_schema_free: true, ..options };
+        self.write(options, |tx, _| match tx.conn.facts().is_without_fsync {
+            true => Err(no_fsync()),
+            false => tx.leave_a_trace(),
+        })
     }
 
     /// Has the process die at a commit of its own, or, with `None`, not any more.
@@ -450,8 +459,9 @@ impl Backend {
     }
 }
 
-/// Refuses a schema that is not the newest, inside the transaction that is open.
-fn check_schema(conn: &mut Connection, is_schema_free: bool) -> Result<()> {
+/// Refuses a schema that is not the newest, and a store that is not in force, inside the transaction that
+/// is open.
+fn check_schema(conn: &mut Connection, is_write: bool, is_schema_free: bool) -> Result<()> {
     if !is_schema_free && migrate::is_newest(conn).is_ok_and(|is_newest| is_newest) {
         return Ok(());
     }
@@ -460,9 +470,14 @@ fn check_schema(conn: &mut Connection, is_schema_free: bool) -> Result<()> {
         conn.roll_back();
         conn.begin("BEGIN")?;
     }
-    match migrate::inspect(conn)?.refusal(is_schema_free) {
+    let schema = migrate::inspect(conn)?;
+    let refusal = match is_write {
+        true => schema.write_refusal(is_schema_free),
+        false => schema.refusal(is_schema_free),
+    };
+    match refusal {
         Some(refusal) => Err(refusal),
-        None if is_schema_free => Ok(()),
+        None if is_schema_free || matches!(schema, Schema::Marked(_)) => Ok(()),
         None => Err(Error::Busy("the schema was migrated at this moment".into())),
     }
 }

@@ -95,6 +95,7 @@ INSERT INTO $schema.sw_budget_reservations (
 VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, 0, $10, $11, $12)
 RETURNING reservation_key";
 
+// Each row takes a number, as in a file, where keys of one call lie in a row and between those of no other.
 const RESERVATION_INSERT_MORE: &str = "
 INSERT INTO $schema.sw_budget_reservations (
     reservation_key, salt, root_key, run_key, fence, unit, amount, state, source, at_ms, units, place,
@@ -104,7 +105,12 @@ SELECT r.reservation_key, r.salt, r.root_key, r.run_key, r.fence, a.unit, a.amou
     r.units, a.place, r.label, r.step_name, r.step_occurrence
 FROM $schema.sw_budget_reservations AS r
 CROSS JOIN unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS a (unit, amount, place)
-WHERE r.reservation_key = $1 AND r.place = 0";
+CROSS JOIN LATERAL (
+    SELECT a.place, nextval(
+        pg_get_serial_sequence('$schema.sw_budget_reservations', 'reservation_key')
+    ) AS number
+) AS taken
+WHERE r.reservation_key = $1 AND r.place = 0 AND taken.number > 0";
 
 const RESERVATION_BY_SOURCE: &str = "
 SELECT reservation_key, salt, root_key, run_key, fence, unit, amount, state, label,

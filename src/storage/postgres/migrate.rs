@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::connect::Connection;
 use super::value::Row;
 use crate::error::Result;
-use crate::storage::steps::{Migration, Migrations, Schema, shown};
+use crate::storage::steps::{Migration, Migrations, NEWEST, Schema, shown};
 
 /// All steps in order.
 const MIGRATIONS: Migrations = [
@@ -66,6 +66,7 @@ VALUES ($1, $2, $3, $4)";
 const RECORDS_FULL: &str = "
 SELECT id, introduced_version, applied_time
 FROM $schema.sw_migrations
+WHERE id < 1000000000
 ORDER BY id";
 
 const STORE_INSERT: &str = "
@@ -121,7 +122,11 @@ pub(super) fn inspect(conn: &mut Connection) -> Result<Schema> {
         .map(|row| Ok((row.get(0)?, row.get(1)?)))
         .collect::<Result<_>>()?;
     let schema = Schema::of(&records, &MIGRATIONS);
-    let Schema::Ours(version) = schema else { return Ok(schema) };
+    let version = match schema {
+        Schema::Ours(version) => version,
+        Schema::Marked(_) => NEWEST,
+        Schema::New(_) | Schema::Foreign(_) | Schema::Edited(_) => return Ok(schema),
+    };
     Ok(stranger(&parts, version).map_or(schema, Schema::Foreign))
 }
 
@@ -181,7 +186,6 @@ pub(super) fn list(conn: &mut Connection) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::steps::NEWEST;
 
     #[test]
     fn steps_have_the_numbers_and_the_names_of_those_of_sqlite() {

@@ -18,6 +18,7 @@ mod ear;
 mod errors;
 mod event;
 mod explain;
+mod graduate;
 mod list;
 mod migrate;
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub fn statements() -> Vec<&'static str> {
         control::STATEMENTS,
         event::STATEMENTS,
         explain::STATEMENTS,
+        graduate::STATEMENTS,
         list::STATEMENTS,
         migrate::STATEMENTS,
         policy::STATEMENTS,

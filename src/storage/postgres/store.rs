@@ -4,6 +4,7 @@ use super::migrate;
 use super::tx::Tx;
 use crate::domain::port::StorePort;
 use crate::error::Result;
+use crate::storage::steps::NEWEST;
 
 const CLOCK_SET: &str = "
 UPDATE $schema.sw_store
@@ -32,6 +33,10 @@ impl StorePort for Tx<'_> {
 
     fn schema_version(&mut self) -> Result<i64> {
         migrate::version(self.conn)
+    }
+
+    fn schema_newest(&self) -> i64 {
+        NEWEST
     }
 
     fn migrations(&mut self) -> Result<String> {

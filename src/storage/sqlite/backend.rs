@@ -134,7 +134,9 @@ impl Backend {
     pub fn confirm(&self, options: WriteOptions) -> Result<()> {
         let is_safe =
             options.call.durability == Durability::Process || self.file.side.is_all_safe();
-        // An empty write waits for the sync of what is there, and is refused once one has failed.
+        // An empty write waits for the sync of what is there, and is refused once one has failed. It changes
+        // nothing, also where nothing may be changed.
+        let options = WriteOptions { is_schema_free: true, ..options };
         if is_safe { Ok(()) } else { self.write(options, |_, _| Ok(())) }
     }
 

@@ -36,6 +36,7 @@ mod columns;
 mod control;
 mod event;
 mod explain;
+mod graduate;
 mod list;
 mod marks;
 #[cfg(test)]
@@ -76,6 +77,7 @@ pub fn statements() -> Vec<&'static str> {
         control::STATEMENTS,
         event::STATEMENTS,
         explain::STATEMENTS,
+        graduate::STATEMENTS,
         lane::STATEMENTS,
         list::STATEMENTS,
         marks::STATEMENTS,

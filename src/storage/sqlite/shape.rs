@@ -160,7 +160,9 @@ mod tests {
         conn.execute_batch(change).unwrap();
         match inspect(&conn).unwrap() {
             Schema::Foreign(why) => why,
-            Schema::Ours(_) | Schema::New(_) | Schema::Edited(_) => String::from("nothing"),
+            Schema::Ours(_) | Schema::New(_) | Schema::Edited(_) | Schema::Marked(_) => {
+                String::from("nothing")
+            }
         }
     }
 

@@ -413,7 +413,7 @@ impl WriteConnection {
 
 fn refusal(schema: &Result<Schema>, is_schema_free: bool) -> Option<Error> {
     match schema {
-        Ok(schema) => schema.refusal(is_schema_free),
+        Ok(schema) => schema.write_refusal(is_schema_free),
         Err(error) => Some(error.clone()),
     }
 }

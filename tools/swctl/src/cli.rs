@@ -343,6 +343,22 @@ Examples:
         #[arg(long)]
         new_ids: bool,
     },
+    /// Move the whole store into another one, with its runs in flight: into a file, or a server
+    #[command(after_help = "\
+The other store is made where there is none, and must be empty. While rows are copied this one is read and
+not written; then one commit decides, and each call on this one is told to go to the other. Interrupt it
+whenever you like: the same command goes on, and --abort takes it back until it is decided. Tables of
+your own stay behind, and are listed.
+
+Example: swctl app.db move postgresql://db.internal/app")]
+    Move {
+        /// The other store: a file or a URL
+        #[arg(required_unless_present = "abort")]
+        to: Option<PathBuf>,
+        /// Take back a move that is not decided
+        #[arg(long)]
+        abort: bool,
+    },
     /// Show the policy by which what has ended goes by itself, set it, or end it
     #[command(
         args_conflicts_with_subcommands = true,

@@ -144,7 +144,8 @@ fn of_code(code: i32) -> u8 {
         | code::SW_ERR_SCHEMA_OLD
         | code::SW_ERR_SCHEMA_NEW
         | code::SW_ERR_SCHEMA_FOREIGN
-        | code::SW_ERR_SCHEMA_EDITED => exit::WRONG_FILE,
+        | code::SW_ERR_SCHEMA_EDITED
+        | code::SW_ERR_MOVED => exit::WRONG_FILE,
         code::SW_ERR_IO
         | code::SW_ERR_FULL
         | code::SW_ERR_READONLY

@@ -485,6 +485,25 @@ fn a_tree_goes_from_one_store_into_another() {
 }
 
 #[test]
+fn a_store_is_moved_into_one_that_is_made_and_says_where_it_went() {
+    let (place, _cast) = filled();
+    let other = Place::new();
+    let to = other.file.to_str().expect("UTF-8").to_string();
+    let moved = place.told(&["move", &to]);
+    assert!(moved.contains("sw_workflow_runs\t"), "{moved}");
+    assert_eq!(other.ask(&["check"]).code, Some(0));
+    let refused = place.ask(&["submit", "w"]);
+    assert_eq!(refused.code, Some(7), "{refused:?}");
+    assert!(refused.err.contains("was moved to"), "{refused:?}");
+    let again: serde_json::Value =
+        serde_json::from_str(&place.told(&["move", &to, "--json"])).expect("JSON");
+    assert_eq!(again["state"], "moved");
+    assert_eq!(place.ask(&["move", "--abort"]).code, Some(7), "it is decided");
+    assert!(other.told(&["move", "--abort", "--json"]).contains("in_force"));
+    assert_eq!(place.ask(&["move"]).code, Some(2));
+}
+
+#[test]
 fn a_copy_is_whole_and_overwrites_nothing() {
     if support::is_of_files("pg_dump copies a store there") {
         return;

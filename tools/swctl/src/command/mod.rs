@@ -8,6 +8,7 @@ mod fact;
 mod keep;
 mod list;
 mod log;
+mod moving;
 mod own;
 mod places;
 mod retention;
@@ -152,6 +153,10 @@ fn acted(cli: &Cli, command: &Acts) -> Done {
         Acts::Import { document, new_ids } => {
             write(cli, |it| carry::import(it, document, *new_ids))
         }
+        Acts::Move { to, abort } => write(cli, |it| {
+            let to = to.as_deref();
+            if *abort { moving::abort(it, to, cli.look.busy) } else { moving::go(it, to, cli.look.busy) }
+        }),
         Acts::Retention { asked: None } => look(cli, retention::show),
         Acts::Retention { asked: Some(asked) } => {
             unless_rehearsed(cli, asked.sure(), |it| retention::change(it, asked))

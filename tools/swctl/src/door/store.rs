@@ -143,6 +143,19 @@ impl Store {
         Ok(())
     }
 
+    /// `sw_store_graduate`; without another store it takes a move back. Whether it is at its end, and the report.
+    pub fn graduate(&self, to: Option<&Store>, options: &str) -> Result<(bool, String), Error> {
+        let options = Arg::from(options);
+        let to = to.map_or(ptr::null_mut(), |to| to.raw);
+        let mut came = 0;
+        // SAFETY: both stores are open, and the text lives through the call.
+        let report = answer::text(|out, error| unsafe {
+            came = sys::sw_store_graduate(self.raw, to, options.ptr, options.len, out, error);
+            came
+        })?;
+        Ok((came == 0, report))
+    }
+
     /// `sw_store_prune`
     pub fn prune(&self, filter: &str, limit: u32) -> Result<String, Error> {
         let filter = Arg::from(filter);
