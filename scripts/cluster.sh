@@ -37,9 +37,9 @@ if command -v go >/dev/null && command -v pkg-config >/dev/null; then
 else
     lack "workers in Go: go or pkg-config is missing"
 fi
-CLUSTER_NODE=$root/clients/node/dist/src/index.js
-if [ ! -e "$CLUSTER_NODE" ] || ! command -v node >/dev/null; then
-    CLUSTER_NODE=
+TORTURE_NODE=$root/clients/node/dist/src/index.js
+if [ ! -e "$TORTURE_NODE" ] || ! command -v node >/dev/null; then
+    TORTURE_NODE=
     lack "workers in Node: run make node before"
 fi
 
@@ -68,7 +68,7 @@ if [ "$(id -u)" -eq 0 ] && command -v ip >/dev/null &&
 else
     export CLUSTER_MACHINES=""
 fi
-export CLUSTER_NODE SMOLWF_LIBRARY=$room/debug/libsmolwf.so
+export TORTURE_NODE SMOLWF_LIBRARY=$room/debug/libsmolwf.so
 export PYTHONPATH=clients/python PYTHONDONTWRITEBYTECODE=1
 TMPDIR=${TMPDIR:-$([ -d /dev/shm ] && echo /dev/shm || echo /tmp)} \
     scripts/postgres.sh 15 "$python/python" scripts/cluster.py "$room"
