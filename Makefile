@@ -34,7 +34,7 @@ BENCH = benches/Cargo.toml
 BENCH_BUILT = $(or $(CARGO_TARGET_DIR),benches/target)/release/bench
 
 .PHONY: plants sanitize miri help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot other postgres gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz clippy-bench format bench curves bench-once header documents \
+	python polyglot other postgres cluster gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz clippy-bench format bench curves bench-once header documents \
 	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
@@ -93,12 +93,17 @@ POSTGRES_TESTS = $(CARGO) test --locked --no-fail-fast --features postgres --lib
 # In memory, where there is a disk of it: syncs are the library's tests' to wait for.
 POSTGRES_ROOM = $(firstword $(wildcard /dev/shm) $(or $(TMPDIR),/tmp))
 
-postgres: ## stores in PostgreSQL: contract of a backend, walks of the model, two servers and one without fsync; clients, examples, tool
+postgres: ## stores in PostgreSQL: contract of a backend, walks of the model, two servers and one without fsync; cuts, kills; clients, examples, tool
 	scripts/postgres.sh 15 $(POSTGRES_TESTS)
 	scripts/postgres.sh 18 $(POSTGRES_TESTS)
 	SW_POSTGRES_SETTINGS=fsync=off scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --lib \
 		what_a_server_without_fsync_can_promise_is_promised
+	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --test wire
 	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 scripts/postgres-clients.sh
+	@scripts/cluster.sh
+
+cluster: ## workers in four languages at one store in PostgreSQL: one machine is cut off, a worker and the server are killed
+	@scripts/cluster.sh
 
 plants: ## faults that are planted in the library are found, each by a suite, and each function may panic
 	$(CARGO) test --locked --no-fail-fast --features plant --test model --test c --test torture --test corpora -- \

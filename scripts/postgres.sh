@@ -5,7 +5,8 @@
 #     15    what Debian has installed, or whichever version it has
 #     18    the one that requirements/postgres.txt locks, from PyPI
 #     <folder> of a server's programs
-# Settings beside the usual ones in SW_POSTGRES_SETTINGS, as "fsync=off max_connections=20". Without a server
+# Settings beside the usual ones in SW_POSTGRES_SETTINGS, as "fsync=off max_connections=20"; one more line of who
+# may connect in SW_POSTGRES_HBA. Without a server
 # it is a printed skip, or a failure where SW_REQUIRE_ALL=1 asks for everything.
 set -euo pipefail
 home=$(realpath "$(dirname "$0")/..")
@@ -67,6 +68,7 @@ as_plain "$bin/initdb" -D "$room/data" -U postgres -E UTF8 --locale=C -A trust -
     # Roles of this name must know their password.
     echo "local all sw_guarded scram-sha-256"
     echo "local all all trust"
+    [ -z "${SW_POSTGRES_HBA:-}" ] || echo "$SW_POSTGRES_HBA"
 } >"$room/data/pg_hba.conf"
 {
     echo "listen_addresses = ''"

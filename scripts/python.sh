@@ -31,7 +31,7 @@ failed=0
 check() {
     if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
-sources=(. ../../scripts/documents.py ../../scripts/litestream.py ../../scripts/curves.py ../../benches/peers ../../scripts/pictures.py ../../scripts/gauntlet
+sources=(. ../../scripts/documents.py ../../scripts/litestream.py ../../scripts/cluster.py ../../scripts/curves.py ../../benches/peers ../../scripts/pictures.py ../../scripts/gauntlet
     ../../scripts/torture ../../tests/torture_workers ../../examples/python ../../examples/polyglot)
 check "$bin/ruff" format --config pyproject.toml --quiet --check --diff --no-cache "${sources[@]}"
 check "$bin/ruff" check --config pyproject.toml --quiet --no-cache --output-format concise "${sources[@]}"

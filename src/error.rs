@@ -211,14 +211,18 @@ impl Error {
     /// Returns the error of a write whose commit may stand: one of those that leave that open (P7). The
     /// others say that nothing is stored.
     pub fn of_a_commit(self) -> Error {
-        let leaves_it_open =
-            !matches!(self, Error::NoMem | Error::Busy(_) | Error::CannotOpen { .. });
-        if leaves_it_open {
+        if !matches!(self, Error::NoMem | Error::Busy(_) | Error::CannotOpen { .. }) {
             return self;
         }
         let is_memory = matches!(self, Error::NoMem);
         let engine_code = if is_memory { -libc::ENOMEM } else { self.engine_code() };
         Error::Io { engine_code, sentence: self.to_string().into() }
+    }
+
+    /// Returns whether a write that failed so may stand all the same (P7).
+    pub const fn leaves_open(&self) -> bool {
+        let is_of_disk = matches!(self, Error::Io { .. } | Error::Full(_) | Error::WalLost(_));
+        is_of_disk || matches!(self, Error::Poisoned | Error::Panic(_))
     }
 
     /// Makes an error from a failed system call: of what lacks, or else an `Io`.

@@ -13,7 +13,7 @@ use super::port::{
 use super::queue;
 use super::retention;
 use super::submit::QUEUE_DEFAULT;
-use super::sweep::sweep_standing;
+use super::sweep::{self, sweep_standing};
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -166,6 +166,8 @@ pub struct Claimer {
     pub filter: LaneFilter,
     /// Owners that were found dead.
     pub dead: Vec<OwnerKey>,
+    /// Tokens of claims of this owner whose answer nobody got: what they took is given back first.
+    pub unheard: Vec<i64>,
     /// An id that was never used; those of runs that schedules make come from it, and the token of the
     /// fences that are given.
     pub seed: Id,
@@ -200,6 +202,7 @@ pub struct Picked {
 /// Sweeps what has come due, bounded, and gives up to `max` ready runs of the claimer's lanes to it.
 pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Result<Picked> {
     let queue = &claimer.filter.queue;
+    give_back_unheard(port, claimer, now)?;
     let mut standing = port.standing(queue)?;
     let swept = sweep_standing(port, &standing, &claimer.dead, claimer.seed, now)?;
     if swept.has_moved {
@@ -236,6 +239,16 @@ pub fn claim(port: &mut dyn Port, claimer: &Claimer, max: u32, now: Now) -> Resu
         picked.runs.extend(heads.into_iter().map(|head| claimed(head, &lease)));
     }
     Ok(picked)
+}
+
+/// Gives back what claims took whose answer was lost on its way: their caller holds none of it, and a lease
+/// may last as long as its process.
+fn give_back_unheard(port: &mut dyn Port, claimer: &Claimer, now: Now) -> Result<()> {
+    if claimer.unheard.is_empty() {
+        return Ok(());
+    }
+    let owner_key = port.owner_make(&claimer.owner, now.wall_ms)?;
+    sweep::give_back_of(port, owner_key, &claimer.unheard, now)
 }
 
 fn claimed(head: Head, lease: &NewLease) -> Claimed {

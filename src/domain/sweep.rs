@@ -133,6 +133,25 @@ pub fn give_back(port: &mut dyn Port, owner: OwnerKey, now: Now) -> Result<bool>
     Ok(held.len() == SWEEP_LOST_MAX as usize || forget_owner(port, owner)?.has_more)
 }
 
+/// Gives back the runs that claims of these tokens took: no try is charged.
+pub(super) fn give_back_of(
+    port: &mut dyn Port,
+    owner: OwnerKey,
+    tokens: &[i64],
+    now: Now,
+) -> Result<()> {
+    // As many as the process works on, whatever of them is sought.
+    let held = port.lost(i64::MIN, &[owner], u32::MAX)?;
+    let run_keys: Vec<RunKey> = held.iter().map(|one| one.run_key).collect();
+    for task in port.tasks(&run_keys)? {
+        if tokens.contains(&task.token) {
+            let fence = Fence { run_key: task.run_key, number: task.fence, token: task.token };
+            finish(port, fence, &End::Release(0), now)?;
+        }
+    }
+    Ok(())
+}
+
 /// Forgets an owner that holds no run any more, once what waits in lanes of its own, a bounded part
 /// at a time, stands in lanes that are open to all; its own go with it.
 fn forget_owner(port: &mut dyn Port, owner: OwnerKey) -> Result<Swept> {

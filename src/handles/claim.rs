@@ -15,6 +15,7 @@ use crate::handles::entered::{Entered, wait_end};
 use crate::handles::store::Store;
 use crate::id;
 use crate::limits::OWNER_PROBE_MS;
+use crate::lock::Unpoisoned;
 use crate::storage::Call;
 
 impl Store {
@@ -65,7 +66,7 @@ impl Store {
         let mut dead = Vec::new();
         if let Some(outlook) = self.glance(entered, &filter, now)? {
             dead = self.dead_owners(entered, &outlook, now)?;
-            if !outlook.is_promising && dead.is_empty() {
+            if !outlook.is_promising && dead.is_empty() && self.has_heard_all() {
                 return Ok(Look::Nothing(outlook));
             }
         }
@@ -75,6 +76,7 @@ impl Store {
             worker: claim.worker.clone(),
             filter,
             dead,
+            unheard: self.unheard.lock().unpoisoned().clone(),
             seed: id::new_id(),
         };
         let patience = Instant::now() + Duration::from_millis(self.terms.busy_timeout_ms.into());
@@ -83,7 +85,9 @@ impl Store {
             claim.stop.as_ref().is_some_and(|stop| stop.is_fired())
                 || give_up.is_some_and(|give_up| Instant::now() >= give_up)
         };
-        let picked = self.pick(entered, &claimer, max, &is_over)?;
+        let picked = self.pick(entered, &claimer, max, &is_over);
+        self.note_unheard(&claimer, picked.as_ref().err());
+        let picked = picked?;
         let Some(first) = picked.first() else {
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(Look::Got(Vec::new()));
@@ -97,6 +101,22 @@ impl Store {
             Arc::new(Attempt::new(Arc::clone(self), claimed, queue.clone(), claim.manner, now))
         };
         Ok(Look::Got(picked.into_iter().map(attempt).collect()))
+    }
+
+    /// Whether no claim of this handle may have taken what nobody knows of.
+    fn has_heard_all(&self) -> bool {
+        self.unheard.lock().unpoisoned().is_empty()
+    }
+
+    /// Notes a claim that may stand although it failed; the next one that goes through gives back what it
+    /// took.
+    fn note_unheard(&self, claimer: &Claimer, failure: Option<&Error>) {
+        let mut unheard = self.unheard.lock().unpoisoned();
+        match failure {
+            None => unheard.retain(|token| !claimer.unheard.contains(token)),
+            Some(error) if error.leaves_open() => unheard.push(claimer.seed.token()),
+            Some(_) => {}
+        }
     }
 
     /// Sweeps and sets aside, one bounded part after the other, until there is a run or nothing is

@@ -74,6 +74,8 @@ pub struct Store {
     pub(super) advancing: Mutex<()>,
     pub(super) path: Option<CString>,
     pub(super) owner: OwnerState,
+    /// Tokens of claims that may stand although they failed.
+    pub(super) unheard: Mutex<Vec<i64>>,
     pub(super) lease_default_ms: u32,
     pub(super) payload_bytes_max: usize,
     pub(super) generation: u32,
@@ -143,6 +145,7 @@ impl Store {
             },
             path,
             owner: OwnerState { id: backend.owner_new()?, key: AtomicI64::new(0) },
+            unheard: Mutex::default(),
             lease_default_ms: default(options.lease_default_ms, LEASE_MS_DEFAULT),
             payload_bytes_max: usize::try_from(payload_bytes).unwrap_or(usize::MAX),
             generation: process::generation(),

@@ -384,6 +384,27 @@ pub(super) fn a_lease_while_alive_lapses_with_its_owner_alone(bed: &mut dyn Bed)
     assert_eq!(bed.claim(&heir, at(7)).unwrap().fence.number, 2);
 }
 
+/// P7: its caller was told that it may or may not be stored.
+pub(super) fn what_a_claim_took_that_nobody_heard_of_is_given_back_by_the_next(bed: &mut dyn Bed) {
+    let (first, second) = (bed.run(1, at(5)), bed.run(2, at(5)));
+    let forever =
+        |seed| Claimer { lease_ms: LEASE_WHILE_ALIVE, seed: run_id(seed), ..claimer(1, 0) };
+    let unheard = bed.claim(&forever(0xA1), at(6)).unwrap();
+    let held = bed.claim(&forever(0xA2), at(6)).unwrap();
+    assert_eq!((unheard.fence.run_key, held.fence.run_key), (first, second));
+    assert!(bed.claim(&forever(0xA3), at(7)).is_none());
+    let tokens = vec![unheard.fence.token, run_id(0xA4).token()];
+    let again = Claimer { unheard: tokens, ..forever(0xA5) };
+    let claimed = bed.claim(&again, at(7)).unwrap();
+    assert_eq!((claimed.fence.run_key, claimed.fence.number), (first, 2));
+    let task = bed.task(first).unwrap();
+    assert_eq!((task.tries(), task.losses), (0, 0), "no try is charged");
+    assert_eq!(bed.task(second).unwrap().token, held.fence.token, "what is held stays");
+    // It is the claims of that owner: another's with such a token are not looked at.
+    let other = Claimer { unheard: vec![held.fence.token], ..claimer(2, 0) };
+    assert!(bed.claim(&other, at(8)).is_none());
+}
+
 /// P12, and a bound on each transaction.
 pub(super) fn the_runs_of_the_dead_are_taken_back_in_bounded_sweeps(bed: &mut dyn Bed) {
     let held = SWEEP_LOST_MAX as u8 + 9;

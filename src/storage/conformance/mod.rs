@@ -163,6 +163,7 @@ fn claimer(mark: u64, owner_key: OwnerKey) -> Claimer {
         worker: Some(format!("worker {mark}")),
         filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },
         dead: Vec::new(),
+        unheard: Vec::new(),
         seed: run_id(0xEE),
     }
 }
@@ -245,6 +246,7 @@ macro_rules! every_claim {
                 a_lapsed_lease_is_claimed_by_the_next_worker
                 leases_follow_the_time_awake_and_due_times_the_wall_clock
                 a_lease_while_alive_lapses_with_its_owner_alone
+                what_a_claim_took_that_nobody_heard_of_is_given_back_by_the_next
                 the_runs_of_the_dead_are_taken_back_in_bounded_sweeps
                 losses_in_a_row_without_progress_use_up_the_tries
                 progress_starts_the_count_of_losses_anew

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::bells::Bells;
 use super::connect::{Common, Connection, Facts};
+use super::doubt::{self, Doubt, Fate};
 use super::ear::Ear;
 use super::errors;
 use super::migrate;
@@ -142,8 +143,18 @@ fn no_fsync() -> Error {
 enum Tried<T> {
     /// The answer.
     Done(Result<T>),
+    /// Nothing is stored, or it is in doubt what is, and another try may do better than this error.
+    Again(Error),
+}
+
+/// What came of a write.
+enum Written<T> {
+    /// It is stored, or failed and is not.
+    Done(Result<T>),
     /// Nothing is stored, and another try may do better than this error.
     Again(Error),
+    /// It may be stored.
+    Doubtful(Doubt<T>),
 }
 
 impl Backend {
@@ -191,12 +202,57 @@ impl Backend {
             return Err(Error::ReadOnly("the store was opened with SW_OPEN_READ_ONLY".into()));
         }
         let timeout = Duration::from_millis(options.busy_timeout_ms.into());
-        let mut now = None;
-        self.until_done(timeout, |conn, left| {
-            self.write_once(conn, &options, left, &mut |tx| {
+        let (mut now, mut doubt) = (None, None);
+        let answer = self.until_done(timeout, |conn, left| {
+            if let Some(tried) = self.settle_doubt(conn, &options, left, &mut doubt) {
+                return tried;
+            }
+            let written = self.write_once(conn, &options, left, &mut |tx| {
                 work(tx, *now.get_or_insert_with(|| options.clock.now()))
-            })
-        })
+            });
+            match written {
+                Written::Done(answer) => Tried::Done(answer),
+                Written::Again(error) => Tried::Again(error),
+                Written::Doubtful(of) => {
+                    doubt = Some(of);
+                    Tried::Again(Error::Io { engine_code: 0, sentence: "in doubt".into() })
+                }
+            }
+        });
+        doubt.map_or(answer, |doubt| Err(doubt.told()))
+    }
+
+    /// Looks what became of a write that is in doubt; `None` if it, or any, is to be tried now.
+    fn settle_doubt<T>(
+        &self,
+        conn: &mut Connection,
+        options: &WriteOptions,
+        left: Duration,
+        doubt: &mut Option<Doubt<T>>,
+    ) -> Option<Tried<T>> {
+        let held = doubt.as_ref()?;
+        // Behind the lock, so that it is over; with a trace, so that what was seen is as safe as it was to be.
+        let fate = self.begin(conn, options, left).and_then(|()| {
+            let fate = held.fate(conn)?;
+            Tx::new(conn).leave_a_trace()?;
+            conn.commit().map(|()| fate)
+        });
+        match fate {
+            Ok(Fate::Stored) => doubt.take().map(|held| {
+                self.tell(conn, held.news);
+                Tried::Done(Ok(held.value))
+            }),
+            Ok(Fate::Undone) => {
+                *doubt = None;
+                None
+            }
+            Ok(Fate::Unknown) => Some(Tried::Done(Err(Error::internal("a doubt is told")))),
+            Err(error) => {
+                conn.roll_back();
+                let is_again = is_worth_another(conn);
+                Some(if is_again { Tried::Again(error) } else { Tried::Done(Err(error)) })
+            }
+        }
     }
 
     /// Tries until it is done or the time is over. A connection that was cut is let go, and those that
@@ -207,7 +263,7 @@ impl Backend {
         mut attempt: impl FnMut(&mut Connection, Duration) -> Tried<T>,
     ) -> Result<T> {
         let deadline = Instant::now() + timeout;
-        loop {
+        for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
             let mut lent = match self.pool.lend(deadline) {
                 Err(error) if error.is_retryable() && Instant::now() + RETRY_AFTER < deadline => {
                     std::thread::sleep(RETRY_AFTER);
@@ -225,10 +281,15 @@ impl Backend {
             if is_cut {
                 self.pool.forget_idle();
             }
+            // One that was cut in its sleep is nothing; one more is a server, or a way to it, in trouble.
+            if is_cut && !is_first {
+                std::thread::sleep(RETRY_AFTER.min(left));
+            }
             if Instant::now() >= deadline {
                 return Err(error);
             }
         }
+        Err(Error::internal("a try without end has ended"))
     }
 
     fn write_once<T>(
@@ -237,7 +298,7 @@ impl Backend {
         options: &WriteOptions,
         left: Duration,
         work: &mut dyn FnMut(&mut Tx<'_>) -> Result<T>,
-    ) -> Tried<T> {
+    ) -> Written<T> {
         let started = Instant::now();
         let done = self.begin(conn, options, left).and_then(|()| {
             let mut tx = Tx::new(conn);
@@ -250,15 +311,17 @@ impl Backend {
             Err(error) => {
                 conn.roll_back();
                 let is_again = is_worth_another(conn);
-                return if is_again { Tried::Again(error) } else { Tried::Done(Err(error)) };
+                return if is_again { Written::Again(error) } else { Written::Done(Err(error)) };
             }
         };
         if let Err(error) = self.commit(conn) {
             conn.roll_back();
             return match conn.fault() {
-                Some(state) if errors::may_pass_again(state) => Tried::Again(error),
-                Some(state) if errors::is_cut(state) => Tried::Done(Err(in_doubt(&error))),
-                _ => Tried::Done(Err(error)),
+                Some(state) if errors::may_pass_again(state) => Written::Again(error),
+                _ if doubt::is_left(conn) => {
+                    Written::Doubtful(Doubt::of(conn, (value, news), error))
+                }
+                _ => Written::Done(Err(error)),
             };
         }
         let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -267,7 +330,7 @@ impl Backend {
             self.store.tally.synced(false);
         }
         self.tell(conn, news);
-        Tried::Done(Ok(value))
+        Written::Done(Ok(value))
     }
 
     /// Begins a transaction that sees no other writer until its commit.
@@ -416,7 +479,11 @@ impl Backend {
 
     /// Returns the number of changes told of so far; why none is heard, if that is so.
     pub fn changes(&self) -> Result<u64> {
-        self.store.ear.check(&self.store.bells)?;
+        match self.store.ear.check(&self.store.bells) {
+            // A server that is away is heard again, and then everything rings; till then, nothing changes.
+            Err(error) if error.is_retryable() => {}
+            heard => heard?,
+        }
         self.listen();
         Ok(self.store.bells.own().changes())
     }
@@ -440,7 +507,7 @@ impl Backend {
 
     /// Holds an owner's lock, which the server frees when this process is gone.
     pub fn owner_hold(&self, id: OwnerId) -> Result<()> {
-        self.store.ear.hold(Mark::of(id), &self.store.bells)
+        self.patiently(|ear| ear.hold(Mark::of(id), &self.store.bells))
     }
 
     /// Lets go of an owner's lock.
@@ -450,7 +517,20 @@ impl Backend {
 
     /// Returns whether an owner lives, in this process or elsewhere.
     pub fn owner_is_alive(&self, id: OwnerId) -> Result<bool> {
-        self.store.ear.is_alive(Mark::of(id), &self.store.bells)
+        self.patiently(|ear| ear.is_alive(Mark::of(id), &self.store.bells))
+    }
+
+    /// Asks by the ear until it is connected, as calls ask by the pool.
+    fn patiently<T>(&self, mut ask: impl FnMut(&Ear) -> Result<T>) -> Result<T> {
+        let deadline = Instant::now() + self.busy_timeout;
+        loop {
+            match ask(&self.store.ear) {
+                Err(error) if error.is_retryable() && Instant::now() + RETRY_AFTER < deadline => {
+                    std::thread::sleep(RETRY_AFTER);
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Returns the same: who may read may look.
@@ -485,15 +565,6 @@ fn check_schema(conn: &mut Connection, is_write: bool, is_schema_free: bool) -> 
 /// Returns whether a transaction that failed may do better, on this connection or on another.
 fn is_worth_another(conn: &Connection) -> bool {
     conn.fault().is_some_and(|state| errors::may_pass_again(state) || errors::is_cut(state))
-}
-
-/// Says that the connection was cut in the midst of a commit.
-fn in_doubt(error: &Error) -> Error {
-    let Error::Io { engine_code, sentence } = error.clone().of_a_commit() else {
-        return error.clone();
-    };
-    let sentence = format!("what was written may or may not be stored: {sentence}").into();
-    Error::Io { engine_code, sentence }
 }
 
 #[cfg(test)]

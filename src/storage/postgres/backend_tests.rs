@@ -145,6 +145,37 @@ fn an_owner_lives_from_when_it_is_held_until_it_is_let_go_or_its_connection_ends
     assert_eq!(backend.owner_is_alive(id), Ok(false));
 }
 
+/// The server hears late of a cut cable: the connection that is gone holds the lock for a while.
+#[test]
+fn an_owner_whose_lock_a_dead_connection_held_has_it_again_once_that_is_gone() {
+    let Some(mut own) = Own::made() else { return };
+    let (backend, other) = (elsewhere(&own), own.open());
+    let id = backend.owner_new().unwrap();
+    backend.owner_hold(id).unwrap();
+    let lock = super::owner::Mark::of(id).lock;
+    own.run(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
+        name_of(&own.url)
+    ));
+    let hold = "SELECT pg_advisory_lock($1)";
+    own.admin.run_once(hold, &[&lock]).unwrap();
+    let news = News::claimable(Queues::named("a"));
+    let is_heard = |backend: &Backend| {
+        let seen = backend.bell_seen(bell("a"));
+        other.publish(news);
+        backend.bell_seen(bell("a")) != seen
+    };
+    while !is_heard(&backend) {
+        std::thread::yield_now();
+    }
+    own.admin.run_once("SELECT pg_advisory_unlock($1)", &[&lock]).unwrap();
+    let ends_at = Instant::now() + Duration::from_secs(60);
+    while !other.owner_is_alive(id).unwrap() {
+        assert!(Instant::now() < ends_at, "nobody holds it");
+        backend.bell_seen(bell("a"));
+    }
+}
+
 #[test]
 fn a_wait_is_ended_by_a_bell_of_another_process_of_this_one_and_by_a_stop() {
     let Some(own) = Own::made() else { return };

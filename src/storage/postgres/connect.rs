@@ -18,7 +18,8 @@ use crate::os;
 const VERSION_MIN: i32 = 140_000;
 
 /// What every connection has, whatever the server, the database or the role would have it be. Plans hang
-/// on no value, names on no path, and what is read on no setting.
+/// on no value, names on no path, and what is read on no setting. A server that hears nothing of a machine
+/// that was cut off looks within seconds whether it is there: its owners' locks wait for that.
 const SETTINGS: &str = "
 SET search_path = pg_catalog;
 SET plan_cache_mode = force_generic_plan;
@@ -32,12 +33,17 @@ SET datestyle = ISO;
 SET statement_timeout = 0;
 SET default_transaction_isolation = 'read committed';
 SET default_transaction_read_only = off;
-SET idle_in_transaction_session_timeout = '10s'";
+SET idle_in_transaction_session_timeout = '10s';
+SET tcp_keepalives_idle = 2;
+SET tcp_keepalives_interval = 1;
+SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = 5000";
 
 const FACTS: &str = "
 SELECT current_setting('server_encoding'), current_setting('fsync'),
     current_setting('synchronous_commit'), pg_is_in_recovery(),
-    (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint";
+    (extract(epoch FROM greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000000)::bigint
+FROM pg_stat_bgwriter AS b";
 
 const HOST_PATH: &str = "
 SELECT pg_catalog.current_setting('search_path')";
@@ -47,7 +53,11 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 // One statement, so that what comes after sees all that was committed before the lock was given.
 const LOCK: &str = "
-SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, pg_advisory_xact_lock($1)";
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, pg_advisory_xact_lock($1),
+    pg_current_xact_id()::text::bigint";
+
+const FATE: &str = "
+SELECT pg_xact_status($1::bigint::text::xid8)";
 
 /// What a server is, as a connection was told when it was made.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +66,8 @@ pub(super) struct Facts {
     pub(super) is_without_fsync: bool,
     /// It follows another one.
     pub(super) is_standby: bool,
-    /// When it was started, microseconds: what was locked before is not any more.
+    /// When it was started, microseconds, or began anew after a crash, as its counts then do: what was
+    /// locked before is not any more, and a number of a transaction may be given twice.
     pub(super) started_us: i64,
 }
 
@@ -79,6 +90,8 @@ pub(super) struct Connection {
     prepared: HashMap<String, CString>,
     /// The state of what went wrong first in the transaction that is open.
     fault: Option<String>,
+    /// The number of the last transaction that was locked.
+    transaction: i64,
 }
 
 impl Connection {
@@ -99,12 +112,25 @@ impl Connection {
             host_path: String::new(),
             prepared: HashMap::new(),
             fault: None,
+            transaction: 0,
         };
         conn.host_path = Row::new(&conn.run_once(HOST_PATH, &[])?, 0).get(0)?;
         conn.command(SETTINGS)?;
         conn.learn_facts()?;
         conn.learn_time()?;
         Ok(conn)
+    }
+
+    /// Connects to a store that was open: that its server is away now is no fault of what names it.
+    pub(super) fn again(
+        place: &Place,
+        common: &Arc<Common>,
+        timeout: Duration,
+    ) -> Result<Connection> {
+        Connection::open(place, common, timeout).map_err(|error| {
+            let Error::CannotOpen { engine_code, sentence } = error else { return error };
+            Error::Io { engine_code, sentence }
+        })
     }
 
     fn learn_facts(&mut self) -> Result<()> {
@@ -129,20 +155,34 @@ impl Connection {
 
     /// Reads the server's clock.
     fn learn_time(&mut self) -> Result<()> {
-        self.learn_time_by(CLOCK, &[])
+        self.learn_time_by(CLOCK, &[]).map(|_| ())
     }
 
-    /// Waits for a lock that is held until the end of the transaction, and reads the server's clock.
+    /// Waits for a lock that is held until the end of the transaction, and reads the server's clock and
+    /// the number of the transaction.
     pub(super) fn lock(&mut self, number: i64) -> Result<()> {
-        self.learn_time_by(LOCK, &[&number])
+        let answer = self.learn_time_by(LOCK, &[&number])?;
+        self.transaction = Row::new(&answer, 0).get(2)?;
+        Ok(())
     }
 
-    fn learn_time_by(&mut self, sql: &str, params: &[&dyn Param]) -> Result<()> {
+    fn learn_time_by(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Answer> {
         let asked_ms = os::uptime_ms();
         let answer = self.run(sql, params)?;
         let server_ms = Row::new(&answer, 0).get(0)?;
         self.common.clock.learn(server_ms, asked_ms, os::uptime_ms());
-        Ok(())
+        Ok(answer)
+    }
+
+    /// Returns the number of the last transaction that was locked.
+    pub(super) fn transaction(&self) -> i64 {
+        self.transaction
+    }
+
+    /// Returns what became of a transaction, in the server's word; `None` if it does not know any more.
+    pub(super) fn fate(&mut self, transaction: i64) -> Result<Option<String>> {
+        let answer = self.run(FATE, &[&transaction])?;
+        Row::new(&answer, 0).maybe(0)
     }
 
     /// Returns what the server is.

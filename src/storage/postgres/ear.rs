@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;
 
 /// How long a lost connection is left alone before the next try.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// How long it may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -36,8 +36,11 @@ LIMIT 1";
 
 // A server that was started a while ago has its living owners' locks again.
 const HAS_SETTLED: &str = "
-SELECT clock_timestamp() > pg_postmaster_start_time() + interval '60 s',
-    (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint";
+SELECT clock_timestamp() > s.at + interval '60 s', (extract(epoch FROM s.at) * 1000000)::bigint
+FROM (
+    SELECT greatest(pg_postmaster_start_time(), b.stats_reset) AS at
+    FROM pg_stat_bgwriter AS b
+) AS s";
 
 /// The ear of one store in this process.
 pub(super) struct Ear {
@@ -52,6 +55,9 @@ struct State {
     tried: Option<Instant>,
     /// Owners of this process, whose locks it holds.
     owners: Vec<Mark>,
+    /// Those of them whose locks a connection before this one had not given up yet, and when that was seen.
+    lacking: Vec<Mark>,
+    held: Option<Instant>,
 }
 
 impl Ear {
@@ -69,17 +75,15 @@ impl Ear {
     pub(super) fn listen(&self, bells: &Bells) -> bool {
         // Whoever finds another listening is told by the same bells.
         let Ok(mut state) = self.state.try_lock() else { return true };
-        let Ok(conn) = self.connected(&mut state, bells) else { return false };
-        match conn.notifications() {
-            Ok(payloads) => {
-                payloads.iter().for_each(|payload| bells.hear(payload));
-                true
-            }
-            Err(_) => {
-                state.conn = None;
-                false
-            }
+        if self.connected(&mut state, bells).is_err() {
+            return false;
         }
+        let heard = state.asked(|state, conn| {
+            state.hold_what_lacks(conn)?;
+            conn.notifications()
+        });
+        heard.iter().flatten().for_each(|payload| bells.hear(payload));
+        heard.is_ok()
     }
 
     /// Returns why nothing of others is heard, if that is so.
@@ -100,17 +104,16 @@ impl Ear {
     ) -> Result<&'state mut Connection> {
         if state.conn.is_none() {
             if state.tried.is_some_and(|tried| tried.elapsed() < AGAIN_AFTER) {
-                let sentence = "the server is gone, and is asked again in a second".into();
+                let sentence = "the server is gone, and is asked again soon".into();
                 return Err(Error::Io { engine_code: 0, sentence });
             }
             state.tried = Some(Instant::now());
-            let mut conn = Connection::open(&self.place, &self.common, CONNECT_WITHIN)?;
+            let mut conn = Connection::again(&self.place, &self.common, CONNECT_WITHIN)?;
             if !conn.facts().is_standby {
                 conn.command("LISTEN $schema")?;
             }
-            for owner in &state.owners {
-                hold(&mut conn, *owner)?;
-            }
+            (state.lacking, state.held) = (state.owners.clone(), None);
+            state.hold_what_lacks(&mut conn)?;
             state.conn = Some(conn);
             bells.ring_all();
         }
@@ -124,12 +127,15 @@ impl Ear {
             return Ok(());
         }
         state.tried = None;
-        let conn = self.connected(&mut state, bells)?;
-        if !hold(conn, owner)? {
-            return Err(Error::internal("another owner has this owner's mark"));
+        self.connected(&mut state, bells)?;
+        match state.asked(|_, conn| hold(conn, owner)) {
+            Ok(false) => Err(Error::internal("another owner has this owner's mark")),
+            // Whether it is held nobody knows: the next connection sees to it.
+            answer => {
+                state.owners.push(owner);
+                answer.map(|_| ())
+            }
         }
-        state.owners.push(owner);
-        Ok(())
     }
 
     /// Lets go of it.
@@ -137,6 +143,7 @@ impl Ear {
         let mut state = self.state();
         let before = state.owners.len();
         state.owners.retain(|held| *held != owner);
+        state.lacking.retain(|lacking| *lacking != owner);
         if state.owners.len() < before
             && let Some(conn) = &mut state.conn
             && conn.run(LET_GO, &[&owner.lock]).is_err()
@@ -153,12 +160,37 @@ impl Ear {
         if state.owners.contains(&owner) {
             return Ok(true);
         }
-        let conn = self.connected(&mut state, bells)?;
-        let answer = is_alive(conn, owner);
-        if !conn.is_good() {
-            state.conn = None;
-        }
+        self.connected(&mut state, bells)?;
+        state.asked(|_, conn| is_alive(conn, owner))
+    }
+}
+
+impl State {
+    /// Asks the connection something; one that came to nothing by that is let go.
+    fn asked<T>(
+        &mut self,
+        ask: impl FnOnce(&mut State, &mut Connection) -> Result<T>,
+    ) -> Result<T> {
+        let conn = self.conn.take();
+        let mut conn = conn.ok_or_else(|| Error::internal("an ear was made and is not there"))?;
+        let answer = ask(self, &mut conn);
+        self.conn = Some(conn).filter(Connection::is_good);
         answer
+    }
+
+    /// Holds what a connection before this one may hold still: the server hears late of a cut cable.
+    fn hold_what_lacks(&mut self, conn: &mut Connection) -> Result<()> {
+        let is_early = self.held.is_some_and(|at| at.elapsed() < AGAIN_AFTER);
+        if self.lacking.is_empty() || is_early {
+            return Ok(());
+        }
+        self.held = Some(Instant::now());
+        for owner in std::mem::take(&mut self.lacking) {
+            if !hold(conn, owner)? {
+                self.lacking.push(owner);
+            }
+        }
+        Ok(())
     }
 }
 

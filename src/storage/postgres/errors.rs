@@ -13,6 +13,9 @@ pub(super) mod state {
     pub(in super::super) const DEADLOCK: &str = "40P01";
 }
 
+/// A transaction whose process slept in its midst, and what the server made of it: nothing.
+const IDLE_TOO_LONG: [&str; 2] = ["25P03", "25P04"];
+
 /// Returns whether a transaction that failed so may do better when it is run again.
 pub(super) fn may_pass_again(state: &str) -> bool {
     [state::UNIQUE, state::SERIALIZATION, state::DEADLOCK].contains(&state)
@@ -20,7 +23,8 @@ pub(super) fn may_pass_again(state: &str) -> bool {
 
 /// Returns whether the connection is of no more use after a fault of this state.
 pub(super) fn is_cut(state: &str) -> bool {
-    state.is_empty() || state.starts_with("08") || state.starts_with("57P")
+    let is_ended_by_server = state.starts_with("57P") || IDLE_TOO_LONG.contains(&state);
+    state.is_empty() || state.starts_with("08") || is_ended_by_server
 }
 
 /// Returns whether a fault of a statement of the host's is none of its own: the transaction lost to another,
@@ -101,6 +105,16 @@ mod tests {
         ] {
             let fault = Fault { state: state.into(), text: "x".into() };
             assert_eq!(map(&fault).code(), code, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_the_server_ended_is_of_no_more_use() {
+        for state in ["", "08006", "57P01", "57P02", "57P03", "25P03", "25P04"] {
+            assert!(is_cut(state), "{state}");
+        }
+        for state in ["25006", "25P02", "57014", "40001", "55P03"] {
+            assert!(!is_cut(state), "{state}");
         }
     }
 

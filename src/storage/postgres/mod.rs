@@ -14,6 +14,7 @@ mod claim;
 mod clock;
 mod connect;
 mod control;
+mod doubt;
 mod ear;
 mod errors;
 mod event;

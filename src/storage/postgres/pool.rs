@@ -59,12 +59,7 @@ impl Pool {
 
     fn connect(&self, deadline: Instant) -> Result<Connection> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let made = Connection::open(&self.place, &self.common, left);
-        // The store was open: that its server is away now is no fault of what names it.
-        made.map_err(|error| {
-            let Error::CannotOpen { engine_code, sentence } = error else { return error };
-            Error::Io { engine_code, sentence }
-        })
+        Connection::again(&self.place, &self.common, left)
     }
 
     fn put_back(&self, conn: Option<Connection>) {

@@ -359,6 +359,7 @@ mod tests {
             worker: None,
             filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..filter },
             dead: Vec::new(),
+            unheard: Vec::new(),
             seed: new_id(),
         }
     }

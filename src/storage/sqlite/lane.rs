@@ -446,6 +446,7 @@ mod tests {
                 worker: None,
                 filter: LaneFilter { queue: QUEUE_DEFAULT.into(), ..LaneFilter::default() },
                 dead: Vec::new(),
+                unheard: Vec::new(),
                 seed: new_id(),
             };
             let now = Now { wall_ms: 1_000, lease_ms: 1_000 };

@@ -78,6 +78,7 @@ impl Counted {
             worker: None,
             filter: LaneFilter { queue: QUEUE_DEFAULT.into(), owner_key, ..LaneFilter::default() },
             dead: Vec::new(),
+            unheard: Vec::new(),
             seed: new_id(),
         };
         if !self.call(name, |tx| outlook(tx, &claimer.filter, NOW).unwrap()).is_promising {

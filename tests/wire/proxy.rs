@@ -1,0 +1,167 @@
+//! A way to the server that is cut at a message of our choice. It knows where messages of the protocol end,
+//! and which of them are a COMMIT and the answer to one.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// Which way messages go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    There,
+    Back,
+}
+
+/// Where a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    pub way: Way,
+    /// Of all messages that way, or of those that are a COMMIT, or the answer to one; from 1.
+    pub message: u32,
+    pub is_of_commits: bool,
+    /// Once the message has gone on, or in its place.
+    pub is_after: bool,
+    /// Nobody gets through from then on, until it is mended.
+    pub is_for_long: bool,
+}
+
+/// Messages that have come so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub all: u32,
+    pub commits: u32,
+}
+
+#[derive(Default)]
+struct State {
+    cut: Option<Cut>,
+    there: Counts,
+    back: Counts,
+    is_away: bool,
+    open: Vec<UnixStream>,
+}
+
+pub struct Proxy {
+    folder: tempfile::TempDir,
+    state: Arc<Mutex<State>>,
+}
+
+impl Proxy {
+    /// Listens in a folder of its own for what goes to the socket in `room`.
+    pub fn to(room: &Path) -> Proxy {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(socket_in(folder.path())).unwrap();
+        let state = Arc::new(Mutex::new(State::default()));
+        let (target, shared) = (socket_in(room), Arc::clone(&state));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                carry(client.unwrap(), &target, &shared);
+            }
+        });
+        Proxy { folder, state }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Counts from here on, and cuts once.
+    pub fn plan(&self, cut: Option<Cut>) {
+        let mut state = self.state.lock().unwrap();
+        (state.cut, state.there, state.back) = (cut, Counts::default(), Counts::default());
+    }
+
+    /// Lets everybody through again, and returns whether there was a cut since the plan.
+    pub fn mend(&self) -> bool {
+        let mut state = self.state.lock().unwrap();
+        state.is_away = false;
+        state.cut.is_none()
+    }
+
+    pub fn counts(&self, way: Way) -> Counts {
+        let state = self.state.lock().unwrap();
+        if way == Way::There { state.there } else { state.back }
+    }
+}
+
+fn socket_in(folder: &Path) -> PathBuf {
+    folder.join(".s.PGSQL.5432")
+}
+
+fn carry(client: UnixStream, target: &Path, state: &Arc<Mutex<State>>) {
+    if state.lock().unwrap().is_away {
+        return;
+    }
+    let Ok(server) = UnixStream::connect(target) else { return };
+    let ends = [client.try_clone().unwrap(), server.try_clone().unwrap()];
+    state.lock().unwrap().open.extend(ends);
+    for way in [Way::There, Way::Back] {
+        let (from, to) = if way == Way::There { (&client, &server) } else { (&server, &client) };
+        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let state = Arc::clone(state);
+        std::thread::spawn(move || {
+            pump(way, &from, &to, &state);
+            for end in [from, to] {
+                let _ = end.shutdown(Shutdown::Both);
+            }
+        });
+    }
+}
+
+/// Carries message by message, until one end is gone or the way is cut.
+fn pump(way: Way, mut from: &UnixStream, mut to: &UnixStream, state: &Mutex<State>) {
+    let mut is_first = way == Way::There;
+    while let Some(message) = message(&mut from, is_first) {
+        is_first = false;
+        match state.lock().unwrap().judge(way, &message) {
+            None => {}
+            Some(cut) if cut.is_after => {
+                let _ = to.write_all(&message);
+                return;
+            }
+            Some(_) => return,
+        }
+        if to.write_all(&message).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads one message whole: a letter, but for the first of a client's, its length, and the rest.
+fn message(from: &mut &UnixStream, is_first: bool) -> Option<Vec<u8>> {
+    let head = if is_first { 4 } else { 5 };
+    let mut message = vec![0; head];
+    from.read_exact(&mut message).ok()?;
+    let length = u32::from_be_bytes(message[head - 4..].try_into().unwrap()) as usize;
+    message.resize(head + length.checked_sub(4)?, 0);
+    from.read_exact(&mut message[head..]).ok()?;
+    Some(message)
+}
+
+impl State {
+    /// Counts a message, and says whether it is the one.
+    fn judge(&mut self, way: Way, message: &[u8]) -> Option<Cut> {
+        let is_commit = match way {
+            Way::There => message.starts_with(b"Q") && message[5..].starts_with(b"COMMIT"),
+            Way::Back => message.starts_with(b"C") && message[5..].starts_with(b"COMMIT"),
+        };
+        let counts = if way == Way::There { &mut self.there } else { &mut self.back };
+        counts.all += 1;
+        counts.commits += u32::from(is_commit);
+        let counts = *counts;
+        let is_it = |cut: &Cut| match cut.is_of_commits {
+            true => is_commit && counts.commits == cut.message,
+            false => counts.all == cut.message,
+        };
+        let cut = self.cut.filter(|cut| cut.way == way && is_it(cut))?;
+        self.cut = None;
+        if cut.is_for_long {
+            self.is_away = true;
+            // What comes later goes nowhere; the one that is cut ends by itself, when its message has gone.
+            self.open.clear();
+        }
+        Some(cut)
+    }
+}
