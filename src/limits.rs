@@ -32,6 +32,10 @@ pub const LINKS_MAX: u32 = 40;
 /// answer is that it is busy.
 pub const LOOKS_MAX: u32 = 16;
 
+/// Claims of a handle that may stand although they failed, of which it gives back what they took. A handle
+/// has more of them only when none goes through any more.
+pub const UNHEARD_MAX: usize = 1_024;
+
 /// Bytes of an option struct of any version to come. A larger size is a host's memory read as a
 /// size, and following it would read beyond what the host owns.
 pub const STRUCT_BYTES_MAX: usize = 4_096;

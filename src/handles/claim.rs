@@ -14,7 +14,7 @@ use crate::handles::attempt::Attempt;
 use crate::handles::entered::{Entered, wait_end};
 use crate::handles::store::Store;
 use crate::id;
-use crate::limits::OWNER_PROBE_MS;
+use crate::limits::{OWNER_PROBE_MS, UNHEARD_MAX};
 use crate::lock::Unpoisoned;
 use crate::storage::Call;
 
@@ -114,7 +114,9 @@ impl Store {
         let mut unheard = self.unheard.lock().unpoisoned();
         match failure {
             None => unheard.retain(|token| !claimer.unheard.contains(token)),
-            Some(error) if error.leaves_open() => unheard.push(claimer.seed.token()),
+            Some(error) if error.leaves_open() && unheard.len() < UNHEARD_MAX => {
+                unheard.push(claimer.seed.token());
+            }
             Some(_) => {}
         }
     }
