@@ -237,6 +237,7 @@ fn a_file_that_another_process_makes_and_takes_back_again_and_again_is_opened() 
                 if let Ok(Some(new)) = super::path::New::make(path) {
                     new.take_back();
                 }
+                // Leaves the other one a moment in which there is no file.
                 std::thread::sleep(std::time::Duration::from_micros(50));
             }
         }
