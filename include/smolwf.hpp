@@ -55,6 +55,12 @@ class error : public std::exception {
   public:
     /** Takes the object over; it may be null. */
     error(int32_t code, sw_error *owned) : code_(code), owned_(owned, free) {}
+    /** One that was found before C was called; the sentence is to last. */
+    static error of(int32_t code, const char *sentence) {
+        error found(code, nullptr);
+        found.sentence_ = sentence;
+        return found;
+    }
 
     /** The code that the call returned, below 0. */
     int32_t code() const noexcept { return owned_ ? sw_error_code(owned_.get()) : code_; }
@@ -66,7 +72,8 @@ class error : public std::exception {
     bool is_retryable() const noexcept { return sw_error_is_retryable(owned_.get()) != 0; }
     /** The sentence; the code's name when C gave no object. */
     const char *what() const noexcept override {
-        return owned_ ? sw_error_message(owned_.get()) : code_name();
+        if (owned_) return sw_error_message(owned_.get());
+        return sentence_ != nullptr ? sentence_ : code_name();
     }
     /** The error of the C functions; null where memory ran out. */
     const sw_error *get() const noexcept { return owned_.get(); }
@@ -75,10 +82,16 @@ class error : public std::exception {
     static void free(sw_error *owned) noexcept { sw_error_free(owned); }
 
     int32_t code_;
+    const char *sentence_ = nullptr;
     std::shared_ptr<sw_error> owned_;
 };
 
 namespace detail {
+
+/* C would take the path for what stands before its NUL. */
+inline bool has_nul(const std::string &path) { return path.find('\0') != std::string::npos; }
+
+inline error holds_nul() { return error::of(SW_ERR_INVALID, "path holds a NUL"); }
 
 [[noreturn]] inline void raise(const error &what) {
 #if defined(__cpp_exceptions)
@@ -152,6 +165,7 @@ struct throwing {
         if (code < 0) detail::raise(error(code, err));
         return make();
     }
+    template <class T> static T refuse(const error &why) { detail::raise(why); }
 };
 
 /** Calls return result<T>. */
@@ -168,6 +182,8 @@ struct returning {
             return make();
         }
     }
+    /** Makes a result of what was found before C was called. */
+    template <class T> static result<T> refuse(const error &why) { return why; }
 };
 
 /* ---- Texts, ids, ownership ---------------------------------------------------------------- */
@@ -886,6 +902,7 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
         sw_store *out = nullptr;
         sw_error *err = nullptr;
         const sw_store_options c = options.c();
+        if (detail::has_nul(path)) return P::template refuse<basic_store>(detail::holds_nul());
         int32_t code = sw_store_open(path.c_str(), &c, &out, &err);
         return P::give(code, err, [&] { return basic_store(out); });
     }
@@ -1251,6 +1268,7 @@ template <class P> class basic_store : public detail::handle<sw_store, sw_store_
     /** Copies the store to a new file, as it is at one moment, while others write. */
     of<void> backup(const std::string &path) {
         sw_error *err = nullptr;
+        if (detail::has_nul(path)) return P::template refuse<void>(detail::holds_nul());
         int32_t code = sw_store_backup(this->get(), path.c_str(), &err);
         return P::give(code, err, detail::nothing);
     }

@@ -122,4 +122,14 @@ TEST(asking_for_a_value_that_is_not_there_throws_its_error) {
 }
 #endif
 
+TEST(a_path_is_not_cut_at_a_nul) {
+    const std::string path = temp_path("cut.db") + std::string("\0.db", 4);
+    auto opened = results::store::open(path);
+    CHECK(!opened && opened.error().code() == SW_ERR_INVALID);
+    CHECK(contains(opened.error().what(), "NUL"));
+    results::store store = *results::store::open_in_memory();
+    auto copied = store.backup(path);
+    CHECK(!copied && copied.error().code() == SW_ERR_INVALID);
+}
+
 int main() { return run_all_tests(); }

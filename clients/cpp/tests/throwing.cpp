@@ -87,7 +87,7 @@ TEST(a_store_is_moved_with_its_runs_and_says_where_it_went) {
     const std::string run = here.run_submit("w").value.str();
     CHECK(contains(here.graduate(nullptr, "{\"abort\":true}").view(), "\"in_force\""));
     CHECK(contains(here.graduate(&there).view(), "\"moved\""));
-    CHECK(thrown([&] { here.run_submit("w"); }) == SW_ERR_MOVED);
+    CHECK(thrown([&] { static_cast<void>(here.run_submit("w")); }) == SW_ERR_MOVED);
     CHECK(contains(there.run_get(run).view(), "\"pending\""));
 }
 
@@ -613,6 +613,13 @@ TEST(a_wait_that_is_refused_sticks_though_it_is_swallowed) {
     smolwf::worker worker(store, {{"w", swallow}});
     CHECK(worker.run_once() && store.advance_clock(SW_FOREVER) && worker.run_once());
     CHECK(contains(store.run_get(id).view(), "\"pending\""));
+}
+
+TEST(a_path_is_not_cut_at_a_nul) {
+    const std::string path = temp_path("cut.db") + std::string("\0.db", 4);
+    CHECK(thrown([&] { smolwf::store::open(path); }) == SW_ERR_INVALID);
+    smolwf::store store = store_in_memory();
+    CHECK(thrown([&] { store.backup(path); }) == SW_ERR_INVALID);
 }
 
 int main() { return run_all_tests(); }
