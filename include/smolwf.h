@@ -2141,16 +2141,17 @@ int32_t sw_run_import(sw_store *store, const char *document, size_t document_len
  * own tables do not move: the report names them.
  *
  * While it is frozen this store may be read; each write and claim, through any handle of any process, is
- * SW_ERR_BUSY. From the decision on every call on it is SW_ERR_MOVED, whose message names the other store;
- * the exceptions are this one, sw_store_backup, sw_store_path and what closes it. Nothing acknowledged is
- * lost: an attempt that was released replays in the other store what it had recorded. Until it is opened,
- * a call on the other store is SW_ERR_BUSY. Older libraries find a schema newer than themselves in both.
+ * SW_ERR_BUSY. From the decision on every call that reads or writes it, sw_store_init among them, is
+ * SW_ERR_MOVED, whose message names the other store; the exceptions are this one, sw_store_backup,
+ * sw_store_migrations and what closes it. Nothing acknowledged is lost: an attempt that was released replays
+ * in the other store what it had recorded. Until it is opened, a call on the other store is SW_ERR_BUSY.
+ * Older libraries find a schema newer than themselves in both.
  *
  * A call that is cut off, by a kill, a lost connection or "for_ms", leaves this store frozen, or decided
  * and not opened: call again with the same two stores, and the move goes on. With another store it begins
  * anew there. Several calls at once go on with one move.
  *
- * options is a JSON object. "for_ms", 0 to 86400000: the call returns after about so long, as SW_TIMEOUT and
+ * options is a JSON object. "for_ms", 0 to SW_BUSY_TIMEOUT_MS_MAX: the call returns after about so long, as SW_TIMEOUT and
  * with a report of how far it is, to be called again; 0, the default, goes on to the end. "abort": true takes
  * back a move that is not decided: this store goes on, but for the attempts that were released, and the
  * other one answers SW_ERR_MOVED until it is moved into again; to may be NULL then, if it cannot be reached.
@@ -2159,8 +2160,9 @@ int32_t sw_run_import(sw_store *store, const char *document, size_t document_len
  *    "tables":[{"table":"sw_workflow_lanes","rows":2,"sum":"d1a2c5e4f60718293a4b5c6d7e8f9011"}],
  *    "left_behind":["orders"]}
  *
- * May block: for as long as the rows take, about 20 seconds a million, and a check of the other store. Both
- * are durable when it returns SW_OK, whatever their options say. A store of one schema is moved, the newest.
+ * May block: for as long as rows take to be read, written and read again, and a check of the other store,
+ * which is one piece, whatever "for_ms" says. Both are durable when it returns SW_OK, whatever their
+ * options say. Both have the newest schema.
  * \param store                the one that is moved
  * \param to                   the one that it is moved into; it may be NULL with "abort"
  * \param options,options_len  JSON; absent is {"abort":false,"for_ms":0}
@@ -2172,7 +2174,7 @@ int32_t sw_run_import(sw_store *store, const char *document, size_t document_len
  * \retval SW_ERR_CONFLICT       to is not empty, or is being filled from another store; the move was taken back
  *                               or begun anew by another call; or the clock of the server that it is on is
  *                               behind the time at which runs were submitted
- * \retval SW_ERR_MOVED          the store was moved elsewhere, or is no store in force itself
+ * \retval SW_ERR_MOVED          also: to another one than to
  * \retval SW_ERR_CORRUPT        also: what came is not what was sent, or has faults; nothing was decided
  * Also what any writing call may answer: SHARED CODES.
  */

@@ -24,10 +24,11 @@ use crate::text::Text;
 /// own tables do not move: the report names them.
 ///
 /// While it is frozen this store may be read; each write and claim, through any handle of any process, is
-/// SW_ERR_BUSY. From the decision on every call on it is SW_ERR_MOVED, whose message names the other store;
-/// the exceptions are this one, sw_store_backup, sw_store_path and what closes it. Nothing acknowledged is
-/// lost: an attempt that was released replays in the other store what it had recorded. Until it is opened,
-/// a call on the other store is SW_ERR_BUSY. Older libraries find a schema newer than themselves in both.
+/// SW_ERR_BUSY. From the decision on every call that reads or writes it, sw_store_init among them, is
+/// SW_ERR_MOVED, whose message names the other store; the exceptions are this one, sw_store_backup,
+/// sw_store_migrations and what closes it. Nothing acknowledged is lost: an attempt that was released replays
+/// in the other store what it had recorded. Until it is opened, a call on the other store is SW_ERR_BUSY.
+/// Older libraries find a schema newer than themselves in both.
 ///
 /// A call that is cut off, by a kill, a lost connection or "for_ms", leaves this store frozen, or decided
 /// and not opened: call again with the same two stores, and the move goes on. With another store it begins
@@ -42,8 +43,9 @@ use crate::text::Text;
 ///    "tables":[{"table":"sw_workflow_lanes","rows":2,"sum":"d1a2c5e4f60718293a4b5c6d7e8f9011"}],
 ///    "left_behind":["orders"]}
 ///
-/// May block: for as long as the rows take, about 20 seconds a million, and a check of the other store. Both
-/// are durable when it returns SW_OK, whatever their options say. A store of one schema is moved, the newest.
+/// May block: for as long as rows take to be read, written and read again, and a check of the other store,
+/// which is one piece, whatever "for_ms" says. Both are durable when it returns SW_OK, whatever their
+/// options say. Both have the newest schema.
 /// \param store                the one that is moved
 /// \param to                   the one that it is moved into; it may be NULL with "abort"
 /// \param options,options_len  JSON; absent is {"abort":false,"for_ms":0}

@@ -67,6 +67,9 @@ _swctl() {
             swctl,migrate)
                 cmd="swctl__subcmd__migrate"
                 ;;
+            swctl,move)
+                cmd="swctl__subcmd__move"
+                ;;
             swctl,owners)
                 cmd="swctl__subcmd__owners"
                 ;;
@@ -180,6 +183,9 @@ _swctl() {
                 ;;
             swctl__subcmd__help,migrate)
                 cmd="swctl__subcmd__help__subcmd__migrate"
+                ;;
+            swctl__subcmd__help,move)
+                cmd="swctl__subcmd__help__subcmd__move"
                 ;;
             swctl__subcmd__help,owners)
                 cmd="swctl__subcmd__help__subcmd__owners"
@@ -308,7 +314,7 @@ _swctl() {
 
     case "${cmd}" in
         swctl)
-            opts="-h -V --json --jsonl --table --busy --help --version ls list show why tree steps events stats queues owners schedules budget top serve wait backup check export bundle sql submit signal send cancel pause resume retry fork annotate queue prune compact import retention migrate completions man version help"
+            opts="-h -V --json --jsonl --table --busy --help --version ls list show why tree steps events stats queues owners schedules budget top serve wait backup check export bundle sql submit signal send cancel pause resume retry fork annotate queue prune compact import move retention migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -628,7 +634,7 @@ _swctl() {
             return 0
             ;;
         swctl__subcmd__help)
-            opts="ls show why tree steps events stats queues owners schedules budget top serve wait backup check export bundle sql submit signal cancel pause resume retry fork annotate queue prune compact import retention migrate completions man version help"
+            opts="ls show why tree steps events stats queues owners schedules budget top serve wait backup check export bundle sql submit signal cancel pause resume retry fork annotate queue prune compact import move retention migrate completions man version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -852,6 +858,20 @@ _swctl() {
             return 0
             ;;
         swctl__subcmd__help__subcmd__migrate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__help__subcmd__move)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1366,6 +1386,24 @@ _swctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --busy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        swctl__subcmd__move)
+            opts="-h --abort --json --jsonl --table --busy --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --busy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
