@@ -114,6 +114,7 @@ fn trouble(server: &Server, mut seed: u64, until: Instant) {
         }
     }
     while Instant::now() < until {
+        // As above.
         std::thread::sleep(Duration::from_millis(20 + draw(&mut seed, 400)));
         match draw(&mut seed, 30) {
             0 => server.kill_and_start("immediate", u32::try_from(draw(&mut seed, 3_000)).unwrap()),
@@ -183,6 +184,7 @@ fn workers_go_on_by_themselves_whatever_becomes_of_the_server() {
             seen.call(|| judge.run_count(Some(open), 1)).unwrap() > 0
         };
         while is_left() {
+            // Workers need the processors more.
             std::thread::sleep(Duration::from_millis(20));
         }
         drop(ends);
