@@ -98,7 +98,11 @@ impl Schema {
     pub fn write_refusal(&self, is_schema_free: bool) -> Option<Error> {
         match self {
             Schema::Marked(mark) if !is_schema_free => Some(mark.refusal()),
-            _ => self.refusal(is_schema_free),
+            Schema::Ours(_)
+            | Schema::New(_)
+            | Schema::Foreign(_)
+            | Schema::Edited(_)
+            | Schema::Marked(_) => self.refusal(is_schema_free),
         }
     }
 

@@ -82,14 +82,13 @@ fn read_by(table: Table, column: &'static str) -> &'static str {
 
 fn select(table: Table, columns: &Columns, is_first: bool) -> String {
     let all: Vec<&str> = columns.all.iter().map(|(name, _)| read_by(table, name)).collect();
-    let (key, after) = match table {
-        // Each row of a call has a key of its own here: the first one's and its place.
-        Table::Reservations => ("reservation_key".to_owned(), "?1 + ?2".to_owned()),
-        _ => {
-            let key: Vec<&str> = columns.file_key.iter().map(|at| columns.all[*at].0).collect();
-            let after: Vec<String> = (1..=key.len()).map(|at| format!("?{at}")).collect();
-            (key.join(", "), after.join(", "))
-        }
+    // Each row of a call has a key of its own here: the first one's and its place.
+    let (key, after) = if table == Table::Reservations {
+        ("reservation_key".to_owned(), "?1 + ?2".to_owned())
+    } else {
+        let key: Vec<&str> = columns.file_key.iter().map(|at| columns.all[*at].0).collect();
+        let after: Vec<String> = (1..=key.len()).map(|at| format!("?{at}")).collect();
+        (key.join(", "), after.join(", "))
     };
     let behind = if is_first { String::new() } else { format!(" WHERE ({key}) > ({after})") };
     format!("SELECT {} FROM {}{behind} ORDER BY {key}", all.join(", "), columns.name)
@@ -163,14 +162,15 @@ impl Tx<'_> {
             kept[0] = Cell::Integer(integer(row, 0)?.saturating_add(integer(row, 1)?));
         }
         insert.execute(params_from_iter(&kept)).map_err(map)?;
-        match table {
-            Table::Runs => self.mark_moved_run(columns, row),
-            Table::Tasks if integer(row, place_of(columns, "state"))? == 1 => {
-                let at = |name| integer(row, place_of(columns, name));
-                let place = (at("priority")?, at("due_at_ms")?, at("task_key")?);
-                self.lane_reach(at("lane_key")?, place)
-            }
-            _ => Ok(()),
+        let is_ready = || integer(row, place_of(columns, "state")).map(|state| state == 1);
+        if table == Table::Runs {
+            self.mark_moved_run(columns, row)
+        } else if table == Table::Tasks && is_ready()? {
+            let at = |name| integer(row, place_of(columns, name));
+            let place = (at("priority")?, at("due_at_ms")?, at("task_key")?);
+            self.lane_reach(at("lane_key")?, place)
+        } else {
+            Ok(())
         }
     }
 
