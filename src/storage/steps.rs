@@ -96,14 +96,10 @@ impl Schema {
 
     /// Returns the same for a call that writes.
     pub fn write_refusal(&self, is_schema_free: bool) -> Option<Error> {
-        match self {
-            Schema::Marked(mark) if !is_schema_free => Some(mark.refusal()),
-            Schema::Ours(_)
-            | Schema::New(_)
-            | Schema::Foreign(_)
-            | Schema::Edited(_)
-            | Schema::Marked(_) => self.refusal(is_schema_free),
+        if let (Schema::Marked(mark), false) = (self, is_schema_free) {
+            return Some(mark.refusal());
         }
+        self.refusal(is_schema_free)
     }
 
     /// Returns how many steps are applied.

@@ -32,8 +32,10 @@ pub struct Columns {
     /// Which of them are its key in a file.
     pub file_key: &'static [usize],
     /// Which of them are its key on a server.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "of a server alone"))]
     pub server_key: &'static [usize],
     /// The column that a server counts up by itself.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "of a server alone"))]
     pub counted: Option<&'static str>,
 }
 

@@ -35,7 +35,7 @@ TEST(runs_go_on_in_the_other_store_and_the_old_one_says_where) {
     sw_attempt *attempt = claim(here);
     do_step(attempt, "done", " {\"cost\" : 1.0} ");
     const struct value *report = move(here, there);
-    CHECK_TEXT("1", value_in(report, "released")->text);
+    CHECK_INT(1, value_in(report, "released")->integer);
     submit_is(SW_ERR_MOVED, here);
     CHECK_SAYS(temp_path("there"));
     CHECK_CODE(SW_ERR_MOVED, sw_attempt_heartbeat(attempt, 0, ERR));

@@ -69,6 +69,9 @@ const DERIVED: [&str; 5] = [
     "sw_payload_hashes",
 ];
 
+/// The state of a task that may be claimed.
+const READY: i64 = 1;
+
 /// Returns what a column is read by, where that is not its name.
 fn read_by(table: Table, column: &'static str) -> &'static str {
     match (table, column) {
@@ -82,8 +85,8 @@ fn read_by(table: Table, column: &'static str) -> &'static str {
 
 fn select(table: Table, columns: &Columns, is_first: bool) -> String {
     let all: Vec<&str> = columns.all.iter().map(|(name, _)| read_by(table, name)).collect();
-    // Each row of a call has a key of its own here: the first one's and its place.
     let (key, after) = if table == Table::Reservations {
+        // Each row of a call has a key of its own here: the first one's and its place.
         ("reservation_key".to_owned(), "?1 + ?2".to_owned())
     } else {
         let key: Vec<&str> = columns.file_key.iter().map(|at| columns.all[*at].0).collect();
@@ -162,16 +165,15 @@ impl Tx<'_> {
             kept[0] = Cell::Integer(integer(row, 0)?.saturating_add(integer(row, 1)?));
         }
         insert.execute(params_from_iter(&kept)).map_err(map)?;
-        let is_ready = || integer(row, place_of(columns, "state")).map(|state| state == 1);
         if table == Table::Runs {
-            self.mark_moved_run(columns, row)
-        } else if table == Table::Tasks && is_ready()? {
+            return self.mark_moved_run(columns, row);
+        }
+        if table == Table::Tasks && integer(row, place_of(columns, "state"))? == READY {
             let at = |name| integer(row, place_of(columns, name));
             let place = (at("priority")?, at("due_at_ms")?, at("task_key")?);
-            self.lane_reach(at("lane_key")?, place)
-        } else {
-            Ok(())
+            return self.lane_reach(at("lane_key")?, place);
         }
+        Ok(())
     }
 
     fn mark_moved_run(&self, columns: &Columns, row: &[Cell]) -> Result<()> {

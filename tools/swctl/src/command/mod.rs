@@ -155,7 +155,11 @@ fn acted(cli: &Cli, command: &Acts) -> Done {
         }
         Acts::Move { to, abort } => write(cli, |it| {
             let to = to.as_deref();
-            if *abort { moving::abort(it, to, cli.look.busy) } else { moving::go(it, to, cli.look.busy) }
+            if *abort {
+                moving::abort(it, to, cli.look.busy)
+            } else {
+                moving::go(it, to, cli.look.busy)
+            }
         }),
         Acts::Retention { asked: None } => look(cli, retention::show),
         Acts::Retention { asked: Some(asked) } => {
