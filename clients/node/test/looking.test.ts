@@ -147,6 +147,7 @@ test("a store is moved with its runs, and says where it went", async (t) => {
   const { runId } = await store.runs.submit("w", { a: 1.5 });
   const attempt = await claimed(store);
   await using other = await Store.open(`${store.path}.other`);
+  await other.init();
   const first = await store.graduate(other, { forMs: 1 });
   if (first.state !== "moved") {
     await assert.rejects(store.runs.submit("w"), { name: "SW_ERR_BUSY" });
