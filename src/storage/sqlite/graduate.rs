@@ -47,7 +47,6 @@ const LEFT_BEHIND: &str = "
 SELECT name
 FROM sqlite_schema
 WHERE type = 'table' AND name NOT LIKE 'sw!_%' ESCAPE '!' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'
-ORDER BY name
 LIMIT ?1";
 
 const ANY_HELD: &str = "
@@ -287,7 +286,9 @@ impl GraduatePort for Tx<'_> {
     }
 
     fn left_behind(&mut self) -> Result<Vec<String>> {
-        self.all(LEFT_BEHIND, [LEFT_BEHIND_MAX], |row| row.get(0))
+        let mut names: Vec<String> = self.all(LEFT_BEHIND, [LEFT_BEHIND_MAX], |row| row.get(0))?;
+        names.sort();
+        Ok(names)
     }
 
     fn any_held(&mut self) -> Result<Option<RunKey>> {
