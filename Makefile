@@ -98,7 +98,7 @@ postgres: ## stores in PostgreSQL: contract of a backend, walks of the model, tw
 	scripts/postgres.sh 18 $(POSTGRES_TESTS)
 	SW_POSTGRES_SETTINGS=fsync=off scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --lib \
 		what_a_server_without_fsync_can_promise_is_promised
-	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --test wire
+	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --test wire --test moves
 	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 scripts/postgres-clients.sh
 	@scripts/cluster.sh
 

@@ -17,6 +17,7 @@ use smolwf::ffi::check::sw_store_check;
 use smolwf::ffi::control::{sw_run_cancel, sw_run_fork, sw_run_pause, sw_run_resume, sw_run_retry};
 use smolwf::ffi::event::{sw_event_read, sw_event_wait};
 use smolwf::ffi::explain::sw_run_explain;
+use smolwf::ffi::graduate::sw_store_graduate;
 use smolwf::ffi::list::{sw_run_act_many, sw_run_annotate, sw_run_count, sw_run_list};
 use smolwf::ffi::query::{sw_run_get, sw_run_history};
 use smolwf::ffi::queue::sw_queue_set;
@@ -312,6 +313,12 @@ impl Store {
 
     pub fn compact(&self, pages_max: u32) -> Result<String> {
         document(|out| ask!(sw_store_compact(self.raw, pages_max, out)))
+    }
+
+    /// Takes a move back that was not begun.
+    pub fn stay(&self) -> Result<String> {
+        let (to, with) = (std::ptr::null_mut(), lend(Some(r#"{"abort":true}"#)));
+        document(|out| ask!(sw_store_graduate(self.raw, to, with.0, with.1, out)))
     }
 
     pub fn run_export(&self, id: &str, options: Option<&str>) -> Result<String> {
