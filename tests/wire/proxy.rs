@@ -144,7 +144,13 @@ impl State {
     /// Counts a message, and says whether it is the one.
     fn judge(&mut self, way: Way, message: &[u8]) -> Option<Cut> {
         let is_commit = match way {
-            Way::There => message.starts_with(b"Q") && message[5..].starts_with(b"COMMIT"),
+            Way::There => {
+                let of_power = b"SET LOCAL synchronous_commit = off; COMMIT".as_slice();
+                message.starts_with(b"Q")
+                    && [b"COMMIT".as_slice(), of_power]
+                        .iter()
+                        .any(|is| message[5..].starts_with(is))
+            }
             Way::Back => message.starts_with(b"C") && message[5..].starts_with(b"COMMIT"),
         };
         let counts = if way == Way::There { &mut self.there } else { &mut self.back };

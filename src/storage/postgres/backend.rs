@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::bells::Bells;
 use super::connect::{Common, Connection, Facts};
-use super::doubt::{self, Doubt, Fate};
+use super::doubt::{Doubt, Fate};
 use super::ear::Ear;
 use super::errors;
 use super::migrate;
@@ -314,11 +314,13 @@ impl Backend {
                 return if is_again { Written::Again(error) } else { Written::Done(Err(error)) };
             }
         };
-        if let Err(error) = self.commit(conn) {
+        let is_power = options.call.durability != Durability::Process;
+        if let Err(error) = self.commit(conn, is_power) {
             conn.roll_back();
             return match conn.fault() {
                 Some(state) if errors::may_pass_again(state) => Written::Again(error),
-                _ if doubt::is_left(conn) => {
+                // What was not flushed may be committed.
+                Some(state) if is_power || errors::is_cut(state) => {
                     Written::Doubtful(Doubt::of(conn, (value, news), error))
                 }
                 _ => Written::Done(Err(error)),
@@ -326,7 +328,7 @@ impl Backend {
         }
         let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.store.tally.batch([(options.call.name, took_us)].into_iter());
-        if options.call.durability != Durability::Process {
+        if is_power {
             self.store.tally.synced(false);
         }
         self.tell(conn, news);
@@ -348,9 +350,9 @@ impl Backend {
     }
 
     /// Commits, where a test has the process die at this commit, too.
-    fn commit(&self, conn: &mut Connection) -> Result<()> {
+    fn commit(&self, conn: &mut Connection, is_power: bool) -> Result<()> {
         self.meet_death(false);
-        conn.commit()?;
+        if is_power { conn.commit_then_flush() } else { conn.commit() }?;
         self.meet_death(true);
         Ok(())
     }
@@ -381,11 +383,15 @@ impl Backend {
         if is_safe {
             return Ok(());
         }
-        // Also where nothing may be changed.
-        let options = WriteOptions { is_schema_free: true, ..options };
-        self.write(options, |tx, _| match tx.conn.facts().is_without_fsync {
-            true => Err(no_fsync()),
-            false => tx.leave_a_trace(),
+        let timeout = Duration::from_millis(options.busy_timeout_ms.into());
+        self.until_done(timeout, |conn, _| {
+            if conn.facts().is_without_fsync {
+                return Tried::Done(Err(no_fsync()));
+            }
+            match conn.flush() {
+                Err(error) if is_worth_another(conn) => Tried::Again(error),
+                answer => Tried::Done(answer),
+            }
         })
     }
 

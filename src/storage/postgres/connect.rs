@@ -56,6 +56,15 @@ const LOCK: &str = "
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, pg_advisory_xact_lock($1),
     pg_current_xact_id()::text::bigint";
 
+// A record in the log that no reader of it looks for has the commit wait for the disk, and for standbys that
+// are synchronous.
+const FLUSH: &str = "
+SELECT CASE
+    WHEN pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()
+        OR current_setting('synchronous_standby_names') <> ''
+    THEN pg_logical_emit_message(true, '', '')
+END";
+
 const FATE: &str = "
 SELECT pg_xact_status($1::bigint::text::xid8)";
 
@@ -272,6 +281,28 @@ impl Connection {
             return Ok(());
         }
         Err(Error::internal(format!("the server answered a COMMIT with {done}")))
+    }
+
+    /// Commits, and waits for the disk behind the commit, when the next writer has the lock already: so one
+    /// flush serves all who wait for it. What fails may stand all the same.
+    pub(super) fn commit_then_flush(&mut self) -> Result<()> {
+        let sql = format!(
+            "SET LOCAL synchronous_commit = off; COMMIT; \
+             SELECT pg_logical_emit_message(true, '', ''), pg_xact_status('{}')",
+            self.transaction
+        );
+        let answer = self.link.run(&sql).map_err(|fault| self.failed(&fault))?;
+        let fate = Row::new(&answer, 0).text(1)?.unwrap_or("lost");
+        if fate == "committed" {
+            return Ok(());
+        }
+        Err(Error::internal(format!("the server answered a COMMIT, and it is {fate}")))
+    }
+
+    /// Has all that was seen so far on the disk.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.fault = None;
+        self.run(FLUSH, &[]).map(|_| ())
     }
 
     /// Undoes the transaction. What cannot be undone is a connection that is of no more use.

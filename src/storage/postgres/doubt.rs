@@ -4,7 +4,6 @@
 //! one that reached no disk is given again, and another server has numbers of its own.
 
 use super::connect::Connection;
-use super::errors;
 use crate::domain::news::News;
 use crate::error::{Error, Result};
 
@@ -58,9 +57,4 @@ impl<T> Doubt<T> {
         let sentence = format!("what was written may or may not be stored: {sentence}").into();
         Error::Io { engine_code, sentence }
     }
-}
-
-/// Returns whether a commit that failed so leaves open what became of it.
-pub(super) fn is_left(conn: &Connection) -> bool {
-    conn.fault().is_some_and(errors::is_cut)
 }
