@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { BudgetError, ConflictError, InvalidError, NotFoundError, Store } from "../src/index.js";
-import { claimed, isOfFiles, memory, onDisk } from "./support.js";
+import { claimed, isOfFiles, memory, onDisk, place } from "./support.js";
 
 test("many are submitted and claimed in one commit", async (t) => {
   const store = await memory(t);
@@ -146,7 +146,7 @@ test("a store is moved with its runs, and says where it went", async (t) => {
   const store = await onDisk(t);
   const { runId } = await store.runs.submit("w", { a: 1.5 });
   const attempt = await claimed(store);
-  await using other = await Store.open(`${store.path}.other`);
+  await using other = await Store.open(place(t, "other.db"));
   await other.init();
   const first = await store.graduate(other, { forMs: 1 });
   if (first.state !== "moved") {
