@@ -158,12 +158,13 @@ func TestAHistoryOfAnyMomentReplays(t *testing.T) {
 	work.worker.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	var documents []json.RawMessage
 	work.worker.Hook = func(ctx context.Context, e smolwf.WorkerEvent) context.Context {
+		// In the order in which they are taken.
+		work.mu.Lock()
+		defer work.mu.Unlock()
 		document, err := store.Export(runID, smolwf.ExportOptions{})
 		if err != nil {
 			t.Error(err)
 		}
-		work.mu.Lock()
-		defer work.mu.Unlock()
 		documents = append(documents, document)
 		return ctx
 	}
