@@ -231,11 +231,10 @@ impl Backend {
         doubt: &mut Option<Doubt<T>>,
     ) -> Option<Tried<T>> {
         let held = doubt.as_ref()?;
-        // Behind the lock, so that it is over; with a trace, so that what was seen is as safe as it was to be.
+        // Behind the lock, so that it is over; what was seen is made as safe as it was to be.
         let fate = self.begin(conn, options, left).and_then(|()| {
             let fate = held.fate(conn)?;
-            Tx::new(conn).leave_a_trace()?;
-            conn.commit().map(|()| fate)
+            conn.commit_as(is_power(options)).map(|()| fate)
         });
         match fate {
             Ok(Fate::Stored) => doubt.take().map(|held| {
@@ -314,7 +313,7 @@ impl Backend {
                 return if is_again { Written::Again(error) } else { Written::Done(Err(error)) };
             }
         };
-        let is_power = options.call.durability != Durability::Process;
+        let is_power = is_power(options);
         if let Err(error) = self.commit(conn, is_power) {
             conn.roll_back();
             return match conn.fault() {
@@ -337,7 +336,7 @@ impl Backend {
 
     /// Begins a transaction that sees no other writer until its commit.
     fn begin(&self, conn: &mut Connection, options: &WriteOptions, left: Duration) -> Result<()> {
-        let is_process = options.call.durability == Durability::Process;
+        let is_process = !is_power(options);
         // A migration may be asked for power by who promises less: see `refuse`.
         if conn.facts().is_without_fsync && !is_process && !options.is_schema_free {
             return Err(no_fsync());
@@ -352,7 +351,7 @@ impl Backend {
     /// Commits, where a test has the process die at this commit, too.
     fn commit(&self, conn: &mut Connection, is_power: bool) -> Result<()> {
         self.meet_death(false);
-        if is_power { conn.commit_then_flush() } else { conn.commit() }?;
+        conn.commit_as(is_power)?;
         self.meet_death(true);
         Ok(())
     }
@@ -379,8 +378,7 @@ impl Backend {
     /// Makes what was read up to now as safe as is asked, so that it may be confirmed: what others have
     /// committed without a sync is synced.
     pub fn confirm(&self, options: WriteOptions) -> Result<()> {
-        let is_safe = self.is_read_only || options.call.durability == Durability::Process;
-        if is_safe {
+        if self.is_read_only || !is_power(&options) {
             return Ok(());
         }
         let timeout = Duration::from_millis(options.busy_timeout_ms.into());
@@ -543,6 +541,11 @@ impl Backend {
     pub fn owner_life(&self, id: OwnerId) -> Result<Option<bool>> {
         self.owner_is_alive(id).map(Some)
     }
+}
+
+/// Returns whether a write is to outlive the loss of power.
+fn is_power(options: &WriteOptions) -> bool {
+    options.call.durability != Durability::Process
 }
 
 /// Refuses a schema that is not the newest, and a store that is not in force, inside the transaction that

@@ -283,9 +283,14 @@ impl Connection {
         Err(Error::internal(format!("the server answered a COMMIT with {done}")))
     }
 
+    /// Commits a transaction that saw the lock, to outlive the loss of power or as it was begun.
+    pub(super) fn commit_as(&mut self, is_power: bool) -> Result<()> {
+        if is_power { self.commit_then_flush() } else { self.commit() }
+    }
+
     /// Commits, and waits for the disk behind the commit, when the next writer has the lock already: so one
     /// flush serves all who wait for it. What fails may stand all the same.
-    pub(super) fn commit_then_flush(&mut self) -> Result<()> {
+    fn commit_then_flush(&mut self) -> Result<()> {
         let sql = format!(
             "SET LOCAL synchronous_commit = off; COMMIT; \
              SELECT pg_logical_emit_message(true, '', ''), pg_xact_status('{}')",

@@ -10,10 +10,6 @@ use crate::domain::news::News;
 use crate::domain::port::Port;
 use crate::error::Result;
 
-// A record in the log that no reader of it looks for: a transaction that wrote nothing is not flushed.
-const TRACE: &str = "
-SELECT pg_logical_emit_message(true, '', '')";
-
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {
     pub(super) conn: &'conn mut Connection,
@@ -31,11 +27,6 @@ impl<'conn> Tx<'conn> {
     /// Returns what the transaction is to tell others once it is committed.
     pub(super) fn news(&self) -> News {
         self.news
-    }
-
-    /// Has the commit flush the log, whatever else the transaction does.
-    pub(super) fn leave_a_trace(&mut self) -> Result<()> {
-        self.conn.run(TRACE, &[]).map(|_| ())
     }
 
     /// Returns a key that is greater than all that this process made, in the order of the server's time.
