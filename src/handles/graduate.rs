@@ -94,6 +94,12 @@ impl Entered<'_> {
     {
         self.write_of_any_schema(Call::of(NAME).promising(durability), work)
     }
+
+    /// Has all that the store holds outlive the power, whoever wrote it: the other store is about to be
+    /// told something on the strength of it, and a process that was killed may have left it unsynced.
+    fn settle(&self) -> Result<()> {
+        self.write_marked(Durability::Power, |_, _| Ok(()))
+    }
 }
 
 impl Move<'_> {
@@ -101,6 +107,7 @@ impl Move<'_> {
         let source = self.from.look_at_marked(graduate::look)?;
         let target = self.to.look_at_marked(graduate::look)?;
         if let Some(mark) = source.mark.as_ref().filter(|mark| mark.phase == Phase::Moved) {
+            self.from.settle()?;
             return self.open(&source, &target, mark).map(Step::Done);
         }
         graduate::check_pair(&source, &target)?;
@@ -110,6 +117,7 @@ impl Move<'_> {
             Step::Done(progress) => progress.sums,
         };
         self.check()?;
+        self.to.settle()?;
         let id = move_id.clone();
         let mark = self.from.write_marked(Durability::Power, move |port, now| {
             graduate::decide(port, &id, &sums, now)
@@ -169,11 +177,10 @@ impl Move<'_> {
             let reader = if progress.stage == Stage::Copying { self.from } else { self.to };
             let batch =
                 reader.look_at_marked(|port| copy::read(port, move_id, progress.clone()))?;
-            let is_last = batch.progress().stage == Stage::Ready;
-            let durability = if is_last { Durability::Power } else { Durability::Process };
             let id = move_id.to_owned();
-            progress =
-                self.to.write_marked(durability, move |port, _| copy::put(port, &id, &batch))?;
+            progress = self
+                .to
+                .write_marked(Durability::Process, move |port, _| copy::put(port, &id, &batch))?;
             if self.is_late() {
                 let table = copy::table_of(&progress);
                 let name = |table: Table| self.to.look_at_marked(|port| Ok(port.table_name(table)));

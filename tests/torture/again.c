@@ -74,7 +74,7 @@ static void seed(struct control *control) {
 /* Opens, works a little and closes, as the first process that comes after the loss. */
 static void come_back(const struct control *control, uint32_t flags) {
     char path[FOLDER_BYTES_MAX + 32], id[SW_ID_CAP];
-    snprintf(path, sizeof path, "%s/store.db", control->folder);
+    snprintf(path, sizeof path, "%s/" STORE_NAME, control->folder);
     sw_store_options options = {.struct_size = sizeof options, .flags = flags};
     sw_store *store = NULL;
     uint32_t applied;

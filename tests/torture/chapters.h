@@ -8,5 +8,6 @@
 extern const struct chapter chapters_of_runs[];
 extern const struct chapter chapters_of_waits[];
 extern const struct chapter chapters_of_stores[];
+extern const struct chapter chapters_of_moves[];
 
 #endif

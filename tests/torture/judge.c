@@ -308,10 +308,71 @@ static void work_on(sw_store *store, struct verdict *verdict) {
 
 /* ---------------------------------------------------------------------------------------------- */
 
-static void judge_here(const struct question *question, struct verdict *verdict) {
+static sw_store *opened_as(const struct question *question, const char *name,
+                           struct verdict *verdict) {
     char path[FOLDER_BYTES_MAX + 32];
-    snprintf(path, sizeof path, "%s/store.db", question->folder);
-    sw_store *store = opened(path, question->flags, verdict);
+    snprintf(path, sizeof path, "%s/%s", question->folder, name);
+    return opened(path, question->flags, verdict);
+}
+
+/* Whether a move has begun that far that there is a file for it. */
+static int has_moved_file(const struct question *question) {
+    char path[FOLDER_BYTES_MAX + 32];
+    snprintf(path, sizeof path, "%s/" MOVED_NAME, question->folder);
+    return access(path, F_OK) == 0;
+}
+
+static int is_moved(sw_store *store) {
+    uint32_t applied;
+    return sw_store_init(store, &applied, NULL) == SW_ERR_MOVED;
+}
+
+/* Brings a move to its end, or takes it back. */
+static void move_on(sw_store *store, sw_store *other, const char *options,
+                    struct verdict *verdict) {
+    sw_text *text = NULL;
+    sw_error *err = NULL;
+    int32_t code = sw_store_graduate(store, other, options, SW_NTS, &text, &err);
+    if (code != SW_OK) bad_answer(verdict, options, code, err);
+    sw_text_free(text);
+    sw_error_free(err);
+}
+
+/* A store that is being moved into is not in force while the one that is moved is. */
+static void look_at_other(sw_store *other, struct verdict *verdict) {
+    char *count = rows_of(other, "SELECT count(*) FROM sw_workflow_runs", NULL);
+    if (count != NULL && strcmp(count, "[[0]]") != 0)
+        bad(verdict, "both stores are in force: the other one has %s runs", count);
+    free(count);
+}
+
+/* Answers the store that is in force: the one that was made, or the one that it was moved into. Where
+ * there is to be more work, a move that was cut off is taken up, or taken back. */
+static sw_store *opened_in_force(const struct question *question, struct verdict *verdict) {
+    sw_store *store = opened_as(question, STORE_NAME, verdict);
+    if (store == NULL || !has_moved_file(question)) return store;
+    sw_store *other = opened_as(question, MOVED_NAME, verdict);
+    int is_over = is_moved(store);
+    if (other != NULL && !is_over) look_at_other(other, verdict);
+    if (other != NULL && is_over) move_on(store, other, "{}", verdict);
+    sw_store_close(is_over ? store : other);
+    return is_over ? other : store;
+}
+
+/* Has a move that was cut off go on to its end, or taken back, and answers the store in force then. */
+static sw_store *moved_on(const struct question *question, sw_store *store,
+                          struct verdict *verdict) {
+    if (!has_moved_file(question) || strstr(sw_store_path(store), MOVED_NAME) != NULL) return store;
+    sw_store *other = opened_as(question, MOVED_NAME, verdict);
+    if (other == NULL || !init(other, verdict)) return store;
+    int is_taken_back = verdict->digest % 2 == 0;
+    move_on(store, other, is_taken_back ? "{\"abort\":true}" : "{}", verdict);
+    sw_store_close(is_taken_back ? other : store);
+    return is_taken_back ? store : other;
+}
+
+static void judge_here(const struct question *question, struct verdict *verdict) {
+    sw_store *store = opened_in_force(question, verdict);
     if (store == NULL) return;
     verdict->digest = digest_of(store, verdict);
     if (init(store, verdict)) {
@@ -319,6 +380,7 @@ static void judge_here(const struct question *question, struct verdict *verdict)
         look_for_facts(question, store, verdict);
         look_for_undone(question, store, verdict);
         if (question->is_worked_on && !verdict->is_bad) {
+            store = moved_on(question, store, verdict);
             work_on(store, verdict);
             look_through(store, "the check after more work", verdict);
         }

@@ -40,7 +40,8 @@ int file_of(const char *name) {
     if (ends_in(name, "-journal")) return FILE_JOURNAL;
     if (ends_in(name, "-shm")) return FILE_INDEX;
     if (ends_in(name, "-smolwf")) return FILE_SIDE;
-    return strcmp(name, "store.db") == 0 ? FILE_DATABASE : FILE_COPY;
+    int is_store = strcmp(name, STORE_NAME) == 0 || strcmp(name, MOVED_NAME) == 0;
+    return is_store ? FILE_DATABASE : FILE_COPY;
 }
 
 int is_kept(int file) { return file != FILE_INDEX && file != FILE_SIDE; }

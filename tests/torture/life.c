@@ -162,7 +162,8 @@ int life_open(struct life *life) {
     expect(life, "11", "SELECT max(id) FROM sw_migrations");
     life->is_process = 0;
     int32_t code = DO(life, sw_store_init, life->store, &applied, &life->err);
-    if (code == SW_OK) return 0;
+    int is_of_move = life->is_moving && (code == SW_ERR_MOVED || code == SW_ERR_BUSY);
+    if (code == SW_OK || is_of_move) return 0;
     life_close(life);
     return life_disappointed(life, "sw_store_init", __LINE__, SW_OK, code);
 }

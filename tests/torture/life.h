@@ -24,6 +24,7 @@ struct life {
     int is_process; /* whether what the next call answers is of SW_DURABILITY_PROCESS */
     int was_process; /* the same of the last call */
     int must_reopen; /* a call answered that the store must be opened again */
+    int is_moving; /* a move was begun, and has not answered that it is done */
     int turn; /* names all that a chapter makes, so that each turn has its own */
     char name[64];
     /* Freed after each chapter. */

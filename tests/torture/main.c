@@ -93,7 +93,7 @@ static int one(struct sweep *sweep, char **rest) {
 }
 
 /* Threads that share a handle cannot open it again each by itself, as a store that is poisoned asks. */
-static const char *const works_with_errors[] = {"power", "process", "processes", NULL};
+static const char *const works_with_errors[] = {"power", "process", "processes", "moves", NULL};
 
 static int errors(struct sweep *sweep, char **rest) {
     uint64_t seed = strtoull(rest[0], NULL, 10);

@@ -125,7 +125,7 @@ static int play_keeping(struct life *life) {
     expect(life, "0", "SELECT count(*) FROM sw_retention");
     MUST(life, SW_OK, sw_retention_set, life->store, NULL, 0, &life->err);
     MUST(life, SW_OK, sw_store_compact, life->store, 0, text_of(life), &life->err);
-    /* Whole moves, which take the store away, are cut off by tests/moves.rs. */
+    /* Whole moves, which take the store away, are a chapter of their own: play_moves.c. */
     MUST(life, SW_OK, sw_store_graduate, life->store, NULL, "{\"abort\":true}", SW_NTS,
          text_of(life), &life->err);
     return 0;

@@ -79,6 +79,10 @@ struct name {
     char text[112];
 };
 
+/* Files in the folder: the store, and the one that it is moved into. */
+#define STORE_NAME "store.db"
+#define MOVED_NAME "moved.db"
+
 enum { NAMES_MAX = 256, FOLDER_BYTES_MAX = 200 };
 
 enum { OPERATIONS_KEPT = 1 << 16 };

@@ -16,6 +16,8 @@ enum { TRIES = 5, THREADS_MAX = 4 };
 static const struct chapter *const all_chapters[] = {chapters_of_runs, chapters_of_waits,
                                                      chapters_of_stores, NULL};
 static const struct chapter *const chapters_at_once[] = {chapters_of_runs, NULL};
+static const struct chapter *const chapters_with_a_move[] = {chapters_of_runs, chapters_of_moves,
+                                                             chapters_of_waits, NULL};
 
 /* One schema at a time. */
 static int begin_with_migrations(struct life *life) {
@@ -37,6 +39,8 @@ const struct work works[] = {
     {"power", CLOCK, SW_DURABILITY_POWER, 1, 1, all_chapters, life_open},
     {"process", CLOCK, SW_DURABILITY_PROCESS, 1, 1, all_chapters, life_open},
     {"migrate", CLOCK, SW_DURABILITY_POWER, 1, 1, chapters_at_once, begin_with_migrations},
+    {"moves", CLOCK, SW_DURABILITY_POWER, 1, 1, chapters_with_a_move, life_open},
+    {"lazy-moves", CLOCK, SW_DURABILITY_PROCESS, 1, 1, chapters_with_a_move, life_open},
     {"threads", 0, SW_DURABILITY_POWER, 3, 1, chapters_at_once, life_open},
     {"processes", 0, SW_DURABILITY_POWER, 1, 2, chapters_at_once, life_open},
     {"mixed", 0, SW_DURABILITY_PROCESS, 2, 2, chapters_at_once, life_open},
@@ -144,7 +148,7 @@ static int do_here(const struct work *work, struct control *control, const char 
                         .folder = control->folder,
                         .durability = work->durability,
                         .flags = work->flags};
-    snprintf(life.path, sizeof life.path, "%s/store.db", control->folder);
+    snprintf(life.path, sizeof life.path, "%s/" STORE_NAME, control->folder);
     int code = work->threads > 1 ? do_in_threads(work, &life, who) : do_alone(work, &life, who);
     sw_error_free(life.err);
     return code;

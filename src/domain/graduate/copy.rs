@@ -18,13 +18,6 @@ pub struct Batch {
     rows: Vec<Vec<Cell>>,
 }
 
-impl Batch {
-    /// Returns where the copier stands once the batch is there.
-    pub fn progress(&self) -> &Progress {
-        &self.to
-    }
-}
-
 const PORTION: Portion = Portion { rows: GRADUATE_ROWS, bytes: GRADUATE_BYTES };
 
 /// Returns the table that is next.
