@@ -137,6 +137,15 @@ fn what_is_carried_goes_on_where_it_stood() {
     }
 }
 
+/// A store that is moved goes on in the other one where it stood, and one whose move is taken back in itself.
+#[test]
+fn a_store_that_is_moved_goes_on_where_it_stood() {
+    let seen = walk("moves", (6, 300), &[]);
+    for told in [("graduate", 0), ("graduate", 2)] {
+        assert!(seen.answers.contains_key(&told), "never came to that: {told:?}");
+    }
+}
+
 /// All promises that the model knows of, through every function, in files and in memory.
 #[test]
 fn whatever_is_called_in_which_order_the_model_knows_the_answer() {
@@ -177,7 +186,7 @@ fn the_server_answers_as_the_file_and_the_model_do() {
         walk(kind, (rounds, steps), &[]);
     }
     lay("found");
-    let is_of_files = |name: &str| ["crash", "backup"].contains(&name);
+    let is_of_files = |name: &str| ["crash", "backup", "graduate"].contains(&name);
     for (name, script) in &walks::found() {
         if script.deeds.iter().any(|deed| is_of_files(&deed.name)) {
             continue;
@@ -191,8 +200,13 @@ fn the_server_answers_as_the_file_and_the_model_do() {
 /// Walks, how many of them and how long: those of the tests above, fewer, but for those that kill and copy by
 /// the files of a store.
 #[cfg(feature = "postgres")]
-const ON_A_SERVER: [(&str, u64, u64); 4] =
-    [("plain", 4, 300), ("acts", 2, 300), ("prunes", 2, 300), ("carrying", 2, 300)];
+const ON_A_SERVER: [(&str, u64, u64); 5] = [
+    ("plain", 4, 300),
+    ("acts", 2, 300),
+    ("prunes", 2, 300),
+    ("carrying", 2, 300),
+    ("moves", 2, 200),
+];
 
 /// What walks have found once, in the fewest deeds that showed it.
 #[test]

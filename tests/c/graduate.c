@@ -66,6 +66,7 @@ TEST(runs_go_on_in_the_other_store_and_the_old_one_says_where) {
 TEST(a_move_goes_on_call_by_call_and_is_taken_back_until_it_is_decided) {
     sw_store *here = store_in_memory(), *there = store_in_memory();
     struct run_id id = submit(here, "w", NULL);
+    sw_attempt *attempt = claim(here);
     sw_text *text = NULL;
     int32_t code = CODE_OF(move_code(here, there, "{\"for_ms\":1}", &text));
     REQUIRE(code == SW_TIMEOUT || code == SW_OK);
@@ -80,7 +81,12 @@ TEST(a_move_goes_on_call_by_call_and_is_taken_back_until_it_is_decided) {
         CHECK_TEXT("in_force", value_in(report, "state")->text);
         submit_is(SW_OK, here);
         submit_is(SW_ERR_MOVED, there);
+        /* It was released behind its back. */
+        CHECK_CODE(SW_ERR_LEASE_LOST, sw_attempt_heartbeat(attempt, 0, ERR));
+        CHECK_CODE(SW_ERR_LEASE_LOST, sw_attempt_complete(attempt, NTS("1"), ERR));
+        CHECK_CODE(SW_OK, sw_attempt_release(attempt, 0, ERR));
     }
+    sw_attempt_free(attempt);
     move(here, there);
     CHECK_CODE(SW_ERR_MOVED, move_code(here, NULL, "{\"abort\":true}", &text));
     check_whole(there);

@@ -152,6 +152,13 @@ impl Drive {
         drive
     }
 
+    /// A walk on which the store itself is moved as well.
+    pub fn with_moves(seed: u64) -> Drive {
+        let mut drive = Drive::with_carrying(seed);
+        drive.operations.push((4, "graduate", Drive::graduate));
+        drive
+    }
+
     /// Makes so many operations, and counts in `seen` which answered what.
     pub fn run(&mut self, steps: usize, seen: &mut BTreeMap<(&'static str, i32), u32>) {
         for step in 0..steps {

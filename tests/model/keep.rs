@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::drive::Drive;
-use super::oracle::{Said, State};
+use super::oracle::{OK, Said, State, TIMEOUT, said};
 use super::page::narrow;
 use super::world::{open, strip_document};
 
@@ -60,6 +60,25 @@ impl Drive {
         self.note("crash".into());
         self.die_all(&copy_files);
         None
+    }
+
+    /// The store is moved into another file, where all goes on; what runs is given back. What an attempt is
+    /// answered whose run was given back behind it stands in tests/c/graduate.c: it is freed here.
+    pub fn graduate(&mut self) -> Option<(Said, Said)> {
+        let (at, way) = (self.some_handle(), self.pick(&["whole", "in parts", "taken back"]));
+        self.note(format!("move the store, {way}"));
+        let held: Vec<u64> = self.held.keys().copied().collect();
+        held.into_iter().for_each(|id| self.drop_held(id));
+        for number in self.oracle.handles.clone() {
+            self.oracle.give_back_all(number);
+        }
+        let closed = self.world.graduate(at, way, &mut self.oracle);
+        let code = if closed.is_empty() { TIMEOUT } else { OK };
+        for number in closed {
+            self.oracle.close(number);
+        }
+        self.look();
+        Some((said(code), said(code)))
     }
 
     /// Everybody dies; `rest` says what is left of the files.

@@ -401,6 +401,13 @@ impl Oracle {
 
     /// An orderly close gives back what the handle holds and charges nothing (P13).
     pub fn close(&mut self, handle: u64) {
+        self.give_back_all(handle);
+        self.handles.remove(&handle);
+        self.owners.retain(|owner| *owner != handle);
+    }
+
+    /// Gives back what runs by a handle, or ends it where it must end.
+    pub fn give_back_all(&mut self, handle: u64) {
         for key in self.held_by(handle, i64::MAX) {
             if let Some(stop) = self.must_end(key) {
                 self.close_attempt(key, stopped(stop), stop_error(stop));
@@ -410,7 +417,5 @@ impl Oracle {
                 self.give_back(key, 0);
             }
         }
-        self.handles.remove(&handle);
-        self.owners.retain(|owner| *owner != handle);
     }
 }

@@ -184,7 +184,7 @@ impl Drive {
     }
 
     /// Pages move, and a move of the store that was not begun is taken back: nothing that anybody sees. Whole
-    /// moves, which take the store away from who works on it, stand in tests/moves.rs.
+    /// moves are a walk of their own.
     pub fn compact(&mut self) -> Option<(Said, Said)> {
         let (at, pages_max) = (self.some_handle(), self.pick(&[0, 1, 7]));
         self.note(format!("compact {pages_max}"));

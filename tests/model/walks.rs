@@ -25,6 +25,7 @@ pub fn named(walk: &str, seed: u64) -> Drive {
         "deaths" => Drive::with_deaths,
         "prunes" => Drive::with_prunes,
         "carrying" => Drive::with_carrying,
+        "moves" => Drive::with_moves,
         "whole" => Drive::whole,
         "memory" => Drive::in_memory,
         #[cfg(feature = "plant")]

@@ -96,6 +96,31 @@ impl World {
         dead.iter().map(|handle| handle.number).collect()
     }
 
+    /// Moves the store into another file, in parts if that is asked for, and goes on there with as many
+    /// handles; or takes the move back half-way. Returns the numbers of handles that are closed.
+    pub fn graduate(&mut self, at: usize, way: &str, oracle: &mut Oracle) -> Vec<u64> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let (from, to) = (&self.handles[at].store, open_promising(&path, self.durability));
+        to.advance_clock(oracle.now - to.now_ms()).unwrap();
+        let for_ms = if way == "whole" { "{}" } else { r#"{"for_ms":1}"# };
+        while !from.graduate(&to, for_ms).unwrap() {
+            if way == "taken back" {
+                assert!(from.graduate(&to, r#"{"abort":true}"#).unwrap());
+                to.close();
+                return Vec::new();
+            }
+        }
+        to.close();
+        let closed = std::mem::take(&mut self.handles);
+        closed.iter().for_each(|handle| handle.store.close());
+        self.moved = Some((folder, path));
+        for _ in 0..closed.len() {
+            self.open(oracle);
+        }
+        closed.iter().map(|handle| handle.number).collect()
+    }
+
     /// Opens one more handle and brings all to one time.
     pub fn open(&mut self, oracle: &mut Oracle) {
         let store = match self.in_memory {

@@ -321,6 +321,13 @@ impl Store {
         document(|out| ask!(sw_store_graduate(self.raw, to, with.0, with.1, out)))
     }
 
+    /// Moves it into another one; says whether it is at its end.
+    pub fn graduate(&self, to: &Store, options: &str) -> Result<bool> {
+        let with = lend(Some(options));
+        let told = texted(|out| ask!(sw_store_graduate(self.raw, to.raw, with.0, with.1, out)))?;
+        Ok(told.0 == 0)
+    }
+
     pub fn run_export(&self, id: &str, options: Option<&str>) -> Result<String> {
         let (id, with) = (lend(id), lend(options));
         document(|out| ask!(sw_run_export(self.raw, id.0, id.1, with.0, with.1, out)))
