@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { onAbort } from "./abort.js";
 import { again } from "./again.js";
@@ -38,6 +39,8 @@ export interface WorkOptions extends TellOptions {
 }
 
 const GRACE_MS = 25_000;
+/** How long what is to end may have to wait for a claim that is under way. */
+const CLAIM_MS = 1_000;
 
 /** A process that dies frees its runs at once; a thread that is terminated leaves no trace. */
 const LEASE = isMainThread ? "while-alive" : undefined;
@@ -52,6 +55,8 @@ export class Worker implements AsyncDisposable {
   readonly #teller: Teller;
   readonly #running = new Set<Attempt>();
   readonly #claiming = new AbortController();
+  /** The claim that is being made, or the last one. */
+  #underWay: Promise<void> = Promise.resolve();
   #hasRoom: (() => void) | undefined;
   #forgetSignals: (() => void) | undefined;
   #grace: NodeJS.Timeout | undefined;
@@ -126,7 +131,13 @@ export class Worker implements AsyncDisposable {
     this.#endedBy ??= reason;
     this.#claiming.abort(reason);
     clearTimeout(this.#grace);
-    for (const attempt of this.#running) attempt.calls.stop(this.#endedBy);
+    void this.#tellToEnd(this.#endedBy);
+  }
+
+  /** A claim under way may still look once: what is given back must not fall to it. */
+  async #tellToEnd(reason: Error): Promise<void> {
+    await Promise.race([this.#underWay, pause(CLAIM_MS, undefined, { ref: false })]);
+    for (const attempt of this.#running) attempt.calls.stop(reason);
   }
 
   /** The store cannot go on. */
@@ -142,7 +153,10 @@ export class Worker implements AsyncDisposable {
     while (!signal.aborted) {
       const room = (this.#options.concurrency ?? 1) - this.#running.size;
       if (room <= 0) await this.#room();
-      else await this.#claim(claims, room);
+      else {
+        this.#underWay = this.#claim(claims, room);
+        await this.#underWay;
+      }
       // Whoever was first asks last next time.
       claims.push(...claims.splice(0, 1));
     }

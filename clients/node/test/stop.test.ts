@@ -77,6 +77,40 @@ test("a function that never ends is given back after the grace time, and refused
   for (const call of late) await assert.rejects(async () => call(), LeaseLostError);
 });
 
+test("a run that a stop gives back is not taken by a claim that was under way", async (t) => {
+  const store = await memory(t);
+  const { begun, begin } = beginning();
+  const [under, way] = [beginning(), beginning()];
+  const events: string[] = [];
+  const heeds = workflow("heeds", async (attempt) => {
+    begin();
+    await told(attempt);
+  });
+  const claimFirst = store.runs.claimFirst.bind(store.runs);
+  let claims = 0;
+  store.runs.claimFirst = async (options, max, how) => {
+    claims += 1;
+    if (claims === 1) return claimFirst(options, max, how);
+    under.begin();
+    await way.begun;
+    events.push("the claim looks once more");
+    return claimFirst(options, max, { waitMs: 0 });
+  };
+  const { runId } = await store.runs.submit(heeds, null);
+  const onEvent = ({ event }: WorkerEvent): unknown => events.push(event);
+  const worker = store.worker([heeds], { concurrency: 2, hooks: { onEvent }, log: "off" });
+  await Promise.all([begun, under.begun]);
+  const stopped = [worker.stop(), worker.stop()];
+  for (let turn = 0; turn < 50; turn++) {
+    assert.equal((await store.runs.get(runId)).state, "running");
+  }
+  way.begin();
+  await Promise.all(stopped);
+  assert.deepEqual(events, ["claimed", "the claim looks once more", "released"]);
+  const { state, attempts, tries } = await store.runs.get(runId);
+  assert.deepEqual([state, attempts, tries], ["pending", 1, 0]);
+});
+
 test("an attempt that is told to end begins nothing more", async (t) => {
   const store = await memory(t);
   const { begun, begin } = beginning();

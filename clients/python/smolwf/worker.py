@@ -27,6 +27,8 @@ from .workflows import Workflow, run_session
 GRACE_MS = 25_000
 #: How long work that was told to end may take to do so before its run is given back.
 TOLD_S = 1.0
+#: Between two looks whether a claim is still under way.
+CLAIM_S = 0.005
 #: Between two looks at running attempts, and how much longer than a look it is at least.
 LOOK_S, LOOK_SHARE = 0.05, 9
 #: How often the attempts are looked at when nothing is heard of the store.
@@ -78,6 +80,7 @@ class Worker:
         self._is_ending = False
         self._threads: list[threading.Thread] = []
         self._sessions: set[Session] = set()
+        self._claims_under_way = 0
         self._lock = threading.Lock()
         self._error: Optional[BaseException] = None
         self._process = os.getpid()
@@ -186,6 +189,7 @@ class Worker:
         def delayed(error: Error) -> None:
             self._teller.tell("delayed", call="claim", error=error)
 
+        self._counts_claims(1)
         try:
             claim = self._claims.wait
             return patiently(lambda: claim(None, self._stop), self._stopped.wait, delayed)
@@ -193,6 +197,12 @@ class Worker:
             if may_pass(error):
                 return None  # stopped meanwhile
             raise
+        finally:
+            self._counts_claims(-1)
+
+    def _counts_claims(self, change: int) -> None:
+        with self._lock:
+            self._claims_under_way += change
 
     def _run(self, attempt: Attempt) -> None:
         session = Session(attempt, self._teller)
@@ -275,7 +285,11 @@ class Worker:
         return seen
 
     def _end_attempts(self) -> None:
-        """Tells those that still run to end, and gives back what they leave behind."""
+        """Tells those that still run to end, and gives back what they leave behind. A claim under
+        way may still look once: what is given back must not fall to it."""
+        ends_at = time.monotonic() + TOLD_S
+        while self._claims_under_way and time.monotonic() < ends_at:
+            time.sleep(CLAIM_S)
         self._is_ending = True
         for session in self._running():
             session.told.fire("stopped")

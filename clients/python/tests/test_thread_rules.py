@@ -624,3 +624,46 @@ def test_handles_and_steps_are_typed(store: Store) -> None:
     later = length.submit(store, "word")
     with pytest.raises(smolwf.TimedOut):
         later.result(0)
+
+
+def test_a_run_that_a_stop_gives_back_is_not_taken_by_a_claim_that_was_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, under_way, gate = threading.Event(), threading.Event(), threading.Event()
+    too_early: list[Any] = []
+
+    @smolwf.workflow
+    def flow(context: Context, args: Any) -> None:
+        begun.set()
+        assert context.told.wait(30)
+
+    def hook(event: smolwf.Event) -> None:
+        if event["event"] == "released" and not gate.is_set():
+            too_early.append(event)
+
+    monkeypatch.setattr("smolwf.worker.TOLD_S", 30)  # however slow the machine is
+    with Store.open(tmp_path / "a.db") as store:
+        run_id = flow.submit(store)
+        worker = Worker(store, [flow], threads=2, hook=hook)
+        claim = worker._claims.wait
+
+        def wait(wait_ms: Any, stop: Any) -> Any:
+            attempt = claim(wait_ms, stop)
+            if attempt is None:
+                under_way.set()
+                assert gate.wait(30)
+                attempt = claim(0, stop)  # it looks once more
+            return attempt
+
+        monkeypatch.setattr(worker._claims, "wait", wait)
+        with worker:
+            assert begun.wait(30)
+            worker.stop()
+            worker.stop()
+            assert under_way.wait(30)
+            for _ in range(50):
+                assert store.run(run_id)["state"] == "running"
+            gate.set()
+        assert too_early == []
+        run = store.run(run_id)
+        assert (run["state"], run["attempts"], run["tries"]) == ("pending", 1, 0)
