@@ -68,6 +68,7 @@ as_plain "$bin/initdb" -D "$room/data" -U postgres -E UTF8 --locale=C -A trust -
     # Roles of this name must know their password.
     echo "local all sw_guarded scram-sha-256"
     echo "local all all trust"
+    echo "local replication all trust"
     [ -z "${SW_POSTGRES_HBA:-}" ] || echo "$SW_POSTGRES_HBA"
 } >"$room/data/pg_hba.conf"
 {

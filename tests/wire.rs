@@ -19,5 +19,7 @@ mod cuts;
 mod proxy;
 #[path = "wire/server.rs"]
 mod server;
+#[path = "wire/standby.rs"]
+mod standby;
 #[path = "wire/workload.rs"]
 mod workload;
