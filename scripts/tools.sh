@@ -22,6 +22,7 @@ unshare:util-linux ip:iproute2
 FILES='
 /usr/include/sqlite3.h:libsqlite3-dev
 /usr/share/java/jna.jar:libjna-java
+/usr/sbin/pgbouncer:pgbouncer
 '
 
 missing_packages() {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::clock::{Keys, ServerClock};
@@ -45,8 +46,8 @@ SELECT current_setting('server_encoding'), current_setting('fsync'),
     (extract(epoch FROM greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000000)::bigint
 FROM pg_stat_bgwriter AS b";
 
-const HOST_PATH: &str = "
-SELECT pg_catalog.current_setting('search_path')";
+const SESSION: &str = "
+SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path')";
 
 const CLOCK: &str = "
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -85,6 +86,8 @@ pub(super) struct Facts {
 pub(super) struct Common {
     pub(super) clock: Arc<ServerClock>,
     pub(super) keys: Keys,
+    /// A pooler is between, and gives each connection a session of its own.
+    is_by_good_pooler: AtomicBool,
 }
 
 /// A connection to a store.
@@ -110,10 +113,24 @@ impl Connection {
         common: &Arc<Common>,
         timeout: Duration,
     ) -> Result<Connection> {
+        let mut conn = Connection::bare(place, common, timeout)?;
+        let session = conn.session()?;
+        if session != conn.link.process() && !common.is_by_good_pooler.load(Ordering::Relaxed) {
+            conn.refuse_shared(session, Connection::bare(place, common, timeout)?)?;
+            common.is_by_good_pooler.store(true, Ordering::Relaxed);
+        }
+        conn.command(SETTINGS)?;
+        conn.learn_facts()?;
+        conn.learn_time()?;
+        Ok(conn)
+    }
+
+    /// Connects, and leaves the session as it is.
+    fn bare(place: &Place, common: &Arc<Common>, timeout: Duration) -> Result<Connection> {
         let connected = Link::connect(&place.params(), timeout)?;
         let link = connected.map_err(|fault| unreachable(place, &fault))?;
         check_version(link.server_version())?;
-        let mut conn = Connection {
+        Ok(Connection {
             link,
             schema: format!("\"{}\"", place.schema),
             common: Arc::clone(common),
@@ -122,12 +139,26 @@ impl Connection {
             prepared: HashMap::new(),
             fault: None,
             transaction: 0,
-        };
-        conn.host_path = Row::new(&conn.run_once(HOST_PATH, &[])?, 0).get(0)?;
-        conn.command(SETTINGS)?;
-        conn.learn_facts()?;
-        conn.learn_time()?;
-        Ok(conn)
+        })
+    }
+
+    /// Returns the number of the server's process that serves it. It is not the one that was told at the
+    /// connect where a pooler answered that.
+    fn session(&mut self) -> Result<i32> {
+        let answer = self.run_once(SESSION, &[])?;
+        let row = Row::new(&answer, 0);
+        self.host_path = row.get(1)?;
+        row.get(0)
+    }
+
+    /// Refuses a pooler that shares sessions between transactions: locks of owners, LISTEN and prepared
+    /// statements are of a session. What another connection has in a transaction is the session in which
+    /// this one was last, or it finds another one then. Nothing is set or prepared yet on sessions that are
+    /// somebody else's as well.
+    fn refuse_shared(&mut self, session: i32, mut other: Connection) -> Result<()> {
+        other.begin("BEGIN")?;
+        let is_shared = other.session()? == session || self.session()? != session;
+        if is_shared { Err(errors::pooled()) } else { Ok(()) }
     }
 
     /// Connects to a store that was open: that its server is away now is no fault of what names it.

@@ -60,6 +60,7 @@ pub(super) fn map(fault: &Fault) -> Error {
         "55P03" | "57014" => {
             Error::Busy("another transaction kept a lock for the whole time-out".into())
         }
+        "26000" | "42P05" => pooled(),
         "22021" => Error::invalid("a text holds a NUL, which PostgreSQL cannot store"),
         "54000" | "22001" => Error::TooBig("a row is larger than PostgreSQL can hold".into()),
         _ => match &state[..2] {
@@ -71,6 +72,15 @@ pub(super) fn map(fault: &Fault) -> Error {
             _ => Error::internal(format!("PostgreSQL answered {state}: {text}")),
         },
     }
+}
+
+/// Says that a pooler is between that cannot be worked through.
+pub(super) fn pooled() -> Error {
+    Error::Unsupported(
+        "a pooler gives each transaction another session of the server, as PgBouncer does in transaction mode: \
+         connect to the server itself, or to a pool in session mode"
+            .into(),
+    )
 }
 
 /// Says that the server holds what the schema does not allow.

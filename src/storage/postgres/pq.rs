@@ -86,6 +86,7 @@ functions! {
     PQsocket: fn(*const PgConn) -> c_int;
     PQerrorMessage: fn(*const PgConn) -> *const c_char;
     PQserverVersion: fn(*const PgConn) -> c_int;
+    PQbackendPID: fn(*const PgConn) -> c_int;
     PQtransactionStatus: fn(*const PgConn) -> c_int;
     PQsetErrorVerbosity: fn(*mut PgConn, c_int) -> c_int;
     PQsetNoticeReceiver: fn(*mut PgConn, Silence, *mut c_void) -> *const c_void;
@@ -259,6 +260,12 @@ impl Link {
     pub(super) fn server_version(&self) -> i32 {
         // SAFETY: the connection is there.
         unsafe { (self.pq.PQserverVersion)(self.conn.as_ptr()) }
+    }
+
+    /// Returns the number of the process that serves it, as whoever answered has told.
+    pub(super) fn process(&self) -> i32 {
+        // SAFETY: the connection is there.
+        unsafe { (self.pq.PQbackendPID)(self.conn.as_ptr()) }
     }
 
     /// Returns whether it stands and no transaction is open on it.
