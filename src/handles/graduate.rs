@@ -206,17 +206,20 @@ impl Move<'_> {
         ))
     }
 
-    /// Opens the other store by what this one says, and notes that here.
+    /// Opens the other store by what this one says, and notes that here. One that is still receiving has lost
+    /// that it was opened, whatever is noted: nothing was acknowledged there since.
     fn open(&self, source: &Seen, target: &Seen, mark: &Mark) -> Result<Report> {
         let is_ours =
             |theirs: &Mark| theirs.phase == Phase::Receiving && theirs.move_id == mark.move_id;
-        if target.mark.as_ref().is_some_and(is_ours) && !mark.is_open {
+        if target.mark.as_ref().is_some_and(is_ours) {
             let (id, identity) = (mark.move_id.clone(), source.identity.clone());
             self.to.write_marked(Durability::Power, move |port, now| {
                 graduate::open(port, &id, &identity, now)
             })?;
         } else if !target.is_opened_from(source) {
             return Err(mark.refusal());
+        } else if !mark.is_open {
+            self.to.settle()?;
         }
         if !mark.is_open {
             let id = mark.move_id.clone();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
@@ -27,7 +27,9 @@ impl Pooler {
         let mut child =
             Command::new(script).args([mode, &connections.to_string()]).spawn().unwrap();
         let folder = server.room.join("pooler");
+        let until = Instant::now() + Duration::from_secs(60);
         while !folder.join(".s.PGSQL.5432").exists() {
+            assert!(Instant::now() < until, "it does not come up");
             if let Some(status) = child.try_wait().unwrap() {
                 assert_eq!(status.code(), Some(3), "it ended");
                 assert!(std::env::var("SW_REQUIRE_ALL").is_err(), "pgbouncer is missing");

@@ -18,6 +18,9 @@ use crate::os;
 /// The first version whose statements and settings are these.
 const VERSION_MIN: i32 = 140_000;
 
+/// How often is looked whether a pooler shares sessions.
+const POOLER_LOOKS: u32 = 5;
+
 /// What every connection has, whatever the server, the database or the role would have it be. Plans hang
 /// on no value, names on no path, and what is read on no setting. A server that hears nothing of a machine
 /// that was cut off looks within seconds whether it is there: its owners' locks wait for that.
@@ -154,11 +157,17 @@ impl Connection {
     /// Refuses a pooler that shares sessions between transactions: locks of owners, LISTEN and prepared
     /// statements are of a session. What another connection has in a transaction is the session in which
     /// this one was last, or it finds another one then. Nothing is set or prepared yet on sessions that are
-    /// somebody else's as well.
+    /// somebody else's as well. Others who work there may hide it for a moment, hence some looks.
     fn refuse_shared(&mut self, session: i32, mut other: Connection) -> Result<()> {
-        other.begin("BEGIN")?;
-        let is_shared = other.session()? == session || self.session()? != session;
-        if is_shared { Err(errors::pooled()) } else { Ok(()) }
+        for _ in 0..POOLER_LOOKS {
+            other.begin("BEGIN")?;
+            let is_shared = other.session()? == session || self.session()? != session;
+            other.roll_back();
+            if is_shared || self.session()? != session {
+                return Err(errors::pooled());
+            }
+        }
+        Ok(())
     }
 
     /// Connects to a store that was open: that its server is away now is no fault of what names it.

@@ -100,7 +100,9 @@ fn open_named(
 }
 
 fn refused(error: Error, new: Option<New>, identity: &os::Identity) -> Refused {
-    let is_missing = matches!(error, Error::CannotOpen { .. } | Error::WalLost(_));
+    // SQLite looks at a database by its name, too, and says an I/O error where that is gone.
+    let is_missing =
+        matches!(error, Error::CannotOpen { .. } | Error::WalLost(_) | Error::Io { .. });
     let is_in_the_making = new.is_none() && identity.size == 0 && is_missing;
     if let Some(new) = new {
         new.take_back();
