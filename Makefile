@@ -34,7 +34,7 @@ BENCH = benches/Cargo.toml
 BENCH_BUILT = $(or $(CARGO_TARGET_DIR),benches/target)/release/bench
 
 .PHONY: plants sanitize miri help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
-	python polyglot other postgres cluster gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz clippy-bench format bench curves bench-once header documents \
+	python polyglot other postgres cluster gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz clippy-bench format bench bench-postgres curves bench-once header documents \
 	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
@@ -194,6 +194,13 @@ BENCH_RUN = $(CARGO) build --release --locked --manifest-path $(BENCH) && \
 
 bench: build ## how fast it is, beside the limits of this machine: docs/PERFORMANCE.md; ROWS=step,open picks
 	$(BENCH_RUN) --json target/bench/$(if $(ROWS),some,results).json $(ROWS)
+
+# A server in memory would be none: its files lie below TMPDIR, as all of a bench does.
+bench-postgres: ## stores on a server of PostgreSQL, beside its own pgbench
+	CARGO_TARGET_DIR=target/postgres $(CARGO) library --locked --features postgres
+	$(CARGO) build --release --locked --manifest-path $(BENCH)
+	SMOLWF_LIBRARY=$$PWD/target/postgres/release/libsmolwf.so scripts/postgres.sh 15 \
+		$(BENCH_BUILT) --json target/bench/postgres.json $(or $(ROWS),server)
 
 curves: build ## how rates go with threads, processes, payloads and history: draws docs/pictures/curve-*.svg
 	$(BENCH_RUN) --json target/bench/curves.json curve

@@ -38,7 +38,12 @@ follow() {
 catch_up() {
     local now
     now=$(ask "$room" 'SELECT pg_current_wal_flush_lsn()')
-    until [ "$(ask "$second" "SELECT pg_last_wal_replay_lsn() >= '$now'")" = t ]; do sleep 0.05; done
+    for _ in $(seq 600); do
+        [ "$(ask "$second" "SELECT pg_last_wal_replay_lsn() >= '$now'")" != t ] || return 0
+        sleep 0.05
+    done
+    echo "the standby does not follow" >&2
+    return 1
 }
 
 self=$(realpath "$0")
@@ -57,9 +62,9 @@ promote)
     control "$second" promote
     ;;
 restore)
-    control "$second" -m immediate stop
+    control "$second" -m immediate stop || true
     rm -rf "$second"
-    control "$room" start
+    control "$room" status || control "$room" start
     ;;
 *)
     sed -n 's/^# \{0,1\}//p' "$self" >&2

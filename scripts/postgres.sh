@@ -43,8 +43,10 @@ as_plain() {
 }
 
 stop() {
-    [ ! -e "$room/data/postmaster.pid" ] ||
-        as_plain "$bin/pg_ctl" -D "$room/data" -m immediate -s stop || true
+    local data
+    for data in "$room/data" "$room/standby/data"; do # of scripts/postgres-standby.sh
+        [ ! -e "$data/postmaster.pid" ] || as_plain "$bin/pg_ctl" -D "$data" -m immediate -s stop || true
+    done
     rm -rf "$room"
 }
 

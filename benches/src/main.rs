@@ -28,6 +28,7 @@ mod retention;
 mod room;
 mod row;
 mod schema;
+mod server;
 mod step;
 mod table;
 mod turn;
@@ -37,8 +38,8 @@ use std::path::PathBuf;
 
 use driver::{Bench, Plan};
 
-/// In the order of the table. Those of curves run when they are asked for by name.
-const PLANS: [Plan; 15] = [
+/// In the order of the table.
+const PLANS: [Plan; 16] = [
     Plan { name: "step", share: 1.0, run: step::run },
     Plan { name: "replay", share: 1.0, run: replay::run },
     Plan { name: "queue", share: 1.0, run: queue::run },
@@ -54,6 +55,7 @@ const PLANS: [Plan; 15] = [
     Plan { name: "look", share: 0.1, run: look::run },
     Plan { name: "retention", share: 1.0, run: retention::run },
     Plan { name: "curve", share: 0.5, run: curve::run },
+    Plan { name: "server", share: 1.0, run: server::run },
 ];
 
 fn main() {

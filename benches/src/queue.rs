@@ -58,7 +58,7 @@ pub fn run(bed: &Bed) {
 }
 
 /// Runs per second of so many workers, of which each submits what one of them claims.
-fn workers(host: Host, count: usize) -> f64 {
+pub fn workers(host: Host, count: usize) -> f64 {
     let started = Instant::now();
     let done: u32 = std::thread::scope(|scope| {
         let works: Vec<_> =

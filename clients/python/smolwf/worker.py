@@ -191,6 +191,8 @@ class Worker:
 
         self._counts_claims(1)
         try:
+            if self._stop.fired:
+                return None
             claim = self._claims.wait
             return patiently(lambda: claim(None, self._stop), self._stopped.wait, delayed)
         except Error as error:
