@@ -567,7 +567,8 @@ func TestAWorkerThatStopsLeavesATransactionBehindThatDoesNothing(t *testing.T) {
 
 func TestALockIsWaitedOutAndTheTransactionIsDoneOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	store, err := Open(path, &Options{BusyTimeout: time.Millisecond})
+	// Statements may take as long as calls wait, so it is not too short for them.
+	store, err := Open(path, &Options{BusyTimeout: 200 * time.Millisecond})
 	must(t, err)
 	defer store.Close()
 	opens(t, store)

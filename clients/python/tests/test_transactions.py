@@ -399,7 +399,7 @@ def test_a_busy_file_delays_a_transaction_and_loses_nothing(tmp_path: Path) -> N
         if event["event"] == "delayed":
             locks.pop().release()
 
-    with Store.open(tmp_path / "a.db", busy_timeout_ms=50) as store:
+    with Store.open(tmp_path / "a.db", busy_timeout_ms=200) as store:
         with store.transaction() as tx:
             tx.execute(TABLE)
 
