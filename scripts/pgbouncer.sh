@@ -3,15 +3,11 @@
 # its own, and the names and the port of the server. For tests; as root it runs as nobody.
 #   scripts/pgbouncer.sh <mode> <connections>    transaction or session; how many it keeps with the server
 set -euo pipefail
-: "${SW_POSTGRES_URL:?names no server: scripts/postgres.sh starts one}"
-room=${SW_POSTGRES_URL#*host=}
-room=${room%%&*}
+. "$(dirname "$0")/postgres-room.sh"
 folder=$room/pooler
 program=$(PATH=$PATH:/usr/sbin command -v pgbouncer) || { echo "pgbouncer is missing" >&2; exit 3; }
-as_plain=()
-[ "$(id -u)" -ne 0 ] || as_plain=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-"${as_plain[@]}" mkdir -p "$folder"
-"${as_plain[@]}" tee "$folder/ini" >/dev/null <<INI
+as_plain mkdir -p "$folder"
+as_plain tee "$folder/ini" >/dev/null <<INI
 [databases]
 * = host=$room user=postgres
 [pgbouncer]
@@ -24,4 +20,4 @@ default_pool_size = $2
 ignore_startup_parameters = extra_float_digits,options
 INI
 cd "$folder"
-exec "${as_plain[@]}" "$program" --quiet "$folder/ini"
+exec "${plain[@]}" "$program" --quiet "$folder/ini"

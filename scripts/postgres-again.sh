@@ -4,18 +4,8 @@
 #   scripts/postgres-again.sh backend          kills one of its processes, after which it begins anew by itself
 # It stays away for so many milliseconds, 0 unless named.
 set -euo pipefail
-: "${SW_POSTGRES_URL:?names no server: scripts/postgres.sh starts one}" "${SW_POSTGRES_PROGRAMS:?}"
-room=${SW_POSTGRES_URL#*host=}
-room=${room%%&*}
+. "$(dirname "$0")/postgres-room.sh"
 psql=("$SW_POSTGRES_PROGRAMS/psql" -qAtX "$SW_POSTGRES_URL" -c)
-
-as_plain() {
-    if [ "$(id -u)" -eq 0 ]; then
-        setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$room" "$@"
-    else
-        "$@"
-    fi
-}
 
 case ${1:-} in
 immediate)

@@ -6,18 +6,8 @@
 #   scripts/postgres-standby.sh promote   kills the server; the standby goes on in its place, without the tail
 #   scripts/postgres-standby.sh restore   ends the standby; the server goes on as it was
 set -euo pipefail
-: "${SW_POSTGRES_URL:?names no server: scripts/postgres.sh starts one}" "${SW_POSTGRES_PROGRAMS:?}"
-room=${SW_POSTGRES_URL#*host=}
-room=${room%%&*}
+. "$(dirname "$0")/postgres-room.sh"
 second=$room/standby
-
-as_plain() {
-    if [ "$(id -u)" -eq 0 ]; then
-        setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$room" "$@"
-    else
-        "$@"
-    fi
-}
 
 control() { # <folder of its data> <arguments of pg_ctl...>
     as_plain "$SW_POSTGRES_PROGRAMS/pg_ctl" -D "$1/data" -l "$1/data/log" -s -w "${@:2}" </dev/null >/dev/null

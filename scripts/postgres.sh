@@ -34,14 +34,6 @@ programs() { # <version>
     echo "$bin"
 }
 
-as_plain() {
-    if [ "$(id -u)" -eq 0 ]; then
-        setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$room" "$@"
-    else
-        "$@"
-    fi
-}
-
 stop() {
     local data
     for data in "$room/data" "$room/standby/data"; do # of scripts/postgres-standby.sh
@@ -56,6 +48,7 @@ found=$(programs "$1") || { echo "$found"; exit 1; }
 bin=$found
 shift
 room=$(mktemp -d)
+. "$home/scripts/postgres-room.sh"
 trap stop EXIT
 [ "$(id -u)" -ne 0 ] || chown 65534:65534 "$room"
 # Below a folder that is root's alone the programs are out of reach.

@@ -1,7 +1,7 @@
 //! A pooler between a store and its server.
 
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use smolwf::domain::submit::Submit;
 use smolwf::handles::attempt::Attempt;
 use smolwf::handles::store::Store;
 
-use crate::server::Server;
+use crate::server::{Server, script};
 
 const UNSUPPORTED: i32 = -6;
 const CLOSED: i32 = -7;
@@ -23,9 +23,8 @@ struct Pooler {
 
 impl Pooler {
     fn start(server: &Server, mode: &str, connections: u32) -> Option<Pooler> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/pgbouncer.sh");
         let mut child =
-            Command::new(script).args([mode, &connections.to_string()]).spawn().unwrap();
+            script("pgbouncer.sh").args([mode, &connections.to_string()]).spawn().unwrap();
         let folder = server.room.join("pooler");
         let until = Instant::now() + Duration::from_secs(60);
         while !folder.join(".s.PGSQL.5432").exists() {

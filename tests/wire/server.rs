@@ -9,6 +9,11 @@ use smolwf::handles::store::{Store, StoreOptions};
 /// Held by tests that need a server in peace, and alone by one that troubles it.
 static PEACE: RwLock<()> = RwLock::new(());
 
+/// A script of this tree.
+pub fn script(name: &str) -> Command {
+    Command::new(format!("{}/scripts/{name}", env!("CARGO_MANIFEST_DIR")))
+}
+
 pub enum Turn {
     Shared { _peace: RwLockReadGuard<'static, ()> },
     Alone { _peace: RwLockWriteGuard<'static, ()> },
@@ -78,8 +83,8 @@ impl Server {
 
     /// Kills it, and starts it again once it was away for a while.
     pub fn kill_and_start(&self, how: &str, away_ms: u32) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres-again.sh");
-        let done = Command::new(script).args([how, &away_ms.to_string()]).status().unwrap();
+        let again = &mut script("postgres-again.sh");
+        let done = again.args([how, &away_ms.to_string()]).status().unwrap();
         assert!(done.success(), "the server could not be started again");
     }
 }

@@ -1,6 +1,5 @@
 //! The server is lost, and a standby that had not heard its last commits goes on in its place.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use smolwf::domain::claim::Claim;
@@ -10,7 +9,7 @@ use smolwf::handles::attempt::Attempt;
 use smolwf::handles::begin::Begun;
 use smolwf::handles::store::Store;
 
-use crate::server::Server;
+use crate::server::{Server, script};
 
 const LEASE_LOST: i32 = -20;
 const WHOLE: &str = r#"{"ok":true,"faults":[]}"#;
@@ -28,8 +27,7 @@ impl Standby {
     }
 
     fn does(&self, what: &str) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres-standby.sh");
-        let is_done = Command::new(script).arg(what).status().unwrap().success();
+        let is_done = script("postgres-standby.sh").arg(what).status().unwrap().success();
         // The first failure is the one to be told.
         assert!(is_done || std::thread::panicking(), "{what}");
     }
