@@ -248,6 +248,47 @@ fn dies(from: &str, to: &str, whose: &str, commit: u32, is_after: bool) -> bool 
     has_died
 }
 
+/// Two stores whose mover died right after it had decided, and before the other store was opened.
+fn decided(folder: &Path) -> (String, String) {
+    for commit in 1..100 {
+        let [from, to] = ["from", "to"]
+            .map(|name| folder.join(format!("{name}-{commit}")).display().to_string());
+        let (here, there) = (made(&from), made(&to));
+        fill(&here);
+        child("die", &[&from, &to, "from", &commit.to_string(), "true"]).wait().unwrap();
+        let probe = here.signal_send(NOBODY, "probe", None, None);
+        let is_moved = probe.err().map(|error| error.code()) == Some(MOVED);
+        let standing = in_force(&here, &there);
+        here.close();
+        there.close();
+        if is_moved {
+            assert_eq!(standing, (false, false));
+            return (from, to);
+        }
+    }
+    unreachable!("it was never decided");
+}
+
+/// The source may know that the other store was opened, and that one may not, where the power went.
+#[test]
+fn an_opening_that_is_lost_is_made_again_though_it_was_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = decided(folder.path());
+    let kept = format!("{to}.kept");
+    std::fs::copy(&to, &kept).unwrap();
+    let (here, there) = (open(&from), open(&to));
+    assert!(here.graduate(Some(&there), None).unwrap().0);
+    here.close();
+    there.close();
+    std::fs::copy(&kept, &to).unwrap();
+    let (here, there) = (open(&from), open(&to));
+    assert_eq!(in_force(&here, &there), (false, false), "it is as before the opening");
+    assert!(here.graduate(Some(&there), None).unwrap().0);
+    assert_eq!(in_force(&here, &there), (false, true));
+    assert_eq!(there.check().unwrap(), WHOLE);
+    assert_eq!(there.run_count(None, 0).unwrap(), 30);
+}
+
 #[test]
 fn a_store_that_others_write_to_is_moved_whole_however_often_the_mover_is_killed() {
     let folder = tempfile::tempdir().unwrap();
