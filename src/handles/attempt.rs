@@ -185,9 +185,9 @@ impl Attempt {
     pub fn heartbeat(&self, lease_ms: u32) -> Result<()> {
         hold::lease_length(lease_ms, 0)?;
         let (fence, entered) = (self.fence, self.store.enter()?);
-        let lease = self.write(&entered, Call::of("sw_attempt_heartbeat"), move |tx, now| {
-            hold::heartbeat(tx, fence, lease_ms, now)
-        })?;
+        let call = Call::of("sw_attempt_heartbeat").light();
+        let lease =
+            self.write(&entered, call, move |tx, now| hold::heartbeat(tx, fence, lease_ms, now))?;
         self.note_lease(lease, self.store.now());
         Ok(())
     }
@@ -374,6 +374,7 @@ impl Attempt {
         mut work: impl FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let due_at_ms = self.due_at_ms;
+        let call = call.of_attempt(self.fence);
         entered.write(call, move |tx, now| work(tx, now.not_before(due_at_ms)))
     }
 

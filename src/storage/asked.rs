@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::domain::Durability;
+use crate::domain::port::Fence;
 
 /// What a store's options ask of its backend, with the defaults filled in.
 #[derive(Debug, Clone, Copy)]
@@ -31,18 +32,34 @@ pub struct Call {
     pub durability: Durability,
     /// Payload bytes it writes, about.
     pub bytes: usize,
+    /// Whose attempt it is of, whose hold it looks at first.
+    pub fence: Option<Fence>,
+    /// It looks at that and no more, writes what no other attempt does, and may be done twice.
+    pub is_light: bool,
 }
 
 impl Call {
     /// A call that promises what its store does, and writes next to nothing.
     pub const fn of(name: &'static str) -> Call {
-        Call { name, durability: Durability::Inherit, bytes: 0 }
+        Call { name, durability: Durability::Inherit, bytes: 0, fence: None, is_light: false }
     }
 
     /// The same call, with another promise.
     #[must_use]
     pub const fn promising(self, durability: Durability) -> Call {
         Call { durability, ..self }
+    }
+
+    /// The same call, of an attempt.
+    #[must_use]
+    pub const fn of_attempt(self, fence: Fence) -> Call {
+        Call { fence: Some(fence), ..self }
+    }
+
+    /// The same call, which looks at nothing but what its attempt holds.
+    #[must_use]
+    pub const fn light(self) -> Call {
+        Call { is_light: true, ..self }
     }
 
     /// The same call, about this large.

@@ -7,8 +7,11 @@ mod asked;
 mod backend;
 pub mod conformance;
 mod heads;
+mod job;
+mod line;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod seat;
 pub mod sqlite;
 mod steps;
 mod stored;

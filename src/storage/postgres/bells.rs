@@ -53,6 +53,11 @@ impl Bells {
         *unsent = unsent.and(news);
     }
 
+    /// Returns what is to be told others with a commit, if anything is.
+    pub(super) fn payload(&self, news: News) -> Option<String> {
+        (news != News::default()).then(|| written(&self.tag, news))
+    }
+
     /// Sends what is unsent. Whoever finds another sending leaves it to that one, who looks again after.
     pub(super) fn send(&self, conn: &mut Connection) -> Result<()> {
         while *self.unsent.lock().unpoisoned() != News::default() {

@@ -291,21 +291,21 @@ impl BudgetPort for Tx<'_> {
 
     fn limits_set(&mut self, root_key: RunKey, balances: &[(String, Balance)]) -> Result<()> {
         for (unit, Balance { limit, warn, is_warned, .. }) in balances {
-            self.exec(LIMIT_SET, &[&root_key, unit, limit, warn, is_warned])?;
+            self.put(LIMIT_SET, &[&root_key, unit, limit, warn, is_warned])?;
         }
         Ok(())
     }
 
     fn balance_warned(&mut self, root_key: RunKey, unit: &str) -> Result<()> {
-        self.exec(BALANCE_WARNED, &[&root_key, &unit]).map(|_| ())
+        self.put(BALANCE_WARNED, &[&root_key, &unit])
     }
 
     fn balance_wake_at(&mut self, root_key: RunKey, unit: &str, at_ms: Option<i64>) -> Result<()> {
-        self.exec(BALANCE_WAKE_AT, &[&root_key, &unit, &at_ms]).map(|_| ())
+        self.put(BALANCE_WAKE_AT, &[&root_key, &unit, &at_ms])
     }
 
     fn limits_copy(&mut self, from_root: RunKey, to_root: RunKey) -> Result<()> {
-        self.exec(LIMITS_COPY, &[&from_root, &to_root]).map(|_| ())
+        self.put(LIMITS_COPY, &[&from_root, &to_root])
     }
 
     fn balances_due(&mut self, now_ms: i64, limit: u32) -> Result<Vec<(RunKey, String, Balance)>> {
@@ -341,7 +341,7 @@ impl BudgetPort for Tx<'_> {
         let key = key.ok_or_else(|| Error::internal("a reservation has no key"))?;
         if amounts.len() > 1 {
             let (units, amounts): (Vec<&String>, Vec<&i64>) = units.unzip();
-            self.exec(RESERVATION_INSERT_MORE, &[&key, &Many(&units), &Many(&amounts)])?;
+            self.put(RESERVATION_INSERT_MORE, &[&key, &Many(&units), &Many(&amounts)])?;
         }
         Ok(key)
     }
@@ -369,11 +369,11 @@ impl BudgetPort for Tx<'_> {
         keys: &[i64],
         state: ReservationState,
     ) -> Result<()> {
-        self.exec(RESERVATIONS_CLOSE, &[&run_key, &Many(keys), &state]).map(|_| ())
+        self.put(RESERVATIONS_CLOSE, &[&run_key, &Many(keys), &state])
     }
 
     fn reservation_set(&mut self, key: i64, state: ReservationState) -> Result<()> {
-        self.exec(RESERVATION_SET, &[&key, &state]).map(|_| ())
+        self.put(RESERVATION_SET, &[&key, &state])
     }
 
     fn ledger_insert(&mut self, entries: &[Entry]) -> Result<()> {
@@ -390,8 +390,8 @@ impl BudgetPort for Tx<'_> {
                 &entry.amount,
                 &entry.at_ms,
             ];
-            self.exec(LEDGER_INSERT, &row)?;
-            self.exec(TOTAL_ADD, &[root_key, unit, lane_key, label, &entry.amount])?;
+            self.put(LEDGER_INSERT, &row)?;
+            self.put(TOTAL_ADD, &[root_key, unit, lane_key, label, &entry.amount])?;
         }
         Ok(())
     }
@@ -426,7 +426,7 @@ impl BudgetPort for Tx<'_> {
         run_key: RunKey,
         amount: i64,
     ) -> Result<()> {
-        self.exec(ROOM_WAIT_INSERT, &[&root_key, &unit, &run_key, &amount]).map(|_| ())
+        self.put(ROOM_WAIT_INSERT, &[&root_key, &unit, &run_key, &amount])
     }
 
     fn room_waiters(

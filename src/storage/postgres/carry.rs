@@ -214,7 +214,7 @@ impl CarryPort for Tx<'_> {
     }
 
     fn set_forked_from(&mut self, run_key: RunKey, origin: RunKey) -> Result<()> {
-        self.exec(FORKED_FROM, &[&run_key, &origin]).map(|_| ())
+        self.put(FORKED_FROM, &[&run_key, &origin])
     }
 
     fn task_restore(&mut self, task: &Task, waits_left: u32) -> Result<()> {
@@ -225,7 +225,7 @@ impl CarryPort for Tx<'_> {
         let CarriedSignal { name, key, sent_at_ms, payload, taker } = signal;
         let (taker, occurrence) = taker.as_ref().map(|(name, at)| (name, *at)).unzip();
         let row: [&dyn Param; 7] = [&run_key, name, key, sent_at_ms, payload, &taker, &occurrence];
-        self.exec(SIGNAL_RESTORE, &row).map(|_| ())
+        self.put(SIGNAL_RESTORE, &row)
     }
 }
 

@@ -181,12 +181,12 @@ impl ClaimPort for Tx<'_> {
             return Ok(owner_key);
         }
         let owner_key = self.new_key();
-        self.exec(OWNER_INSERT, &[&owner_key, &owner_id, &opened_at_ms])?;
+        self.put(OWNER_INSERT, &[&owner_key, &owner_id, &opened_at_ms])?;
         Ok(owner_key)
     }
 
     fn owner_delete(&mut self, owner_key: OwnerKey) -> Result<()> {
-        self.exec(OWNER_DELETE, &[&owner_key]).map(|_| ())
+        self.put(OWNER_DELETE, &[&owner_key])
     }
 
     fn lanes_of(&mut self, owner_key: OwnerKey, limit: u32) -> Result<Vec<LaneKey>> {

@@ -18,7 +18,12 @@ pub(super) struct ServerClock {
     ahead_ms: Mutex<Option<i64>>,
     /// Where it was last seen to stand: it never goes back.
     last_ms: AtomicI64,
+    /// When it was last read, in the time that this machine was awake.
+    read_ms: AtomicI64,
 }
+
+/// How long a reading is good for a write that does not read it first.
+const FRESH_MS: i64 = 10_000;
 
 impl ServerClock {
     /// Takes a reading, which was asked for and answered at these moments of the machine's time awake.
@@ -28,6 +33,12 @@ impl ServerClock {
         // What is known stays as long as it may be true.
         let known = ahead_ms.unwrap_or(least);
         *ahead_ms = Some(known.max(least).min(most));
+        self.read_ms.store(answered_ms, Ordering::Relaxed);
+    }
+
+    /// Returns whether it was read a short while ago.
+    pub(super) fn is_fresh(&self) -> bool {
+        os::uptime_ms() - self.read_ms.load(Ordering::Relaxed) < FRESH_MS
     }
 }
 

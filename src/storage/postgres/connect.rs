@@ -1,6 +1,5 @@
 //! Connections, all alike, and the statements that are prepared on each.
 
-use std::collections::HashMap;
 use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +7,8 @@ use std::time::Duration;
 
 use super::clock::{Keys, ServerClock};
 use super::errors;
+use super::flight::{Flown, Hangar, Mark, Trouble};
+use super::migrate;
 use super::pq::{Answer, Fault, Link};
 use super::url::Place;
 use super::value::{Param, Row};
@@ -55,14 +56,28 @@ SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path')";
 const CLOCK: &str = "
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-// One statement, so that what comes after sees all that was committed before the lock was given.
+// One statement, so that what comes after sees all that was committed before the lock was given; its parts
+// are done in this order. The commit waits for no disk: what is to be flushed is flushed behind it.
 const LOCK: &str = "
-SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, pg_advisory_xact_lock($1),
+SELECT set_config('lock_timeout', $2, true), set_config('synchronous_commit', 'off', true),
+    pg_advisory_xact_lock($1), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+    pg_current_xact_id()::text::bigint";
+
+// For writes that touch no row of another's: they keep off all the others, not each other.
+const LOCK_SHARED: &str = "
+SELECT set_config('lock_timeout', $2, true), set_config('synchronous_commit', 'off', true),
+    pg_advisory_xact_lock_shared($1), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
     pg_current_xact_id()::text::bigint";
 
 // A record in the log that no reader of it looks for has the commit wait for the disk, and for standbys that
 // are synchronous.
 const FLUSH: &str = "
+SELECT pg_logical_emit_message(true, '', '')";
+
+const NOTIFY: &str = "
+SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
+
+const FLUSH_IF_BEHIND: &str = "
 SELECT CASE
     WHEN pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()
         OR current_setting('synchronous_standby_names') <> ''
@@ -93,6 +108,26 @@ pub(super) struct Common {
     is_by_good_pooler: AtomicBool,
 }
 
+/// A lock that a transaction begins with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lock {
+    pub(super) number: i64,
+    /// Others may have it so at the same time.
+    pub(super) is_shared: bool,
+    /// How long is waited for it.
+    pub(super) patience: Duration,
+}
+
+/// What a commit came to.
+pub(super) enum Ended {
+    /// It is stored, as safe as was asked; what the statements of this flight answered.
+    Stored(Vec<Answer>),
+    /// Nothing of it is, and this is why.
+    Undone(Error),
+    /// It may be.
+    Doubtful(Error),
+}
+
 /// A connection to a store.
 pub(super) struct Connection {
     link: Link,
@@ -102,9 +137,9 @@ pub(super) struct Connection {
     /// Where statements of the host's find their tables, as the server, the database, the role or the
     /// URL would have it.
     host_path: String,
-    prepared: HashMap<String, CString>,
-    /// The state of what went wrong first in the transaction that is open.
-    fault: Option<String>,
+    hangar: Hangar,
+    /// What went wrong first in the transaction that is open.
+    fault: Option<Fault>,
     /// The number of the last transaction that was locked.
     transaction: i64,
 }
@@ -139,7 +174,7 @@ impl Connection {
             common: Arc::clone(common),
             facts: Facts { is_without_fsync: false, is_standby: false, started_us: 0 },
             host_path: String::new(),
-            prepared: HashMap::new(),
+            hangar: Hangar::default(),
             fault: None,
             transaction: 0,
         })
@@ -160,9 +195,9 @@ impl Connection {
     /// somebody else's as well. Others who work there may hide it for a moment, hence some looks.
     fn refuse_shared(&mut self, session: i32, mut other: Connection) -> Result<()> {
         for _ in 0..POOLER_LOOKS {
-            other.begin("BEGIN")?;
+            other.command("BEGIN")?;
             let is_shared = other.session()? == session || self.session()? != session;
-            other.roll_back();
+            other.command("ROLLBACK")?;
             if is_shared || self.session()? != session {
                 return Err(errors::pooled());
             }
@@ -204,23 +239,53 @@ impl Connection {
 
     /// Reads the server's clock.
     fn learn_time(&mut self) -> Result<()> {
-        self.learn_time_by(CLOCK, &[]).map(|_| ())
-    }
-
-    /// Waits for a lock that is held until the end of the transaction, and reads the server's clock and
-    /// the number of the transaction.
-    pub(super) fn lock(&mut self, number: i64) -> Result<()> {
-        let answer = self.learn_time_by(LOCK, &[&number])?;
-        self.transaction = Row::new(&answer, 0).get(2)?;
+        let asked_ms = os::uptime_ms();
+        let answer = self.run(CLOCK, &[])?;
+        self.learn(Row::new(&answer, 0).get(0)?, asked_ms);
         Ok(())
     }
 
-    fn learn_time_by(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Answer> {
-        let asked_ms = os::uptime_ms();
-        let answer = self.run(sql, params)?;
-        let server_ms = Row::new(&answer, 0).get(0)?;
+    fn learn(&mut self, server_ms: i64, asked_ms: i64) {
         self.common.clock.learn(server_ms, asked_ms, os::uptime_ms());
-        Ok(answer)
+    }
+
+    /// Begins a transaction, waits for a lock that is held until its end, and reads the server's clock, the
+    /// number of the transaction and whether the schema is ours; `ask` puts what else is to be read in this
+    /// flight. Returns the answers to that.
+    pub(super) fn begin_locked(
+        &mut self,
+        lock: Lock,
+        is_schema_free: bool,
+        ask: impl FnOnce(&mut Connection) -> Result<()>,
+    ) -> Result<Vec<Answer>> {
+        self.begin("BEGIN")?;
+        self.put_lock(lock)?;
+        if !is_schema_free {
+            self.put(migrate::RECORDS_AS_ONE, &[])?;
+        }
+        ask(self)?;
+        let asked_ms = os::uptime_ms();
+        let mut answers = self.fly()?;
+        self.note_locked(&answers[1], asked_ms)?;
+        if !is_schema_free && !migrate::is_newest(&answers[2]) {
+            return Err(errors::migrated());
+        }
+        Ok(answers.split_off(if is_schema_free { 2 } else { 3 }))
+    }
+
+    /// Puts the wait for a lock.
+    pub(super) fn put_lock(&mut self, lock: Lock) -> Result<()> {
+        let Lock { number, is_shared, patience } = lock;
+        let lock_ms = patience.as_millis().clamp(1, 86_400_000).to_string();
+        self.put(if is_shared { LOCK_SHARED } else { LOCK }, &[&number, &lock_ms])
+    }
+
+    /// Takes what that answered.
+    pub(super) fn note_locked(&mut self, answer: &Answer, asked_ms: i64) -> Result<()> {
+        let row = Row::new(answer, 0);
+        self.learn(row.get(3)?, asked_ms);
+        self.transaction = row.get(4)?;
+        Ok(())
     }
 
     /// Returns the number of the last transaction that was locked.
@@ -249,29 +314,55 @@ impl Connection {
         self.common.keys.make(self.common.clock.lease_ms())
     }
 
-    /// Runs a statement of ours, prepared when it is first run.
-    pub(super) fn run(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Answer> {
-        let answer = self.prepare(sql).and_then(|name| {
-            let params = sent(params)?;
-            self.link.run_prepared(&name, &params)
-        });
-        answer.map_err(|fault| self.failed(&fault))
+    /// Puts a statement of ours, prepared when it is first run, behind those that wait to be sent. Whether it
+    /// fails is known when they are.
+    pub(super) fn put(&mut self, sql: &str, params: &[&dyn Param]) -> Result<()> {
+        let params = sent(params).map_err(|fault| self.failed(&fault))?;
+        let schema = &self.schema;
+        self.hangar.put(sql, params, |sql| sql.replace("$schema", schema));
+        if self.hangar.is_full() { self.fly().map(|_| ()) } else { Ok(()) }
     }
 
-    fn prepare(&mut self, sql: &str) -> std::result::Result<CString, Fault> {
-        if let Some(name) = self.prepared.get(sql) {
-            return Ok(name.clone());
+    /// Sends what waits, and returns what each statement answered.
+    pub(super) fn fly(&mut self) -> Result<Vec<Answer>> {
+        if self.hangar.len() == 0 {
+            return Ok(Vec::new());
         }
-        let name = CString::new(format!("s{}", self.prepared.len())).unwrap_or_default();
-        self.link.prepare(&name, &sql.replace("$schema", &self.schema))?;
-        self.prepared.insert(sql.to_owned(), name.clone());
-        Ok(name)
+        let flown = self.hangar.fly(&mut self.link);
+        match flown.trouble {
+            None => Ok(flown.answers),
+            Some(trouble) => Err(self.failed(&trouble.fault)),
+        }
+    }
+
+    /// Runs a statement of ours, behind those that wait, and returns what it answered.
+    pub(super) fn run(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Answer> {
+        self.put_whole(sql, params)?;
+        let last = self.fly()?.pop();
+        last.ok_or_else(|| Error::internal("a statement that ran has no answer"))
+    }
+
+    /// Returns where the statements that wait end.
+    pub(super) fn mark(&self) -> Mark {
+        self.hangar.mark()
+    }
+
+    /// Forgets what was put since the mark; `false` if it may have changed rows already.
+    pub(super) fn forget(&mut self, mark: &Mark) -> bool {
+        self.hangar.forget(mark)
+    }
+
+    /// Returns how often was waited for the server so far.
+    #[cfg(test)]
+    pub(super) fn flights(&self) -> u64 {
+        self.hangar.flights()
     }
 
     /// Runs a statement that is not kept.
     pub(super) fn run_once(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Answer> {
+        self.fly()?;
         let sql = sql.replace("$schema", &self.schema);
-        let answer = sent(params).and_then(|params| self.link.run_once(&sql, &params));
+        let answer = self.free().and_then(|link| link.run_once(&sql, &sent(params)?));
         answer.map_err(|fault| self.failed(&fault))
     }
 
@@ -282,10 +373,11 @@ impl Connection {
         sql: &str,
         params: Option<&[&dyn Param]>,
     ) -> Result<std::result::Result<Answer, Fault>> {
-        let answer = match params {
-            Some(params) => sent(params).and_then(|params| self.link.run_once(sql, &params)),
-            None => self.link.run(sql),
-        };
+        self.fly()?;
+        let answer = self.free().and_then(|link| match params {
+            Some(params) => link.run_once(sql, &sent(params)?),
+            None => link.run(sql),
+        });
         match answer {
             Err(fault) if errors::is_of_the_way(&fault.state) => Err(self.failed(&fault)),
             answer => Ok(answer),
@@ -299,8 +391,17 @@ impl Connection {
 
     /// Runs statements without parameters, and returns what the last of them did, in a word.
     pub(super) fn command(&mut self, sql: &str) -> Result<String> {
-        let answer = self.link.run(&sql.replace("$schema", &self.schema));
+        self.fly()?;
+        let sql = sql.replace("$schema", &self.schema);
+        let answer = self.free().and_then(|link| link.run(&sql));
         answer.map(|answer| answer.done()).map_err(|fault| self.failed(&fault))
+    }
+
+    /// Lends the link for a statement that is sent by itself.
+    fn free(&mut self) -> std::result::Result<&mut Link, Fault> {
+        self.hangar.note_other();
+        self.hangar.settle(&mut self.link)?;
+        Ok(&mut self.link)
     }
 
     /// Takes what has come of notifications.
@@ -308,58 +409,129 @@ impl Connection {
         self.link.notifications().map_err(|fault| self.failed(&fault))
     }
 
-    /// Begins a transaction by these statements.
+    /// Begins a transaction by this statement, which waits to be sent.
     pub(super) fn begin(&mut self, sql: &str) -> Result<()> {
         self.fault = None;
-        self.command(sql).map(|_| ())
+        self.put(sql, &[])
     }
 
     /// Commits; what the server undid in its place is an error.
+    #[cfg(test)]
     pub(super) fn commit(&mut self) -> Result<()> {
-        let done = self.command("COMMIT")?;
+        let done = self.run("COMMIT", &[])?.done();
         if done == "COMMIT" {
             return Ok(());
         }
         Err(Error::internal(format!("the server answered a COMMIT with {done}")))
     }
 
-    /// Commits a transaction that saw the lock, to outlive the loss of power or as it was begun.
-    pub(super) fn commit_as(&mut self, is_power: bool) -> Result<()> {
-        if is_power { self.commit_then_flush() } else { self.commit() }
+    /// Sends what waits, commits, waits for the disk behind the commit if that is asked, and tells others
+    /// `news` by a payload. The next writer has the lock by the time of the flush, so one serves all who wait
+    /// for it; and what is told is no part of what is flushed, since telling takes a lock of the whole server.
+    pub(super) fn commit_as(&mut self, is_power: bool, news: Option<&str>) -> Ended {
+        match self.commit_flight(is_power, news) {
+            Ok((commit_at, flown)) => self.ended(commit_at, flown),
+            Err(error) => Ended::Undone(error),
+        }
     }
 
-    /// Commits, and waits for the disk behind the commit, when the next writer has the lock already: so one
-    /// flush serves all who wait for it. What fails may stand all the same.
-    fn commit_then_flush(&mut self) -> Result<()> {
-        let sql = format!(
-            "SET LOCAL synchronous_commit = off; COMMIT; \
-             SELECT pg_logical_emit_message(true, '', ''), pg_xact_status('{}')",
-            self.transaction
-        );
-        let answer = self.link.run(&sql).map_err(|fault| self.failed(&fault))?;
-        let fate = Row::new(&answer, 0).text(1)?.unwrap_or("lost");
-        if fate == "committed" {
-            return Ok(());
+    fn commit_flight(&mut self, is_power: bool, news: Option<&str>) -> Result<(usize, Flown)> {
+        let commit_at = self.hangar.runs();
+        self.put_whole("COMMIT", &[])?;
+        if is_power {
+            self.put_whole(FLUSH, &[])?;
         }
-        Err(Error::internal(format!("the server answered a COMMIT, and it is {fate}")))
+        if let Some(payload) = news {
+            self.hangar.put_sync();
+            let channel = self.schema.trim_matches('"').to_owned();
+            self.put_whole(NOTIFY, &[&channel, &payload])?;
+        }
+        Ok((commit_at, self.hangar.fly(&mut self.link)))
+    }
+
+    /// Reads what a commit came to.
+    fn ended(&mut self, commit_at: usize, flown: Flown) -> Ended {
+        let done = flown.answers.get(commit_at).map(Answer::done);
+        let Some(Trouble { at, part, fault }) = flown.trouble else {
+            return match done.as_deref() {
+                Some("COMMIT") => Ended::Stored(flown.answers),
+                done => Ended::Undone(Error::internal(format!(
+                    "the server answered a COMMIT with {}",
+                    done.unwrap_or("nothing")
+                ))),
+            };
+        };
+        // Behind the flush stands only what is told.
+        if part > 0 {
+            return Ended::Stored(flown.answers);
+        }
+        let error = self.failed(&fault);
+        match at <= commit_at && !errors::is_cut(&fault.state) {
+            true => Ended::Undone(error),
+            false => Ended::Doubtful(error),
+        }
+    }
+
+    /// Puts a statement with those before it, however many they are.
+    fn put_whole(&mut self, sql: &str, params: &[&dyn Param]) -> Result<()> {
+        let params = sent(params).map_err(|fault| self.failed(&fault))?;
+        let schema = &self.schema;
+        self.hangar.put(sql, params, |sql| sql.replace("$schema", schema));
+        Ok(())
     }
 
     /// Has all that was seen so far on the disk.
     pub(super) fn flush(&mut self) -> Result<()> {
         self.fault = None;
-        self.run(FLUSH, &[]).map(|_| ())
+        self.run(FLUSH_IF_BEHIND, &[]).map(|_| ())
     }
 
     /// Undoes the transaction. What cannot be undone is a connection that is of no more use.
     pub(super) fn roll_back(&mut self) {
+        self.hangar.truncate(0);
+        if self.hangar.is_airborne() || self.link.is_idle() || !self.link.is_up() {
+            return;
+        }
         let kept = self.fault.take();
-        let _ = self.command("ROLLBACK");
+        let _ = self.run("ROLLBACK", &[]);
         self.fault = kept.or(self.fault.take());
+    }
+
+    /// Ends a transaction that has only read, without waiting for it.
+    pub(super) fn let_go(&mut self) {
+        if self.fault.is_some() {
+            return self.roll_back();
+        }
+        self.hangar.truncate(0);
+        if self.hangar.is_airborne() || self.link.is_idle() {
+            return;
+        }
+        if self.put_whole("ROLLBACK", &[]).is_ok()
+            && let Err(fault) = self.hangar.send_off(&mut self.link)
+        {
+            self.failed(&fault);
+        }
     }
 
     /// Returns the state of what went wrong first in the last transaction, if anything did.
     pub(super) fn fault(&self) -> Option<&str> {
-        self.fault.as_deref()
+        self.fault.as_ref().map(|fault| fault.state.as_str())
+    }
+
+    /// Returns that as an error.
+    pub(super) fn error(&self) -> Error {
+        let unknown = || Error::internal("a transaction came to nothing, and nothing failed");
+        self.fault.as_ref().map_or_else(unknown, errors::map)
+    }
+
+    /// Returns whether a lock was waited for in vain.
+    pub(super) fn is_waited_out(&self) -> bool {
+        self.fault().is_some_and(|state| ["55P03", "57014"].contains(&state))
+    }
+
+    /// Returns whether a transaction that failed may do better, on this connection or on another.
+    pub(super) fn may_pass_again(&self) -> bool {
+        self.fault().is_some_and(|state| errors::may_pass_again(state) || errors::is_cut(state))
     }
 
     /// Returns the descriptor of its socket.
@@ -370,11 +542,11 @@ impl Connection {
 
     /// Returns whether it can be used by whoever comes next.
     pub(super) fn is_good(&self) -> bool {
-        self.link.is_idle()
+        self.link.is_up() && (self.hangar.is_airborne() || self.link.is_idle())
     }
 
     fn failed(&mut self, fault: &Fault) -> Error {
-        self.fault.get_or_insert_with(|| fault.state.clone());
+        self.fault.get_or_insert_with(|| fault.clone());
         errors::map(fault)
     }
 }

@@ -152,11 +152,11 @@ pub(super) const STATEMENTS: &[&str] = &[
 
 impl ControlPort for Tx<'_> {
     fn run_set_error(&mut self, run_key: RunKey, error: &str) -> Result<()> {
-        self.exec(RUN_ERROR, &[&run_key, &error]).map(|_| ())
+        self.put(RUN_ERROR, &[&run_key, &error])
     }
 
     fn cascades_insert(&mut self, run_keys: &[RunKey]) -> Result<()> {
-        self.exec(CASCADES_INSERT, &[&Many(run_keys)]).map(|_| ())
+        self.put(CASCADES_INSERT, &[&Many(run_keys)])
     }
 
     fn cascades(&mut self, limit: u32) -> Result<Vec<(RunKey, RunKey)>> {
@@ -165,7 +165,7 @@ impl ControlPort for Tx<'_> {
 
     fn cascade_set(&mut self, run_key: RunKey, after_key: Option<RunKey>) -> Result<()> {
         let changed = match after_key {
-            Some(after_key) => return self.exec(CASCADE_SET, &[&run_key, &after_key]).map(|_| ()),
+            Some(after_key) => return self.put(CASCADE_SET, &[&run_key, &after_key]),
             None => self.exec(CASCADE_DELETE, &[&run_key])?,
         };
         // Else one that is found and cannot be taken away would be gone on with for ever.
@@ -192,9 +192,9 @@ impl ControlPort for Tx<'_> {
     }
 
     fn run_reopen(&mut self, run_key: RunKey, attempts: u32) -> Result<()> {
-        self.exec(ATTEMPT_KEEP_ERROR, &[&run_key, &attempts])?;
-        self.exec(RUN_REOPEN, &[&run_key])?;
-        self.exec(FAILURES_DROP, &[&run_key]).map(|_| ())
+        self.put(ATTEMPT_KEEP_ERROR, &[&run_key, &attempts])?;
+        self.put(RUN_REOPEN, &[&run_key])?;
+        self.put(FAILURES_DROP, &[&run_key])
     }
 
     fn task_of_run(&mut self, run_key: RunKey, now_ms: i64) -> Result<Task> {
@@ -250,6 +250,6 @@ impl ControlPort for Tx<'_> {
     }
 
     fn steps_copy(&mut self, from: RunKey, to: RunKey, before_step: i64) -> Result<()> {
-        self.exec(STEPS_COPY, &[&from, &to, &before_step]).map(|_| ())
+        self.put(STEPS_COPY, &[&from, &to, &before_step])
     }
 }

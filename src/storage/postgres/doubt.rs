@@ -7,42 +7,55 @@ use super::connect::Connection;
 use crate::domain::news::News;
 use crate::error::{Error, Result};
 
-/// What was answered by a write that nobody knows whether it is stored.
-pub(super) struct Doubt<T> {
-    /// The answer, if it is.
-    pub(super) value: T,
-    /// What it is to tell.
+/// Writes that nobody knows whether they are stored.
+pub(super) struct Doubt {
+    /// What each answers, if they are.
+    pub(super) failures: Vec<Option<Error>>,
+    /// What they are to tell.
     pub(super) news: News,
     /// What was heard in place of an answer.
     error: Error,
-    transaction: i64,
+    /// `None` for those that are done again all the same, and find themselves.
+    transaction: Option<i64>,
     server_started_us: i64,
 }
 
-/// What became of it.
+/// What became of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is stored.
+    /// They are stored.
     Stored,
-    /// Nothing of it is.
+    /// Nothing of them is, or it does no harm to do them again.
     Undone,
     /// The server cannot tell.
     Unknown,
 }
 
-impl<T> Doubt<T> {
-    /// Keeps the answer of the last transaction of this connection, which was cut.
-    pub(super) fn of(conn: &Connection, (value, news): (T, News), error: Error) -> Doubt<T> {
+impl Doubt {
+    /// Keeps the answers of the last transaction of this connection, which was cut.
+    pub(super) fn of(
+        conn: &Connection,
+        (failures, news): (Vec<Option<Error>>, News),
+        error: Error,
+    ) -> Doubt {
         let server_started_us = conn.facts().started_us;
-        Doubt { value, news, error, transaction: conn.transaction(), server_started_us }
+        let transaction = Some(conn.transaction());
+        Doubt { failures, news, error, transaction, server_started_us }
     }
 
-    /// Asks what became of it, once no transaction of before holds the lock of the store.
+    /// Keeps that writes were sent which may be done again.
+    pub(super) fn of_light(error: Error) -> Doubt {
+        let news = News::default();
+        Doubt { failures: Vec::new(), news, error, transaction: None, server_started_us: 0 }
+    }
+
+    /// Asks what became of them, once no transaction of before holds the lock of the store.
     pub(super) fn fate(&self, conn: &mut Connection) -> Result<Fate> {
+        let Some(transaction) = self.transaction else { return Ok(Fate::Undone) };
         if conn.facts().started_us != self.server_started_us {
             return Ok(Fate::Unknown);
         }
-        Ok(match conn.fate(self.transaction)?.as_deref() {
+        Ok(match conn.fate(transaction)?.as_deref() {
             Some("committed") => Fate::Stored,
             Some("aborted") => Fate::Undone,
             _ => Fate::Unknown,
@@ -50,9 +63,9 @@ impl<T> Doubt<T> {
     }
 
     /// Says that the connection was cut in the midst of a commit.
-    pub(super) fn told(self) -> Error {
+    pub(super) fn told(&self) -> Error {
         let Error::Io { engine_code, sentence } = self.error.clone().of_a_commit() else {
-            return self.error;
+            return self.error.clone();
         };
         let sentence = format!("what was written may or may not be stored: {sentence}").into();
         Error::Io { engine_code, sentence }

@@ -83,6 +83,11 @@ pub(super) fn pooled() -> Error {
     )
 }
 
+/// Says that the schema became another one.
+pub(super) fn migrated() -> Error {
+    Error::Busy("the schema was migrated at this moment".into())
+}
+
 /// Says that the server holds what the schema does not allow.
 pub(super) fn unreadable(what: &str) -> Error {
     Error::Corrupt(format!("the store holds what the schema does not allow: {what}").into())

@@ -175,17 +175,15 @@ impl GraduatePort for Tx<'_> {
     }
 
     fn mark_set(&mut self, mark: Option<&str>, now_ms: i64) -> Result<()> {
-        self.exec(MARK_DELETE, &[&steps::MARK])?;
+        self.put(MARK_DELETE, &[&steps::MARK])?;
         match mark {
-            Some(mark) => {
-                self.exec(MARK_INSERT, &[&steps::MARK, &now_ms, &mark.as_bytes()]).map(|_| ())
-            }
+            Some(mark) => self.put(MARK_INSERT, &[&steps::MARK, &now_ms, &mark.as_bytes()]),
             None => Ok(()),
         }
     }
 
     fn mark_note(&mut self, mark: &str) -> Result<()> {
-        self.exec(MARK_NOTE, &[&steps::MARK, &mark.as_bytes()]).map(|_| ())
+        self.put(MARK_NOTE, &[&steps::MARK, &mark.as_bytes()])
     }
 
     fn table_name(&self, table: Table) -> &'static str {
@@ -229,7 +227,7 @@ impl GraduatePort for Tx<'_> {
         let list: Vec<Value> =
             rows.iter().map(|row| row.iter().map(json).collect::<Vec<_>>().into()).collect();
         let list = Value::from(list).to_string();
-        self.exec(&insert(columns), &[&list])?;
+        self.put(&insert(columns), &[&list])?;
         self.count_on(table, rows)
     }
 
@@ -255,7 +253,7 @@ impl GraduatePort for Tx<'_> {
     fn identity_set(&mut self, identity: &Identity) -> Result<()> {
         let Identity { store_id, lineage, created_at_ms, clock_ms, retention_next_ms } = identity;
         let row: [&dyn Param; 5] = [store_id, lineage, created_at_ms, clock_ms, retention_next_ms];
-        self.exec(IDENTITY_SET, &row).map(|_| ())
+        self.put(IDENTITY_SET, &row)
     }
 
     fn left_behind(&mut self) -> Result<Vec<String>> {

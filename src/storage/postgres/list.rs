@@ -391,7 +391,7 @@ impl ListPort for Tx<'_> {
     }
 
     fn metadata_set(&mut self, run_key: RunKey, _: Option<&str>, metadata: &str) -> Result<()> {
-        self.exec(METADATA_SET, &[&run_key, &metadata]).map(|_| ())
+        self.put(METADATA_SET, &[&run_key, &metadata])
     }
 
     fn store_name(&mut self) -> Result<String> {

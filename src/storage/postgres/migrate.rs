@@ -4,6 +4,8 @@
 use std::sync::LazyLock;
 
 use super::connect::Connection;
+use super::errors;
+use super::pq::Answer;
 use super::value::Row;
 use crate::error::Result;
 use crate::storage::steps::{Migration, Migrations, NEWEST, Schema, shown};
@@ -55,8 +57,14 @@ SELECT id, checksum
 FROM $schema.sw_migrations
 ORDER BY id";
 
-const RECORDS_AS_ONE: &str = "
+/// What each transaction asks that is to work with the schema.
+pub(super) const RECORDS_AS_ONE: &str = "
 SELECT string_agg(id || ':' || encode(checksum, 'hex'), ',' ORDER BY id)
+FROM $schema.sw_migrations";
+
+/// What one asks that waits for no answer: where the schema is another, nothing comes of it.
+pub(super) const RECORDS_GUARD: &str = "
+SELECT 1 / (string_agg(id || ':' || encode(checksum, 'hex'), ',' ORDER BY id) = $1)::int
 FROM $schema.sw_migrations";
 
 const RECORD_INSERT: &str = "
@@ -76,7 +84,7 @@ ON CONFLICT DO NOTHING";
 
 /// Every statement of this file that names our tables, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] =
-    &[RECORDS, RECORDS_AS_ONE, RECORD_INSERT, RECORDS_FULL, STORE_INSERT];
+    &[RECORDS, RECORDS_AS_ONE, RECORDS_GUARD, RECORD_INSERT, RECORDS_FULL, STORE_INSERT];
 
 /// Returns the names of the tables that a step makes.
 fn tables(step: &Migration) -> impl Iterator<Item = &'static str> {
@@ -90,17 +98,39 @@ pub(super) fn is_there(conn: &mut Connection) -> Result<bool> {
     Ok(conn.run(HAS_SCHEMA, &[&name])?.rows() > 0)
 }
 
-/// Returns whether the schema is the newest, as a transaction asks that is to work with it. Where it may
-/// not be, the transaction is of no more use.
-pub(super) fn is_newest(conn: &mut Connection) -> Result<bool> {
+/// Returns whether the schema is the newest, by what its records answered.
+pub(super) fn is_newest(answer: &Answer) -> bool {
+    answer.value(0, 0) == Some(newest_as_one().as_bytes())
+}
+
+/// Returns what the records of the newest schema answer.
+pub(super) fn newest_as_one() -> &'static str {
     // Hashed once: every transaction asks.
     static NEWEST_AS_ONE: LazyLock<String> = LazyLock::new(|| {
         let ours =
             |step: &Migration| format!("{}:{}", step.id, blake3::Hash::from(step.checksum()));
         MIGRATIONS.iter().map(ours).collect::<Vec<String>>().join(",")
     });
-    let answer = conn.run(RECORDS_AS_ONE, &[])?;
-    Ok(Row::new(&answer, 0).text(0)? == Some(NEWEST_AS_ONE.as_str()))
+    &NEWEST_AS_ONE
+}
+
+/// Refuses a schema that is not the newest, and a store that is not in force; for one that any schema is
+/// enough for, what is none of ours. Looks in the transaction that is open, or in one of its own.
+pub(super) fn refuse_other(
+    conn: &mut Connection,
+    is_write: bool,
+    is_schema_free: bool,
+) -> Result<()> {
+    let schema = inspect(conn)?;
+    let refusal = match is_write {
+        true => schema.write_refusal(is_schema_free),
+        false => schema.refusal(is_schema_free),
+    };
+    match refusal {
+        Some(refusal) => Err(refusal),
+        None if is_schema_free || matches!(schema, Schema::Marked(_)) => Ok(()),
+        None => Err(errors::migrated()),
+    }
 }
 
 /// Reads what a schema is, without trusting that its tables are ours.

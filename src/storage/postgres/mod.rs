@@ -19,6 +19,7 @@ mod ear;
 mod errors;
 mod event;
 mod explain;
+mod flight;
 mod graduate;
 mod list;
 mod migrate;
@@ -35,6 +36,7 @@ mod queue;
 mod retention;
 mod run;
 mod schedule;
+mod shared;
 mod sql;
 mod stats;
 mod step;
@@ -44,6 +46,7 @@ mod tx;
 mod url;
 mod value;
 mod wait;
+mod writer;
 
 /// Every statement of the topics, so that one test prepares each and refuses a scan in its plan.
 pub fn statements() -> Vec<&'static str> {

@@ -64,7 +64,7 @@ impl PolicyPort for Tx<'_> {
     }
 
     fn look_set(&mut self, next_at_ms: Option<i64>, cursor: Option<&str>) -> Result<()> {
-        self.exec(LOOK_SET, &[&next_at_ms, &cursor]).map(|_| ())
+        self.put(LOOK_SET, &[&next_at_ms, &cursor])
     }
 
     fn workflow_after(&mut self, name: &str) -> Result<Option<String>> {

@@ -1,12 +1,23 @@
 //! The connections of one handle: made when first needed, lent for one transaction.
 
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connect::{Common, Connection};
 use super::url::Place;
 use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;
+
+/// How long a server is left alone that cannot be reached, before the next try.
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// What came of a try.
+pub(super) enum Tried<T> {
+    /// The answer.
+    Done(Result<T>),
+    /// Nothing is stored, or it is in doubt what is, and another try may do better than this error.
+    Again(Error),
+}
 
 /// The connections of one handle.
 pub(super) struct Pool {
@@ -57,6 +68,42 @@ impl Pool {
         }
     }
 
+    /// Tries until it is done or the time is over. A connection that was cut is let go, and those that lay
+    /// beside it.
+    pub(super) fn until_done<T>(
+        &self,
+        deadline: Instant,
+        mut attempt: impl FnMut(&mut Connection, Duration) -> Tried<T>,
+    ) -> Result<T> {
+        for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
+            let mut lent = match self.lend(deadline) {
+                Err(error) if error.is_retryable() && Instant::now() + RETRY_AFTER < deadline => {
+                    std::thread::sleep(RETRY_AFTER);
+                    continue;
+                }
+                lent => lent?,
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let error = match attempt(lent.conn()?, left) {
+                Tried::Done(answer) => return answer,
+                Tried::Again(error) => error,
+            };
+            let is_cut = !lent.conn()?.is_good();
+            drop(lent);
+            if is_cut {
+                self.forget_idle();
+            }
+            // One that was cut in its sleep is nothing; one more is a server, or a way to it, in trouble.
+            if is_cut && !is_first {
+                std::thread::sleep(RETRY_AFTER.min(left));
+            }
+            if Instant::now() >= deadline {
+                return Err(error);
+            }
+        }
+        Err(Error::internal("a try without end has ended"))
+    }
+
     fn connect(&self, deadline: Instant) -> Result<Connection> {
         let left = deadline.saturating_duration_since(Instant::now());
         Connection::again(&self.place, &self.common, left)
@@ -71,7 +118,7 @@ impl Pool {
     }
 
     /// Closes those that nobody uses: one that was cut has been in company.
-    pub(super) fn forget_idle(&self) {
+    fn forget_idle(&self) {
         let idle = std::mem::take(&mut self.state.lock().unpoisoned().idle);
         drop(idle);
     }

@@ -25,6 +25,7 @@ const POLLING_WRITING: c_int = 2;
 const POLLING_OK: c_int = 3;
 const COMMAND_OK: c_int = 1;
 const TUPLES_OK: c_int = 2;
+const PIPELINE_SYNC: c_int = 10;
 const EMPTY_QUERY: c_int = 0;
 const TRANSACTION_IDLE: c_int = 0;
 const VERBOSE: c_int = 2;
@@ -93,8 +94,12 @@ functions! {
     PQfinish: fn(*mut PgConn);
     PQexec: fn(*mut PgConn, *const c_char) -> *mut PgResult;
     PQexecParams: fn(*mut PgConn, *const c_char, c_int, *const c_uint, *const *const c_char, *const c_int, *const c_int, c_int) -> *mut PgResult;
-    PQprepare: fn(*mut PgConn, *const c_char, *const c_char, c_int, *const c_uint) -> *mut PgResult;
-    PQexecPrepared: fn(*mut PgConn, *const c_char, c_int, *const *const c_char, *const c_int, *const c_int, c_int) -> *mut PgResult;
+    PQenterPipelineMode: fn(*mut PgConn) -> c_int;
+    PQexitPipelineMode: fn(*mut PgConn) -> c_int;
+    PQsendPrepare: fn(*mut PgConn, *const c_char, *const c_char, c_int, *const c_uint) -> c_int;
+    PQsendQueryPrepared: fn(*mut PgConn, *const c_char, c_int, *const *const c_char, *const c_int, *const c_int, c_int) -> c_int;
+    PQpipelineSync: fn(*mut PgConn) -> c_int;
+    PQgetResult: fn(*mut PgConn) -> *mut PgResult;
     PQresultStatus: fn(*const PgResult) -> c_int;
     PQresultErrorField: fn(*const PgResult, c_int) -> *const c_char;
     PQntuples: fn(*const PgResult) -> c_int;
@@ -268,13 +273,16 @@ impl Link {
         unsafe { (self.pq.PQbackendPID)(self.conn.as_ptr()) }
     }
 
-    /// Returns whether it stands and no transaction is open on it.
+    /// Returns whether it stands.
+    pub(super) fn is_up(&self) -> bool {
+        // SAFETY: the connection is there.
+        unsafe { (self.pq.PQstatus)(self.conn.as_ptr()) == CONNECTION_OK }
+    }
+
+    /// Returns whether no transaction is open on it.
     pub(super) fn is_idle(&self) -> bool {
         // SAFETY: the connection is there.
-        let status = unsafe { (self.pq.PQstatus)(self.conn.as_ptr()) };
-        // SAFETY: as above.
-        let transaction = unsafe { (self.pq.PQtransactionStatus)(self.conn.as_ptr()) };
-        status == CONNECTION_OK && transaction == TRANSACTION_IDLE
+        unsafe { (self.pq.PQtransactionStatus)(self.conn.as_ptr()) == TRANSACTION_IDLE }
     }
 
     /// Runs statements that take no parameters.
@@ -309,26 +317,37 @@ impl Link {
         self.answer(answer)
     }
 
-    /// Prepares a statement under a name.
-    pub(super) fn prepare(&mut self, name: &CStr, sql: &str) -> std::result::Result<(), Fault> {
-        let sql = c_string(sql)?;
-        // SAFETY: the connection is there; both texts stand until the call returns.
-        let answer = unsafe {
-            (self.pq.PQprepare)(self.conn.as_ptr(), name.as_ptr(), sql.as_ptr(), 0, ptr::null())
-        };
-        self.answer(answer).map(|_| ())
+    /// Begins to send statements without waiting for their answers.
+    pub(super) fn take_off(&mut self) -> std::result::Result<(), Fault> {
+        // SAFETY: the connection is there.
+        let is_done = unsafe { (self.pq.PQenterPipelineMode)(self.conn.as_ptr()) };
+        self.done(is_done)
     }
 
-    /// Runs a statement that was prepared under a name.
-    pub(super) fn run_prepared(
+    /// Has a statement prepared under a name. It is sent with what follows it.
+    pub(super) fn send_prepare(
+        &mut self,
+        name: &CStr,
+        sql: &str,
+    ) -> std::result::Result<(), Fault> {
+        let sql = c_string(sql)?;
+        // SAFETY: the connection is there; both texts stand until the call returns.
+        let is_done = unsafe {
+            (self.pq.PQsendPrepare)(self.conn.as_ptr(), name.as_ptr(), sql.as_ptr(), 0, ptr::null())
+        };
+        self.done(is_done)
+    }
+
+    /// Has a statement run that was prepared under a name. It is sent with what follows it.
+    pub(super) fn send_prepared(
         &mut self,
         name: &CStr,
         params: &[Option<CString>],
-    ) -> std::result::Result<Answer, Fault> {
+    ) -> std::result::Result<(), Fault> {
         let values = values(params);
         // SAFETY: the connection is there; the name and the values stand until the call returns.
-        let answer = unsafe {
-            (self.pq.PQexecPrepared)(
+        let is_done = unsafe {
+            (self.pq.PQsendQueryPrepared)(
                 self.conn.as_ptr(),
                 name.as_ptr(),
                 count(params),
@@ -338,7 +357,79 @@ impl Link {
                 0,
             )
         };
-        self.answer(answer)
+        self.done(is_done)
+    }
+
+    /// Sends what is not sent yet. A fault keeps what comes behind it from being run up to here.
+    pub(super) fn send_sync(&mut self) -> std::result::Result<(), Fault> {
+        // SAFETY: the connection is there.
+        let is_done = unsafe { (self.pq.PQpipelineSync)(self.conn.as_ptr()) };
+        self.done(is_done)
+    }
+
+    fn done(&self, is_done: c_int) -> std::result::Result<(), Fault> {
+        if is_done == 1 { Ok(()) } else { Err(fault_of(&self.message())) }
+    }
+
+    /// Waits for the answer of the next statement that was sent.
+    pub(super) fn receive(&mut self) -> std::result::Result<Answer, Fault> {
+        // SAFETY: the connection is there.
+        let first = unsafe { (self.pq.PQgetResult)(self.conn.as_ptr()) };
+        let answer = self.answer(first);
+        // Each statement's answers end with none, and so do those of a connection that is gone.
+        let mut last = first;
+        while !last.is_null() {
+            // SAFETY: as above.
+            last = unsafe { (self.pq.PQgetResult)(self.conn.as_ptr()) };
+            if let Some(result) = NonNull::new(last) {
+                drop(Answer { pq: self.pq, result });
+            }
+        }
+        answer
+    }
+
+    /// Waits until all that was sent up to a sync is done: what was not begun by a statement of its own is
+    /// committed then.
+    pub(super) fn receive_sync(&mut self) -> std::result::Result<(), Fault> {
+        // SAFETY: the connection is there.
+        let answer = unsafe { (self.pq.PQgetResult)(self.conn.as_ptr()) };
+        let Some(result) = NonNull::new(answer) else { return Err(fault_of(&self.message())) };
+        // SAFETY: the answer is there.
+        if unsafe { (self.pq.PQresultStatus)(result.as_ptr()) } == PIPELINE_SYNC {
+            drop(Answer { pq: self.pq, result });
+            return Ok(());
+        }
+        // A commit that failed, and the sync behind it.
+        let fault = self.answer(answer).err().unwrap_or_else(|| fault_of("an answer too many"));
+        self.skip_to_sync();
+        Err(fault)
+    }
+
+    fn skip_to_sync(&mut self) {
+        let mut nothing = 0;
+        // One none ends the answers of a statement, two are the end of a connection.
+        while nothing < 2 {
+            // SAFETY: the connection is there.
+            let answer = unsafe { (self.pq.PQgetResult)(self.conn.as_ptr()) };
+            let Some(result) = NonNull::new(answer) else {
+                nothing += 1;
+                continue;
+            };
+            // SAFETY: the answer is there.
+            let status = unsafe { (self.pq.PQresultStatus)(result.as_ptr()) };
+            drop(Answer { pq: self.pq, result });
+            if status == PIPELINE_SYNC {
+                return;
+            }
+            nothing = 0;
+        }
+    }
+
+    /// Ends what [`Link::take_off`] began, once all answers are there.
+    pub(super) fn land(&mut self) -> std::result::Result<(), Fault> {
+        // SAFETY: the connection is there.
+        let is_done = unsafe { (self.pq.PQexitPipelineMode)(self.conn.as_ptr()) };
+        self.done(is_done)
     }
 
     fn answer(&mut self, answer: *mut PgResult) -> std::result::Result<Answer, Fault> {

@@ -126,9 +126,9 @@ impl QueuePort for Tx<'_> {
 
     fn queue_set(&mut self, queue: &str, limits: &QueueLimits) -> Result<()> {
         let QueueLimits { concurrency, concurrency_per_key, is_paused } = limits;
-        self.exec(QUEUE_SET, &[&queue, concurrency, concurrency_per_key, is_paused])?;
-        self.exec(GATES_DROP, &[&queue])?;
-        self.exec(GATES_COUNT, &[&queue]).map(|_| ())
+        self.put(QUEUE_SET, &[&queue, concurrency, concurrency_per_key, is_paused])?;
+        self.put(GATES_DROP, &[&queue])?;
+        self.put(GATES_COUNT, &[&queue])
     }
 
     fn gate_running(&mut self, queue: &str, gate: &str) -> Result<u32> {
@@ -136,9 +136,9 @@ impl QueuePort for Tx<'_> {
     }
 
     fn running_add(&mut self, queue: &str, count: u32, gate: Option<&str>) -> Result<()> {
-        self.exec(QUEUE_ADD, &[&queue, &count])?;
+        self.put(QUEUE_ADD, &[&queue, &count])?;
         match gate {
-            Some(gate) => self.exec(GATE_ADD, &[&queue, &gate]).map(|_| ()),
+            Some(gate) => self.put(GATE_ADD, &[&queue, &gate]),
             None => Ok(()),
         }
     }
@@ -146,8 +146,8 @@ impl QueuePort for Tx<'_> {
     fn running_remove(&mut self, lane_key: LaneKey, gate: Option<&str>) -> Result<Option<String>> {
         let queue: Option<String> = self.row_opt(QUEUE_REMOVE, &[&lane_key], |row| row.get(0))?;
         if let (Some(queue), Some(gate)) = (&queue, gate) {
-            self.exec(GATE_REMOVE, &[queue, &gate])?;
-            self.exec(GATE_DROP, &[queue, &gate])?;
+            self.put(GATE_REMOVE, &[queue, &gate])?;
+            self.put(GATE_DROP, &[queue, &gate])?;
         }
         Ok(queue)
     }

@@ -255,7 +255,7 @@ impl RetentionPort for Tx<'_> {
             }
         }
         let lanes: Vec<LaneKey> = removal.lanes.into_iter().collect();
-        self.exec(LANES_DELETE, &[&Many(&lanes)])?;
+        self.put(LANES_DELETE, &[&Many(&lanes)])?;
         Ok(removal.removed)
     }
 
@@ -283,9 +283,9 @@ impl RetentionPort for Tx<'_> {
         let oldest: Vec<(i64, RunKey, bool)> = self.rows(EVENTS_OLDEST, &[&limit], read)?;
         let stale: Vec<_> = oldest.into_iter().take_while(|(_, _, is_stale)| *is_stale).collect();
         let Some((last_seq, ..)) = stale.last() else { return Ok(false) };
-        self.exec(EVENTS_DELETE, &[last_seq])?;
+        self.put(EVENTS_DELETE, &[last_seq])?;
         let run_keys: Vec<RunKey> = stale.iter().map(|(_, run_key, _)| *run_key).collect();
-        self.exec(GONE_DELETE, &[&Many(&run_keys)])?;
+        self.put(GONE_DELETE, &[&Many(&run_keys)])?;
         Ok(stale.len() == limit as usize)
     }
 
@@ -298,8 +298,8 @@ impl RetentionPort for Tx<'_> {
 impl Tx<'_> {
     /// Goes on with a tree; returns whether nothing of it is left.
     fn tree_remove(&mut self, root_key: RunKey, removal: &mut Removal<'_>) -> Result<bool> {
-        self.exec(BALANCES_DELETE, &[&root_key])?;
-        self.exec(TOTALS_DELETE, &[&root_key])?;
+        self.put(BALANCES_DELETE, &[&root_key])?;
+        self.put(TOTALS_DELETE, &[&root_key])?;
         if !self.part_remove(ENTRIES_DELETE, root_key, removal)? {
             return Ok(false);
         }
@@ -327,8 +327,8 @@ impl Tx<'_> {
                 return Ok(false);
             }
         }
-        self.exec(CASCADE_DELETE, &[&run_key])?;
-        self.exec(GONE_INSERT, &[&run_key])?;
+        self.put(CASCADE_DELETE, &[&run_key])?;
+        self.put(GONE_INSERT, &[&run_key])?;
         let gone: Option<(LaneKey, u64)> =
             self.row_opt(RUN_DELETE, &[&run_key], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (lane_key, bytes) =

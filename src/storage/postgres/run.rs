@@ -159,7 +159,7 @@ impl Tx<'_> {
         }
         let lane_key = self.new_key();
         let row: [&dyn Param; 5] = [&lane_key, queue, workflow, code_version, &owner_key];
-        self.exec(LANE_INSERT, &row)?;
+        self.put(LANE_INSERT, &row)?;
         Ok(lane_key)
     }
 
@@ -180,7 +180,7 @@ impl Tx<'_> {
             &idem_key,
             &submit.args,
         ];
-        self.exec(RUN_INSERT, &[&own[..], &kept(submit)].concat())?;
+        self.put(RUN_INSERT, &[&own[..], &kept(submit)].concat())?;
         Ok(run_key)
     }
 }
@@ -241,6 +241,6 @@ impl RunPort for Tx<'_> {
         let RunEnd { outcome, finished_at_ms, attempts, tries, result, error } = end;
         let row: [&dyn Param; 7] =
             [&run_key, outcome, finished_at_ms, attempts, tries, result, error];
-        self.exec(RUN_FINISH, &row).map(|_| ())
+        self.put(RUN_FINISH, &row)
     }
 }

@@ -77,7 +77,7 @@ impl SchedulePort for Tx<'_> {
             &schedule.error,
             &schedule.spec,
         ];
-        self.exec(SCHEDULE_PUT, &row).map(|_| ())
+        self.put(SCHEDULE_PUT, &row)
     }
 
     fn schedule_delete(&mut self, name: &str) -> Result<bool> {

@@ -207,7 +207,7 @@ impl StatsPort for Tx<'_> {
     }
 
     fn lanes_claimed(&mut self, lane_keys: &[LaneKey], at_ms: i64) -> Result<()> {
-        self.exec(LANES_CLAIMED, &[&Many(lane_keys), &at_ms]).map(|_| ())
+        self.put(LANES_CLAIMED, &[&Many(lane_keys), &at_ms])
     }
 
     fn file_facts(&mut self) -> Result<FileFacts> {

@@ -44,7 +44,7 @@ impl StorePort for Tx<'_> {
     }
 
     fn clock_set(&mut self, clock_ms: i64) -> Result<()> {
-        self.exec(CLOCK_SET, &[&clock_ms]).map(|_| ())
+        self.put(CLOCK_SET, &[&clock_ms])
     }
 
     fn latest_ms(&mut self) -> Result<i64> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tx::Tx;
+use super::tx::{Trust, Tx};
 use super::value::{Many, Param, Row};
 use crate::domain::port::{
     Fence, GatePlace, Hold, LaneKey, NewLease, RunKey, Taken, Task, TaskPort, TaskState, Woken,
@@ -27,10 +27,16 @@ FROM $schema.sw_workflow_tasks
 WHERE task_key = ANY ($1::bigint[])";
 
 // The look at the fence that each hot write begins with (P10).
-const HOLD: &str = "
+pub(super) const HOLD: &str = "
 SELECT flags, deadline_at_ms, losses, lease_until_ms, lease_ms, version
 FROM $schema.sw_workflow_tasks
 WHERE task_key = $1 AND fence = $2 AND token = $3 AND state = 2";
+
+// The same for what is known: every write of a task makes its version another.
+const HOLD_GUARD: &str = "
+SELECT 1 / count(*)
+FROM $schema.sw_workflow_tasks
+WHERE task_key = $1 AND fence = $2 AND token = $3 AND state = 2 AND version = $4";
 
 const TASK_INSERT: &str = "
 INSERT INTO $schema.sw_workflow_tasks (
@@ -188,6 +194,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     TASK,
     TASKS,
     HOLD,
+    HOLD_GUARD,
     TASK_INSERT,
     TASK_REWRITE,
     TASK_CLAIM,
@@ -211,18 +218,15 @@ pub(super) const STATEMENTS: &[&str] = &[
 
 impl TaskPort for Tx<'_> {
     fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {
-        self.row_opt(HOLD, &[&fence.run_key, &fence.number, &fence.token], |row| {
-            let flags: i64 = row.get(0)?;
-            Ok(Hold {
-                is_cancel_asked: flags & FLAG_CANCEL_ASKED != 0,
-                is_timed_out: flags & FLAG_TIMED_OUT != 0,
-                deadline_at_ms: row.maybe(1)?,
-                losses: row.get(2)?,
-                lease_until_ms: row.get(3)?,
-                lease_ms: row.get(4)?,
-                version: row.get(5)?,
-            })
-        })
+        let known = self.holds.get(&fence.run_key).filter(|(held, _)| *held == fence);
+        let Some((_, hold)) = known.copied() else {
+            return self.row_opt(HOLD, &[&fence.run_key, &fence.number, &fence.token], read_hold);
+        };
+        if self.trust == Trust::Everything {
+            let Fence { run_key, number, token } = &fence;
+            self.conn.put(HOLD_GUARD, &[run_key, number, token, &hold.version])?;
+        }
+        Ok(Some(hold))
     }
 
     fn tasks(&mut self, run_keys: &[RunKey]) -> Result<Vec<Task>> {
@@ -246,7 +250,7 @@ impl TaskPort for Tx<'_> {
             &flag(task.is_local, FLAG_LOCAL),
             &task.gate,
         ];
-        self.exec(TASK_INSERT, &row).map(|_| ())
+        self.put(TASK_INSERT, &row)
     }
 
     fn lease_set(
@@ -256,13 +260,19 @@ impl TaskPort for Tx<'_> {
         lease_ms: u32,
         losses: u32,
     ) -> Result<()> {
-        self.exec(LEASE_SET, &[&run_key, &until_ms, &lease_ms, &losses]).map(|_| ())
+        // What is known of the task is as true as before, and this.
+        self.conn.put(LEASE_SET, &[&run_key, &until_ms, &lease_ms, &losses])?;
+        if let Some((_, hold)) = self.holds.get_mut(&run_key) {
+            let version = hold.version + 1;
+            *hold = Hold { lease_until_ms: until_ms, lease_ms, losses, version, ..*hold };
+        }
+        Ok(())
     }
 
     fn task_yield(&mut self, task: &Task) -> Result<()> {
         let Task { run_key, state, due_at_ms, wake_at_ms, failures, losses, .. } = task;
         let row: [&dyn Param; 6] = [run_key, state, due_at_ms, wake_at_ms, failures, losses];
-        self.exec(TASK_YIELD, &row).map(|_| ())
+        self.put(TASK_YIELD, &row)
     }
 
     fn task_park(
@@ -272,7 +282,7 @@ impl TaskPort for Tx<'_> {
         waits_left: u32,
         now_ms: i64,
     ) -> Result<()> {
-        self.exec(TASK_PARK, &[&run_key, &wake_at_ms, &waits_left, &now_ms]).map(|_| ())
+        self.put(TASK_PARK, &[&run_key, &wake_at_ms, &waits_left, &now_ms])
     }
 
     fn tasks_wake(&mut self, run_keys: &[RunKey], due_at_ms: i64, why: WokenFor) -> Result<Woken> {
@@ -280,7 +290,7 @@ impl TaskPort for Tx<'_> {
         let woken_for = flag(why == WokenFor::Room, FLAG_WOKEN_FOR_ROOM);
         for run_key in run_keys {
             let row = self.row_opt(TASK_WAKE, &[run_key, &due_at_ms, &woken_for], read_place)?;
-            self.exec(WAITS_DROP, &[run_key])?;
+            self.put(WAITS_DROP, &[run_key])?;
             let Some(place) = row else { continue };
             woken.count += 1;
             let place = place.filter(|place| !woken.places.contains(place));
@@ -291,31 +301,31 @@ impl TaskPort for Tx<'_> {
 
     fn task_set_aside(&mut self, task: &Task) -> Result<()> {
         let Task { run_key, state, due_at_ms, wake_at_ms, .. } = task;
-        self.exec(TASK_SET_ASIDE, &[run_key, state, due_at_ms, wake_at_ms])?;
-        self.exec(WAITS_DROP, &[run_key]).map(|_| ())
+        self.put(TASK_SET_ASIDE, &[run_key, state, due_at_ms, wake_at_ms])?;
+        self.put(WAITS_DROP, &[run_key])
     }
 
     fn task_set_timed_out(&mut self, run_key: RunKey) -> Result<()> {
-        self.exec(TASK_SET_TIMED_OUT, &[&run_key]).map(|_| ())
+        self.put(TASK_SET_TIMED_OUT, &[&run_key])
     }
 
     fn task_ask_cancel(&mut self, run_key: RunKey) -> Result<()> {
-        self.exec(TASK_FLAG_CANCEL, &[&run_key]).map(|_| ())
+        self.put(TASK_FLAG_CANCEL, &[&run_key])
     }
 
     fn task_ask_pause(&mut self, run_key: RunKey, is_asked: bool) -> Result<()> {
-        self.exec(TASK_FLAG_PAUSE, &[&run_key, &is_asked]).map(|_| ())
+        self.put(TASK_FLAG_PAUSE, &[&run_key, &is_asked])
     }
 
     fn gates_keep(&mut self, places: &[GatePlace]) -> Result<()> {
         for place in places {
-            self.exec(GATE_KEEP, &[&place.lane_key, &place.gate])?;
+            self.put(GATE_KEEP, &[&place.lane_key, &place.gate])?;
         }
         Ok(())
     }
 
     fn gate_let_in(&mut self, place: &GatePlace) -> Result<()> {
-        self.exec(GATE_LET_IN, &[&place.lane_key, &place.gate]).map(|_| ())
+        self.put(GATE_LET_IN, &[&place.lane_key, &place.gate])
     }
 
     fn tasks_move(&mut self, from: LaneKey, to: LaneKey, limit: u32) -> Result<Woken> {
@@ -332,13 +342,13 @@ impl TaskPort for Tx<'_> {
 impl Tx<'_> {
     /// Holds all that are ready at a gate in a lane back.
     pub(super) fn gate_close(&mut self, place: &GatePlace) -> Result<()> {
-        self.exec(GATE_CLOSE, &[&place.lane_key, &place.gate]).map(|_| ())
+        self.put(GATE_CLOSE, &[&place.lane_key, &place.gate])
     }
 
     /// Deletes the row of a run that ends, and what it waited for.
     pub(super) fn task_delete(&mut self, run_key: RunKey) -> Result<()> {
-        self.exec(TASK_DELETE, &[&run_key])?;
-        self.exec(WAITS_DROP, &[&run_key]).map(|_| ())
+        self.put(TASK_DELETE, &[&run_key])?;
+        self.put(WAITS_DROP, &[&run_key])
     }
 
     /// Writes what a task that comes from another store has used up, was told and waits for.
@@ -358,7 +368,7 @@ impl Tx<'_> {
             &claimed_at_ms,
             &worker,
         ];
-        self.exec(TASK_REWRITE, &row).map(|_| ())
+        self.put(TASK_REWRITE, &row)
     }
 
     /// Gives a ready task to a claimer.
@@ -379,7 +389,7 @@ impl Tx<'_> {
 
     /// Wakes those whose time has come, all at once.
     pub(super) fn tasks_wake_due(&mut self, now_ms: i64, limit: u32) -> Result<Woken> {
-        self.exec(WAITS_DROP_DUE, &[&now_ms, &limit])?;
+        self.put(WAITS_DROP_DUE, &[&now_ms, &limit])?;
         let woken = self.rows(TASKS_WAKE_DUE, &[&now_ms, &limit], read_place)?;
         let count = woken.len();
         let places: BTreeSet<(LaneKey, String)> =
@@ -397,6 +407,20 @@ fn flag(is_set: bool, flag: i64) -> i64 {
 fn read_place(row: Row<'_>) -> Result<Option<GatePlace>> {
     let lane_key = row.get(0)?;
     Ok(row.maybe(1)?.map(|gate| GatePlace { lane_key, gate }))
+}
+
+/// Reads flags, deadline, losses, lease and version.
+pub(super) fn read_hold(row: Row<'_>) -> Result<Hold> {
+    let flags: i64 = row.get(0)?;
+    Ok(Hold {
+        is_cancel_asked: flags & FLAG_CANCEL_ASKED != 0,
+        is_timed_out: flags & FLAG_TIMED_OUT != 0,
+        deadline_at_ms: row.maybe(1)?,
+        losses: row.get(2)?,
+        lease_until_ms: row.get(3)?,
+        lease_ms: row.get(4)?,
+        version: row.get(5)?,
+    })
 }
 
 fn read_task(row: Row<'_>) -> Result<Task> {

@@ -2,17 +2,39 @@
 //!
 //! Each topic implements its own trait in its own file, beside its SQL.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use super::connect::Connection;
+use super::flight::Mark;
+use super::pq::Answer;
 use super::value::{Param, Row};
 use crate::domain::news::News;
-use crate::domain::port::Port;
-use crate::error::Result;
+use crate::domain::port::{Fence, Hold, Port, RunKey};
+use crate::error::{Error, Result};
+
+/// What attempts hold, as far as it is known.
+pub(super) type Holds = HashMap<RunKey, (Fence, Hold)>;
+
+/// What a transaction takes to be so without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Nothing: it asks, and waits for the answer.
+    Nothing,
+    /// That what it records is new. A guard undoes it all where it is not.
+    New,
+    /// That, and that attempts hold what they held when they wrote last. It asks nothing at all.
+    Everything,
+}
 
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {
     pub(super) conn: &'conn mut Connection,
+    pub(super) trust: Trust,
+    /// What attempts hold.
+    pub(super) holds: Holds,
+    /// Something was to be asked, and may not be.
+    has_asked: bool,
     news: News,
     /// When the time of the host's statements is over.
     pub(super) sql_until: Option<Instant>,
@@ -21,7 +43,53 @@ pub struct Tx<'conn> {
 impl<'conn> Tx<'conn> {
     /// Wraps a connection on which a transaction is open.
     pub(super) fn new(conn: &'conn mut Connection) -> Tx<'conn> {
-        Tx { conn, news: News::default(), sql_until: None }
+        Tx::trusting(conn, Trust::Nothing, Holds::new())
+    }
+
+    /// Does the same for one that takes things to be so.
+    pub(super) fn trusting(conn: &'conn mut Connection, trust: Trust, holds: Holds) -> Tx<'conn> {
+        Tx { conn, trust, holds, has_asked: false, news: News::default(), sql_until: None }
+    }
+
+    /// Returns a moment to which what waits to be sent can be taken back.
+    pub(super) fn mark(&self) -> (Mark, News) {
+        (self.conn.mark(), self.news)
+    }
+
+    /// Takes back what was put since; `false` if something of it was sent.
+    pub(super) fn forget(&mut self, (mark, news): &(Mark, News)) -> bool {
+        self.news = *news;
+        self.holds.clear();
+        self.conn.forget(mark)
+    }
+
+    /// Returns whether something was to be asked that may not be.
+    pub(super) fn has_asked(&self) -> bool {
+        self.has_asked
+    }
+
+    /// Runs a statement behind those that wait, and waits for its answer.
+    fn ask(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Answer> {
+        self.meet(sql)?;
+        self.conn.run(sql, params)
+    }
+
+    /// Refuses a statement where nothing is asked; forgets what it may change.
+    fn meet(&mut self, sql: &str) -> Result<()> {
+        if self.trust == Trust::Everything {
+            self.has_asked = true;
+            return Err(Error::internal("a light call asked for more than its hold"));
+        }
+        if !sql.trim_start().starts_with("SELECT") {
+            self.holds.clear();
+        }
+        Ok(())
+    }
+
+    /// Has a statement run that is sent with what comes next: nobody asks how many rows it changed.
+    pub(super) fn put(&mut self, sql: &str, params: &[&dyn Param]) -> Result<()> {
+        self.meet(sql)?;
+        self.conn.put(sql, params)
     }
 
     /// Returns what the transaction is to tell others once it is committed.
@@ -37,7 +105,7 @@ impl<'conn> Tx<'conn> {
     /// Runs a statement and returns how many rows it changed. `$schema.` in its text stands before each
     /// name of a table.
     pub(super) fn exec(&mut self, sql: &str, params: &[&dyn Param]) -> Result<usize> {
-        Ok(self.conn.run(sql, params)?.changed())
+        Ok(self.ask(sql, params)?.changed())
     }
 
     /// Returns the first row, if there is one.
@@ -47,7 +115,7 @@ impl<'conn> Tx<'conn> {
         params: &[&dyn Param],
         read: impl FnOnce(Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        let answer = self.conn.run(sql, params)?;
+        let answer = self.ask(sql, params)?;
         if answer.rows() == 0 { Ok(None) } else { read(Row::new(&answer, 0)).map(Some) }
     }
 
@@ -58,7 +126,7 @@ impl<'conn> Tx<'conn> {
         params: &[&dyn Param],
         mut read: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let answer = self.conn.run(sql, params)?;
+        let answer = self.ask(sql, params)?;
         (0..answer.rows()).map(|at| read(Row::new(&answer, at))).collect()
     }
 }

@@ -155,7 +155,7 @@ impl WaitPort for Tx<'_> {
         occurrence: u32,
     ) -> Result<()> {
         for signal_key in signal_keys {
-            self.exec(SIGNAL_TAKE, &[signal_key, &run_key, &name, &occurrence])?;
+            self.put(SIGNAL_TAKE, &[signal_key, &run_key, &name, &occurrence])?;
         }
         Ok(())
     }
@@ -163,7 +163,7 @@ impl WaitPort for Tx<'_> {
     fn waits_insert(&mut self, run_key: RunKey, targets: &[(&Target, u32)]) -> Result<()> {
         for (target, count) in targets {
             let (kind, target_key, name) = wait_row(run_key, target);
-            self.exec(WAIT_INSERT, &[&kind, &target_key, &name, &run_key, count])?;
+            self.put(WAIT_INSERT, &[&kind, &target_key, &name, &run_key, count])?;
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl WaitPort for Tx<'_> {
             })?;
         ended.sort_unstable();
         if kind == KIND_SIGNAL {
-            self.exec(WAITS_LESSEN, &[&kind, &target_key, &name])?;
+            self.put(WAITS_LESSEN, &[&kind, &target_key, &name])?;
         }
         ended.into_iter().map(|(run_key, is_counted)| self.waiter(run_key, is_counted)).collect()
     }

@@ -6,7 +6,7 @@ mod errors;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
 mod host;
-pub mod job;
+mod job;
 mod lane;
 pub mod migrate;
 mod mutexes;
@@ -16,7 +16,6 @@ mod owner;
 pub mod path;
 pub mod readers;
 pub mod renew;
-mod seat;
 pub mod side;
 pub mod tx;
 pub mod vfs;

@@ -12,7 +12,6 @@ use super::host::Host;
 use super::job::Job;
 use super::migrate;
 use super::names::Names;
-use super::seat::{Seats, Told};
 use super::side::Side;
 use super::tx::{self, Look, Tx};
 use super::{path, renew, vfs};
@@ -22,6 +21,7 @@ use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_MS_MAX}
 use crate::os;
 use crate::plant::{self, Plant, stands};
 use crate::storage::Death;
+use crate::storage::seat::{Seats, Told};
 use crate::storage::steps::Schema;
 
 /// How long a checkpoint waits for readers.

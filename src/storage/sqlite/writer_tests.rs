@@ -29,7 +29,6 @@ use super::fault::{self, Fault, FileKind, Operation};
 use super::job::Job;
 use super::names::log_path;
 use super::open;
-use super::seat::Seats;
 use super::tx::Tx;
 use crate::clock::{Clock, Now};
 use crate::domain::claim::Claim;
@@ -45,6 +44,7 @@ use crate::limits::{
     CHECKPOINT_PAGES, CHECKPOINT_PAGES_HARD, WRITE_BATCH_BYTES_MAX, WRITE_BATCH_MS_MAX,
     WRITE_QUEUE_LEN_MAX,
 };
+use crate::storage::seat::Seats;
 use crate::storage::{Call, Settings, WriteOptions};
 
 const PATIENCE: Duration = Duration::from_secs(60);
