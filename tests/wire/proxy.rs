@@ -1,6 +1,7 @@
 //! A way to the server that is cut at a message of our choice. It knows where messages of the protocol end,
 //! and which of them are a COMMIT and the answer to one.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -113,9 +114,11 @@ fn carry(client: UnixStream, target: &Path, state: &Arc<Mutex<State>>) {
 /// Carries message by message, until one end is gone or the way is cut.
 fn pump(way: Way, mut from: &UnixStream, mut to: &UnixStream, state: &Mutex<State>) {
     let mut is_first = way == Way::There;
+    let mut talk = Talk::default();
     while let Some(message) = message(&mut from, is_first) {
         is_first = false;
-        match state.lock().unwrap().judge(way, &message) {
+        let is_commit = talk.is_commit(way, &message);
+        match state.lock().unwrap().judge(way, is_commit) {
             None => {}
             Some(cut) if cut.is_after => {
                 let _ = to.write_all(&message);
@@ -140,19 +143,41 @@ fn message(from: &mut &UnixStream, is_first: bool) -> Option<Vec<u8>> {
     Some(message)
 }
 
+/// What was said on one connection: a COMMIT is prepared, then bound, and is one when it is executed.
+#[derive(Default)]
+struct Talk {
+    commits: HashSet<Vec<u8>>,
+    is_bound: bool,
+}
+
+impl Talk {
+    fn is_commit(&mut self, way: Way, message: &[u8]) -> bool {
+        let Some((letter, rest)) = message.split_first() else { return false };
+        let mut texts = rest.get(4..).unwrap_or_default().split(|byte| *byte == 0);
+        let mut text = || texts.next().unwrap_or_default().to_vec();
+        match (way, letter) {
+            (Way::There, b'P') => {
+                let name = text();
+                if text() == b"COMMIT" {
+                    self.commits.insert(name);
+                }
+                false
+            }
+            (Way::There, b'B') => {
+                let _portal = text();
+                self.is_bound = self.commits.contains(&text());
+                false
+            }
+            (Way::There, b'E') => self.is_bound,
+            (Way::Back, b'C') => text() == b"COMMIT",
+            (Way::There | Way::Back, _) => false,
+        }
+    }
+}
+
 impl State {
     /// Counts a message, and says whether it is the one.
-    fn judge(&mut self, way: Way, message: &[u8]) -> Option<Cut> {
-        let is_commit = match way {
-            Way::There => {
-                let of_power = b"SET LOCAL synchronous_commit = off; COMMIT".as_slice();
-                message.starts_with(b"Q")
-                    && [b"COMMIT".as_slice(), of_power]
-                        .iter()
-                        .any(|is| message[5..].starts_with(is))
-            }
-            Way::Back => message.starts_with(b"C") && message[5..].starts_with(b"COMMIT"),
-        };
+    fn judge(&mut self, way: Way, is_commit: bool) -> Option<Cut> {
         let counts = if way == Way::There { &mut self.there } else { &mut self.back };
         counts.all += 1;
         counts.commits += u32::from(is_commit);
