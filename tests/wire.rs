@@ -15,6 +15,8 @@
 mod chaos;
 #[path = "wire/cuts.rs"]
 mod cuts;
+#[path = "wire/flights.rs"]
+mod flights;
 #[path = "wire/pooler.rs"]
 mod pooler;
 #[path = "wire/proxy.rs"]

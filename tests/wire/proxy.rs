@@ -1,7 +1,7 @@
 //! A way to the server that is cut at a message of our choice. It knows where messages of the protocol end,
 //! and which of them are a COMMIT and the answer to one.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -33,6 +33,10 @@ pub struct Cut {
 pub struct Counts {
     pub all: u32,
     pub commits: u32,
+    /// Questions whose answer somebody waits for: what is sent together is one.
+    pub flights: u32,
+    /// Statements that ran.
+    pub statements: u32,
 }
 
 #[derive(Default)]
@@ -117,8 +121,8 @@ fn pump(way: Way, mut from: &UnixStream, mut to: &UnixStream, state: &Mutex<Stat
     let mut talk = Talk::default();
     while let Some(message) = message(&mut from, is_first) {
         is_first = false;
-        let is_commit = talk.is_commit(way, &message);
-        match state.lock().unwrap().judge(way, is_commit) {
+        let sense = talk.sense(way, &message);
+        match state.lock().unwrap().judge(way, sense) {
             None => {}
             Some(cut) if cut.is_after => {
                 let _ = to.write_all(&message);
@@ -143,44 +147,65 @@ fn message(from: &mut &UnixStream, is_first: bool) -> Option<Vec<u8>> {
     Some(message)
 }
 
-/// What was said on one connection: a COMMIT is prepared, then bound, and is one when it is executed.
+/// What a message is to its reader here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sense {
+    /// A COMMIT, or the answer to one.
+    Commit,
+    /// Another statement.
+    Statement,
+    /// From here on an answer is waited for.
+    Flight,
+    Other,
+}
+
+/// What was said on one connection: a statement is prepared, then bound, then executed.
 #[derive(Default)]
 struct Talk {
-    commits: HashSet<Vec<u8>>,
-    is_bound: bool,
+    prepared: HashMap<Vec<u8>, Vec<u8>>,
+    bound: Vec<u8>,
 }
 
 impl Talk {
-    fn is_commit(&mut self, way: Way, message: &[u8]) -> bool {
-        let Some((letter, rest)) = message.split_first() else { return false };
+    fn sense(&mut self, way: Way, message: &[u8]) -> Sense {
+        let Some((letter, rest)) = message.split_first() else { return Sense::Other };
         let mut texts = rest.get(4..).unwrap_or_default().split(|byte| *byte == 0);
         let mut text = || texts.next().unwrap_or_default().to_vec();
+        let is = |is_it, sense| if is_it { sense } else { Sense::Other };
         match (way, letter) {
             (Way::There, b'P') => {
-                let name = text();
-                if text() == b"COMMIT" {
-                    self.commits.insert(name);
-                }
-                false
+                self.prepared.insert(text(), text());
+                Sense::Other
             }
             (Way::There, b'B') => {
                 let _portal = text();
-                self.is_bound = self.commits.contains(&text());
-                false
+                self.bound = self.prepared.get(&text()).cloned().unwrap_or_default();
+                Sense::Other
             }
-            (Way::There, b'E') => self.is_bound,
-            (Way::Back, b'C') => text() == b"COMMIT",
-            (Way::There | Way::Back, _) => false,
+            (Way::There, b'E') if self.bound == b"COMMIT" => Sense::Commit,
+            (Way::There, b'E') => Sense::Statement,
+            (Way::There, b'S') => is(!self.is_left_alone(), Sense::Flight),
+            (Way::There, b'Q') => Sense::Flight,
+            (Way::Back, b'C') => is(text() == b"COMMIT", Sense::Commit),
+            (Way::There | Way::Back, _) => Sense::Other,
         }
+    }
+
+    /// The end of a read, whose answer nobody waits for, and a bell, which goes with a commit.
+    fn is_left_alone(&self) -> bool {
+        self.bound == b"ROLLBACK" || self.bound.windows(9).any(|part| part == b"pg_notify")
     }
 }
 
 impl State {
     /// Counts a message, and says whether it is the one.
-    fn judge(&mut self, way: Way, is_commit: bool) -> Option<Cut> {
+    fn judge(&mut self, way: Way, sense: Sense) -> Option<Cut> {
+        let is_commit = sense == Sense::Commit;
         let counts = if way == Way::There { &mut self.there } else { &mut self.back };
         counts.all += 1;
         counts.commits += u32::from(is_commit);
+        counts.flights += u32::from(sense == Sense::Flight);
+        counts.statements += u32::from(is_commit || sense == Sense::Statement);
         let counts = *counts;
         let is_it = |cut: &Cut| match cut.is_of_commits {
             true => is_commit && counts.commits == cut.message,

@@ -1,0 +1,122 @@
+//! What each call costs: how often it waits for the server, and how often it commits. Counted at the wire.
+
+use std::sync::Arc;
+
+use smolwf::domain::FailOptions;
+use smolwf::domain::claim::Claim;
+use smolwf::domain::step::Begin;
+use smolwf::domain::submit::Submit;
+use smolwf::handles::attempt::Attempt;
+use smolwf::handles::begin::Begun;
+use smolwf::handles::step::Step;
+use smolwf::handles::store::Store;
+
+use crate::proxy::{Proxy, Way};
+use crate::server::Server;
+
+struct Counted {
+    proxy: Proxy,
+    store: Arc<Store>,
+    /// Of each call flights, commits, and statements.
+    costs: Vec<(&'static str, u32, u32, u32)>,
+}
+
+impl Counted {
+    fn on(server: &Server) -> Counted {
+        let proxy = Proxy::to(&server.room);
+        let schema = format!("sw_test_flights_{}", std::process::id());
+        let store = server.open(&server.url(&schema, Some(proxy.folder())), 30_000).unwrap();
+        store.init().unwrap();
+        Counted { proxy, store, costs: Vec::new() }
+    }
+
+    fn count<T>(&mut self, name: &'static str, call: impl FnOnce(&Arc<Store>) -> T) -> T {
+        self.proxy.plan(None);
+        let answer = call(&self.store);
+        let counts = self.proxy.counts(Way::There);
+        if name != "beside" {
+            self.costs.push((name, counts.flights, counts.commits, counts.statements));
+        }
+        answer
+    }
+
+    /// Lives what a worker does, twice: what is prepared, or looked at now and then, is so by the second time.
+    fn live(&mut self, names: [&'static str; 14]) {
+        let [
+            submit,
+            keyed,
+            known,
+            claim,
+            begin,
+            complete,
+            fail,
+            heartbeat,
+            event,
+            done,
+            none,
+            many,
+            claims,
+            last,
+        ] = names;
+        let work = Submit { workflow: "w".into(), max_tries: 9, ..Submit::default() };
+        let with_key = Submit { idempotency_key: Some("k".to_owned() + submit), ..work.clone() };
+        self.count(submit, |store| store.submit(work.clone()).unwrap());
+        self.count(keyed, |store| store.submit(with_key.clone()).unwrap());
+        self.count(known, |store| store.submit(with_key).unwrap());
+        let attempt = self.count(claim, claimed);
+        let step = self.count(begin, |_| begun(&attempt, "a"));
+        self.count(complete, |_| step.complete(Some("1".into())).unwrap());
+        let step = self.count("beside", |_| begun(&attempt, "b"));
+        self.count(fail, |_| step.fail(None, FailOptions::default()).unwrap());
+        self.count(heartbeat, |_| attempt.heartbeat(0).unwrap());
+        self.count(event, |_| attempt.event_append("e", None, None).unwrap());
+        self.count(done, |_| attempt.complete(Some("1".into())).unwrap());
+        let attempt = self.count("beside", claimed);
+        self.count(last, |_| {
+            attempt.fail(None, FailOptions { is_terminal: true, ..FailOptions::default() }).unwrap()
+        });
+        self.count(none, |store| assert!(store.claim(Claim::default()).unwrap().is_none()));
+        let fifty: Vec<_> = (0..50).map(|_| work.clone()).collect();
+        self.count(many, |store| store.submit_many(fifty).unwrap());
+        let attempts = self.count(claims, |store| store.claim_many(Claim::default(), 50).unwrap());
+        assert_eq!(attempts.len(), 50);
+        self.count("beside", |_| attempts.iter().for_each(|it| it.complete(None).unwrap()));
+    }
+}
+
+fn claimed(store: &Arc<Store>) -> Arc<Attempt> {
+    store.claim(Claim::default()).unwrap().expect("a run is there")
+}
+
+fn begun(attempt: &Arc<Attempt>, name: &str) -> Step {
+    match attempt.step_begin(Begin { name: name.into(), ..Begin::default() }).unwrap() {
+        Begun::Run(step) => step,
+        _ => panic!("{name} is not to be run"),
+    }
+}
+
+#[test]
+fn each_call_waits_for_the_server_as_seldom_as_it_can() {
+    let Some(server) = Server::found() else { return };
+    let mut counted = Counted::on(&server);
+    counted.live(["beside"; 14]);
+    counted.live([
+        "submit",
+        "submit with a key",
+        "submit with a known key",
+        "claim",
+        "step begin",
+        "step complete",
+        "step fail",
+        "heartbeat",
+        "event",
+        "complete",
+        "claim of nothing",
+        "submit of fifty",
+        "claim of fifty",
+        "fail",
+    ]);
+    for (name, flights, commits, statements) in &counted.costs {
+        println!("{name}: {flights} flights, {commits} commits, {statements} statements");
+    }
+}
