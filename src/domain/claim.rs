@@ -99,27 +99,22 @@ impl Outlook {
 
 /// Looks what a claim would find.
 pub fn outlook(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Outlook> {
-    let is_ready = port.ready_head(filter)?.is_some();
-    outlook_with(port, filter, is_ready, now)
+    let (is_ready, standing) = port.ready_and_standing(filter)?;
+    Ok(outlook_of(is_ready, standing, now))
 }
 
 /// Looks what a claim would find, and answers `None` at once when a run is ready that its queue has room
 /// for: who claims it sees the rest then.
 pub fn glance(port: &mut dyn Port, filter: &LaneFilter, now: Now) -> Result<Option<Outlook>> {
-    let is_ready = port.ready_head(filter)?.is_some();
-    if is_ready && room(port.queue(&filter.queue)?) > 0 {
+    let (is_ready, limits) = port.ready_and_limits(filter)?;
+    if is_ready && room(limits) > 0 {
         return Ok(None);
     }
-    outlook_with(port, filter, is_ready, now).map(Some)
+    let standing = port.standing(&filter.queue)?;
+    Ok(Some(outlook_of(is_ready, standing, now)))
 }
 
-fn outlook_with(
-    port: &mut dyn Port,
-    filter: &LaneFilter,
-    is_ready: bool,
-    now: Now,
-) -> Result<Outlook> {
-    let standing = port.standing(&filter.queue)?;
+fn outlook_of(is_ready: bool, standing: Standing, now: Now) -> Outlook {
     let has_room = room(standing.limits) > 0;
     let looks_at_ms = retention::next_look_at_ms(standing.next_retention_at_ms, now);
     let seen = Outlook {
@@ -129,7 +124,7 @@ fn outlook_with(
         owners: standing.owners,
     };
     let is_promising = seen.is_due(now) || standing.has_cascades || (is_ready && has_room);
-    Ok(Outlook { is_promising, ..seen })
+    Outlook { is_promising, ..seen }
 }
 
 /// Returns in how many milliseconds time moves a run, or a schedule, next; `None` when it never does.

@@ -21,7 +21,7 @@ use crate::handles::store::Store;
 use crate::id::{self, Id};
 use crate::limits::{DURATION_MS_MAX, LOOK_MS};
 use crate::lock::Unpoisoned;
-use crate::storage::Call;
+use crate::storage::{Ahead, Call};
 use crate::text::Text;
 
 /// The JSON of an argument that was not given.
@@ -268,6 +268,7 @@ impl Attempt {
     ) -> Result<Finish> {
         let entered = self.store.enter()?;
         let ended = self.ended_once(question, || {
+            let call = call.looking_at(Ahead::End(self.fence));
             let finish = self.write(&entered, call, work)?;
             Ok(if let Finish::Stopped(ended) = finish {
                 Err(hold::must_stop(ended))
@@ -374,7 +375,10 @@ impl Attempt {
         mut work: impl FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let due_at_ms = self.due_at_ms;
-        let call = call.of_attempt(self.fence);
+        let call = match call.ahead {
+            Ahead::Nothing => call.looking_at(Ahead::Hold(self.fence)),
+            _ => call,
+        };
         entered.write(call, move |tx, now| work(tx, now.not_before(due_at_ms)))
     }
 

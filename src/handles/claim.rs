@@ -16,7 +16,7 @@ use crate::handles::store::Store;
 use crate::id;
 use crate::limits::{OWNER_PROBE_MS, UNHEARD_MAX};
 use crate::lock::Unpoisoned;
-use crate::storage::Call;
+use crate::storage::{Ahead, Call};
 
 impl Store {
     /// Claims a run, waiting for one as long as asked.
@@ -130,9 +130,10 @@ impl Store {
         max: u32,
         is_over: &dyn Fn() -> bool,
     ) -> Result<Vec<claim::Claimed>> {
-        let call = Call::of(if max == 1 { "sw_run_claim" } else { "sw_run_claim_many" });
+        let call = Call::of(if max == 1 { "sw_run_claim" } else { "sw_run_claim_many" })
+            .looking_at(Ahead::Queue(claimer.filter.queue.as_str().into()));
         loop {
-            let claimer = claimer.clone();
+            let (claimer, call) = (claimer.clone(), call.clone());
             let Picked { runs, has_more } =
                 entered.write(call, move |tx, now| claim::claim(tx, &claimer, max, now))?;
             if !runs.is_empty() || !has_more || is_over() {

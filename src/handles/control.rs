@@ -92,11 +92,11 @@ impl Store {
         let (call, limits) = (Call::of("sw_queue_set"), QueueLimits::read(settings)?);
         let entered = self.enter()?;
         let queue = name.to_owned();
-        entered.write(call, move |tx, _| queue::set(tx, &queue, &limits))?;
+        entered.write(call.clone(), move |tx, _| queue::set(tx, &queue, &limits))?;
         let mut after = Some(String::new());
         while let Some(at) = after {
             let queue = name.to_owned();
-            let let_in = entered.write(call, move |tx, _| queue::let_in(tx, &queue, &at));
+            let let_in = entered.write(call.clone(), move |tx, _| queue::let_in(tx, &queue, &at));
             // The limits hold already, which a lack of memory would deny.
             after = let_in.map_err(Error::of_a_commit)?;
         }

@@ -23,7 +23,7 @@ impl Terms {
     /// Returns what is asked of the write of a call.
     pub(super) fn write_options(&self, call: Call) -> WriteOptions {
         WriteOptions {
-            call: call.promising(call.durability.or(self.durability)),
+            call: Call { durability: call.durability.or(self.durability), ..call },
             busy_timeout_ms: self.busy_timeout_ms,
             is_schema_free: false,
             clock: Arc::clone(&self.clock),

@@ -112,7 +112,8 @@ impl Store {
             });
             sql::run(tx, &script, holder, owner_key, bounds, now.not_before(not_before_ms))
         };
-        let Ran { results, lease } = self.write_owned(entered, asked.call, needs_owner, work)?;
+        let Ran { results, lease } =
+            self.write_owned(entered, asked.call.clone(), needs_owner, work)?;
         if let (Some(attempt), Some(lease)) = (asked.attempt, lease) {
             attempt.note_lease(lease, self.now());
         }

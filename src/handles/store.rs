@@ -25,7 +25,7 @@ use crate::limits::{
 };
 use crate::lock::Unpoisoned;
 use crate::process;
-use crate::storage::{self, Backend, Call, Death, SCHEMA_NEWEST, Settings};
+use crate::storage::{self, Ahead, Backend, Call, Death, SCHEMA_NEWEST, Settings};
 
 /// How a store is opened; 0 and `false` are the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -276,8 +276,8 @@ impl Store {
         let entered = self.enter()?;
         let bytes = submits.iter().map(|s| s.args.as_ref().map_or(0, String::len)).sum();
         let has_local = submits.iter().any(|submit| submit.is_local);
+        let call = Call::of(name).of_bytes(bytes).looking_at(keys(&submits));
         let items: Vec<_> = submits.into_iter().map(|submit| (submit, id::new_id())).collect();
-        let call = Call::of(name).of_bytes(bytes);
         let submitted =
             self.write_owned(&entered, call, has_local, move |tx, owner_key, now| {
                 submit::submit_many(tx, &items, owner_key, named, now)
@@ -435,4 +435,10 @@ fn manual_clock(backend: &Backend) -> Result<Clock> {
     // As far ahead as the wall clock: a handle opened later must see leases as the others do.
     let lease_ms = backend.lease_clock().lease_ms().saturating_add(wall_ms - system_ms);
     Ok(Clock::manual(Now { wall_ms, lease_ms }))
+}
+/// Returns what submits look at first: which of their idempotency keys are known.
+fn keys(submits: &[Submit]) -> Ahead {
+    let owned = |(scope, key): (&str, &str)| (scope.to_owned(), key.to_owned());
+    let keys: Vec<_> = submits.iter().filter_map(Submit::idempotency).map(owned).collect();
+    if keys.is_empty() { Ahead::Nothing } else { Ahead::Keys(keys.into()) }
 }

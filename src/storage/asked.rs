@@ -23,8 +23,23 @@ pub struct Settings {
     pub durability: Durability,
 }
 
+/// What a write is known to look at first: a backend to which each look is a journey takes it along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ahead {
+    /// Nobody can say.
+    Nothing,
+    /// What an attempt holds.
+    Hold(Fence),
+    /// What the end of an attempt looks at.
+    End(Fence),
+    /// How a queue stands.
+    Queue(Arc<str>),
+    /// Runs, by scope and idempotency key.
+    Keys(Arc<[(String, String)]>),
+}
+
 /// A call that writes, as its backend is told of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// The function of the C ABI, as the counts of calls name it.
     pub name: &'static str,
@@ -32,39 +47,53 @@ pub struct Call {
     pub durability: Durability,
     /// Payload bytes it writes, about.
     pub bytes: usize,
-    /// Whose attempt it is of, whose hold it looks at first.
-    pub fence: Option<Fence>,
-    /// It looks at that and no more, writes what no other attempt does, and may be done twice.
+    /// What it looks at first.
+    pub ahead: Ahead,
+    /// It looks at what its attempt holds and no more, writes what no other attempt does, and may be done twice.
     pub is_light: bool,
 }
 
 impl Call {
     /// A call that promises what its store does, and writes next to nothing.
     pub const fn of(name: &'static str) -> Call {
-        Call { name, durability: Durability::Inherit, bytes: 0, fence: None, is_light: false }
+        Call {
+            name,
+            durability: Durability::Inherit,
+            bytes: 0,
+            ahead: Ahead::Nothing,
+            is_light: false,
+        }
     }
 
     /// The same call, with another promise.
     #[must_use]
-    pub const fn promising(self, durability: Durability) -> Call {
+    pub fn promising(self, durability: Durability) -> Call {
         Call { durability, ..self }
     }
 
-    /// The same call, of an attempt.
+    /// The same call, which looks at this first.
     #[must_use]
-    pub const fn of_attempt(self, fence: Fence) -> Call {
-        Call { fence: Some(fence), ..self }
+    pub fn looking_at(self, ahead: Ahead) -> Call {
+        Call { ahead, ..self }
+    }
+
+    /// Returns whose attempt it is of, if that is known.
+    pub fn fence(&self) -> Option<Fence> {
+        match self.ahead {
+            Ahead::Hold(fence) | Ahead::End(fence) => Some(fence),
+            Ahead::Nothing | Ahead::Queue(_) | Ahead::Keys(_) => None,
+        }
     }
 
     /// The same call, which looks at nothing but what its attempt holds.
     #[must_use]
-    pub const fn light(self) -> Call {
+    pub fn light(self) -> Call {
         Call { is_light: true, ..self }
     }
 
     /// The same call, about this large.
     #[must_use]
-    pub const fn of_bytes(self, bytes: usize) -> Call {
+    pub fn of_bytes(self, bytes: usize) -> Call {
         Call { bytes, ..self }
     }
 }

@@ -20,6 +20,6 @@ mod tables;
 mod tally;
 mod zone;
 
-pub use self::asked::{Call, Death, Settings, WriteOptions};
+pub use self::asked::{Ahead, Call, Death, Settings, WriteOptions};
 pub use self::backend::{Backend, in_memory, open};
 pub use self::steps::NEWEST as SCHEMA_NEWEST;

@@ -137,6 +137,13 @@ pub trait ClaimPort {
     ) -> Result<Vec<Head>>;
     /// Returns the first ready task of the lanes that match, for a claim that must look at each.
     fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>>;
+    /// Returns whether one is ready, and how its queue is limited.
+    fn ready_and_limits(
+        &mut self,
+        filter: &LaneFilter,
+    ) -> Result<(bool, Option<(QueueLimits, u32)>)>;
+    /// Returns whether one is ready, and what [`ClaimPort::standing`] does.
+    fn ready_and_standing(&mut self, filter: &LaneFilter) -> Result<(bool, Standing)>;
     /// Gives that task to a claimer.
     fn claim_one(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Head>;
     /// Wakes up to `limit` tasks whose wake time has come, earliest first: ready, due when they were to

@@ -356,6 +356,9 @@ impl BudgetPort for Tx<'_> {
     }
 
     fn reservations_open(&mut self, run_key: RunKey) -> Result<Vec<Reservation>> {
+        if self.known.lacks(run_key, |ending| ending.has_reserved) {
+            return Ok(Vec::new());
+        }
         self.rows(RESERVATIONS_OPEN, &[&run_key], read_reservation)
     }
 

@@ -1,17 +1,19 @@
 //! What a claim reads and writes: heads of lanes, what is due, owners and their leases.
 
-use super::queue::read_limits;
+use super::errors;
+use super::pq::Answer;
+use super::queue::{QUEUE, read_limits};
+use super::task::read_hold;
 use super::tx::Tx;
-use super::value::{Many, Param, Row};
+use super::value::{Column, Many, Param, Row};
 use crate::domain::port::{
-    ClaimPort, ClaimedRun, Head, LaneFilter, LaneKey, Lost, NewLease, Owner, OwnerId, OwnerKey,
-    RunKey, Share, Standing, Woken,
+    ClaimPort, ClaimedRun, Fence, Head, Hold, LaneFilter, LaneKey, Lost, NewLease, Owner, OwnerId,
+    OwnerKey, QueueLimits, RunKey, Share, Standing, Taken, Woken,
 };
 use crate::error::{Error, Result};
-use crate::storage::heads::Heads;
 
 // Each of the moments is the head of an index.
-const STANDING: &str = "
+pub(super) const STANDING: &str = "
 SELECT
     (SELECT min(wake_at_ms) FROM $schema.sw_workflow_tasks WHERE wake_at_ms IS NOT NULL),
     (SELECT min(deadline_at_ms) FROM $schema.sw_workflow_tasks WHERE deadline_at_ms IS NOT NULL),
@@ -20,33 +22,81 @@ SELECT
     s.retention_next_ms,
     (SELECT min(lease_until_ms) FROM $schema.sw_workflow_tasks WHERE owner_key IS NOT NULL),
     EXISTS (SELECT 1 FROM $schema.sw_workflow_cascades),
-    q.concurrency, q.concurrency_per_key, q.paused, q.running
+    q.concurrency, q.concurrency_per_key, q.paused, q.running, (
+        SELECT string_agg(o.owner_key || ':' || encode(o.owner_id, 'hex'), ',' ORDER BY o.owner_key)
+        FROM (
+            SELECT owner_key, owner_id
+            FROM $schema.sw_workflow_owners
+            ORDER BY owner_key
+            LIMIT 10000
+        ) AS o
+    )
 FROM $schema.sw_store AS s
 LEFT JOIN $schema.sw_workflow_queues AS q ON q.queue = $1
 WHERE s.one = 1";
 
-const OWNERS: &str = "
-SELECT owner_key, owner_id
-FROM $schema.sw_workflow_owners
-ORDER BY owner_key
-LIMIT 10000";
-
-// Of each lane that matches the first ready runs, and of those the first of all.
+// Of each lane that matches the first ready run, and of those the first of all.
 const READY: &str = "
-SELECT h.task_key, l.lane_key
+SELECT h.task_key
 FROM $schema.sw_workflow_lanes AS l
 CROSS JOIN LATERAL (
     SELECT t.priority, t.due_at_ms, t.task_key
     FROM $schema.sw_workflow_tasks AS t
     WHERE t.lane_key = l.lane_key AND t.state = 1
     ORDER BY t.priority, t.due_at_ms, t.task_key
-    LIMIT $5
+    LIMIT 1
 ) AS h
 WHERE l.queue = $1 AND l.owner_key IN (0, $2)
     AND ($3::text[] IS NULL OR l.workflow = ANY ($3::text[]))
     AND ($4::text[] IS NULL OR l.code_version = '' OR l.code_version = ANY ($4::text[]))
 ORDER BY h.priority, h.due_at_ms, h.task_key
-LIMIT $5";
+LIMIT 1";
+
+// The same, given to a claimer: as many as have room together, and none behind one at a gate.
+const HEADS: &str = "
+WITH ready AS MATERIALIZED (
+    SELECT h.task_key, h.gate, row_number() OVER (ORDER BY h.priority, h.due_at_ms, h.task_key) AS place
+    FROM $schema.sw_workflow_lanes AS l
+    CROSS JOIN LATERAL (
+        SELECT t.priority, t.due_at_ms, t.task_key, t.gate
+        FROM $schema.sw_workflow_tasks AS t
+        WHERE t.lane_key = l.lane_key AND t.state = 1
+        ORDER BY t.priority, t.due_at_ms, t.task_key
+        LIMIT $5
+    ) AS h
+    WHERE l.queue = $1 AND l.owner_key IN (0, $2)
+        AND ($3::text[] IS NULL OR l.workflow = ANY ($3::text[]))
+        AND ($4::text[] IS NULL OR l.code_version = '' OR l.code_version = ANY ($4::text[]))
+    ORDER BY h.priority, h.due_at_ms, h.task_key
+    LIMIT $5
+), share AS MATERIALIZED (
+    SELECT y.task_key, y.place, count(y.gate) OVER before AS gates,
+        coalesce(sum(octet_length(coalesce(r.args, 'null'))) OVER before, 0) AS bytes
+    FROM ready AS y
+    LEFT JOIN $schema.sw_workflow_runs AS r ON r.run_key = y.task_key
+    WINDOW before AS (ORDER BY y.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+), taken AS (
+    UPDATE $schema.sw_workflow_tasks AS t
+    SET version = version + 1,
+        state = 2, fence = fence + 1, owner_key = $7, lease_until_ms = $8, lease_ms = $9,
+        claimed_at_ms = $10, worker = $11, token = $12
+    FROM share AS s
+    WHERE t.task_key = s.task_key AND s.gates = 0 AND s.bytes < $6 AND t.state = 1
+    RETURNING s.place, t.task_key, t.fence, t.due_at_ms, t.lane_key, t.gate, t.flags,
+        t.deadline_at_ms, t.losses, t.lease_until_ms, t.lease_ms, t.version
+)
+SELECT r.run_id, o.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
+    coalesce(r.args, 'null'), r.metadata,
+    EXISTS (SELECT 1 FROM $schema.sw_workflow_steps AS s WHERE s.run_key = k.task_key),
+    n.claimed_at_ms, k.task_key, k.fence, k.due_at_ms, k.lane_key, k.gate, k.flags,
+    k.deadline_at_ms, k.losses, k.lease_until_ms, k.lease_ms, k.version
+FROM taken AS k
+LEFT JOIN $schema.sw_workflow_lanes AS n ON n.lane_key = k.lane_key
+LEFT JOIN $schema.sw_workflow_runs AS r ON r.run_key = k.task_key
+LEFT JOIN $schema.sw_workflow_lanes AS l ON l.lane_key = r.lane_key
+LEFT JOIN $schema.sw_workflow_runs AS o ON o.run_key = coalesce(r.root_key, r.run_key)
+LEFT JOIN $schema.sw_workflow_runs AS p ON p.run_key = r.parent_key
+ORDER BY k.place";
 
 const OVERDUE: &str = "
 SELECT task_key
@@ -112,8 +162,8 @@ WHERE r.run_key = $1";
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     STANDING,
-    OWNERS,
     READY,
+    HEADS,
     OVERDUE,
     LOST,
     OWNER,
@@ -127,10 +177,11 @@ pub(super) const STATEMENTS: &[&str] = &[
 
 impl ClaimPort for Tx<'_> {
     fn standing(&mut self, queue: &str) -> Result<Standing> {
+        if let Some((_, standing)) = self.known.standing.take_if(|(of, _)| of == queue) {
+            return Ok(standing);
+        }
         let standing = self.row_opt(STANDING, &[&queue], read_standing)?;
-        let standing = standing.ok_or_else(|| Error::Corrupt("sw_store has no row".into()))?;
-        let owners = self.rows(OWNERS, &[], read_owner)?;
-        Ok(Standing { owners, ..standing })
+        standing.ok_or_else(|| Error::Corrupt("sw_store has no row".into()))
     }
 
     fn claim_heads(
@@ -139,20 +190,58 @@ impl ClaimPort for Tx<'_> {
         lease: &NewLease,
         share: Share,
     ) -> Result<Vec<Head>> {
-        let mut heads = Heads::of(share);
-        for (run_key, lane_key) in self.ready(filter, share.runs)? {
-            if heads.are_enough() {
-                break;
-            }
-            let taken = self.task_claim(run_key, lease)?;
-            let run = self.claimed_run(run_key, lane_key)?;
-            heads.take(Head { run_key, taken, run });
-        }
-        Ok(heads.taken())
+        let LaneFilter { queue, owner_key, workflows, code_versions } = filter;
+        let workflows = workflows.as_deref().map(Many);
+        let versions = code_versions.as_deref().map(Many);
+        let NewLease { lease_until_ms, lease_ms, claimed_at_ms, worker, token, .. } = lease;
+        let asked: [&dyn Param; 12] = [
+            queue,
+            owner_key,
+            &workflows,
+            &versions,
+            &share.runs,
+            &share.bytes,
+            &lease.owner_key,
+            lease_until_ms,
+            lease_ms,
+            claimed_at_ms,
+            worker,
+            token,
+        ];
+        let heads = self.rows(HEADS, &asked, |row| read_head(row, *token))?;
+        let heads = heads.into_iter().map(|(head, held)| {
+            self.known.holds.insert(head.run_key, held);
+            head
+        });
+        Ok(heads.collect())
     }
 
     fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>> {
-        Ok(self.ready(filter, 1)?.first().map(|(run_key, _)| *run_key))
+        let LaneFilter { queue, owner_key, workflows, code_versions } = filter;
+        let workflows = workflows.as_deref().map(Many);
+        let versions = code_versions.as_deref().map(Many);
+        let asked: [&dyn Param; 4] = [queue, owner_key, &workflows, &versions];
+        self.row_opt(READY, &asked, |row| row.get(0))
+    }
+
+    fn ready_and_limits(
+        &mut self,
+        filter: &LaneFilter,
+    ) -> Result<(bool, Option<(QueueLimits, u32)>)> {
+        let (is_ready, answer) = self.ready_and(filter, QUEUE)?;
+        let limits = || -> Result<_> {
+            let row = Row::new(&answer, 0);
+            Ok((read_limits(row, 0)?, row.get(3)?))
+        };
+        Ok((is_ready, (answer.rows() > 0).then(limits).transpose()?))
+    }
+
+    fn ready_and_standing(&mut self, filter: &LaneFilter) -> Result<(bool, Standing)> {
+        let (is_ready, answer) = self.ready_and(filter, STANDING)?;
+        if answer.rows() == 0 {
+            return Err(Error::Corrupt("sw_store has no row".into()));
+        }
+        Ok((is_ready, read_standing(Row::new(&answer, 0))?))
     }
 
     fn claim_one(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Head> {
@@ -206,34 +295,70 @@ impl ClaimPort for Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Returns the first ready runs of the lanes that match, in the order of claims.
-    fn ready(&mut self, filter: &LaneFilter, limit: usize) -> Result<Vec<(RunKey, LaneKey)>> {
+    /// Asks whether a run is ready in the lanes that match, and this of their queue.
+    fn ready_and(&mut self, filter: &LaneFilter, of_queue: &str) -> Result<(bool, Answer)> {
         let LaneFilter { queue, owner_key, workflows, code_versions } = filter;
         let workflows = workflows.as_deref().map(Many);
         let versions = code_versions.as_deref().map(Many);
-        let asked: [&dyn Param; 5] = [queue, owner_key, &workflows, &versions, &limit];
-        self.rows(READY, &asked, |row| Ok((row.get(0)?, row.get(1)?)))
+        let ready: [&dyn Param; 4] = [queue, owner_key, &workflows, &versions];
+        let mut answers = self.ask_all(&[(READY, &ready), (of_queue, &[queue])])?;
+        match (answers.pop(), answers.pop()) {
+            (Some(answer), Some(ready)) => Ok((ready.rows() > 0, answer)),
+            _ => Err(Error::internal("a question has no answer")),
+        }
     }
 
     fn claimed_run(&mut self, run_key: RunKey, lane_key: LaneKey) -> Result<ClaimedRun> {
-        let run = self.row_opt(CLAIMED_RUN, &[&run_key, &lane_key], |row| {
-            Ok(ClaimedRun {
-                run_id: row.get(0)?,
-                root_run_id: row.get(1)?,
-                parent_run_id: row.maybe(2)?,
-                workflow: row.get(3)?,
-                code_version: row.maybe(4)?,
-                args: row.get(5)?,
-                metadata: row.maybe(6)?,
-                has_history: row.get(7)?,
-                lane_claimed_at_ms: row.maybe(8)?,
-            })
-        })?;
+        let run = self.row_opt(CLAIMED_RUN, &[&run_key, &lane_key], read_run)?;
         run.ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
     }
 }
 
-fn read_standing(row: Row<'_>) -> Result<Standing> {
+/// Reads a run that was claimed, and what its attempt holds.
+fn read_head(row: Row<'_>, token: i64) -> Result<(Head, (Fence, Hold))> {
+    let run_key = row.get(9)?;
+    let taken = Taken {
+        number: row.get(10)?,
+        due_at_ms: row.get(11)?,
+        lane_key: row.get(12)?,
+        gate: row.maybe(13)?,
+    };
+    if row.text(0)?.is_none() {
+        return Err(Error::Corrupt(format!("task {run_key} has no run").into()));
+    }
+    let fence = Fence { run_key, number: taken.number, token };
+    let hold = read_hold(row, 14)?;
+    Ok((Head { run_key, taken, run: read_run(row)? }, (fence, hold)))
+}
+
+/// Reads what a claimer is told of a run, from the first column on.
+fn read_run(row: Row<'_>) -> Result<ClaimedRun> {
+    Ok(ClaimedRun {
+        run_id: row.get(0)?,
+        root_run_id: row.get(1)?,
+        parent_run_id: row.maybe(2)?,
+        workflow: row.get(3)?,
+        code_version: row.maybe(4)?,
+        args: row.get(5)?,
+        metadata: row.maybe(6)?,
+        has_history: row.get(7)?,
+        lane_claimed_at_ms: row.maybe(8)?,
+    })
+}
+
+/// Reads keys and ids of owners, as one text.
+fn read_owners(text: &str) -> Result<Vec<Owner>> {
+    let owner = |part: &str| {
+        let (key, id) = part.split_once(':')?;
+        let id = <[u8; 32]>::read(&format!("\\x{id}"))?;
+        Some(Owner { owner_key: key.parse().ok()?, id: OwnerId::from_bytes(id) })
+    };
+    let owners: Option<_> = text.split(',').filter(|part| !part.is_empty()).map(owner).collect();
+    owners.ok_or_else(|| errors::unreadable("an owner that is none"))
+}
+
+/// Reads how a queue stands, as [`STANDING`] answers.
+pub(super) fn read_standing(row: Row<'_>) -> Result<Standing> {
     Ok(Standing {
         next_wake_at_ms: row.maybe(0)?,
         next_deadline_at_ms: row.maybe(1)?,
@@ -242,7 +367,7 @@ fn read_standing(row: Row<'_>) -> Result<Standing> {
         next_retention_at_ms: row.maybe(4)?,
         next_lapse_ms: row.maybe(5)?,
         has_cascades: row.get(6)?,
-        owners: Vec::new(),
+        owners: read_owners(row.text(11)?.unwrap_or_default())?,
         limits: match row.maybe(10)? {
             Some(running) => Some((read_limits(row, 7)?, running)),
             None => None,

@@ -1,8 +1,9 @@
 //! Connections, all alike, and the statements that are prepared on each.
 
+use std::collections::HashMap;
 use std::ffi::CString;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::clock::{Keys, ServerClock};
@@ -14,6 +15,7 @@ use super::url::Place;
 use super::value::{Param, Row};
 use crate::clock::LeaseClock;
 use crate::error::{Error, Result};
+use crate::lock::Unpoisoned;
 use crate::os;
 
 /// The first version whose statements and settings are these.
@@ -106,6 +108,30 @@ pub(super) struct Common {
     pub(super) keys: Keys,
     /// A pooler is between, and gives each connection a session of its own.
     is_by_good_pooler: AtomicBool,
+    /// Keys of lanes that were met, by their names.
+    lanes: Mutex<HashMap<LaneNames, i64>>,
+}
+
+/// Queue, workflow, code version and owner of a lane.
+pub(super) type LaneNames = (String, String, String, i64);
+
+/// Lanes that are remembered at most.
+const LANES_MAX: usize = 1024;
+
+impl Common {
+    /// Returns the key that a lane had when it was last met: it may be gone.
+    pub(super) fn lane(&self, names: &LaneNames) -> Option<i64> {
+        self.lanes.lock().unpoisoned().get(names).copied()
+    }
+
+    /// Remembers the key of a lane.
+    pub(super) fn note_lane(&self, names: LaneNames, lane_key: i64) {
+        let mut lanes = self.lanes.lock().unpoisoned();
+        if lanes.len() >= LANES_MAX {
+            lanes.clear();
+        }
+        lanes.insert(names, lane_key);
+    }
 }
 
 /// A lock that a transaction begins with.
@@ -309,6 +335,11 @@ impl Connection {
         &self.schema
     }
 
+    /// Returns what the connections to this store share.
+    pub(super) fn common(&self) -> &Common {
+        &self.common
+    }
+
     /// Returns a key that no row has.
     pub(super) fn new_key(&self) -> i64 {
         self.common.keys.make(self.common.clock.lease_ms())
@@ -350,12 +381,6 @@ impl Connection {
     /// Forgets what was put since the mark; `false` if it may have changed rows already.
     pub(super) fn forget(&mut self, mark: &Mark) -> bool {
         self.hangar.forget(mark)
-    }
-
-    /// Returns how often was waited for the server so far.
-    #[cfg(test)]
-    pub(super) fn flights(&self) -> u64 {
-        self.hangar.flights()
     }
 
     /// Runs a statement that is not kept.

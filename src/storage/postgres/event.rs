@@ -68,7 +68,11 @@ impl EventPort for Tx<'_> {
         at_ms: i64,
     ) -> Result<bool> {
         let row: [&dyn Param; 5] = [&run_key, &event_type, &key, &at_ms, &payload];
-        Ok(self.exec(EVENT_INSERT, &row)? > 0)
+        // Without a key nothing keeps it off.
+        match key {
+            None => self.put(EVENT_INSERT, &row).map(|()| true),
+            Some(_) => Ok(self.exec(EVENT_INSERT, &row)? > 0),
+        }
     }
 
     fn events_number(&mut self) -> Result<Numbered> {

@@ -110,12 +110,6 @@ impl Hangar {
         self.waiting.len()
     }
 
-    /// Returns how often was waited for the server so far.
-    #[cfg(test)]
-    pub(super) fn flights(&self) -> u64 {
-        self.flights
-    }
-
     /// Returns whether no more should wait.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= STATEMENTS_MAX || self.bytes >= BYTES_MAX

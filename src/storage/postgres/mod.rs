@@ -1,5 +1,6 @@
 //! The backend over PostgreSQL: libpq, loaded when a store of it is first opened.
 
+mod ahead;
 mod attempt;
 pub(in crate::storage) mod backend;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod event;
 mod explain;
 mod flight;
 mod graduate;
+mod known;
 mod list;
 mod migrate;
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Rows of queues that were set, and of their gates.
 
+use super::known::Ending;
 use super::tx::Tx;
 use super::value::Row;
 use crate::domain::port::{GatePlace, LaneKey, QueueLimits, QueuePort, TaskPort};
 use crate::error::{Error, Result};
 
-const QUEUE: &str = "
+pub(super) const QUEUE: &str = "
 SELECT concurrency, concurrency_per_key, paused, running
 FROM $schema.sw_workflow_queues
 WHERE queue = $1";
@@ -144,6 +145,10 @@ impl QueuePort for Tx<'_> {
     }
 
     fn running_remove(&mut self, lane_key: LaneKey, gate: Option<&str>) -> Result<Option<String>> {
+        let is_of_lane = |ending: &&Ending| ending.lane_key == lane_key;
+        if self.known.endings.values().find(is_of_lane).is_some_and(|ending| !ending.is_limited) {
+            return Ok(None);
+        }
         let queue: Option<String> = self.row_opt(QUEUE_REMOVE, &[&lane_key], |row| row.get(0))?;
         if let (Some(queue), Some(gate)) = (&queue, gate) {
             self.put(GATE_REMOVE, &[queue, &gate])?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tx::Tx;
+use super::tx::{Trust, Tx};
 use super::value::Param;
 use crate::domain::Backoff;
 use crate::domain::port::{
@@ -20,6 +20,12 @@ SELECT lane_key
 FROM $schema.sw_workflow_lanes
 WHERE queue = $1 AND workflow = $2 AND code_version = $3 AND owner_key = $4";
 
+// The same for one that is remembered.
+const LANE_GUARD: &str = "
+SELECT 1 / count(*)
+FROM $schema.sw_workflow_lanes
+WHERE lane_key = $1 AND queue = $2 AND workflow = $3 AND code_version = $4 AND owner_key = $5";
+
 const LANE_INSERT: &str = "
 INSERT INTO $schema.sw_workflow_lanes (lane_key, queue, workflow, code_version, owner_key)
 VALUES ($1, $2, $3, $4, $5)";
@@ -29,6 +35,13 @@ SELECT r.run_id, l.workflow
 FROM $schema.sw_workflow_runs AS r
 JOIN $schema.sw_workflow_lanes AS l ON l.lane_key = r.lane_key
 WHERE r.idem_scope = $1 AND r.idem_key = $2";
+
+/// The same for many.
+pub(super) const RUNS_BY_IDEMPOTENCY: &str = "
+SELECT r.idem_scope, r.idem_key, r.run_id, l.workflow
+FROM unnest($1::text[], $2::text[]) AS asked (scope, key)
+JOIN $schema.sw_workflow_runs AS r ON r.idem_scope = asked.scope AND r.idem_key = asked.key
+JOIN $schema.sw_workflow_lanes AS l ON l.lane_key = r.lane_key";
 
 const RUN_BY_ID: &str = "
 SELECT r.run_key
@@ -102,7 +115,9 @@ WHERE run_key = $1";
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] = &[
     LANE,
+    LANE_GUARD,
     LANE_INSERT,
+    RUNS_BY_IDEMPOTENCY,
     RUN_BY_IDEMPOTENCY,
     RUN_BY_ID,
     RUN_INSERT,
@@ -128,10 +143,12 @@ impl Tx<'_> {
         run: &'run NewRun<'_>,
         lanes: &mut BTreeMap<&'run Lane, Lanes>,
     ) -> Result<Inserted> {
-        if let Some((scope, key)) = run.submit.idempotency()
-            && let Some((run_id, workflow)) = self.run_by_idempotency(scope, key)?
-        {
-            return Ok(Inserted::Known(run_id, workflow));
+        if let Some((scope, key)) = run.submit.idempotency() {
+            if let Some((run_id, workflow)) = self.run_by_idempotency(scope, key)? {
+                return Ok(Inserted::Known(run_id, workflow));
+            }
+            let made = Some((run.run_id, run.lane.workflow.clone()));
+            self.known.keys.insert((scope.into(), key.into()), made);
         }
         let of_run = match lanes.get(&run.lane) {
             Some(of_run) => *of_run,
@@ -154,12 +171,19 @@ impl Tx<'_> {
     fn lane_make(&mut self, lane: &Lane, owner_key: OwnerKey) -> Result<LaneKey> {
         let Lane { queue, workflow, code_version, .. } = lane;
         let names: [&dyn Param; 4] = [queue, workflow, code_version, &owner_key];
-        if let Some(lane_key) = self.row_opt(LANE, &names, |row| row.get(0))? {
+        let named = (lane.queue.clone(), workflow.clone(), code_version.clone(), owner_key);
+        let remembered = self.conn.common().lane(&named).filter(|_| self.trust == Trust::New);
+        if let Some(lane_key) = remembered {
+            self.put(LANE_GUARD, &[&lane_key, queue, workflow, code_version, &owner_key])?;
             return Ok(lane_key);
         }
-        let lane_key = self.new_key();
+        let found = self.row_opt(LANE, &names, |row| row.get(0))?;
+        let lane_key = found.unwrap_or_else(|| self.new_key());
         let row: [&dyn Param; 5] = [&lane_key, queue, workflow, code_version, &owner_key];
-        self.put(LANE_INSERT, &row)?;
+        if found.is_none() {
+            self.put(LANE_INSERT, &row)?;
+        }
+        self.conn.common().note_lane(named, lane_key);
         Ok(lane_key)
     }
 
@@ -195,6 +219,9 @@ impl SubmitPort for Tx<'_> {
 
 impl RunPort for Tx<'_> {
     fn run_by_idempotency(&mut self, scope: &str, key: &str) -> Result<Option<(Id, String)>> {
+        if let Some(known) = self.known.keys.get(&(scope.to_owned(), key.to_owned())) {
+            return Ok(known.clone());
+        }
         self.row_opt(RUN_BY_IDEMPOTENCY, &[&scope, &key], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
@@ -241,6 +268,7 @@ impl RunPort for Tx<'_> {
         let RunEnd { outcome, finished_at_ms, attempts, tries, result, error } = end;
         let row: [&dyn Param; 7] =
             [&run_key, outcome, finished_at_ms, attempts, tries, result, error];
-        self.put(RUN_FINISH, &row)
+        // No key of any run is another by it.
+        self.put_of(run_key, RUN_FINISH, &row)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use super::bells::Bells;
 use super::connect::Common;
 use super::ear::Ear;
-use super::tx::Holds;
+use super::known::Holds;
 use super::url::Place;
 use crate::domain::port::Fence;
 use crate::error::Result;

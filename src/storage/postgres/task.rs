@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::known::Ending;
 use super::tx::{Trust, Tx};
 use super::value::{Many, Param, Row};
 use crate::domain::port::{
@@ -25,6 +26,29 @@ SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_m
     losses, flags, owner_key, lease_until_ms, lease_ms, claimed_at_ms, worker, gate, token, version
 FROM $schema.sw_workflow_tasks
 WHERE task_key = ANY ($1::bigint[])";
+
+/// What the end of an attempt looks at.
+pub(super) const ENDING: &str = "
+SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
+    losses, flags, owner_key, lease_until_ms, lease_ms, claimed_at_ms, worker, gate, token, version,
+    EXISTS (
+        SELECT 1
+        FROM $schema.sw_budget_reservations AS b
+        WHERE b.run_key = t.task_key AND b.state = 0
+    ),
+    EXISTS (
+        SELECT 1
+        FROM $schema.sw_workflow_lanes AS l
+        JOIN $schema.sw_workflow_queues AS q ON q.queue = l.queue
+        WHERE l.lane_key = t.lane_key
+    ),
+    EXISTS (
+        SELECT 1
+        FROM $schema.sw_workflow_waits AS w
+        WHERE w.kind = $2 AND w.target_key = t.task_key AND w.name = ''
+    )
+FROM $schema.sw_workflow_tasks AS t
+WHERE t.task_key = $1";
 
 // The look at the fence that each hot write begins with (P10).
 pub(super) const HOLD: &str = "
@@ -193,6 +217,7 @@ WHERE task_key = $1";
 pub(super) const STATEMENTS: &[&str] = &[
     TASK,
     TASKS,
+    ENDING,
     HOLD,
     HOLD_GUARD,
     TASK_INSERT,
@@ -218,9 +243,11 @@ pub(super) const STATEMENTS: &[&str] = &[
 
 impl TaskPort for Tx<'_> {
     fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {
-        let known = self.holds.get(&fence.run_key).filter(|(held, _)| *held == fence);
+        let known = self.known.holds.get(&fence.run_key).filter(|(held, _)| *held == fence);
         let Some((_, hold)) = known.copied() else {
-            return self.row_opt(HOLD, &[&fence.run_key, &fence.number, &fence.token], read_hold);
+            return self.row_opt(HOLD, &[&fence.run_key, &fence.number, &fence.token], |row| {
+                read_hold(row, 0)
+            });
         };
         if self.trust == Trust::Everything {
             let Fence { run_key, number, token } = &fence;
@@ -234,6 +261,10 @@ impl TaskPort for Tx<'_> {
     }
 
     fn task(&mut self, run_key: RunKey) -> Result<Option<Task>> {
+        let known = self.known.endings.get(&run_key).and_then(|ending| ending.task.as_ref());
+        if let Some(task) = known {
+            return Ok(Some(task.clone()));
+        }
         self.row_opt(TASK, &[&run_key], read_task)
     }
 
@@ -262,7 +293,7 @@ impl TaskPort for Tx<'_> {
     ) -> Result<()> {
         // What is known of the task is as true as before, and this.
         self.conn.put(LEASE_SET, &[&run_key, &until_ms, &lease_ms, &losses])?;
-        if let Some((_, hold)) = self.holds.get_mut(&run_key) {
+        if let Some((_, hold)) = self.known.holds.get_mut(&run_key) {
             let version = hold.version + 1;
             *hold = Hold { lease_until_ms: until_ms, lease_ms, losses, version, ..*hold };
         }
@@ -272,7 +303,7 @@ impl TaskPort for Tx<'_> {
     fn task_yield(&mut self, task: &Task) -> Result<()> {
         let Task { run_key, state, due_at_ms, wake_at_ms, failures, losses, .. } = task;
         let row: [&dyn Param; 6] = [run_key, state, due_at_ms, wake_at_ms, failures, losses];
-        self.put(TASK_YIELD, &row)
+        self.put_of(*run_key, TASK_YIELD, &row)
     }
 
     fn task_park(
@@ -282,7 +313,7 @@ impl TaskPort for Tx<'_> {
         waits_left: u32,
         now_ms: i64,
     ) -> Result<()> {
-        self.put(TASK_PARK, &[&run_key, &wake_at_ms, &waits_left, &now_ms])
+        self.put_of(run_key, TASK_PARK, &[&run_key, &wake_at_ms, &waits_left, &now_ms])
     }
 
     fn tasks_wake(&mut self, run_keys: &[RunKey], due_at_ms: i64, why: WokenFor) -> Result<Woken> {
@@ -347,7 +378,7 @@ impl Tx<'_> {
 
     /// Deletes the row of a run that ends, and what it waited for.
     pub(super) fn task_delete(&mut self, run_key: RunKey) -> Result<()> {
-        self.put(TASK_DELETE, &[&run_key])?;
+        self.put_of(run_key, TASK_DELETE, &[&run_key])?;
         self.put(WAITS_DROP, &[&run_key])
     }
 
@@ -409,17 +440,29 @@ fn read_place(row: Row<'_>) -> Result<Option<GatePlace>> {
     Ok(row.maybe(1)?.map(|gate| GatePlace { lane_key, gate }))
 }
 
-/// Reads flags, deadline, losses, lease and version.
-pub(super) fn read_hold(row: Row<'_>) -> Result<Hold> {
-    let flags: i64 = row.get(0)?;
+/// Reads flags, deadline, losses, lease and version, from this column on.
+pub(super) fn read_hold(row: Row<'_>, first: usize) -> Result<Hold> {
+    let flags: i64 = row.get(first)?;
     Ok(Hold {
         is_cancel_asked: flags & FLAG_CANCEL_ASKED != 0,
         is_timed_out: flags & FLAG_TIMED_OUT != 0,
-        deadline_at_ms: row.maybe(1)?,
-        losses: row.get(2)?,
-        lease_until_ms: row.get(3)?,
-        lease_ms: row.get(4)?,
-        version: row.get(5)?,
+        deadline_at_ms: row.maybe(first + 1)?,
+        losses: row.get(first + 2)?,
+        lease_until_ms: row.get(first + 3)?,
+        lease_ms: row.get(first + 4)?,
+        version: row.get(first + 5)?,
+    })
+}
+
+/// Reads what an end looks at.
+pub(super) fn read_ending(row: Row<'_>) -> Result<Ending> {
+    let task = read_task(row)?;
+    Ok(Ending {
+        lane_key: task.lane_key,
+        task: Some(task),
+        has_reserved: row.get(19)?,
+        is_limited: row.get(20)?,
+        is_awaited: row.get(21)?,
     })
 }
 

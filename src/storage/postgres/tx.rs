@@ -2,19 +2,16 @@
 //!
 //! Each topic implements its own trait in its own file, beside its SQL.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use super::connect::Connection;
 use super::flight::Mark;
+use super::known::Known;
 use super::pq::Answer;
 use super::value::{Param, Row};
 use crate::domain::news::News;
-use crate::domain::port::{Fence, Hold, Port, RunKey};
+use crate::domain::port::{Port, RunKey};
 use crate::error::{Error, Result};
-
-/// What attempts hold, as far as it is known.
-pub(super) type Holds = HashMap<RunKey, (Fence, Hold)>;
 
 /// What a transaction takes to be so without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +28,7 @@ pub(super) enum Trust {
 pub struct Tx<'conn> {
     pub(super) conn: &'conn mut Connection,
     pub(super) trust: Trust,
-    /// What attempts hold.
-    pub(super) holds: Holds,
+    pub(super) known: Known,
     /// Something was to be asked, and may not be.
     has_asked: bool,
     news: News,
@@ -43,12 +39,12 @@ pub struct Tx<'conn> {
 impl<'conn> Tx<'conn> {
     /// Wraps a connection on which a transaction is open.
     pub(super) fn new(conn: &'conn mut Connection) -> Tx<'conn> {
-        Tx::trusting(conn, Trust::Nothing, Holds::new())
+        Tx::trusting(conn, Trust::Nothing, Known::default())
     }
 
     /// Does the same for one that takes things to be so.
-    pub(super) fn trusting(conn: &'conn mut Connection, trust: Trust, holds: Holds) -> Tx<'conn> {
-        Tx { conn, trust, holds, has_asked: false, news: News::default(), sql_until: None }
+    pub(super) fn trusting(conn: &'conn mut Connection, trust: Trust, known: Known) -> Tx<'conn> {
+        Tx { conn, trust, known, has_asked: false, news: News::default(), sql_until: None }
     }
 
     /// Returns a moment to which what waits to be sent can be taken back.
@@ -59,7 +55,7 @@ impl<'conn> Tx<'conn> {
     /// Takes back what was put since; `false` if something of it was sent.
     pub(super) fn forget(&mut self, (mark, news): &(Mark, News)) -> bool {
         self.news = *news;
-        self.holds.clear();
+        self.known = Known::default();
         self.conn.forget(mark)
     }
 
@@ -80,10 +76,29 @@ impl<'conn> Tx<'conn> {
             self.has_asked = true;
             return Err(Error::internal("a light call asked for more than its hold"));
         }
-        if !sql.trim_start().starts_with("SELECT") {
-            self.holds.clear();
-        }
+        self.known.meet(sql);
         Ok(())
+    }
+
+    /// Has statements run together, and waits for what each answers.
+    pub(super) fn ask_all(&mut self, questions: &[(&str, &[&dyn Param])]) -> Result<Vec<Answer>> {
+        for (sql, params) in questions {
+            self.put(sql, params)?;
+        }
+        let mut answers = self.conn.fly()?;
+        Ok(answers.split_off(answers.len().saturating_sub(questions.len())))
+    }
+
+    /// Has a statement run, as [`Tx::put`] does, that writes the task of this run and no other row.
+    pub(super) fn put_of(
+        &mut self,
+        run_key: RunKey,
+        sql: &str,
+        params: &[&dyn Param],
+    ) -> Result<()> {
+        self.meet("SELECT")?;
+        self.known.meet_task(run_key);
+        self.conn.put(sql, params)
     }
 
     /// Has a statement run that is sent with what comes next: nobody asks how many rows it changed.

@@ -7,7 +7,7 @@ use crate::domain::port::{
 };
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::storage::stored::{KIND_ROOM, KIND_SIGNAL, wait_row};
+use crate::storage::stored::{KIND_CHILD, KIND_ROOM, KIND_SIGNAL, wait_row};
 
 const CHILD: &str = "
 SELECT run_key, parent_key, finished_at_ms
@@ -170,6 +170,9 @@ impl WaitPort for Tx<'_> {
 
     fn waiters(&mut self, target_of: RunKey, target: &Target) -> Result<Vec<Waiter>> {
         let (kind, target_key, name) = wait_row(target_of, target);
+        if kind == KIND_CHILD && self.known.lacks(target_key, |ending| ending.is_awaited) {
+            return Ok(Vec::new());
+        }
         let mut ended: Vec<(RunKey, bool)> =
             self.rows(WAITS_TAKE, &[&kind, &target_key, &name], |row| {
                 Ok((row.get(0)?, row.get(1)?))

@@ -10,26 +10,24 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ahead;
 use super::connect::{Connection, Ended, Lock};
 use super::doubt::{Doubt, Fate};
 use super::errors;
+use super::known::{Holds, Known};
 use super::migrate;
 use super::pool::{Pool, Tried};
-use super::pq::Answer;
 use super::shared::Shared;
-use super::task::{HOLD, read_hold};
-use super::tx::{Holds, Trust, Tx};
-use super::value::Row;
+use super::tx::{Trust, Tx};
 use crate::clock::Now;
 use crate::domain::Durability;
 use crate::domain::news::News;
-use crate::domain::port::Fence;
 use crate::error::{Error, Result};
 use crate::limits::WRITE_BATCH_MS_MAX;
 use crate::os;
-use crate::storage::WriteOptions;
 use crate::storage::job::{self, Kind};
 use crate::storage::line::{Leader, Line};
+use crate::storage::{Ahead, WriteOptions};
 
 /// How long those who write in one flight wait for others: their reading of the clock is before that.
 const LIGHT_PATIENCE: Duration = Duration::from_millis(50);
@@ -188,7 +186,7 @@ impl Writer {
         if !is_light || !self.shared.common.clock.is_fresh() || is_unsafe(conn, batch) {
             return None;
         }
-        let fences = batch.iter().map(|job| job.options.call.fence);
+        let fences = batch.iter().map(|job| job.options.call.fence());
         let assumed = self.shared.remembered(fences)?;
         let asked_ms = os::uptime_ms();
         let Some((ended, holds)) = self.assumed(conn, batch, assumed.clone()) else {
@@ -228,12 +226,13 @@ impl Writer {
         conn.begin("BEGIN").ok()?;
         conn.put_lock(lock).ok()?;
         conn.put(migrate::RECORDS_GUARD, &[&migrate::newest_as_one()]).ok()?;
-        let mut tx = Tx::trusting(conn, Trust::Everything, assumed);
+        let known = Known { holds: assumed, ..Known::default() };
+        let mut tx = Tx::trusting(conn, Trust::Everything, known);
         let is_done = batch.iter().all(|job| job.run(&mut tx).is_ok());
         if !is_done || tx.has_asked() || tx.news() != News::default() {
             return None;
         }
-        let holds = tx.holds;
+        let holds = tx.known.holds;
         self.shared.meet_death(false);
         Some((conn.commit_as(is_power(batch), None), holds))
     }
@@ -246,24 +245,24 @@ impl Writer {
         batch: &mut Vec<Arc<Job>>,
         course: &mut Course,
     ) -> Tried<Verdict> {
-        let fences: Vec<Fence> = match course.is_careful {
+        let looks: Vec<&Ahead> = match course.is_careful {
             true => Vec::new(),
-            false => batch.iter().filter_map(|job| job.options.call.fence).collect(),
+            false => batch.iter().map(|job| &job.options.call.ahead).collect(),
         };
-        let holds = match self.begin(conn, left, batch, &fences) {
-            Ok(holds) => holds,
+        let known = match self.begin(conn, left, batch, &looks) {
+            Ok(known) => known,
             Err(error) => {
                 conn.roll_back();
                 return again_or_done(conn, error);
             }
         };
         let trust = if course.is_careful { Trust::Nothing } else { Trust::New };
-        let mut tx = Tx::trusting(conn, trust, holds);
+        let mut tx = Tx::trusting(conn, trust, known);
         let Some(failures) = work(&mut tx, batch) else {
             conn.roll_back();
             return undone(conn, batch, course);
         };
-        let (news, holds) = (tx.news(), std::mem::take(&mut tx.holds));
+        let (news, holds) = (tx.news(), std::mem::take(&mut tx.known.holds));
         // Those that have not run, since the others took their time, lead the next batch.
         self.line.put_back(batch.split_off(failures.len()));
         if failures.iter().all(Option::is_some) {
@@ -296,20 +295,18 @@ impl Writer {
         }
     }
 
-    /// Begins a transaction that sees no other writer until its commit, and reads what these attempts hold.
+    /// Begins a transaction that sees no other writer until its commit, and reads this ahead.
     fn begin(
         &self,
         conn: &mut Connection,
         left: Duration,
         batch: &[Arc<Job>],
-        fences: &[Fence],
-    ) -> Result<Holds> {
+        looks: &[&Ahead],
+    ) -> Result<Known> {
         let is_schema_free = batch.iter().any(|job| job.options.is_schema_free);
         let lock = Lock { number: self.shared.lock, is_shared: false, patience: left };
         let begun = conn.begin_locked(lock, is_schema_free, |conn| {
-            fences.iter().try_for_each(|Fence { run_key, number, token }| {
-                conn.put(HOLD, &[run_key, number, token])
-            })
+            looks.iter().try_for_each(|look| ahead::put(conn, look))
         });
         let answers = match begun {
             Err(error) if !is_schema_free && !conn.is_waited_out() && !conn.may_pass_again() => {
@@ -324,7 +321,7 @@ impl Writer {
         if is_schema_free {
             migrate::refuse_other(conn, true, true)?;
         }
-        held(fences, &answers)
+        ahead::known(looks, answers)
     }
 
     fn stored(&self, batch: &[Arc<Job>], is_power: bool) {
@@ -396,14 +393,6 @@ fn undone(conn: &Connection, batch: &[Arc<Job>], course: &Course) -> Tried<Verdi
 
 fn again_or_done(conn: &Connection, error: Error) -> Tried<Verdict> {
     if conn.may_pass_again() { Tried::Again(error) } else { Tried::Done(Err(error)) }
-}
-
-/// Reads what attempts hold; those that hold nothing are left out.
-fn held(fences: &[Fence], answers: &[Answer]) -> Result<Holds> {
-    let answered = fences.iter().zip(answers).filter(|(_, answer)| answer.rows() > 0);
-    answered
-        .map(|(fence, answer)| Ok((fence.run_key, (*fence, read_hold(Row::new(answer, 0))?))))
-        .collect()
 }
 
 /// Returns whether a write of the batch is to outlive the loss of power.

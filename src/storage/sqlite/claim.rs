@@ -7,8 +7,8 @@ use super::owner::Mark;
 use super::queue::read_limits;
 use super::tx::{Tx, list};
 use crate::domain::port::{
-    ClaimPort, ClaimedRun, Head, LaneFilter, LaneKey, Lost, NewLease, Owner, OwnerKey, RunKey,
-    Share, Standing, Woken,
+    ClaimPort, ClaimedRun, Head, LaneFilter, LaneKey, Lost, NewLease, Owner, OwnerKey, QueueLimits,
+    QueuePort, RunKey, Share, Standing, Woken,
 };
 use crate::error::{Error, Result};
 use crate::storage::heads::Heads;
@@ -193,6 +193,19 @@ impl ClaimPort for Tx<'_> {
 
     fn ready_head(&mut self, filter: &LaneFilter) -> Result<Option<RunKey>> {
         self.first_ready(filter)
+    }
+
+    fn ready_and_limits(
+        &mut self,
+        filter: &LaneFilter,
+    ) -> Result<(bool, Option<(QueueLimits, u32)>)> {
+        let is_ready = self.first_ready(filter)?.is_some();
+        // Of a queue where nothing is ready nobody asks.
+        Ok((is_ready, if is_ready { self.queue(&filter.queue)? } else { None }))
+    }
+
+    fn ready_and_standing(&mut self, filter: &LaneFilter) -> Result<(bool, Standing)> {
+        Ok((self.first_ready(filter)?.is_some(), self.standing(&filter.queue)?))
     }
 
     fn claim_one(&mut self, run_key: RunKey, lease: &NewLease) -> Result<Head> {
