@@ -10,10 +10,13 @@ use crate::driver::{Bed, Contender, sample_time};
 use crate::host::{Host, POWER};
 use crate::{queue, step};
 
+/// Some tasks are there from the start: a connection whose own was taken by another one finds one of those.
+/// Else it would find none, and pgbench would go on without it.
 const TABLES: &str = "
 CREATE TABLE raw_steps (run_key bigint, number bigint, result text, PRIMARY KEY (run_key, number));
 CREATE TABLE raw_tasks (task_key bigserial PRIMARY KEY, state int NOT NULL, args text);
-CREATE INDEX raw_ready ON raw_tasks (task_key) WHERE state = 1";
+CREATE INDEX raw_ready ON raw_tasks (task_key) WHERE state = 1;
+INSERT INTO raw_tasks (state, args) SELECT 1, 'null' FROM generate_series(1, 64)";
 
 /// With a result of 200 bytes.
 const STEP: &str = "
