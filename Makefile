@@ -195,10 +195,12 @@ BENCH_RUN = $(CARGO) build --release --locked --manifest-path $(BENCH) && \
 bench: build ## how fast it is, beside the limits of this machine: docs/PERFORMANCE.md; ROWS=step,open picks
 	$(BENCH_RUN) --json target/bench/$(if $(ROWS),some,results).json $(ROWS)
 
-# A server in memory would be none: its files lie below TMPDIR, as all of a bench does.
-bench-postgres: ## stores on a server of PostgreSQL, beside its own pgbench
+# A server in memory would be none: its files lie below TMPDIR, as all of a bench does. Where Absurd cannot be
+# installed, its rows are skipped, and said to be.
+bench-postgres: ## stores on a server of PostgreSQL, beside its own pgbench and Absurd
 	CARGO_TARGET_DIR=target/postgres $(CARGO) library --locked --features postgres
 	$(CARGO) build --release --locked --manifest-path $(BENCH)
+	SW_ABSURD="$$(scripts/venv.sh absurd)" \
 	SMOLWF_LIBRARY=$$PWD/target/postgres/release/libsmolwf.so scripts/postgres.sh 15 \
 		$(BENCH_BUILT) --json target/bench/postgres.json $(or $(ROWS),server)
 

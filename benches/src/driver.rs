@@ -100,6 +100,13 @@ impl Bed<'_> {
         self.folder.path()
     }
 
+    /// Writes a script, and returns its path.
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.at(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
     /// Returns whether a row, or the rows that begin so, are asked for.
     pub fn wants(&self, name: &str) -> bool {
         let name = format!("{}/{name}", self.plan.name);

@@ -8,18 +8,22 @@
 //! SW_BENCH_ROUNDS is 5, SW_BENCH_MS, the length of one sample, 1000. SMOLWF_LIBRARY names the library. Files
 //! lie below TMPDIR, which must be on the disk that is meant. `--json` names the file for the figures.
 
+mod absurd;
 mod budget;
 mod call;
 mod child;
 mod claim;
 mod curve;
 mod driver;
+mod far;
 mod filled;
 mod floor;
 mod host;
 mod library;
 mod look;
 mod open;
+mod pending;
+mod pgbench;
 mod process;
 mod queue;
 mod raw;
@@ -33,6 +37,7 @@ mod step;
 mod table;
 mod turn;
 mod wake;
+mod wire;
 
 use std::path::PathBuf;
 
