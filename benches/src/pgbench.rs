@@ -55,7 +55,7 @@ impl Server {
     pub fn rate(&self, script: &Path, connections: u32) -> f64 {
         let seconds = sample_time().as_secs().max(1);
         let [sample, whole, count] =
-            [seconds, 2 * seconds, connections.into()].map(|it| it.to_string());
+            [seconds, 2 * seconds + 1, connections.into()].map(|it| it.to_string());
         let told = Command::new(self.programs.join("pgbench"))
             .args(["-n", "-M", "prepared", "-D", "begun=0"])
             .args(["-j", "2", "-c", &count, "-T", &whole, "-P", &sample, "-f"])
@@ -63,7 +63,8 @@ impl Server {
             .arg(&self.url)
             .output()
             .unwrap();
-        // With some of its connections gone it goes on, and tells so.
+        // With some of its connections gone it goes on, and tells so. It ends a second after the sample: what
+        // would be told at its end is told or not.
         assert!(told.status.success(), "{told:?}");
         let said = String::from_utf8_lossy(&told.stderr);
         let mut reports = said.lines().filter(|line| line.starts_with("progress: "));

@@ -322,7 +322,7 @@ fn read_once<T>(
     if is_looked_at {
         migrate::refuse_other(conn, false, is_schema_free)?;
     } else {
-        conn.put(migrate::RECORDS_GUARD, &[&migrate::newest_as_one()])?;
+        migrate::put_look(conn, migrate::RECORDS_GUARD)?;
     }
     let answer = work(&mut Tx::new(conn))?;
     // Of who has asked nothing, too.

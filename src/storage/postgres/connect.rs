@@ -65,11 +65,16 @@ SELECT set_config('lock_timeout', $2, true), set_config('synchronous_commit', 'o
     pg_advisory_xact_lock($1), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
     pg_current_xact_id()::text::bigint";
 
-// For writes that touch no row of another's: they keep off all the others, not each other.
+// For writes that touch no row of another's: they keep off all the others, not each other, so that they may
+// have the lock until they are flushed.
 const LOCK_SHARED: &str = "
-SELECT set_config('lock_timeout', $2, true), set_config('synchronous_commit', 'off', true),
-    pg_advisory_xact_lock_shared($1), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-    pg_current_xact_id()::text::bigint";
+SELECT set_config('lock_timeout', $2, true), pg_advisory_xact_lock_shared($1),
+    (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+const LOCK_SHARED_UNFLUSHED: &str = "
+SELECT set_config('lock_timeout', $2, true), pg_advisory_xact_lock_shared($1),
+    (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+    set_config('synchronous_commit', 'off', true)";
 
 // A record in the log that no reader of it looks for has the commit wait for the disk, and for standbys that
 // are synchronous.
@@ -134,20 +139,10 @@ impl Common {
     }
 }
 
-/// A lock that a transaction begins with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lock {
-    pub(super) number: i64,
-    /// Others may have it so at the same time.
-    pub(super) is_shared: bool,
-    /// How long is waited for it.
-    pub(super) patience: Duration,
-}
-
 /// What a commit came to.
 pub(super) enum Ended {
-    /// It is stored, as safe as was asked; what the statements of this flight answered.
-    Stored(Vec<Answer>),
+    /// It is stored, as safe as was asked.
+    Stored,
     /// Nothing of it is, and this is why.
     Undone(Error),
     /// It may be.
@@ -280,14 +275,14 @@ impl Connection {
     /// flight. Returns the answers to that.
     pub(super) fn begin_locked(
         &mut self,
-        lock: Lock,
+        (number, patience): (i64, Duration),
         is_schema_free: bool,
         ask: impl FnOnce(&mut Connection) -> Result<()>,
     ) -> Result<Vec<Answer>> {
         self.begin("BEGIN")?;
-        self.put_lock(lock)?;
+        self.put(LOCK, &[&number, &in_ms(patience)])?;
         if !is_schema_free {
-            self.put(migrate::RECORDS_AS_ONE, &[])?;
+            migrate::put_look(self, migrate::RECORDS_OURS)?;
         }
         ask(self)?;
         let asked_ms = os::uptime_ms();
@@ -299,19 +294,42 @@ impl Connection {
         Ok(answers.split_off(if is_schema_free { 2 } else { 3 }))
     }
 
-    /// Puts the wait for a lock.
-    pub(super) fn put_lock(&mut self, lock: Lock) -> Result<()> {
-        let Lock { number, is_shared, patience } = lock;
-        let lock_ms = patience.as_millis().clamp(1, 86_400_000).to_string();
-        self.put(if is_shared { LOCK_SHARED } else { LOCK }, &[&number, &lock_ms])
-    }
-
-    /// Takes what that answered.
-    pub(super) fn note_locked(&mut self, answer: &Answer, asked_ms: i64) -> Result<()> {
+    /// Takes what the lock answered.
+    fn note_locked(&mut self, answer: &Answer, asked_ms: i64) -> Result<()> {
         let row = Row::new(answer, 0);
         self.learn(row.get(3)?, asked_ms);
         self.transaction = row.get(4)?;
         Ok(())
+    }
+
+    /// Begins a transaction of one flight, which shares the lock and is undone where the schema is not ours.
+    pub(super) fn begin_shared(
+        &mut self,
+        (number, patience): (i64, Duration),
+        is_power: bool,
+    ) -> Result<()> {
+        self.fault = None;
+        let lock = if is_power { LOCK_SHARED } else { LOCK_SHARED_UNFLUSHED };
+        self.put(lock, &[&number, &in_ms(patience)])?;
+        migrate::put_look(self, migrate::RECORDS_GUARD)
+    }
+
+    /// Ends such a transaction: it has no BEGIN, and is over with the flight.
+    pub(super) fn end_shared(&mut self) -> Ended {
+        let asked_ms = os::uptime_ms();
+        let flown = self.hangar.fly(&mut self.link);
+        let Some(trouble) = flown.trouble else {
+            // Whoever wrote so much that it took another flight learns the time of somebody else.
+            if let Some(server_ms) = flown.answers.first().and_then(|lock| time_of(lock).ok()) {
+                self.learn(server_ms, asked_ms);
+            }
+            return Ended::Stored;
+        };
+        let error = self.failed(&trouble.fault);
+        match errors::is_cut(&trouble.fault.state) {
+            true => Ended::Doubtful(error),
+            false => Ended::Undone(error),
+        }
     }
 
     /// Returns the number of the last transaction that was locked.
@@ -479,7 +497,7 @@ impl Connection {
         let done = flown.answers.get(commit_at).map(Answer::done);
         let Some(Trouble { at, part, fault }) = flown.trouble else {
             return match done.as_deref() {
-                Some("COMMIT") => Ended::Stored(flown.answers),
+                Some("COMMIT") => Ended::Stored,
                 done => Ended::Undone(Error::internal(format!(
                     "the server answered a COMMIT with {}",
                     done.unwrap_or("nothing")
@@ -488,7 +506,7 @@ impl Connection {
         };
         // Behind the flush stands only what is told.
         if part > 0 {
-            return Ended::Stored(flown.answers);
+            return Ended::Stored;
         }
         let error = self.failed(&fault);
         match at <= commit_at && !errors::is_cut(&fault.state) {
@@ -574,6 +592,14 @@ impl Connection {
         self.fault.get_or_insert_with(|| fault.clone());
         errors::map(fault)
     }
+}
+
+fn in_ms(patience: Duration) -> String {
+    patience.as_millis().clamp(1, 86_400_000).to_string()
+}
+
+fn time_of(answer: &Answer) -> Result<i64> {
+    Row::new(answer, 0).get(2)
 }
 
 fn check_version(version: i32) -> Result<()> {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::connect::Connection;
 use super::errors;
 use super::pq::Answer;
-use super::value::Row;
+use super::value::{Many, Param, Row};
 use crate::error::Result;
 use crate::storage::steps::{Migration, Migrations, NEWEST, Schema, shown};
 
@@ -58,13 +58,13 @@ FROM $schema.sw_migrations
 ORDER BY id";
 
 /// What each transaction asks that is to work with the schema.
-pub(super) const RECORDS_AS_ONE: &str = "
-SELECT string_agg(id || ':' || encode(checksum, 'hex'), ',' ORDER BY id)
+pub(super) const RECORDS_OURS: &str = "
+SELECT count(*) = $2 AND bool_and(coalesce(checksum = ($1::bytea[])[id::int], false))
 FROM $schema.sw_migrations";
 
 /// What one asks that waits for no answer: where the schema is another, nothing comes of it.
 pub(super) const RECORDS_GUARD: &str = "
-SELECT 1 / (string_agg(id || ':' || encode(checksum, 'hex'), ',' ORDER BY id) = $1)::int
+SELECT 1 / (count(*) = $2 AND bool_and(coalesce(checksum = ($1::bytea[])[id::int], false)))::int
 FROM $schema.sw_migrations";
 
 const RECORD_INSERT: &str = "
@@ -84,7 +84,7 @@ ON CONFLICT DO NOTHING";
 
 /// Every statement of this file that names our tables, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] =
-    &[RECORDS, RECORDS_AS_ONE, RECORDS_GUARD, RECORD_INSERT, RECORDS_FULL, STORE_INSERT];
+    &[RECORDS, RECORDS_OURS, RECORDS_GUARD, RECORD_INSERT, RECORDS_FULL, STORE_INSERT];
 
 /// Returns the names of the tables that a step makes.
 fn tables(step: &Migration) -> impl Iterator<Item = &'static str> {
@@ -98,20 +98,20 @@ pub(super) fn is_there(conn: &mut Connection) -> Result<bool> {
     Ok(conn.run(HAS_SCHEMA, &[&name])?.rows() > 0)
 }
 
-/// Returns whether the schema is the newest, by what its records answered.
-pub(super) fn is_newest(answer: &Answer) -> bool {
-    answer.value(0, 0) == Some(newest_as_one().as_bytes())
+/// Puts the question whether the schema is the newest: one whose answer is read, or that undoes the transaction.
+pub(super) fn put_look(conn: &mut Connection, sql: &str) -> Result<()> {
+    // Written once: every transaction asks.
+    static OURS: LazyLock<String> = LazyLock::new(|| {
+        let ours = |step: &Migration| step.checksum();
+        let sums: Vec<[u8; 32]> = MIGRATIONS.iter().map(ours).collect();
+        Many(&sums).text().unwrap_or_default()
+    });
+    conn.put(sql, &[&*OURS, &MIGRATIONS.len()])
 }
 
-/// Returns what the records of the newest schema answer.
-pub(super) fn newest_as_one() -> &'static str {
-    // Hashed once: every transaction asks.
-    static NEWEST_AS_ONE: LazyLock<String> = LazyLock::new(|| {
-        let ours =
-            |step: &Migration| format!("{}:{}", step.id, blake3::Hash::from(step.checksum()));
-        MIGRATIONS.iter().map(ours).collect::<Vec<String>>().join(",")
-    });
-    &NEWEST_AS_ONE
+/// Returns whether it is, by what [`RECORDS_OURS`] answered.
+pub(super) fn is_newest(answer: &Answer) -> bool {
+    answer.value(0, 0) == Some(b"t")
 }
 
 /// Refuses a schema that is not the newest, and a store that is not in force; for one that any schema is

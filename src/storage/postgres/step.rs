@@ -3,7 +3,7 @@
 use super::tx::{Trust, Tx};
 use super::value::{Param, Row};
 use crate::domain::port::{
-    Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepState, StepView,
+    Fence, Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepState, StepView,
 };
 use crate::error::{Error, Result};
 
@@ -27,14 +27,20 @@ SET state = excluded.state, tries = excluded.tries, retry_at_ms = excluded.retry
     result = excluded.result
 WHERE s.state IN (1, 4, 6)";
 
-// Where nothing comes of it, nothing comes of the transaction.
-const STEP_RECORD_NEW: &str = "
+/// Records steps of which each is new, of attempts that hold what they held; where one is not so, nothing comes
+/// of the transaction.
+macro_rules! record_new {
+    ($given:literal) => {
+        concat!(
+            "
 WITH recorded AS (
     INSERT INTO $schema.sw_workflow_steps AS s (
         run_key, kind, name, occurrence, state, tries, retry_at_ms, label, input_hash,
         started_at_ms, took_ms, error, result
     )
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    ",
+            $given,
+            "
     ON CONFLICT (run_key, kind, name, occurrence) DO UPDATE
     SET state = excluded.state, tries = excluded.tries, retry_at_ms = excluded.retry_at_ms,
         label = excluded.label, input_hash = coalesce(excluded.input_hash, s.input_hash),
@@ -44,7 +50,20 @@ WITH recorded AS (
     RETURNING 1
 )
 SELECT 1 / count(*)
-FROM recorded";
+FROM recorded"
+        )
+    };
+}
+
+const STEP_RECORD_NEW: &str =
+    record_new!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+
+const STEP_RECORD_HELD: &str = record_new!(
+    "SELECT t.task_key, $2::bigint, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::text,
+        $9::bytea, $10::bigint, $11::bigint, $12::text, $13::text
+    FROM $schema.sw_workflow_tasks AS t
+    WHERE t.task_key = $1 AND t.fence = $14 AND t.token = $15 AND t.state = 2 AND t.version = $16"
+);
 
 const STEPS_WALK: &str = "
 SELECT name, occurrence, state, tries, retry_at_ms, input_hash, error, result
@@ -62,7 +81,7 @@ LIMIT $5";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] =
-    &[STEP, STEP_RECORD, STEP_RECORD_NEW, STEPS_WALK, STEPS_WALK_NAMES];
+    &[STEP, STEP_RECORD, STEP_RECORD_NEW, STEP_RECORD_HELD, STEPS_WALK, STEPS_WALK_NAMES];
 
 /// Records that a walk reads at once.
 const PAGE: usize = 500;
@@ -116,8 +135,7 @@ impl StepPort for Tx<'_> {
         ];
         if self.trust != Trust::Nothing {
             // It writes no task, so what is known of those stays true.
-            self.conn.put(STEP_RECORD_NEW, &record)?;
-            return Ok(Recorded::New);
+            return self.record_new(run_key, &record).map(|()| Recorded::New);
         }
         if self.exec(STEP_RECORD, &record)? > 0 {
             return Ok(Recorded::New);
@@ -148,6 +166,19 @@ impl StepPort for Tx<'_> {
 }
 
 impl Tx<'_> {
+    fn record_new(&mut self, run_key: RunKey, record: &[&dyn Param]) -> Result<()> {
+        match self.unguarded.take_if(|(fence, _)| fence.run_key == run_key) {
+            None => {
+                self.guard()?;
+                self.conn.put(STEP_RECORD_NEW, record)
+            }
+            Some((Fence { number, token, .. }, version)) => {
+                let held: [&dyn Param; 3] = [&number, &token, &version];
+                self.conn.put(STEP_RECORD_HELD, &[record, &held].concat())
+            }
+        }
+    }
+
     /// Hands the rows of a statement about names to `each`, page by page, until it answers `false`.
     fn pages(
         &mut self,

@@ -250,8 +250,8 @@ impl TaskPort for Tx<'_> {
             });
         };
         if self.trust == Trust::Everything {
-            let Fence { run_key, number, token } = &fence;
-            self.conn.put(HOLD_GUARD, &[run_key, number, token, &hold.version])?;
+            self.guard()?;
+            self.unguarded = Some((fence, hold.version));
         }
         Ok(Some(hold))
     }
@@ -291,6 +291,7 @@ impl TaskPort for Tx<'_> {
         lease_ms: u32,
         losses: u32,
     ) -> Result<()> {
+        self.guard()?;
         // What is known of the task is as true as before, and this.
         self.conn.put(LEASE_SET, &[&run_key, &until_ms, &lease_ms, &losses])?;
         if let Some((_, hold)) = self.known.holds.get_mut(&run_key) {
@@ -371,6 +372,13 @@ impl TaskPort for Tx<'_> {
 }
 
 impl Tx<'_> {
+    /// Has everything undone unless the hold is as it was taken to be.
+    pub(super) fn guard(&mut self) -> Result<()> {
+        let Some((fence, version)) = self.unguarded.take() else { return Ok(()) };
+        let Fence { run_key, number, token } = &fence;
+        self.conn.put(HOLD_GUARD, &[run_key, number, token, &version])
+    }
+
     /// Holds all that are ready at a gate in a lane back.
     pub(super) fn gate_close(&mut self, place: &GatePlace) -> Result<()> {
         self.put(GATE_CLOSE, &[&place.lane_key, &place.gate])

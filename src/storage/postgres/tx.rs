@@ -10,7 +10,7 @@ use super::known::Known;
 use super::pq::Answer;
 use super::value::{Param, Row};
 use crate::domain::news::News;
-use crate::domain::port::{Port, RunKey};
+use crate::domain::port::{Fence, Port, RunKey};
 use crate::error::{Error, Result};
 
 /// What a transaction takes to be so without asking.
@@ -29,6 +29,8 @@ pub struct Tx<'conn> {
     pub(super) conn: &'conn mut Connection,
     pub(super) trust: Trust,
     pub(super) known: Known,
+    /// The hold that was taken to be so last, whose guard has not been put.
+    pub(super) unguarded: Option<(Fence, i64)>,
     /// Something was to be asked, and may not be.
     has_asked: bool,
     news: News,
@@ -44,7 +46,15 @@ impl<'conn> Tx<'conn> {
 
     /// Does the same for one that takes things to be so.
     pub(super) fn trusting(conn: &'conn mut Connection, trust: Trust, known: Known) -> Tx<'conn> {
-        Tx { conn, trust, known, has_asked: false, news: News::default(), sql_until: None }
+        Tx {
+            conn,
+            trust,
+            known,
+            unguarded: None,
+            has_asked: false,
+            news: News::default(),
+            sql_until: None,
+        }
     }
 
     /// Returns a moment to which what waits to be sent can be taken back.

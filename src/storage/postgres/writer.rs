@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ahead;
-use super::connect::{Connection, Ended, Lock};
+use super::connect::{Connection, Ended};
 use super::doubt::{Doubt, Fate};
 use super::errors;
 use super::known::{Holds, Known};
@@ -24,7 +24,6 @@ use crate::domain::Durability;
 use crate::domain::news::News;
 use crate::error::{Error, Result};
 use crate::limits::WRITE_BATCH_MS_MAX;
-use crate::os;
 use crate::storage::job::{self, Kind};
 use crate::storage::line::{Leader, Line};
 use crate::storage::{Ahead, WriteOptions};
@@ -153,7 +152,7 @@ impl Writer {
         let fate = self.begin(conn, left, batch, &[]).and_then(|_| {
             let fate = held.fate(conn)?;
             match conn.commit_as(is_power(batch), None) {
-                Ended::Stored(_) => Ok(fate),
+                Ended::Stored => Ok(fate),
                 Ended::Undone(error) | Ended::Doubtful(error) => Err(error),
             }
         });
@@ -188,18 +187,13 @@ impl Writer {
         }
         let fences = batch.iter().map(|job| job.options.call.fence());
         let assumed = self.shared.remembered(fences)?;
-        let asked_ms = os::uptime_ms();
         let Some((ended, holds)) = self.assumed(conn, batch, assumed.clone()) else {
             conn.roll_back();
             self.shared.forget(&assumed);
             return None;
         };
         match ended {
-            Ended::Stored(answers) => {
-                // Not there where so much was written that it took another flight.
-                if let Some(answer) = answers.get(1).filter(|_| batch.len() < answers.len()) {
-                    let _ = conn.note_locked(answer, asked_ms);
-                }
+            Ended::Stored => {
                 self.shared.remember(holds);
                 self.stored(batch, is_power(batch));
                 Some(Tried::Done(Ok(Verdict::Over(vec![None; batch.len()]))))
@@ -222,19 +216,18 @@ impl Writer {
         batch: &[Arc<Job>],
         assumed: Holds,
     ) -> Option<(Ended, Holds)> {
-        let lock = Lock { number: self.shared.lock, is_shared: true, patience: LIGHT_PATIENCE };
-        conn.begin("BEGIN").ok()?;
-        conn.put_lock(lock).ok()?;
-        conn.put(migrate::RECORDS_GUARD, &[&migrate::newest_as_one()]).ok()?;
+        let is_power = is_power(batch);
+        conn.begin_shared((self.shared.lock, LIGHT_PATIENCE), is_power).ok()?;
         let known = Known { holds: assumed, ..Known::default() };
         let mut tx = Tx::trusting(conn, Trust::Everything, known);
         let is_done = batch.iter().all(|job| job.run(&mut tx).is_ok());
         if !is_done || tx.has_asked() || tx.news() != News::default() {
             return None;
         }
+        tx.guard().ok()?;
         let holds = tx.known.holds;
         self.shared.meet_death(false);
-        Some((conn.commit_as(is_power(batch), None), holds))
+        Some((conn.end_shared(), holds))
     }
 
     /// Does a batch behind the lock of the store, asking what is not known.
@@ -272,7 +265,7 @@ impl Writer {
         let is_power = is_power(batch);
         self.shared.meet_death(false);
         match conn.commit_as(is_power, self.shared.bells.payload(news).as_deref()) {
-            Ended::Stored(_) => {
+            Ended::Stored => {
                 self.shared.bells.own().publish(news);
                 self.shared.remember(holds);
                 self.stored(batch, is_power);
@@ -304,8 +297,7 @@ impl Writer {
         looks: &[&Ahead],
     ) -> Result<Known> {
         let is_schema_free = batch.iter().any(|job| job.options.is_schema_free);
-        let lock = Lock { number: self.shared.lock, is_shared: false, patience: left };
-        let begun = conn.begin_locked(lock, is_schema_free, |conn| {
+        let begun = conn.begin_locked((self.shared.lock, left), is_schema_free, |conn| {
             looks.iter().try_for_each(|look| ahead::put(conn, look))
         });
         let answers = match begun {
