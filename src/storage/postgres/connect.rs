@@ -59,9 +59,14 @@ const CLOCK: &str = "
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 // One statement, so that what comes after sees all that was committed before the lock was given; its parts
-// are done in this order. The commit waits for no disk: what is to be flushed is flushed behind it.
+// are done in this order. Where nobody else had the lock the commit waits for the disk. Where somebody had,
+// others may wait by now: what is to be flushed is flushed behind the commit.
 const LOCK: &str = "
-SELECT set_config('lock_timeout', $2, true), set_config('synchronous_commit', 'off', true),
+SELECT set_config('lock_timeout', $2, true), set_config(
+        'synchronous_commit',
+        CASE WHEN pg_try_advisory_xact_lock($1) AND $3 THEN current_setting('synchronous_commit') ELSE 'off' END,
+        true
+    ),
     pg_advisory_xact_lock($1), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
     pg_current_xact_id()::text::bigint";
 
@@ -163,6 +168,8 @@ pub(super) struct Connection {
     fault: Option<Fault>,
     /// The number of the last transaction that was locked.
     transaction: i64,
+    /// Its commit waits for the disk.
+    is_flushed: bool,
 }
 
 impl Connection {
@@ -198,6 +205,7 @@ impl Connection {
             hangar: Hangar::default(),
             fault: None,
             transaction: 0,
+            is_flushed: false,
         })
     }
 
@@ -275,12 +283,12 @@ impl Connection {
     /// flight. Returns the answers to that.
     pub(super) fn begin_locked(
         &mut self,
-        (number, patience): (i64, Duration),
+        (number, patience, is_power): (i64, Duration, bool),
         is_schema_free: bool,
         ask: impl FnOnce(&mut Connection) -> Result<()>,
     ) -> Result<Vec<Answer>> {
         self.begin("BEGIN")?;
-        self.put(LOCK, &[&number, &in_ms(patience)])?;
+        self.put(LOCK, &[&number, &in_ms(patience), &is_power])?;
         if !is_schema_free {
             migrate::put_look(self, migrate::RECORDS_OURS)?;
         }
@@ -298,6 +306,7 @@ impl Connection {
     fn note_locked(&mut self, answer: &Answer, asked_ms: i64) -> Result<()> {
         let row = Row::new(answer, 0);
         self.learn(row.get(3)?, asked_ms);
+        self.is_flushed = row.text(1)? != Some("off");
         self.transaction = row.get(4)?;
         Ok(())
     }
@@ -481,7 +490,7 @@ impl Connection {
     fn commit_flight(&mut self, is_power: bool, news: Option<&str>) -> Result<(usize, Flown)> {
         let commit_at = self.hangar.runs();
         self.put_whole("COMMIT", &[])?;
-        if is_power {
+        if is_power && !self.is_flushed {
             self.put_whole(FLUSH, &[])?;
         }
         if let Some(payload) = news {
@@ -495,7 +504,7 @@ impl Connection {
     /// Reads what a commit came to.
     fn ended(&mut self, commit_at: usize, flown: Flown) -> Ended {
         let done = flown.answers.get(commit_at).map(Answer::done);
-        let Some(Trouble { at, part, fault }) = flown.trouble else {
+        let Some(Trouble { at, fault }) = flown.trouble else {
             return match done.as_deref() {
                 Some("COMMIT") => Ended::Stored,
                 done => Ended::Undone(Error::internal(format!(
@@ -504,10 +513,6 @@ impl Connection {
                 ))),
             };
         };
-        // Behind the flush stands only what is told.
-        if part > 0 {
-            return Ended::Stored;
-        }
         let error = self.failed(&fault);
         match at <= commit_at && !errors::is_cut(&fault.state) {
             true => Ended::Undone(error),
@@ -532,7 +537,8 @@ impl Connection {
     /// Undoes the transaction. What cannot be undone is a connection that is of no more use.
     pub(super) fn roll_back(&mut self) {
         self.hangar.truncate(0);
-        if self.hangar.is_airborne() || self.link.is_idle() || !self.link.is_up() {
+        let is_settled = self.hangar.settle(&mut self.link).is_ok();
+        if !is_settled || self.link.is_idle() || !self.link.is_up() {
             return;
         }
         let kept = self.fault.take();

@@ -44,10 +44,8 @@ pub(super) struct Flown {
 
 /// What went wrong on a flight.
 pub(super) struct Trouble {
-    /// Which statement failed, counted as the answers are; the one behind the last of a part is its commit.
+    /// Which statement failed, counted as the answers are; the one behind the last is its commit.
     pub(super) at: usize,
-    /// In which part, as syncs divide them.
-    pub(super) part: usize,
     pub(super) fault: Fault,
 }
 
@@ -100,7 +98,7 @@ impl Hangar {
         name
     }
 
-    /// Has what follows stand or fall by itself.
+    /// Has what follows stand or fall by itself. Nobody waits for what it comes to.
     pub(super) fn put_sync(&mut self) {
         self.waiting.push(Leg::Sync);
     }
@@ -162,23 +160,28 @@ impl Hangar {
         }
     }
 
-    /// Sends what waits, and waits for the answers.
+    /// Sends what waits, and waits for the answers up to the first sync.
     pub(super) fn fly(&mut self, link: &mut Link) -> Flown {
-        let legs = self.loaded();
+        let mut legs = self.loaded();
         let sent = self.send(link, &legs).and_then(|()| self.take_airborne(link));
+        // What stands behind the first part is of no interest to who waits here.
+        let first = legs.iter().position(|leg| matches!(leg, Leg::Sync)).map_or(0, |at| at + 1);
+        let rest = legs.split_off(first);
         let mut flown = Flown { answers: Vec::new(), trouble: None };
         match sent {
             Ok(()) => receive(link, &legs, &mut flown),
-            Err(fault) => flown.trouble = Some(Trouble { at: 0, part: 0, fault }),
+            Err(fault) => flown.trouble = Some(Trouble { at: 0, fault }),
         }
         if let Some(trouble) = &flown.trouble {
             self.unprepare(&legs[place(&legs, trouble.at)..]);
         }
-        if link.is_up()
+        if !rest.is_empty() {
+            self.airborne = Some(rest);
+        } else if link.is_up()
             && let Err(fault) = link.land()
         {
-            let (at, part) = (flown.answers.len(), usize::MAX);
-            flown.trouble.get_or_insert(Trouble { at, part, fault });
+            let at = flown.answers.len();
+            flown.trouble.get_or_insert(Trouble { at, fault });
         }
         flown
     }
@@ -223,12 +226,14 @@ impl Hangar {
         })
     }
 
-    /// What was in the air is told by nobody: an end of a transaction that failed is a connection that did.
+    /// What became of what was in the air is told to nobody, unless the connection is gone.
     fn take_airborne(&mut self, link: &mut Link) -> Result<(), Fault> {
         let Some(legs) = self.airborne.take() else { return Ok(()) };
         let mut flown = Flown { answers: Vec::new(), trouble: None };
         receive(link, &legs, &mut flown);
-        flown.trouble.map_or(Ok(()), |trouble| Err(trouble.fault))
+        let Some(trouble) = flown.trouble else { return Ok(()) };
+        self.unprepare(&legs);
+        if link.is_up() { Ok(()) } else { Err(trouble.fault) }
     }
 }
 
@@ -238,7 +243,6 @@ fn writes(legs: &[Leg]) -> u64 {
 
 /// Takes the answers of what was sent, until one says that the connection is gone.
 fn receive(link: &mut Link, legs: &[Leg], flown: &mut Flown) {
-    let mut part = 0;
     for leg in legs {
         let answer = match leg {
             Leg::Prepare { .. } => link.receive().map(|_| None),
@@ -250,13 +254,12 @@ fn receive(link: &mut Link, legs: &[Leg], flown: &mut Flown) {
             Ok(_) => {}
             Err(fault) => {
                 let at = flown.answers.len();
-                flown.trouble.get_or_insert(Trouble { at, part, fault });
+                flown.trouble.get_or_insert(Trouble { at, fault });
                 if !link.is_up() {
                     return;
                 }
             }
         }
-        part += usize::from(matches!(leg, Leg::Sync));
     }
 }
 

@@ -297,9 +297,10 @@ impl Writer {
         looks: &[&Ahead],
     ) -> Result<Known> {
         let is_schema_free = batch.iter().any(|job| job.options.is_schema_free);
-        let begun = conn.begin_locked((self.shared.lock, left), is_schema_free, |conn| {
-            looks.iter().try_for_each(|look| ahead::put(conn, look))
-        });
+        let begun =
+            conn.begin_locked((self.shared.lock, left, is_power(batch)), is_schema_free, |conn| {
+                looks.iter().try_for_each(|look| ahead::put(conn, look))
+            });
         let answers = match begun {
             Err(error) if !is_schema_free && !conn.is_waited_out() && !conn.may_pass_again() => {
                 conn.roll_back();
