@@ -185,7 +185,7 @@ impl Attempt {
     pub fn heartbeat(&self, lease_ms: u32) -> Result<()> {
         hold::lease_length(lease_ms, 0)?;
         let (fence, entered) = (self.fence, self.store.enter()?);
-        let call = Call::of("sw_attempt_heartbeat").light();
+        let call = Call::of("sw_attempt_heartbeat");
         let lease =
             self.write(&entered, call, move |tx, now| hold::heartbeat(tx, fence, lease_ms, now))?;
         self.note_lease(lease, self.store.now());

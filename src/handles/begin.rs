@@ -203,5 +203,5 @@ impl Attempt {
 }
 
 fn call(subject: &Subject) -> Call {
-    Call::of("sw_step_begin").light().promising(subject.plan.durability)
+    Call::of("sw_step_begin").promising(subject.plan.durability)
 }

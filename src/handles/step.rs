@@ -189,7 +189,7 @@ impl Step {
     pub fn complete(&self, result: Option<String>) -> Result<()> {
         let result = result.unwrap_or_else(|| NULL.into());
         let question = Question::of(&[b"complete", result.as_bytes()]);
-        let call = Call::of("sw_step_complete").light().of_bytes(result.len());
+        let call = Call::of("sw_step_complete").of_bytes(result.len());
         self.finish(question, call, move |tx, subject, now| {
             let lease = step::complete(tx, subject, &result, now)?;
             Ok((Done::Completed, lease))
@@ -216,7 +216,7 @@ impl Step {
         options.check()?;
         let error = error.unwrap_or_else(|| NULL.into());
         let question = Question::fail(&error, options);
-        let call = Call::of("sw_step_fail").light().of_bytes(error.len());
+        let call = Call::of("sw_step_fail").of_bytes(error.len());
         let done = self.finish(question, call, move |tx, subject, now| {
             let (after, lease) = step::fail(tx, subject, &error, options, now)?;
             Ok((Done::Failed(after), lease))

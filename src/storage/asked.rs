@@ -49,20 +49,12 @@ pub struct Call {
     pub bytes: usize,
     /// What it looks at first.
     pub ahead: Ahead,
-    /// It looks at what its attempt holds and no more, writes what no other attempt does, and may be done twice.
-    pub is_light: bool,
 }
 
 impl Call {
     /// A call that promises what its store does, and writes next to nothing.
     pub const fn of(name: &'static str) -> Call {
-        Call {
-            name,
-            durability: Durability::Inherit,
-            bytes: 0,
-            ahead: Ahead::Nothing,
-            is_light: false,
-        }
+        Call { name, durability: Durability::Inherit, bytes: 0, ahead: Ahead::Nothing }
     }
 
     /// The same call, with another promise.
@@ -83,12 +75,6 @@ impl Call {
             Ahead::Hold(fence) | Ahead::End(fence) => Some(fence),
             Ahead::Nothing | Ahead::Queue(_) | Ahead::Keys(_) => None,
         }
-    }
-
-    /// The same call, which looks at nothing but what its attempt holds.
-    #[must_use]
-    pub fn light(self) -> Call {
-        Call { is_light: true, ..self }
     }
 
     /// The same call, about this large.

@@ -2,10 +2,10 @@
 
 use super::claim::{STANDING, read_standing};
 use super::connect::Connection;
-use super::known::Known;
+use super::known::{Held, Known};
 use super::pq::Answer;
 use super::run::RUNS_BY_IDEMPOTENCY;
-use super::task::{ENDING, HOLD, read_ending, read_hold};
+use super::task::{ENDING, TASK, read_ending, read_task};
 use super::value::{Many, Row};
 use crate::error::Result;
 use crate::storage::Ahead;
@@ -15,7 +15,7 @@ use crate::storage::stored::KIND_CHILD;
 pub(super) fn put(conn: &mut Connection, look: &Ahead) -> Result<()> {
     match look {
         Ahead::Nothing => Ok(()),
-        Ahead::Hold(fence) => conn.put(HOLD, &[&fence.run_key, &fence.number, &fence.token]),
+        Ahead::Hold(fence) => conn.put(TASK, &[&fence.run_key]),
         Ahead::End(fence) => conn.put(ENDING, &[&fence.run_key, &KIND_CHILD]),
         Ahead::Queue(queue) => conn.put(STANDING, &[&&**queue]),
         Ahead::Keys(keys) => {
@@ -34,10 +34,13 @@ pub(super) fn known(looks: &[&Ahead], answers: Vec<Answer>) -> Result<Known> {
         let row = (answer.rows() > 0).then(|| Row::new(&answer, 0));
         match (look, row) {
             (Ahead::Hold(fence), Some(row)) => {
-                known.holds.insert(fence.run_key, (*fence, read_hold(row, 0)?));
+                let held = Held { task: read_task(row)?, ends_alone: false };
+                known.tasks.insert(fence.run_key, held);
             }
             (Ahead::End(fence), Some(row)) => {
-                known.endings.insert(fence.run_key, read_ending(row)?);
+                let held = Held { task: read_task(row)?, ends_alone: false };
+                known.endings.insert(fence.run_key, read_ending(row, &held.task)?);
+                known.tasks.insert(fence.run_key, held);
             }
             (Ahead::Queue(queue), Some(row)) => {
                 known.standing = Some((queue.to_string(), read_standing(row)?));

@@ -30,7 +30,7 @@ impl AttemptPort for Tx<'_> {
         let EndedAttempt { number, ended, worker, started_at_ms, ended_at_ms, error } = attempt;
         let row: [&dyn Param; 7] =
             [&run_key, number, ended, worker, started_at_ms, ended_at_ms, error];
-        self.put(ATTEMPT_INSERT, &row)
+        self.put_new(ATTEMPT_INSERT, &row)
     }
 
     fn attempts_left(&mut self, run_keys: &[RunKey]) -> Result<Vec<(RunKey, i64)>> {

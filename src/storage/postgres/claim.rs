@@ -1,14 +1,15 @@
 //! What a claim reads and writes: heads of lanes, what is due, owners and their leases.
 
 use super::errors;
+use super::known::Held;
 use super::pq::Answer;
 use super::queue::{QUEUE, read_limits};
-use super::task::read_hold;
+use super::task::read_task;
 use super::tx::Tx;
 use super::value::{Column, Many, Param, Row};
 use crate::domain::port::{
-    ClaimPort, ClaimedRun, Fence, Head, Hold, LaneFilter, LaneKey, Lost, NewLease, Owner, OwnerId,
-    OwnerKey, QueueLimits, RunKey, Share, Standing, Taken, Woken,
+    ClaimPort, ClaimedRun, Head, LaneFilter, LaneKey, Lost, NewLease, Owner, OwnerId, OwnerKey,
+    QueueLimits, RunKey, Share, Standing, Taken, Task, Woken,
 };
 use crate::error::{Error, Result};
 
@@ -82,14 +83,18 @@ WITH ready AS MATERIALIZED (
         claimed_at_ms = $10, worker = $11, token = $12
     FROM share AS s
     WHERE t.task_key = s.task_key AND s.gates = 0 AND s.bytes < $6 AND t.state = 1
-    RETURNING s.place, t.task_key, t.fence, t.due_at_ms, t.lane_key, t.gate, t.flags,
-        t.deadline_at_ms, t.losses, t.lease_until_ms, t.lease_ms, t.version
+    RETURNING s.place, t.task_key, t.lane_key, t.state, t.priority, t.due_at_ms, t.wake_at_ms,
+        t.deadline_at_ms, t.fence, t.failures, t.losses, t.flags, t.owner_key, t.lease_until_ms,
+        t.lease_ms, t.claimed_at_ms, t.worker, t.gate, t.token, t.version
 )
-SELECT r.run_id, o.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
+SELECT k.task_key, k.lane_key, k.state, k.priority, k.due_at_ms, k.wake_at_ms, k.deadline_at_ms,
+    k.fence, k.failures, k.losses, k.flags, k.owner_key, k.lease_until_ms, k.lease_ms,
+    k.claimed_at_ms, k.worker, k.gate, k.token, k.version, EXISTS (
+        SELECT 1 FROM $schema.sw_workflow_queues AS q WHERE q.queue = $1
+    ), r.run_id, o.run_id, p.run_id, l.workflow, nullif(l.code_version, ''),
     coalesce(r.args, 'null'), r.metadata,
     EXISTS (SELECT 1 FROM $schema.sw_workflow_steps AS s WHERE s.run_key = k.task_key),
-    n.claimed_at_ms, k.task_key, k.fence, k.due_at_ms, k.lane_key, k.gate, k.flags,
-    k.deadline_at_ms, k.losses, k.lease_until_ms, k.lease_ms, k.version
+    n.claimed_at_ms
 FROM taken AS k
 LEFT JOIN $schema.sw_workflow_lanes AS n ON n.lane_key = k.lane_key
 LEFT JOIN $schema.sw_workflow_runs AS r ON r.run_key = k.task_key
@@ -208,9 +213,9 @@ impl ClaimPort for Tx<'_> {
             worker,
             token,
         ];
-        let heads = self.rows(HEADS, &asked, |row| read_head(row, *token))?;
+        let heads = self.rows(HEADS, &asked, read_head)?;
         let heads = heads.into_iter().map(|(head, held)| {
-            self.known.holds.insert(head.run_key, held);
+            self.known.tasks.insert(head.run_key, held);
             head
         });
         Ok(heads.collect())
@@ -309,40 +314,36 @@ impl Tx<'_> {
     }
 
     fn claimed_run(&mut self, run_key: RunKey, lane_key: LaneKey) -> Result<ClaimedRun> {
-        let run = self.row_opt(CLAIMED_RUN, &[&run_key, &lane_key], read_run)?;
+        let run = self.row_opt(CLAIMED_RUN, &[&run_key, &lane_key], |row| read_run(row, 0))?;
         run.ok_or_else(|| Error::Corrupt(format!("task {run_key} has no run").into()))
     }
 }
 
 /// Reads a run that was claimed, and what its attempt holds.
-fn read_head(row: Row<'_>, token: i64) -> Result<(Head, (Fence, Hold))> {
-    let run_key = row.get(9)?;
-    let taken = Taken {
-        number: row.get(10)?,
-        due_at_ms: row.get(11)?,
-        lane_key: row.get(12)?,
-        gate: row.maybe(13)?,
-    };
-    if row.text(0)?.is_none() {
+fn read_head(row: Row<'_>) -> Result<(Head, Held)> {
+    let task = read_task(row)?;
+    let Task { run_key, fence: number, due_at_ms, lane_key, .. } = task;
+    if row.text(20)?.is_none() {
         return Err(Error::Corrupt(format!("task {run_key} has no run").into()));
     }
-    let fence = Fence { run_key, number: taken.number, token };
-    let hold = read_hold(row, 14)?;
-    Ok((Head { run_key, taken, run: read_run(row)? }, (fence, hold)))
+    let taken = Taken { number, due_at_ms, lane_key, gate: task.gate.clone() };
+    let (is_limited, run): (bool, _) = (row.get(19)?, read_run(row, 20)?);
+    let ends_alone = !is_limited && run.parent_run_id.is_none();
+    Ok((Head { run_key, taken, run }, Held { task, ends_alone }))
 }
 
-/// Reads what a claimer is told of a run, from the first column on.
-fn read_run(row: Row<'_>) -> Result<ClaimedRun> {
+/// Reads what a claimer is told of a run, from this column on.
+fn read_run(row: Row<'_>, first: usize) -> Result<ClaimedRun> {
     Ok(ClaimedRun {
-        run_id: row.get(0)?,
-        root_run_id: row.get(1)?,
-        parent_run_id: row.maybe(2)?,
-        workflow: row.get(3)?,
-        code_version: row.maybe(4)?,
-        args: row.get(5)?,
-        metadata: row.maybe(6)?,
-        has_history: row.get(7)?,
-        lane_claimed_at_ms: row.maybe(8)?,
+        run_id: row.get(first)?,
+        root_run_id: row.get(first + 1)?,
+        parent_run_id: row.maybe(first + 2)?,
+        workflow: row.get(first + 3)?,
+        code_version: row.maybe(first + 4)?,
+        args: row.get(first + 5)?,
+        metadata: row.maybe(first + 6)?,
+        has_history: row.get(first + 7)?,
+        lane_claimed_at_ms: row.maybe(first + 8)?,
     })
 }
 

@@ -170,6 +170,10 @@ pub(super) struct Connection {
     transaction: i64,
     /// Its commit waits for the disk.
     is_flushed: bool,
+    /// What waits is a transaction of one flight: nothing of it may be sent before the rest.
+    is_whole: bool,
+    /// It was to be sent all the same.
+    has_asked: bool,
 }
 
 impl Connection {
@@ -206,6 +210,8 @@ impl Connection {
             fault: None,
             transaction: 0,
             is_flushed: false,
+            is_whole: false,
+            has_asked: false,
         })
     }
 
@@ -318,14 +324,19 @@ impl Connection {
         is_power: bool,
     ) -> Result<()> {
         self.fault = None;
+        self.is_whole = true;
         let lock = if is_power { LOCK_SHARED } else { LOCK_SHARED_UNFLUSHED };
         self.put(lock, &[&number, &in_ms(patience)])?;
         migrate::put_look(self, migrate::RECORDS_GUARD)
     }
 
     /// Ends such a transaction: it has no BEGIN, and is over with the flight.
-    pub(super) fn end_shared(&mut self) -> Ended {
+    pub(super) fn end_shared(&mut self, news: Option<&str>) -> Ended {
         let asked_ms = os::uptime_ms();
+        if let Some(error) = self.put_bell(news).err() {
+            return Ended::Undone(error);
+        }
+        self.is_whole = false;
         let flown = self.hangar.fly(&mut self.link);
         let Some(trouble) = flown.trouble else {
             // Whoever wrote so much that it took another flight learns the time of somebody else.
@@ -378,11 +389,21 @@ impl Connection {
         let params = sent(params).map_err(|fault| self.failed(&fault))?;
         let schema = &self.schema;
         self.hangar.put(sql, params, |sql| sql.replace("$schema", schema));
-        if self.hangar.is_full() { self.fly().map(|_| ()) } else { Ok(()) }
+        let is_to_go = self.hangar.is_full() && !self.is_whole;
+        if is_to_go { self.fly().map(|_| ()) } else { Ok(()) }
+    }
+
+    /// Returns whether something was to be asked since the last call that may not be.
+    pub(super) fn has_asked(&mut self) -> bool {
+        std::mem::take(&mut self.has_asked)
     }
 
     /// Sends what waits, and returns what each statement answered.
     pub(super) fn fly(&mut self) -> Result<Vec<Answer>> {
+        if self.is_whole {
+            self.has_asked = true;
+            return Err(Error::internal("a transaction of one flight asked for an answer"));
+        }
         if self.hangar.len() == 0 {
             return Ok(Vec::new());
         }
@@ -493,12 +514,16 @@ impl Connection {
         if is_power && !self.is_flushed {
             self.put_whole(FLUSH, &[])?;
         }
-        if let Some(payload) = news {
-            self.hangar.put_sync();
-            let channel = self.schema.trim_matches('"').to_owned();
-            self.put_whole(NOTIFY, &[&channel, &payload])?;
-        }
+        self.put_bell(news)?;
         Ok((commit_at, self.hangar.fly(&mut self.link)))
+    }
+
+    /// Puts what is told to others once a transaction is over.
+    fn put_bell(&mut self, news: Option<&str>) -> Result<()> {
+        let Some(payload) = news else { return Ok(()) };
+        self.hangar.put_sync();
+        let channel = self.schema.trim_matches('"').to_owned();
+        self.put_whole(NOTIFY, &[&channel, &payload])
     }
 
     /// Reads what a commit came to.
@@ -536,6 +561,7 @@ impl Connection {
 
     /// Undoes the transaction. What cannot be undone is a connection that is of no more use.
     pub(super) fn roll_back(&mut self) {
+        self.is_whole = false;
         self.hangar.truncate(0);
         let is_settled = self.hangar.settle(&mut self.link).is_ok();
         if !is_settled || self.link.is_idle() || !self.link.is_up() {

@@ -6,6 +6,15 @@
 use super::connect::Connection;
 use crate::domain::news::News;
 use crate::error::{Error, Result};
+use crate::id::Id;
+
+const RUN_IS_THERE: &str = "
+SELECT 1
+FROM $schema.sw_workflow_runs
+WHERE run_id = $1";
+
+/// Every statement of this file, for the test of their plans.
+pub(super) const STATEMENTS: &[&str] = &[RUN_IS_THERE];
 
 /// Writes that nobody knows whether they are stored.
 pub(super) struct Doubt {
@@ -15,9 +24,19 @@ pub(super) struct Doubt {
     pub(super) news: News,
     /// What was heard in place of an answer.
     error: Error,
-    /// `None` for those that are done again all the same, and find themselves.
-    transaction: Option<i64>,
+    evidence: Evidence,
     server_started_us: i64,
+}
+
+/// By what is told what became of them.
+#[derive(Debug, Clone, Copy)]
+enum Evidence {
+    /// The number of their transaction.
+    Transaction(i64),
+    /// A run that it made.
+    Run(Id),
+    /// Nothing: they are done again, and find themselves.
+    None,
 }
 
 /// What became of them.
@@ -39,19 +58,26 @@ impl Doubt {
         error: Error,
     ) -> Doubt {
         let server_started_us = conn.facts().started_us;
-        let transaction = Some(conn.transaction());
-        Doubt { failures, news, error, transaction, server_started_us }
+        let evidence = Evidence::Transaction(conn.transaction());
+        Doubt { failures, news, error, evidence, server_started_us }
     }
 
-    /// Keeps that writes were sent which may be done again.
-    pub(super) fn of_light(error: Error) -> Doubt {
-        let news = News::default();
-        Doubt { failures: Vec::new(), news, error, transaction: None, server_started_us: 0 }
+    /// Keeps that light calls were sent, of which one makes this run, or all may be done again.
+    pub(super) fn of_light(count: usize, news: News, makes: Option<Id>, error: Error) -> Doubt {
+        let evidence = makes.map_or(Evidence::None, Evidence::Run);
+        Doubt { failures: vec![None; count], news, error, evidence, server_started_us: 0 }
     }
 
     /// Asks what became of them, once no transaction of before holds the lock of the store.
     pub(super) fn fate(&self, conn: &mut Connection) -> Result<Fate> {
-        let Some(transaction) = self.transaction else { return Ok(Fate::Undone) };
+        let transaction = match self.evidence {
+            Evidence::None => return Ok(Fate::Undone),
+            Evidence::Run(run_id) => {
+                let is_there = conn.run(RUN_IS_THERE, &[&run_id])?.rows() > 0;
+                return Ok(if is_there { Fate::Stored } else { Fate::Undone });
+            }
+            Evidence::Transaction(transaction) => transaction,
+        };
         if conn.facts().started_us != self.server_started_us {
             return Ok(Fate::Unknown);
         }

@@ -5,17 +5,23 @@
 
 use std::collections::HashMap;
 
-use crate::domain::port::{Fence, Hold, LaneKey, RunKey, Standing, Task};
+use crate::domain::port::{Fence, LaneKey, RunKey, Standing, Task, TaskState};
 use crate::id::Id;
 
-/// What attempts hold.
-pub(super) type Holds = HashMap<RunKey, (Fence, Hold)>;
+/// A task that an attempt holds.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) task: Task,
+    /// When it was claimed its queue had no limits, and it no parent that might wait for its end.
+    pub(super) ends_alone: bool,
+}
 
-/// What the end of an attempt looks at.
+/// Tasks that attempts hold.
+pub(super) type Tasks = HashMap<RunKey, Held>;
+
+/// What the end of an attempt looks at beside its task.
 #[derive(Debug, Clone)]
 pub(super) struct Ending {
-    /// `None` once it was written.
-    pub(super) task: Option<Task>,
     pub(super) lane_key: LaneKey,
     /// It has reserved what is not settled.
     pub(super) has_reserved: bool,
@@ -25,13 +31,20 @@ pub(super) struct Ending {
     pub(super) is_awaited: bool,
 }
 
+impl Ending {
+    /// One for which nothing is to be done beside.
+    pub(super) fn alone(lane_key: LaneKey) -> Ending {
+        Ending { lane_key, has_reserved: false, is_limited: false, is_awaited: false }
+    }
+}
+
 /// A run by its idempotency: its id, and of which workflow.
 pub(super) type Keyed = Option<(Id, String)>;
 
 /// What a transaction knows.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub(super) holds: Holds,
+    pub(super) tasks: Tasks,
     pub(super) endings: HashMap<RunKey, Ending>,
     /// How a queue stands.
     pub(super) standing: Option<(String, Standing)>,
@@ -49,7 +62,7 @@ impl Known {
         self.standing = None;
         let names = |table| sql.contains(table);
         if verb != "INSERT" && names("sw_workflow_tasks") {
-            self.holds.clear();
+            self.tasks.clear();
             self.endings.clear();
         }
         // That none is there is known, which none that goes makes untrue.
@@ -65,11 +78,15 @@ impl Known {
     /// Forgets what a statement may change that writes the task of this run, and no other row.
     pub(super) fn meet_task(&mut self, run_key: RunKey) {
         self.standing = None;
-        self.holds.remove(&run_key);
         // What others have of the run is as it was.
-        if let Some(ending) = self.endings.get_mut(&run_key) {
-            ending.task = None;
-        }
+        self.tasks.remove(&run_key);
+    }
+
+    /// Returns what an attempt holds, if that is known.
+    pub(super) fn held(&self, fence: Fence) -> Option<&Held> {
+        let of_attempt = (TaskState::Running, fence.number, fence.token);
+        let is_it = |task: &Task| (task.state, task.fence, task.token) == of_attempt;
+        self.tasks.get(&fence.run_key).filter(|held| is_it(&held.task))
     }
 
     /// Returns whether something is known not to be there, of a run whose end was looked at.
@@ -83,27 +100,20 @@ mod tests {
     use super::*;
 
     fn known() -> Known {
-        let hold = Task::new(1, 1).hold();
-        let ending = Ending {
-            task: Some(Task::new(1, 1)),
-            lane_key: 1,
-            has_reserved: false,
-            is_limited: false,
-            is_awaited: false,
-        };
+        let held = Held { task: Task::new(1, 1), ends_alone: false };
         Known {
-            holds: [(1, (Fence { run_key: 1, number: 1, token: 1 }, hold))].into(),
-            endings: [(1, ending)].into(),
+            tasks: [(1, held)].into(),
+            endings: [(1, Ending::alone(1))].into(),
             standing: None,
             keys: [((String::new(), "k".into()), None)].into(),
         }
     }
 
-    /// Which of holds, endings and keys are known still.
+    /// Which of tasks, endings and keys are known still.
     fn left(sql: &str) -> [bool; 3] {
         let mut known = known();
         known.meet(sql);
-        [!known.holds.is_empty(), !known.endings.is_empty(), !known.keys.is_empty()]
+        [!known.tasks.is_empty(), !known.endings.is_empty(), !known.keys.is_empty()]
     }
 
     #[test]
@@ -131,7 +141,7 @@ mod tests {
         known.meet_task(2);
         assert!(known.lacks(1, |ending| ending.is_awaited));
         known.meet_task(1);
-        assert!(known.holds.is_empty() && known.endings[&1].task.is_none());
+        assert!(known.tasks.is_empty());
         assert!(known.lacks(1, |ending| ending.is_awaited));
     }
 }

@@ -58,6 +58,7 @@ pub fn statements() -> Vec<&'static str> {
         carry::STATEMENTS,
         claim::STATEMENTS,
         control::STATEMENTS,
+        doubt::STATEMENTS,
         event::STATEMENTS,
         explain::STATEMENTS,
         graduate::STATEMENTS,

@@ -172,9 +172,9 @@ impl Tx<'_> {
         let Lane { queue, workflow, code_version, .. } = lane;
         let names: [&dyn Param; 4] = [queue, workflow, code_version, &owner_key];
         let named = (lane.queue.clone(), workflow.clone(), code_version.clone(), owner_key);
-        let remembered = self.conn.common().lane(&named).filter(|_| self.trust == Trust::New);
+        let remembered = self.conn.common().lane(&named).filter(|_| self.trust != Trust::Nothing);
         if let Some(lane_key) = remembered {
-            self.put(LANE_GUARD, &[&lane_key, queue, workflow, code_version, &owner_key])?;
+            self.put_new(LANE_GUARD, &[&lane_key, queue, workflow, code_version, &owner_key])?;
             return Ok(lane_key);
         }
         let found = self.row_opt(LANE, &names, |row| row.get(0))?;
@@ -204,7 +204,8 @@ impl Tx<'_> {
             &idem_key,
             &submit.args,
         ];
-        self.put(RUN_INSERT, &[&own[..], &kept(submit)].concat())?;
+        self.makes = Some(*run_id);
+        self.put_new(RUN_INSERT, &[&own[..], &kept(submit)].concat())?;
         Ok(run_key)
     }
 }
@@ -269,6 +270,6 @@ impl RunPort for Tx<'_> {
         let row: [&dyn Param; 7] =
             [&run_key, outcome, finished_at_ms, attempts, tries, result, error];
         // No key of any run is another by it.
-        self.put_of(run_key, RUN_FINISH, &row)
+        self.put_end(run_key, RUN_FINISH, &row)
     }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use super::bells::Bells;
 use super::connect::Common;
 use super::ear::Ear;
-use super::known::Holds;
+use super::known::{Held, Tasks};
 use super::url::Place;
-use crate::domain::port::Fence;
+use crate::domain::port::{Fence, RunKey};
 use crate::error::Result;
 use crate::lock::Unpoisoned;
 use crate::os;
@@ -20,7 +20,7 @@ use crate::storage::tally::Tally;
 static STORES: PerProcess<Mutex<HashMap<String, Weak<Shared>>>> = PerProcess::new();
 
 /// Attempts whose hold is remembered at most: those beyond look.
-const HOLDS_MAX: usize = 4096;
+const HELD_MAX: usize = 4096;
 
 /// What the handles on one store share.
 pub(super) struct Shared {
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) lock: i64,
     death: Mutex<Option<Death>>,
     /// What attempts held when they wrote last.
-    holds: Mutex<Holds>,
+    held: Mutex<Tasks>,
 }
 
 /// Returns what the handles on the store of a URL share.
@@ -53,7 +53,7 @@ pub(super) fn of(url: &str, place: &Place) -> Result<Arc<Shared>> {
         tally: Tally::default(),
         lock: i64::from_le_bytes(lock),
         death: Mutex::default(),
-        holds: Mutex::default(),
+        held: Mutex::default(),
     });
     stores.insert(url.to_owned(), Arc::downgrade(&shared));
     Ok(shared)
@@ -75,33 +75,35 @@ impl Shared {
         }
     }
 
-    /// Returns what these attempts held when they wrote last, if that is remembered of each.
-    pub(super) fn remembered(&self, fences: impl Iterator<Item = Option<Fence>>) -> Option<Holds> {
-        let holds = self.holds();
-        let of = |fence: Option<Fence>| {
-            let fence = fence?;
-            let held = holds.get(&fence.run_key).filter(|(held, _)| *held == fence)?;
-            Some((fence.run_key, *held))
-        };
-        fences.map(of).collect()
+    /// Returns what these attempts held when they wrote last, of those of which that is remembered.
+    pub(super) fn remembered(&self, fences: impl Iterator<Item = Fence>) -> Tasks {
+        let held = self.held();
+        fences.filter_map(|fence| held.get_key_value(&fence.run_key)).map(owned).collect()
     }
 
     /// Remembers what attempts hold, as a commit has left it.
-    pub(super) fn remember(&self, news: Holds) {
-        let mut holds = self.holds();
-        if holds.len() + news.len() > HOLDS_MAX {
-            holds.clear();
+    pub(super) fn remember(&self, news: Tasks) {
+        let mut held = self.held();
+        if held.len() + news.len() > HELD_MAX {
+            held.clear();
         }
-        holds.extend(news);
+        for (run_key, mut new) in news {
+            // What was told by the claim is told by nobody else.
+            new.ends_alone |= held.get(&run_key).is_some_and(|old| old.ends_alone);
+            held.insert(run_key, new);
+        }
     }
 
-    /// Forgets what was not so.
-    pub(super) fn forget(&self, untrue: &Holds) {
-        let mut holds = self.holds();
-        holds.retain(|run_key, _| !untrue.contains_key(run_key));
+    /// Forgets what is not so, or not any more.
+    pub(super) fn forget(&self, untrue: &Tasks) {
+        self.held().retain(|run_key, _| !untrue.contains_key(run_key));
     }
 
-    fn holds(&self) -> MutexGuard<'_, Holds> {
-        self.holds.lock().unpoisoned()
+    fn held(&self) -> MutexGuard<'_, Tasks> {
+        self.held.lock().unpoisoned()
     }
+}
+
+fn owned((run_key, held): (&RunKey, &Held)) -> (RunKey, Held) {
+    (*run_key, held.clone())
 }

@@ -1,6 +1,6 @@
 //! Rows of steps.
 
-use super::tx::{Trust, Tx};
+use super::tx::{Guard, Trust, Tx};
 use super::value::{Param, Row};
 use crate::domain::port::{
     Fence, Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepState, StepView,
@@ -167,12 +167,12 @@ impl StepPort for Tx<'_> {
 
 impl Tx<'_> {
     fn record_new(&mut self, run_key: RunKey, record: &[&dyn Param]) -> Result<()> {
-        match self.unguarded.take_if(|(fence, _)| fence.run_key == run_key) {
+        match self.unguarded.take_if(|guard| guard.fence.run_key == run_key && !guard.is_of_end) {
             None => {
                 self.guard()?;
                 self.conn.put(STEP_RECORD_NEW, record)
             }
-            Some((Fence { number, token, .. }, version)) => {
+            Some(Guard { fence: Fence { number, token, .. }, version, .. }) => {
                 let held: [&dyn Param; 3] = [&number, &token, &version];
                 self.conn.put(STEP_RECORD_HELD, &[record, &held].concat())
             }

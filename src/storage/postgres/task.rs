@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::known::Ending;
-use super::tx::{Trust, Tx};
+use super::known::{Ending, Held};
+use super::tx::{Guard, Trust, Tx};
 use super::value::{Many, Param, Row};
 use crate::domain::port::{
     Fence, GatePlace, Hold, LaneKey, NewLease, RunKey, Taken, Task, TaskPort, TaskState, Woken,
@@ -13,9 +13,10 @@ use crate::domain::port::{
 use crate::error::{Error, Result};
 use crate::storage::stored::{
     FLAG_CANCEL_ASKED, FLAG_LOCAL, FLAG_PAUSE_ASKED, FLAG_TIMED_OUT, FLAG_WOKEN_FOR_ROOM,
+    KIND_CHILD,
 };
 
-const TASK: &str = "
+pub(super) const TASK: &str = "
 SELECT task_key, lane_key, state, priority, due_at_ms, wake_at_ms, deadline_at_ms, fence, failures,
     losses, flags, owner_key, lease_until_ms, lease_ms, claimed_at_ms, worker, gate, token, version
 FROM $schema.sw_workflow_tasks
@@ -51,7 +52,7 @@ FROM $schema.sw_workflow_tasks AS t
 WHERE t.task_key = $1";
 
 // The look at the fence that each hot write begins with (P10).
-pub(super) const HOLD: &str = "
+const HOLD: &str = "
 SELECT flags, deadline_at_ms, losses, lease_until_ms, lease_ms, version
 FROM $schema.sw_workflow_tasks
 WHERE task_key = $1 AND fence = $2 AND token = $3 AND state = 2";
@@ -61,6 +62,28 @@ const HOLD_GUARD: &str = "
 SELECT 1 / count(*)
 FROM $schema.sw_workflow_tasks
 WHERE task_key = $1 AND fence = $2 AND token = $3 AND state = 2 AND version = $4";
+
+// And that the end of its run is nobody's affair.
+const END_GUARD: &str = "
+SELECT 1 / count(*)
+FROM $schema.sw_workflow_tasks AS t
+WHERE t.task_key = $1 AND t.fence = $2 AND t.token = $3 AND t.state = 2 AND t.version = $4
+    AND NOT EXISTS (
+        SELECT 1
+        FROM $schema.sw_budget_reservations AS b
+        WHERE b.run_key = t.task_key AND b.state = 0
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM $schema.sw_workflow_lanes AS l
+        JOIN $schema.sw_workflow_queues AS q ON q.queue = l.queue
+        WHERE l.lane_key = t.lane_key
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM $schema.sw_workflow_waits AS w
+        WHERE w.kind = $5 AND w.target_key = t.task_key AND w.name = ''
+    )";
 
 const TASK_INSERT: &str = "
 INSERT INTO $schema.sw_workflow_tasks (
@@ -220,6 +243,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     ENDING,
     HOLD,
     HOLD_GUARD,
+    END_GUARD,
     TASK_INSERT,
     TASK_REWRITE,
     TASK_CLAIM,
@@ -243,16 +267,13 @@ pub(super) const STATEMENTS: &[&str] = &[
 
 impl TaskPort for Tx<'_> {
     fn hold(&mut self, fence: Fence) -> Result<Option<Hold>> {
-        let known = self.known.holds.get(&fence.run_key).filter(|(held, _)| *held == fence);
-        let Some((_, hold)) = known.copied() else {
+        let known = self.known.held(fence).map(|held| held.task.hold());
+        let Some(hold) = known else {
             return self.row_opt(HOLD, &[&fence.run_key, &fence.number, &fence.token], |row| {
                 read_hold(row, 0)
             });
         };
-        if self.trust == Trust::Everything {
-            self.guard()?;
-            self.unguarded = Some((fence, hold.version));
-        }
+        self.rely(Guard { fence, version: hold.version, is_of_end: false })?;
         Ok(Some(hold))
     }
 
@@ -261,9 +282,11 @@ impl TaskPort for Tx<'_> {
     }
 
     fn task(&mut self, run_key: RunKey) -> Result<Option<Task>> {
-        let known = self.known.endings.get(&run_key).and_then(|ending| ending.task.as_ref());
-        if let Some(task) = known {
-            return Ok(Some(task.clone()));
+        if let Some(task) = self.known.tasks.get(&run_key).map(|held| held.task.clone()) {
+            let Task { fence: number, token, version, .. } = task;
+            let fence = Fence { run_key, number, token };
+            self.rely(Guard { fence, version, is_of_end: true })?;
+            return Ok(Some(task));
         }
         self.row_opt(TASK, &[&run_key], read_task)
     }
@@ -281,7 +304,7 @@ impl TaskPort for Tx<'_> {
             &flag(task.is_local, FLAG_LOCAL),
             &task.gate,
         ];
-        self.put(TASK_INSERT, &row)
+        self.put_new(TASK_INSERT, &row)
     }
 
     fn lease_set(
@@ -294,9 +317,9 @@ impl TaskPort for Tx<'_> {
         self.guard()?;
         // What is known of the task is as true as before, and this.
         self.conn.put(LEASE_SET, &[&run_key, &until_ms, &lease_ms, &losses])?;
-        if let Some((_, hold)) = self.known.holds.get_mut(&run_key) {
-            let version = hold.version + 1;
-            *hold = Hold { lease_until_ms: until_ms, lease_ms, losses, version, ..*hold };
+        if let Some(Held { task, .. }) = self.known.tasks.get_mut(&run_key) {
+            (task.lease_until_ms, task.lease_ms, task.losses) = (until_ms, lease_ms, losses);
+            task.version += 1;
         }
         Ok(())
     }
@@ -372,11 +395,26 @@ impl TaskPort for Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Has everything undone unless the hold is as it was taken to be.
+    /// Notes what is taken to be so, where that is not known but remembered.
+    fn rely(&mut self, guard: Guard) -> Result<()> {
+        if self.trust != Trust::Everything {
+            return Ok(());
+        }
+        self.guard()?;
+        self.unguarded = Some(guard);
+        Ok(())
+    }
+
+    /// Has everything undone unless it is so.
     pub(super) fn guard(&mut self) -> Result<()> {
-        let Some((fence, version)) = self.unguarded.take() else { return Ok(()) };
+        let Some(Guard { fence, version, is_of_end }) = self.unguarded.take() else {
+            return Ok(());
+        };
         let Fence { run_key, number, token } = &fence;
-        self.conn.put(HOLD_GUARD, &[run_key, number, token, &version])
+        match is_of_end {
+            false => self.conn.put(HOLD_GUARD, &[run_key, number, token, &version]),
+            true => self.conn.put(END_GUARD, &[run_key, number, token, &version, &KIND_CHILD]),
+        }
     }
 
     /// Holds all that are ready at a gate in a lane back.
@@ -386,8 +424,8 @@ impl Tx<'_> {
 
     /// Deletes the row of a run that ends, and what it waited for.
     pub(super) fn task_delete(&mut self, run_key: RunKey) -> Result<()> {
-        self.put_of(run_key, TASK_DELETE, &[&run_key])?;
-        self.put(WAITS_DROP, &[&run_key])
+        self.put_end(run_key, TASK_DELETE, &[&run_key])?;
+        self.put_end(run_key, WAITS_DROP, &[&run_key])
     }
 
     /// Writes what a task that comes from another store has used up, was told and waits for.
@@ -462,19 +500,18 @@ pub(super) fn read_hold(row: Row<'_>, first: usize) -> Result<Hold> {
     })
 }
 
-/// Reads what an end looks at.
-pub(super) fn read_ending(row: Row<'_>) -> Result<Ending> {
-    let task = read_task(row)?;
+/// Reads what an end looks at beside its task.
+pub(super) fn read_ending(row: Row<'_>, task: &Task) -> Result<Ending> {
     Ok(Ending {
         lane_key: task.lane_key,
-        task: Some(task),
         has_reserved: row.get(19)?,
         is_limited: row.get(20)?,
         is_awaited: row.get(21)?,
     })
 }
 
-fn read_task(row: Row<'_>) -> Result<Task> {
+/// Reads a task, from the first column on.
+pub(super) fn read_task(row: Row<'_>) -> Result<Task> {
     let flags: i64 = row.get(10)?;
     Ok(Task {
         run_key: row.get(0)?,

@@ -12,6 +12,7 @@ use super::value::{Param, Row};
 use crate::domain::news::News;
 use crate::domain::port::{Fence, Port, RunKey};
 use crate::error::{Error, Result};
+use crate::id::Id;
 
 /// What a transaction takes to be so without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +25,24 @@ pub(super) enum Trust {
     Everything,
 }
 
+/// What is taken to be so of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guard {
+    pub(super) fence: Fence,
+    pub(super) version: i64,
+    /// And that the end of its run is nobody's affair.
+    pub(super) is_of_end: bool,
+}
+
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {
     pub(super) conn: &'conn mut Connection,
     pub(super) trust: Trust,
     pub(super) known: Known,
     /// The hold that was taken to be so last, whose guard has not been put.
-    pub(super) unguarded: Option<(Fence, i64)>,
+    pub(super) unguarded: Option<Guard>,
+    /// A run that it makes.
+    pub(super) makes: Option<Id>,
     /// Something was to be asked, and may not be.
     has_asked: bool,
     news: News,
@@ -51,6 +63,7 @@ impl<'conn> Tx<'conn> {
             trust,
             known,
             unguarded: None,
+            makes: None,
             has_asked: false,
             news: News::default(),
             sql_until: None,
@@ -65,13 +78,16 @@ impl<'conn> Tx<'conn> {
     /// Takes back what was put since; `false` if something of it was sent.
     pub(super) fn forget(&mut self, (mark, news): &(Mark, News)) -> bool {
         self.news = *news;
-        self.known = Known::default();
+        self.unguarded = None;
+        if self.trust != Trust::Everything {
+            self.known = Known::default();
+        }
         self.conn.forget(mark)
     }
 
-    /// Returns whether something was to be asked that may not be.
-    pub(super) fn has_asked(&self) -> bool {
-        self.has_asked
+    /// Returns whether something was to be asked since the last call that may not be.
+    pub(super) fn has_asked(&mut self) -> bool {
+        self.conn.has_asked() | std::mem::take(&mut self.has_asked)
     }
 
     /// Runs a statement behind those that wait, and waits for its answer.
@@ -97,6 +113,27 @@ impl<'conn> Tx<'conn> {
         }
         let mut answers = self.conn.fly()?;
         Ok(answers.split_off(answers.len().saturating_sub(questions.len())))
+    }
+
+    /// Has a statement run, as [`Tx::put`] does, that makes rows of new keys, in which nobody is in the way.
+    pub(super) fn put_new(&mut self, sql: &str, params: &[&dyn Param]) -> Result<()> {
+        if self.trust != Trust::Everything {
+            return self.put(sql, params);
+        }
+        self.guard()?;
+        self.conn.put(sql, params)
+    }
+
+    /// Has a statement run, as [`Tx::put_of`] does, that ends the run.
+    pub(super) fn put_end(
+        &mut self,
+        run_key: RunKey,
+        sql: &str,
+        params: &[&dyn Param],
+    ) -> Result<()> {
+        self.guard()?;
+        self.known.meet_task(run_key);
+        self.conn.put(sql, params)
     }
 
     /// Has a statement run, as [`Tx::put`] does, that writes the task of this run and no other row.

@@ -14,7 +14,7 @@ use super::ahead;
 use super::connect::{Connection, Ended};
 use super::doubt::{Doubt, Fate};
 use super::errors;
-use super::known::{Holds, Known};
+use super::known::{Ending, Held, Known, Tasks};
 use super::migrate;
 use super::pool::{Pool, Tried};
 use super::shared::Shared;
@@ -22,7 +22,9 @@ use super::tx::{Trust, Tx};
 use crate::clock::Now;
 use crate::domain::Durability;
 use crate::domain::news::News;
+use crate::domain::port::Fence;
 use crate::error::{Error, Result};
+use crate::id::Id;
 use crate::limits::WRITE_BATCH_MS_MAX;
 use crate::storage::job::{self, Kind};
 use crate::storage::line::{Leader, Line};
@@ -62,6 +64,17 @@ struct Course {
     /// Nothing is taken to be so.
     is_careful: bool,
     doubt: Option<Doubt>,
+}
+
+/// What of a batch is on its way without a question.
+struct Assumed {
+    light: Vec<Arc<Job>>,
+    heavy: Vec<Arc<Job>>,
+    /// What attempts hold then.
+    tasks: Tasks,
+    news: News,
+    /// A run that is there then.
+    makes: Option<Id>,
 }
 
 impl Course {
@@ -173,61 +186,65 @@ impl Writer {
         }
     }
 
-    /// Does light calls in one flight, on what is remembered of their attempts; `None` where that cannot be, or
-    /// is not so.
+    /// Does in one flight what of a batch asks for nothing but what is remembered, and answers it; the rest
+    /// stays in the batch. `None` once there is nothing more to be said of it now.
     fn assume(
         &self,
         conn: &mut Connection,
-        batch: &[Arc<Job>],
+        batch: &mut Vec<Arc<Job>>,
         course: &mut Course,
     ) -> Option<Tried<Verdict>> {
-        let is_light = batch.iter().all(|job| job.options.call.is_light);
-        if !is_light || !self.shared.common.clock.is_fresh() || is_unsafe(conn, batch) {
+        if !self.shared.common.clock.is_fresh() || is_unsafe(conn, batch) {
             return None;
         }
-        let fences = batch.iter().map(|job| job.options.call.fence());
-        let assumed = self.shared.remembered(fences)?;
-        let Some((ended, holds)) = self.assumed(conn, batch, assumed.clone()) else {
+        let Some(Assumed { light, heavy, tasks, news, makes }) = self.assumed(conn, batch) else {
             conn.roll_back();
-            self.shared.forget(&assumed);
             return None;
         };
-        match ended {
+        let bell = self.shared.bells.payload(news);
+        self.shared.meet_death(false);
+        match conn.end_shared(bell.as_deref()) {
             Ended::Stored => {
-                self.shared.remember(holds);
-                self.stored(batch, is_power(batch));
-                Some(Tried::Done(Ok(Verdict::Over(vec![None; batch.len()]))))
+                self.shared.forget(&self.shared.remembered(fences(&light)));
+                self.shared.remember(tasks);
+                self.shared.bells.own().publish(news);
+                self.stored(&light, is_power(&light));
+                self.line.finish(light.iter().map(|job| (job, None)));
+                *batch = heavy;
+                batch.is_empty().then(|| Tried::Done(Ok(Verdict::Over(Vec::new()))))
             }
             Ended::Undone(_) => {
                 conn.roll_back();
-                self.shared.forget(&assumed);
+                self.shared.forget(&self.shared.remembered(fences(&light)));
                 None
             }
             Ended::Doubtful(error) => {
-                course.doubt = Some(Doubt::of_light(error.clone()));
+                self.line.put_back(heavy);
+                course.doubt = Some(Doubt::of_light(light.len(), news, makes, error.clone()));
+                *batch = light;
                 Some(Tried::Again(error))
             }
         }
     }
 
-    fn assumed(
-        &self,
-        conn: &mut Connection,
-        batch: &[Arc<Job>],
-        assumed: Holds,
-    ) -> Option<(Ended, Holds)> {
-        let is_power = is_power(batch);
-        conn.begin_shared((self.shared.lock, LIGHT_PATIENCE), is_power).ok()?;
-        let known = Known { holds: assumed, ..Known::default() };
+    /// Puts what of a batch asks for nothing; `None` where that is nothing of it.
+    fn assumed(&self, conn: &mut Connection, batch: &[Arc<Job>]) -> Option<Assumed> {
+        let tasks = self.shared.remembered(fences(batch));
+        let alone = tasks.iter().filter(|(_, held)| held.ends_alone);
+        let ending = |(run_key, held): (&i64, &Held)| (*run_key, Ending::alone(held.task.lane_key));
+        let known = Known { endings: alone.map(ending).collect(), tasks, ..Known::default() };
+        conn.begin_shared((self.shared.lock, LIGHT_PATIENCE), is_power(batch)).ok()?;
         let mut tx = Tx::trusting(conn, Trust::Everything, known);
-        let is_done = batch.iter().all(|job| job.run(&mut tx).is_ok());
-        if !is_done || tx.has_asked() || tx.news() != News::default() {
+        let (mut light, mut heavy) = (Vec::new(), Vec::new());
+        for job in batch {
+            let is_light = put_lightly(&mut tx, job);
+            if is_light { &mut light } else { &mut heavy }.push(Arc::clone(job));
+        }
+        if light.is_empty() {
             return None;
         }
-        tx.guard().ok()?;
-        let holds = tx.known.holds;
-        self.shared.meet_death(false);
-        Some((conn.end_shared(), holds))
+        let (news, makes) = (tx.news(), tx.makes);
+        Some(Assumed { light, heavy, tasks: tx.known.tasks, news, makes })
     }
 
     /// Does a batch behind the lock of the store, asking what is not known.
@@ -255,7 +272,7 @@ impl Writer {
             conn.roll_back();
             return undone(conn, batch, course);
         };
-        let (news, holds) = (tx.news(), std::mem::take(&mut tx.known.holds));
+        let (news, tasks) = (tx.news(), std::mem::take(&mut tx.known.tasks));
         // Those that have not run, since the others took their time, lead the next batch.
         self.line.put_back(batch.split_off(failures.len()));
         if failures.iter().all(Option::is_some) {
@@ -267,7 +284,7 @@ impl Writer {
         match conn.commit_as(is_power, self.shared.bells.payload(news).as_deref()) {
             Ended::Stored => {
                 self.shared.bells.own().publish(news);
-                self.shared.remember(holds);
+                self.shared.remember(tasks);
                 self.stored(batch, is_power);
                 Tried::Done(Ok(Verdict::Over(failures)))
             }
@@ -386,6 +403,30 @@ fn undone(conn: &Connection, batch: &[Arc<Job>], course: &Course) -> Tried<Verdi
 
 fn again_or_done(conn: &Connection, error: Error) -> Tried<Verdict> {
     if conn.may_pass_again() { Tried::Again(error) } else { Tried::Done(Err(error)) }
+}
+
+/// Puts what a job writes where it asks for nothing; else leaves all as it was.
+fn put_lightly(tx: &mut Tx<'_>, job: &Job) -> bool {
+    if job.options.is_schema_free {
+        return false;
+    }
+    let run_key = job.options.call.fence().map(|fence| fence.run_key);
+    let held = run_key.and_then(|run_key| tx.known.tasks.get(&run_key).cloned());
+    let (mark, makes) = (tx.mark(), tx.makes);
+    // An error may be one of what is remembered, and not so.
+    let is_done = job.run(tx).is_ok() && tx.guard().is_ok();
+    if !tx.has_asked() && is_done {
+        return true;
+    }
+    tx.forget(&mark);
+    tx.makes = makes;
+    tx.known.tasks.extend(run_key.zip(held));
+    false
+}
+
+/// Returns the attempts that a batch is of, as far as its calls say.
+fn fences(batch: &[Arc<Job>]) -> impl Iterator<Item = Fence> {
+    batch.iter().filter_map(|job| job.options.call.fence())
 }
 
 /// Returns whether a write of the batch is to outlive the loss of power.
