@@ -11,6 +11,7 @@ use crate::domain::port::{LaneFilter, Owner, OwnerKey, Port};
 use crate::domain::{hold, sweep};
 use crate::error::{Error, Result};
 use crate::handles::attempt::Attempt;
+use crate::handles::claims::Wish;
 use crate::handles::entered::{Entered, wait_end};
 use crate::handles::store::Store;
 use crate::id;
@@ -132,10 +133,18 @@ impl Store {
     ) -> Result<Vec<claim::Claimed>> {
         let call = Call::of(if max == 1 { "sw_run_claim" } else { "sw_run_claim_many" })
             .looking_at(Ahead::Queue(claimer.filter.queue.as_str().into()));
+        let Claimer { filter, lease_ms, worker, .. } = claimer.clone();
+        let wish = Wish { filter, lease_ms, worker };
         loop {
-            let (claimer, call) = (claimer.clone(), call.clone());
-            let Picked { runs, has_more } =
-                entered.write(call, move |tx, now| claim::claim(tx, &claimer, max, now))?;
+            let call = call.clone();
+            let claim = |max| {
+                let claimer = claimer.clone();
+                entered.write(call, move |tx, now| claim::claim(tx, &claimer, max, now))
+            };
+            // Who has to look after more than runs does so by itself.
+            let is_alone = !(claimer.dead.is_empty() && claimer.unheard.is_empty());
+            let picked = if is_alone { claim(max) } else { self.claims.claim(&wish, max, claim) };
+            let Picked { runs, has_more } = picked?;
             if !runs.is_empty() || !has_more || is_over() {
                 return Ok(runs);
             }

@@ -26,6 +26,7 @@ mod bell_tests;
 #[cfg(test)]
 mod carry_tests;
 mod claim;
+mod claims;
 mod entered;
 #[cfg(test)]
 mod graduate_tests;

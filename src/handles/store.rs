@@ -18,6 +18,7 @@ use crate::domain::port::OwnerId;
 use crate::domain::submit::{self, Submit};
 use crate::domain::{Durability, hold, query, sweep};
 use crate::error::{Error, Result};
+use crate::handles::claims::Claims;
 use crate::id;
 use crate::limits::{
     BUSY_TIMEOUT_MS_DEFAULT, BUSY_TIMEOUT_MS_MAX, LEASE_MS_DEFAULT, PAYLOAD_BYTES_DEFAULT,
@@ -76,6 +77,8 @@ pub struct Store {
     pub(super) owner: OwnerState,
     /// Tokens of claims that may stand although they failed.
     pub(super) unheard: Mutex<Vec<i64>>,
+    /// Claims that are under way.
+    pub(super) claims: Claims,
     pub(super) lease_default_ms: u32,
     pub(super) payload_bytes_max: usize,
     pub(super) generation: u32,
@@ -146,6 +149,7 @@ impl Store {
             path,
             owner: OwnerState { id: backend.owner_new()?, key: AtomicI64::new(0) },
             unheard: Mutex::default(),
+            claims: Claims::default(),
             lease_default_ms: default(options.lease_default_ms, LEASE_MS_DEFAULT),
             payload_bytes_max: usize::try_from(payload_bytes).unwrap_or(usize::MAX),
             generation: process::generation(),

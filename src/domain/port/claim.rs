@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::id::Id;
 
 /// What a claimer looks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct LaneFilter {
     /// Queue.
     pub queue: String,

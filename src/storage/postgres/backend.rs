@@ -322,7 +322,7 @@ fn read_once<T>(
     if is_looked_at {
         migrate::refuse_other(conn, false, is_schema_free)?;
     } else {
-        migrate::put_look(conn, migrate::RECORDS_GUARD)?;
+        migrate::put_guard(conn)?;
     }
     let answer = work(&mut Tx::new(conn))?;
     // Of who has asked nothing, too.

@@ -296,7 +296,7 @@ impl Connection {
         self.begin("BEGIN")?;
         self.put(LOCK, &[&number, &in_ms(patience), &is_power])?;
         if !is_schema_free {
-            migrate::put_look(self, migrate::RECORDS_OURS)?;
+            migrate::put_look(self)?;
         }
         ask(self)?;
         let asked_ms = os::uptime_ms();
@@ -327,7 +327,7 @@ impl Connection {
         self.is_whole = true;
         let lock = if is_power { LOCK_SHARED } else { LOCK_SHARED_UNFLUSHED };
         self.put(lock, &[&number, &in_ms(patience)])?;
-        migrate::put_look(self, migrate::RECORDS_GUARD)
+        migrate::put_guard(self)
     }
 
     /// Ends such a transaction: it has no BEGIN, and is over with the flight.

@@ -58,13 +58,13 @@ FROM $schema.sw_migrations
 ORDER BY id";
 
 /// What each transaction asks that is to work with the schema.
-pub(super) const RECORDS_OURS: &str = "
-SELECT count(*) = $2 AND bool_and(coalesce(checksum = ($1::bytea[])[id::int], false))
+const RECORDS_OURS: &str = "
+SELECT count(*) = $count AND bool_and(coalesce(checksum = ($ours)[id::int], false))
 FROM $schema.sw_migrations";
 
 /// What one asks that waits for no answer: where the schema is another, nothing comes of it.
-pub(super) const RECORDS_GUARD: &str = "
-SELECT 1 / (count(*) = $2 AND bool_and(coalesce(checksum = ($1::bytea[])[id::int], false)))::int
+const RECORDS_GUARD: &str = "
+SELECT 1 / (count(*) = $count AND bool_and(coalesce(checksum = ($ours)[id::int], false)))::int
 FROM $schema.sw_migrations";
 
 const RECORD_INSERT: &str = "
@@ -83,8 +83,7 @@ VALUES (1, $1, 1, $2, 0)
 ON CONFLICT DO NOTHING";
 
 /// Every statement of this file that names our tables, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] =
-    &[RECORDS, RECORDS_OURS, RECORDS_GUARD, RECORD_INSERT, RECORDS_FULL, STORE_INSERT];
+pub(super) const STATEMENTS: &[&str] = &[RECORDS, RECORD_INSERT, RECORDS_FULL, STORE_INSERT];
 
 /// Returns the names of the tables that a step makes.
 fn tables(step: &Migration) -> impl Iterator<Item = &'static str> {
@@ -98,15 +97,24 @@ pub(super) fn is_there(conn: &mut Connection) -> Result<bool> {
     Ok(conn.run(HAS_SCHEMA, &[&name])?.rows() > 0)
 }
 
-/// Puts the question whether the schema is the newest: one whose answer is read, or that undoes the transaction.
-pub(super) fn put_look(conn: &mut Connection, sql: &str) -> Result<()> {
-    // Written once: every transaction asks.
-    static OURS: LazyLock<String> = LazyLock::new(|| {
-        let ours = |step: &Migration| step.checksum();
-        let sums: Vec<[u8; 32]> = MIGRATIONS.iter().map(ours).collect();
-        Many(&sums).text().unwrap_or_default()
-    });
-    conn.put(sql, &[&*OURS, &MIGRATIONS.len()])
+/// Writes our own records into a statement about those that are there: what each transaction asks is read by
+/// the server once.
+fn with_ours(sql: &str) -> String {
+    let sums: Vec<[u8; 32]> = MIGRATIONS.iter().map(Migration::checksum).collect();
+    let ours = format!("'{}'::bytea[]", Many(&sums).text().unwrap_or_default());
+    sql.replace("$ours", &ours).replace("$count", &sums.len().to_string())
+}
+
+/// Puts the question whether the schema is the newest, for [`is_newest`] to read the answer.
+pub(super) fn put_look(conn: &mut Connection) -> Result<()> {
+    static LOOK: LazyLock<String> = LazyLock::new(|| with_ours(RECORDS_OURS));
+    conn.put(&LOOK, &[])
+}
+
+/// Has the transaction undone where the schema is not the newest.
+pub(super) fn put_guard(conn: &mut Connection) -> Result<()> {
+    static GUARD: LazyLock<String> = LazyLock::new(|| with_ours(RECORDS_GUARD));
+    conn.put(&GUARD, &[])
 }
 
 /// Returns whether it is, by what [`RECORDS_OURS`] answered.

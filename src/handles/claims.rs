@@ -1,0 +1,157 @@
+//! Claims that are made at the same time: one for all who ask for the same.
+//!
+//! Who finds nobody at it claims for itself. Those who come meanwhile wait, and then the first of them claims
+//! for all: to find the next runs costs the same for one as for many.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex};
+
+use crate::domain::claim::{Claimed, Picked};
+use crate::domain::port::LaneFilter;
+use crate::error::{Error, Result};
+use crate::limits::WRITE_BATCH_BYTES_MAX;
+use crate::lock::Unpoisoned;
+
+/// Runs that are claimed for several at most, unless one of them asks for more.
+const TOGETHER_MAX: u32 = 1_000;
+
+/// What those ask for whom one claim can serve.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Wish {
+    pub(super) filter: LaneFilter,
+    pub(super) lease_ms: u32,
+    pub(super) worker: Option<String>,
+}
+
+/// The claims of a handle that are under way.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// Of each wish that somebody claims for, who waits.
+    lines: Mutex<HashMap<Wish, Vec<Arc<Asker>>>>,
+}
+
+#[derive(Debug)]
+struct Asker {
+    max: u32,
+    said: Mutex<Said>,
+    told: Condvar,
+}
+
+#[derive(Debug)]
+enum Said {
+    Nothing,
+    /// To claim, for these as well.
+    Lead(Vec<Arc<Asker>>),
+    Got(Result<Picked>),
+}
+
+/// Whoever claims; calls the next when it is done, whatever it came to.
+struct Turn<'claims> {
+    claims: &'claims Claims,
+    wish: &'claims Wish,
+}
+
+impl Claims {
+    /// Claims up to `max` runs by `claim`, which is given how many; or has somebody else claim them.
+    pub(super) fn claim(
+        &self,
+        wish: &Wish,
+        max: u32,
+        claim: impl FnOnce(u32) -> Result<Picked>,
+    ) -> Result<Picked> {
+        let Some(asker) = self.queue(wish, max) else {
+            let _turn = Turn { claims: self, wish };
+            return claim(max);
+        };
+        let others = match asker.hear() {
+            Said::Lead(others) => Others(others.into()),
+            Said::Got(answer) => return answer,
+            Said::Nothing => return Err(Error::internal("a claim was told nothing")),
+        };
+        let _turn = Turn { claims: self, wish };
+        let all = others.0.iter().fold(max, |sum, other| sum.saturating_add(other.max));
+        match claim(all.min(TOGETHER_MAX.max(max))) {
+            Ok(picked) => Ok(share(picked, max, others)),
+            Err(error) => {
+                others.answer(|_| Err(error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits in line; `None` for who is to claim at once.
+    fn queue(&self, wish: &Wish, max: u32) -> Option<Arc<Asker>> {
+        let mut lines = self.lines.lock().unpoisoned();
+        let Some(line) = lines.get_mut(wish) else {
+            lines.insert(wish.clone(), Vec::new());
+            return None;
+        };
+        let asker = Asker { max, said: Mutex::new(Said::Nothing), told: Condvar::new() };
+        let asker = Arc::new(asker);
+        line.push(Arc::clone(&asker));
+        Some(asker)
+    }
+}
+
+/// Those for whom somebody claims. Each hears of it, even where the claim panics.
+struct Others(VecDeque<Arc<Asker>>);
+
+impl Others {
+    /// Gives each its answer, in the order in which they came.
+    fn answer(mut self, mut answer: impl FnMut(&Asker) -> Result<Picked>) {
+        while let Some(other) = self.0.pop_front() {
+            other.tell(Said::Got(answer(&other)));
+        }
+    }
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        for other in self.0.drain(..) {
+            other.tell(Said::Got(Err(Error::internal("a claim for many came to nothing"))));
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut lines = self.claims.lines.lock().unpoisoned();
+        let mut line = lines.get_mut(self.wish).map(std::mem::take).unwrap_or_default();
+        if line.is_empty() {
+            lines.remove(self.wish);
+            return;
+        }
+        let others = line.split_off(1);
+        drop(lines);
+        line.into_iter().for_each(|first| first.tell(Said::Lead(others.clone())));
+    }
+}
+
+impl Asker {
+    fn tell(&self, what: Said) {
+        *self.said.lock().unpoisoned() = what;
+        self.told.notify_one();
+    }
+
+    fn hear(&self) -> Said {
+        let mut said = self.said.lock().unpoisoned();
+        while matches!(*said, Said::Nothing) {
+            said = self.told.wait(said).unpoisoned();
+        }
+        std::mem::replace(&mut said, Said::Nothing)
+    }
+}
+
+/// Gives everybody its part, in the order in which they came, and returns the first one's. Where there may be
+/// more than one claim gives, who got nothing asks again.
+fn share(picked: Picked, max: u32, others: Others) -> Picked {
+    let Picked { runs, mut has_more } = picked;
+    has_more |= runs.iter().map(|claimed| claimed.run.args.len()).sum::<usize>()
+        >= WRITE_BATCH_BYTES_MAX
+        || runs.len() >= TOGETHER_MAX as usize;
+    let mut left = runs.into_iter();
+    let mut part = |max: u32| -> Vec<Claimed> { left.by_ref().take(max as usize).collect() };
+    let mine = Picked { runs: part(max), has_more };
+    others.answer(|other| Ok(Picked { runs: part(other.max), has_more }));
+    mine
+}
