@@ -65,7 +65,8 @@ impl Store {
         let owner_key = self.owner.key.load(Ordering::Relaxed);
         let filter = LaneFilter { owner_key, ..claim.filter() };
         let mut dead = Vec::new();
-        if let Some(outlook) = self.glance(entered, &filter, now)? {
+        let is_flowing = self.has_probed_lately(now) && self.claims.is_flowing(&filter);
+        if !is_flowing && let Some(outlook) = self.glance(entered, &filter, now)? {
             dead = self.dead_owners(entered, &outlook, now)?;
             if !outlook.is_promising && dead.is_empty() && self.has_heard_all() {
                 return Ok(Look::Nothing(outlook));
@@ -89,6 +90,7 @@ impl Store {
         let picked = self.pick(entered, &claimer, max, &is_over);
         self.note_unheard(&claimer, picked.as_ref().err());
         let picked = picked?;
+        self.claims.note(&claimer.filter, !picked.is_empty());
         let Some(first) = picked.first() else {
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(Look::Got(Vec::new()));

@@ -4,6 +4,8 @@
 //! for all: to find the next runs costs the same for one as for many.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use crate::domain::claim::{Claimed, Picked};
@@ -28,6 +30,8 @@ pub(super) struct Wish {
 pub(super) struct Claims {
     /// Of each wish that somebody claims for, who waits.
     lines: Mutex<HashMap<Wish, Vec<Arc<Asker>>>>,
+    /// Stands for the lanes from which the last claim came back with runs; 0 after one that did not.
+    flowing: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -77,6 +81,18 @@ impl Claims {
                 Err(error)
             }
         }
+    }
+
+    /// Returns whether the last claim was from these lanes and found runs, so that one more is worth its lock
+    /// without a look.
+    pub(super) fn is_flowing(&self, filter: &LaneFilter) -> bool {
+        self.flowing.load(Ordering::Relaxed) == stand_in(filter)
+    }
+
+    /// Notes whether a claim from these lanes found runs.
+    pub(super) fn note(&self, filter: &LaneFilter, has_found: bool) {
+        let flowing = if has_found { stand_in(filter) } else { 0 };
+        self.flowing.store(flowing, Ordering::Relaxed);
     }
 
     /// Waits in line; `None` for who is to claim at once.
@@ -140,6 +156,13 @@ impl Asker {
         }
         std::mem::replace(&mut said, Said::Nothing)
     }
+}
+
+/// Returns what stands for lanes whose keys do not matter: of others it costs a look too few or too many.
+fn stand_in(filter: &LaneFilter) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    LaneFilter { owner_key: 0, ..filter.clone() }.hash(&mut hasher);
+    hasher.finish().max(1)
 }
 
 /// Gives everybody its part, in the order in which they came, and returns the first one's. Where there may be
