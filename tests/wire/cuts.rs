@@ -97,7 +97,7 @@ fn of_a_day(server: &Server, name: &str) -> [Counts; 2] {
 #[test]
 fn a_commit_whose_answer_is_lost_is_answered_as_it_went() {
     let Some(server) = Server::found() else { return };
-    let [there, _] = of_a_day(&server, "commits");
+    let [there, back] = of_a_day(&server, "commits");
     assert!(there.commits > 25, "{there:?} is not the workload's");
     let mut cuts = Vec::new();
     for message in 1..=there.commits {
@@ -110,11 +110,10 @@ fn a_commit_whose_answer_is_lost_is_answered_as_it_went() {
         };
         // The message goes on and its answer does not; and one of the other ways, in turn, or all.
         cuts.push(cut(Way::There, true, false));
-        let others = [
-            cut(Way::There, false, false),
-            cut(Way::Back, false, false),
-            cut(Way::There, true, true),
-        ];
+        // Of those that have no COMMIT there is no answer of their own.
+        let answer = if message <= back.commits { Way::Back } else { Way::There };
+        let others =
+            [cut(Way::There, false, false), cut(answer, false, false), cut(Way::There, true, true)];
         match every() {
             1 => cuts.extend(others),
             _ => cuts.push(others[message as usize % others.len()]),

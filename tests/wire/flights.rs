@@ -116,7 +116,23 @@ fn each_call_waits_for_the_server_as_seldom_as_it_can() {
         "claim of fifty",
         "fail",
     ]);
-    for (name, flights, commits, statements) in &counted.costs {
-        println!("{name}: {flights} flights, {commits} commits, {statements} statements");
-    }
+    assert_eq!(
+        counted.costs,
+        [
+            ("submit", 1, 1, 6),
+            ("submit with a key", 2, 1, 9),
+            ("submit with a known key", 2, 1, 5),
+            ("claim", 3, 1, 8),
+            ("step begin", 1, 0, 3),
+            ("step complete", 1, 1, 4),
+            ("step fail", 1, 1, 3),
+            ("heartbeat", 1, 1, 4),
+            ("event", 2, 1, 7),
+            ("complete", 1, 1, 8),
+            ("fail", 3, 1, 11),
+            ("claim of nothing", 2, 0, 5),
+            ("submit of fifty", 1, 1, 105),
+            ("claim of fifty", 3, 1, 8),
+        ]
+    );
 }

@@ -152,6 +152,8 @@ fn message(from: &mut &UnixStream, is_first: bool) -> Option<Vec<u8>> {
 enum Sense {
     /// A COMMIT, or the answer to one.
     Commit,
+    /// What commits a transaction that has no BEGIN, and is waited for.
+    LightCommit,
     /// Another statement.
     Statement,
     /// From here on an answer is waited for.
@@ -164,6 +166,10 @@ enum Sense {
 struct Talk {
     prepared: HashMap<Vec<u8>, Vec<u8>>,
     bound: Vec<u8>,
+    /// Behind a BEGIN.
+    is_in_block: bool,
+    /// Of a transaction of one flight, which its end commits.
+    is_light: bool,
 }
 
 impl Talk {
@@ -182,13 +188,21 @@ impl Talk {
                 self.bound = self.prepared.get(&text()).cloned().unwrap_or_default();
                 Sense::Other
             }
-            (Way::There, b'E') if self.bound == b"COMMIT" => Sense::Commit,
-            (Way::There, b'E') => Sense::Statement,
+            (Way::There, b'E') => self.executed(),
+            (Way::There, b'S') if std::mem::take(&mut self.is_light) => Sense::LightCommit,
             (Way::There, b'S') => is(!self.is_left_alone(), Sense::Flight),
             (Way::There, b'Q') => Sense::Flight,
             (Way::Back, b'C') => is(text() == b"COMMIT", Sense::Commit),
             (Way::There | Way::Back, _) => Sense::Other,
         }
+    }
+
+    fn executed(&mut self) -> Sense {
+        let names = |part: &[u8]| self.bound.windows(part.len()).any(|at| at == part);
+        let is_end = self.bound == b"COMMIT" || self.bound == b"ROLLBACK";
+        self.is_in_block = !is_end && (self.is_in_block || self.bound.starts_with(b"BEGIN"));
+        self.is_light |= !self.is_in_block && names(b"pg_advisory_xact_lock_shared");
+        if self.bound == b"COMMIT" { Sense::Commit } else { Sense::Statement }
     }
 
     /// The end of a read, whose answer nobody waits for, and a bell, which goes with a commit.
@@ -200,12 +214,13 @@ impl Talk {
 impl State {
     /// Counts a message, and says whether it is the one.
     fn judge(&mut self, way: Way, sense: Sense) -> Option<Cut> {
-        let is_commit = sense == Sense::Commit;
+        let is_commit = matches!(sense, Sense::Commit | Sense::LightCommit);
+        let is_flight = matches!(sense, Sense::Flight | Sense::LightCommit);
         let counts = if way == Way::There { &mut self.there } else { &mut self.back };
         counts.all += 1;
         counts.commits += u32::from(is_commit);
-        counts.flights += u32::from(sense == Sense::Flight);
-        counts.statements += u32::from(is_commit || sense == Sense::Statement);
+        counts.flights += u32::from(is_flight);
+        counts.statements += u32::from(matches!(sense, Sense::Commit | Sense::Statement));
         let counts = *counts;
         let is_it = |cut: &Cut| match cut.is_of_commits {
             true => is_commit && counts.commits == cut.message,

@@ -511,8 +511,9 @@ impl Connection {
     fn commit_flight(&mut self, is_power: bool, news: Option<&str>) -> Result<(usize, Flown)> {
         let commit_at = self.hangar.runs();
         self.put_whole("COMMIT", &[])?;
-        if is_power && !self.is_flushed {
-            self.put_whole(FLUSH, &[])?;
+        if is_power {
+            // A commit that has written nothing flushes nothing, and what it has seen may not be flushed.
+            self.put_whole(if self.is_flushed { FLUSH_IF_BEHIND } else { FLUSH }, &[])?;
         }
         self.put_bell(news)?;
         Ok((commit_at, self.hangar.fly(&mut self.link)))

@@ -35,6 +35,7 @@ mod pool;
 mod pq;
 mod query;
 mod queue;
+mod records;
 mod retention;
 mod run;
 mod schedule;
@@ -67,6 +68,7 @@ pub fn statements() -> Vec<&'static str> {
         policy::STATEMENTS,
         query::STATEMENTS,
         queue::STATEMENTS,
+        records::STATEMENTS,
         retention::STATEMENTS,
         run::STATEMENTS,
         schedule::STATEMENTS,

@@ -1,9 +1,10 @@
 //! Rows of steps.
 
-use super::tx::{Guard, Trust, Tx};
+use super::records::{Guard, Record, record_new};
+use super::tx::{Trust, Tx};
 use super::value::{Param, Row};
 use crate::domain::port::{
-    Fence, Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepState, StepView,
+    Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepState, StepView,
 };
 use crate::error::{Error, Result};
 
@@ -27,43 +28,9 @@ SET state = excluded.state, tries = excluded.tries, retry_at_ms = excluded.retry
     result = excluded.result
 WHERE s.state IN (1, 4, 6)";
 
-/// Records steps of which each is new, of attempts that hold what they held; where one is not so, nothing comes
-/// of the transaction.
-macro_rules! record_new {
-    ($given:literal) => {
-        concat!(
-            "
-WITH recorded AS (
-    INSERT INTO $schema.sw_workflow_steps AS s (
-        run_key, kind, name, occurrence, state, tries, retry_at_ms, label, input_hash,
-        started_at_ms, took_ms, error, result
-    )
-    ",
-            $given,
-            "
-    ON CONFLICT (run_key, kind, name, occurrence) DO UPDATE
-    SET state = excluded.state, tries = excluded.tries, retry_at_ms = excluded.retry_at_ms,
-        label = excluded.label, input_hash = coalesce(excluded.input_hash, s.input_hash),
-        started_at_ms = excluded.started_at_ms, took_ms = excluded.took_ms,
-        error = excluded.error, result = excluded.result
-    WHERE s.state IN (1, 4, 6)
-    RETURNING 1
-)
-SELECT 1 / count(*)
-FROM recorded"
-        )
-    };
-}
-
+// Where nothing comes of it, nothing comes of the transaction.
 const STEP_RECORD_NEW: &str =
-    record_new!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
-
-const STEP_RECORD_HELD: &str = record_new!(
-    "SELECT t.task_key, $2::bigint, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::text,
-        $9::bytea, $10::bigint, $11::bigint, $12::text, $13::text
-    FROM $schema.sw_workflow_tasks AS t
-    WHERE t.task_key = $1 AND t.fence = $14 AND t.token = $15 AND t.state = 2 AND t.version = $16"
-);
+    record_new!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)", "count(*)");
 
 const STEPS_WALK: &str = "
 SELECT name, occurrence, state, tries, retry_at_ms, input_hash, error, result
@@ -81,7 +48,7 @@ LIMIT $5";
 
 /// Every statement of this file, for the test of their plans.
 pub(super) const STATEMENTS: &[&str] =
-    &[STEP, STEP_RECORD, STEP_RECORD_NEW, STEP_RECORD_HELD, STEPS_WALK, STEPS_WALK_NAMES];
+    &[STEP, STEP_RECORD, STEP_RECORD_NEW, STEPS_WALK, STEPS_WALK_NAMES];
 
 /// Records that a walk reads at once.
 const PAGE: usize = 500;
@@ -167,16 +134,13 @@ impl StepPort for Tx<'_> {
 
 impl Tx<'_> {
     fn record_new(&mut self, run_key: RunKey, record: &[&dyn Param]) -> Result<()> {
-        match self.unguarded.take_if(|guard| guard.fence.run_key == run_key && !guard.is_of_end) {
-            None => {
-                self.guard()?;
-                self.conn.put(STEP_RECORD_NEW, record)
-            }
-            Some(Guard { fence: Fence { number, token, .. }, version, .. }) => {
-                let held: [&dyn Param; 3] = [&number, &token, &version];
-                self.conn.put(STEP_RECORD_HELD, &[record, &held].concat())
-            }
+        let is_of_run = |guard: &mut Guard| guard.fence.run_key == run_key && !guard.is_of_end;
+        if let Some(guard) = self.unguarded.take_if(is_of_run) {
+            self.records.push(Record::new(guard, record));
+            return Ok(());
         }
+        self.guard()?;
+        self.conn.put(STEP_RECORD_NEW, record)
     }
 
     /// Hands the rows of a statement about names to `each`, page by page, until it answers `false`.

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::known::{Ending, Held};
-use super::tx::{Guard, Trust, Tx};
+use super::records::Guard;
+use super::tx::{Trust, Tx};
 use super::value::{Many, Param, Row};
 use crate::domain::port::{
     Fence, GatePlace, Hold, LaneKey, NewLease, RunKey, Taken, Task, TaskPort, TaskState, Woken,
@@ -314,6 +315,7 @@ impl TaskPort for Tx<'_> {
         lease_ms: u32,
         losses: u32,
     ) -> Result<()> {
+        self.put_record_of(run_key)?;
         self.guard()?;
         // What is known of the task is as true as before, and this.
         self.conn.put(LEASE_SET, &[&run_key, &until_ms, &lease_ms, &losses])?;

@@ -8,9 +8,10 @@ use super::connect::Connection;
 use super::flight::Mark;
 use super::known::Known;
 use super::pq::Answer;
+use super::records::{self, Guard, Record};
 use super::value::{Param, Row};
 use crate::domain::news::News;
-use crate::domain::port::{Fence, Port, RunKey};
+use crate::domain::port::{Port, RunKey};
 use crate::error::{Error, Result};
 use crate::id::Id;
 
@@ -25,15 +26,6 @@ pub(super) enum Trust {
     Everything,
 }
 
-/// What is taken to be so of an attempt.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Guard {
-    pub(super) fence: Fence,
-    pub(super) version: i64,
-    /// And that the end of its run is nobody's affair.
-    pub(super) is_of_end: bool,
-}
-
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {
     pub(super) conn: &'conn mut Connection,
@@ -41,6 +33,8 @@ pub struct Tx<'conn> {
     pub(super) known: Known,
     /// The hold that was taken to be so last, whose guard has not been put.
     pub(super) unguarded: Option<Guard>,
+    /// Records that wait to be put.
+    pub(super) records: Vec<Record>,
     /// A run that it makes.
     pub(super) makes: Option<Id>,
     /// Something was to be asked, and may not be.
@@ -63,6 +57,7 @@ impl<'conn> Tx<'conn> {
             trust,
             known,
             unguarded: None,
+            records: Vec::new(),
             makes: None,
             has_asked: false,
             news: News::default(),
@@ -71,13 +66,14 @@ impl<'conn> Tx<'conn> {
     }
 
     /// Returns a moment to which what waits to be sent can be taken back.
-    pub(super) fn mark(&self) -> (Mark, News) {
-        (self.conn.mark(), self.news)
+    pub(super) fn mark(&self) -> (Mark, News, usize) {
+        (self.conn.mark(), self.news, self.records.len())
     }
 
     /// Takes back what was put since; `false` if something of it was sent.
-    pub(super) fn forget(&mut self, (mark, news): &(Mark, News)) -> bool {
+    pub(super) fn forget(&mut self, (mark, news, records): &(Mark, News, usize)) -> bool {
         self.news = *news;
+        self.records.truncate(*records);
         self.unguarded = None;
         if self.trust != Trust::Everything {
             self.known = Known::default();
@@ -124,6 +120,18 @@ impl<'conn> Tx<'conn> {
         self.conn.put(sql, params)
     }
 
+    /// Puts the records that wait.
+    pub(super) fn put_records(&mut self) -> Result<()> {
+        records::put(self.conn, &std::mem::take(&mut self.records))
+    }
+
+    /// Puts a record of this run that waits, before its task is written: it goes by how that was.
+    pub(super) fn put_record_of(&mut self, run_key: RunKey) -> Result<()> {
+        let is_own = |record: &mut Record| record.run_key == run_key;
+        let own = self.records.pop_if(is_own);
+        own.map_or(Ok(()), |own| records::put(self.conn, &[own]))
+    }
+
     /// Has a statement run, as [`Tx::put_of`] does, that ends the run.
     pub(super) fn put_end(
         &mut self,
@@ -131,6 +139,7 @@ impl<'conn> Tx<'conn> {
         sql: &str,
         params: &[&dyn Param],
     ) -> Result<()> {
+        self.put_record_of(run_key)?;
         self.guard()?;
         self.known.meet_task(run_key);
         self.conn.put(sql, params)

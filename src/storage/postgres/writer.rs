@@ -17,6 +17,7 @@ use super::errors;
 use super::known::{Ending, Held, Known, Tasks};
 use super::migrate;
 use super::pool::{Pool, Tried};
+use super::records::Record;
 use super::shared::Shared;
 use super::tx::{Trust, Tx};
 use crate::clock::Now;
@@ -240,7 +241,7 @@ impl Writer {
             let is_light = put_lightly(&mut tx, job);
             if is_light { &mut light } else { &mut heavy }.push(Arc::clone(job));
         }
-        if light.is_empty() {
+        if light.is_empty() || tx.put_records().is_err() {
             return None;
         }
         let (news, makes) = (tx.news(), tx.makes);
@@ -411,6 +412,11 @@ fn put_lightly(tx: &mut Tx<'_>, job: &Job) -> bool {
         return false;
     }
     let run_key = job.options.call.fence().map(|fence| fence.run_key);
+    // Those of one attempt stand in their order.
+    let is_of_run = |record: &Record| Some(record.run_key) == run_key;
+    if tx.records.iter().any(is_of_run) && tx.put_records().is_err() {
+        return false;
+    }
     let held = run_key.and_then(|run_key| tx.known.tasks.get(&run_key).cloned());
     let (mark, makes) = (tx.mark(), tx.makes);
     // An error may be one of what is remembered, and not so.
