@@ -375,9 +375,10 @@ impl Attempt {
         mut work: impl FnMut(&mut dyn Port, Now) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let due_at_ms = self.due_at_ms;
-        let call = match call.ahead {
-            Ahead::Nothing => call.looking_at(Ahead::Hold(self.fence)),
-            _ => call,
+        let call = if call.ahead == Ahead::Nothing {
+            call.looking_at(Ahead::Hold(self.fence))
+        } else {
+            call
         };
         entered.write(call, move |tx, now| work(tx, now.not_before(due_at_ms)))
     }

@@ -178,3 +178,124 @@ fn share(picked: Picked, max: u32, others: Others) -> Picked {
     others.answer(|other| Ok(Picked { runs: part(other.max), has_more }));
     mine
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::port::{ClaimedRun, Fence};
+    use crate::id::Id;
+    use std::sync::mpsc;
+    use std::thread;
+
+    fn wish(queue: &str) -> Wish {
+        let filter = LaneFilter { queue: queue.into(), ..LaneFilter::default() };
+        Wish { filter, lease_ms: 1, worker: None }
+    }
+
+    fn claimed(key: i64) -> Claimed {
+        let run = ClaimedRun {
+            run_id: Id::from_bytes([1; 16]),
+            root_run_id: Id::from_bytes([1; 16]),
+            parent_run_id: None,
+            workflow: "w".into(),
+            code_version: None,
+            args: "1".into(),
+            metadata: None,
+            has_history: false,
+            lane_claimed_at_ms: None,
+        };
+        let fence = Fence { run_key: key, number: 1, token: 1 };
+        let (owner_key, lease_until_ms, claimed_at_ms, due_at_ms) = (1, 1, 1, 1);
+        Claimed { owner_key, fence, lease_until_ms, claimed_at_ms, due_at_ms, run }
+    }
+
+    fn some(count: u32) -> Picked {
+        Picked { runs: (1..=i64::from(count)).map(claimed).collect(), has_more: false }
+    }
+
+    fn keys(answer: Result<Picked>) -> Result<Vec<i64>> {
+        Ok(answer?.runs.iter().map(|claimed| claimed.fence.run_key).collect())
+    }
+
+    /// Has three claims wait for one that is under way, and `claim` made for them; what the three get, each of
+    /// up to two.
+    fn three(
+        claim: impl Fn(u32) -> Result<Picked> + Sync,
+    ) -> Vec<thread::Result<Result<Vec<i64>>>> {
+        let (claims, wish) = (Claims::default(), wish("q"));
+        let waiting = || claims.lines.lock().unwrap().get(&wish).map_or(0, Vec::len);
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let answers = thread::scope(|scope| {
+            let held = (&claims, &wish, may_go_on);
+            let first = scope.spawn(move || {
+                let (claims, wish, may_go_on) = held;
+                claims.claim(wish, 1, |max| {
+                    // Ends when the test lets go of the other end.
+                    let _ = may_go_on.recv();
+                    Ok(some(max))
+                })
+            });
+            while !claims.lines.lock().unwrap().contains_key(&wish) {
+                thread::yield_now();
+            }
+            let mut others = Vec::new();
+            for place in 0..3 {
+                others.push(scope.spawn(|| keys(claims.claim(&wish, 2, &claim))));
+                while waiting() <= place {
+                    thread::yield_now();
+                }
+            }
+            drop(go_on);
+            assert_eq!(keys(first.join().unwrap()), Ok(vec![1]));
+            others.into_iter().map(thread::ScopedJoinHandle::join).collect()
+        });
+        assert!(claims.lines.lock().unwrap().is_empty(), "a line is left");
+        answers
+    }
+
+    #[test]
+    fn those_who_wait_for_a_claim_are_served_by_one_in_their_order() {
+        let served = |count: u32| {
+            let asked = AtomicU64::new(0);
+            let answers = three(|max| {
+                asked.fetch_add(u64::from(max), Ordering::Relaxed);
+                Ok(some(count.min(max)))
+            });
+            assert_eq!(asked.into_inner(), 6, "one claim, for all");
+            answers.into_iter().map(|answer| answer.unwrap().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(served(9), [vec![1, 2], vec![3, 4], vec![5, 6]]);
+        assert_eq!(served(3), [vec![1, 2], vec![3], vec![]]);
+    }
+
+    #[test]
+    fn what_a_claim_for_many_fails_of_each_of_them_hears() {
+        for answer in three(|_| Err(Error::NoMem)) {
+            assert_eq!(answer.unwrap(), Err(Error::NoMem));
+        }
+        let answers = three(|_| panic!("on purpose"));
+        let told =
+            |answer: &thread::Result<Result<_>>| matches!(answer, Ok(Err(Error::Internal(_))));
+        assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 1, "who claimed");
+        assert_eq!(answers.iter().filter(|answer| told(answer)).count(), 2, "for whom");
+    }
+
+    #[test]
+    fn who_asks_for_something_else_waits_for_nobody() {
+        let claims = Claims::default();
+        let inner = |max| claims.claim(&wish("b"), max, |max| Ok(some(max)));
+        let outer = claims.claim(&wish("a"), 1, |_| inner(2));
+        assert_eq!(keys(outer), Ok(vec![1, 2]));
+    }
+
+    #[test]
+    fn lanes_flow_until_a_claim_from_them_finds_nothing() {
+        let claims = Claims::default();
+        let (a, b) = (wish("a").filter, wish("b").filter);
+        assert!(!claims.is_flowing(&a));
+        claims.note(&LaneFilter { owner_key: 7, ..a.clone() }, true);
+        assert!(claims.is_flowing(&a) && !claims.is_flowing(&b));
+        claims.note(&a, false);
+        assert!(!claims.is_flowing(&a));
+    }
+}

@@ -35,8 +35,6 @@ pub struct Counts {
     pub commits: u32,
     /// Questions whose answer somebody waits for: what is sent together is one.
     pub flights: u32,
-    /// Statements that ran.
-    pub statements: u32,
 }
 
 #[derive(Default)]
@@ -154,8 +152,6 @@ enum Sense {
     Commit,
     /// What commits a transaction that has no BEGIN, and is waited for.
     LightCommit,
-    /// Another statement.
-    Statement,
     /// From here on an answer is waited for.
     Flight,
     Other,
@@ -202,7 +198,7 @@ impl Talk {
         let is_end = self.bound == b"COMMIT" || self.bound == b"ROLLBACK";
         self.is_in_block = !is_end && (self.is_in_block || self.bound.starts_with(b"BEGIN"));
         self.is_light |= !self.is_in_block && names(b"pg_advisory_xact_lock_shared");
-        if self.bound == b"COMMIT" { Sense::Commit } else { Sense::Statement }
+        if self.bound == b"COMMIT" { Sense::Commit } else { Sense::Other }
     }
 
     /// The end of a read, whose answer nobody waits for, and a bell, which goes with a commit.
@@ -220,7 +216,6 @@ impl State {
         counts.all += 1;
         counts.commits += u32::from(is_commit);
         counts.flights += u32::from(is_flight);
-        counts.statements += u32::from(matches!(sense, Sense::Commit | Sense::Statement));
         let counts = *counts;
         let is_it = |cut: &Cut| match cut.is_of_commits {
             true => is_commit && counts.commits == cut.message,

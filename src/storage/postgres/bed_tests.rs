@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connect::{Common, Connection};
+use super::connect::Connection;
+use super::memory::Common;
 use super::migrate;
 use super::pq::Answer;
 use super::tx::Tx;

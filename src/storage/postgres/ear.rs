@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::bells::Bells;
-use super::connect::{Common, Connection};
+use super::connect::Connection;
+use super::memory::Common;
 use super::owner::Mark;
 use super::url::Place;
 use super::value::Row;

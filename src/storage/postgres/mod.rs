@@ -24,6 +24,7 @@ mod flight;
 mod graduate;
 mod known;
 mod list;
+mod memory;
 mod migrate;
 #[cfg(test)]
 mod open_tests;
@@ -45,6 +46,7 @@ mod stats;
 mod step;
 mod store;
 mod task;
+mod transaction;
 mod tx;
 mod url;
 mod value;

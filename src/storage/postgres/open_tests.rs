@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::backend::{Backend, open};
 use super::bed_tests::{own_url, server};
-use super::connect::{Common, Connection};
+use super::connect::Connection;
+use super::memory::Common;
 use super::url::Place;
 use crate::clock::Clock;
 use crate::domain::Durability;

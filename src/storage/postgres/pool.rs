@@ -3,7 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use super::connect::{Common, Connection};
+use super::connect::Connection;
+use super::memory::Common;
 use super::url::Place;
 use crate::error::{Error, Result};
 use crate::lock::Unpoisoned;

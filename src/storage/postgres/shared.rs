@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::bells::Bells;
-use super::connect::Common;
 use super::ear::Ear;
 use super::known::{Held, Tasks};
+use super::memory::Common;
 use super::url::Place;
 use crate::domain::port::{Fence, RunKey};
 use crate::error::Result;

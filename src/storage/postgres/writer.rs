@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ahead;
-use super::connect::{Connection, Ended};
+use super::connect::Connection;
 use super::doubt::{Doubt, Fate};
 use super::errors;
 use super::known::{Ending, Held, Known, Tasks};
@@ -19,6 +19,7 @@ use super::migrate;
 use super::pool::{Pool, Tried};
 use super::records::Record;
 use super::shared::Shared;
+use super::transaction::Ended;
 use super::tx::{Trust, Tx};
 use crate::clock::Now;
 use crate::domain::Durability;
@@ -235,6 +236,7 @@ impl Writer {
         let ending = |(run_key, held): (&i64, &Held)| (*run_key, Ending::alone(held.task.lane_key));
         let known = Known { endings: alone.map(ending).collect(), tasks, ..Known::default() };
         conn.begin_shared((self.shared.lock, LIGHT_PATIENCE), is_power(batch)).ok()?;
+        migrate::put_guard(conn).ok()?;
         let mut tx = Tx::trusting(conn, Trust::Everything, known);
         let (mut light, mut heavy) = (Vec::new(), Vec::new());
         for job in batch {
@@ -315,24 +317,29 @@ impl Writer {
         looks: &[&Ahead],
     ) -> Result<Known> {
         let is_schema_free = batch.iter().any(|job| job.options.is_schema_free);
-        let begun =
-            conn.begin_locked((self.shared.lock, left, is_power(batch)), is_schema_free, |conn| {
-                looks.iter().try_for_each(|look| ahead::put(conn, look))
-            });
+        let lock = (self.shared.lock, left, is_power(batch));
+        let begun = conn.begin_locked(lock, |conn| {
+            if !is_schema_free {
+                migrate::put_look(conn)?;
+            }
+            looks.iter().try_for_each(|look| ahead::put(conn, look))
+        });
+        let is_strange = |conn: &Connection| !conn.is_waited_out() && !conn.may_pass_again();
         let answers = match begun {
-            Err(error) if !is_schema_free && !conn.is_waited_out() && !conn.may_pass_again() => {
-                conn.roll_back();
-                conn.begin("BEGIN")?;
-                // Says more of what is there in place of our schema.
-                migrate::refuse_other(conn, true, false)?;
-                return Err(error);
+            Err(error) if !is_schema_free && is_strange(conn) => {
+                return Err(refused(conn, error));
             }
             begun => begun?,
         };
         if is_schema_free {
             migrate::refuse_other(conn, true, true)?;
+            return Ok(Known::default());
         }
-        ahead::known(looks, answers)
+        let mut answers = answers.into_iter();
+        if !answers.next().is_some_and(|answer| migrate::is_newest(&answer)) {
+            return Err(refused(conn, errors::migrated()));
+        }
+        ahead::known(looks, answers.collect())
     }
 
     fn stored(&self, batch: &[Arc<Job>], is_power: bool) {
@@ -362,6 +369,13 @@ impl Leader for Writer {
     fn out_of_time(&self) -> Error {
         Error::Busy("other writes of this handle were in the way for the whole time-out".into())
     }
+}
+
+/// Says what is there in place of our schema, if it is that.
+fn refused(conn: &mut Connection, error: Error) -> Error {
+    conn.roll_back();
+    let looked = conn.begin("BEGIN").and_then(|()| migrate::refuse_other(conn, true, false));
+    looked.err().unwrap_or(error)
 }
 
 /// Runs the jobs of a batch; `None` where the transaction is lost, and what it failed of is the answer of
