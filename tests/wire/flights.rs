@@ -6,6 +6,7 @@ use smolwf::domain::FailOptions;
 use smolwf::domain::claim::Claim;
 use smolwf::domain::step::Begin;
 use smolwf::domain::submit::Submit;
+use smolwf::error::Error;
 use smolwf::handles::attempt::Attempt;
 use smolwf::handles::begin::Begun;
 use smolwf::handles::step::Step;
@@ -137,4 +138,103 @@ fn each_call_waits_for_the_server_as_seldom_as_it_can() {
             ("claim of fifty", 4, 1),
         ]
     );
+}
+
+/// Two machines: handles that remember nothing of each other.
+struct Two {
+    a: Arc<Store>,
+    b: Arc<Store>,
+    schema: String,
+}
+
+impl Two {
+    fn on(server: &Server, name: &str) -> Two {
+        let schema = format!("sw_test_{name}_{}", std::process::id());
+        let url = server.url(&schema, None);
+        let [a, b] = ["a", "b"].map(|machine| {
+            let url = format!("{url}&application_name={machine}");
+            server.open(&url, 30_000).unwrap()
+        });
+        a.init().unwrap();
+        Two { a, b, schema }
+    }
+
+    fn submitted(&self) -> String {
+        self.a.submit(Submit { workflow: "w".into(), ..Submit::default() }).unwrap().run_id
+    }
+}
+
+/// What one machine remembers of its attempts another one makes untrue: each call answers by what is.
+#[test]
+fn what_is_remembered_and_not_so_any_more_is_looked_at() {
+    let Some(server) = Server::found() else { return };
+    let two = Two::on(&server, "remembered");
+    // A cancel is heard, and what was done before is kept.
+    let run = two.submitted();
+    let attempt = claimed(&two.a);
+    let step = begun(&attempt, "s");
+    two.b.cancel(&run, None).unwrap();
+    step.complete(Some("1".into())).unwrap();
+    assert!(matches!(attempt.heartbeat(0), Err(Error::Cancelled(_))));
+    assert!(matches!(attempt.complete(None), Err(Error::Cancelled(_))));
+    // A run that a queue counts since it was claimed is not counted any more when it has ended.
+    let (_first, _second) = (two.submitted(), two.submitted());
+    let attempt = claimed(&two.a);
+    two.b.queue_set("default", r#"{"concurrency":1}"#).unwrap();
+    assert!(two.b.claim(Claim::default()).unwrap().is_none());
+    attempt.complete(None).unwrap();
+    let attempt = claimed(&two.b);
+    two.b.queue_set("default", r#"{"concurrency":null}"#).unwrap();
+    attempt.complete(None).unwrap();
+    // A lane that is gone is made anew.
+    let lanes = format!("DELETE FROM {}.sw_workflow_lanes", two.schema);
+    two.submitted();
+    claimed(&two.a).complete(None).unwrap();
+    assert!(server.run(&format!("DELETE FROM {0}.sw_workflow_runs; {lanes}", two.schema)));
+    two.submitted();
+    // Who was taken over changes nothing.
+    let attempt = claimed(&two.a);
+    let step = begun(&attempt, "s");
+    let over = format!(
+        "UPDATE {}.sw_workflow_tasks SET version = version + 1, fence = fence + 1",
+        two.schema
+    );
+    assert!(server.run(&over));
+    assert!(matches!(step.complete(None), Err(Error::LeaseLost(_))));
+    assert!(matches!(attempt.complete(None), Err(Error::LeaseLost(_))));
+}
+
+/// Threads of two machines write at once what takes one flight and what takes more.
+#[test]
+fn what_two_machines_write_at_once_is_all_there_once() {
+    let Some(server) = Server::found() else { return };
+    let two = Two::on(&server, "at_once");
+    std::thread::scope(|scope| {
+        for store in [&two.a, &two.b] {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        store.submit(Submit { workflow: "w".into(), ..Submit::default() }).unwrap();
+                        let attempt = store.claim(Claim { wait_ms: 30_000, ..Claim::default() });
+                        let attempt = attempt.unwrap().expect("as many are claimed as submitted");
+                        for name in ["one", "two"] {
+                            begun(&attempt, name).complete(Some("1".into())).unwrap();
+                        }
+                        attempt.event_append("e", None, None).unwrap();
+                        attempt.complete(Some("1".into())).unwrap();
+                    }
+                });
+            }
+        }
+    });
+    assert_eq!(two.a.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
+    let counts = format!(
+        "DO $$ BEGIN ASSERT (SELECT count(*) FROM {0}.sw_workflow_runs WHERE outcome = 1) = 200; \
+         ASSERT (SELECT count(*) FROM {0}.sw_workflow_steps WHERE state = 2) = 400; \
+         ASSERT (SELECT count(*) FROM {0}.sw_workflow_attempts) = 200; \
+         ASSERT (SELECT max(seq) FROM {0}.sw_workflow_events) = 200; \
+         ASSERT NOT EXISTS (SELECT 1 FROM {0}.sw_workflow_tasks); END $$",
+        two.schema
+    );
+    assert!(server.run(&counts));
 }
