@@ -1,5 +1,6 @@
 //! Claiming from a store: a look without a lock, then the writer; sweeping what has come due; owners.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -87,8 +88,12 @@ impl Store {
             claim.stop.as_ref().is_some_and(|stop| stop.is_fired())
                 || give_up.is_some_and(|give_up| Instant::now() >= give_up)
         };
-        let picked = self.pick(entered, &claimer, max, &is_over);
-        self.note_unheard(&claimer, picked.as_ref().err());
+        let has_claimed = Cell::new(false);
+        let picked = self.pick(entered, &claimer, max, &is_over, &has_claimed);
+        // What somebody else claimed in vain, for several, is noted there.
+        if has_claimed.get() {
+            self.note_unheard(&claimer, picked.as_ref().err());
+        }
         let picked = picked?;
         self.claims.note(&claimer.filter, !picked.is_empty());
         let Some(first) = picked.first() else {
@@ -132,6 +137,7 @@ impl Store {
         claimer: &Claimer,
         max: u32,
         is_over: &dyn Fn() -> bool,
+        has_claimed: &Cell<bool>,
     ) -> Result<Vec<claim::Claimed>> {
         let call = Call::of(if max == 1 { "sw_run_claim" } else { "sw_run_claim_many" })
             .looking_at(Ahead::Queue(claimer.filter.queue.as_str().into()));
@@ -140,6 +146,7 @@ impl Store {
         loop {
             let call = call.clone();
             let claim = |max| {
+                has_claimed.set(true);
                 let claimer = claimer.clone();
                 entered.write(call, move |tx, now| claim::claim(tx, &claimer, max, now))
             };

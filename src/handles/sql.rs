@@ -14,7 +14,7 @@ use crate::handles::once::Question;
 use crate::handles::step::{Done, Step};
 use crate::handles::store::Store;
 use crate::id;
-use crate::storage::Call;
+use crate::storage::{Ahead, Call};
 
 /// In whose name a script runs.
 #[derive(Clone, Copy, Default)]
@@ -112,8 +112,10 @@ impl Store {
             });
             sql::run(tx, &script, holder, owner_key, bounds, now.not_before(not_before_ms))
         };
-        let Ran { results, lease } =
-            self.write_owned(entered, asked.call.clone(), needs_owner, work)?;
+        let call = asked.call.clone();
+        let call =
+            fence.map_or_else(|| call.clone(), |fence| call.clone().looking_at(Ahead::Hold(fence)));
+        let Ran { results, lease } = self.write_owned(entered, call, needs_owner, work)?;
         if let (Some(attempt), Some(lease)) = (asked.attempt, lease) {
             attempt.note_lease(lease, self.now());
         }

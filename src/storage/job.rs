@@ -39,6 +39,8 @@ pub trait Run<K: Kind>: Send {
     fn run(&mut self, tx: &mut K::Tx<'_>, clock: &Clock) -> Result<()>;
     /// Keeps an error in place of the value.
     fn fail(&mut self, error: Error);
+    /// Forgets its reading of the clock.
+    fn forget_time(&mut self);
 }
 
 /// Work, and the value it came to.
@@ -84,6 +86,11 @@ impl<K: Kind> Job<K> {
         (self.options.call.name, self.took_us.load(Ordering::Relaxed))
     }
 
+    /// Has its work read the clock anew when it is next run: nothing came of it so far.
+    pub fn forget_time(&self) {
+        self.inside().forget_time();
+    }
+
     /// Keeps an error as the answer; its caller is not told yet.
     pub fn fail(&self, error: Error) {
         self.inside().fail(error);
@@ -113,5 +120,9 @@ where
 
     fn fail(&mut self, error: Error) {
         self.value = Some(Err(error));
+    }
+
+    fn forget_time(&mut self) {
+        self.now = None;
     }
 }

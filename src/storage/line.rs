@@ -30,6 +30,15 @@ struct Queue<K: Kind> {
     batches: u64,
 }
 
+impl<K: Kind> Queue<K> {
+    /// Queues jobs at the front, in their order.
+    fn put_back(&mut self, jobs: Vec<Arc<Job<K>>>) {
+        for job in jobs.into_iter().rev() {
+            self.jobs.push_front(job);
+        }
+    }
+}
+
 /// Who carries a batch through.
 pub trait Leader {
     /// Carries one batch through, and calls the next to lead.
@@ -136,10 +145,7 @@ impl<K: Kind> Line<K> {
 
     /// Queues jobs at the front, in their order.
     pub fn put_back(&self, jobs: Vec<Arc<Job<K>>>) {
-        let mut queue = self.queue();
-        for job in jobs.into_iter().rev() {
-            queue.jobs.push_front(job);
-        }
+        self.queue().put_back(jobs);
     }
 
     /// Tells those whose time is over, or all when it `is_for_all`: of the batch that was taken and, without
@@ -148,10 +154,10 @@ impl<K: Kind> Line<K> {
         let now = Instant::now();
         let mut queue = self.queue();
         let waiting = if batch.is_empty() { queue.jobs.drain(..).collect() } else { batch };
-        drop(queue);
         let is_patient = |job: &Arc<Job<K>>| !is_for_all && job.deadline > now;
         let (patient, hasty): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_patient);
-        self.put_back(patient);
+        queue.put_back(patient);
+        drop(queue);
         self.room.notify_all();
         self.finish_all(&hasty, error);
     }

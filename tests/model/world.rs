@@ -101,7 +101,9 @@ impl World {
     pub fn graduate(&mut self, at: usize, way: &str, oracle: &mut Oracle) -> Vec<u64> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
-        let (from, to) = (&self.handles[at].store, open_promising(&path, self.durability));
+        let to = open_promising(&path, self.durability);
+        self.meet(to.now_ms(), oracle);
+        let from = &self.handles[at].store;
         to.advance_clock(oracle.now - to.now_ms()).unwrap();
         let for_ms = if way == "whole" { "{}" } else { r#"{"for_ms":1}"# };
         while !from.graduate(&to, for_ms).unwrap() {

@@ -1,6 +1,8 @@
 //! What each call costs: how often it waits for the server, and how often it commits. Counted at the wire.
 
+use std::io::BufRead;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smolwf::domain::FailOptions;
 use smolwf::domain::claim::Claim;
@@ -9,6 +11,7 @@ use smolwf::domain::submit::Submit;
 use smolwf::error::Error;
 use smolwf::handles::attempt::Attempt;
 use smolwf::handles::begin::Begun;
+use smolwf::handles::sql::InNameOf;
 use smolwf::handles::step::Step;
 use smolwf::handles::store::Store;
 
@@ -237,4 +240,87 @@ fn what_two_machines_write_at_once_is_all_there_once() {
         two.schema
     );
     assert!(server.run(&counts));
+}
+
+/// Many keys at once are looked for in the flight that begins, however long they are.
+#[test]
+fn a_flight_that_begins_with_much_to_ask_goes_as_one() {
+    let Some(server) = Server::found() else { return };
+    let two = Two::on(&server, "much");
+    let keyed = |at: usize| Submit {
+        workflow: "w".into(),
+        idempotency_key: Some(format!("{at:0>1000}")),
+        ..Submit::default()
+    };
+    for existed in [false, true] {
+        let submitted = two.a.submit_many((0..1_100).map(keyed).collect()).unwrap();
+        assert_eq!(submitted.iter().filter(|run| run.existed == existed).count(), 1_100);
+    }
+}
+
+/// Holds up every flight to the store for a while; what is returned ends then, with the server's time.
+fn hold_up(server: &Server, schema: &str) -> std::thread::JoinHandle<i64> {
+    let mut lines = server
+        .begin(&format!(
+            "BEGIN; LOCK TABLE {schema}.sw_migrations;\nSELECT 'held';\nSELECT pg_sleep(1.2);\n\
+             SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;\nCOMMIT;\n"
+        ))
+        .lines()
+        .map(|line| line.unwrap());
+    assert_eq!(lines.next().as_deref(), Some("held"));
+    std::thread::spawn(move || lines.filter_map(|line| line.parse().ok()).last().unwrap())
+}
+
+/// Gives a thread that was begun the time to queue what it writes, behind what is held up. Where it takes
+/// longer, the test says less.
+fn let_it_queue() {
+    // Nobody tells how many wait.
+    std::thread::sleep(Duration::from_millis(150));
+}
+
+/// Who waits for others goes by the time at which it is done.
+#[test]
+fn a_write_that_waits_for_its_lock_reads_the_clock_after_it() {
+    let Some(server) = Server::found() else { return };
+    let two = Two::on(&server, "waits");
+    // So that nothing is asked for the first time.
+    two.submitted();
+    claimed(&two.a).complete(None).unwrap();
+    two.submitted();
+    let held = hold_up(&server, &two.schema);
+    let attempt = claimed(&two.a);
+    let until_ms = attempt.lease_expires_at_ms();
+    attempt.heartbeat(1_000).unwrap();
+    let ended_ms = held.join().unwrap();
+    // Both clocks are the server's, which this process knows to some milliseconds.
+    assert!(until_ms - 30_000 > ended_ms - 100, "{until_ms} and {ended_ms}");
+}
+
+/// A record that waits for its flight is not taken along by a job that is put off.
+#[test]
+fn a_record_goes_although_the_job_behind_it_does_not() {
+    let Some(server) = Server::found() else { return };
+    let two = Two::on(&server, "behind");
+    let (_first, _second) = (two.submitted(), two.submitted());
+    let (leader, attempt) = (claimed(&two.a), claimed(&two.a));
+    let step = begun(&attempt, "s");
+    // What each has held is remembered.
+    begun(&attempt, "before").complete(None).unwrap();
+    leader.heartbeat(0).unwrap();
+    let held = hold_up(&server, &two.schema);
+    std::thread::scope(|scope| {
+        scope.spawn(|| leader.heartbeat(0).unwrap());
+        let_it_queue();
+        scope.spawn(|| step.complete(Some("1".into())).unwrap());
+        let_it_queue();
+        let name = InNameOf { attempt: Some(&attempt), step: None };
+        let script = r#"[{"attempt_complete":{"result":1}}]"#;
+        two.a.tx_run(name, script).unwrap();
+    });
+    held.join().unwrap();
+    let steps = format!(
+        "DO $$ BEGIN ASSERT (SELECT count(*) FROM {}.sw_workflow_steps WHERE name = 's') = 1; END $$",
+        two.schema
+    );
+    assert!(server.run(&steps));
 }

@@ -1,7 +1,8 @@
 //! The server of `scripts/postgres.sh`, as its administrator has it.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use smolwf::handles::store::{Store, StoreOptions};
@@ -73,6 +74,19 @@ impl Server {
         let psql =
             Command::new(format!("{programs}/psql")).args(["-qAtX", &self.url, "-c", sql]).output();
         psql.unwrap().status.success()
+    }
+
+    /// Begins to run lines as its administrator, and hands out what they answer.
+    pub fn begin(&self, lines: &str) -> impl BufRead + Send + use<> {
+        let programs = std::env::var("SW_POSTGRES_PROGRAMS").unwrap();
+        let mut psql = Command::new(format!("{programs}/psql"));
+        let psql = psql.args(["-qAtX", &self.url]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut psql = psql.spawn().unwrap();
+        psql.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        let answers = BufReader::new(psql.stdout.take().unwrap());
+        // It ends with its last line.
+        std::thread::spawn(move || psql.wait());
+        answers
     }
 
     /// Ends every backend that serves a client.

@@ -50,7 +50,10 @@ SELECT current_setting('server_encoding'), current_setting('fsync'),
 FROM pg_stat_bgwriter AS b";
 
 const SESSION: &str = "
-SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path')";
+SELECT a.pid, pg_catalog.current_setting('search_path'),
+    (extract(epoch FROM a.backend_start) OPERATOR(pg_catalog.*) 1000000)::bigint
+FROM pg_catalog.pg_stat_activity AS a
+WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()";
 
 const CLOCK: &str = "
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -70,12 +73,22 @@ pub(super) struct Facts {
     pub(super) started_us: i64,
 }
 
+/// A session of the server, told from all others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Session {
+    /// Its process.
+    pub(super) process: i32,
+    /// When it was started, microseconds: numbers of processes are given again.
+    pub(super) started_us: i64,
+}
+
 /// A connection to a store.
 pub(super) struct Connection {
     pub(super) link: Link,
     schema: String,
     common: Arc<Common>,
     facts: Facts,
+    session: Session,
     /// Where statements of the host's find their tables, as the server, the database, the role or the
     /// URL would have it.
     host_path: String,
@@ -100,7 +113,7 @@ impl Connection {
         timeout: Duration,
     ) -> Result<Connection> {
         let mut conn = Connection::bare(place, common, timeout)?;
-        let session = conn.session()?;
+        let session = conn.meet_session()?;
         if session != conn.link.process() && !common.is_by_good_pooler.load(Ordering::Relaxed) {
             conn.refuse_shared(session, Connection::bare(place, common, timeout)?)?;
             common.is_by_good_pooler.store(true, Ordering::Relaxed);
@@ -121,6 +134,7 @@ impl Connection {
             schema: format!("\"{}\"", place.schema),
             common: Arc::clone(common),
             facts: Facts { is_without_fsync: false, is_standby: false, started_us: 0 },
+            session: Session::default(),
             host_path: String::new(),
             hangar: Hangar::default(),
             fault: None,
@@ -133,11 +147,17 @@ impl Connection {
 
     /// Returns the number of the server's process that serves it. It is not the one that was told at the
     /// connect where a pooler answered that.
-    fn session(&mut self) -> Result<i32> {
+    fn meet_session(&mut self) -> Result<i32> {
         let answer = self.run_once(SESSION, &[])?;
         let row = Row::new(&answer, 0);
         self.host_path = row.get(1)?;
-        row.get(0)
+        self.session = Session { process: row.get(0)?, started_us: row.get(2)? };
+        Ok(self.session.process)
+    }
+
+    /// Returns which session of the server serves it.
+    pub(super) fn session(&self) -> Session {
+        self.session
     }
 
     /// Refuses a pooler that shares sessions between transactions: locks of owners, LISTEN and prepared
@@ -147,9 +167,9 @@ impl Connection {
     fn refuse_shared(&mut self, session: i32, mut other: Connection) -> Result<()> {
         for _ in 0..POOLER_LOOKS {
             other.command("BEGIN")?;
-            let is_shared = other.session()? == session || self.session()? != session;
+            let is_shared = other.meet_session()? == session || self.meet_session()? != session;
             other.command("ROLLBACK")?;
-            if is_shared || self.session()? != session {
+            if is_shared || self.meet_session()? != session {
                 return Err(errors::pooled());
             }
         }
@@ -412,7 +432,9 @@ impl Connection {
 
     /// Returns whether it can be used by whoever comes next.
     pub(super) fn is_good(&self) -> bool {
-        self.link.is_up() && (self.hangar.is_airborne() || self.link.is_idle())
+        // What a panic has left waiting is nobody's.
+        let is_settled = !self.is_whole && self.hangar.is_settled();
+        self.link.is_up() && is_settled && (self.hangar.is_airborne() || self.link.is_idle())
     }
 
     pub(super) fn failed(&mut self, fault: &Fault) -> Error {

@@ -3,7 +3,7 @@
 //! A number tells one transaction from others for as long as the server has not begun anew: after a crash
 //! one that reached no disk is given again, and another server has numbers of its own.
 
-use super::connect::Connection;
+use super::connect::{Connection, Session};
 use crate::domain::news::News;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -13,8 +13,13 @@ SELECT 1
 FROM $schema.sw_workflow_runs
 WHERE run_id = $1";
 
+const IS_AT_WORK: &str = "
+SELECT 1
+FROM pg_stat_activity
+WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2";
+
 /// Every statement of this file, for the test of their plans.
-pub(super) const STATEMENTS: &[&str] = &[RUN_IS_THERE];
+pub(super) const STATEMENTS: &[&str] = &[RUN_IS_THERE, IS_AT_WORK];
 
 /// Writes that nobody knows whether they are stored.
 pub(super) struct Doubt {
@@ -26,6 +31,8 @@ pub(super) struct Doubt {
     error: Error,
     evidence: Evidence,
     server_started_us: i64,
+    /// The session that did them, where its end has to be seen.
+    session: Option<Session>,
 }
 
 /// By what is told what became of them.
@@ -48,6 +55,8 @@ pub(super) enum Fate {
     Undone,
     /// The server cannot tell.
     Unknown,
+    /// It may be still to come.
+    UnderWay,
 }
 
 impl Doubt {
@@ -59,17 +68,30 @@ impl Doubt {
     ) -> Doubt {
         let server_started_us = conn.facts().started_us;
         let evidence = Evidence::Transaction(conn.transaction());
-        Doubt { failures, news, error, evidence, server_started_us }
+        Doubt { failures, news, error, evidence, server_started_us, session: None }
     }
 
     /// Keeps that light calls were sent, of which one makes this run, or all may be done again.
-    pub(super) fn of_light(count: usize, news: News, makes: Option<Id>, error: Error) -> Doubt {
+    pub(super) fn of_light(
+        conn: &Connection,
+        count: usize,
+        (news, makes): (News, Option<Id>),
+        error: Error,
+    ) -> Doubt {
         let evidence = makes.map_or(Evidence::None, Evidence::Run);
-        Doubt { failures: vec![None; count], news, error, evidence, server_started_us: 0 }
+        // They lock when they are read: as long as the session is there, they may be still to come.
+        let session = Some(conn.session());
+        let failures = vec![None; count];
+        Doubt { failures, news, error, evidence, server_started_us: 0, session }
     }
 
     /// Asks what became of them, once no transaction of before holds the lock of the store.
     pub(super) fn fate(&self, conn: &mut Connection) -> Result<Fate> {
+        if let Some(Session { process, started_us }) = self.session
+            && conn.run(IS_AT_WORK, &[&process, &started_us])?.rows() > 0
+        {
+            return Ok(Fate::UnderWay);
+        }
         let transaction = match self.evidence {
             Evidence::None => return Ok(Fate::Undone),
             Evidence::Run(run_id) => {

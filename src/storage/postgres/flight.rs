@@ -67,6 +67,8 @@ pub(super) struct Hangar {
     /// How many statements were ever prepared.
     named: usize,
     bytes: usize,
+    /// Something was sent in part.
+    is_broken: bool,
     /// How many flights were waited for.
     flights: u64,
     /// How many statements that change rows were sent.
@@ -111,6 +113,11 @@ impl Hangar {
     /// Returns whether no more should wait.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= STATEMENTS_MAX || self.bytes >= BYTES_MAX
+    }
+
+    /// Returns whether nothing waits, and nothing was sent in part.
+    pub(super) fn is_settled(&self) -> bool {
+        self.waiting.is_empty() && !self.is_broken
     }
 
     /// Returns whether something was sent whose answer has not been taken.
@@ -170,7 +177,10 @@ impl Hangar {
         let mut flown = Flown { answers: Vec::new(), trouble: None };
         match sent {
             Ok(()) => receive(link, &legs, &mut flown),
-            Err(fault) => flown.trouble = Some(Trouble { at: 0, fault }),
+            Err(fault) => {
+                self.is_broken = true;
+                flown.trouble = Some(Trouble { at: 0, fault });
+            }
         }
         if let Some(trouble) = &flown.trouble {
             self.unprepare(&legs[place(&legs, trouble.at)..]);
@@ -190,9 +200,10 @@ impl Hangar {
     pub(super) fn send_off(&mut self, link: &mut Link) -> Result<(), Fault> {
         self.settle(link)?;
         let legs = self.loaded();
-        self.send(link, &legs)?;
+        let sent = self.send(link, &legs);
+        self.is_broken |= sent.is_err();
         self.airborne = Some(legs);
-        Ok(())
+        sent
     }
 
     /// Takes the answers that nobody has taken, so that the connection is free for other ways to use it.

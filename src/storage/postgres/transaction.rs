@@ -75,8 +75,10 @@ impl Connection {
         put?;
         let asked_ms = os::uptime_ms();
         let mut answers = self.fly()?;
-        self.note_locked(&answers[1], asked_ms)?;
-        Ok(answers.split_off(2))
+        let rest = answers.split_off(answers.len().min(2));
+        let lock = answers.pop().ok_or_else(|| Error::internal("a lock has no answer"))?;
+        self.note_locked(&lock, asked_ms)?;
+        Ok(rest)
     }
 
     /// Takes what the lock answered.

@@ -105,7 +105,8 @@ impl<'conn> Tx<'conn> {
     /// Has statements run together, and waits for what each answers.
     pub(super) fn ask_all(&mut self, questions: &[(&str, &[&dyn Param])]) -> Result<Vec<Answer>> {
         for (sql, params) in questions {
-            self.put(sql, params)?;
+            self.meet(sql)?;
+            self.conn.put_whole(sql, params)?;
         }
         let mut answers = self.conn.fly()?;
         Ok(answers.split_off(answers.len().saturating_sub(questions.len())))

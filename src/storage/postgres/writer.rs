@@ -7,6 +7,7 @@
 //! lock is shared with others who write so, none of which touches what another does. What comes of neither is
 //! done again by itself, with an eye on each row.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,9 @@ use crate::storage::{Ahead, WriteOptions};
 
 /// How long those who write in one flight wait for others: their reading of the clock is before that.
 const LIGHT_PATIENCE: Duration = Duration::from_millis(50);
+
+/// How long is waited for a flight whose connection is gone, before the next look.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// Stores on a server.
 pub(super) struct Server;
@@ -109,12 +113,16 @@ impl Writer {
         let deadline = batch.iter().map(|job| job.deadline).min();
         let deadline = deadline.unwrap_or_else(|| self.line.first_deadline());
         let mut course = Course::of(is_careful);
-        let ended = self.pool.until_done(deadline, |conn, left| {
-            if batch.is_empty() {
-                batch = self.line.take_batch();
-            }
-            self.attempt(conn, left, &mut batch, &mut course)
-        });
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            self.pool.until_done(deadline, |conn, left| {
+                if batch.is_empty() {
+                    batch = self.line.take_batch();
+                }
+                self.attempt(conn, left, &mut batch, &mut course)
+            })
+        }));
+        // Whatever happens, those who wait are told.
+        let ended = done.unwrap_or_else(|panic| Err(Error::of_panic(panic)));
         let ended = match course.doubt {
             Some(doubt) => Ok(Verdict::Lost(doubt.told())),
             None => ended,
@@ -181,6 +189,10 @@ impl Writer {
                 None
             }
             Ok(Fate::Unknown) => Some(Tried::Done(Err(held.told()))),
+            Ok(Fate::UnderWay) => {
+                std::thread::sleep(LOOK_AGAIN_AFTER.min(left));
+                Some(Tried::Again(held.told()))
+            }
             Err(error) => {
                 conn.roll_back();
                 Some(again_or_done(conn, error))
@@ -217,12 +229,14 @@ impl Writer {
             }
             Ended::Undone(_) => {
                 conn.roll_back();
+                light.iter().for_each(|job| job.forget_time());
                 self.shared.forget(&self.shared.remembered(fences(&light)));
                 None
             }
             Ended::Doubtful(error) => {
                 self.line.put_back(heavy);
-                course.doubt = Some(Doubt::of_light(light.len(), news, makes, error.clone()));
+                course.doubt =
+                    Some(Doubt::of_light(conn, light.len(), (news, makes), error.clone()));
                 *batch = light;
                 Some(Tried::Again(error))
             }
@@ -391,6 +405,10 @@ fn work(tx: &mut Tx<'_>, batch: &[Arc<Job>]) -> Option<Vec<Option<Error>>> {
         }
         let mark = tx.mark();
         let failure = job.run(tx).err();
+        if tx.conn.fault().is_some() && failure.is_none() {
+            // Also when the job hid it: what it wrote is gone.
+            job.fail(tx.conn.error());
+        }
         if tx.conn.fault().is_some() || failure.is_some() && !tx.forget(&mark) {
             return None;
         }
@@ -426,9 +444,9 @@ fn put_lightly(tx: &mut Tx<'_>, job: &Job) -> bool {
         return false;
     }
     let run_key = job.options.call.fence().map(|fence| fence.run_key);
-    // Those of one attempt stand in their order.
-    let is_of_run = |record: &Record| Some(record.run_key) == run_key;
-    if tx.records.iter().any(is_of_run) && tx.put_records().is_err() {
+    // Those of one attempt stand in their order, and a job takes none of another one's with it.
+    let may_be_of_run = |record: &Record| run_key.is_none_or(|run_key| run_key == record.run_key);
+    if tx.records.iter().any(may_be_of_run) && tx.put_records().is_err() {
         return false;
     }
     let held = run_key.and_then(|run_key| tx.known.tasks.get(&run_key).cloned());
@@ -441,6 +459,8 @@ fn put_lightly(tx: &mut Tx<'_>, job: &Job) -> bool {
     tx.forget(&mark);
     tx.makes = makes;
     tx.known.tasks.extend(run_key.zip(held));
+    // It is done behind a lock, for which it may wait.
+    job.forget_time();
     false
 }
 
