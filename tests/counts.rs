@@ -35,11 +35,9 @@ const fn cost(
 }
 
 /// Two locks of a POWER call are the turn to sync; six are SQLite's, and two the turn to write. Two more
-/// where this connection was not the last to begin a transaction. A claim looks before it takes its turn, unless
-/// the last one found a run.
-const COSTS: [Cost; 30] = [
-    cost("power claim_none", [0, 8, 0, 1, 0], [0, 13]),
-    cost("power claim_idle", [0, 2, 0, 0, 0], [0, 5]),
+/// where this connection was not the last to begin a transaction.
+const COSTS: [Cost; 26] = [
+    cost("power claim_none", [0, 4, 0, 0, 0], [0, 4]),
     cost("power submit", [1, 8, 1, 1, 0], [0, 22]),
     cost("power claim", [1, 12, 1, 1, 0], [1, 42]),
     cost("power begin", [0, 4, 0, 0, 0], [0, 10]),
@@ -48,13 +46,11 @@ const COSTS: [Cost; 30] = [
     cost("power check", [0, 4, 0, 0, 0], [0, 1]),
     cost("power signal", [1, 8, 1, 1, 0], [0, 11]),
     cost("power release", [1, 10, 1, 1, 0], [0, 9]),
-    cost("power claim_again", [1, 10, 1, 1, 0], [1, 40]),
     cost("power replay", [0, 4, 0, 0, 0], [4, 9]),
     cost("power finish", [1, 8, 1, 1, 0], [0, 9]),
     cost("power step_begin", [0, 0, 0, 0, 0], [0, 8]),
     cost("power step_complete", [1, 10, 1, 1, 0], [0, 11]),
-    cost("process claim_none", [0, 8, 0, 1, 0], [0, 13]),
-    cost("process claim_idle", [0, 2, 0, 0, 0], [0, 5]),
+    cost("process claim_none", [0, 4, 0, 0, 0], [0, 4]),
     cost("process submit", [1, 6, 0, 1, 0], [0, 22]),
     cost("process claim", [1, 10, 0, 1, 0], [1, 42]),
     cost("process begin", [0, 4, 0, 0, 0], [0, 10]),
@@ -63,7 +59,6 @@ const COSTS: [Cost; 30] = [
     cost("process check", [0, 4, 0, 0, 0], [0, 1]),
     cost("process signal", [1, 6, 0, 1, 0], [0, 11]),
     cost("process release", [1, 8, 0, 1, 0], [0, 9]),
-    cost("process claim_again", [1, 8, 0, 1, 0], [1, 40]),
     cost("process replay", [0, 4, 0, 0, 0], [4, 9]),
     cost("process finish", [1, 6, 0, 1, 0], [0, 9]),
     cost("process step_begin", [0, 0, 0, 0, 0], [0, 8]),

@@ -125,11 +125,11 @@ static void play(const char *prefix, struct host *host, const struct piece *piec
 }
 
 static const struct piece runs[] = {
-    {"claim_none", claim_none}, {"claim_idle", claim_none}, {"submit", submit},
-    {"claim", claim},           {"begin", begin},           {"complete", complete},
-    {"heartbeat", heartbeat},   {"check", check},           {"signal", signal_it},
-    {"release", release},       {"claim_again", claim},     {"replay", replay},
-    {"get", get},               {"finish", finish},         {NULL, NULL},
+    {"claim_none", claim_none}, {"submit", submit},     {"claim", claim},
+    {"begin", begin},           {"complete", complete}, {"heartbeat", heartbeat},
+    {"check", check},           {"signal", signal_it},  {"release", release},
+    {"claim_again", claim},     {"replay", replay},     {"get", get},
+    {"finish", finish},         {NULL, NULL},
 };
 static const struct piece steps[] = {
     {"step_begin", begin}, {"step_complete", complete}, {NULL, NULL}};
