@@ -66,7 +66,9 @@ impl Store {
         let owner_key = self.owner.key.load(Ordering::Relaxed);
         let filter = LaneFilter { owner_key, ..claim.filter() };
         let mut dead = Vec::new();
-        let is_flowing = self.has_probed_lately(now) && self.claims.is_flowing(&filter);
+        let is_flowing = entered.backend()?.is_far()
+            && self.has_probed_lately(now)
+            && self.claims.is_flowing(&filter);
         if !is_flowing && let Some(outlook) = self.glance(entered, &filter, now)? {
             dead = self.dead_owners(entered, &outlook, now)?;
             if !outlook.is_promising && dead.is_empty() && self.has_heard_all() {

@@ -97,6 +97,15 @@ impl Backend {
         ask!(self, backend => backend.write(options, move |tx, now| work(tx, now)))
     }
 
+    /// Returns whether a look is a journey, for which a lock is not dear.
+    pub fn is_far(&self) -> bool {
+        match self {
+            Backend::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => true,
+        }
+    }
+
     /// Makes what was read up to now as safe as is asked, so that it may be confirmed.
     pub fn confirm(&self, options: WriteOptions) -> Result<()> {
         ask!(self, backend => backend.confirm(options))
