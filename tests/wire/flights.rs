@@ -337,3 +337,35 @@ fn a_record_goes_although_the_job_behind_it_does_not() {
     );
     assert!(server.run(&steps));
 }
+
+/// Of records that are one statement each has its own fence (P10).
+#[test]
+fn a_record_of_a_run_that_was_taken_over_is_refused_and_those_beside_it_are_kept() {
+    let Some(server) = Server::found() else { return };
+    let two = Two::on(&server, "beside");
+    let [leader, lost, kept] = [(); 3].map(|()| {
+        two.submitted();
+        claimed(&two.a)
+    });
+    let [of_lost, of_kept] = [&lost, &kept].map(|attempt| begun(attempt, "s"));
+    let held = hold_up(&server, &two.schema);
+    std::thread::scope(|scope| {
+        scope.spawn(|| leader.heartbeat(0).unwrap());
+        let_it_queue();
+        let refused = scope.spawn(|| of_lost.complete(Some("1".into())));
+        let_it_queue();
+        let stored = scope.spawn(|| of_kept.complete(Some("2".into())));
+        assert!(server.run(&format!(
+            "UPDATE {0}.sw_workflow_tasks SET version = version + 1, fence = fence + 1 WHERE task_key = \
+             (SELECT run_key FROM {0}.sw_workflow_runs ORDER BY run_key LIMIT 1 OFFSET 1)",
+            two.schema
+        )));
+        assert!(matches!(refused.join().unwrap(), Err(Error::LeaseLost(_))));
+        stored.join().unwrap().unwrap();
+    });
+    held.join().unwrap();
+    assert!(server.run(&format!(
+        "DO $$ BEGIN ASSERT (SELECT string_agg(result, '') FROM {}.sw_workflow_steps) = '2'; END $$",
+        two.schema
+    )));
+}
