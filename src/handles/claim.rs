@@ -66,9 +66,8 @@ impl Store {
         let owner_key = self.owner.key.load(Ordering::Relaxed);
         let filter = LaneFilter { owner_key, ..claim.filter() };
         let mut dead = Vec::new();
-        let is_flowing = entered.backend()?.is_far()
-            && self.has_probed_lately(now)
-            && self.claims.is_flowing(&filter);
+        let is_far = entered.backend()?.is_far();
+        let is_flowing = is_far && self.has_probed_lately(now) && self.claims.is_flowing(&filter);
         if !is_flowing && let Some(outlook) = self.glance(entered, &filter, now)? {
             dead = self.dead_owners(entered, &outlook, now)?;
             if !outlook.is_promising && dead.is_empty() && self.has_heard_all() {
@@ -97,7 +96,9 @@ impl Store {
             self.note_unheard(&claimer, picked.as_ref().err());
         }
         let picked = picked?;
-        self.claims.note(&claimer.filter, !picked.is_empty());
+        if is_far {
+            self.claims.note(&claimer.filter, !picked.is_empty());
+        }
         let Some(first) = picked.first() else {
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(Look::Got(Vec::new()));
@@ -143,8 +144,8 @@ impl Store {
     ) -> Result<Vec<claim::Claimed>> {
         let call = Call::of(if max == 1 { "sw_run_claim" } else { "sw_run_claim_many" })
             .looking_at(Ahead::Queue(claimer.filter.queue.as_str().into()));
-        let Claimer { filter, lease_ms, worker, .. } = claimer.clone();
-        let wish = Wish { filter, lease_ms, worker };
+        let (filter, worker) = (claimer.filter.clone(), claimer.worker.clone());
+        let wish = Wish { filter, lease_ms: claimer.lease_ms, worker };
         loop {
             let call = call.clone();
             let claim = |max| {

@@ -254,9 +254,7 @@ impl Connection {
     /// Puts a statement of ours, prepared when it is first run, behind those that wait to be sent. Whether it
     /// fails is known when they are.
     pub(super) fn put(&mut self, sql: &str, params: &[&dyn Param]) -> Result<()> {
-        let params = sent(params).map_err(|fault| self.failed(&fault))?;
-        let schema = &self.schema;
-        self.hangar.put(sql, params, |sql| sql.replace("$schema", schema));
+        self.put_whole(sql, params)?;
         let is_to_go = self.hangar.is_full() && !self.is_whole;
         if is_to_go { self.fly().map(|_| ()) } else { Ok(()) }
     }

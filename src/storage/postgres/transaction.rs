@@ -111,8 +111,8 @@ impl Connection {
         self.is_whole = false;
         let flown = self.hangar.fly(&mut self.link);
         let Some(trouble) = flown.trouble else {
-            // Whoever wrote so much that it took another flight learns the time of somebody else.
-            if let Some(server_ms) = flown.answers.first().and_then(|lock| time_of(lock).ok()) {
+            let lock = flown.answers.first();
+            if let Some(server_ms) = lock.and_then(|lock| Row::new(lock, 0).get(2).ok()) {
                 self.learn(server_ms, asked_ms);
             }
             return Ended::Stored;
@@ -181,8 +181,4 @@ impl Connection {
 
 fn in_ms(patience: Duration) -> String {
     patience.as_millis().clamp(1, 86_400_000).to_string()
-}
-
-fn time_of(answer: &Answer) -> Result<i64> {
-    Row::new(answer, 0).get(2)
 }

@@ -94,11 +94,16 @@ impl<'conn> Tx<'conn> {
 
     /// Refuses a statement where nothing is asked; forgets what it may change.
     fn meet(&mut self, sql: &str) -> Result<()> {
+        self.refuse_light()?;
+        self.known.meet(sql);
+        Ok(())
+    }
+
+    fn refuse_light(&mut self) -> Result<()> {
         if self.trust == Trust::Everything {
             self.has_asked = true;
             return Err(Error::internal("a light call asked for more than its hold"));
         }
-        self.known.meet(sql);
         Ok(())
     }
 
@@ -153,7 +158,7 @@ impl<'conn> Tx<'conn> {
         sql: &str,
         params: &[&dyn Param],
     ) -> Result<()> {
-        self.meet("SELECT")?;
+        self.refuse_light()?;
         self.known.meet_task(run_key);
         self.conn.put(sql, params)
     }
