@@ -94,7 +94,7 @@ POSTGRES_TESTS = $(CARGO) test --locked --no-fail-fast --features postgres --lib
 POSTGRES_ROOM = $(firstword $(wildcard /dev/shm) $(or $(TMPDIR),/tmp))
 
 postgres: ## stores in PostgreSQL: contract of a backend, walks of the model, two servers and one without fsync; cuts, kills; clients, examples, tool
-	scripts/postgres.sh 15 $(POSTGRES_TESTS)
+	scripts/postgres.sh 15 $(POSTGRES_TESTS) the_server_is_left
 	scripts/postgres.sh 18 $(POSTGRES_TESTS)
 	SW_POSTGRES_SETTINGS=fsync=off scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --lib \
 		what_a_server_without_fsync_can_promise_is_promised

@@ -143,7 +143,11 @@
  *     int32_t rc = sw_step_begin(attempt, "charge", SW_NTS, NULL, 0, NULL, &step, &err);
  *     if (rc == SW_OK) {                                   // not done yet: do it, then record it
  *       char *receipt = charge_the_card(sw_attempt_args(attempt, &len));
- *       rc = sw_step_complete(step, receipt, SW_NTS, &err);
+ *       int tries = 5;                                     // what is done is worth more than one
+ *       do {
+ *         sw_error_free(err);  err = NULL;
+ *         rc = sw_step_complete(step, receipt, SW_NTS, &err);
+ *       } while (sw_error_is_retryable(err) && --tries > 0);
  *       free(receipt);
  *     } else if (rc == SW_REPLAYED) {                      // done by an earlier attempt
  *       puts(sw_step_result(step, &len));
@@ -162,7 +166,7 @@
  *   sw_store_close(store);
  *
  * To wait, a run asks, and parks when the answer is SW_SUSPEND. Once something is ready, another
- * attempt runs from the top, comes to the same line and is answered:
+ * attempt runs from the top, comes to the same line and is answered; in that loop, with text a sw_text *:
  *
  *   rc = sw_await_any(attempt, "gate", SW_NTS, "[{\"signal\":\"paid\"},{\"sleep_ms\":259200000}]",
  *                     SW_NTS, SW_FOREVER, &text, &err);
@@ -171,7 +175,10 @@
  *   } else if (rc == SW_OK) {
  *     puts(sw_text_data(text, &len));                      // {"index":0,"outcome":"ok","value":...}
  *     sw_text_free(text);
+ *   } else if (rc != SW_TIMEOUT) {
+ *     sw_attempt_fail(attempt, "\"no answer\"", SW_NTS, NULL, NULL);
  *   }
+ *   sw_error_free(err);  err = NULL;
  *
  *
  * WORDS
@@ -182,7 +189,7 @@
  * task      the open half of a run, which waits in a queue or is held by an attempt, and goes when the
  *           run ends. It has the ULID of its run, with the prefix task_: task_id needs no look-up.
  * attempt   one worker's go at a run, from its claim to its end. Attempts of a run are numbered from 1,
- *           and the number is the fence: once a newer attempt exists, the older one stores nothing.
+ *           and the number is the fence: once its run was taken back, an attempt stores nothing.
  * try       an attempt, or a start of a step, that counts against max_tries: one that failed or was
  *           lost. An attempt that was released or suspended is none, so there may be more attempts
  *           than tries. Progress, such as a new step's end, starts the count of lost ones again.
@@ -231,7 +238,7 @@
  * JSON in   text of RFC 8259, any value, at most payload_bytes_max of the store's options long, 16 MiB
  *           by default (SW_ERR_TOO_BIG), and SW_JSON_DEPTH_MAX levels deep. SW_ERR_INVALID names the
  *           byte offset of a fault. Absent arguments and results read as null. Payloads come back byte
- *           for byte. An object with the key "$smolwf" is refused: the library marks its own errors so.
+ *           for byte. An object with the key "$smolwf" at its top is refused: the library marks its own errors so.
  *           In objects that the library reads (options, specs, settings), keys that it does not know
  *           are refused, and null is as left out.
  * JSON out  documents; keys are only ever added, so ignore what you do not know. What is absent is
@@ -244,12 +251,13 @@
  *           extended with zeros (below 8 bytes: SW_ERR_INVALID); a longer one whose unknown tail
  *           is not all zero, an unknown flag, or a reserved field that is not zero is
  *           SW_ERR_UNSUPPORTED. So is a struct_size above SW_STRUCT_SIZE_MAX.
- * Times     durations and time-outs in milliseconds, to SW_DURATION_MS_MAX: 0 answers now, SW_FOREVER
- *           has no limit, other negatives are SW_ERR_INVALID. Instants are Unix milliseconds, to
- *           SW_INSTANT_MS_MAX.
+ * Times     durations in milliseconds, to SW_DURATION_MS_MAX. Of the time-out of a call that waits or
+ *           awaits 0 answers now, and SW_FOREVER has no limit; of others 0 is what the field says. Other
+ *           negatives are SW_ERR_INVALID. Instants are Unix milliseconds, to SW_INSTANT_MS_MAX.
  * Repeats   finishing a step or an attempt again, through the same handle with the same bytes,
  *           answers as the first call did, so that IO and BUSY may be retried; other bytes are
- *           SW_ERR_CONFLICT.
+ *           SW_ERR_CONFLICT. Of all else, a repeat after IO, FULL or PANIC is done once only if it names
+ *           a child or carries a key or a source.
  * Since     all of this is there since 0.1.0, but what says otherwise by a line with \since.
  *
  *
@@ -280,7 +288,8 @@
  * error, nothing of it is stored, but for SW_ERR_CANCELLED at the end of an attempt (the end is
  * stored) and IO, FULL, WAL_LOST, POISONED, PANIC at a commit (it may or may not be, whole or not at
  * all; after IO, FULL and PANIC repeat the finish, after POISONED and WAL_LOST open the file again and
- * look).
+ * look). Of sw_queue_set, sw_store_prune, sw_store_compact and sw_store_graduate, which work in parts, the
+ * parts that are done stay.
  *
  *
  * WHAT THE LIBRARY STORES ITSELF
@@ -373,7 +382,10 @@
 /** The key matched: the id of what exists was returned and nothing was made. */
 #define SW_EXISTS 4
 
-/** Not ready: suspend the attempt, or ask again later. */
+/**
+ * Not ready: suspend the attempt, or ask again later. Of sw_attempt_fail: the attempt has ended, and the run
+ * is tried again.
+ */
 #define SW_SUSPEND 5
 
 /** A memoised failure, a failed child or a final failure. The call itself succeeded. */
@@ -391,7 +403,7 @@
 /** No such run, child, step, reservation, budget unit or schedule. */
 #define SW_ERR_NOT_FOUND -3
 
-/** A text or payload above its limit. */
+/** A text or payload above its limit, or a statement of the host's that ran for too long. */
 #define SW_ERR_TOO_BIG -5
 
 /** An option, flag, file system or feature that this library does not serve. */
@@ -406,10 +418,16 @@
 /** Another copy of this library in this process holds the file. */
 #define SW_ERR_SECOND_COPY -9
 
-/** Another attempt took over, or the run has ended: stop work, results will be refused. */
+/**
+ * The run was taken back when the lease lapsed, whether or not another attempt has it yet; or it, or this
+ * attempt, has ended: stop work, results will be refused.
+ */
 #define SW_ERR_LEASE_LOST -20
 
-/** The run was cancelled. At the end of an attempt, that end was stored all the same. */
+/**
+ * The run was cancelled or timed out. At the end of an attempt by sw_attempt_complete, _fail, _release or
+ * _suspend, that end was stored all the same.
+ */
 #define SW_ERR_CANCELLED -21
 
 /**
@@ -448,7 +466,10 @@
  */
 #define SW_ERR_MOVED -30
 
-/** A lock was held by another process for the whole busy timeout. May be retried. */
+/**
+ * A lock was held by another process for the whole busy timeout, or the store is being moved by
+ * sw_store_graduate. May be retried.
+ */
 #define SW_ERR_BUSY -40
 
 /**
@@ -859,15 +880,16 @@ const char *sw_code_name(int32_t code);
 int32_t sw_error_code(const sw_error *error);
 
 /**
- * Returns the code of the layer below: SQLite's extended result code, or a negated errno. Never
- * blocks.
- * \return 0 when neither was involved, and for NULL
+ * Returns the code of the layer below an SW_ERR_IO or SW_ERR_CANNOT_OPEN: SQLite's extended result code, or
+ * a negated errno; of a server the state of SQL that it answered, five characters read as a number in base
+ * 36. Never blocks.
+ * \return 0 when none of them was involved, for all other codes, and for NULL
  */
 int32_t sw_error_engine_code(const sw_error *error);
 
 /**
- * Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM. Never
- * blocks.
+ * Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM. Of those that may
+ * have been stored see ERRORS and Repeats on the first page. Never blocks.
  * \return 1 if so, else 0; 0 for NULL
  */
 int32_t sw_error_is_retryable(const sw_error *error);
@@ -1132,6 +1154,8 @@ int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
  * \retval SW_OK              it will, or, with 0, it will not
  * \retval SW_ERR_INVALID     commit is below 0, or when is another number
  * \retval SW_ERR_READONLY    the store was opened with SW_OPEN_READ_ONLY: it makes no commits
+ * \retval SW_ERR_CLOSED      the store was shut down or closed
+ * \retval SW_ERR_FORKED      the store was opened before a fork and this process is the child
  * Also what any call may answer: SHARED CODES.
  */
 int32_t sw_store_kill_at(sw_store *store, int64_t commit, int32_t when, sw_error **err);
@@ -1306,8 +1330,8 @@ typedef struct sw_submit_options {
   /** Bytes of idempotency_key, or SW_NTS. */
   size_t idempotency_key_len;
   /**
-   * Scope within which the key counts, to SW_KEY_BYTES_MAX bytes; absent is a scope of its own,
-   * which "" does not name.
+   * Scope within which the key counts, to SW_KEY_BYTES_MAX bytes; absent is the scope
+   * without a name, and empty is SW_ERR_INVALID.
    */
   const char *idempotency_scope;
   /** Bytes of idempotency_scope, or SW_NTS. */
@@ -1400,8 +1424,8 @@ int32_t sw_run_submit_many(sw_store *store, const char *items, size_t items_len,
  *
  * May block. Never waits for a writer. It shows what is committed; a submit with the same key that
  * answers SW_EXISTS is what makes it durable.
- * \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is a scope of its
- *                    own, which "" does not name
+ * \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is the scope
+ *                    without a name
  * \param idempotency_key,idempotency_key_len  as it was submitted
  * \param out_run_id  receives the run's id and its NUL
  * \retval SW_OK           the id is written
@@ -1649,8 +1673,8 @@ int32_t sw_run_history(sw_store *store, const char *run_id, size_t run_id_len,
  * - finished_from_ms, finished_to_ms: when it ended, as above; open runs are left out
  * - metadata: an object of up to SW_FILTER_METADATA_MAX strings, numbers, true, false or null:
  *   top-level members that the run's metadata has with equal values
- * - idempotency_scope, idempotency_key: as in sw_submit_options; a key without a scope means the
- *   scope ""
+ * - idempotency_scope, idempotency_key: as in sw_submit_options; a key without a scope is one of
+ *   the scope without a name, as with ""
  * - error_contains: to SW_KEY_BYTES_MAX bytes that the JSON text of its error, or of an open run's
  *   last_error, contains
  * - cancel_asked: true or false, as sw_run_get shows it
@@ -2300,7 +2324,7 @@ int32_t sw_run_fork(sw_store *store, const char *run_id, size_t run_id_len,
  * A lower limit takes no run from an attempt: no further one is claimed until there is room.
  *
  * May block, once for each 64 concurrency keys whose runs are held by attempts. Durable when it
- * returns. On SW_ERR_BUSY, SW_ERR_IO or SW_ERR_FULL the limits may hold already, and runs that
+ * returns. On SW_ERR_IO and SW_ERR_FULL, and what else may come of a commit, the limits may hold already, and runs that
  * they let in may not be claimable yet: call again.
  * \param queue,queue_len  name of the queue; absent is "default"
  * \param settings,settings_len  JSON object
@@ -2386,8 +2410,9 @@ void sw_watch_free(sw_watch *watch);
 int32_t sw_stop_new(sw_stop **out, sw_error **err);
 
 /**
- * Fires a stop: the waits that carry it end, and later ones end at once, with SW_NONE or
- * SW_TIMEOUT. There is no way back. Firing again does nothing.
+ * Fires a stop: the waits that carry it end, with SW_NONE or SW_TIMEOUT, and later ones do not wait: a claim
+ * takes nothing, the others look once, and answer SW_OK for what is there. There is no way back. Firing
+ * again does nothing.
  *
  * Never blocks. A signal handler may call it too.
  * \param stop  from sw_stop_new; NULL does nothing
@@ -2630,7 +2655,10 @@ void sw_attempt_free(sw_attempt *attempt);
  */
 #define SW_STEP_TRACK 1
 
-/** Flag of sw_step_options: the step undoes something and may begin on a run that was cancelled. */
+/**
+ * Flag of sw_step_options: the step undoes something and may begin on a run that was cancelled
+ * or timed out.
+ */
 #define SW_STEP_CLEANUP 2
 
 /** Options of sw_step_begin. Zero in a field is its default. */
@@ -2676,7 +2704,8 @@ typedef struct sw_step_options {
  * result is recorded once. SW_STEP_TRACK with max_tries 1 makes that at most once.
  *
  * May block. A replay writes nothing and waits for no writer. A begin that answers SW_OK writes
- * only with SW_STEP_TRACK, then durable when it returns, by the step's durability.
+ * only with SW_STEP_TRACK, or where a start was recorded before; so does the one that finds that the last
+ * start was interrupted, and SW_FAILED with it. Durable then when it returns, by the step's durability.
  * \param name,name_len    name of the step
  * \param input,input_len  JSON that must mean the same whenever the step is begun; absent is not
  *                         compared
@@ -2863,7 +2892,7 @@ int32_t sw_sleep(sw_attempt *attempt, const char *name, size_t name_len, int64_t
  * The answer has the place in waits, "ok" or "failed", and the payload, the child's result or error,
  * or null for a sleep: {"index":0,"outcome":"ok","value":true}.
  *
- * Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+ * Deadlines, of the whole and of sleeps, are fixed by the first call that has any, as for sw_signal_await; so are
  * occurrences counted.
  *
  * May block. Never waits for what is awaited. Durable when it returns.
@@ -2898,7 +2927,7 @@ int32_t sw_await_any(sw_attempt *attempt, const char *name, size_t name_len,
  * are taken in the commit that records the answer; a name that stands there twice takes two. The
  * answer replays.
  *
- * Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+ * Deadlines, of the whole and of sleeps, are fixed by the first call that has any, as for sw_signal_await; so are
  * occurrences counted. After a time-out, messages that came are kept for the next await.
  *
  * May block. Never waits for what is awaited. Durable when it returns.
@@ -2960,7 +2989,7 @@ int32_t sw_signal_send(sw_store *store, const char *run_id, size_t run_id_len,
  * Awaits the next message under a name. The message is taken by this await alone, in the commit
  * that records it; asked again by a later attempt, the same await answers the same message.
  *
- * The first call fixes the deadline; a time-out that later calls give is ignored. A message that was
+ * The first call that gives a time-out fixes the deadline; those of later calls are ignored. A message that was
  * sent at the deadline or before wins however late the run asks; a later one is kept for the next
  * await of the name.
  *
@@ -2996,7 +3025,8 @@ int32_t sw_signal_await(sw_attempt *attempt, const char *name, size_t name_len, 
  * parent's tree, and goes on when its parent ends; when its parent is cancelled or times out, so is
  * it.
  *
- * The first submit of a name in an attempt is its first occurrence, each further call the next.
+ * The first submit of a name in an attempt is its first occurrence, the call after one that answered SW_OK
+ * or SW_REPLAYED the next: after an error the same call means the same child.
  * Children count apart from steps.
  *
  * May block. Durable when it returns; so is what SW_REPLAYED confirms.
@@ -3007,7 +3037,8 @@ int32_t sw_signal_await(sw_attempt *attempt, const char *name, size_t name_len, 
  *                       budget; NULL for all defaults
  * \param out_run_id     receives the child's id and its NUL
  * \retval SW_OK               the child is submitted; its id is written
- * \retval SW_REPLAYED         it was submitted before; its id is written
+ * \retval SW_REPLAYED         it was submitted before, whatever workflow, args and options are given now;
+ *                             its id is written
  * \retval SW_ERR_INVALID      name or workflow is absent; a text, args or an option is out of its
  *                             form or range; a key or a budget, which a child cannot have; cap is
  *                             below SW_ID_CAP
@@ -3053,10 +3084,11 @@ int32_t sw_child_submit_many(sw_attempt *attempt, const char *items, size_t item
 /**
  * Awaits the end of a child of the attempt's run. The answer is recorded, and replays.
  *
- * The first call fixes the deadline; a time-out that later calls give is ignored. A child that ended
+ * The first call that gives a time-out fixes the deadline; those of later calls are ignored. A child that ended
  * at the deadline or before is answered however late the run asks.
  *
- * The first await of a child in an attempt is its first occurrence, as for sw_signal_await.
+ * The first await of a child in an attempt is its first occurrence, the call after one that answered SW_OK,
+ * SW_FAILED or SW_TIMEOUT the next. Its name among awaits is run_id.
  *
  * May block. Never waits for the child. Durable when it returns.
  * \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
@@ -3074,7 +3106,7 @@ int32_t sw_child_submit_many(sw_attempt *attempt, const char *items, size_t item
  * \retval SW_ERR_NOT_FOUND       no such run, or it is no child of this one
  * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
- * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
+ * \retval SW_ERR_NONDETERMINISM  this occurrence of run_id was recorded by another kind of await
  * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
  * Also what any writing call may answer: SHARED CODES.
  */
@@ -3482,8 +3514,10 @@ int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
  *
  * With a step, which sw_step_begin answered with SW_OK, or an attempt, the script is theirs: it fails with
  * SW_ERR_LEASE_LOST once another attempt took over, and has then done nothing. A script without a step
- * does not run on a run that was cancelled. One that ends the step or the attempt is done once through
- * its handle: repeated with the same bytes it answers as the first time. Any other is done each time.
+ * does not run on a run that was cancelled: nothing of it is stored, its end neither, and the attempt goes
+ * on until sw_attempt_complete, _fail or _release. One that ends the step or the attempt is done once
+ * through its handle: repeated with the same bytes it answers as the first time. Any other is done each
+ * time.
  *
  * Others who write wait for it, so it may take no longer than the store's busy_timeout_ms, once begun. No
  * lock outlives the call.

@@ -6,6 +6,7 @@ set -euo pipefail
 schema=${1#*sw_schema=}
 schema=${schema%%&*}
 url=${1/&sw_schema=$schema/}
+url=${url/&sw_pooler=transaction/}
 
 lock() {
     # Taken one by one they might wait for each other: it is all of them at once, or another try.

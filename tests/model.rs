@@ -63,6 +63,9 @@ mod support;
 mod waiting;
 #[path = "model/walks.rs"]
 mod walks;
+#[cfg(feature = "postgres")]
+#[path = "model/ways.rs"]
+mod ways;
 #[path = "model/whole.rs"]
 mod whole;
 #[path = "model/world.rs"]
@@ -170,22 +173,12 @@ fn whatever_is_called_in_which_order_the_model_knows_the_answer() {
 #[cfg(feature = "postgres")]
 #[test]
 fn the_server_answers_as_the_file_and_the_model_do() {
-    let Ok(url) = std::env::var("SW_POSTGRES_URL") else {
-        assert!(std::env::var("SW_REQUIRE_ALL").is_err(), "SW_POSTGRES_URL names no server");
-        println!("skipped: SW_POSTGRES_URL names no server, scripts/postgres.sh starts one");
-        return;
-    };
-    let sign = if url.contains('?') { '&' } else { '?' };
-    let mark = std::process::id();
-    let lay = |kind: &str| {
-        let schema = format!("sw_{mark}_{kind}_{{walk}}");
-        place::lay(&format!("{url}{sign}sw_schema={schema}&options=-csearch_path%3D{schema}"));
-    };
+    let Some(lay) = on_a_server() else { return };
     for (kind, rounds, steps) in ON_A_SERVER {
-        lay(kind);
+        lay(kind, "");
         walk(kind, (rounds, steps), &[]);
     }
-    lay("found");
+    lay("found", "");
     let is_of_files = |name: &str| ["crash", "backup", "graduate"].contains(&name);
     for (name, script) in &walks::found() {
         if script.deeds.iter().any(|deed| is_of_files(&deed.name)) {
@@ -193,6 +186,40 @@ fn the_server_answers_as_the_file_and_the_model_do() {
         }
         if let (_, Some(failure)) = walks::play(script, false) {
             panic!("{name}: {failure}");
+        }
+    }
+}
+
+/// What has walks lay their stores in schemas of a kind, with that behind their URL; `None` where no server is.
+#[cfg(feature = "postgres")]
+fn on_a_server() -> Option<impl Fn(&str, &str)> {
+    let Ok(url) = std::env::var("SW_POSTGRES_URL") else {
+        assert!(std::env::var("SW_REQUIRE_ALL").is_err(), "SW_POSTGRES_URL names no server");
+        println!("skipped: SW_POSTGRES_URL names no server, scripts/postgres.sh starts one");
+        return None;
+    };
+    let sign = if url.contains('?') { '&' } else { '?' };
+    let mark = std::process::id();
+    Some(move |kind: &str, more: &str| {
+        let schema = format!("sw_{mark}_{kind}_{{walk}}");
+        place::lay(&format!(
+            "{url}{sign}sw_schema={schema}&options=-csearch_path%3D{schema}{more}"
+        ));
+    })
+}
+
+/// A write goes by what is remembered, behind a lock with what is read ahead, row by row, or as behind a pooler:
+/// whichever, the same walk leaves the same rows.
+#[cfg(feature = "postgres")]
+#[test]
+fn the_server_is_left_the_same_by_each_way_to_write() {
+    let Some(lay) = on_a_server() else { return };
+    for (kind, seeds, steps) in [("plain", 2, 300), ("carrying", 1, 300), ("acts", 1, 300)] {
+        for seed in 101..101 + seeds {
+            ways::compare(kind, seed, steps, &|way| {
+                let name = way.rsplit('=').next().unwrap();
+                lay(&format!("{kind}_{name}"), &format!("&{way}"));
+            });
         }
     }
 }

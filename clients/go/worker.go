@@ -188,7 +188,9 @@ func (w *Worker) start(ctx context.Context) (*running, error) {
 		claimed: make(chan struct{}),
 	}
 	r.halted, r.halt = context.WithCancel(context.Background())
-	r.stopped, r.stopNow = context.WithCancel(r.halted)
+	// Below the caller's context, whose end is then known as soon as it is there: what is submitted after it is
+	// left alone.
+	r.stopped, r.stopNow = context.WithCancel(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.running != nil {
@@ -203,7 +205,7 @@ func (w *Worker) finish(r *running) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running, w.stops = nil, 0
-	r.halt() // and the timer of the grace time has nothing to end
+	r.haltNow() // and the timer of the grace time has nothing to end
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
@@ -266,7 +268,7 @@ func (r *running) stop(count int) {
 	case count == 0:
 		return
 	case count > 1 || r.worker.Grace < 0:
-		r.halt()
+		r.haltNow()
 		return
 	}
 	grace := r.worker.Grace
@@ -274,8 +276,14 @@ func (r *running) stop(count int) {
 		grace = 25 * time.Second
 	}
 	r.stopNow()
-	timer := time.AfterFunc(grace, r.halt)
+	timer := time.AfterFunc(grace, r.haltNow)
 	context.AfterFunc(r.halted, func() { timer.Stop() })
+}
+
+// haltNow ends what runs, and claiming with it.
+func (r *running) haltNow() {
+	r.stopNow()
+	r.halt()
 }
 
 // fail ends the run of the worker; that the store was closed is no error.
@@ -285,7 +293,7 @@ func (r *running) fail(err error) {
 	if code, _ := codeOf(err); r.err == nil && code != ErrClosed {
 		r.err = err
 	}
-	r.halt()
+	r.haltNow()
 }
 
 // all returns the attempts that are carried.

@@ -104,23 +104,33 @@ func TestAStopBeforeRunStopsIt(t *testing.T) {
 
 func nothingToDo(context.Context, *Attempt) (any, error) { return nil, nil }
 
-// A claim that is under way when the context ends may still be answered.
+// A claim that is under way when the worker is stopped may still be answered.
 func TestWhatWasClaimedWhileAStopCameIsGivenBack(t *testing.T) {
-	store, err := Open(filepath.Join(t.TempDir(), "a.db"), nil)
-	must(t, err)
-	defer store.Close()
+	stops := map[string]func(*Worker, context.CancelFunc){
+		"by Stop":                   func(w *Worker, _ context.CancelFunc) { w.Stop() },
+		"by the end of the context": func(_ *Worker, cancel context.CancelFunc) { cancel() },
+	}
+	for how, stop := range stops {
+		t.Run(how, func(t *testing.T) { claimedWhileStopped(t, stop) })
+	}
+}
+
+func claimedWhileStopped(t *testing.T, stop func(*Worker, context.CancelFunc)) {
+	store := file(t)
 	runID, _, err := store.Submit("w", nil, nil)
 	must(t, err)
 	worker := &Worker{Store: store, Workflows: map[string]Workflow{"w": func(context.Context, *Attempt) (any, error) {
 		t.Error("the workflow began")
 		return nil, nil
 	}}}
-	r, err := worker.start(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r, err := worker.start(ctx)
 	must(t, err)
 	r.places()
 	runs, err := r.look(1)
 	must(t, err)
-	worker.Stop()
+	stop(worker, cancel)
 	r.take(runs[0])
 	r.attempts.Wait()
 	must(t, worker.finish(r))

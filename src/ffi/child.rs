@@ -17,7 +17,8 @@ use crate::text::Text;
 /// parent's tree, and goes on when its parent ends; when its parent is cancelled or times out, so is
 /// it.
 ///
-/// The first submit of a name in an attempt is its first occurrence, each further call the next.
+/// The first submit of a name in an attempt is its first occurrence, the call after one that answered SW_OK
+/// or SW_REPLAYED the next: after an error the same call means the same child.
 /// Children count apart from steps.
 ///
 /// May block. Durable when it returns; so is what SW_REPLAYED confirms.
@@ -28,7 +29,8 @@ use crate::text::Text;
 ///                       budget; NULL for all defaults
 /// \param out_run_id     receives the child's id and its NUL
 /// \retval SW_OK               the child is submitted; its id is written
-/// \retval SW_REPLAYED         it was submitted before; its id is written
+/// \retval SW_REPLAYED         it was submitted before, whatever workflow, args and options are given now;
+///                             its id is written
 /// \retval SW_ERR_INVALID      name or workflow is absent; a text, args or an option is out of its
 ///                             form or range; a key or a budget, which a child cannot have; cap is
 ///                             below SW_ID_CAP
@@ -116,10 +118,11 @@ pub unsafe extern "C" fn sw_child_submit_many(
 
 /// Awaits the end of a child of the attempt's run. The answer is recorded, and replays.
 ///
-/// The first call fixes the deadline; a time-out that later calls give is ignored. A child that ended
+/// The first call that gives a time-out fixes the deadline; those of later calls are ignored. A child that ended
 /// at the deadline or before is answered however late the run asks.
 ///
-/// The first await of a child in an attempt is its first occurrence, as for sw_signal_await.
+/// The first await of a child in an attempt is its first occurrence, the call after one that answered SW_OK,
+/// SW_FAILED or SW_TIMEOUT the next. Its name among awaits is run_id.
 ///
 /// May block. Never waits for the child. Durable when it returns.
 /// \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
@@ -137,7 +140,7 @@ pub unsafe extern "C" fn sw_child_submit_many(
 /// \retval SW_ERR_NOT_FOUND       no such run, or it is no child of this one
 /// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
-/// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
+/// \retval SW_ERR_NONDETERMINISM  this occurrence of run_id was recorded by another kind of await
 /// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
 /// \codes writing
 #[unsafe(no_mangle)]

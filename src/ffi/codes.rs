@@ -20,7 +20,8 @@ pub const SW_REPLAYED: i32 = 3;
 /// The key matched: the id of what exists was returned and nothing was made.
 pub const SW_EXISTS: i32 = 4;
 
-/// Not ready: suspend the attempt, or ask again later.
+/// Not ready: suspend the attempt, or ask again later. Of sw_attempt_fail: the attempt has ended, and the run
+/// is tried again.
 pub const SW_SUSPEND: i32 = 5;
 
 /// A memoised failure, a failed child or a final failure. The call itself succeeded.
@@ -36,7 +37,7 @@ pub const SW_ERR_INVALID: i32 = -2;
 /// No such run, child, step, reservation, budget unit or schedule.
 pub const SW_ERR_NOT_FOUND: i32 = -3;
 
-/// A text or payload above its limit.
+/// A text or payload above its limit, or a statement of the host's that ran for too long.
 pub const SW_ERR_TOO_BIG: i32 = -5;
 
 /// An option, flag, file system or feature that this library does not serve.
@@ -51,10 +52,12 @@ pub const SW_ERR_FORKED: i32 = -8;
 /// Another copy of this library in this process holds the file.
 pub const SW_ERR_SECOND_COPY: i32 = -9;
 
-/// Another attempt took over, or the run has ended: stop work, results will be refused.
+/// The run was taken back when the lease lapsed, whether or not another attempt has it yet; or it, or this
+/// attempt, has ended: stop work, results will be refused.
 pub const SW_ERR_LEASE_LOST: i32 = -20;
 
-/// The run was cancelled. At the end of an attempt, that end was stored all the same.
+/// The run was cancelled or timed out. At the end of an attempt by sw_attempt_complete, _fail, _release or
+/// _suspend, that end was stored all the same.
 pub const SW_ERR_CANCELLED: i32 = -21;
 
 /// The code is another than the one that recorded: a step was begun with another input, an await as
@@ -87,7 +90,8 @@ pub const SW_ERR_SCHEMA_EDITED: i32 = -29;
 /// was taken back. Close it and open the other one. See sw_store_graduate.
 pub const SW_ERR_MOVED: i32 = -30;
 
-/// A lock was held by another process for the whole busy timeout. May be retried.
+/// A lock was held by another process for the whole busy timeout, or the store is being moved by
+/// sw_store_graduate. May be retried.
 pub const SW_ERR_BUSY: i32 = -40;
 
 /// Reading, writing, syncing or locking failed, or the process or the system has too few

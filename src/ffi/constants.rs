@@ -92,7 +92,8 @@ pub const SW_FAIL_TEXT: u32 = 2;
 /// answers SW_FAILED, with an error marked "interrupted". Costs one more commit.
 pub const SW_STEP_TRACK: u32 = 1;
 
-/// Flag of sw_step_options: the step undoes something and may begin on a run that was cancelled.
+/// Flag of sw_step_options: the step undoes something and may begin on a run that was cancelled
+/// or timed out.
 pub const SW_STEP_CLEANUP: u32 = 2;
 
 const _: () = {

@@ -21,17 +21,18 @@ pub unsafe extern "C" fn sw_error_code(error: *const sw_error) -> i32 {
     }
 }
 
-/// Returns the code of the layer below: SQLite's extended result code, or a negated errno. Never
-/// blocks.
-/// \return 0 when neither was involved, and for NULL
+/// Returns the code of the layer below an SW_ERR_IO or SW_ERR_CANNOT_OPEN: SQLite's extended result code, or
+/// a negated errno; of a server the state of SQL that it answered, five characters read as a number in base
+/// 36. Never blocks.
+/// \return 0 when none of them was involved, for all other codes, and for NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_engine_code(error: *const sw_error) -> i32 {
     // SAFETY: the only pointer is an argument, which the header binds.
     unsafe { quiet(0, |call| call.peek(error).map_or(0, |report| report.engine_code)) }
 }
 
-/// Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM. Never
-/// blocks.
+/// Tells whether the same call may succeed when repeated unchanged: BUSY, IO and NOMEM. Of those that may
+/// have been stored see ERRORS and Repeats on the first page. Never blocks.
 /// \return 1 if so, else 0; 0 for NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_error_is_retryable(error: *const sw_error) -> i32 {

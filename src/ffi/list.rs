@@ -35,8 +35,8 @@ use crate::text::Text;
 /// - finished_from_ms, finished_to_ms: when it ended, as above; open runs are left out
 /// - metadata: an object of up to SW_FILTER_METADATA_MAX strings, numbers, true, false or null:
 ///   top-level members that the run's metadata has with equal values
-/// - idempotency_scope, idempotency_key: as in sw_submit_options; a key without a scope means the
-///   scope ""
+/// - idempotency_scope, idempotency_key: as in sw_submit_options; a key without a scope is one of
+///   the scope without a name, as with ""
 /// - error_contains: to SW_KEY_BYTES_MAX bytes that the JSON text of its error, or of an open run's
 ///   last_error, contains
 /// - cancel_asked: true or false, as sw_run_get shows it

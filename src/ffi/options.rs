@@ -70,8 +70,8 @@ pub struct sw_submit_options {
     pub idempotency_key: *const c_char,
     /// Bytes of idempotency_key, or SW_NTS.
     pub idempotency_key_len: usize,
-    /// Scope within which the key counts, to SW_KEY_BYTES_MAX bytes; absent is a scope of its own,
-    /// which "" does not name.
+    /// Scope within which the key counts, to SW_KEY_BYTES_MAX bytes; absent is the scope
+    /// without a name, and empty is SW_ERR_INVALID.
     pub idempotency_scope: *const c_char,
     /// Bytes of idempotency_scope, or SW_NTS.
     pub idempotency_scope_len: usize,

@@ -18,7 +18,7 @@ use crate::domain::submit::QUEUE_DEFAULT;
 /// A lower limit takes no run from an attempt: no further one is claimed until there is room.
 ///
 /// May block, once for each 64 concurrency keys whose runs are held by attempts. Durable when it
-/// returns. On SW_ERR_BUSY, SW_ERR_IO or SW_ERR_FULL the limits may hold already, and runs that
+/// returns. On SW_ERR_IO and SW_ERR_FULL, and what else may come of a commit, the limits may hold already, and runs that
 /// they let in may not be claimable yet: call again.
 /// \param queue,queue_len  name of the queue; absent is "default"
 /// \param settings,settings_len  JSON object

@@ -194,8 +194,8 @@ pub unsafe extern "C" fn sw_run_submit_many(
 ///
 /// May block. Never waits for a writer. It shows what is committed; a submit with the same key that
 /// answers SW_EXISTS is what makes it durable.
-/// \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is a scope of its
-///                    own, which "" does not name
+/// \param idempotency_scope,idempotency_scope_len  as it was submitted; absent is the scope
+///                    without a name
 /// \param idempotency_key,idempotency_key_len  as it was submitted
 /// \param out_run_id  receives the run's id and its NUL
 /// \retval SW_OK           the id is written

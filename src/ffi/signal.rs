@@ -61,7 +61,7 @@ pub unsafe extern "C" fn sw_signal_send(
 /// Awaits the next message under a name. The message is taken by this await alone, in the commit
 /// that records it; asked again by a later attempt, the same await answers the same message.
 ///
-/// The first call fixes the deadline; a time-out that later calls give is ignored. A message that was
+/// The first call that gives a time-out fixes the deadline; those of later calls are ignored. A message that was
 /// sent at the deadline or before wins however late the run asks; a later one is kept for the next
 /// await of the name.
 ///

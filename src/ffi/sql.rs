@@ -123,8 +123,10 @@ pub unsafe extern "C" fn sw_query(
 ///
 /// With a step, which sw_step_begin answered with SW_OK, or an attempt, the script is theirs: it fails with
 /// SW_ERR_LEASE_LOST once another attempt took over, and has then done nothing. A script without a step
-/// does not run on a run that was cancelled. One that ends the step or the attempt is done once through
-/// its handle: repeated with the same bytes it answers as the first time. Any other is done each time.
+/// does not run on a run that was cancelled: nothing of it is stored, its end neither, and the attempt goes
+/// on until sw_attempt_complete, _fail or _release. One that ends the step or the attempt is done once
+/// through its handle: repeated with the same bytes it answers as the first time. Any other is done each
+/// time.
 ///
 /// Others who write wait for it, so it may take no longer than the store's busy_timeout_ms, once begun. No
 /// lock outlives the call.

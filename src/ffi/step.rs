@@ -79,7 +79,8 @@ impl Call {
 /// result is recorded once. SW_STEP_TRACK with max_tries 1 makes that at most once.
 ///
 /// May block. A replay writes nothing and waits for no writer. A begin that answers SW_OK writes
-/// only with SW_STEP_TRACK, then durable when it returns, by the step's durability.
+/// only with SW_STEP_TRACK, or where a start was recorded before; so does the one that finds that the last
+/// start was interrupted, and SW_FAILED with it. Durable then when it returns, by the step's durability.
 /// \param name,name_len    name of the step
 /// \param input,input_len  JSON that must mean the same whenever the step is begun; absent is not
 ///                         compared

@@ -35,8 +35,9 @@ pub unsafe extern "C" fn sw_stop_new(out: *mut *mut sw_stop, err: *mut *mut sw_e
     }
 }
 
-/// Fires a stop: the waits that carry it end, and later ones end at once, with SW_NONE or
-/// SW_TIMEOUT. There is no way back. Firing again does nothing.
+/// Fires a stop: the waits that carry it end, with SW_NONE or SW_TIMEOUT, and later ones do not wait: a claim
+/// takes nothing, the others look once, and answer SW_OK for what is there. There is no way back. Firing
+/// again does nothing.
 ///
 /// Never blocks. A signal handler may call it too.
 /// \param stop  from sw_stop_new; NULL does nothing

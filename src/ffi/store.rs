@@ -366,6 +366,8 @@ pub unsafe extern "C" fn sw_store_advance_clock(
 /// \retval SW_OK              it will, or, with 0, it will not
 /// \retval SW_ERR_INVALID     commit is below 0, or when is another number
 /// \retval SW_ERR_READONLY    the store was opened with SW_OPEN_READ_ONLY: it makes no commits
+/// \retval SW_ERR_CLOSED      the store was shut down or closed
+/// \retval SW_ERR_FORKED      the store was opened before a fork and this process is the child
 /// \codes any
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_store_kill_at(

@@ -96,7 +96,7 @@ pub unsafe extern "C" fn sw_sleep(
 /// The answer has the place in waits, "ok" or "failed", and the payload, the child's result or error,
 /// or null for a sleep: {"index":0,"outcome":"ok","value":true}.
 ///
-/// Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+/// Deadlines, of the whole and of sleeps, are fixed by the first call that has any, as for sw_signal_await; so are
 /// occurrences counted.
 ///
 /// May block. Never waits for what is awaited. Durable when it returns.
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn sw_await_any(
 /// are taken in the commit that records the answer; a name that stands there twice takes two. The
 /// answer replays.
 ///
-/// Deadlines, of the whole and of sleeps, are fixed by the first call, as for sw_signal_await; so are
+/// Deadlines, of the whole and of sleeps, are fixed by the first call that has any, as for sw_signal_await; so are
 /// occurrences counted. After a time-out, messages that came are kept for the next await.
 ///
 /// May block. Never waits for what is awaited. Durable when it returns.

@@ -100,7 +100,7 @@ impl Drive {
     pub fn fail_step(&mut self) -> Option<(Said, Said)> {
         let at = self.some_step()?;
         let error = if self.draws.below(6) == 0 { "\"e\"".into() } else { self.payload() };
-        let (is_terminal, after) = (self.draws.below(4) == 0, self.pick(&[0, 0, 2 * TICK_MS]));
+        let (is_terminal, after) = (self.draws.below(4) == 0, self.next_try(2 * TICK_MS));
         let HeldStep { core, model, attempt } = &mut self.steps[at];
         let held = self.held.get_mut(attempt).expect("a step has its attempt");
         self.log.push(format!("fail {} of attempt {attempt}: {is_terminal} {after}", model.name));
@@ -262,7 +262,7 @@ impl Drive {
     pub fn fail(&mut self) -> Option<(Said, Said)> {
         let id = self.some_attempt()?;
         let error = if self.draws.below(4) == 0 { "\"e\"".into() } else { self.payload() };
-        let (is_terminal, after) = (self.draws.below(4) == 0, self.pick(&[0, 0, 3 * TICK_MS]));
+        let (is_terminal, after) = (self.draws.below(4) == 0, self.next_try(3 * TICK_MS));
         let held = self.held.get_mut(&id).expect("it was drawn");
         self.log.push(format!("fail {id} of run {}: {is_terminal} {after}", held.model.run));
         let options = fail_options(is_terminal, after);

@@ -50,6 +50,8 @@ pub struct Drive {
     pub reserved: Vec<String>,
     /// Everything is drawn, also what older walks do not know.
     pub is_whole: bool,
+    /// Each failure says when the next try is, which a backoff on a server takes from the clock.
+    pub is_exact: bool,
     pub touched: Option<Key>,
     pub payloads: u64,
     /// Which first reasons were compared, and how often.
@@ -119,6 +121,7 @@ impl Drive {
             kept: Vec::new(),
             reserved: Vec::new(),
             is_whole: false,
+            is_exact: false,
             touched: None,
             payloads: 0,
             explained: BTreeMap::new(),
@@ -458,6 +461,12 @@ impl Drive {
             pairs.push((core, model));
         }
         pairs.iter().find(|(core, model)| core != model).or(pairs.last()).cloned()
+    }
+
+    /// After how long a failure wants the next try: 0 is a backoff.
+    pub fn next_try(&mut self, named: i64) -> i64 {
+        let drawn = self.pick(&[0, 0, named]);
+        if drawn == 0 && self.is_exact { TICK_MS / 2 } else { drawn }
     }
 
     pub fn some_filter(&mut self) -> Filter {

@@ -1,19 +1,40 @@
 //! A pooler between a store and its server.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
 use smolwf::handles::attempt::Attempt;
-use smolwf::handles::store::Store;
+use smolwf::handles::store::{Store, StoreOptions};
 
-use crate::server::{Server, script};
+use crate::server::{Server, run_at, script};
+use crate::workload::Day;
 
 const UNSUPPORTED: i32 = -6;
 const CLOSED: i32 = -7;
+const SIGABRT: i32 = 6;
+
+/// Days that are lived at the same time behind one pooler.
+const LANES: usize = 4;
+
+/// What another one who uses the pool may have left in a session.
+const LEFT_BEHIND: &str = "
+SET search_path = nowhere; SET bytea_output = escape; SET datestyle = 'SQL, DMY'; SET timezone = 'Asia/Tokyo';
+SET extra_float_digits = -10; SET default_transaction_isolation = serializable; SET synchronous_commit = off;
+SET statement_timeout = 500";
+
+/// Divides by zero unless nothing of ours stays in a session.
+const IS_LEFT_AS_IT_WAS: &str = "
+SELECT 1 / (current_setting('enable_seqscan') = 'on' AND current_setting('search_path') <> 'pg_catalog'
+    AND NOT EXISTS (SELECT FROM pg_prepared_statements) AND NOT EXISTS (SELECT FROM pg_listening_channels())
+    AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()))::integer";
+
+/// The URL of a store whose claim is held by a process that is about to die.
+const DIES_AT: &str = "SW_TEST_DIES_AT";
 
 /// `scripts/pgbouncer.sh`, until it goes.
 struct Pooler {
@@ -91,4 +112,65 @@ fn a_pooler_that_gives_sessions_is_worked_through() {
     assert_eq!(attempt.complete(None).err().map(|error| error.code()), Some(CLOSED));
     again.complete(None).unwrap();
     there.close();
+}
+
+#[test]
+fn a_pooler_that_shares_sessions_is_worked_through_where_the_url_says_so() {
+    let Some(server) = Server::alone() else { return };
+    let schema = format!("sw_test_shared_{}", std::process::id());
+    let Some(pooler) = Pooler::start(&server, "transaction", 6) else { return };
+    let psql = server.plain_url(&pooler.folder);
+    assert!(run_at(&psql, LEFT_BEHIND));
+    let url = format!("{}&sw_pooler=transaction", server.url(&schema, Some(&pooler.folder)));
+    server.open(&url, 10_000).unwrap().init().unwrap();
+    let judge = server.open(&server.url(&schema, None), 10_000).unwrap();
+    std::thread::scope(|scope| {
+        for lane in 0..LANES {
+            let (server, judge, url) = (&server, &judge, &url);
+            scope.spawn(move || {
+                // Handles of one URL share what a process knows.
+                let store =
+                    server.open(&format!("{url}&application_name=l{lane}"), 10_000).unwrap();
+                let day = Day::on(&format!("lane{lane}"), &|| {});
+                day.live(&store);
+                store.close();
+                day.judge(judge);
+                assert!(day.failed.borrow().is_empty(), "{:?}", day.failed);
+            });
+        }
+    });
+    assert_eq!(judge.check().unwrap(), r#"{"ok":true,"faults":[]}"#);
+    for _ in 0..12 {
+        assert!(run_at(&psql, &format!("SET statement_timeout = 0; {IS_LEFT_AS_IT_WAS}")));
+    }
+    judge.close();
+}
+
+/// A session that is another one's next is no sign that an owner lives: its pooler lets go of the one that a
+/// dead process was in the midst of.
+#[test]
+fn a_worker_that_dies_behind_a_pooler_frees_its_runs_at_once() {
+    if let Ok(url) = std::env::var(DIES_AT) {
+        let options = StoreOptions { create: true, ..StoreOptions::default() };
+        let store = Store::open(std::path::Path::new(&url), &options).unwrap();
+        claim(&store).expect("a run");
+        std::process::abort();
+    }
+    let Some(server) = Server::alone() else { return };
+    let schema = format!("sw_test_dies_{}", std::process::id());
+    let Some(pooler) = Pooler::start(&server, "transaction", 6) else { return };
+    let url = format!("{}&sw_pooler=transaction", server.url(&schema, Some(&pooler.folder)));
+    let store = server.open(&url, 10_000).unwrap();
+    store.init().unwrap();
+    store.submit(Submit { workflow: "w".into(), ..Submit::default() }).unwrap();
+    let died = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "pooler::a_worker_that_dies_behind_a_pooler_frees_its_runs_at_once"])
+        .env(DIES_AT, format!("{url}&application_name=dies"))
+        .output()
+        .unwrap();
+    assert_eq!(died.status.signal(), Some(SIGABRT), "{died:?}");
+    let waits = Claim { lease_ms: u32::MAX, wait_ms: 30_000, ..Claim::default() };
+    let again = store.claim(waits).unwrap().expect("the dead one's run");
+    again.complete(None).unwrap();
+    store.close();
 }

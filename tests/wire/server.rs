@@ -15,6 +15,13 @@ pub fn script(name: &str) -> Command {
     Command::new(format!("{}/scripts/{name}", env!("CARGO_MANIFEST_DIR")))
 }
 
+/// Runs a statement by a URL of libpq; `false` where it failed.
+pub fn run_at(url: &str, sql: &str) -> bool {
+    let programs = std::env::var("SW_POSTGRES_PROGRAMS").unwrap();
+    let psql = Command::new(format!("{programs}/psql")).args(["-qAtX", url, "-c", sql]).output();
+    psql.unwrap().status.success()
+}
+
 pub enum Turn {
     Shared { _peace: RwLockReadGuard<'static, ()> },
     Alone { _peace: RwLockWriteGuard<'static, ()> },
@@ -58,6 +65,11 @@ impl Server {
         format!("{url}&sw_schema={schema}")
     }
 
+    /// What psql takes, by a socket in another folder.
+    pub fn plain_url(&self, by: &std::path::Path) -> String {
+        self.url.replace(&self.room.display().to_string(), by.to_str().unwrap())
+    }
+
     /// Opens a store whose calls wait so long.
     pub fn open(
         &self,
@@ -70,10 +82,7 @@ impl Server {
 
     /// Runs statements as its administrator.
     pub fn run(&self, sql: &str) -> bool {
-        let programs = std::env::var("SW_POSTGRES_PROGRAMS").unwrap();
-        let psql =
-            Command::new(format!("{programs}/psql")).args(["-qAtX", &self.url, "-c", sql]).output();
-        psql.unwrap().status.success()
+        run_at(&self.url, sql)
     }
 
     /// Begins to run lines as its administrator, and hands out what they answer.

@@ -72,6 +72,8 @@ export class Calls {
   #leave: NodeJS.Timeout | undefined;
   /** Called when the store turns out to be unable to go on. */
   onFatal: ((error: SmolwfError) => void) | undefined;
+  /** Resolves when no claim of the worker is under way, which would take what is given back. */
+  whenClaimed: (() => Promise<void>) | undefined;
 
   constructor(library: Library, store: Handle, attempt: Handle, facts: () => RunFacts) {
     this.#library = library;

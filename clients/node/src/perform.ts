@@ -115,7 +115,7 @@ async function ended(attempt: Attempt, came: Came | undefined): Promise<Outcome>
 async function end(attempt: Attempt, came: Came | undefined): Promise<Outcome> {
   const { calls } = attempt;
   if (calls.fatal) throw calls.fatal;
-  if (calls.stopped || !came) return giveBack(attempt, 0, calls.stopped?.message ?? "stopped");
+  if (calls.stopped || !came) return giveBackStopped(attempt, calls.stopped?.message ?? "stopped");
   if (calls.refusal) {
     return fail(attempt, calls.refusal, { terminal: calls.refusal instanceof ConflictError });
   }
@@ -207,6 +207,12 @@ async function fail(attempt: Attempt, thrown: unknown, how?: FailedHow): Promise
   return { state: "retrying", error };
 }
 
+/** The worker ends the attempt: told at once, its run is given back when nothing of the worker's takes it. */
+async function giveBackStopped(attempt: Attempt, reason: string): Promise<Outcome> {
+  await attempt.calls.whenClaimed?.();
+  return giveBack(attempt, 0, reason);
+}
+
 async function giveBack(attempt: Attempt, delayMs: number, reason: string): Promise<Outcome> {
   await attempt.release(delayMs);
   return released(attempt, reason);
@@ -244,7 +250,7 @@ async function stopped(attempt: Attempt): Promise<Outcome> {
 /** An end that was refused for no reason that we know fails the run, so that it is not for ever. */
 async function endedSomehow(attempt: Attempt, error: unknown): Promise<Outcome> {
   const reason = messageOf(error);
-  if (attempt.calls.stopped) return giveBack(attempt, 0, reason);
+  if (attempt.calls.stopped) return giveBackStopped(attempt, reason);
   return await fail(attempt, error).catch(() => giveBack(attempt, GIVE_BACK_MS, reason));
 }
 

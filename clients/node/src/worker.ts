@@ -39,7 +39,7 @@ export interface WorkOptions extends TellOptions {
 }
 
 const GRACE_MS = 25_000;
-/** How long what is to end may have to wait for a claim that is under way. */
+/** How long what is given back may have to wait for a claim that is under way. */
 const CLAIM_MS = 1_000;
 
 /** A process that dies frees its runs at once; a thread that is terminated leaves no trace. */
@@ -131,13 +131,12 @@ export class Worker implements AsyncDisposable {
     this.#endedBy ??= reason;
     this.#claiming.abort(reason);
     clearTimeout(this.#grace);
-    void this.#tellToEnd(this.#endedBy);
+    for (const attempt of this.#running) attempt.calls.stop(this.#endedBy);
   }
 
   /** A claim under way may still look once: what is given back must not fall to it. */
-  async #tellToEnd(reason: Error): Promise<void> {
+  async #claimed(): Promise<void> {
     await Promise.race([this.#underWay, pause(CLAIM_MS, undefined, { ref: false })]);
-    for (const attempt of this.#running) attempt.calls.stop(reason);
   }
 
   /** The store cannot go on. */
@@ -187,6 +186,7 @@ export class Worker implements AsyncDisposable {
   async #perform(attempt: Attempt): Promise<void> {
     const { calls } = attempt;
     calls.onFatal = (error) => this.#fail(error);
+    calls.whenClaimed = () => this.#claimed();
     if (this.#endedBy) calls.stop(this.#endedBy);
     const entry = this.#workflows.get(attempt.workflow);
     try {

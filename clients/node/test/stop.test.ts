@@ -85,6 +85,7 @@ test("a run that a stop gives back is not taken by a claim that was under way", 
   const heeds = workflow("heeds", async (attempt) => {
     begin();
     await told(attempt);
+    events.push("told to end");
   });
   const claimFirst = store.runs.claimFirst.bind(store.runs);
   let claims = 0;
@@ -106,7 +107,7 @@ test("a run that a stop gives back is not taken by a claim that was under way", 
   }
   way.begin();
   await Promise.all(stopped);
-  assert.deepEqual(events, ["claimed", "the claim looks once more", "released"]);
+  assert.deepEqual(events, ["claimed", "told to end", "the claim looks once more", "released"]);
   const { state, attempts, tries } = await store.runs.get(runId);
   assert.deepEqual([state, attempts, tries], ["pending", 1, 0]);
 });

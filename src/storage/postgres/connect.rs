@@ -43,6 +43,26 @@ SET tcp_keepalives_interval = 1;
 SET tcp_keepalives_count = 3;
 SET tcp_user_timeout = 5000";
 
+/// The same, of one transaction, behind a pooler, where sessions are others' as well; and what it is to wait for
+/// at its commit, where the role would not.
+const LOCAL_SETTINGS: &str = "
+SELECT set_config('search_path', 'pg_catalog', true), set_config('enable_seqscan', 'off', true),
+    set_config('jit', 'off', true), set_config('standard_conforming_strings', 'on', true),
+    set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true),
+    set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true),
+    set_config('statement_timeout', '0', true),
+    set_config('idle_in_transaction_session_timeout', '10s', true),
+    CASE WHEN current_setting('synchronous_commit') = 'off'
+        THEN set_config('synchronous_commit', 'on', true) END";
+
+/// Begins a transaction that stays open, by which a session is kept behind a pooler. It has no snapshot and no
+/// number between its statements, so that it holds up nobody.
+const KEEP_SESSION: &str = "
+BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL search_path = pg_catalog;
+SELECT set_config(name, '0', true) FROM pg_catalog.pg_settings
+    WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
+
 const FACTS: &str = "
 SELECT current_setting('server_encoding'), current_setting('fsync'),
     current_setting('synchronous_commit'), pg_is_in_recovery(),
@@ -93,6 +113,10 @@ pub(super) struct Connection {
     /// URL would have it.
     host_path: String,
     pub(super) hangar: Hangar,
+    /// A pooler gives each transaction a session of its choice.
+    is_pooled: bool,
+    /// It is kept by a transaction that stays open.
+    is_kept: bool,
     /// What went wrong first in the transaction that is open.
     pub(super) fault: Option<Fault>,
     /// The number of the last transaction that was locked.
@@ -114,6 +138,11 @@ impl Connection {
     ) -> Result<Connection> {
         let mut conn = Connection::bare(place, common, timeout)?;
         let session = conn.meet_session()?;
+        if place.is_pooled {
+            conn.learn_facts()?;
+            conn.learn_time()?;
+            return Ok(conn);
+        }
         if session != conn.link.process() && !common.is_by_good_pooler.load(Ordering::Relaxed) {
             conn.refuse_shared(session, Connection::bare(place, common, timeout)?)?;
             common.is_by_good_pooler.store(true, Ordering::Relaxed);
@@ -136,7 +165,9 @@ impl Connection {
             facts: Facts { is_without_fsync: false, is_standby: false, started_us: 0 },
             session: Session::default(),
             host_path: String::new(),
-            hangar: Hangar::default(),
+            hangar: Hangar::new(place.is_pooled),
+            is_pooled: place.is_pooled,
+            is_kept: false,
             fault: None,
             transaction: 0,
             is_flushed: false,
@@ -188,6 +219,15 @@ impl Connection {
         })
     }
 
+    /// Keeps the session of the server that it has, whatever is between.
+    pub(super) fn keep_session(&mut self) -> Result<()> {
+        if self.is_pooled {
+            self.command(KEEP_SESSION)?;
+            self.is_kept = true;
+        }
+        Ok(())
+    }
+
     fn learn_facts(&mut self) -> Result<()> {
         let answer = self.run(FACTS, &[])?;
         let row = Row::new(&answer, 0);
@@ -202,7 +242,7 @@ impl Connection {
             is_standby: row.get(3)?,
             started_us: row.get(4)?,
         };
-        if row.text(2)? == Some("off") {
+        if !self.is_pooled && row.text(2)? == Some("off") {
             self.command("SET synchronous_commit = on")?;
         }
         Ok(())
@@ -367,8 +407,18 @@ impl Connection {
     /// Puts a statement with those before it, however many they are.
     pub(super) fn put_whole(&mut self, sql: &str, params: &[&dyn Param]) -> Result<()> {
         let params = sent(params).map_err(|fault| self.failed(&fault))?;
+        let is_first = self.is_pooled
+            && self.hangar.len() == 0
+            && (self.hangar.is_airborne() || self.link.is_idle());
+        let is_begin = sql.starts_with("BEGIN");
+        if is_first && !is_begin {
+            self.hangar.put_set(LOCAL_SETTINGS);
+        }
         let schema = &self.schema;
         self.hangar.put(sql, params, |sql| sql.replace("$schema", schema));
+        if is_first && is_begin {
+            self.hangar.put_set(LOCAL_SETTINGS);
+        }
         Ok(())
     }
 
@@ -432,7 +482,11 @@ impl Connection {
     pub(super) fn is_good(&self) -> bool {
         // What a panic has left waiting is nobody's.
         let is_settled = !self.is_whole && self.hangar.is_settled();
-        self.link.is_up() && is_settled && (self.hangar.is_airborne() || self.link.is_idle())
+        let is_free = match self.is_kept {
+            true => self.fault.is_none(),
+            false => self.hangar.is_airborne() || self.link.is_idle(),
+        };
+        self.link.is_up() && is_settled && is_free
     }
 
     pub(super) fn failed(&mut self, fault: &Fault) -> Error {

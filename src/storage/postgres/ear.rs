@@ -16,6 +16,9 @@ use crate::lock::Unpoisoned;
 /// How long a lost connection is left alone before the next try.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
+/// How often everything is rung where nothing is heard: who waits looks then.
+const RING_EVERY: Duration = Duration::from_millis(500);
+
 /// How long it may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -59,6 +62,8 @@ struct State {
     /// Those of them whose locks a connection before this one had not given up yet, and when that was seen.
     lacking: Vec<Mark>,
     held: Option<Instant>,
+    /// When everything was rung last, where nothing is heard.
+    rung: Option<Instant>,
 }
 
 impl Ear {
@@ -76,6 +81,10 @@ impl Ear {
     pub(super) fn listen(&self, bells: &Bells) -> bool {
         // Whoever finds another listening is told by the same bells.
         let Ok(mut state) = self.state.try_lock() else { return true };
+        if self.place.is_pooled {
+            state.ring_now_and_then(bells);
+            return true;
+        }
         if self.connected(&mut state, bells).is_err() {
             return false;
         }
@@ -90,7 +99,7 @@ impl Ear {
     /// Returns why nothing of others is heard, if that is so.
     pub(super) fn check(&self, bells: &Bells) -> Result<()> {
         let mut state = self.state();
-        if self.connected(&mut state, bells)?.facts().is_standby {
+        if !self.place.is_pooled && self.connected(&mut state, bells)?.facts().is_standby {
             let why = "a standby tells nobody of changes: look now and then, or open the primary";
             return Err(Error::Unsupported(why.into()));
         }
@@ -110,7 +119,8 @@ impl Ear {
             }
             state.tried = Some(Instant::now());
             let mut conn = Connection::again(&self.place, &self.common, CONNECT_WITHIN)?;
-            if !conn.facts().is_standby {
+            conn.keep_session()?;
+            if !self.place.is_pooled && !conn.facts().is_standby {
                 conn.command("LISTEN $schema")?;
             }
             (state.lacking, state.held) = (state.owners.clone(), None);
@@ -167,6 +177,13 @@ impl Ear {
 }
 
 impl State {
+    fn ring_now_and_then(&mut self, bells: &Bells) {
+        if self.rung.is_none_or(|at| at.elapsed() >= RING_EVERY) {
+            self.rung = Some(Instant::now());
+            bells.ring_all();
+        }
+    }
+
     /// Asks the connection something; one that came to nothing by that is let go.
     fn asked<T>(
         &mut self,

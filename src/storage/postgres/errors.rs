@@ -78,7 +78,7 @@ pub(super) fn map(fault: &Fault) -> Error {
 pub(super) fn pooled() -> Error {
     Error::Unsupported(
         "a pooler gives each transaction another session of the server, as PgBouncer does in transaction mode: \
-         connect to the server itself, or to a pool in session mode"
+         say so by sw_pooler=transaction in the URL, connect to the server itself, or to a pool in session mode"
             .into(),
     )
 }

@@ -30,6 +30,20 @@ pub(super) enum Leg {
         /// It changes rows.
         is_write: bool,
     },
+    /// A statement runs that no session keeps.
+    RunText {
+        /// As the server gets it.
+        text: String,
+        /// What it is given.
+        params: Vec<Option<CString>>,
+        /// It changes rows.
+        is_write: bool,
+    },
+    /// A statement runs for what follows, whose answer is of no interest.
+    Set {
+        /// As the server gets it.
+        text: &'static str,
+    },
     /// What stands before it is done, or failed, by itself.
     Sync,
 }
@@ -64,6 +78,8 @@ pub(super) struct Hangar {
     /// Sent, of no interest to anybody.
     airborne: Option<Vec<Leg>>,
     prepared: HashMap<String, CString>,
+    /// The next transaction is another session's, which keeps no statements for this one.
+    is_pooled: bool,
     /// How many statements were ever prepared.
     named: usize,
     bytes: usize,
@@ -75,7 +91,27 @@ pub(super) struct Hangar {
     writes: u64,
 }
 
+impl Leg {
+    /// Returns whether it is a statement that is waited for, and whether that changes rows.
+    fn runs(&self) -> Option<bool> {
+        match self {
+            Leg::Run { is_write, .. } | Leg::RunText { is_write, .. } => Some(*is_write),
+            Leg::Prepare { .. } | Leg::Set { .. } | Leg::Sync => None,
+        }
+    }
+}
+
 impl Hangar {
+    /// Makes one for a connection, which a pooler may give another session for each transaction.
+    pub(super) fn new(is_pooled: bool) -> Hangar {
+        Hangar { is_pooled, ..Hangar::default() }
+    }
+
+    /// Puts a statement whose answer is of no interest.
+    pub(super) fn put_set(&mut self, text: &'static str) {
+        self.waiting.push(Leg::Set { text });
+    }
+
     /// Puts a statement behind those that wait; `text` makes what the server gets of it.
     pub(super) fn put(
         &mut self,
@@ -83,12 +119,15 @@ impl Hangar {
         params: Vec<Option<CString>>,
         text: impl FnOnce(&str) -> String,
     ) {
+        self.bytes += params.iter().flatten().map(|param| param.as_bytes().len()).sum::<usize>();
+        let is_write = !sql.trim_start().starts_with("SELECT");
+        if self.is_pooled {
+            return self.waiting.push(Leg::RunText { text: text(sql), params, is_write });
+        }
         let name = match self.prepared.get(sql) {
             Some(name) => name.clone(),
             None => self.prepare(sql, text(sql)),
         };
-        self.bytes += params.iter().flatten().map(|param| param.as_bytes().len()).sum::<usize>();
-        let is_write = !sql.trim_start().starts_with("SELECT");
         self.waiting.push(Leg::Run { name, params, is_write });
     }
 
@@ -127,7 +166,7 @@ impl Hangar {
 
     /// Returns how many answers those that wait will have.
     pub(super) fn runs(&self) -> usize {
-        self.waiting.iter().filter(|leg| matches!(leg, Leg::Run { .. })).count()
+        self.waiting.iter().filter_map(Leg::runs).count()
     }
 
     /// Returns where those that wait end.
@@ -233,6 +272,8 @@ impl Hangar {
         legs.iter().try_for_each(|leg| match leg {
             Leg::Prepare { name, text, .. } => link.send_prepare(name, text),
             Leg::Run { name, params, .. } => link.send_prepared(name, params),
+            Leg::RunText { text, params, .. } => link.send_text(text, params),
+            Leg::Set { text } => link.send_text(text, &[]),
             Leg::Sync => link.send_sync(),
         })
     }
@@ -249,15 +290,15 @@ impl Hangar {
 }
 
 fn writes(legs: &[Leg]) -> u64 {
-    legs.iter().filter(|leg| matches!(leg, Leg::Run { is_write: true, .. })).count() as u64
+    legs.iter().filter_map(Leg::runs).filter(|is_write| *is_write).count() as u64
 }
 
 /// Takes the answers of what was sent, until one says that the connection is gone.
 fn receive(link: &mut Link, legs: &[Leg], flown: &mut Flown) {
     for leg in legs {
         let answer = match leg {
-            Leg::Prepare { .. } => link.receive().map(|_| None),
-            Leg::Run { .. } => link.receive().map(Some),
+            Leg::Prepare { .. } | Leg::Set { .. } => link.receive().map(|_| None),
+            Leg::Run { .. } | Leg::RunText { .. } => link.receive().map(Some),
             Leg::Sync => link.receive_sync().map(|()| None),
         };
         match answer {
@@ -281,7 +322,7 @@ fn place(legs: &[Leg], at: usize) -> usize {
         if runs == at {
             return place;
         }
-        runs += usize::from(matches!(leg, Leg::Run { .. }));
+        runs += usize::from(leg.runs().is_some());
     }
     legs.len()
 }

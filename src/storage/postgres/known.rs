@@ -8,6 +8,17 @@ use std::collections::HashMap;
 use crate::domain::port::{Fence, LaneKey, RunKey, Standing, Task, TaskState};
 use crate::id::Id;
 
+/// What a transaction takes to be so without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Nothing: it asks, and waits for the answer.
+    Nothing,
+    /// That what it records is new. A guard undoes it all where it is not.
+    New,
+    /// That, and that attempts hold what they held when they wrote last. It asks nothing at all.
+    Everything,
+}
+
 /// A task that an attempt holds.
 #[derive(Debug, Clone)]
 pub(super) struct Held {

@@ -98,6 +98,7 @@ functions! {
     PQexitPipelineMode: fn(*mut PgConn) -> c_int;
     PQsendPrepare: fn(*mut PgConn, *const c_char, *const c_char, c_int, *const c_uint) -> c_int;
     PQsendQueryPrepared: fn(*mut PgConn, *const c_char, c_int, *const *const c_char, *const c_int, *const c_int, c_int) -> c_int;
+    PQsendQueryParams: fn(*mut PgConn, *const c_char, c_int, *const c_uint, *const *const c_char, *const c_int, *const c_int, c_int) -> c_int;
     PQpipelineSync: fn(*mut PgConn) -> c_int;
     PQgetResult: fn(*mut PgConn) -> *mut PgResult;
     PQresultStatus: fn(*const PgResult) -> c_int;
@@ -351,6 +352,30 @@ impl Link {
                 self.conn.as_ptr(),
                 name.as_ptr(),
                 count(params),
+                values.as_ptr(),
+                ptr::null(),
+                ptr::null(),
+                0,
+            )
+        };
+        self.done(is_done)
+    }
+
+    /// Sends a statement that no session keeps.
+    pub(super) fn send_text(
+        &mut self,
+        text: &str,
+        params: &[Option<CString>],
+    ) -> std::result::Result<(), Fault> {
+        let text = CString::new(text).unwrap_or_default();
+        let values = values(params);
+        // SAFETY: the connection is there; the text and the values stand until the call returns.
+        let is_done = unsafe {
+            (self.pq.PQsendQueryParams)(
+                self.conn.as_ptr(),
+                text.as_ptr(),
+                count(params),
+                ptr::null(),
                 values.as_ptr(),
                 ptr::null(),
                 ptr::null(),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::tx::{Trust, Tx};
+use super::known::Trust;
+use super::tx::Tx;
 use super::value::Param;
 use crate::domain::Backoff;
 use crate::domain::port::{

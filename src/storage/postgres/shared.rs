@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::bells::Bells;
 use super::ear::Ear;
-use super::known::{Held, Tasks};
+use super::known::{Held, Tasks, Trust};
 use super::memory::Common;
 use super::url::Place;
 use crate::domain::port::{Fence, RunKey};
@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) bells: Bells,
     pub(super) ear: Ear,
     pub(super) tally: Tally,
+    /// How much writes take to be so, at most.
+    pub(super) trust: Trust,
     /// The number that is locked by whoever writes.
     pub(super) lock: i64,
     death: Mutex<Option<Death>>,
@@ -51,6 +53,7 @@ pub(super) fn of(url: &str, place: &Place) -> Result<Arc<Shared>> {
         common,
         bells: Bells::new()?,
         tally: Tally::default(),
+        trust: place.trust,
         lock: i64::from_le_bytes(lock),
         death: Mutex::default(),
         held: Mutex::default(),

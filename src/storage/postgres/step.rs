@@ -1,7 +1,8 @@
 //! Rows of steps.
 
+use super::known::Trust;
 use super::records::{Guard, Record, record_new};
-use super::tx::{Trust, Tx};
+use super::tx::Tx;
 use super::value::{Param, Row};
 use crate::domain::port::{
     Recorded, RunKey, StepFacts, StepKind, StepPort, StepRow, StepState, StepView,

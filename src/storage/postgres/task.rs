@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use super::known::Trust;
 use super::known::{Ending, Held};
 use super::records::Guard;
-use super::tx::{Trust, Tx};
+use super::tx::Tx;
 use super::value::{Many, Param, Row};
 use crate::domain::port::{
     Fence, GatePlace, Hold, LaneKey, NewLease, RunKey, Taken, Task, TaskPort, TaskState, Woken,

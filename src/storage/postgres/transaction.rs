@@ -48,6 +48,9 @@ SELECT CASE
     THEN pg_logical_emit_message(true, '', '')
 END";
 
+/// Whatever the role would have a transaction be.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
 /// What a commit came to.
 pub(super) enum Ended {
     /// It is stored, as safe as was asked.
@@ -66,7 +69,7 @@ impl Connection {
         (number, patience, is_power): (i64, Duration, bool),
         ask: impl FnOnce(&mut Connection) -> Result<()>,
     ) -> Result<Vec<Answer>> {
-        self.begin("BEGIN")?;
+        self.begin(BEGIN)?;
         // However much is asked.
         self.is_whole = true;
         let put = self.put(LOCK, &[&number, &in_ms(patience), &is_power]);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::connect::Connection;
 use super::flight::Mark;
-use super::known::Known;
+use super::known::{Known, Trust};
 use super::pq::Answer;
 use super::records::{self, Guard, Record};
 use super::value::{Param, Row};
@@ -14,17 +14,6 @@ use crate::domain::news::News;
 use crate::domain::port::{Port, RunKey};
 use crate::error::{Error, Result};
 use crate::id::Id;
-
-/// What a transaction takes to be so without asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// Nothing: it asks, and waits for the answer.
-    Nothing,
-    /// That what it records is new. A guard undoes it all where it is not.
-    New,
-    /// That, and that attempts hold what they held when they wrote last. It asks nothing at all.
-    Everything,
-}
 
 /// A transaction that is open on a connection.
 pub struct Tx<'conn> {

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 
+use super::known::Trust;
 use crate::error::{Error, Result};
 
 /// The schema of a store whose URL names none.
@@ -21,6 +22,10 @@ pub(super) struct Place {
     url: CString,
     /// Name of the schema, of characters that need no escape.
     pub(super) schema: String,
+    /// How much writes take to be so, at most.
+    pub(super) trust: Trust,
+    /// A pooler is between that gives each transaction a session of its choice.
+    pub(super) is_pooled: bool,
     /// The URL without what is secret in it.
     pub(super) shown: String,
     secrets: Vec<String>,
@@ -31,14 +36,14 @@ impl Place {
     pub(super) fn read(url: &str) -> Result<Place> {
         let (start, query) = parted(url);
         let (start_shown, mut secrets) = without_password(start);
-        let mut schema = SCHEMA_DEFAULT.to_owned();
+        let mut own = Own::default();
         let (mut sent, mut shown) = (Vec::new(), Vec::new());
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').ok_or_else(torn)?;
             // The server's library reads percent signs in names, too.
             let name = decoded(name).ok_or_else(torn)?;
             if name.starts_with("sw_") {
-                schema = own(&name, value)?;
+                own.read(&name, value)?;
                 continue;
             }
             sent.push(part);
@@ -48,16 +53,18 @@ impl Place {
                 shown.push(part);
             }
         }
-        let of_schema = format!("sw_schema={schema}");
-        if schema != SCHEMA_DEFAULT {
-            shown.push(&of_schema);
-        }
+        let own_shown = own.shown();
+        shown.extend(own_shown.iter().map(String::as_str));
         let decoded: Vec<String> = secrets.iter().filter_map(|secret| decoded(secret)).collect();
         secrets.extend(decoded);
         secrets.retain(|secret| !secret.is_empty());
         let url = CString::new(joined(start, &sent));
         let url = url.map_err(|_| Error::invalid("path holds a NUL"))?;
-        Ok(Place { url, shown: joined(&start_shown, &shown), schema, secrets })
+        let Own { schema, trust, is_pooled } = own;
+        // What becomes of a flight without a number is told by its session, which is nobody's here.
+        let is_too_much = is_pooled && trust == Trust::Everything;
+        let trust = if is_too_much { Trust::New } else { trust };
+        Ok(Place { url, shown: joined(&start_shown, &shown), schema, trust, is_pooled, secrets })
     }
 
     /// Returns what libpq is told. What stands before the URL gives way to what it says.
@@ -97,25 +104,80 @@ fn torn() -> Error {
     )
 }
 
-/// Reads a parameter of our own, of which there is one.
-fn own(name: &str, value: &str) -> Result<String> {
-    if name != "sw_schema" {
-        return Err(Error::Unsupported(
-            format!("{name} is no parameter of a URL that this library knows: sw_schema is").into(),
-        ));
+/// The parameters of our own.
+struct Own {
+    schema: String,
+    trust: Trust,
+    is_pooled: bool,
+}
+
+/// How much writes take to be so, by its name.
+const TRUSTS: [(&str, Trust); 3] =
+    [("everything", Trust::Everything), ("new", Trust::New), ("nothing", Trust::Nothing)];
+
+impl Default for Own {
+    fn default() -> Own {
+        Own { schema: SCHEMA_DEFAULT.to_owned(), trust: Trust::Everything, is_pooled: false }
     }
-    let value = decoded(value).unwrap_or_default();
-    let first = value.bytes().next().unwrap_or(b'0');
+}
+
+impl Own {
+    fn read(&mut self, name: &str, value: &str) -> Result<()> {
+        let value = decoded(value).unwrap_or_default();
+        match name {
+            "sw_schema" => self.schema = schema(value)?,
+            "sw_trust" => self.trust = trust(&value)?,
+            "sw_pooler" => self.is_pooled = is_pooled(&value)?,
+            _ => {
+                let sentence = format!(
+                    "{name} is no parameter of a URL that this library knows: sw_schema, sw_pooler and sw_trust are"
+                );
+                return Err(Error::Unsupported(sentence.into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns those that say something else than none would.
+    fn shown(&self) -> Vec<String> {
+        let schema = (self.schema != SCHEMA_DEFAULT).then(|| format!("sw_schema={}", self.schema));
+        let trust = TRUSTS.iter().skip(1).find(|(_, trust)| *trust == self.trust);
+        let trust = trust.map(|(name, _)| format!("sw_trust={name}"));
+        let pooler = self.is_pooled.then(|| "sw_pooler=transaction".to_owned());
+        schema.into_iter().chain(pooler).chain(trust).collect()
+    }
+}
+
+fn schema(name: String) -> Result<String> {
+    let first = name.bytes().next().unwrap_or(b'0');
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if first.is_ascii_digit() || value.len() > NAME_BYTES_MAX || !value.bytes().all(is_plain) {
+    if first.is_ascii_digit() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_plain) {
         return Err(Error::invalid(format!(
-            "sw_schema is {value:?}, it must be of a-z, 0-9 and _, begin with no digit, and have 1 to {NAME_BYTES_MAX} characters"
+            "sw_schema is {name:?}, it must be of a-z, 0-9 and _, begin with no digit, and have 1 to {NAME_BYTES_MAX} characters"
         )));
     }
-    if value.starts_with("pg_") {
-        return Err(Error::invalid(format!("sw_schema is {value:?}, pg_ is the server's own")));
+    if name.starts_with("pg_") {
+        return Err(Error::invalid(format!("sw_schema is {name:?}, pg_ is the server's own")));
     }
-    Ok(value)
+    Ok(name)
+}
+
+fn trust(name: &str) -> Result<Trust> {
+    let found = TRUSTS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, trust)| *trust).ok_or_else(|| {
+        Error::invalid(format!("sw_trust is {name:?}, it must be everything, new or nothing"))
+    })
+}
+
+fn is_pooled(mode: &str) -> Result<bool> {
+    match mode {
+        "transaction" => Ok(true),
+        "session" => Ok(false),
+        _ => {
+            let sentence = format!("sw_pooler is {mode:?}, it must be transaction or session");
+            Err(Error::invalid(sentence))
+        }
+    }
 }
 
 /// Takes the password out of what stands before the parameters; returns it beside the rest.
@@ -197,5 +259,36 @@ mod tests {
         }
         let refused = Place::read("postgresql:///?sw_schemes=a").err().unwrap();
         assert_eq!(refused.code(), -6);
+    }
+
+    #[test]
+    fn how_much_is_taken_to_be_so_is_named_and_shown() {
+        let read = |query| Place::read(&format!("postgresql:///{query}")).unwrap();
+        for (query, trust, shown) in [
+            ("", Trust::Everything, ""),
+            ("?sw_trust=everything", Trust::Everything, ""),
+            ("?sw_trust=new", Trust::New, "?sw_trust=new"),
+            ("?sw_trust=nothing&sw_schema=a", Trust::Nothing, "?sw_schema=a&sw_trust=nothing"),
+        ] {
+            let place = read(query);
+            assert_eq!((place.trust, place.shown), (trust, format!("postgresql:///{shown}")));
+        }
+        for refused in ["sw_trust=all", "sw_trust=", "sw_pooler=statement", "sw_pooler="] {
+            let refused = Place::read(&format!("postgresql:///?{refused}")).err().unwrap();
+            assert_eq!(refused.code(), -2);
+        }
+    }
+
+    #[test]
+    fn a_pooler_is_named_and_shown_and_little_taken_to_be_so_behind_it() {
+        let read = |query| Place::read(&format!("postgresql:///?{query}")).unwrap();
+        let place = read("sw_pooler=transaction");
+        assert!(place.is_pooled);
+        assert_eq!(place.trust, Trust::New);
+        assert_eq!(place.shown, "postgresql:///?sw_pooler=transaction");
+        assert_eq!(read("sw_trust=nothing&sw_pooler=transaction").trust, Trust::Nothing);
+        let place = read("sw_pooler=session");
+        assert!(!place.is_pooled);
+        assert_eq!((place.trust, place.shown), (Trust::Everything, "postgresql:///".into()));
     }
 }

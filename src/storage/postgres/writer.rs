@@ -15,13 +15,13 @@ use super::ahead;
 use super::connect::Connection;
 use super::doubt::{Doubt, Fate};
 use super::errors;
-use super::known::{Ending, Held, Known, Tasks};
+use super::known::{Ending, Held, Known, Tasks, Trust};
 use super::migrate;
 use super::pool::{Pool, Tried};
 use super::records::Record;
 use super::shared::Shared;
 use super::transaction::Ended;
-use super::tx::{Trust, Tx};
+use super::tx::Tx;
 use crate::clock::Now;
 use crate::domain::Durability;
 use crate::domain::news::News;
@@ -112,7 +112,7 @@ impl Writer {
     fn see_through(&self, mut batch: Vec<Arc<Job>>, is_careful: bool) {
         let deadline = batch.iter().map(|job| job.deadline).min();
         let deadline = deadline.unwrap_or_else(|| self.line.first_deadline());
-        let mut course = Course::of(is_careful);
+        let mut course = Course::of(is_careful || self.shared.trust == Trust::Nothing);
         let done = catch_unwind(AssertUnwindSafe(|| {
             self.pool.until_done(deadline, |conn, left| {
                 if batch.is_empty() {
@@ -208,7 +208,8 @@ impl Writer {
         batch: &mut Vec<Arc<Job>>,
         course: &mut Course,
     ) -> Option<Tried<Verdict>> {
-        if !self.shared.common.clock.is_fresh() || is_unsafe(conn, batch) {
+        let is_trusting = self.shared.trust == Trust::Everything;
+        if !is_trusting || !self.shared.common.clock.is_fresh() || is_unsafe(conn, batch) {
             return None;
         }
         let Some(Assumed { light, heavy, tasks, news, makes }) = self.assumed(conn, batch) else {
@@ -388,7 +389,8 @@ impl Leader for Writer {
 /// Says what is there in place of our schema, if it is that.
 fn refused(conn: &mut Connection, error: Error) -> Error {
     conn.roll_back();
-    let looked = conn.begin("BEGIN").and_then(|()| migrate::refuse_other(conn, true, false));
+    let looked =
+        conn.begin("BEGIN READ ONLY").and_then(|()| migrate::refuse_other(conn, true, false));
     looked.err().unwrap_or(error)
 }
 
