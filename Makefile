@@ -9,15 +9,14 @@ export PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR DESTDIR INSTALL
 export BUILT_TOOL = $(or $(CARGO_TARGET_DIR),tools/swctl/target)/release/swctl
 export BUILT = $(or $(CARGO_TARGET_DIR),target)/release
 
-# Suites that exist with the fault-injecting layer alone.
-FAULT_SUITES = $(patsubst tests/%.rs,--test %,$(shell grep -l 'cfg(feature = "fault")' tests/*.rs))
-
 CLIPPY = $(CARGO) clippy --locked --all-targets
 # A toolchain that the tree is not held to only tells: requirements/toolchains.txt.
 STRICT = scripts/strict.sh rust "$$($(CARGO) --version | cut -d ' ' -f 2)"
 DENY = deny=$$($(STRICT) >&2 && echo '-D warnings' || echo '--cap-lints warn')
 # What `make check` runs, in this order, whatever fails.
-PARTS = lint test postgres swctl python node go polyglot other litestream torture
+PARTS = lint test postgres swctl python node go polyglot other
+# What takes longer, and plays more of the same: kills, planted faults, a second server, the clients on a server.
+LONG = plants servers litestream torture bench-once cinstall
 # <tool> <command>: a tool that is missing is named and skipped, unless SW_REQUIRE_ALL=1.
 if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
@@ -33,7 +32,7 @@ FUZZ = fuzz/Cargo.toml
 BENCH = benches/Cargo.toml
 BENCH_BUILT = $(or $(CARGO_TARGET_DIR),benches/target)/release/bench
 
-.PHONY: plants sanitize miri help demo approval fanout budget transfer build check ci tools cinstall test suites faults clients go node \
+.PHONY: plants sanitize miri help demo approval fanout budget transfer build check ci tools cinstall test check-all servers clients go node \
 	python polyglot other postgres cluster gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz clippy-bench format bench bench-postgres curves bench-once header documents \
 	install uninstall packages packages-try packages-twice clean
 
@@ -68,8 +67,11 @@ tool: ## the command-line tool, swctl: one file that can be copied
 check: ## everything that must hold before a change lands; all of it is run, then summed up
 	@scripts/check.sh $(PARTS)
 
-ci: # the same on a machine that may lack tools, and what takes long; see .ci/run
-	@scripts/check.sh tools $(PARTS) bench-once cinstall
+check-all: ## the same, and what takes longer: planted faults, workers under fire, a second server, the clients on a server
+	@scripts/check.sh $(PARTS) $(LONG)
+
+ci: # the same on a machine that may lack tools; see .ci/run
+	@scripts/check.sh tools $(PARTS) $(LONG)
 
 tools: # those of other makers
 	@scripts/tools.sh
@@ -77,13 +79,8 @@ tools: # those of other makers
 cinstall: # cargo-c puts down what `make install` does
 	@scripts/cinstall.sh
 
-test: suites faults plants ## every test suite
-
-suites:
+test: ## every test suite of the library
 	$(CARGO) test --locked --no-fail-fast
-
-faults:
-	$(if $(FAULT_SUITES),$(CARGO) test --locked --no-fail-fast --features fault $(FAULT_SUITES))
 
 torture: ## workers in five languages are killed, stopped and given trouble, and a judge looks on; MINUTES=60
 	@scripts/torture-workers.sh "$(if $(MINUTES),$$(($(MINUTES) * 60)),40)"
@@ -93,12 +90,14 @@ POSTGRES_TESTS = $(CARGO) test --locked --no-fail-fast --features postgres --lib
 # In memory, where there is a disk of it: syncs are the library's tests' to wait for.
 POSTGRES_ROOM = $(firstword $(wildcard /dev/shm) $(or $(TMPDIR),/tmp))
 
-postgres: ## stores in PostgreSQL: contract of a backend, walks of the model, two servers and one without fsync; cuts, kills; clients, examples, tool
+postgres: ## stores in PostgreSQL: contract of a backend, walks of the model, cuts of the wire, kills of the server, poolers
 	scripts/postgres.sh 15 $(POSTGRES_TESTS) the_server_is_left
+	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --test wire --test moves
+
+servers: ## the same on a newer server and on one without fsync; clients, examples and tool on a server; two machines
 	scripts/postgres.sh 18 $(POSTGRES_TESTS)
 	SW_POSTGRES_SETTINGS=fsync=off scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --lib \
 		what_a_server_without_fsync_can_promise_is_promised
-	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --test wire --test moves
 	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 scripts/postgres-clients.sh
 	@scripts/cluster.sh
 
