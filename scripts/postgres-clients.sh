@@ -80,14 +80,14 @@ polyglot() {
     SMOLWF_LIB_DIR=$room SMOLWF_STORE="$SW_POSTGRES_URL&sw_schema=$schema" scripts/polyglot.sh
 }
 
-# And the page's server, which the client for Node fills stores for.
+# And the page, which the client for Node fills stores for; in a browser where there is one.
 tool() {
     local done=0
     "$cargo" test --locked --no-fail-fast --features postgres --manifest-path tools/swctl/Cargo.toml \
         --test postgres --test commands --test terminal --test refusals || done=1
     node_built tool || { [ "${SW_REQUIRE_ALL:-}" != 1 ] && return "$done"; }
-    SWCTL=${CARGO_TARGET_DIR:-$root/tools/swctl/target}/debug/swctl SW_CHROMIUM='' \
-        command node tools/swctl/tests/page/all.js served || done=1
+    SWCTL=${CARGO_TARGET_DIR:-$root/tools/swctl/target}/debug/swctl \
+        SW_CHROMIUM=${SW_CHROMIUM-$(command -v chromium || true)} command node tools/swctl/tests/page/all.js || done=1
     return "$done"
 }
 

@@ -187,15 +187,15 @@ func (w *Worker) start(ctx context.Context) (*running, error) {
 		slots: make(chan struct{}, max(w.Concurrency, 1)), carried: map[*carried]struct{}{},
 		claimed: make(chan struct{}),
 	}
-	r.halted, r.halt = context.WithCancel(context.Background())
-	// Below the caller's context, whose end is then known as soon as it is there: what is submitted after it is
-	// left alone.
-	r.stopped, r.stopNow = context.WithCancel(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.running != nil {
 		return nil, &Error{Code: ErrMisuse, Message: "the worker runs already"}
 	}
+	r.halted, r.halt = context.WithCancel(context.Background())
+	// Below the caller's context, whose end is then known as soon as it is there: what is submitted after it is
+	// left alone.
+	r.stopped, r.stopNow = context.WithCancel(ctx)
 	w.running = r
 	r.stop(w.stops)
 	return r, nil

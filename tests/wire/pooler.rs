@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use smolwf::domain::claim::Claim;
 use smolwf::domain::submit::Submit;
 use smolwf::handles::attempt::Attempt;
+use smolwf::handles::sql::InNameOf;
 use smolwf::handles::store::{Store, StoreOptions};
 
 use crate::server::{Server, run_at, script};
@@ -124,6 +125,12 @@ fn a_pooler_that_shares_sessions_is_worked_through_where_the_url_says_so() {
     let url = format!("{}&sw_pooler=transaction", server.url(&schema, Some(&pooler.folder)));
     server.open(&url, 10_000).unwrap().init().unwrap();
     let judge = server.open(&server.url(&schema, None), 10_000).unwrap();
+    let script = format!(r#"[{{"sql":"CREATE TABLE {schema} (of integer)"}}]"#);
+    server.open(&url, 10_000).unwrap().tx_run(InNameOf::default(), &script).unwrap();
+    assert!(
+        server.run(&format!("DROP TABLE public.{schema}")),
+        "it stands where the role has its tables"
+    );
     std::thread::scope(|scope| {
         for lane in 0..LANES {
             let (server, judge, url) = (&server, &judge, &url);

@@ -1,9 +1,15 @@
 //! What a backend does with connections, locks and the ways between processes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::{Backend, open};
+use super::connect::Connection;
+use super::memory::Common;
 use super::open_tests::{Own, options, settings};
+use super::transaction::Ended;
+use super::url::Place;
+use super::value::Row;
 use crate::domain::news::{News, Queues, bell};
 use crate::domain::port::StorePort;
 use crate::error::Error;
@@ -143,6 +149,55 @@ fn an_owner_lives_from_when_it_is_held_until_it_is_let_go_or_its_connection_ends
         std::thread::yield_now();
     }
     assert_eq!(backend.owner_is_alive(id), Ok(false));
+}
+
+/// Behind a pooler nothing is heard, and whoever waits sees to it all the same.
+#[test]
+fn a_session_that_is_kept_behind_a_pooler_is_kept_again_once_it_was_ended() {
+    let Some(mut own) = Own::made() else { return };
+    let (backend, other) = (far_from(&format!("{}&sw_pooler=transaction", own.url)), own.open());
+    let id = backend.owner_new().unwrap();
+    backend.owner_hold(id).unwrap();
+    assert_eq!(other.owner_is_alive(id), Ok(true));
+    own.run(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
+        name_of(&own.url)
+    ));
+    while other.owner_is_alive(id) == Ok(true) {
+        std::thread::yield_now();
+    }
+    let until = Instant::now() + Duration::from_secs(20);
+    while other.owner_is_alive(id) != Ok(true) {
+        assert!(Instant::now() < until, "the lock is not held again");
+        backend.change_seen();
+        std::thread::yield_now();
+    }
+    backend.owner_let_go(id);
+    assert_eq!(other.owner_is_alive(id), Ok(false));
+}
+
+/// Whatever the role would have: what stands behind a commit is no part of its transaction.
+#[test]
+fn what_is_flushed_behind_a_commit_is_flushed_behind_a_pooler_as_well() {
+    let Some(own) = Own::made() else { return };
+    own.open();
+    let lazy = "sw_pooler=transaction&options=-csynchronous_commit%3Doff";
+    let place = Place::read(&format!("{}&{lazy}", own.url)).unwrap();
+    let common = Arc::new(Common::default());
+    let mut conn = Connection::open(&place, &common, Duration::from_secs(10)).unwrap();
+    for _ in 0..20 {
+        conn.begin_locked((1, Duration::from_secs(10), true), |_| Ok(())).unwrap();
+        // As where somebody else had the lock.
+        conn.run("SELECT set_config('synchronous_commit', 'off', true)", &[]).unwrap();
+        conn.is_flushed = false;
+        conn.run("UPDATE $schema.sw_store SET clock_ms = clock_ms", &[]).unwrap();
+        let written = conn.run("SELECT pg_current_wal_insert_lsn()::text", &[]).unwrap();
+        let written: String = Row::new(&written, 0).get(0).unwrap();
+        assert!(matches!(conn.commit_as(true, None), Ended::Stored));
+        let is_safe = "SELECT pg_current_wal_flush_lsn() > $1::text::pg_lsn";
+        let is_safe = conn.run(is_safe, &[&written]).unwrap();
+        assert!(Row::new(&is_safe, 0).get::<bool>(0).unwrap(), "it is not on the disk");
+    }
 }
 
 /// The server hears late of a cut cable: the connection that is gone holds the lock for a while.

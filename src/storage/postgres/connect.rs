@@ -46,22 +46,25 @@ SET tcp_user_timeout = 5000";
 /// The same, of one transaction, behind a pooler, where sessions are others' as well; and what it is to wait for
 /// at its commit, where the role would not.
 const LOCAL_SETTINGS: &str = "
-SELECT set_config('search_path', 'pg_catalog', true), set_config('enable_seqscan', 'off', true),
-    set_config('jit', 'off', true), set_config('standard_conforming_strings', 'on', true),
-    set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true),
-    set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true),
-    set_config('statement_timeout', '0', true),
-    set_config('idle_in_transaction_session_timeout', '10s', true),
-    CASE WHEN current_setting('synchronous_commit') = 'off'
-        THEN set_config('synchronous_commit', 'on', true) END";
+SELECT pg_catalog.set_config('search_path', 'pg_catalog', true),
+    pg_catalog.set_config('enable_seqscan', 'off', true), pg_catalog.set_config('jit', 'off', true),
+    pg_catalog.set_config('standard_conforming_strings', 'on', true),
+    pg_catalog.set_config('bytea_output', 'hex', true),
+    pg_catalog.set_config('extra_float_digits', '1', true),
+    pg_catalog.set_config('timezone', 'UTC', true), pg_catalog.set_config('datestyle', 'ISO', true),
+    pg_catalog.set_config('statement_timeout', '0', true),
+    pg_catalog.set_config('idle_in_transaction_session_timeout', '10s', true),
+    CASE pg_catalog.current_setting('synchronous_commit')
+        WHEN 'off' THEN pg_catalog.set_config('synchronous_commit', 'on', true)
+    END";
 
 /// Begins a transaction that stays open, by which a session is kept behind a pooler. It has no snapshot and no
 /// number between its statements, so that it holds up nobody.
 const KEEP_SESSION: &str = "
 BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL search_path = pg_catalog;
-SELECT set_config(name, '0', true) FROM pg_catalog.pg_settings
-    WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
+SELECT set_config(name, '0', true) FROM pg_settings
+    WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')";
 
 const FACTS: &str = "
 SELECT current_setting('server_encoding'), current_setting('fsync'),
@@ -69,10 +72,11 @@ SELECT current_setting('server_encoding'), current_setting('fsync'),
     (extract(epoch FROM greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000000)::bigint
 FROM pg_stat_bgwriter AS b";
 
+// The path as the session began with it: behind a pooler somebody else may have set another one.
 const SESSION: &str = "
-SELECT a.pid, pg_catalog.current_setting('search_path'),
-    (extract(epoch FROM a.backend_start) OPERATOR(pg_catalog.*) 1000000)::bigint
+SELECT a.pid, p.reset_val, (extract(epoch FROM a.backend_start) OPERATOR(pg_catalog.*) 1000000)::bigint
 FROM pg_catalog.pg_stat_activity AS a
+JOIN pg_catalog.pg_settings AS p ON p.name OPERATOR(pg_catalog.=) 'search_path'
 WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()";
 
 const CLOCK: &str = "
@@ -221,11 +225,28 @@ impl Connection {
 
     /// Keeps the session of the server that it has, whatever is between.
     pub(super) fn keep_session(&mut self) -> Result<()> {
-        if self.is_pooled {
+        if self.is_pooled && !self.is_kept {
             self.command(KEEP_SESSION)?;
             self.is_kept = true;
         }
         Ok(())
+    }
+
+    /// Returns whether a pooler gives each transaction a session of its choice.
+    pub(super) fn is_pooled(&self) -> bool {
+        self.is_pooled
+    }
+
+    /// Notes which start of the server the last transaction was under.
+    pub(super) fn note_start(&mut self, started_us: i64) {
+        self.facts.started_us = started_us;
+    }
+
+    /// Puts the settings of what follows, where those of the session are nobody's.
+    pub(super) fn put_local_settings(&mut self) {
+        if self.is_pooled {
+            self.hangar.put_set(LOCAL_SETTINGS);
+        }
     }
 
     fn learn_facts(&mut self) -> Result<()> {
@@ -412,12 +433,12 @@ impl Connection {
             && (self.hangar.is_airborne() || self.link.is_idle());
         let is_begin = sql.starts_with("BEGIN");
         if is_first && !is_begin {
-            self.hangar.put_set(LOCAL_SETTINGS);
+            self.put_local_settings();
         }
         let schema = &self.schema;
         self.hangar.put(sql, params, |sql| sql.replace("$schema", schema));
         if is_first && is_begin {
-            self.hangar.put_set(LOCAL_SETTINGS);
+            self.put_local_settings();
         }
         Ok(())
     }

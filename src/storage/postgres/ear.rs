@@ -81,19 +81,23 @@ impl Ear {
     pub(super) fn listen(&self, bells: &Bells) -> bool {
         // Whoever finds another listening is told by the same bells.
         let Ok(mut state) = self.state.try_lock() else { return true };
-        if self.place.is_pooled {
+        let is_deaf = self.place.is_pooled;
+        if is_deaf {
             state.ring_now_and_then(bells);
+        }
+        // A session that is kept for nobody is another one's.
+        if is_deaf && state.owners.is_empty() {
             return true;
         }
         if self.connected(&mut state, bells).is_err() {
-            return false;
+            return is_deaf;
         }
         let heard = state.asked(|state, conn| {
             state.hold_what_lacks(conn)?;
             conn.notifications()
         });
         heard.iter().flatten().for_each(|payload| bells.hear(payload));
-        heard.is_ok()
+        is_deaf || heard.is_ok()
     }
 
     /// Returns why nothing of others is heard, if that is so.
@@ -119,7 +123,9 @@ impl Ear {
             }
             state.tried = Some(Instant::now());
             let mut conn = Connection::again(&self.place, &self.common, CONNECT_WITHIN)?;
-            conn.keep_session()?;
+            if !state.owners.is_empty() {
+                conn.keep_session()?;
+            }
             if !self.place.is_pooled && !conn.facts().is_standby {
                 conn.command("LISTEN $schema")?;
             }
@@ -134,12 +140,16 @@ impl Ear {
     /// Holds the lock of an owner of this process.
     pub(super) fn hold(&self, owner: Mark, bells: &Bells) -> Result<()> {
         let mut state = self.state();
+        state.tried = None;
+        self.connected(&mut state, bells)?;
         if state.owners.contains(&owner) {
             return Ok(());
         }
-        state.tried = None;
-        self.connected(&mut state, bells)?;
-        match state.asked(|_, conn| hold(conn, owner)) {
+        let held = state.asked(|_, conn| {
+            conn.keep_session()?;
+            hold(conn, owner)
+        });
+        match held {
             Ok(false) => Err(Error::internal("another owner has this owner's mark")),
             // Whether it is held nobody knows: the next connection sees to it.
             answer => {
@@ -160,6 +170,9 @@ impl Ear {
             && conn.run(LET_GO, &[&owner.lock]).is_err()
         {
             // With its connection the lock is gone, too.
+            state.conn = None;
+        }
+        if self.place.is_pooled && state.owners.is_empty() {
             state.conn = None;
         }
     }

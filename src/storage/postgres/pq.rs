@@ -367,7 +367,7 @@ impl Link {
         text: &str,
         params: &[Option<CString>],
     ) -> std::result::Result<(), Fault> {
-        let text = CString::new(text).unwrap_or_default();
+        let text = c_string(text)?;
         let values = values(params);
         // SAFETY: the connection is there; the text and the values stand until the call returns.
         let is_done = unsafe {

@@ -22,6 +22,19 @@ SELECT set_config('lock_timeout', $2, true), set_config(
     pg_advisory_xact_lock($1), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
     pg_current_xact_id()::text::bigint";
 
+// The same behind a pooler, where the server may be another one than before.
+const LOCK_ANYWHERE: &str = "
+SELECT set_config('lock_timeout', $2, true), set_config(
+        'synchronous_commit',
+        CASE WHEN pg_try_advisory_xact_lock($1) AND $3 THEN current_setting('synchronous_commit') ELSE 'off' END,
+        true
+    ),
+    pg_advisory_xact_lock($1), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+    pg_current_xact_id()::text::bigint, (
+        SELECT (extract(epoch FROM greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000000)::bigint
+        FROM pg_stat_bgwriter AS b
+    )";
+
 // For writes that touch no row of another's: they keep off all the others, not each other, so that they may
 // have the lock until they are flushed.
 const LOCK_SHARED: &str = "
@@ -49,7 +62,7 @@ SELECT CASE
 END";
 
 /// Whatever the role would have a transaction be.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// What a commit came to.
 pub(super) enum Ended {
@@ -72,7 +85,8 @@ impl Connection {
         self.begin(BEGIN)?;
         // However much is asked.
         self.is_whole = true;
-        let put = self.put(LOCK, &[&number, &in_ms(patience), &is_power]);
+        let lock = if self.is_pooled() { LOCK_ANYWHERE } else { LOCK };
+        let put = self.put(lock, &[&number, &in_ms(patience), &is_power]);
         let put = put.and_then(|()| ask(self));
         self.is_whole = false;
         put?;
@@ -90,6 +104,9 @@ impl Connection {
         self.learn(row.get(3)?, asked_ms);
         self.is_flushed = row.text(1)? != Some("off");
         self.transaction = row.get(4)?;
+        if self.is_pooled() {
+            self.note_start(row.get(5)?);
+        }
         Ok(())
     }
 
@@ -121,7 +138,7 @@ impl Connection {
             return Ended::Stored;
         };
         let error = self.failed(&trouble.fault);
-        match errors::is_cut(&trouble.fault.state) {
+        match errors::is_cut(&trouble.fault.state) || !self.link.is_up() {
             true => Ended::Doubtful(error),
             false => Ended::Undone(error),
         }
@@ -140,6 +157,7 @@ impl Connection {
     fn commit_flight(&mut self, is_power: bool, news: Option<&str>) -> Result<(usize, Flown)> {
         let commit_at = self.hangar.runs();
         self.put_whole("COMMIT", &[])?;
+        self.put_local_settings();
         if is_power {
             // A commit that has written nothing flushes nothing, and what it has seen may not be flushed.
             self.put_whole(if self.is_flushed { FLUSH_IF_BEHIND } else { FLUSH }, &[])?;
@@ -169,7 +187,8 @@ impl Connection {
             };
         };
         let error = self.failed(&fault);
-        match at <= commit_at && !errors::is_cut(&fault.state) {
+        // What ends the connection, in whatever words, may come of somebody between who has not heard the server.
+        match at <= commit_at && !errors::is_cut(&fault.state) && self.link.is_up() {
             true => Ended::Undone(error),
             false => Ended::Doubtful(error),
         }

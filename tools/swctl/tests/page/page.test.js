@@ -15,7 +15,7 @@ const HUGE = 9_223_372_036_854_775_807n;
 const LARGE = "x".repeat(16 * 1024 * 1024 - 2);
 
 const folder = new Folder();
-const file = folder.file("orders.db");
+const file = folder.store("orders.db");
 let world;
 let served;
 let chrome;
@@ -305,7 +305,7 @@ test(
   "ten thousand runs are listed a hundred at a time, those that failed by a thousand",
   options,
   async (t) => {
-    const many = await World.open(folder.file("many.db"));
+    const many = await World.open(folder.store("many.db"));
     t.after(() => many.close());
     const items = Array.from({ length: 1000 }, (_, order) => ({
       workflow: "settle",
@@ -313,7 +313,7 @@ test(
     }));
     for (let n = 0; n < 10; n++) await many.store.runs.submitMany(items);
     many.work({ concurrency: 64 });
-    const other = await Served.start(SWCTL, folder.file("many.db"));
+    const other = await Served.start(SWCTL, folder.store("many.db"));
     t.after(() => other.end("SIGKILL"));
     const tab = await chrome.page();
     await tab.open(other.address);
@@ -519,9 +519,9 @@ test("a page of another site neither acts nor reads", options, async () => {
 });
 
 test("a store without runs says so on every view", options, async (t) => {
-  const empty = await World.open(folder.file("empty.db"));
+  const empty = await World.open(folder.store("empty.db"));
   t.after(() => empty.close());
-  const reads = await Served.start(SWCTL, folder.file("empty.db"));
+  const reads = await Served.start(SWCTL, folder.store("empty.db"));
   t.after(() => reads.end("SIGKILL"));
   const other = await chrome.page();
   await other.open(reads.address);

@@ -11,7 +11,7 @@ import { World } from "./world.js";
 const WIDTH = 1100;
 const [into] = process.argv.slice(2);
 const folder = new Folder();
-const file = folder.file("orders.db");
+const file = folder.store("orders.db");
 
 async function fill(world) {
   await world.store.queues.set("reports", { concurrency: 1 });
