@@ -146,6 +146,7 @@ impl Store {
             .looking_at(Ahead::Queue(claimer.filter.queue.as_str().into()));
         let (filter, worker) = (claimer.filter.clone(), claimer.worker.clone());
         let wish = Wish { filter, lease_ms: claimer.lease_ms, worker };
+        let is_far = entered.backend()?.is_far();
         loop {
             let call = call.clone();
             let claim = |max| {
@@ -153,9 +154,11 @@ impl Store {
                 let claimer = claimer.clone();
                 entered.write(call, move |tx, now| claim::claim(tx, &claimer, max, now))
             };
-            // Who has to look after more than runs does so by itself.
-            let is_alone = !(claimer.dead.is_empty() && claimer.unheard.is_empty());
-            let picked = if is_alone { claim(max) } else { self.claims.claim(&wish, max, claim) };
+            // Who has to look after more than runs does so by itself. In a file everybody does: claims share
+            // their transaction there, with all that is written at that moment, and to wait for another claim
+            // takes longer than to find a run.
+            let is_shared = is_far && claimer.dead.is_empty() && claimer.unheard.is_empty();
+            let picked = if is_shared { self.claims.claim(&wish, max, claim) } else { claim(max) };
             let Picked { runs, has_more } = picked?;
             if !runs.is_empty() || !has_more || is_over() {
                 return Ok(runs);

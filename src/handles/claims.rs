@@ -1,4 +1,4 @@
-//! Claims that are made at the same time: one for all who ask for the same.
+//! Claims that are made at the same time on a server: one for all who ask for the same.
 //!
 //! Who finds nobody at it claims for itself. Those who come meanwhile wait, and then the first of them claims
 //! for all: to find the next runs costs the same for one as for many.
@@ -182,10 +182,14 @@ fn share(picked: Picked, max: u32, others: Others) -> Picked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::claim::Claim;
     use crate::domain::port::{ClaimedRun, Fence};
+    use crate::domain::submit::Submit;
+    use crate::handles::store::{Store, StoreOptions};
     use crate::id::Id;
     use std::sync::mpsc;
     use std::thread;
+    use std::time::Duration;
 
     fn wish(queue: &str) -> Wish {
         let filter = LaneFilter { queue: queue.into(), ..LaneFilter::default() };
@@ -266,6 +270,22 @@ mod tests {
         };
         assert_eq!(served(9), [vec![1, 2], vec![3, 4], vec![5, 6]]);
         assert_eq!(served(3), [vec![1, 2], vec![3], vec![]]);
+    }
+
+    /// There they share a transaction, and waiting for another claim would be longer than one.
+    #[test]
+    fn in_a_file_a_claim_waits_for_no_other_one() {
+        let store = Store::open_in_memory(&StoreOptions::default()).unwrap();
+        store.init().unwrap();
+        store.submit(Submit { workflow: "w".into(), ..Submit::default() }).unwrap();
+        let claim = Claim { lease_ms: 60_000, ..Claim::default() };
+        let wish = Wish { filter: claim.filter(), lease_ms: 60_000, worker: None };
+        assert!(store.claims.queue(&wish, 1).is_none(), "nobody else claims");
+        let (tell, told) = mpsc::channel();
+        let other = Arc::clone(&store);
+        // It is not joined: it would wait for ever.
+        thread::spawn(move || tell.send(other.claim(claim).map(|claimed| claimed.is_some())));
+        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(Ok(true)));
     }
 
     #[test]
