@@ -117,8 +117,6 @@ pub(super) struct Connection {
     /// URL would have it.
     host_path: String,
     pub(super) hangar: Hangar,
-    /// A pooler gives each transaction a session of its choice.
-    is_pooled: bool,
     /// It is kept by a transaction that stays open.
     is_kept: bool,
     /// What went wrong first in the transaction that is open.
@@ -170,7 +168,6 @@ impl Connection {
             session: Session::default(),
             host_path: String::new(),
             hangar: Hangar::new(place.is_pooled),
-            is_pooled: place.is_pooled,
             is_kept: false,
             fault: None,
             transaction: 0,
@@ -225,7 +222,7 @@ impl Connection {
 
     /// Keeps the session of the server that it has, whatever is between.
     pub(super) fn keep_session(&mut self) -> Result<()> {
-        if self.is_pooled && !self.is_kept {
+        if self.is_pooled() && !self.is_kept {
             self.command(KEEP_SESSION)?;
             self.is_kept = true;
         }
@@ -234,7 +231,7 @@ impl Connection {
 
     /// Returns whether a pooler gives each transaction a session of its choice.
     pub(super) fn is_pooled(&self) -> bool {
-        self.is_pooled
+        self.hangar.is_pooled()
     }
 
     /// Notes which start of the server the last transaction was under.
@@ -244,7 +241,7 @@ impl Connection {
 
     /// Puts the settings of what follows, where those of the session are nobody's.
     pub(super) fn put_local_settings(&mut self) {
-        if self.is_pooled {
+        if self.is_pooled() {
             self.hangar.put_set(LOCAL_SETTINGS);
         }
     }
@@ -263,7 +260,7 @@ impl Connection {
             is_standby: row.get(3)?,
             started_us: row.get(4)?,
         };
-        if !self.is_pooled && row.text(2)? == Some("off") {
+        if !self.is_pooled() && row.text(2)? == Some("off") {
             self.command("SET synchronous_commit = on")?;
         }
         Ok(())
@@ -428,7 +425,7 @@ impl Connection {
     /// Puts a statement with those before it, however many they are.
     pub(super) fn put_whole(&mut self, sql: &str, params: &[&dyn Param]) -> Result<()> {
         let params = sent(params).map_err(|fault| self.failed(&fault))?;
-        let is_first = self.is_pooled
+        let is_first = self.is_pooled()
             && self.hangar.len() == 0
             && (self.hangar.is_airborne() || self.link.is_idle());
         let is_begin = sql.starts_with("BEGIN");

@@ -107,6 +107,11 @@ impl Hangar {
         Hangar { is_pooled, ..Hangar::default() }
     }
 
+    /// Returns whether a pooler gives each transaction a session of its choice.
+    pub(super) fn is_pooled(&self) -> bool {
+        self.is_pooled
+    }
+
     /// Puts a statement whose answer is of no interest.
     pub(super) fn put_set(&mut self, text: &'static str) {
         self.waiting.push(Leg::Set { text });

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::known::Trust;
-use super::known::{Ending, Held};
+use super::known::{Ending, Held, Trust};
 use super::records::Guard;
 use super::tx::Tx;
 use super::value::{Many, Param, Row};

@@ -22,18 +22,10 @@ SELECT set_config('lock_timeout', $2, true), set_config(
     pg_advisory_xact_lock($1), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
     pg_current_xact_id()::text::bigint";
 
-// The same behind a pooler, where the server may be another one than before.
-const LOCK_ANYWHERE: &str = "
-SELECT set_config('lock_timeout', $2, true), set_config(
-        'synchronous_commit',
-        CASE WHEN pg_try_advisory_xact_lock($1) AND $3 THEN current_setting('synchronous_commit') ELSE 'off' END,
-        true
-    ),
-    pg_advisory_xact_lock($1), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-    pg_current_xact_id()::text::bigint, (
-        SELECT (extract(epoch FROM greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000000)::bigint
-        FROM pg_stat_bgwriter AS b
-    )";
+// Behind a pooler the server may be another one than before.
+const START: &str = "
+SELECT (extract(epoch FROM greatest(pg_postmaster_start_time(), b.stats_reset)) * 1000000)::bigint
+FROM pg_stat_bgwriter AS b";
 
 // For writes that touch no row of another's: they keep off all the others, not each other, so that they may
 // have the lock until they are flushed.
@@ -85,14 +77,18 @@ impl Connection {
         self.begin(BEGIN)?;
         // However much is asked.
         self.is_whole = true;
-        let lock = if self.is_pooled() { LOCK_ANYWHERE } else { LOCK };
-        let put = self.put(lock, &[&number, &in_ms(patience), &is_power]);
+        let is_pooled = self.is_pooled();
+        let put = self.put(LOCK, &[&number, &in_ms(patience), &is_power]);
+        let put = put.and_then(|()| if is_pooled { self.put(START, &[]) } else { Ok(()) });
         let put = put.and_then(|()| ask(self));
         self.is_whole = false;
         put?;
         let asked_ms = os::uptime_ms();
         let mut answers = self.fly()?;
-        let rest = answers.split_off(answers.len().min(2));
+        let mut rest = answers.split_off(answers.len().min(2));
+        if is_pooled {
+            self.note_start(Row::new(&rest.remove(0), 0).get(0)?);
+        }
         let lock = answers.pop().ok_or_else(|| Error::internal("a lock has no answer"))?;
         self.note_locked(&lock, asked_ms)?;
         Ok(rest)
@@ -104,9 +100,6 @@ impl Connection {
         self.learn(row.get(3)?, asked_ms);
         self.is_flushed = row.text(1)? != Some("off");
         self.transaction = row.get(4)?;
-        if self.is_pooled() {
-            self.note_start(row.get(5)?);
-        }
         Ok(())
     }
 
@@ -157,8 +150,8 @@ impl Connection {
     fn commit_flight(&mut self, is_power: bool, news: Option<&str>) -> Result<(usize, Flown)> {
         let commit_at = self.hangar.runs();
         self.put_whole("COMMIT", &[])?;
-        self.put_local_settings();
         if is_power {
+            self.put_local_settings();
             // A commit that has written nothing flushes nothing, and what it has seen may not be flushed.
             self.put_whole(if self.is_flushed { FLUSH_IF_BEHIND } else { FLUSH }, &[])?;
         }
