@@ -15,17 +15,22 @@ STRICT = scripts/strict.sh rust "$$($(CARGO) --version | cut -d ' ' -f 2)"
 DENY = deny=$$($(STRICT) >&2 && echo '-D warnings' || echo '--cap-lints warn')
 # What `make check` runs, in this order, whatever fails.
 PARTS = lint test postgres swctl python node go polyglot other
-# What takes longer, and plays more of the same: kills, planted faults, a second server, the clients on a server.
-LONG = plants servers litestream torture bench-once cinstall
+# What takes longer, and plays more of the same: other builds, kills, planted faults, a second server, the clients
+# on a server.
+LONG = lint-long plants servers litestream torture bench-once cinstall
 # <tool> <command>: a tool that is missing is named and skipped, unless SW_REQUIRE_ALL=1.
 if_has = if $(CARGO) $(1) --version >/dev/null 2>&1; then echo "$(2)"; $(2); \
 	else echo "skipped: $(1) is missing"; [ "$(SW_REQUIRE_ALL)" != 1 ]; fi
+
+comma := ,
 
 # What `make packages` runs in this order, of scripts/packages.
 PACKAGES = libraries archives deb wheels npm go sums
 
 # The command-line tool is a workspace of its own.
 TOOL = tools/swctl/Cargo.toml
+# So is libpq, which packages bring.
+LIBPQ = tools/libpq/Cargo.toml
 # So is what fuzzes; `make test` plays what it found, without it.
 FUZZ = fuzz/Cargo.toml
 # And what measures: it loads the library that `make build` made, as any host does.
@@ -33,7 +38,7 @@ BENCH = benches/Cargo.toml
 BENCH_BUILT = $(or $(CARGO_TARGET_DIR),benches/target)/release/bench
 
 .PHONY: plants sanitize miri help demo approval fanout budget transfer build check ci tools cinstall test check-all servers clients go node \
-	python polyglot other postgres cluster gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-faults clippy-postgres clippy-fuzz clippy-bench format bench bench-postgres curves bench-once header documents \
+	python polyglot other postgres cluster gauntlet litestream torture sweep fuzz swctl pictures lint rustfmt clang-format clippy clippy-features clippy-faults clippy-postgres clippy-fuzz clippy-bench lint-long format bench bench-postgres curves bench-once header documents \
 	install uninstall packages packages-try packages-twice clean
 
 help: ## this list
@@ -61,8 +66,8 @@ fanout: ## a thousand children, four workers, two of them killed: each child is 
 build: ## the release library, shared and static
 	$(CARGO) library --locked
 
-tool: ## the command-line tool, swctl: one file that can be copied
-	$(CARGO) rustc --release --locked --manifest-path $(TOOL) --bin swctl -- -C target-feature=+crt-static
+tool: ## the command-line tool, swctl: one file that can be copied; FEATURES=libpq for stores in PostgreSQL
+	$(CARGO) rustc --release --locked --manifest-path $(TOOL) --features "$(FEATURES)" --bin swctl -- -C target-feature=+crt-static
 
 check: ## everything that must hold before a change lands; all of it is run, then summed up
 	@scripts/check.sh $(PARTS)
@@ -138,7 +143,7 @@ other: ## bindings of other languages, killed half-way: LuaJIT, PHP, Ruby, Java
 	@scripts/other.sh
 
 gauntlet: ## each language, from a root that has nothing: install, kill, go on; after `make packages`, as root
-	@scripts/gauntlet.sh
+	@scripts/tools.sh gauntlet && scripts/postgres.sh 15 scripts/gauntlet.sh
 
 sweep: ## cut the power and fail each operation, of the release library; SECONDS=600 of each sweep, 0 is all of it
 	$(CARGO) library --locked
@@ -153,16 +158,21 @@ fuzz: ## look for inputs that the library is wrong about, guided by what it runs
 litestream: ## Litestream replicates under load, both are killed, and what is restored is whole; SECONDS=20
 	@scripts/litestream.sh "$(or $(SECONDS),20)"
 
-lint: rustfmt clang-format clippy clippy-faults clippy-postgres clippy-tool clippy-fuzz clippy-bench ## formatting of Rust, C and C++, and clippy; warnings are errors
+lint: rustfmt clang-format clippy clippy-features clippy-tool ## formatting of Rust, C and C++, and clippy; warnings are errors
+
+lint-long: clippy-faults clippy-postgres clippy-fuzz clippy-bench ## clippy with each feature alone, and of what fuzzes and measures
 
 rustfmt:
-	@$(call if_has,fmt,{ $(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path $(TOOL) && $(CARGO) fmt --check --manifest-path $(FUZZ) && $(CARGO) fmt --check --manifest-path $(BENCH); } || ! $(STRICT))
+	@$(call if_has,fmt,{ $(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path $(TOOL) && $(CARGO) fmt --check --manifest-path $(LIBPQ) && $(CARGO) fmt --check --manifest-path $(FUZZ) && $(CARGO) fmt --check --manifest-path $(BENCH); } || ! $(STRICT))
 
 clang-format:
 	@scripts/format.sh --check
 
 clippy:
 	@$(DENY); $(call if_has,clippy,$(CLIPPY) -- $$deny)
+
+clippy-features:
+	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features plant$(comma)postgres -- $$deny)
 
 clippy-faults:
 	@$(DENY); $(call if_has,clippy,$(CLIPPY) --features plant -- $$deny)
@@ -181,6 +191,7 @@ clippy-fuzz:
 format: ## writes Rust, C and C++ as `make lint` wants them
 	$(CARGO) fmt
 	$(CARGO) fmt --manifest-path $(TOOL)
+	$(CARGO) fmt --manifest-path $(LIBPQ)
 	$(CARGO) fmt --manifest-path $(FUZZ)
 	$(CARGO) fmt --manifest-path $(BENCH)
 	@scripts/format.sh

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs the gauntlet: for each language, in a root file system that has nothing of smolwf and no
 # network, the install command of the README with the packages of dist/, then the quickstart of
-# examples, killed with SIGKILL after its step, started again, and once more. A table at the end says
+# examples, killed with SIGKILL after its step, started again, and once more; then at a store on a server, where
+# scripts/postgres.sh gives one. A table at the end says
 # how many commands and seconds each took, and what cannot be run here. Needs root, and Debian.
-#   scripts/gauntlet.sh [<language>[:<root>]...]    a few rows alone
+#   scripts/postgres.sh 15 scripts/gauntlet.sh [<language>[:<root>]...]    a few rows alone
 #   DIST=path                                       packages from there instead of dist/
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -88,10 +89,19 @@ in_root() { # <language> <lower root> <folder for what is said>
     mount --bind "$3" "$root/said"
     ip link set lo up
     prepare "$1" "$root"
+    [ -z "${SW_POSTGRES_URL:-}" ] || offer_server "$(basename "$3")"
     # shellcheck disable=SC2086
     chroot "$root" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
         PATH="$tools/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" $environment \
         /bin/sh /gauntlet/inside.sh "$1"
+}
+
+# The server's socket, at the same place, and a store of this row's.
+offer_server() { # <row>
+    local socket=${SW_POSTGRES_URL##*host=}
+    mkdir -p "$root$socket"
+    mount --bind "$socket" "$root$socket"
+    environment+=" SERVER=$SW_POSTGRES_URL&sw_schema=${1//-/_}"
 }
 
 row() { # <language> <root>

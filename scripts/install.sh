@@ -95,6 +95,7 @@ put_libraries() {
     local real=$stage$libdir/libsmolwf.so.$version archive=$stage$libdir/libsmolwf.a
     if [ -n "${STAGED:-}" ]; then
         "$INSTALL" -m 755 "$BUILT/libsmolwf.so" "$real"
+        "$INSTALL" -m 755 "$BUILT/libsmolwf_pq.so" "$stage$libdir"
         "$INSTALL" -m 644 "$BUILT/libsmolwf.a" "$archive"
     else
         "$INSTALL" -s -m 755 "$BUILT/libsmolwf.so" "$real"
@@ -122,7 +123,7 @@ put() {
 
 take_away() {
     local pair
-    rm -f "$stage$libdir/libsmolwf.so"{,".$abi",".$version"} "$stage$libdir/libsmolwf.a" \
+    rm -f "$stage$libdir/libsmolwf.so"{,".$abi",".$version"} "$stage$libdir/libsmolwf"{.a,_pq.so} \
         "$stage$libdir/pkgconfig/smolwf.pc" "$stage$cmake/"smolwfConfig{,Version}.cmake \
         "$stage$includedir/"{smolwf.h,smolwf.hpp,smolwf_testing.h,smolwf_worker.hpp} "$stage$datadir/smolwf/smolwf.cdef"
     (cd docs/schemas && printf '%s\0' *.json) | (cd "$stage$datadir/smolwf/schemas" 2>/dev/null && xargs -0 rm -f) || true

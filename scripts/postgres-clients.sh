@@ -2,6 +2,7 @@
 # Plays on the server of scripts/postgres.sh what every client can play on a store: the scenarios of workers, the
 # example programs, whose processes are killed, and what its suite plays on the stores that it shares; then the tool.
 # The library is built for it, beside the usual one. What is not played, and why: docs/POSTGRES.md.
+# With SW_SCENARIOS=1 of each client the scenarios alone.
 #   scripts/postgres.sh 15 scripts/postgres-clients.sh [rust python node go polyglot tool]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,15 +25,17 @@ stores() { # how many there are: what was played on files would leave none here
 
 # C and C++: the programs of examples, the demo, the scenarios.
 rust() {
-    "$cargo" test --locked --no-fail-fast --test examples --test demo --test cpp -- \
-        _in_c _in_cpp the_demo a_file_in_flight the_worker_plays
+    local of=(_in_c _in_cpp the_demo a_file_in_flight)
+    [ -z "${SW_SCENARIOS:-}" ] || of=()
+    "$cargo" test --locked --no-fail-fast --test examples --test demo --test cpp -- "${of[@]}" the_worker_plays
 }
 
 python() {
     local bin
     bin=$(scripts/venv.sh 2>&1) || { skip python "$bin"; return; }
     # Beside scenarios and programs, what uses the stores that the suite shares; the rest lies on files.
-    local topics='scenarios programs carrying control listing stats tail values waits workflows retention'
+    local topics=scenarios
+    [ -n "${SW_SCENARIOS:-}" ] || topics+=' programs carrying control listing stats tail values waits workflows retention'
     local files=() topic
     for topic in $topics; do files+=("tests/test_$topic.py"); done
     (cd clients/python && PYTHONPYCACHEPREFIX=$built/python/pycache \
@@ -54,8 +57,11 @@ node_built() {
 
 node() {
     node_built node || { [ -n "${is_skipped:-}" ] && [ "${SW_REQUIRE_ALL:-}" != 1 ]; return; }
-    (cd clients/node && command node dist/test/all.js worker. programs. carry. control. ends. \
-        list. looking. loop. replay. retention. run. step. stop. tail. values. vectors. wait.)
+    local topics='worker.'
+    [ -n "${SW_SCENARIOS:-}" ] || topics+=' programs. carry. control. ends. list. looking. loop. replay. retention. run.
+        step. stop. tail. values. vectors. wait.'
+    # shellcheck disable=SC2086
+    (cd clients/node && command node dist/test/all.js $topics)
 }
 
 go() {
@@ -68,9 +74,10 @@ go() {
     local -x GOTOOLCHAIN=local GOPROXY=off PKG_CONFIG_PATH=$room GOFLAGS=-mod=readonly
     local -x CGO_LDFLAGS="-Wl,-rpath,$room"
     command go build -C examples/go -o "$room/shout" ./shout
-    local others
+    local others which=.
+    [ -z "${SW_SCENARIOS:-}" ] || which=TestWorkersDoAsTheScenariosSay
     others=$(sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p' clients/go/tx_test.go clients/go/sql_test.go | paste -sd '|')
-    (cd clients/go && command go test -count=1 -parallel 4 -skip "^($others)\$|Soak" .)
+    (cd clients/go && command go test -count=1 -parallel 4 -run "$which" -skip "^($others)\$|Soak" .)
 }
 
 # One run in four languages, whose processes are killed; after the parts of Python, Node and Go.

@@ -161,7 +161,9 @@ impl Text {
         let len = prefix.len().min(PREFIX_BYTES_MAX);
         let mut bytes = [b'_'; TEXT_BYTES_MAX];
         bytes[..len].copy_from_slice(&prefix[..len]);
-        bytes[len + 1..][..ULID_LEN].copy_from_slice(&digits(id));
+        if let Some(digits) = bytes[len + 1..].first_chunk_mut() {
+            write_digits(id, digits);
+        }
         Text { bytes, len: len + 1 + ULID_LEN }
     }
 
@@ -182,21 +184,17 @@ pub fn write(prefix: &str, id: Id) -> String {
     Text::new(prefix.as_bytes(), id).as_str().to_owned()
 }
 
-/// Returns the 26 digits of an id: ten of its time, and sixteen of the rest.
-fn digits(id: Id) -> [u8; ULID_LEN] {
+/// Writes the 26 digits of an id: ten of its time, and sixteen of the rest.
+fn write_digits(id: Id, digits: &mut [u8; ULID_LEN]) {
     let bits = u128::from(id.0);
     // In numbers of 64 bits, which a processor shifts at once.
-    let [time, high, low] = [(bits >> 80) as u64, (bits >> 40) as u64, bits as u64];
-    let pair = |bits: u64, place: u32| PAIRS[(bits >> (10 * place)) as usize % PAIRS.len()];
-    let mut digits = [0; ULID_LEN];
-    for (at, place) in (0..5).rev().enumerate() {
-        digits[2 * at..][..2].copy_from_slice(&pair(time, place));
+    let parts = [((bits >> 80) as u64, 0, 5), ((bits >> 40) as u64, 10, 4), (bits as u64, 18, 4)];
+    for (mut bits, from, pairs) in parts {
+        for pair in digits[from..][..2 * pairs].as_chunks_mut().0.iter_mut().rev() {
+            *pair = PAIRS[bits as usize % PAIRS.len()];
+            bits >>= 10;
+        }
     }
-    for (at, place) in (0..4).rev().enumerate() {
-        digits[10 + 2 * at..][..2].copy_from_slice(&pair(high, place));
-        digits[18 + 2 * at..][..2].copy_from_slice(&pair(low, place));
-    }
-    digits
 }
 
 /// Reads what [`write()`] wrote with the same prefix; `None` for any other text, so that one id has

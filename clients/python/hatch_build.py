@@ -1,6 +1,6 @@
 """Makes of the package a wheel for one platform, where a stage has the library of that.
 
-SMOLWF_STAGE names a folder with lib/libsmolwf.so and bin/swctl, and THIRD-PARTY.txt beside it,
+SMOLWF_STAGE names a folder with lib/libsmolwf.so, lib/libsmolwf_pq.so and bin/swctl, and THIRD-PARTY.txt beside it,
 SMOLWF_PLATFORM the platform as wheels spell it. Without them the wheel is for any platform, and has
 no library.
 """
@@ -21,5 +21,6 @@ class StageHook(BuildHookInterface[Any]):
         build_data["tag"] = f"py3-none-{os.environ['SMOLWF_PLATFORM']}"
         build_data["pure_python"] = False
         build_data["force_include"][f"{stage}/lib/libsmolwf.so"] = "smolwf/libsmolwf.so.0"
+        build_data["force_include"][f"{stage}/lib/libsmolwf_pq.so"] = "smolwf/libsmolwf_pq.so"
         build_data["force_include"][f"{stage}/../THIRD-PARTY.txt"] = "smolwf/THIRD-PARTY.txt"
         build_data["shared_scripts"][f"{stage}/bin/swctl"] = "swctl"

@@ -14,7 +14,8 @@ compile() { # <program>
     fi
 }
 build() { compile quickstart; }
-start() { LD_LIBRARY_PATH=$prefix/lib ./quickstart "$@"; }
+start() { SMOLWF_STORE=$store LD_LIBRARY_PATH=$prefix/lib ./quickstart "$@"; }
+on_server=yes
 look() {
     "$prefix/bin/swctl" quickstart.db ls
     for program in $others; do

@@ -14,5 +14,6 @@ target_link_libraries(quickstart PRIVATE smolwf::smolwf)
 CMAKE
 }
 build() { cmake -B built -S . "-DCMAKE_PREFIX_PATH=$prefix" && cmake --build built; }
-start() { built/quickstart "$@"; }
+start() { SMOLWF_STORE=$store built/quickstart "$@"; }
+on_server=yes
 look() { "$prefix/bin/swctl" quickstart.db ls; }

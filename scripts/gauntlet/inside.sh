@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs in a root of the gauntlet, without network: in an empty folder, what installs smolwf for a
-# language, then a program that is killed in its midst, started again, and once more. What it printed
+# language, then a program that is killed in its midst, started again, and once more; the same at a store on
+# the server that SERVER names, through the libpq of the packages, as the root has none. What it printed
 # and how long each took stand in /said.
 #   inside.sh <language>
 set -eu
@@ -16,10 +17,13 @@ start_thrice() {
         [ "$status" = "${mode:+137}" ] || [ "$mode$status" = 0 ] || echo "it ended with $status"
     done
 }
-play() {
-    start_thrice >/said/printed
-    cmp /said/printed /gauntlet/expected.txt
+play() { # <store> <where what it prints stands>
+    store=$1
+    start_thrice >"/said/$2"
+    cmp "/said/$2" /gauntlet/expected.txt
 }
+
+on_server=
 
 . "/gauntlet/$1.sh"
 mkdir -p "$HOME/app"
@@ -30,7 +34,8 @@ began=$(now)
 eval "$install" >/said/install 2>&1
 installed=$(now)
 build >/said/build 2>&1
-play >/said/play 2>&1
+play quickstart.db printed >/said/play 2>&1
 echo "$((installed - began)) $(($(now) - began))" >/said/took
 look >/said/looked 2>&1
 grep -q completed /said/looked
+[ -z "$on_server" ] || [ -z "${SERVER:-}" ] || play "$SERVER" printed-on-server >>/said/play 2>&1

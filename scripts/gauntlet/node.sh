@@ -6,4 +6,5 @@ folder() {
 install='npm install smolwf'
 build() { :; }
 look() { npx --no-install swctl quickstart.db ls; }
-start() { node quickstart.mjs quickstart.db "$@"; }
+start() { node quickstart.mjs "$store" "$@"; }
+on_server=yes

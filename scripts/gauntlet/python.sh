@@ -7,4 +7,5 @@ folder() {
 install='pip install smolwf'
 build() { :; }
 look() { python -m smolwf.demo && swctl quickstart.db ls; }
-start() { python quickstart.py quickstart.db "$@"; }
+start() { python quickstart.py "$store" "$@"; }
+on_server=yes

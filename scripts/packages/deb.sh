@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the Debian packages of each triple of the stage that Debian has: libsmolwf0 (the shared library),
+# Makes the Debian packages of each triple of the stage that Debian has: libsmolwf0 (the shared library; libpq is Debian's own),
 # libsmolwf-dev (headers, static library, files for pkg-config and CMake, schemas), smolwf-tool (swctl).
 #   scripts/packages/deb.sh, with TRIPLES, STAGE, DIST
 set -euo pipefail
@@ -60,6 +60,7 @@ library() { # <folder of libraries> <architecture>
     pack libsmolwf0 "$2" "Section: libs
 Multi-Arch: same
 Depends: libc6 (>= $GLIBC)
+Recommends: libpq5 (>= 14)
 Description: durable workflows in one file: shared library
  Records what a program has finished, in one file, so that the next process
  goes on where a killed one stopped. There is no server: SQLite is built in."

@@ -10,6 +10,7 @@ TRIPLES=$1
 GLIBC_MAX=2.17
 shared=$stage/$1/lib/libsmolwf.so
 static=$stage/$1/lib/libsmolwf.a
+libpq=$stage/$1/lib/libsmolwf_pq.so
 tool=$stage/$1/bin/swctl
 faults=0
 
@@ -32,30 +33,35 @@ promised() {
     grep -oE '\bsw_[a-z0-9_]+\(' include/smolwf.cdef | tr -d '(' | sort -u | paste -sd ' '
 }
 
-check_exports() { # <file> <what it is>
-    local there
-    there=$(symbols "$1" '$7 != "UND" && $5 != "LOCAL"' | sort -u | paste -sd ' ')
-    [ -z "$(beyond "$there" "$(promised)")" ] || fault "$2 shows $(beyond "$there" "$(promised)")"
-    [ -z "$(beyond "$(promised)" "$there")" ] || fault "$2 lacks $(beyond "$(promised)" "$there")"
+# What the library calls of libpq.
+called() {
+    sed -n 's/^    \(PQ[A-Za-z]*\): fn(.*/\1/p' src/storage/postgres/libpq.rs | sort -u | paste -sd ' '
 }
 
-check_needed() {
+check_exports() { # <file> <what it is> <names that it must show>
+    local there
+    there=$(symbols "$1" '$7 != "UND" && $5 != "LOCAL"' | sort -u | paste -sd ' ')
+    [ -z "$(beyond "$there" "$3")" ] || fault "$2 shows $(beyond "$there" "$3")"
+    [ -z "$(beyond "$3" "$there")" ] || fault "$2 lacks $(beyond "$3" "$there")"
+}
+
+check_needed() { # <triple> <file> <soname>
     local allowed='libc.so' needed
     [ "${1##*-}" = musl ] ||
         allowed='libc.so.6 libm.so.6 libpthread.so.0 libdl.so.2 ld-linux-x86-64.so.2 ld-linux-aarch64.so.1'
-    needed=$(readelf -d "$shared" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | paste -sd ' ')
-    [ -z "$(beyond "$needed" "$allowed")" ] || fault "$shared needs $(beyond "$needed" "$allowed")"
-    readelf -d "$shared" | grep -q 'soname: \[libsmolwf.so.0\]' || fault "$shared has another soname than libsmolwf.so.0"
+    needed=$(readelf -d "$2" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | paste -sd ' ')
+    [ -z "$(beyond "$needed" "$allowed")" ] || fault "$2 needs $(beyond "$needed" "$allowed")"
+    readelf -d "$2" | grep -qF "soname: [$3]" || fault "$2 has another soname than $3"
 }
 
 # A name without a version, unless it may be missing, is one that the older glibc does not have.
-check_floor() {
+check_floor() { # <file>
     local newest bare
-    newest=$(symbols "$shared" '$7 == "UND"' | sed -n 's/.*@GLIBC_//p' | sort -V | tail -n 1)
+    newest=$(symbols "$1" '$7 == "UND"' | sed -n 's/.*@GLIBC_//p' | sort -V | tail -n 1)
     [ "$(printf '%s\n' "$newest" "$GLIBC_MAX" | sort -V | tail -n 1)" = "$GLIBC_MAX" ] ||
-        fault "$shared asks for glibc $newest, newer than $GLIBC_MAX"
-    bare=$(symbols "$shared" '$7 == "UND" && $5 == "GLOBAL" && $8 !~ /@/' | sort -u | paste -sd ' ')
-    [ -z "$bare" ] || fault "$shared asks for what glibc $GLIBC_MAX does not have: $bare"
+        fault "$1 asks for glibc $newest, newer than $GLIBC_MAX"
+    bare=$(symbols "$1" '$7 == "UND" && $5 == "GLOBAL" && $8 !~ /@/' | sort -u | paste -sd ' ')
+    [ -z "$bare" ] || fault "$1 asks for what glibc $GLIBC_MAX does not have: $bare"
     echo "gate: $1 asks for glibc $newest"
 }
 
@@ -89,16 +95,20 @@ check_paths() { # <file>
     done
 }
 
-for file in "$shared" "$static" "$tool"; do
+for file in "$shared" "$static" "$libpq" "$tool"; do
     [ -s "$file" ] || fail "$file is not there: run scripts/packages/libraries.sh first"
     check_machine "$file"
     check_paths "$file"
 done
-check_exports "$shared" "the shared library"
-check_exports "$static" "the static library"
-check_needed "$1"
-[ "${1##*-}" = musl ] || check_floor "$1"
-check_memory "$shared"
+check_exports "$shared" "the shared library" "$(promised)"
+check_exports "$static" "the static library" "$(promised)"
+check_exports "$libpq" "libpq" "$(called)"
+check_needed "$1" "$shared" libsmolwf.so.0
+check_needed "$1" "$libpq" libsmolwf_pq.so
+for file in "$shared" "$libpq"; do
+    [ "${1##*-}" = musl ] || check_floor "$file"
+    check_memory "$file"
+done
 check_memory "$tool"
 check_tool
 [ "$faults" -eq 0 ]

@@ -18,10 +18,18 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MANIFESTS = ("Cargo.toml", "tools/swctl/Cargo.toml")
+MANIFESTS = ("Cargo.toml", "tools/swctl/Cargo.toml", "tools/libpq/Cargo.toml")
+# What this tree is itself.
+OWN = ("smolwf", "smolwf-pq", "swctl")
 TARGETS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "x86_64-unknown-linux-musl")
 # How those who write crates call the files of their licences.
 LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice|unlicense|copyright)", re.IGNORECASE)
+# Texts of licences that a crate does not bring.
+BROUGHT = {"pq-src": ROOT / "tools/libpq/COPYRIGHT.postgresql"}
+# What a file of libpq says of itself, where it came from elsewhere.
+NOTICE = re.compile(r"/\*((?:(?!\*/).)*Permission to use, copy(?:(?!\*/).)*)\*/", re.DOTALL)
+# A crate of C sources says their version after its own.
+SOURCES_VERSION = r'name = "{}"\nversion = "[^"]*\+(?:libpq-)?([0-9.]+)"'
 # A piece of a page that is at least this long is not written twice.
 AGAIN_BYTES_MIN = 400
 LOCKED = re.compile(r'name = "(.+)"\nversion = "(.+)"\nsource = ".+"\nchecksum = "(.+)"')
@@ -126,6 +134,13 @@ def sqlite_version(packages: list[dict]) -> str:
     return found[1]
 
 
+def sources_version(crate: str) -> str:
+    found = re.search(SOURCES_VERSION.format(crate), (ROOT / "tools/libpq/Cargo.lock").read_text())
+    if found is None:
+        raise SystemExit(f"the lock of tools/libpq has no {crate} with a version of its sources")
+    return found[1]
+
+
 def beneath(packages: list[dict], zig: Path) -> list[dict]:
     """What is linked in beside crates."""
     rust = output("rustc", "--version").split()[1]
@@ -135,6 +150,8 @@ def beneath(packages: list[dict], zig: Path) -> list[dict]:
         component("rust-std", rust, "MIT OR Apache-2.0"),
         component("llvm-libunwind", f"zig-{zig_version}", "Apache-2.0 WITH LLVM-exception"),
         component("musl", f"rust-{rust}", "MIT"),
+        component("libpq", sources_version("pq-src"), "PostgreSQL"),
+        component("openssl", sources_version("openssl-src"), "Apache-2.0"),
     ]
 
 
@@ -183,17 +200,36 @@ def page_text(path: Path) -> str:
 def crate_texts(package: dict) -> list[tuple[str, str]]:
     """The licences of a crate as it brings them; a crate without any cannot be passed on."""
     files = sorted(path for path in folder(package).iterdir() if path.is_file() and LICENCE_FILE.match(path.name))
+    if package["name"] in BROUGHT:
+        files.append(BROUGHT[package["name"]])
     if not files:
         raise SystemExit(f"{reference(package)} brings no text of its licence, {package['license']}")
     return [(path.name, path.read_text(errors="replace").strip()) for path in files]
 
 
-def beneath_texts(zig: Path) -> list[tuple[str, str]]:
+def libpq_notices(packages: list[dict]) -> str:
+    """What came to libpq from elsewhere, under terms that stand in its files alone."""
+    sources = next(folder(package) for package in packages if package["name"] == "pq-src") / "source"
+    found = [NOTICE.findall(path.read_text(errors="replace")) for path in sorted(sources.rglob("*.c"))]
+    texts = [re.sub(r"(?m)^ \*[ \t]?", "", text).strip() for each in found for text in each]
+    return "\n\n".join(dict.fromkeys(texts))
+
+
+def openssl_licence() -> str:
+    """Of the sources that only the build reads: no crate that is linked in has them."""
+    metadata = json.loads(output("cargo", "metadata", "--format-version=1", "--locked", f"--manifest-path={MANIFESTS[2]}"))
+    sources = next(package for package in metadata["packages"] if package["name"] == "openssl-src")
+    return (folder(sources) / "openssl/LICENSE.txt").read_text().strip()
+
+
+def beneath_texts(packages: list[dict], zig: Path) -> list[tuple[str, str]]:
     docs = Path(output("rustc", "--print", "sysroot").strip()) / "share/doc/rust"
     return [
         ("Rust's standard library", page_text(docs / "COPYRIGHT-library.html")),
         ("libunwind of LLVM", (zig / "lib/libunwind/LICENSE.TXT").read_text().strip()),
         ("musl, in swctl alone", (zig / "lib/libc/musl/COPYRIGHT").read_text().strip()),
+        ("OpenSSL, in libsmolwf_pq.so and swctl", openssl_licence()),
+        ("parts of libpq, in libsmolwf_pq.so and swctl", libpq_notices(packages)),
     ]
 
 
@@ -205,11 +241,11 @@ def licences(packages: list[dict], others: list[dict], zig: Path) -> str:
             names.setdefault(text, []).append(f"{package['name']} {package['version']} ({spdx(package)})")
     sqlite = next(other for other in others if other["name"] == "sqlite")
     parts = [
-        "What is inside the library and the tool of smolwf that others wrote, and the texts of their licences.",
+        "What is inside the libraries and the tool of smolwf that others wrote, and the texts of their licences.",
         f"SQLite {sqlite['version']} is in the public domain: https://sqlite.org/copyright.html",
     ]
     named = [(", ".join(dict.fromkeys(who)), text) for text, who in names.items()]
-    for who, text in named + beneath_texts(zig):
+    for who, text in named + beneath_texts(packages, zig):
         parts.append(f"{'=' * 78}\n{who}\n{'=' * 78}\n\n{text}")
     return "\n\n".join(parts) + "\n"
 
@@ -222,7 +258,7 @@ def main() -> None:
     into.mkdir(parents=True, exist_ok=True)
     whole = json.dumps(bill(packages, calls, others), indent=1, sort_keys=True)
     (into / f"smolwf-{version}.cdx.json").write_text(whole + "\n")
-    foreign = [package for package in packages if package["name"] not in ("smolwf", "swctl")]
+    foreign = [package for package in packages if package["name"] not in OWN]
     (into / "THIRD-PARTY.txt").write_text(licences(foreign, others, zig))
 
 

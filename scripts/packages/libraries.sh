@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the libraries and the tool for each triple into dist/stage/<triple>: lib/libsmolwf.so,
-# lib/libsmolwf.a and bin/swctl, stripped; beside them what is inside and
+# lib/libsmolwf.a, lib/libsmolwf_pq.so (libpq with its OpenSSL) and bin/swctl, stripped; beside them what is inside and
 # its licences. zig links them, for glibc 2.17 or for musl. The tool is linked
-# whole to musl, so that one file runs on every Linux of its processor. Bytes depend on the sources, on
+# whole to musl, libpq in it, so that one file runs on every Linux of its processor. Bytes depend on the sources, on
 # requirements/packages.txt and on requirements/packages-rust.txt, not on the folder or the machine.
 #   scripts/packages/libraries.sh, with TRIPLES, STAGE
 set -euo pipefail
@@ -48,23 +48,50 @@ static_tools() {
     export OBJCOPY="env LD_LIBRARY_PATH=$sysroot/lib $rust_tools/rust-objcopy"
 }
 
+# A triple as Rust spells it, with the glibc that is the floor.
+floor() { # <triple>
+    local rust=${1/-linux/-unknown-linux}
+    [ "${1##*-}" = musl ] || rust+=.2.17
+    echo "$rust"
+}
+
 build_library() { # <triple>
-    local rust=${1/-linux/-unknown-linux} zig_target
+    local rust=${1/-linux/-unknown-linux}
     local made=$target/packages/library/$rust/release
-    zig_target=$rust
-    [ "${1##*-}" = musl ] || zig_target+=.2.17
     CARGO_ENCODED_RUSTFLAGS=$(rust_flags -Ctarget-feature=-crt-static) zig_cargo --lib \
-        --crate-type cdylib,staticlib --target "$zig_target" --target-dir "$target/packages/library"
+        --crate-type cdylib,staticlib --features postgres --target "$(floor "$1")" --target-dir "$target/packages/library"
     install -D -m 755 "$made/libsmolwf.so" "$stage/$1/lib/libsmolwf.so"
     scripts/static-library.sh "$made" "$stage/$1/lib/libsmolwf.a"
     chmod 644 "$stage/$1/lib/libsmolwf.a"
 }
 
+# Has what follows take the OpenSSL that is made for a triple.
+use_openssl() { # <triple>
+    OPENSSL_DIR=$(scripts/packages/openssl.sh "$1")
+    export OPENSSL_DIR OPENSSL_NO_VENDOR=1 OPENSSL_STATIC=1
+}
+
+# Shows the functions of libpq that the library calls, and no other.
+build_libpq() { # <triple>
+    local rust=${1/-linux/-unknown-linux} functions
+    local made=$target/packages/libpq
+    use_openssl "$1"
+    mapfile -t functions < <(sed -n 's/^    \(PQ[A-Za-z]*\): fn(.*/\1/p' src/storage/postgres/libpq.rs)
+    CARGO_ENCODED_RUSTFLAGS=$(rust_flags -Ctarget-feature=-crt-static) zig_cargo --lib --crate-type staticlib \
+        --manifest-path tools/libpq/Cargo.toml --target "$(floor "$1")" --target-dir "$made"
+    printf '{ global: %s local: *; };\n' "$(printf '%s; ' "${functions[@]}")" >"$made/shown"
+    "$bin/python-zig" cc -target "$(floor "$1" | sed 's/-unknown//')" -shared -s -o "$made/libsmolwf_pq.so" \
+        "${functions[@]/#/-Wl,-u,}" -Wl,--version-script="$made/shown" -Wl,--gc-sections -Wl,-Bsymbolic -Wl,-z,relro,-z,now \
+        -Wl,-soname,libsmolwf_pq.so "$made/$rust/release/libsmolwf_pq.a" -lpthread -ldl
+    install -D -m 755 "$made/libsmolwf_pq.so" "$stage/$1/lib/libsmolwf_pq.so"
+}
+
 build_tool() { # <triple>
     local rust=${1%%-*}-unknown-linux-musl
+    use_openssl "${1%%-*}-linux-musl"
     RUSTC_WRAPPER=$PWD/scripts/packages/rustc.sh \
         CARGO_ENCODED_RUSTFLAGS=$(rust_flags -Ctarget-feature=+crt-static) zig_cargo --bin swctl \
-        --manifest-path tools/swctl/Cargo.toml --target "$rust" --target-dir "$target/packages/tool"
+        --features libpq --manifest-path tools/swctl/Cargo.toml --target "$rust" --target-dir "$target/packages/tool"
     install -D -m 755 "$target/packages/tool/$rust/release/swctl" "$stage/$1/bin/swctl"
 }
 
@@ -77,6 +104,7 @@ for triple in "${triples[@]}"; do
     began=$SECONDS
     rm -rf "${stage:?}/$triple"
     build_library "$triple"
+    build_libpq "$triple"
     build_tool "$triple"
     scripts/packages/gate.sh "$triple"
     echo "libraries: $triple is in $stage/$triple, built in $((SECONDS - began)) s"

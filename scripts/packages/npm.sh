@@ -32,6 +32,7 @@ pack_platform() { # <triple>
     read -r name cpu libc <<<"${platforms[$1]}"
     mkdir "$folder"
     cp "$stage/$1/lib/libsmolwf.so" "$folder/libsmolwf.so.0"
+    cp "$stage/$1/lib/libsmolwf_pq.so" "$folder"
     cp "$stage/$1/bin/swctl" "$folder"
     cp "$stage/THIRD-PARTY.txt" "$folder"
     cat >"$folder/package.json" <<JSON

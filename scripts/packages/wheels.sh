@@ -19,10 +19,10 @@ take() { # <triple>
     local taken=$scratch/stage/$1
     mkdir -p "$taken/lib" "$taken/bin"
     cp "$stage/THIRD-PARTY.txt" "$scratch/stage"
-    cp "$stage/$1/lib/libsmolwf.so" "$taken/lib"
+    cp "$stage/$1/lib/"libsmolwf{,_pq}.so "$taken/lib"
     cp "$stage/$1/bin/swctl" "$taken/bin"
     [ "$1" != x86_64-linux-musl ] ||
-        "$bin/patchelf" --replace-needed libc.so libc.musl-x86_64.so.1 "$taken/lib/libsmolwf.so"
+        "$bin/patchelf" --replace-needed libc.so libc.musl-x86_64.so.1 "$taken/lib/"libsmolwf{,_pq}.so
 }
 
 # Makes a wheel of the environment's SMOLWF_STAGE and SMOLWF_PLATFORM, or one without library.
@@ -53,7 +53,7 @@ room=$scratch/wheel
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$dist"
 for triple in "${triples[@]}"; do
-    for part in "$triple/lib/libsmolwf.so" "$triple/bin/swctl" THIRD-PARTY.txt; do
+    for part in "$triple/lib/"libsmolwf{,_pq}.so "$triple/bin/swctl" THIRD-PARTY.txt; do
         [ -e "$stage/$part" ] || fail "$stage/$part is missing"
     done
     platform=${platforms[$triple]}

@@ -143,7 +143,7 @@ fn waiter(word: &AtomicU32, expected: u32, flags: libc::c_int) -> Waiter {
 
 fn timespec(time: Duration) -> libc::timespec {
     libc::timespec {
-        tv_sec: time.as_secs() as libc::time_t,
+        tv_sec: time.as_secs() as _,
         tv_nsec: libc::c_long::from(time.subsec_nanos() as i32),
     }
 }

@@ -1,6 +1,7 @@
 //! Shared libraries that are loaded when they are first needed.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, CString, c_void};
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 /// A library that is loaded, and stays so until the process ends.
@@ -28,6 +29,32 @@ impl Library {
     }
 }
 
+/// Returns the path of a file of this name in the folder of the file that this code was loaded from; `None`
+/// where that folder is not known for sure, as of a program that was started by a relative path.
+pub fn beside(name: &CStr) -> Option<CString> {
+    let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: writes what it finds of an address of this very code, or nothing; all its bytes may be zero.
+    let is_found = unsafe { libc::dladdr(beside as *const c_void, found.as_mut_ptr()) } != 0;
+    // SAFETY: whole since it was made of zeros.
+    let at = unsafe { found.assume_init() }.dli_fname;
+    if !is_found || at.is_null() {
+        return None;
+    }
+    // SAFETY: the name that the loader keeps of what it has loaded, which is this code.
+    let path = unsafe { CStr::from_ptr(at) }.to_bytes();
+    let folder = &path[..path.iter().rposition(|byte| *byte == b'/')? + 1];
+    let whole = [folder, name.to_bytes()].concat();
+    if folder.starts_with(b"/") { CString::new(whole).ok() } else { None }
+}
+
+/// Returns what a variable of the environment says; `None` in a program that has rights its caller has not.
+pub fn trusted_variable(name: &str) -> Option<CString> {
+    // SAFETY: reads what the kernel told the program as it began.
+    let is_raised = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    let value = std::env::var_os(name).filter(|_| !is_raised)?;
+    CString::new(value.into_encoded_bytes()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +65,19 @@ mod tests {
         assert!(library.symbol(c"getpid").is_some());
         assert!(library.symbol(c"no_such_function_of_it").is_none());
         assert!(Library::load(c"libno_such_library.so.0").is_none());
+    }
+
+    #[test]
+    fn what_lies_beside_is_looked_for_in_the_folder_of_this_code() {
+        let program = std::env::current_exe().unwrap();
+        let folder = program.parent().unwrap().to_str().unwrap();
+        let found = beside(c"x.so").unwrap();
+        assert_eq!(found.to_str().unwrap(), format!("{folder}/x.so"));
+    }
+
+    #[test]
+    fn a_variable_is_read_where_it_is_set() {
+        assert!(trusted_variable("PATH").is_some_and(|path| !path.is_empty()));
+        assert_eq!(trusted_variable("SMOLWF_NO_SUCH_VARIABLE"), None);
     }
 }

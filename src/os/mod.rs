@@ -29,7 +29,7 @@ pub use self::futex::{
     futex_wake_private,
 };
 #[cfg(feature = "postgres")]
-pub use self::library::Library;
+pub use self::library::{Library, beside, trusted_variable};
 pub use self::locks::{is_locked_by_other, try_lock, try_lock_range, unlock};
 pub use self::page::{PAGE_BYTES, PAGE_WORDS, Page, populate};
 pub use self::signals::{SignalsBlocked, block_signals, die};

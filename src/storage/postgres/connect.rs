@@ -159,6 +159,7 @@ impl Connection {
     fn bare(place: &Place, common: &Arc<Common>, timeout: Duration) -> Result<Connection> {
         let connected = Link::connect(&place.params(), timeout)?;
         let link = connected.map_err(|fault| unreachable(place, &fault))?;
+        check_kind(&link)?;
         check_version(link.server_version())?;
         Ok(Connection {
             link,
@@ -513,6 +514,23 @@ impl Connection {
     }
 }
 
+/// Refuses servers that speak as PostgreSQL does and are none: the first has locks of sessions that hold nobody
+/// up, by which writes would go past each other and living workers lose their runs; the second was never tried.
+fn check_kind(link: &Link) -> Result<()> {
+    let version = link.told(c"server_version").unwrap_or_default();
+    let name = match link.told(c"crdb_version") {
+        Some(_) => "CockroachDB",
+        None if version.contains("-YB-") => "YugabyteDB",
+        None => return Ok(()),
+    };
+    Err(Error::Unsupported(
+        format!(
+            "the server is {name}: stores need a PostgreSQL, whose locks and snapshots they rest on"
+        )
+        .into(),
+    ))
+}
+
 fn check_version(version: i32) -> Result<()> {
     if version >= VERSION_MIN {
         return Ok(());
@@ -548,6 +566,48 @@ fn unreachable(place: &Place, fault: &Fault) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    /// A message of the server: its kind, its length, and what it holds.
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [&[kind][..], &length, body].concat()
+    }
+
+    /// Lets one client in, tells it who it is by these parameters, and hears no more.
+    fn stand_in(folder: &std::path::Path, told: &[&str]) -> thread::JoinHandle<()> {
+        let listener = UnixListener::bind(folder.join(".s.PGSQL.5432")).unwrap();
+        let told: Vec<u8> = told.iter().flat_map(|it| message(b'S', it.as_bytes())).collect();
+        thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let mut asked = [0; 1024];
+            assert!(client.read(&mut asked).unwrap() > 8);
+            let ready = [message(b'R', &[0; 4]), told, message(b'Z', b"I")].concat();
+            client.write_all(&ready).unwrap();
+            while client.read(&mut asked).is_ok_and(|bytes| bytes > 0) {}
+        })
+    }
+
+    #[test]
+    fn what_speaks_as_a_postgresql_and_is_none_is_refused_by_its_name() {
+        let cockroach = ["server_version\x0013.0.0\0", "crdb_version\0CockroachDB CCL v24.1.0\0"];
+        let yugabyte = ["server_version\x0015.12-YB-2025.1.0.0-b0\0"];
+        let old = ["server_version\x0013.9\0"];
+        let cases = [(&cockroach[..], "CockroachDB"), (&yugabyte, "YugabyteDB"), (&old, "13")];
+        for (told, name) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let server = stand_in(folder.path(), told);
+            let url = format!("postgresql://somebody@/app?host={}", folder.path().display());
+            let place = Place::read(&url).unwrap();
+            let opened = Connection::bare(&place, &Arc::default(), Duration::from_secs(60));
+            let refused = opened.err().unwrap();
+            server.join().unwrap();
+            assert_eq!(refused.code(), -6);
+            assert!(refused.to_string().contains(name), "{refused}");
+        }
+    }
 
     #[test]
     fn a_server_below_14_is_refused_by_its_version() {

@@ -23,6 +23,7 @@ mod explain;
 mod flight;
 mod graduate;
 mod known;
+mod libpq;
 mod list;
 mod memory;
 mod migrate;

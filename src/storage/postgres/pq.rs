@@ -1,23 +1,19 @@
-//! libpq behind safe types: loaded when first needed, so that whoever opens no store of PostgreSQL needs
-//! none of it.
+//! libpq behind safe types.
 //!
 //! A [`Link`] is one connection; it is used by one thread at a time. What it answers is an [`Answer`],
 //! which stays readable when the link is gone.
 
 #![allow(unsafe_code, non_snake_case, reason = "calls of a C library, by its names")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use super::libpq::{Functions, PgConn, PgResult, pq};
 use crate::error::{Error, Result};
-use crate::os::{self, Library};
+use crate::os;
 use crate::process::{self, Lent};
-
-/// libpq 14 was the first with pipelines; below it the names of some parameters differ, too.
-const VERSION_MIN: c_int = 140_000;
 
 const CONNECTION_OK: c_int = 0;
 const POLLING_READING: c_int = 1;
@@ -31,126 +27,6 @@ const TRANSACTION_IDLE: c_int = 0;
 const VERBOSE: c_int = 2;
 const DIAG_STATE: c_int = b'C' as c_int;
 const DIAG_MESSAGE: c_int = b'M' as c_int;
-
-#[repr(C)]
-struct PgConn {
-    _opaque: [u8; 0],
-}
-
-#[repr(C)]
-struct PgResult {
-    _opaque: [u8; 0],
-}
-
-#[repr(C)]
-struct PgNotify {
-    channel: *mut c_char,
-    sender: c_int,
-    payload: *mut c_char,
-    _next: *mut PgNotify,
-}
-
-type Silence = unsafe extern "C" fn(*mut c_void, *const PgResult);
-
-/// Declares the functions that are used, and loads them all.
-macro_rules! functions {
-    ($($name:ident: fn($($type:ty),*) $(-> $answer:ty)?;)*) => {
-        struct Functions {
-            $($name: unsafe extern "C" fn($($type),*) $(-> $answer)?,)*
-        }
-
-        impl Functions {
-            fn of(library: &Library) -> Option<Functions> {
-                $(let $name = library.symbol(cstr(concat!(stringify!($name), "\0")))?;)*
-                Some(Functions {
-                    $($name: {
-                        let at = $name.as_ptr();
-                        // SAFETY: libpq's function of this name has this type since version 14 and before.
-                        unsafe {
-                            std::mem::transmute::<
-                                *mut c_void,
-                                unsafe extern "C" fn($($type),*) $(-> $answer)?,
-                            >(at)
-                        }
-                    },)*
-                })
-            }
-        }
-    };
-}
-
-functions! {
-    PQlibVersion: fn() -> c_int;
-    PQconnectStartParams: fn(*const *const c_char, *const *const c_char, c_int) -> *mut PgConn;
-    PQconnectPoll: fn(*mut PgConn) -> c_int;
-    PQstatus: fn(*const PgConn) -> c_int;
-    PQsocket: fn(*const PgConn) -> c_int;
-    PQerrorMessage: fn(*const PgConn) -> *const c_char;
-    PQserverVersion: fn(*const PgConn) -> c_int;
-    PQbackendPID: fn(*const PgConn) -> c_int;
-    PQtransactionStatus: fn(*const PgConn) -> c_int;
-    PQsetErrorVerbosity: fn(*mut PgConn, c_int) -> c_int;
-    PQsetNoticeReceiver: fn(*mut PgConn, Silence, *mut c_void) -> *const c_void;
-    PQfinish: fn(*mut PgConn);
-    PQexec: fn(*mut PgConn, *const c_char) -> *mut PgResult;
-    PQexecParams: fn(*mut PgConn, *const c_char, c_int, *const c_uint, *const *const c_char, *const c_int, *const c_int, c_int) -> *mut PgResult;
-    PQenterPipelineMode: fn(*mut PgConn) -> c_int;
-    PQexitPipelineMode: fn(*mut PgConn) -> c_int;
-    PQsendPrepare: fn(*mut PgConn, *const c_char, *const c_char, c_int, *const c_uint) -> c_int;
-    PQsendQueryPrepared: fn(*mut PgConn, *const c_char, c_int, *const *const c_char, *const c_int, *const c_int, c_int) -> c_int;
-    PQsendQueryParams: fn(*mut PgConn, *const c_char, c_int, *const c_uint, *const *const c_char, *const c_int, *const c_int, c_int) -> c_int;
-    PQpipelineSync: fn(*mut PgConn) -> c_int;
-    PQgetResult: fn(*mut PgConn) -> *mut PgResult;
-    PQresultStatus: fn(*const PgResult) -> c_int;
-    PQresultErrorField: fn(*const PgResult, c_int) -> *const c_char;
-    PQntuples: fn(*const PgResult) -> c_int;
-    PQnfields: fn(*const PgResult) -> c_int;
-    PQfname: fn(*const PgResult, c_int) -> *const c_char;
-    PQftype: fn(*const PgResult, c_int) -> c_uint;
-    PQgetisnull: fn(*const PgResult, c_int, c_int) -> c_int;
-    PQgetvalue: fn(*const PgResult, c_int, c_int) -> *const c_char;
-    PQgetlength: fn(*const PgResult, c_int, c_int) -> c_int;
-    PQcmdStatus: fn(*mut PgResult) -> *const c_char;
-    PQcmdTuples: fn(*mut PgResult) -> *const c_char;
-    PQclear: fn(*mut PgResult);
-    PQconsumeInput: fn(*mut PgConn) -> c_int;
-    PQnotifies: fn(*mut PgConn) -> *mut PgNotify;
-    PQfreemem: fn(*mut c_void);
-}
-
-fn cstr(text: &'static str) -> &'static CStr {
-    CStr::from_bytes_with_nul(text.as_bytes()).unwrap_or_default()
-}
-
-/// Returns libpq, loaded now if it is not yet.
-fn pq() -> Result<&'static Functions> {
-    static LOADED: OnceLock<Result<Functions>> = OnceLock::new();
-    LOADED.get_or_init(|| load(&[c"libpq.so.5", c"libpq.so"])).as_ref().map_err(Error::clone)
-}
-
-fn load(names: &[&CStr]) -> Result<Functions> {
-    let missing = || {
-        Error::Unsupported(
-            "libpq, which stores of PostgreSQL need, is not installed: Debian's package is libpq5, Fedora's libpq, Alpine's libpq".into(),
-        )
-    };
-    let library = names.iter().find_map(|name| Library::load(name)).ok_or_else(missing)?;
-    let functions = Functions::of(&library).ok_or_else(|| {
-        Error::Unsupported(
-            "the libpq that is installed lacks functions: 14 or newer is needed".into(),
-        )
-    })?;
-    // SAFETY: takes nothing.
-    let version = unsafe { (functions.PQlibVersion)() };
-    if version < VERSION_MIN { Err(too_old(version)) } else { Ok(functions) }
-}
-
-fn too_old(version: c_int) -> Error {
-    let (major, minor) = (version / 10_000, version % 10_000);
-    Error::Unsupported(
-        format!("the libpq that is installed is {major}.{minor}: 14 or newer is needed").into(),
-    )
-}
 
 /// What went wrong: a state of SQL, empty where none was told, and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,6 +142,13 @@ impl Link {
     pub(super) fn server_version(&self) -> i32 {
         // SAFETY: the connection is there.
         unsafe { (self.pq.PQserverVersion)(self.conn.as_ptr()) }
+    }
+
+    /// Returns what the server told of itself under a name as the connection was made.
+    pub(super) fn told(&self, name: &CStr) -> Option<String> {
+        // SAFETY: the connection is there; reads the name.
+        let text = unsafe { (self.pq.PQparameterStatus)(self.conn.as_ptr(), name.as_ptr()) };
+        (!text.is_null()).then(|| shown(text))
     }
 
     /// Returns the number of the process that serves it, as whoever answered has told.
@@ -599,19 +482,6 @@ impl Drop for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_libpq_that_is_not_there_and_one_that_is_too_old_are_named() {
-        let refused = load(&[c"libno_such_pq.so.0"]).err().unwrap();
-        assert_eq!(refused.code(), -6);
-        assert!(refused.to_string().contains("libpq5"), "{refused}");
-        let refused = load(&[c"libc.so.6"]).err().unwrap();
-        assert_eq!(refused.code(), -6);
-        assert_eq!(
-            too_old(130_004).to_string().split(':').next(),
-            Some("the libpq that is installed is 13.4")
-        );
-    }
 
     #[test]
     fn what_a_connection_failed_of_is_read_with_its_state() {

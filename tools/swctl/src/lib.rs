@@ -3,6 +3,10 @@
 //! `door` is the library behind safe types; `cli` what may be typed; `command` what each command does;
 //! the rest is how answers look and what goes wrong.
 
+// Nothing of it is called here: it is what the library's stores in PostgreSQL are linked with.
+#[cfg(feature = "libpq")]
+extern crate smolwf_pq;
+
 pub mod cli;
 pub mod command;
 pub mod completions;
