@@ -99,11 +99,12 @@ postgres: ## stores in PostgreSQL: contract of a backend, walks of the model, cu
 	scripts/postgres.sh 15 $(POSTGRES_TESTS) the_server_is_left
 	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --test wire --test moves
 
-servers: ## the same on a newer server and on one without fsync; clients, examples and tool on a server; two machines
+servers: ## the same on a newer server and on one without fsync; clients, examples and tool on a server, and behind a pooler; two machines
 	scripts/postgres.sh 18 $(POSTGRES_TESTS)
 	SW_POSTGRES_SETTINGS=fsync=off scripts/postgres.sh 15 $(CARGO) test --locked --features postgres --lib \
 		what_a_server_without_fsync_can_promise_is_promised
 	TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 scripts/postgres-clients.sh
+	SW_SCENARIOS=1 TMPDIR=$(POSTGRES_ROOM) scripts/postgres.sh 15 scripts/postgres-pooled.sh 60 scripts/postgres-clients.sh rust python node go
 	@scripts/cluster.sh
 
 cluster: ## workers in four languages at one store in PostgreSQL: one machine is cut off, a worker and the server are killed

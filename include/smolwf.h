@@ -156,6 +156,8 @@
  *     sw_error_free(err);  err = NULL;                     // err is used again: free it first
  *     if (rc == SW_OK || rc == SW_REPLAYED) {
  *       sw_attempt_complete(attempt, "\"paid\"", SW_NTS, &err);
+ *     } else if (rc == SW_SUSPEND) {                       // the step failed lately: parked till it is due
+ *       sw_attempt_suspend(attempt, &err);
  *     } else {
  *       sw_attempt_fail(attempt, "\"unpaid\"", SW_NTS, NULL, &err);  // tried again, or the end
  *     }
@@ -199,8 +201,10 @@
  *           use. Within it, a lane is the runs of one workflow and code version; a claim looks into
  *           the lanes that its options name.
  * claim     the taking of a ready run, which makes an attempt.
- * lease     for how long an attempt holds its run without a heartbeat. When it lapses, the run is
- *           claimed anew. Time in which the machine sleeps does not count.
+ * lease     for how long an attempt holds its run without a heartbeat. When it lapses, or its process
+ *           dies, the run is claimed anew: of a death, whatever the lease, claims and waits of other
+ *           processes hear within a second. One that has lapsed holds until the run is taken back. Time in
+ *           which the machine sleeps does not count.
  * owner     a store handle that has claimed. A run under SW_LEASE_WHILE_ALIVE, or submitted with
  *           SW_SUBMIT_LOCAL, is its owner's until that handle is closed or its process dies.
  * suspend   to park a run: its attempt ends, and it takes no thread, no lease and no polling until
@@ -218,8 +222,9 @@
  * Codes     int32_t: 0 is OK, above 0 a normal outcome that is no failure, below 0 an error. Treat
  *           an error you do not know as its class: -1 to -19 the caller, -20 to -39 the state,
  *           -40 to -59 the environment, -60 to -69 the library. BUSY, IO and NOMEM may be retried.
- * Arguments object, inputs, options, outputs, error. Outputs are written on success only (>= 0);
- *           handle and text outputs are set to NULL first. An output pointer that is NULL, and a
+ * Arguments object, inputs, options, outputs, error. Outputs are written on success only (>= 0),
+ *           and where the code has something to give: sw_run_find with SW_NONE writes no id. Handle and
+ *           text outputs are set to NULL first. An output pointer that is NULL, and a
  *           handle that is NULL or of another kind, is SW_ERR_MISUSE, but where "may be NULL" is said.
  *           These are told here, and at a function only where they are more than that:
  *             store, attempt, step, watch, error   an open store; what sw_run_claim, sw_step_begin,
@@ -234,7 +239,8 @@
  *           length of 0 or SW_NTS is absent; NULL with another length is SW_ERR_MISUSE; absent where
  *           text is required, and empty where a name, id or key is meant, is SW_ERR_INVALID. Names
  *           have at most SW_NAME_BYTES_MAX bytes, keys SW_KEY_BYTES_MAX (SW_ERR_TOO_BIG), and no NUL
- *           within. Only file paths must be NUL-terminated.
+ *           within. Only file paths have no length: they must be NUL-terminated, and NULL is SW_ERR_MISUSE.
+ *           A text that is no id of this store is SW_ERR_NOT_FOUND where an id is meant, however long.
  * JSON in   text of RFC 8259, any value, at most payload_bytes_max of the store's options long, 16 MiB
  *           by default (SW_ERR_TOO_BIG), and SW_JSON_DEPTH_MAX levels deep. SW_ERR_INVALID names the
  *           byte offset of a fault. Absent arguments and results read as null. Payloads come back byte
@@ -247,17 +253,24 @@
  *           NULL (or 0) for what is no such object. A sw_text is freed by sw_text_free. Ids are
  *           written into the caller's memory, with their NUL.
  * Options   flat structs. Zero the struct, set struct_size to its sizeof; zero is the default in
- *           every field and NULL means all defaults. A shorter struct than the library's is
+ *           every field and NULL means all defaults. A text in one needs its length too, or SW_NTS: 0 beside
+ *           a pointer is an empty text. A shorter struct than the library's is
  *           extended with zeros (below 8 bytes: SW_ERR_INVALID); a longer one whose unknown tail
  *           is not all zero, an unknown flag, or a reserved field that is not zero is
  *           SW_ERR_UNSUPPORTED. So is a struct_size above SW_STRUCT_SIZE_MAX.
- * Times     durations in milliseconds, to SW_DURATION_MS_MAX. Of the time-out of a call that waits or
- *           awaits 0 answers now, and SW_FOREVER has no limit; of others 0 is what the field says. Other
- *           negatives are SW_ERR_INVALID. Instants are Unix milliseconds, to SW_INSTANT_MS_MAX.
+ * Times     durations in milliseconds, to SW_DURATION_MS_MAX. Of the time-out of a call that waits 0
+ *           answers now; of one that awaits it is over at once, for good. SW_FOREVER, which has no limit,
+ *           is allowed where it is named; every other negative is SW_ERR_INVALID. Instants are Unix
+ *           milliseconds, to SW_INSTANT_MS_MAX. Due times, delays, backoffs and time-outs follow the wall
+ *           clock, and move when it is set. Leases do not: neither that nor a sleep of the machine ends one.
  * Repeats   finishing a step or an attempt again, through the same handle with the same bytes,
  *           answers as the first call did, so that IO and BUSY may be retried; other bytes are
- *           SW_ERR_CONFLICT. Of all else, a repeat after IO, FULL or PANIC is done once only if it names
- *           a child or carries a key or a source.
+ *           SW_ERR_CONFLICT. Of all else, what sets a state or is known by a name (waits, children,
+ *           sw_budget_settle, sw_run_cancel, sw_run_annotate, all _set) is done once, however often it is
+ *           called. What was submitted, sent, appended or reserved without a key or a source, sw_run_fork,
+ *           sw_budget_raise, sw_run_import with new ids and an sw_tx_run that ends nothing may be done twice
+ *           when they are repeated after IO, FULL or PANIC: look first. What a claim took that answered so,
+ *           the next claim of the handle gives back.
  * Since     all of this is there since 0.1.0, but what says otherwise by a line with \since.
  *
  *
@@ -273,7 +286,7 @@
  * sweeping  as reading, and SW_ERR_POISONED
  * writing   as sweeping, and SW_ERR_READONLY
  *
- * A sweeping call may sweep (WORDS), or has to sync what it shows; a writing call may do both.
+ * A sweeping call may sweep (WORDS), or, of events, has to sync what it shows; a writing call may do both.
  * Reading calls wait for no writer, but when the file is opened or its log starts over. They answer
  * SW_ERR_FULL and SW_ERR_CANNOT_OPEN when a connection, which the store opens when first needed, finds
  * no room or no right for what stands beside the file.
@@ -321,7 +334,9 @@
  * sw_store_close waits for calls in flight and gives the open attempts of the handle back; where it
  * cannot write, as after SW_ERR_POISONED, they are lost as those of a process that died. Attempts and
  * steps of a closed store answer SW_ERR_CLOSED and are still freed, in any order. A handle of the wrong
- * kind is SW_ERR_MISUSE. Using a handle after its _free is undefined.
+ * kind is SW_ERR_MISUSE. Using a handle after its _free, or while
+ * another thread frees it, is undefined; only sw_store_close waits for calls in flight, and a stop may be
+ * freed while waits carry it.
  *
  *
  * THREADS
@@ -334,7 +349,9 @@
  *   Waits at most ...  So long for what it names; a stop and sw_store_shutdown end it.
  * Where an event loop must go on, call all but the first on another thread, or see Watches.
  * The library starts no thread but one for each open watch (sw_watch_open), installs no handler of
- * signals or panics, and marks every descriptor close-on-exec. Do not unload it.
+ * signals or panics, and marks every descriptor close-on-exec. Do not unload it. A signal ends no call:
+ * what one interrupts goes on. In a handler only sw_stop_fire may be called; it ends the waits that carry
+ * the stop.
  *
  *
  * DURABILITY
@@ -342,14 +359,18 @@
  * Where a function says "Durable when it returns", what it answers survives what the durability of the
  * store says, of the step for steps: SW_DURABILITY_POWER, the default, the loss of power;
  * SW_DURABILITY_PROCESS the death of the process, and the loss of power once a later call of the other
- * class has answered. That holds for what SW_EXISTS, SW_REPLAYED and a repeat confirm as well.
+ * class has answered. That holds for what SW_EXISTS, SW_REPLAYED and a repeat confirm as well. Calls that
+ * only look (sw_run_get, sw_run_wait, sw_run_find, lists) show what is committed, which a loss of power may
+ * still take; sw_event_read and sw_event_wait sync what they show.
  *
  *
  * FORK
  *
  * In a child, a call on a handle made before the fork is SW_ERR_FORKED, and _close or _free there
  * leaks on purpose. The child may open other files; opening one that was open at the fork is
- * SW_ERR_FORKED too. Open stores after the fork.
+ * SW_ERR_FORKED too. Open stores after the fork. Texts, errors and stops are memory and no more: they go on
+ * in the child. A fork that an exec follows at once does no harm; a child that is made without the C
+ * library's fork is not noticed: it may call nothing here.
  *
  *
  * ONE SQLITE PER FILE
@@ -376,7 +397,10 @@
 /** The wait ended before what it waited for came. */
 #define SW_TIMEOUT 2
 
-/** Done before: the recorded answer is attached and the work must not run again. */
+/**
+ * Of sw_step_begin and sw_child_submit: done before; the recorded answer is attached and the work must not
+ * run again. Awaits and sleeps that replay answer as they did the first time.
+ */
 #define SW_REPLAYED 3
 
 /** The key matched: the id of what exists was returned and nothing was made. */
@@ -467,8 +491,8 @@
 #define SW_ERR_MOVED -30
 
 /**
- * A lock was held by another process for the whole busy timeout, or the store is being moved by
- * sw_store_graduate. May be retried.
+ * A lock, one of the max_readers connections that read, or the turn to write was not to be had for the whole
+ * busy timeout, or the store is being moved by sw_store_graduate. May be retried.
  */
 #define SW_ERR_BUSY -40
 
@@ -490,7 +514,10 @@
 /** The file is damaged. */
 #define SW_ERR_CORRUPT -44
 
-/** Memory ran out. May be retried. */
+/**
+ * Memory ran out, of payloads, SQLite or the system. May be retried. Where even the small memory of a call is
+ * not to be had, the process is aborted; what was acknowledged is kept.
+ */
 #define SW_ERR_NOMEM -45
 
 /** The file is not a SQLite database. Nothing was written. */
@@ -562,7 +589,7 @@
 
 /**
  * Length of a lease that holds for as long as the process that claimed lives and has the store
- * open. If it dies, the run is claimable within a second.
+ * open; it does not lapse.
  */
 #define SW_LEASE_WHILE_ALIVE 4294967295u
 
@@ -980,7 +1007,10 @@ typedef struct sw_store_options {
   uint32_t busy_timeout_ms;
   /** SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is POWER. */
   uint32_t durability;
-  /** Connections that read side by side, 1 to SW_READERS_MAX; 0 is 4. */
+  /**
+   * Connections that read side by side, 1 to SW_READERS_MAX; 0 is 4. A reading call beyond them waits for
+   * one, up to the busy timeout.
+   */
   uint32_t max_readers;
   /**
    * Milliseconds of a lease when the claim names none, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX or
@@ -1150,7 +1180,7 @@ int32_t sw_store_advance_clock(sw_store *store, int64_t ms, sw_error **err);
  * May block: it waits for a write that is under way.
  * \param store   any store
  * \param commit  from 1, the next one; 0 is none, the process lives
- * \param when    SW_KILL_BEFORE_COMMIT or SW_KILL_AFTER_COMMIT
+ * \param when    SW_KILL_BEFORE_COMMIT or SW_KILL_AFTER_COMMIT, also with commit 0
  * \retval SW_OK              it will, or, with 0, it will not
  * \retval SW_ERR_INVALID     commit is below 0, or when is another number
  * \retval SW_ERR_READONLY    the store was opened with SW_OPEN_READ_ONLY: it makes no commits
@@ -1216,7 +1246,8 @@ void sw_store_shutdown(sw_store *store);
  * does a later call on the store itself, until a thousand others were closed; then its memory is
  * gone.
  *
- * Waits for calls in flight, which sw_store_shutdown ends. What it gives back survives the death
+ * Waits for calls in flight. sw_store_shutdown ends those that wait, sw_store_backup, and what works part by
+ * part; sw_query, sw_store_check and sw_tx_run run to their end. What it gives back survives the death
  * of the process; a loss of power loses it, like a dead worker.
  * \param store  an open store; NULL does nothing; in a forked child a store of its parent leaks
  */
@@ -1990,11 +2021,12 @@ int32_t sw_store_prune(sw_store *store, const char *filter, size_t filter_len, u
  *    "workflows":{"audit":{"completed_ms":31536000000}}}
  *
  * For how long: completed_ms, failed_ms and cancelled_ms are the milliseconds for which a run stays that
- * ended so, counted from its end, 0 to SW_DURATION_MS_MAX. One that is left out means for ever. How many:
- * the newest keep_newest ended runs of each workflow stay, in the order of submission and whatever they
- * ended as, 0 to SW_KEEP_NEWEST_MAX. A run goes once nothing keeps it: it has stayed for its time and is
- * not among the newest. With keep_newest above 0 and none of the three times, the newest stay and all
- * others go, whatever their age. What an entry of "workflows" has holds for the runs of that workflow in
+ * ended so, counted from its end, 0 to SW_DURATION_MS_MAX. One that is left out means for ever, where
+ * another of the three is given. How many: the newest keep_newest ended runs of each workflow stay, in the
+ * order of submission and whatever they ended as, 0 to SW_KEEP_NEWEST_MAX. A run goes once nothing keeps it:
+ * it has stayed for its time and is not among the newest. With keep_newest above 0 and none of the three
+ * times, the newest stay and all others go, whatever their age; with keep_newest 0 and none of them nothing
+ * goes: for that give times of 0. What an entry of "workflows" has holds for the runs of that workflow in
  * the place of the same member outside; it may name workflows that have no run yet, up to
  * SW_POLICY_WORKFLOWS_MAX.
  *
@@ -2183,6 +2215,9 @@ int32_t sw_run_import(sw_store *store, const char *document, size_t document_len
  *   {"state":"moved","table":null,"rows":2,"released":0,
  *    "tables":[{"table":"sw_workflow_lanes","rows":2,"sum":"d1a2c5e4f60718293a4b5c6d7e8f9011"}],
  *    "left_behind":["orders"]}
+ *
+ * state is "releasing", "copying", "comparing", "moved", or "in_force" where no move is under way any more;
+ * table is the one at work, rows how many were copied or compared so far, released the attempts that were.
  *
  * May block: for as long as rows take to be read, written and read again, and a check of the other store,
  * which is one piece, whatever "for_ms" says. Both are durable when it returns SW_OK, whatever their
@@ -2414,7 +2449,7 @@ int32_t sw_stop_new(sw_stop **out, sw_error **err);
  * takes nothing, the others look once, and answer SW_OK for what is there. There is no way back. Firing
  * again does nothing.
  *
- * Never blocks. A signal handler may call it too.
+ * Never blocks. A signal handler may call it, and nothing else of this library.
  * \param stop  from sw_stop_new; NULL does nothing
  */
 void sw_stop_fire(sw_stop *stop);
@@ -2511,7 +2546,7 @@ int64_t sw_attempt_lease_expires_at_ms(const sw_attempt *attempt);
  *                  named
  * \retval SW_OK              the lease runs at least until now + lease_ms
  * \retval SW_ERR_INVALID     lease_ms is out of its range
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results will
+ * \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended; stop work, results will
  *                            be refused
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; the lease is not extended
  * Also what any writing call may answer: SHARED CODES.
@@ -2523,14 +2558,15 @@ int32_t sw_attempt_heartbeat(sw_attempt *attempt, uint32_t lease_ms, sw_error **
  *
  * May block. Never waits for a writer.
  * \retval SW_OK              the attempt holds the run
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
  * Also what any reading call may answer: SHARED CODES.
  */
 int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
 
 /**
- * Ends the attempt and its run with a result. The run is completed, which is final.
+ * Ends the attempt and its run with a result. The run is completed, which is final. Steps that are begun and
+ * not finished stay so: join first who works on them. Children go on, and messages that nobody took stay.
  *
  * Repeated through the same handle with the same bytes it answers as the first call did.
  *
@@ -2540,7 +2576,7 @@ int32_t sw_attempt_check(sw_attempt *attempt, sw_error **err);
  * \retval SW_OK                  the run is completed
  * \retval SW_ERR_INVALID         result is no JSON, or has the key "$smolwf"
  * \retval SW_ERR_TOO_BIG         result is above the store's limit
- * \retval SW_ERR_LEASE_LOST      another attempt took over; nothing is stored
+ * \retval SW_ERR_LEASE_LOST      the run was taken back; nothing is stored
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out; this end of the attempt is
  *                                stored, and the run ends as cancelled or failed
  * \retval SW_ERR_NONDETERMINISM  it was claimed with SW_CLAIM_STRICT, and has not asked for something
@@ -2579,13 +2615,13 @@ typedef struct sw_fail_options {
  * May block. Durable when it returns.
  * \param attempt          from sw_run_claim; still to be freed
  * \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
- * \retval SW_SUSPEND          the run will be tried again
+ * \retval SW_SUSPEND          the run will be tried again; the attempt has ended, and is not to be suspended
  * \retval SW_FAILED           the run is failed
  * \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
  *                             retry_after_ms is out of its range
  * \retval SW_ERR_TOO_BIG      error is above the store's limit
  * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
- * \retval SW_ERR_LEASE_LOST   another attempt took over; nothing is stored
+ * \retval SW_ERR_LEASE_LOST   the run was taken back; nothing is stored
  * \retval SW_ERR_CANCELLED    the run was cancelled or timed out; this end of the attempt is
  *                             stored, and the run ends as cancelled or failed
  * \retval SW_ERR_CONFLICT     this handle has ended the attempt otherwise
@@ -2605,7 +2641,7 @@ int32_t sw_attempt_fail(sw_attempt *attempt, const char *error, size_t error_len
  * \param delay_ms  milliseconds before the run may be claimed again, 0 to SW_DURATION_MS_MAX
  * \retval SW_OK              the run is given back
  * \retval SW_ERR_INVALID     delay_ms is out of its range
- * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+ * \retval SW_ERR_LEASE_LOST  the run was taken back; nothing is stored
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
  *                            stored, and the run ends as cancelled or failed
  * \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
@@ -2626,7 +2662,7 @@ int32_t sw_attempt_release(sw_attempt *attempt, int64_t delay_ms, sw_error **err
  * May block. Durable when it returns.
  * \param attempt  from sw_run_claim; still to be freed
  * \retval SW_OK              the run is parked, or claimable again already
- * \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+ * \retval SW_ERR_LEASE_LOST  the run was taken back; nothing is stored
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
  *                            stored, and the run ends as cancelled or failed
  * \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND or SW_ERR_BUDGET; a step is begun and
@@ -2722,7 +2758,7 @@ typedef struct sw_step_options {
  *                                way, or a number beyond binary64
  * \retval SW_ERR_TOO_BIG         a text or input is above its limit
  * \retval SW_ERR_UNSUPPORTED     an unknown option or flag
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out, and this is no cleanup
  * \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named. Or no end
  *                                of it is recorded, and the claim said SW_CLAIM_REPLAY_ONLY
@@ -2745,7 +2781,7 @@ int32_t sw_step_begin(sw_attempt *attempt, const char *name, size_t name_len,
  * \retval SW_OK              the result is recorded
  * \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
  * \retval SW_ERR_TOO_BIG     result is above the store's limit
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended; nothing is stored
  * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
  * Also what any writing call may answer: SHARED CODES.
  */
@@ -2772,7 +2808,7 @@ int32_t sw_step_complete(sw_step *step, const char *result, size_t result_len, s
  *                            its form or range, would bring what is spent above 2^63-1, or names
  *                            one unit more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
  * \retval SW_ERR_TOO_BIG     a text is above the store's limit
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended; nothing is stored
  * \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
  * Also what any writing call may answer: SHARED CODES.
  */
@@ -2781,20 +2817,22 @@ int32_t sw_step_complete_usage(sw_step *step, const char *result, size_t result_
 
 /**
  * Records that a step failed. While tries are left it may be begun again at sw_step_retry_at_ms;
- * otherwise, or with SW_FAIL_TERMINAL, the failure is recorded for good and replays.
+ * otherwise, or with SW_FAIL_TERMINAL, the failure is recorded for good and replays. It is recorded on a
+ * cancelled run too.
  *
  * Repeated through the same handle with the same bytes it answers as the first call did.
  *
  * May block. Durable when it returns, by the step's durability.
  * \param step             from sw_step_begin, which answered SW_OK; still to be freed
  * \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
- * \retval SW_SUSPEND          it may be begun again at sw_step_retry_at_ms
+ * \retval SW_SUSPEND          it may be begun again from sw_step_retry_at_ms on, in this attempt or,
+ *                             after sw_attempt_suspend, in the next one
  * \retval SW_FAILED           it is failed for good
  * \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
  *                             retry_after_ms is out of its range
  * \retval SW_ERR_TOO_BIG      error is above the store's limit
  * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
- * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_LEASE_LOST   the run was taken back, or this attempt ended; nothing is stored
  * \retval SW_ERR_CONFLICT     the step was finished otherwise, or was replayed
  * Also what any writing call may answer: SHARED CODES.
  */
@@ -2870,7 +2908,7 @@ void sw_step_free(sw_step *step);
  * \retval SW_SUSPEND         it is not: end the attempt by sw_attempt_suspend, or ask again
  * \retval SW_ERR_INVALID     name is absent or out of its form, or duration_ms out of its range
  * \retval SW_ERR_TOO_BIG     name has more than SW_NAME_BYTES_MAX bytes
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
  * \retval SW_ERR_CONFLICT    another thread asks for the same sleep at this moment
  * Also what any writing call may answer: SHARED CODES.
@@ -2898,8 +2936,9 @@ int32_t sw_sleep(sw_attempt *attempt, const char *name, size_t name_len, int64_t
  * May block. Never waits for what is awaited. Durable when it returns.
  * \param name,name_len    name of the await
  * \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects
- * \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
- *                         SW_FOREVER has no limit
+ * \param timeout_ms       milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
+ *                         with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
+ *                         ask again, give SW_FOREVER, which has no limit
  * \param out              receives the answer, freed by sw_text_free; NULL unless that is SW_OK
  * \retval SW_OK                  the choice is in out
  * \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask
@@ -2910,7 +2949,7 @@ int32_t sw_sleep(sw_attempt *attempt, const char *name, size_t name_len, int64_t
  * \retval SW_ERR_TOO_BIG         name or a name in waits has more than SW_NAME_BYTES_MAX bytes,
  *                                waits is above the store's limit
  * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
  * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of
  *                                await, or with sleeps in other places
@@ -2933,8 +2972,9 @@ int32_t sw_await_any(sw_attempt *attempt, const char *name, size_t name_len,
  * May block. Never waits for what is awaited. Durable when it returns.
  * \param name,name_len    name of the await
  * \param waits,waits_len  as for sw_await_any
- * \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
- *                         SW_FOREVER has no limit
+ * \param timeout_ms       milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
+ *                         with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
+ *                         ask again, give SW_FOREVER, which has no limit
  * \param out              receives an array in the order of waits of what sw_await_any answers,
  *                         freed by sw_text_free; NULL unless the answer is SW_OK
  * \retval SW_OK                  all are ready; the answers are in out
@@ -2946,7 +2986,7 @@ int32_t sw_await_any(sw_attempt *attempt, const char *name, size_t name_len,
  *                                waits is above the store's limit, or the answers have more than
  *                                SW_PAYLOAD_BYTES_MAX bytes together
  * \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
  * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of
  *                                await, or with sleeps in other places
@@ -2999,8 +3039,9 @@ int32_t sw_signal_send(sw_store *store, const char *run_id, size_t run_id_len,
  *
  * May block. Never waits for the message. Durable when it returns.
  * \param name,name_len  name that the message is sent under
- * \param timeout_ms     milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
- *                       SW_FOREVER has no limit
+ * \param timeout_ms     milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
+ *                       with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
+ *                       ask again, give SW_FOREVER, which has no limit
  * \param out            receives the payload, JSON, byte for byte as sent, freed by sw_text_free;
  *                       NULL unless the answer is SW_OK
  * \retval SW_OK                  the message is in out
@@ -3008,7 +3049,7 @@ int32_t sw_signal_send(sw_store *store, const char *run_id, size_t run_id_len,
  * \retval SW_TIMEOUT             none came in time; this replays too
  * \retval SW_ERR_INVALID         name is absent or out of its form, or timeout_ms out of its range
  * \retval SW_ERR_TOO_BIG         name has more than SW_NAME_BYTES_MAX bytes
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
  * \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
  * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
@@ -3044,7 +3085,7 @@ int32_t sw_signal_await(sw_attempt *attempt, const char *name, size_t name_len, 
  *                             below SW_ID_CAP
  * \retval SW_ERR_TOO_BIG      a text or args is above its limit
  * \retval SW_ERR_UNSUPPORTED  an unknown option or flag
- * \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST   the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED    the run was cancelled or timed out
  * \retval SW_ERR_CONFLICT     another thread submits a child of this name at this moment
  * Also what any writing call may answer: SHARED CODES.
@@ -3073,7 +3114,7 @@ int32_t sw_child_submit(sw_attempt *attempt, const char *name, size_t name_len,
  * \retval SW_ERR_INVALID     items is absent, no such array, or an item is out of its form or
  *                            range; the sentence names the item, and a key that is not known
  * \retval SW_ERR_TOO_BIG     items or a text in it is above its limit
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
  * \retval SW_ERR_CONFLICT    another thread submits a child of such a name at this moment
  * Also what any writing call may answer: SHARED CODES.
@@ -3092,8 +3133,9 @@ int32_t sw_child_submit_many(sw_attempt *attempt, const char *items, size_t item
  *
  * May block. Never waits for the child. Durable when it returns.
  * \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
- * \param timeout_ms         milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers
- *                           now, SW_FOREVER has no limit
+ * \param timeout_ms         milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
+ *                           with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
+ *                           ask again, give SW_FOREVER, which has no limit
  * \param out                receives the child's result or error, JSON, byte for byte as given,
  *                           freed by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
  * \retval SW_OK                  the child is completed; its result is in out
@@ -3101,10 +3143,10 @@ int32_t sw_child_submit_many(sw_attempt *attempt, const char *items, size_t item
  * \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask
  *                                again
  * \retval SW_TIMEOUT             it did not end in time; this replays too
- * \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its
+ * \retval SW_ERR_INVALID         run_id is absent, empty or no UTF-8, or timeout_ms out of its
  *                                range
  * \retval SW_ERR_NOT_FOUND       no such run, or it is no child of this one
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED       the run was cancelled or timed out
  * \retval SW_ERR_NONDETERMINISM  this occurrence of run_id was recorded by another kind of await
  * \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment
@@ -3124,9 +3166,10 @@ int32_t sw_child_await(sw_attempt *attempt, const char *run_id, size_t run_id_le
  * without a limit is only metered.
  *
  * A reservation belongs to its attempt. Settle it with sw_budget_settle, or complete its step with
- * sw_step_complete_usage. What is open when the attempt ends in order (complete, fail, release,
- * suspend, close of the store) is given back; what is open when its lease lapses or its process
- * dies is charged in full, since the call may have been paid, and a later settle corrects that.
+ * sw_step_complete_usage; sw_step_complete and sw_step_fail settle nothing. What is open when the attempt
+ * ends in order (complete, fail, release, suspend, close of the store) is given back; what is open when
+ * its lease lapses or its process dies is charged in full, since the call may have been paid, and a later
+ * settle corrects that.
  *
  * Refused with SW_ERR_BUDGET the call joins what sw_attempt_suspend parks on: the run becomes
  * claimable when the limit is raised or enough is given back. Give back what is not needed before
@@ -3153,7 +3196,7 @@ int32_t sw_child_await(sw_attempt *attempt, const char *run_id, size_t run_id_le
  *                            its limit, what is spent, what is reserved and what was asked
  * \retval SW_ERR_CONFLICT    the step is finished or was replayed, or the attempt has
  *                            SW_RESERVATIONS_OPEN_MAX open reservations, counted by unit
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
  * Also what any writing call may answer: SHARED CODES.
  */
@@ -3250,7 +3293,7 @@ int32_t sw_budget_get(sw_store *store, const char *run_id, size_t run_id_len, sw
  *
  * May block. Durable when it returns; so is what SW_EXISTS confirms.
  * \param type,type_len        kind of event, a name; names that begin with "budget." are the
- *                             library's own: do not use them
+ *                             library's own: do not use them, which nobody checks
  * \param payload,payload_len  JSON; absent is null
  * \param key,key_len          to SW_KEY_BYTES_MAX bytes; absent appends each time
  * \retval SW_OK              the event is appended
@@ -3258,7 +3301,7 @@ int32_t sw_budget_get(sw_store *store, const char *run_id, size_t run_id_len, sw
  * \retval SW_ERR_INVALID     type is absent; a text is out of its form; payload is no JSON or has
  *                            the key "$smolwf"
  * \retval SW_ERR_TOO_BIG     a text or payload is above its limit
- * \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+ * \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
  * \retval SW_ERR_CANCELLED   the run was cancelled or timed out
  * Also what any writing call may answer: SHARED CODES.
  */
@@ -3513,7 +3556,7 @@ int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
  * its close would drop the library's locks.
  *
  * With a step, which sw_step_begin answered with SW_OK, or an attempt, the script is theirs: it fails with
- * SW_ERR_LEASE_LOST once another attempt took over, and has then done nothing. A script without a step
+ * SW_ERR_LEASE_LOST once the run was taken back, and has then done nothing. A script without a step
  * does not run on a run that was cancelled: nothing of it is stored, its end neither, and the attempt goes
  * on until sw_attempt_complete, _fail or _release. One that ends the step or the attempt is done once
  * through its handle: repeated with the same bytes it answers as the first time. Any other is done each
@@ -3538,7 +3581,7 @@ int32_t sw_query(sw_store *store, const char *sql, size_t sql_len,
  * \retval SW_ERR_CONFLICT        a constraint failed, expect_changes is not met, a signal's run has ended,
  *                                an idempotency key is another workflow's; the step was finished otherwise,
  *                                or was replayed; the attempt ended otherwise
- * \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended; nothing is stored
+ * \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended; nothing is stored
  * \retval SW_ERR_CANCELLED       no step is given, or it ends the attempt, and the run was cancelled or timed
  *                                out
  * \retval SW_ERR_NONDETERMINISM  it ends an attempt that was claimed with SW_CLAIM_STRICT, as for

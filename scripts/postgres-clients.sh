@@ -19,7 +19,7 @@ skip() { # <part> <reason>
 }
 
 stores() { # how many there are: what was played on files would leave none here
-    "$SW_POSTGRES_PROGRAMS/psql" -qAtX "$SW_POSTGRES_URL" \
+    "$SW_POSTGRES_PROGRAMS/psql" -qAtX "${SW_POSTGRES_URL/&sw_pooler=transaction/}" \
         -c "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'sw\\_test\\_%'"
 }
 

@@ -112,6 +112,9 @@ func TestWorkersDoAsTheScenariosSay(t *testing.T) {
 				if why == "" && server != "" {
 					why = s.NotIn["postgres"]
 				}
+				if why == "" && strings.Contains(server, "sw_pooler=transaction") {
+					why = s.NotIn["pooler"]
+				}
 				if why != "" {
 					fmt.Printf("not in go: %s: %s\n", s.Name, why)
 					return

@@ -28,7 +28,8 @@ func (s *Store) Signal(runID, name string, message any, idempotencyKey string) (
 }
 
 // SignalAwait takes the next message under a name, JSON byte for byte as it was sent; see As. There is
-// none yet: ErrSuspend. None came in time since the first ask, 0 asks once: ErrTimeout.
+// none yet: ErrSuspend. None came in time since the first ask that has a limit, 0 is over at once:
+// ErrTimeout, which is recorded.
 func (a *Attempt) SignalAwait(name string, timeout time.Duration) (json.RawMessage, error) {
 	return a.wait("sw_signal_await", name, func(c *C.sw_attempt, out **C.sw_text, err **C.sw_error) C.int32_t {
 		p, n := str(name)

@@ -1,8 +1,8 @@
 """Makes of the package a wheel for one platform, where a stage has the library of that.
 
-SMOLWF_STAGE names a folder with lib/libsmolwf.so, lib/libsmolwf_pq.so and bin/swctl, and THIRD-PARTY.txt beside it,
-SMOLWF_PLATFORM the platform as wheels spell it. Without them the wheel is for any platform, and has
-no library.
+SMOLWF_STAGE names a folder with lib/libsmolwf.so, lib/libsmolwf_pq.so and bin/swctl, and
+THIRD-PARTY.txt beside it, SMOLWF_PLATFORM the platform as wheels spell it. Without them the wheel
+is for any platform, and has no library.
 """
 
 from __future__ import annotations

@@ -28,13 +28,15 @@ name_compiler() { # <folder>
     chmod +x "$2"/zig*
 }
 
+# In a copy of the sources, so that the names of files, which it has in it, are those within them.
 build() { # <triple> <sources>
-    mkdir -p "$room/built" "$room/programs"
+    cp -r "$2" "$room/built"
+    mkdir "$room/programs"
     name_compiler "$1" "$room/programs"
     cd "$room/built"
     export PATH=$room/programs:$PATH CC=zigcc AR=zigar RANLIB=zigranlib
     # shellcheck disable=SC2086
-    perl "$2/Configure" "linux-${1%%-*}" --prefix=/usr --libdir=lib --openssldir=/etc/ssl $LEFT_OUT \
+    perl ./Configure "linux-${1%%-*}" --prefix=/usr --libdir=lib --openssldir=/etc/ssl $LEFT_OUT \
         -Os -ffunction-sections -fdata-sections
     make -j "$(nproc)" build_libs
     make DESTDIR="$room" install_dev

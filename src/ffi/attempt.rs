@@ -219,7 +219,7 @@ pub unsafe extern "C" fn sw_attempt_lease_expires_at_ms(attempt: *const sw_attem
 ///                  named
 /// \retval SW_OK              the lease runs at least until now + lease_ms
 /// \retval SW_ERR_INVALID     lease_ms is out of its range
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; stop work, results will
+/// \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended; stop work, results will
 ///                            be refused
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; the lease is not extended
 /// \codes writing
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn sw_attempt_heartbeat(
 ///
 /// May block. Never waits for a writer.
 /// \retval SW_OK              the attempt holds the run
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
 /// \codes reading
 #[unsafe(no_mangle)]
@@ -259,7 +259,8 @@ pub unsafe extern "C" fn sw_attempt_check(
     }
 }
 
-/// Ends the attempt and its run with a result. The run is completed, which is final.
+/// Ends the attempt and its run with a result. The run is completed, which is final. Steps that are begun and
+/// not finished stay so: join first who works on them. Children go on, and messages that nobody took stay.
 ///
 /// Repeated through the same handle with the same bytes it answers as the first call did.
 ///
@@ -269,7 +270,7 @@ pub unsafe extern "C" fn sw_attempt_check(
 /// \retval SW_OK                  the run is completed
 /// \retval SW_ERR_INVALID         result is no JSON, or has the key "$smolwf"
 /// \retval SW_ERR_TOO_BIG         result is above the store's limit
-/// \retval SW_ERR_LEASE_LOST      another attempt took over; nothing is stored
+/// \retval SW_ERR_LEASE_LOST      the run was taken back; nothing is stored
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out; this end of the attempt is
 ///                                stored, and the run ends as cancelled or failed
 /// \retval SW_ERR_NONDETERMINISM  it was claimed with SW_CLAIM_STRICT, and has not asked for something
@@ -303,13 +304,13 @@ pub unsafe extern "C" fn sw_attempt_complete(
 /// May block. Durable when it returns.
 /// \param attempt          from sw_run_claim; still to be freed
 /// \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
-/// \retval SW_SUSPEND          the run will be tried again
+/// \retval SW_SUSPEND          the run will be tried again; the attempt has ended, and is not to be suspended
 /// \retval SW_FAILED           the run is failed
 /// \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
 ///                             retry_after_ms is out of its range
 /// \retval SW_ERR_TOO_BIG      error is above the store's limit
 /// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
-/// \retval SW_ERR_LEASE_LOST   another attempt took over; nothing is stored
+/// \retval SW_ERR_LEASE_LOST   the run was taken back; nothing is stored
 /// \retval SW_ERR_CANCELLED    the run was cancelled or timed out; this end of the attempt is
 ///                             stored, and the run ends as cancelled or failed
 /// \retval SW_ERR_CONFLICT     this handle has ended the attempt otherwise
@@ -343,7 +344,7 @@ pub unsafe extern "C" fn sw_attempt_fail(
 /// \param delay_ms  milliseconds before the run may be claimed again, 0 to SW_DURATION_MS_MAX
 /// \retval SW_OK              the run is given back
 /// \retval SW_ERR_INVALID     delay_ms is out of its range
-/// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+/// \retval SW_ERR_LEASE_LOST  the run was taken back; nothing is stored
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
 ///                            stored, and the run ends as cancelled or failed
 /// \retval SW_ERR_CONFLICT    this handle has ended the attempt otherwise
@@ -375,7 +376,7 @@ pub unsafe extern "C" fn sw_attempt_release(
 /// May block. Durable when it returns.
 /// \param attempt  from sw_run_claim; still to be freed
 /// \retval SW_OK              the run is parked, or claimable again already
-/// \retval SW_ERR_LEASE_LOST  another attempt took over; nothing is stored
+/// \retval SW_ERR_LEASE_LOST  the run was taken back; nothing is stored
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out; this end of the attempt is
 ///                            stored, and the run ends as cancelled or failed
 /// \retval SW_ERR_CONFLICT    nothing answered SW_SUSPEND or SW_ERR_BUDGET; a step is begun and

@@ -21,9 +21,10 @@ use crate::text::Text;
 /// without a limit is only metered.
 ///
 /// A reservation belongs to its attempt. Settle it with sw_budget_settle, or complete its step with
-/// sw_step_complete_usage. What is open when the attempt ends in order (complete, fail, release,
-/// suspend, close of the store) is given back; what is open when its lease lapses or its process
-/// dies is charged in full, since the call may have been paid, and a later settle corrects that.
+/// sw_step_complete_usage; sw_step_complete and sw_step_fail settle nothing. What is open when the attempt
+/// ends in order (complete, fail, release, suspend, close of the store) is given back; what is open when
+/// its lease lapses or its process dies is charged in full, since the call may have been paid, and a later
+/// settle corrects that.
 ///
 /// Refused with SW_ERR_BUDGET the call joins what sw_attempt_suspend parks on: the run becomes
 /// claimable when the limit is raised or enough is given back. Give back what is not needed before
@@ -50,7 +51,7 @@ use crate::text::Text;
 ///                            its limit, what is spent, what is reserved and what was asked
 /// \retval SW_ERR_CONFLICT    the step is finished or was replayed, or the attempt has
 ///                            SW_RESERVATIONS_OPEN_MAX open reservations, counted by unit
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
 /// \codes writing
 #[unsafe(no_mangle)]

@@ -36,7 +36,7 @@ use crate::text::Text;
 ///                             below SW_ID_CAP
 /// \retval SW_ERR_TOO_BIG      a text or args is above its limit
 /// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
-/// \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST   the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED    the run was cancelled or timed out
 /// \retval SW_ERR_CONFLICT     another thread submits a child of this name at this moment
 /// \codes writing
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn sw_child_submit(
 /// \retval SW_ERR_INVALID     items is absent, no such array, or an item is out of its form or
 ///                            range; the sentence names the item, and a key that is not known
 /// \retval SW_ERR_TOO_BIG     items or a text in it is above its limit
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
 /// \retval SW_ERR_CONFLICT    another thread submits a child of such a name at this moment
 /// \codes writing
@@ -126,8 +126,9 @@ pub unsafe extern "C" fn sw_child_submit_many(
 ///
 /// May block. Never waits for the child. Durable when it returns.
 /// \param run_id,run_id_len  from sw_child_submit or sw_child_submit_many
-/// \param timeout_ms         milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers
-///                           now, SW_FOREVER has no limit
+/// \param timeout_ms         milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
+///                           with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
+///                           ask again, give SW_FOREVER, which has no limit
 /// \param out                receives the child's result or error, JSON, byte for byte as given,
 ///                           freed by sw_text_free; NULL unless the answer is SW_OK or SW_FAILED
 /// \retval SW_OK                  the child is completed; its result is in out
@@ -135,10 +136,10 @@ pub unsafe extern "C" fn sw_child_submit_many(
 /// \retval SW_SUSPEND             it has not ended: end the attempt by sw_attempt_suspend, or ask
 ///                                again
 /// \retval SW_TIMEOUT             it did not end in time; this replays too
-/// \retval SW_ERR_INVALID         run_id is absent or out of its form, or timeout_ms out of its
+/// \retval SW_ERR_INVALID         run_id is absent, empty or no UTF-8, or timeout_ms out of its
 ///                                range
 /// \retval SW_ERR_NOT_FOUND       no such run, or it is no child of this one
-/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
 /// \retval SW_ERR_NONDETERMINISM  this occurrence of run_id was recorded by another kind of await
 /// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment

@@ -14,7 +14,8 @@ pub const SW_NONE: i32 = 1;
 /// The wait ended before what it waited for came.
 pub const SW_TIMEOUT: i32 = 2;
 
-/// Done before: the recorded answer is attached and the work must not run again.
+/// Of sw_step_begin and sw_child_submit: done before; the recorded answer is attached and the work must not
+/// run again. Awaits and sleeps that replay answer as they did the first time.
 pub const SW_REPLAYED: i32 = 3;
 
 /// The key matched: the id of what exists was returned and nothing was made.
@@ -90,8 +91,8 @@ pub const SW_ERR_SCHEMA_EDITED: i32 = -29;
 /// was taken back. Close it and open the other one. See sw_store_graduate.
 pub const SW_ERR_MOVED: i32 = -30;
 
-/// A lock was held by another process for the whole busy timeout, or the store is being moved by
-/// sw_store_graduate. May be retried.
+/// A lock, one of the max_readers connections that read, or the turn to write was not to be had for the whole
+/// busy timeout, or the store is being moved by sw_store_graduate. May be retried.
 pub const SW_ERR_BUSY: i32 = -40;
 
 /// Reading, writing, syncing or locking failed, or the process or the system has too few
@@ -108,7 +109,8 @@ pub const SW_ERR_READONLY: i32 = -43;
 /// The file is damaged.
 pub const SW_ERR_CORRUPT: i32 = -44;
 
-/// Memory ran out. May be retried.
+/// Memory ran out, of payloads, SQLite or the system. May be retried. Where even the small memory of a call is
+/// not to be had, the process is aborted; what was acknowledged is kept.
 pub const SW_ERR_NOMEM: i32 = -45;
 
 /// The file is not a SQLite database. Nothing was written.

@@ -34,7 +34,7 @@ pub const SW_FOREVER: i64 = -1;
 pub const SW_ID_CAP: usize = 64;
 
 /// Length of a lease that holds for as long as the process that claimed lives and has the store
-/// open. If it dies, the run is claimable within a second.
+/// open; it does not lapse.
 pub const SW_LEASE_WHILE_ALIVE: u32 = 4_294_967_295u32;
 
 /// Durability: what was answered survives the loss of power.

@@ -21,7 +21,7 @@ use crate::text::Text;
 ///
 /// May block. Durable when it returns; so is what SW_EXISTS confirms.
 /// \param type,type_len        kind of event, a name; names that begin with "budget." are the
-///                             library's own: do not use them
+///                             library's own: do not use them, which nobody checks
 /// \param payload,payload_len  JSON; absent is null
 /// \param key,key_len          to SW_KEY_BYTES_MAX bytes; absent appends each time
 /// \retval SW_OK              the event is appended
@@ -29,7 +29,7 @@ use crate::text::Text;
 /// \retval SW_ERR_INVALID     type is absent; a text is out of its form; payload is no JSON or has
 ///                            the key "$smolwf"
 /// \retval SW_ERR_TOO_BIG     a text or payload is above its limit
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
 /// \codes writing
 #[unsafe(no_mangle)]

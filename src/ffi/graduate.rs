@@ -43,6 +43,9 @@ use crate::text::Text;
 ///    "tables":[{"table":"sw_workflow_lanes","rows":2,"sum":"d1a2c5e4f60718293a4b5c6d7e8f9011"}],
 ///    "left_behind":["orders"]}
 ///
+/// state is "releasing", "copying", "comparing", "moved", or "in_force" where no move is under way any more;
+/// table is the one at work, rows how many were copied or compared so far, released the attempts that were.
+///
 /// May block: for as long as rows take to be read, written and read again, and a check of the other store,
 /// which is one piece, whatever "for_ms" says. Both are durable when it returns SW_OK, whatever their
 /// options say. Both have the newest schema.

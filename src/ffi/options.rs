@@ -25,7 +25,8 @@ pub struct sw_store_options {
     pub busy_timeout_ms: u32,
     /// SW_DURABILITY_POWER or SW_DURABILITY_PROCESS; 0 is POWER.
     pub durability: u32,
-    /// Connections that read side by side, 1 to SW_READERS_MAX; 0 is 4.
+    /// Connections that read side by side, 1 to SW_READERS_MAX; 0 is 4. A reading call beyond them waits for
+    /// one, up to the busy timeout.
     pub max_readers: u32,
     /// Milliseconds of a lease when the claim names none, SW_LEASE_MS_MIN to SW_LEASE_MS_MAX or
     /// SW_LEASE_WHILE_ALIVE; 0 is 30000.

@@ -75,11 +75,12 @@ pub unsafe extern "C" fn sw_store_prune(
 ///    "workflows":{"audit":{"completed_ms":31536000000}}}
 ///
 /// For how long: completed_ms, failed_ms and cancelled_ms are the milliseconds for which a run stays that
-/// ended so, counted from its end, 0 to SW_DURATION_MS_MAX. One that is left out means for ever. How many:
-/// the newest keep_newest ended runs of each workflow stay, in the order of submission and whatever they
-/// ended as, 0 to SW_KEEP_NEWEST_MAX. A run goes once nothing keeps it: it has stayed for its time and is
-/// not among the newest. With keep_newest above 0 and none of the three times, the newest stay and all
-/// others go, whatever their age. What an entry of "workflows" has holds for the runs of that workflow in
+/// ended so, counted from its end, 0 to SW_DURATION_MS_MAX. One that is left out means for ever, where
+/// another of the three is given. How many: the newest keep_newest ended runs of each workflow stay, in the
+/// order of submission and whatever they ended as, 0 to SW_KEEP_NEWEST_MAX. A run goes once nothing keeps it:
+/// it has stayed for its time and is not among the newest. With keep_newest above 0 and none of the three
+/// times, the newest stay and all others go, whatever their age; with keep_newest 0 and none of them nothing
+/// goes: for that give times of 0. What an entry of "workflows" has holds for the runs of that workflow in
 /// the place of the same member outside; it may name workflows that have no run yet, up to
 /// SW_POLICY_WORKFLOWS_MAX.
 ///

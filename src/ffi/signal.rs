@@ -71,8 +71,9 @@ pub unsafe extern "C" fn sw_signal_send(
 ///
 /// May block. Never waits for the message. Durable when it returns.
 /// \param name,name_len  name that the message is sent under
-/// \param timeout_ms     milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
-///                       SW_FOREVER has no limit
+/// \param timeout_ms     milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
+///                       with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
+///                       ask again, give SW_FOREVER, which has no limit
 /// \param out            receives the payload, JSON, byte for byte as sent, freed by sw_text_free;
 ///                       NULL unless the answer is SW_OK
 /// \retval SW_OK                  the message is in out
@@ -80,7 +81,7 @@ pub unsafe extern "C" fn sw_signal_send(
 /// \retval SW_TIMEOUT             none came in time; this replays too
 /// \retval SW_ERR_INVALID         name is absent or out of its form, or timeout_ms out of its range
 /// \retval SW_ERR_TOO_BIG         name has more than SW_NAME_BYTES_MAX bytes
-/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
 /// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of await
 /// \retval SW_ERR_CONFLICT        another thread asks for the same await at this moment

@@ -122,7 +122,7 @@ pub unsafe extern "C" fn sw_query(
 /// its close would drop the library's locks.
 ///
 /// With a step, which sw_step_begin answered with SW_OK, or an attempt, the script is theirs: it fails with
-/// SW_ERR_LEASE_LOST once another attempt took over, and has then done nothing. A script without a step
+/// SW_ERR_LEASE_LOST once the run was taken back, and has then done nothing. A script without a step
 /// does not run on a run that was cancelled: nothing of it is stored, its end neither, and the attempt goes
 /// on until sw_attempt_complete, _fail or _release. One that ends the step or the attempt is done once
 /// through its handle: repeated with the same bytes it answers as the first time. Any other is done each
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn sw_query(
 /// \retval SW_ERR_CONFLICT        a constraint failed, expect_changes is not met, a signal's run has ended,
 ///                                an idempotency key is another workflow's; the step was finished otherwise,
 ///                                or was replayed; the attempt ended otherwise
-/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended; nothing is stored
+/// \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended; nothing is stored
 /// \retval SW_ERR_CANCELLED       no step is given, or it ends the attempt, and the run was cancelled or timed
 ///                                out
 /// \retval SW_ERR_NONDETERMINISM  it ends an attempt that was claimed with SW_CLAIM_STRICT, as for

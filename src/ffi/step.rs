@@ -97,7 +97,7 @@ impl Call {
 ///                                way, or a number beyond binary64
 /// \retval SW_ERR_TOO_BIG         a text or input is above its limit
 /// \retval SW_ERR_UNSUPPORTED     an unknown option or flag
-/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out, and this is no cleanup
 /// \retval SW_ERR_NONDETERMINISM  it was recorded with another input; both hashes are named. Or no end
 ///                                of it is recorded, and the claim said SW_CLAIM_REPLAY_ONLY
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn sw_step_begin(
 /// \retval SW_OK              the result is recorded
 /// \retval SW_ERR_INVALID     result is no JSON, or has the key "$smolwf"
 /// \retval SW_ERR_TOO_BIG     result is above the store's limit
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
+/// \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended; nothing is stored
 /// \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
 /// \codes writing
 #[unsafe(no_mangle)]
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn sw_step_complete(
 ///                            its form or range, would bring what is spent above 2^63-1, or names
 ///                            one unit more than SW_BUDGET_UNITS_OF_TREE_MAX of the tree
 /// \retval SW_ERR_TOO_BIG     a text is above the store's limit
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended; nothing is stored
+/// \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended; nothing is stored
 /// \retval SW_ERR_CONFLICT    the step was finished otherwise, or was replayed
 /// \codes writing
 #[unsafe(no_mangle)]
@@ -213,20 +213,22 @@ pub unsafe extern "C" fn sw_step_complete_usage(
 }
 
 /// Records that a step failed. While tries are left it may be begun again at sw_step_retry_at_ms;
-/// otherwise, or with SW_FAIL_TERMINAL, the failure is recorded for good and replays.
+/// otherwise, or with SW_FAIL_TERMINAL, the failure is recorded for good and replays. It is recorded on a
+/// cancelled run too.
 ///
 /// Repeated through the same handle with the same bytes it answers as the first call did.
 ///
 /// May block. Durable when it returns, by the step's durability.
 /// \param step             from sw_step_begin, which answered SW_OK; still to be freed
 /// \param error,error_len  JSON, or plain text with SW_FAIL_TEXT; absent is null
-/// \retval SW_SUSPEND          it may be begun again at sw_step_retry_at_ms
+/// \retval SW_SUSPEND          it may be begun again from sw_step_retry_at_ms on, in this attempt or,
+///                             after sw_attempt_suspend, in the next one
 /// \retval SW_FAILED           it is failed for good
 /// \retval SW_ERR_INVALID      error is no JSON, no UTF-8 or has the key "$smolwf", or
 ///                             retry_after_ms is out of its range
 /// \retval SW_ERR_TOO_BIG      error is above the store's limit
 /// \retval SW_ERR_UNSUPPORTED  an unknown option or flag
-/// \retval SW_ERR_LEASE_LOST   another attempt took over, or this one ended; nothing is stored
+/// \retval SW_ERR_LEASE_LOST   the run was taken back, or this attempt ended; nothing is stored
 /// \retval SW_ERR_CONFLICT     the step was finished otherwise, or was replayed
 /// \codes writing
 #[unsafe(no_mangle)]

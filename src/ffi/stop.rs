@@ -39,7 +39,7 @@ pub unsafe extern "C" fn sw_stop_new(out: *mut *mut sw_stop, err: *mut *mut sw_e
 /// takes nothing, the others look once, and answer SW_OK for what is there. There is no way back. Firing
 /// again does nothing.
 ///
-/// Never blocks. A signal handler may call it too.
+/// Never blocks. A signal handler may call it, and nothing else of this library.
 /// \param stop  from sw_stop_new; NULL does nothing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sw_stop_fire(stop: *mut sw_stop) {

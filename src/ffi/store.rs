@@ -362,7 +362,7 @@ pub unsafe extern "C" fn sw_store_advance_clock(
 /// May block: it waits for a write that is under way.
 /// \param store   any store
 /// \param commit  from 1, the next one; 0 is none, the process lives
-/// \param when    SW_KILL_BEFORE_COMMIT or SW_KILL_AFTER_COMMIT
+/// \param when    SW_KILL_BEFORE_COMMIT or SW_KILL_AFTER_COMMIT, also with commit 0
 /// \retval SW_OK              it will, or, with 0, it will not
 /// \retval SW_ERR_INVALID     commit is below 0, or when is another number
 /// \retval SW_ERR_READONLY    the store was opened with SW_OPEN_READ_ONLY: it makes no commits
@@ -477,7 +477,8 @@ pub unsafe extern "C" fn sw_store_shutdown(store: *mut sw_store) {
 /// does a later call on the store itself, until a thousand others were closed; then its memory is
 /// gone.
 ///
-/// Waits for calls in flight, which sw_store_shutdown ends. What it gives back survives the death
+/// Waits for calls in flight. sw_store_shutdown ends those that wait, sw_store_backup, and what works part by
+/// part; sw_query, sw_store_check and sw_tx_run run to their end. What it gives back survives the death
 /// of the process; a loss of power loses it, like a dead worker.
 /// \param store  an open store; NULL does nothing; in a forked child a store of its parent leaks
 #[unsafe(no_mangle)]

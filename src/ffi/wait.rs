@@ -58,7 +58,7 @@ impl Out<'_, *mut sw_text> {
 /// \retval SW_SUSPEND         it is not: end the attempt by sw_attempt_suspend, or ask again
 /// \retval SW_ERR_INVALID     name is absent or out of its form, or duration_ms out of its range
 /// \retval SW_ERR_TOO_BIG     name has more than SW_NAME_BYTES_MAX bytes
-/// \retval SW_ERR_LEASE_LOST  another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST  the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED   the run was cancelled or timed out
 /// \retval SW_ERR_CONFLICT    another thread asks for the same sleep at this moment
 /// \codes writing
@@ -102,8 +102,9 @@ pub unsafe extern "C" fn sw_sleep(
 /// May block. Never waits for what is awaited. Durable when it returns.
 /// \param name,name_len    name of the await
 /// \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects
-/// \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
-///                         SW_FOREVER has no limit
+/// \param timeout_ms       milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
+///                         with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
+///                         ask again, give SW_FOREVER, which has no limit
 /// \param out              receives the answer, freed by sw_text_free; NULL unless that is SW_OK
 /// \retval SW_OK                  the choice is in out
 /// \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask
@@ -114,7 +115,7 @@ pub unsafe extern "C" fn sw_sleep(
 /// \retval SW_ERR_TOO_BIG         name or a name in waits has more than SW_NAME_BYTES_MAX bytes,
 ///                                waits is above the store's limit
 /// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
-/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
 /// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of
 ///                                await, or with sleeps in other places
@@ -153,8 +154,9 @@ pub unsafe extern "C" fn sw_await_any(
 /// May block. Never waits for what is awaited. Durable when it returns.
 /// \param name,name_len    name of the await
 /// \param waits,waits_len  as for sw_await_any
-/// \param timeout_ms       milliseconds from the first call, to SW_DURATION_MS_MAX; 0 answers now,
-///                         SW_FOREVER has no limit
+/// \param timeout_ms       milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
+///                         with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
+///                         ask again, give SW_FOREVER, which has no limit
 /// \param out              receives an array in the order of waits of what sw_await_any answers,
 ///                         freed by sw_text_free; NULL unless the answer is SW_OK
 /// \retval SW_OK                  all are ready; the answers are in out
@@ -166,7 +168,7 @@ pub unsafe extern "C" fn sw_await_any(
 ///                                waits is above the store's limit, or the answers have more than
 ///                                SW_PAYLOAD_BYTES_MAX bytes together
 /// \retval SW_ERR_NOT_FOUND       a child in waits is no child of this run
-/// \retval SW_ERR_LEASE_LOST      another attempt took over, or this one ended
+/// \retval SW_ERR_LEASE_LOST      the run was taken back, or this attempt ended
 /// \retval SW_ERR_CANCELLED       the run was cancelled or timed out
 /// \retval SW_ERR_NONDETERMINISM  this occurrence of the name was recorded by another kind of
 ///                                await, or with sleeps in other places

@@ -10,6 +10,7 @@ import { type Scenario, World } from "./world.js";
 const FOLDER = new URL("../../../../tests/vectors/worker/", import.meta.url);
 const hasPython = spawnSync("python3", ["-c", "import sqlite3"]).status === 0;
 
+const isPooled = SERVER?.includes("sw_pooler=transaction") ?? false;
 const files = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
 
 /** Why a scenario cannot be played here; with SW_REQUIRE_ALL=1 it is played and fails. */
@@ -22,8 +23,9 @@ for (const file of files.sort()) {
   const text = readFileSync(new URL(file, FOLDER), "utf8");
   const { scenarios } = known(JSON.parse(text) as { scenarios: Scenario[] }, ["scenarios"]);
   for (const scenario of scenarios) {
-    const onServer = SERVER === undefined ? undefined : scenario.not_in?.["postgres"];
-    const why = scenario.not_in?.["node"] ?? onServer;
+    const reasons = scenario.not_in ?? {};
+    const onServer = SERVER === undefined ? undefined : reasons["postgres"];
+    const why = reasons["node"] ?? onServer ?? (isPooled ? reasons["pooler"] : undefined);
     if (why !== undefined) console.log(`# not in node: ${scenario.name}: ${why}`);
     else {
       const { name } = scenario;

@@ -27,6 +27,6 @@ class AttemptSignals(AttemptTopic):
 
     def signal_await(self, name: str, timeout_ms: Optional[Duration] = None) -> Answer:
         """Takes the next message of a name: its ``value``; SUSPEND while there is none, TIMEOUT
-        when none came within ``timeout_ms`` of the first call (None is without limit, 0 asks
-        once)."""
+        when none came within ``timeout_ms`` of the first call that has a limit (None has none; 0 is
+        over at once), which is recorded."""
         return self._await(lib.sw_signal_await, *text(name), timeout(timeout_ms))

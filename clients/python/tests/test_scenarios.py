@@ -238,7 +238,9 @@ def test_scenario(
     language: str, scenario: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     not_in = scenario.get("not_in", {})
-    reason = not_in.get(language) or (not_in.get("postgres") if SERVER else None)
+    url = SERVER or ""
+    places = [language] + ["postgres"] * bool(url) + ["pooler"] * ("sw_pooler" in url)
+    reason = next((not_in[it] for it in places if it in not_in), None)
     if reason is not None:
         with capsys.disabled():
             print(f"\n{language}: not meant here: {scenario['name']}: {reason}")
