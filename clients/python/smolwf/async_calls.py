@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Executor
 from typing import Any, Callable, Optional, TypeVar
 
-from .async_store import Ring
+from .async_store import Ring, until_done
 from .context import steps_around
 from .errors import ClosedError
 from .session import LOOK_S, Session
@@ -76,17 +76,6 @@ class LoopTeller(Teller):
             self._loop.call_soon_threadsafe(told)
         except RuntimeError:  # the loop is closed
             told()
-
-
-async def until_done(future: asyncio.Future[Any]) -> Optional[asyncio.CancelledError]:
-    """Waits for what cannot be interrupted; the cancel that came meanwhile is to be raised."""
-    cancelled = None
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    return cancelled
 
 
 async def in_thread(function: Callable[[], T]) -> T:

@@ -11,9 +11,10 @@ import os
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, TypeVar, Union
 
 from . import documents
+from .async_file import AsyncFile
 from .async_looking import AsyncLooking
 from .async_transaction import AsyncTransactionScope
 from .attempt import Attempt
@@ -61,6 +62,17 @@ class Ring:
         return self.count != seen
 
 
+async def until_done(future: asyncio.Future[Any]) -> Optional[asyncio.CancelledError]:
+    """Waits for what cannot be interrupted; the cancel that came meanwhile is to be raised."""
+    cancelled = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return cancelled
+
+
 class Bell(Ring):
     """Rings when a watch reports."""
 
@@ -85,7 +97,19 @@ class Bell(Ring):
         self.wake()
 
 
-class AsyncStore(AsyncLooking):
+#: What a claim gives: one, or several.
+Claimed = TypeVar("Claimed", bound=Union[Attempt, "list[Attempt]"])
+
+
+def _give_back(claiming: asyncio.Future[Union[Attempt, list[Attempt], None]]) -> None:
+    claimed = None if claiming.exception() else claiming.result()
+    if isinstance(claimed, Attempt):
+        claimed = [claimed]
+    for attempt in claimed or []:
+        attempt.__exit__(None, None, None)
+
+
+class AsyncStore(AsyncLooking, AsyncFile):
     """A store whose calls are awaited. Its waits take no thread and do not block the loop.
 
     It belongs to the event loop that it is first used on.
@@ -268,16 +292,47 @@ class AsyncStore(AsyncLooking):
         )
         return await self.until(functools.partial(self.claim_now, ask), wait_ms)
 
-    async def claim_now(self, claim: Callable[[], Optional[Attempt]]) -> Optional[Attempt]:
-        """Makes a claim that does not wait. Nothing stays claimed when this is cancelled."""
+    async def claim_many(
+        self,
+        max: int,
+        queue: Optional[str] = None,
+        *,
+        wait_ms: Optional[Duration] = 0,
+        lease_ms: Duration = 0,
+        worker: Optional[str] = None,
+        workflows: Optional[Sequence[str]] = None,
+        code_versions: Optional[Sequence[str]] = None,
+        strict: bool = False,
+        replay_only: bool = False,
+    ) -> list[Attempt]:
+        """Claims so many at most, in one commit; waits for the first of them."""
+
+        def ask() -> Optional[list[Attempt]]:
+            claimed = self.store.claim_many(
+                max,
+                queue,
+                lease_ms=lease_ms,
+                worker=worker,
+                workflows=workflows,
+                code_versions=code_versions,
+                strict=strict,
+                replay_only=replay_only,
+            )
+            return claimed or None
+
+        return await self.until(functools.partial(self.claim_now, ask), wait_ms) or []
+
+    async def claim_now(self, claim: Callable[[], Optional[Claimed]]) -> Optional[Claimed]:
+        """Makes a claim that does not wait. Nothing stays claimed when this is cancelled, however
+        often."""
         claiming = asyncio.ensure_future(self.call(claim))
-        try:
-            return await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            attempt = await claiming
-            if attempt is not None:
-                await self.call(attempt.__exit__, None, None, None)
-            raise
+        cancelled = await until_done(claiming)
+        if cancelled is None:
+            return claiming.result()
+        giving_back = asyncio.ensure_future(self.call(_give_back, claiming))
+        await until_done(giving_back)
+        giving_back.exception()  # heard, and behind the cancel
+        raise cancelled
 
     async def wait_run(
         self, run_id: str, timeout_ms: Optional[Duration] = None

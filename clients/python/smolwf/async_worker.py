@@ -11,9 +11,9 @@ from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Callable, Optional
 
-from .async_calls import Calls, LoopTeller, until_done
+from .async_calls import Calls, LoopTeller
 from .async_context import AsyncContext
-from .async_store import AsyncStore, Bell, Ring
+from .async_store import AsyncStore, Bell, Ring, until_done
 from .attempt import Attempt
 from .carried import is_interrupt
 from .claiming import Claims, by_name, groups_of
