@@ -280,9 +280,10 @@ class AsyncStore(AsyncLooking, AsyncFile):
         replay_only: bool = False,
     ) -> Optional[Attempt]:
         """Claims the next run. The attempt's own calls may block: see :class:`AsyncContext`."""
-        ask = functools.partial(
-            self.store.claim,
+        claimed = await self.claim_many(
+            1,
             queue,
+            wait_ms=wait_ms,
             lease_ms=lease_ms,
             worker=worker,
             workflows=workflows,
@@ -290,7 +291,7 @@ class AsyncStore(AsyncLooking, AsyncFile):
             strict=strict,
             replay_only=replay_only,
         )
-        return await self.until(functools.partial(self.claim_now, ask), wait_ms)
+        return claimed[0] if claimed else None
 
     async def claim_many(
         self,

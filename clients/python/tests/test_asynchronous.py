@@ -291,8 +291,7 @@ def test_a_claim_that_is_cancelled_time_and_again_keeps_nothing(many: bool) -> N
         async with await AsyncStore.open_in_memory() as store:
             await store.submit_many([{"workflow": "w"} for _ in range(3)])
             entered, goes_on = asyncio.Event(), threading.Event()
-            loop, name = asyncio.get_running_loop(), "claim_many" if many else "claim"
-            call = getattr(store.store, name)
+            loop, call = asyncio.get_running_loop(), store.store.claim_many
 
             def held(*asked: Any, **chosen: Any) -> Any:
                 claimed = call(*asked, **chosen)
@@ -300,7 +299,7 @@ def test_a_claim_that_is_cancelled_time_and_again_keeps_nothing(many: bool) -> N
                 goes_on.wait(60)
                 return claimed
 
-            setattr(store.store, name, held)
+            store.store.claim_many = held  # type: ignore[method-assign]
             claim = store.claim_many(3, wait_ms=None) if many else store.claim(wait_ms=None)
             task = asyncio.ensure_future(claim)
             await entered.wait()
