@@ -29,9 +29,10 @@ impl Library {
     }
 }
 
-/// Returns the path of a file of this name in the folder of the file that this code was loaded from; `None`
-/// where that folder is not known for sure, as of a program that was started by a relative path.
-pub fn beside(name: &CStr) -> Option<CString> {
+/// Returns the path of a file of this name in the folder of the file that this code was loaded from. `None`
+/// where that file has a name that does not begin with `own`: beside a program, wherever somebody ran it, may
+/// lie what is nobody's of ours. Nor is a folder known for sure that was named by a relative path.
+pub fn beside(own: &str, name: &CStr) -> Option<CString> {
     let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
     // SAFETY: writes what it finds of an address of this very code, or nothing; all its bytes may be zero.
     let is_found = unsafe { libc::dladdr(beside as *const c_void, found.as_mut_ptr()) } != 0;
@@ -42,9 +43,9 @@ pub fn beside(name: &CStr) -> Option<CString> {
     }
     // SAFETY: the name that the loader keeps of what it has loaded, which is this code.
     let path = unsafe { CStr::from_ptr(at) }.to_bytes();
-    let folder = &path[..path.iter().rposition(|byte| *byte == b'/')? + 1];
-    let whole = [folder, name.to_bytes()].concat();
-    if folder.starts_with(b"/") { CString::new(whole).ok() } else { None }
+    let (folder, file) = path.split_at(path.iter().rposition(|byte| *byte == b'/')? + 1);
+    let is_ours = folder.starts_with(b"/") && file.starts_with(own.as_bytes());
+    if is_ours { CString::new([folder, name.to_bytes()].concat()).ok() } else { None }
 }
 
 /// Returns what a variable of the environment says; `None` in a program that has rights its caller has not.
@@ -71,8 +72,9 @@ mod tests {
     fn what_lies_beside_is_looked_for_in_the_folder_of_this_code() {
         let program = std::env::current_exe().unwrap();
         let folder = program.parent().unwrap().to_str().unwrap();
-        let found = beside(c"x.so").unwrap();
+        let found = beside("smolwf", c"x.so").unwrap();
         assert_eq!(found.to_str().unwrap(), format!("{folder}/x.so"));
+        assert_eq!(beside("libsmolwf.so", c"x.so"), None);
     }
 
     #[test]

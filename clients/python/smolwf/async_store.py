@@ -6,6 +6,7 @@ Waiting for work or for the end of a run is waiting for the watch's descriptor, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from .async_file import AsyncFile
 from .async_looking import AsyncLooking
 from .async_transaction import AsyncTransactionScope
 from .attempt import Attempt
-from .errors import ClosedError
+from .errors import ClosedError, Error
 from .options import Duration, OpenOptions, QueueSettings, ScheduleSpec, SubmitOptions, timeout
 from .payload import JSON, Codec
 from .stop import Stop
@@ -106,7 +107,8 @@ def _give_back(claiming: asyncio.Future[Union[Attempt, list[Attempt], None]]) ->
     if isinstance(claimed, Attempt):
         claimed = [claimed]
     for attempt in claimed or []:
-        attempt.__exit__(None, None, None)
+        with contextlib.suppress(Error):  # its lease ends it then, and the others are given back
+            attempt.__exit__(None, None, None)
 
 
 class AsyncStore(AsyncLooking, AsyncFile):

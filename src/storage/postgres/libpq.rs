@@ -135,19 +135,29 @@ fn find() -> Result<Functions> {
             Error::Unsupported(format!("SMOLWF_LIBPQ is '{named}': {refused}").into())
         });
     }
-    let beside = os::beside(c"libsmolwf_pq.so");
+    let beside = os::beside("libsmolwf.so", c"libsmolwf_pq.so");
     let ways = beside.as_deref().into_iter().chain([c"libpq.so.5", c"libpq.so"]);
     load(&ways.collect::<Vec<_>>())
 }
 
+/// Loads the first of these that will do; else says what is wrong with the first that is there.
 fn load(names: &[&CStr]) -> Result<Functions> {
-    let missing = || {
+    let mut refused = None;
+    for library in names.iter().filter_map(|name| Library::load(name)) {
+        match checked(&library) {
+            Ok(functions) => return Ok(functions),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or_else(|| {
         Error::Unsupported(
             "libpq, which stores of PostgreSQL need, is not installed: Debian's package is libpq5, Fedora's libpq, Alpine's libpq".into(),
         )
-    };
-    let library = names.iter().find_map(|name| Library::load(name)).ok_or_else(missing)?;
-    let functions = Functions::of(&library).ok_or_else(|| {
+    }))
+}
+
+fn checked(library: &Library) -> Result<Functions> {
+    let functions = Functions::of(library).ok_or_else(|| {
         Error::Unsupported(
             "the libpq that is installed lacks functions: 14 or newer is needed".into(),
         )
@@ -173,8 +183,9 @@ mod tests {
         let refused = load(&[c"libno_such_pq.so.0"]).err().unwrap();
         assert_eq!(refused.code(), -6);
         assert!(refused.to_string().contains("libpq5"), "{refused}");
-        let refused = load(&[c"libc.so.6"]).err().unwrap();
-        assert_eq!(refused.code(), -6);
+        let refused = load(&[c"libno_such_pq.so.0", c"libc.so.6"]).err().unwrap();
+        assert!(refused.to_string().contains("lacks functions"), "{refused}");
+        assert!(load(&[c"libc.so.6", c"libpq.so.5"]).is_ok(), "the next one is taken");
         assert_eq!(
             too_old(130_004).to_string().split(':').next(),
             Some("the libpq that is installed is 13.4")
