@@ -2697,7 +2697,10 @@ void sw_attempt_free(sw_attempt *attempt);
  */
 #define SW_STEP_CLEANUP 2
 
-/** Options of sw_step_begin. Zero in a field is its default. */
+/**
+ * Options of sw_step_begin. Zero in a field is its default. None is recorded: each begin goes by its own, so
+ * that tries and backoff may differ from one attempt to the next.
+ */
 typedef struct sw_step_options {
   /** sizeof(sw_step_options). */
   uint32_t struct_size;

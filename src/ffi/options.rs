@@ -142,7 +142,8 @@ pub struct sw_fail_options {
     pub retry_after_ms: i64,
 }
 
-/// Options of sw_step_begin. Zero in a field is its default.
+/// Options of sw_step_begin. Zero in a field is its default. None is recorded: each begin goes by its own, so
+/// that tries and backoff may differ from one attempt to the next.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct sw_step_options {
