@@ -62,7 +62,7 @@ fn no_script_of_packages_types_the_version() {
 const TRIPLE: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-linux-gnu" } else { "x86_64-linux-gnu" };
 
-/// Builds a library that has every fault, beside an archive and a tool that have theirs.
+/// Builds libraries that have every fault, beside an archive and a tool that have theirs.
 fn faulty_stage(stage: &Path) {
     let (lib, bin) = (stage.join(TRIPLE).join("lib"), stage.join(TRIPLE).join("bin"));
     for folder in [&lib, &bin] {
@@ -87,12 +87,13 @@ fn faulty_stage(stage: &Path) {
     };
     let needs = ["-shared", "-DSHARED", "-Wl,--no-as-needed", "-lgcc_s", "-Wl,-soname,libother.so"];
     compile(&needs, &lib.join("libsmolwf.so"));
+    compile(&needs, &lib.join("libsmolwf_pq.so"));
     compile(&["-c"], &lib.join("libsmolwf.a"));
     compile(&[], &bin.join("swctl"));
 }
 
 /// What the gate says of it, in part.
-const FAULTS: [&str; 11] = [
+const FAULTS: [&str; 18] = [
     "the shared library shows main newer stray",
     "libsmolwf.so asks for what glibc 2.17 does not have: gone",
     "the static library lacks sw_abi_check",
@@ -104,6 +105,13 @@ const FAULTS: [&str; 11] = [
     "swctl needs a loader",
     "libsmolwf.a names ",
     "libsmolwf.so names ",
+    "libpq shows main newer stray",
+    "libpq lacks PQbackendPID",
+    "libsmolwf_pq.so asks for what glibc 2.17 does not have: gone",
+    "libsmolwf_pq.so needs libgcc_s.so.1",
+    "libsmolwf_pq.so has another soname than libsmolwf_pq.so",
+    "libsmolwf_pq.so is not stripped",
+    "libsmolwf_pq.so names ",
 ];
 
 #[test]
