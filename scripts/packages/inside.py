@@ -27,7 +27,7 @@ LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice|unlicense|copyright)", re
 # Texts of licences that a crate does not bring.
 BROUGHT = {"pq-src": ROOT / "tools/libpq/COPYRIGHT.postgresql"}
 # What a file of libpq says of itself, where it came from elsewhere.
-NOTICE = re.compile(r"/\*((?:(?!\*/).)*Permission to use, copy(?:(?!\*/).)*)\*/", re.DOTALL)
+NOTICE = re.compile(r"/\*((?:(?!\*/).)*(?:Permission to use, copy|Redistribution and use)(?:(?!\*/).)*)\*/", re.DOTALL)
 # A crate of C sources says their version after its own.
 SOURCES_VERSION = r'name = "{}"\nversion = "[^"]*\+(?:libpq-)?([0-9.]+)"'
 # A piece of a page that is at least this long is not written twice.
@@ -135,10 +135,11 @@ def sqlite_version(packages: list[dict]) -> str:
 
 
 def sources_version(crate: str) -> str:
-    found = re.search(SOURCES_VERSION.format(crate), (ROOT / "tools/libpq/Cargo.lock").read_text())
-    if found is None:
-        raise SystemExit(f"the lock of tools/libpq has no {crate} with a version of its sources")
-    return found[1]
+    locks = [(ROOT / f"tools/{tool}/Cargo.lock").read_text() for tool in ("libpq", "swctl")]
+    found = {version for lock in locks for version in re.findall(SOURCES_VERSION.format(crate), lock)}
+    if len(found) != 1:
+        raise SystemExit(f"the locks of tools/libpq and tools/swctl name {crate} with these sources: {found}")
+    return found.pop()
 
 
 def beneath(packages: list[dict], zig: Path) -> list[dict]:
@@ -210,8 +211,10 @@ def crate_texts(package: dict) -> list[tuple[str, str]]:
 def libpq_notices(packages: list[dict]) -> str:
     """What came to libpq from elsewhere, under terms that stand in its files alone."""
     sources = next(folder(package) for package in packages if package["name"] == "pq-src") / "source"
-    found = [NOTICE.findall(path.read_text(errors="replace")) for path in sorted(sources.rglob("*.c"))]
+    found = [NOTICE.findall(path.read_text(errors="replace")) for path in sorted(sources.rglob("*.[ch]"))]
     texts = [re.sub(r"(?m)^ \*[ \t]?", "", text).strip() for each in found for text in each]
+    if not all(any(name in text for text in texts) for name in ("Todd C. Miller", "Eric P. Allman")):
+        raise SystemExit("the notices of strlcpy.c and snprintf.c are not among those that libpq's files have")
     return "\n\n".join(dict.fromkeys(texts))
 
 

@@ -34,6 +34,7 @@ build() { # <triple> <sources>
     mkdir "$room/programs"
     name_compiler "$1" "$room/programs"
     cd "$room/built"
+    unset CFLAGS CPPFLAGS LDFLAGS MAKEFLAGS MAKEOVERRIDES
     export PATH=$room/programs:$PATH CC=zigcc AR=zigar RANLIB=zigranlib
     # shellcheck disable=SC2086
     perl ./Configure "linux-${1%%-*}" --prefix=/usr --libdir=lib --openssldir=/etc/ssl $LEFT_OUT \
@@ -50,7 +51,12 @@ wanted=$(echo "$from" | cat - "$0" requirements/packages.txt | sha256sum)
 if [ "$(cat "$made" 2>/dev/null)" != "$wanted" ]; then
     rm -rf "$room"
     mkdir -p "$room"
-    (build "$1" "$from") >"$room/log" 2>&1 || fail "$1: OpenSSL: $(tail -n 5 "$room/log")"
+    # Not as a condition, in which nothing that fails would end it.
+    set +e
+    (set -e && build "$1" "$from") >"$room/log" 2>&1
+    status=$?
+    set -e
+    [ "$status" -eq 0 ] || fail "$1: OpenSSL: $(tail -n 5 "$room/log")"
     echo "$wanted" >"$made"
 fi
 echo "$room/usr"

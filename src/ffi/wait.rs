@@ -104,7 +104,8 @@ pub unsafe extern "C" fn sw_sleep(
 /// \param waits,waits_len  JSON array of 1 to SW_WAITS_MAX objects
 /// \param timeout_ms       milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
 ///                         with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
-///                         ask again, give SW_FOREVER, which has no limit
+///                         ask again, give SW_FOREVER, which has no limit; with a sleep among the
+///                         waits the first call fixes that there is none
 /// \param out              receives the answer, freed by sw_text_free; NULL unless that is SW_OK
 /// \retval SW_OK                  the choice is in out
 /// \retval SW_SUSPEND             none is ready: end the attempt by sw_attempt_suspend, or ask
@@ -156,7 +157,8 @@ pub unsafe extern "C" fn sw_await_any(
 /// \param waits,waits_len  as for sw_await_any
 /// \param timeout_ms       milliseconds from the first call that has a limit, to SW_DURATION_MS_MAX;
 ///                         with 0 what is not there is SW_TIMEOUT, which is recorded: to look, and
-///                         ask again, give SW_FOREVER, which has no limit
+///                         ask again, give SW_FOREVER, which has no limit; with a sleep among the
+///                         waits the first call fixes that there is none
 /// \param out              receives an array in the order of waits of what sw_await_any answers,
 ///                         freed by sw_text_free; NULL unless the answer is SW_OK
 /// \retval SW_OK                  all are ready; the answers are in out

@@ -31,14 +31,15 @@ impl Library {
 
 /// Returns the path of a file of this name in the folder of the file that this code was loaded from. `None`
 /// where that file has a name that does not begin with `own`: beside a program, wherever somebody ran it, may
-/// lie what is nobody's of ours. Nor is a folder known for sure that was named by a relative path.
+/// lie what is nobody's of ours. Nor is a folder known for sure that was named by a relative path, or that a
+/// caller has named for a program that has rights which he has not.
 pub fn beside(own: &str, name: &CStr) -> Option<CString> {
     let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
     // SAFETY: writes what it finds of an address of this very code, or nothing; all its bytes may be zero.
     let is_found = unsafe { libc::dladdr(beside as *const c_void, found.as_mut_ptr()) } != 0;
     // SAFETY: whole since it was made of zeros.
     let at = unsafe { found.assume_init() }.dli_fname;
-    if !is_found || at.is_null() {
+    if !is_found || at.is_null() || is_raised() {
         return None;
     }
     // SAFETY: the name that the loader keeps of what it has loaded, which is this code.
@@ -50,10 +51,14 @@ pub fn beside(own: &str, name: &CStr) -> Option<CString> {
 
 /// Returns what a variable of the environment says; `None` in a program that has rights its caller has not.
 pub fn trusted_variable(name: &str) -> Option<CString> {
-    // SAFETY: reads what the kernel told the program as it began.
-    let is_raised = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
-    let value = std::env::var_os(name).filter(|_| !is_raised)?;
+    let value = std::env::var_os(name).filter(|value| !value.is_empty() && !is_raised())?;
     CString::new(value.into_encoded_bytes()).ok()
+}
+
+/// Returns whether the program has rights that its caller has not, as by a set-user-ID bit.
+fn is_raised() -> bool {
+    // SAFETY: reads what the kernel told the program as it began.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ function packages(): Promise<string> {
 
 async function make(): Promise<string> {
   for (const triple of ["x86_64-linux-gnu", "aarch64-linux-gnu", "x86_64-linux-musl"]) {
-    for (const part of ["lib/libsmolwf.so", "bin/swctl"]) {
+    for (const part of ["lib/libsmolwf.so", "lib/libsmolwf_pq.so", "bin/swctl"]) {
       const path = join(scratch, "stage", triple, part);
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, "");

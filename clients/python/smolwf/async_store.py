@@ -328,11 +328,13 @@ class AsyncStore(AsyncLooking, AsyncFile):
     async def claim_now(self, claim: Callable[[], Optional[Claimed]]) -> Optional[Claimed]:
         """Makes a claim that does not wait. Nothing stays claimed when this is cancelled, however
         often."""
-        claiming = asyncio.ensure_future(self.call(claim))
+        _ = self.store.pointer  # a closed store is an error of its own
+        # No tasks, which the end of a loop would cancel as well: what a thread does goes on.
+        claiming = self.loop().run_in_executor(self.pool, claim)
         cancelled = await until_done(claiming)
         if cancelled is None:
             return claiming.result()
-        giving_back = asyncio.ensure_future(self.call(_give_back, claiming))
+        giving_back = self.loop().run_in_executor(self.pool, _give_back, claiming)
         await until_done(giving_back)
         giving_back.exception()  # heard, and behind the cancel
         raise cancelled

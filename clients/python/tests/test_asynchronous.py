@@ -312,3 +312,27 @@ def test_a_claim_that_is_cancelled_time_and_again_keeps_nothing(many: bool) -> N
             assert [run["state"] async for run in store.list_runs()] == ["pending"] * 3
 
     run(main())
+
+
+def test_a_claim_that_the_end_of_the_loop_cuts_short_keeps_nothing(tmp_path: Path) -> None:
+    goes_on, opened = threading.Event(), smolwf.Store.open(tmp_path / "a.db")
+    run_id, call = opened.submit("w"), opened.claim_many
+
+    async def main() -> None:
+        entered, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def held(*asked: Any, **chosen: Any) -> Any:
+            claimed = call(*asked, **chosen)
+            loop.call_soon_threadsafe(entered.set)
+            goes_on.wait(60)
+            return claimed
+
+        opened.claim_many = held  # type: ignore[method-assign]
+        task = asyncio.ensure_future(AsyncStore(opened).claim(wait_ms=None))
+        await entered.wait()
+        loop.call_later(0.05, goes_on.set)  # once the loop has cancelled whatever it has
+        assert not task.done()
+
+    run(main())
+    assert opened.run(run_id)["state"] == "pending"
+    opened.close()

@@ -603,9 +603,9 @@ mod tests {
             let place = Place::read(&url).unwrap();
             let opened = Connection::bare(&place, &Arc::default(), Duration::from_secs(60));
             let refused = opened.err().unwrap();
-            server.join().unwrap();
             assert_eq!(refused.code(), -6);
             assert!(refused.to_string().contains(name), "{refused}");
+            server.join().unwrap();
         }
     }
 

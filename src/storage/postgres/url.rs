@@ -203,7 +203,8 @@ fn has_ports(start: &str) -> bool {
     let rest = start.split_once("://").map_or(start, |(_, rest)| rest);
     let hosts = rest.split_once('/').map_or(rest, |(hosts, _)| hosts);
     hosts.split(',').all(|host| {
-        let after = host.rsplit_once(']').map_or(host, |(_, after)| after);
+        let is_bracketed = host.starts_with('[');
+        let after = host.split_once(']').filter(|_| is_bracketed).map_or(host, |(_, after)| after);
         let port = after.split_once(':').map_or("", |(_, port)| port);
         port.bytes().all(|byte| byte.is_ascii_digit())
     })
@@ -263,7 +264,12 @@ mod tests {
             let place = Place::read(&format!("postgresql:///db?{name}=hush&user=me")).unwrap();
             assert_eq!(place.shown, "postgresql:///db?user=me", "{name}");
         }
-        for url in ["me:hu/sh?hush@host/db", "me:hu/sh?a=hush@host/db", "a:1,me:hu/s@h?b=c@host"] {
+        for url in [
+            "me:hu/sh?hush@host/db",
+            "me:hu/sh?a=hush@host/db",
+            "me:hu]sh/x?a=b@host",
+            "a:1,me:hu/s@h?b=c@host",
+        ] {
             let read = Place::read(&format!("postgres://{url}"));
             let told = read.map_or_else(|refused| refused.to_string(), |place| place.shown);
             assert!(!told.contains("hu"), "{told}");
