@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Executor
 from typing import Any, Callable, Optional, TypeVar
 
-from .async_store import Ring, until_done
+from .async_ring import Ring, until_done
 from .context import steps_around
 from .errors import ClosedError
 from .session import LOOK_S, Session

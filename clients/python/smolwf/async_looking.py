@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from . import documents
+from .async_topic import AsyncTopic
 from .options import Action, Duration, ListFilter, RetentionPolicy, RunFilter
 from .rows import Params, Rows
 from .stop import Stop
-from .store import Store
+from .watch import Watch
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-T = TypeVar("T")
 
-
-class AsyncLooking:
+class AsyncLooking(AsyncTopic):
     """The part of :class:`AsyncStore` that looks."""
-
-    store: Store
-
-    async def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """Runs a call that may block in a thread of the pool."""
-        raise NotImplementedError
-
-    async def until(
-        self,
-        ask: Callable[[], Awaitable[Optional[T]]],
-        timeout_ms: Optional[Duration],
-        stop: Optional[Stop] = None,
-    ) -> Optional[T]:
-        """Asks again after each change until there is an answer, or the time is over."""
-        raise NotImplementedError
 
     async def list_runs(
         self, *, page_size: int = 0, **filter: Unpack[ListFilter]
@@ -157,3 +141,15 @@ class AsyncLooking:
                     return
                 yield event
             after_seq = page["next_seq"]
+
+    async def wait(
+        self, seen: int, timeout_ms: Optional[Duration] = None, stop: Optional[Stop] = None
+    ) -> Optional[int]:
+        """The change counter once it is beyond ``seen``; see :meth:`Store.wait`."""
+        return await self.until(
+            functools.partial(self.call, self.store.wait, seen, 0, stop), timeout_ms, stop
+        )
+
+    async def watch(self) -> Watch:
+        """A descriptor for an event loop; see :meth:`Store.watch`. Waits here have one."""
+        return await self.call(self.store.watch)

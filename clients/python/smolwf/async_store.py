@@ -6,26 +6,23 @@ Waiting for work or for the end of a run is waiting for the watch's descriptor, 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import os
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, TypeVar
 
 from . import documents
+from .async_claiming import AsyncClaims
 from .async_file import AsyncFile
 from .async_looking import AsyncLooking
+from .async_ring import Bell
 from .async_transaction import AsyncTransactionScope
-from .attempt import Attempt
-from .errors import ClosedError, Error
 from .options import Duration, OpenOptions, QueueSettings, ScheduleSpec, SubmitOptions, timeout
 from .payload import JSON, Codec
 from .stop import Stop
 from .store import Path, Store
 from .topic import RunId
-from .watch import Watch
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -36,82 +33,7 @@ T = TypeVar("T")
 THREADS = 16
 
 
-class Ring:
-    """Counts what happens, and wakes who waits for the next of it. Of one loop."""
-
-    def __init__(self) -> None:
-        self._waiters: set[asyncio.Future[None]] = set()
-        self.count = 0
-
-    def wake(self) -> None:
-        self.count += 1
-        waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def moved(self, seen: int, timeout_s: Optional[float] = None) -> bool:
-        """Waits until the count is not ``seen``; False when it is not in time."""
-        if self.count != seen:
-            return True
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
-        try:
-            await asyncio.wait([waiter], timeout=timeout_s)
-        finally:
-            self._waiters.discard(waiter)
-        return self.count != seen
-
-
-async def until_done(future: asyncio.Future[Any]) -> Optional[asyncio.CancelledError]:
-    """Waits for what cannot be interrupted; the cancel that came meanwhile is to be raised."""
-    cancelled = None
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    return cancelled
-
-
-class Bell(Ring):
-    """Rings when a watch reports."""
-
-    def __init__(self, watch: Watch, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self._watch = watch
-        self._loop = loop
-        self._fd = watch.fd()
-        loop.add_reader(self._fd, self._ring)
-
-    def _ring(self) -> None:
-        try:
-            self._watch.drain()
-        except ClosedError:
-            self._loop.remove_reader(self._fd)
-        self.wake()
-
-    def close(self) -> None:
-        self._loop.remove_reader(self._fd)
-        os.close(self._fd)
-        self._watch.close()
-        self.wake()
-
-
-#: What a claim gives: one, or several.
-Claimed = TypeVar("Claimed", bound=Union[Attempt, "list[Attempt]"])
-
-
-def _give_back(claiming: asyncio.Future[Union[Attempt, list[Attempt], None]]) -> None:
-    claimed = None if claiming.exception() else claiming.result()
-    if isinstance(claimed, Attempt):
-        claimed = [claimed]
-    for attempt in claimed or []:
-        with contextlib.suppress(Error):  # its lease ends it then, and the others are given back
-            attempt.__exit__(None, None, None)
-
-
-class AsyncStore(AsyncLooking, AsyncFile):
+class AsyncStore(AsyncFile, AsyncClaims, AsyncLooking):
     """A store whose calls are awaited. Its waits take no thread and do not block the loop.
 
     It belongs to the event loop that it is first used on.
@@ -160,23 +82,27 @@ class AsyncStore(AsyncLooking, AsyncFile):
     ) -> None:
         await self.close()
 
+    @property
+    def codec(self) -> Codec:
+        """How payloads are read and written."""
+        return self.store.codec
+
+    @property
+    def failure(self) -> Optional[BaseException]:
+        """What ended a worker of this store, if it was no stop: waits for runs raise it."""
+        return self.store.failure
+
     async def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """Runs a call that may block in a thread of the pool: ``await s.call(s.store.check)``."""
+        """Runs a call that may block in a thread of the pool:
+        ``await store.call(attempt.heartbeat)``."""
+        return await self._begin(function, *arguments, **named)
+
+    def _begin(
+        self, function: Callable[..., T], *arguments: Any, **named: Any
+    ) -> asyncio.Future[T]:
         _ = self.store.pointer  # a closed store is an error of its own
         bound = functools.partial(function, *arguments, **named)
-        return await self.loop().run_in_executor(self.pool, bound)
-
-    async def graduate(
-        self,
-        to: Optional[AsyncStore],
-        *,
-        abort: bool = False,
-        duration_ms: Optional[Duration] = None,
-    ) -> documents.Graduated:
-        """As :meth:`Store.graduate`."""
-        target = None if to is None else to.store
-        moved = functools.partial(self.store.graduate, abort=abort, duration_ms=duration_ms)
-        return await self.call(moved, target)
+        return self.loop().run_in_executor(self.pool, bound)
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop that this code runs on, which must be the store's."""
@@ -193,7 +119,7 @@ class AsyncStore(AsyncLooking, AsyncFile):
     async def bell(self) -> Bell:
         """What rings when something changes in the store, made at the first wait."""
         if self._bell is None:
-            watch = await self.call(self.store.watch)
+            watch = await self.watch()
             if self._bell is None:  # another task may have been quicker
                 self._bell = Bell(watch, self.loop())
             else:
@@ -269,82 +195,12 @@ class AsyncStore(AsyncLooking, AsyncFile):
         """Submits runs in one commit; see :meth:`Store.submit_many`."""
         return await self.call(self.store.submit_many, list(items))
 
-    async def claim(
-        self,
-        queue: Optional[str] = None,
-        *,
-        wait_ms: Optional[Duration] = 0,
-        lease_ms: Duration = 0,
-        worker: Optional[str] = None,
-        workflows: Optional[Sequence[str]] = None,
-        code_versions: Optional[Sequence[str]] = None,
-        strict: bool = False,
-        replay_only: bool = False,
-    ) -> Optional[Attempt]:
-        """Claims the next run. The attempt's own calls may block: see :class:`AsyncContext`."""
-        claimed = await self.claim_many(
-            1,
-            queue,
-            wait_ms=wait_ms,
-            lease_ms=lease_ms,
-            worker=worker,
-            workflows=workflows,
-            code_versions=code_versions,
-            strict=strict,
-            replay_only=replay_only,
-        )
-        return claimed[0] if claimed else None
-
-    async def claim_many(
-        self,
-        max: int,
-        queue: Optional[str] = None,
-        *,
-        wait_ms: Optional[Duration] = 0,
-        lease_ms: Duration = 0,
-        worker: Optional[str] = None,
-        workflows: Optional[Sequence[str]] = None,
-        code_versions: Optional[Sequence[str]] = None,
-        strict: bool = False,
-        replay_only: bool = False,
-    ) -> list[Attempt]:
-        """Claims so many at most, in one commit; waits for the first of them."""
-
-        def ask() -> Optional[list[Attempt]]:
-            claimed = self.store.claim_many(
-                max,
-                queue,
-                lease_ms=lease_ms,
-                worker=worker,
-                workflows=workflows,
-                code_versions=code_versions,
-                strict=strict,
-                replay_only=replay_only,
-            )
-            return claimed or None
-
-        return await self.until(functools.partial(self.claim_now, ask), wait_ms) or []
-
-    async def claim_now(self, claim: Callable[[], Optional[Claimed]]) -> Optional[Claimed]:
-        """Makes a claim that does not wait. Nothing stays claimed when this is cancelled, however
-        often."""
-        _ = self.store.pointer  # a closed store is an error of its own
-        # No tasks, which the end of a loop would cancel as well: what a thread does goes on.
-        claiming = self.loop().run_in_executor(self.pool, claim)
-        cancelled = await until_done(claiming)
-        if cancelled is None:
-            return claiming.result()
-        giving_back = self.loop().run_in_executor(self.pool, _give_back, claiming)
-        await until_done(giving_back)
-        giving_back.exception()  # heard, and behind the cancel
-        raise cancelled
-
     async def wait_run(
-        self, run_id: str, timeout_ms: Optional[Duration] = None
+        self, run_id: str, timeout_ms: Optional[Duration] = None, stop: Optional[Stop] = None
     ) -> Optional[documents.Run]:
-        """The run once it has ended; None when it has not in time."""
-        ask = functools.partial(self.call, self.store.wait_run, run_id, 0)
-        return await self.until(ask, timeout_ms)
+        """The run once it has ended; None when it has not in time, or the stop fired."""
+        ask = functools.partial(self.call, self.store.wait_run, run_id, 0, stop)
+        return await self.until(ask, timeout_ms, stop)
 
     async def find(
         self,

@@ -13,7 +13,8 @@ from typing import Any, Callable, Optional
 
 from .async_calls import Calls, LoopTeller
 from .async_context import AsyncContext
-from .async_store import AsyncStore, Bell, Ring, until_done
+from .async_ring import Bell, Ring, until_done
+from .async_store import AsyncStore
 from .attempt import Attempt
 from .carried import is_interrupt
 from .claiming import Claims, by_name, groups_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import threading
 from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
@@ -93,7 +92,7 @@ def test_calls_are_awaited_and_errors_raised() -> None:
                 assert (await store.call(attempt.step_begin, "s")).is_todo
             assert await store.claim("other") is None
         with pytest.raises(smolwf.ClosedError):
-            await store.call(store.store.now_ms)
+            await store.check()
 
     run(main())
 
@@ -167,7 +166,7 @@ def test_a_test_lets_a_month_pass_attempt_by_attempt() -> None:
             worker = AsyncWorker(store, [trial])
             run_id = await trial.submit_async(store, "ada")
             seen: list[Any] = [await worker.run_once(), await worker.run_once()]
-            await store.call(store.store.advance_clock, timedelta(days=30))
+            await store.advance_clock(timedelta(days=30))
             return [*seen, await worker.run_once(), await run_id.result(0)]
 
     assert run(main()) == [True, False, True, "invoice for ada"]
@@ -231,108 +230,3 @@ def test_a_worker_refuses_workflows_of_the_other_kind(store: smolwf.Store) -> No
         smolwf.Worker(store, [flow])
     with pytest.raises(TypeError):
         AsyncWorker(AsyncStore(store), [plain])
-
-
-#: What a Store has and an AsyncStore has not, and why.
-NOT_FOR_ASYNCIO = {
-    "pointer": "the handle is the Store's, which is `store`",
-    "shutdown": "close ends the waits and does not block the loop",
-    "wait": "until does, without a thread",
-    "watch": "bell rings from it",
-    "codec": "of the Store, where values are read",
-    "failure": "wait_run raises it",
-}
-
-
-def test_what_a_store_has_an_async_store_has() -> None:
-    names = {name for name in dir(smolwf.Store) if not name.startswith("_")}
-    missing = names - set(dir(AsyncStore)) - set(NOT_FOR_ASYNCIO)
-    assert not missing
-
-
-def test_the_calls_about_a_store_itself_are_awaited(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with await AsyncStore.open(tmp_path / "a.db", init=False, manual_clock=True) as store:
-            assert store.path == str(tmp_path / "a.db")
-            assert await store.init() > 0
-            current, newest = await store.schema_version()
-            assert current == newest == len(await store.migrations())
-            assert await store.migrate(current) == 0
-            begun = store.now_ms()
-            assert await store.advance_clock(timedelta(hours=1))
-            assert store.now_ms() == begun + 3_600_000
-            run_id = await store.submit("w")
-            await store.kill_at(0)
-            assert (await store.check())["ok"]
-            await store.backup(tmp_path / "b.db")
-        async with await AsyncStore.open(tmp_path / "b.db") as copy:
-            assert (await copy.run(run_id))["state"] == "pending"
-
-    run(main())
-
-
-def test_many_are_claimed_at_once_and_what_comes_later_is_waited_for() -> None:
-    async def main() -> None:
-        async with await AsyncStore.open_in_memory() as store:
-            assert await store.claim_many(3) == []
-            waiting = asyncio.ensure_future(store.claim_many(3, wait_ms=None))
-            await asyncio.sleep(0)
-            await store.submit_many([{"workflow": "w"} for _ in range(5)])
-            claimed = [*await waiting, *await store.claim_many(9)]
-            assert len(claimed) == 5
-            assert len({attempt.run_id for attempt in claimed}) == 5
-
-    run(main())
-
-
-@pytest.mark.parametrize("many", [False, True])
-def test_a_claim_that_is_cancelled_time_and_again_keeps_nothing(many: bool) -> None:
-    async def main() -> None:
-        async with await AsyncStore.open_in_memory() as store:
-            await store.submit_many([{"workflow": "w"} for _ in range(3)])
-            entered, goes_on = asyncio.Event(), threading.Event()
-            loop, call = asyncio.get_running_loop(), store.store.claim_many
-
-            def held(*asked: Any, **chosen: Any) -> Any:
-                claimed = call(*asked, **chosen)
-                loop.call_soon_threadsafe(entered.set)
-                goes_on.wait(60)
-                return claimed
-
-            store.store.claim_many = held  # type: ignore[method-assign]
-            claim = store.claim_many(3, wait_ms=None) if many else store.claim(wait_ms=None)
-            task = asyncio.ensure_future(claim)
-            await entered.wait()
-            for _ in range(3):
-                task.cancel()
-                await asyncio.sleep(0)
-            goes_on.set()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert [run["state"] async for run in store.list_runs()] == ["pending"] * 3
-
-    run(main())
-
-
-def test_a_claim_that_the_end_of_the_loop_cuts_short_keeps_nothing(tmp_path: Path) -> None:
-    goes_on, opened = threading.Event(), smolwf.Store.open(tmp_path / "a.db")
-    run_id, call = opened.submit("w"), opened.claim_many
-
-    async def main() -> None:
-        entered, loop = asyncio.Event(), asyncio.get_running_loop()
-
-        def held(*asked: Any, **chosen: Any) -> Any:
-            claimed = call(*asked, **chosen)
-            loop.call_soon_threadsafe(entered.set)
-            goes_on.wait(60)
-            return claimed
-
-        opened.claim_many = held  # type: ignore[method-assign]
-        task = asyncio.ensure_future(AsyncStore(opened).claim(wait_ms=None))
-        await entered.wait()
-        loop.call_later(0.05, goes_on.set)  # once the loop has cancelled whatever it has
-        assert not task.done()
-
-    run(main())
-    assert opened.run(run_id)["state"] == "pending"
-    opened.close()

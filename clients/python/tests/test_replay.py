@@ -207,8 +207,8 @@ async def crawled(rounds: int) -> str:
         worker = smolwf.AsyncWorker(store, [crawl])
         for _ in range(rounds):
             await worker.run_once()
-            await store.call(store.store.advance_clock, 10)
-        return await store.call(store.store.export_run, run_id)
+            await store.advance_clock(10)
+        return await store.export_run(run_id)
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
